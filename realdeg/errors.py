@@ -1,0 +1,57 @@
+"""Errors that a user can mend.
+
+Each carries one clear sentence: the thing, the place, what was found and what to do. The command
+line prints that sentence and leaves with ``exit_code``; anything else is a bug of ours and keeps
+its traceback.
+"""
+
+from __future__ import annotations
+
+
+class RealdegError(Exception):
+    """Base of every error that a user can mend."""
+
+    exit_code: int = 2
+
+
+class ConfigError(RealdegError):
+    """A config names an unknown key or type, or asks for what does not fit together."""
+
+
+class GeometryError(RealdegError):
+    """Scale or grid (``same_size``) of data, degradation and backbone differ."""
+
+
+class DataError(RealdegError):
+    """Images are missing, unreadable, unpaired or of a wrong size."""
+
+
+class CheckpointError(RealdegError):
+    """A file of weights is unreadable, unsafe or of another architecture."""
+
+
+class OutputError(RealdegError):
+    """A result cannot be written where it was asked for."""
+
+
+class TrainingError(RealdegError):
+    """Training cannot go on, for instance because a loss is no longer finite."""
+
+
+def nearest(name: str, known: list[str] | tuple[str, ...] | set[str]) -> str:
+    """Phrase the closest known names for the end of an error message.
+
+    Args:
+        name: The name that was not found.
+        known: The names that exist.
+
+    Returns:
+        ``" Did you mean 'a' or 'b'?"`` with a leading blank, or an empty string.
+    """
+    import difflib
+
+    folded = {candidate.lower(): candidate for candidate in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), list(folded), n=2, cutoff=0.5)
+    if not close:
+        return ""
+    return " Did you mean " + " or ".join(f"'{folded[item]}'" for item in close) + "?"

@@ -1,0 +1,183 @@
+"""The registries that every component of realdeg is built from.
+
+A registry's ``locations`` are imported when something is first looked up, so importing this
+module costs no torch. mmengine allows a parent registry one child per scope; hence tasks, data
+sets, transforms, metrics, hooks, loops and samplers are children of mmengine's registries (its
+Runner finds them), and degradations, backbones, discriminators and losses are roots of their own.
+"""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import entry_points
+from typing import Any
+
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry as MMEngineRegistry
+
+from realdeg.errors import ConfigError, nearest
+
+SCOPE = "realdeg"
+PLUGIN_GROUP = "realdeg.plugins"
+
+
+class Registry(MMEngineRegistry):
+    """An mmengine registry whose refusals say what was searched and what comes nearest."""
+
+    def names(self) -> list[str]:
+        """Return the sorted names registered here, importing the lazy locations first."""
+        self.import_from_location()
+        return sorted(self.module_dict)
+
+    def require(self, name: str, place: str = "") -> type:
+        """Return the class registered under ``name``.
+
+        Args:
+            name: The registered name, with or without a scope prefix.
+            place: Where in the config the name stands, for the message.
+
+        Returns:
+            The registered class.
+
+        Raises:
+            ConfigError: If nothing is registered under that name.
+        """
+        found = self.get(name)
+        if found is None:
+            known = self.names()
+            at = f" at '{place}'" if place else ""
+            raise ConfigError(
+                f"no {self.name} named '{name}'{at}: searched {', '.join(known) or 'nothing'}"
+                f" (registry '{self.name}', scope '{SCOPE}').{nearest(name, known)}"
+                " Components of your own are brought in by custom_imports or the"
+                f" '{PLUGIN_GROUP}' entry point."
+            )
+        return found
+
+    def build(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build a component from a dict with a ``type``.
+
+        Args:
+            cfg: The component's config.
+            *args: Handed to mmengine's build.
+            **kwargs: Handed to mmengine's build.
+
+        Returns:
+            The component.
+
+        Raises:
+            ConfigError: If ``type`` is missing or unknown.
+        """
+        if not isinstance(cfg, dict) or "type" not in cfg:
+            raise ConfigError(f"a {self.name} is built from a dict with a 'type', got {cfg!r}.")
+        if isinstance(cfg["type"], str):
+            self.require(cfg["type"])
+        return super().build(cfg, *args, **kwargs)
+
+
+def _root(name: str, location: str) -> Registry:
+    return Registry(name, scope=SCOPE, locations=[location])
+
+
+def _child(name: str, parent: MMEngineRegistry, location: str) -> Registry:
+    return Registry(name, parent=parent, scope=SCOPE, locations=[location])
+
+
+DEGRADATIONS = _root("degradation", "realdeg.degradations")
+BACKBONES = _root("backbone", "realdeg.backbones")
+DISCRIMINATORS = _root("discriminator", "realdeg.backbones")
+LOSSES = _root("loss", "realdeg.losses")
+
+TASKS = _child("task", MMENGINE_MODELS, "realdeg.tasks")
+DATASETS = _child("dataset", MMENGINE_DATASETS, "realdeg.datasets")
+TRANSFORMS = _child("transform", MMENGINE_TRANSFORMS, "realdeg.datasets")
+DATA_SAMPLERS = _child("sampler", MMENGINE_DATA_SAMPLERS, "realdeg.datasets")
+METRICS = _child("metric", MMENGINE_METRICS, "realdeg.evaluation")
+HOOKS = _child("hook", MMENGINE_HOOKS, "realdeg.engine")
+LOOPS = _child("loop", MMENGINE_LOOPS, "realdeg.engine")
+
+_plugins_loaded = False
+
+
+def load_plugins() -> list[str]:
+    """Import every installed plugin of the ``realdeg.plugins`` entry-point group, once.
+
+    A plugin that fails is named in a warning and harms nobody else.
+
+    Returns:
+        The names of the plugins that were loaded by this call.
+    """
+    global _plugins_loaded
+    if _plugins_loaded:
+        return []
+    _plugins_loaded = True
+    loaded = []
+    for entry in entry_points(group=PLUGIN_GROUP):
+        try:
+            entry.load()
+        # A stranger's module may raise anything, SystemExit included.
+        except (Exception, SystemExit) as error:
+            warnings.warn(
+                f"the realdeg plugin '{entry.name}' ({entry.value}) failed to load and is left"
+                f" out: {type(error).__name__}: {error}",
+                stacklevel=2,
+            )
+        else:
+            loaded.append(entry.name)
+    return loaded
+
+
+def _list(registry: Registry) -> list[str]:
+    load_plugins()
+    return registry.names()
+
+
+def list_degradations() -> list[str]:
+    """Return the names of all registered degradations."""
+    return _list(DEGRADATIONS)
+
+
+def list_backbones() -> list[str]:
+    """Return the names of all registered super-resolution backbones."""
+    return _list(BACKBONES)
+
+
+def list_discriminators() -> list[str]:
+    """Return the names of all registered discriminators."""
+    return _list(DISCRIMINATORS)
+
+
+def list_losses() -> list[str]:
+    """Return the names of all registered losses."""
+    return _list(LOSSES)
+
+
+def list_datasets() -> list[str]:
+    """Return the names of all registered data sets."""
+    return _list(DATASETS)
+
+
+def list_transforms() -> list[str]:
+    """Return the names of all registered transforms."""
+    return _list(TRANSFORMS)
+
+
+def list_metrics() -> list[str]:
+    """Return the names of all registered metrics."""
+    return _list(METRICS)
+
+
+def list_tasks() -> list[str]:
+    """Return the names of all registered tasks."""
+    return _list(TASKS)
+
+
+def list_hooks() -> list[str]:
+    """Return the names of all registered hooks."""
+    return _list(HOOKS)

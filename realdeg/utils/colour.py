@@ -1,0 +1,99 @@
+"""BT.601 studio-range colour conversion, as MATLAB's ``rgb2ycbcr``, on tensors in [0, 1].
+
+Y spans 16/255 to 235/255; nothing is rounded here.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Rows Y, Cb, Cr for R, G, B in [0, 1], results in 0..255 before the division.
+_TO_YCBCR = (
+    (65.481, 128.553, 24.966),
+    (-37.797, -74.203, 112.0),
+    (112.0, -93.786, -18.214),
+)
+_OFFSET = (16.0, 128.0, 128.0)
+
+
+def rgb_to_y(x: Tensor) -> Tensor:
+    """Convert RGB to luma.
+
+    Args:
+        x: RGB in [0, 1], shape (..., 3, H, W).
+
+    Returns:
+        Luma in [16/255, 235/255], shape (..., 1, H, W).
+
+    Raises:
+        ValueError: If there are not three channels.
+    """
+    if x.shape[-3] != 3:
+        raise ValueError(f"rgb_to_y needs 3 channels, got shape {tuple(x.shape)}")
+    red, green, blue = x.unbind(-3)
+    r, g, b = _TO_YCBCR[0]
+    luma = red * (r / 255) + green * (g / 255) + blue * (b / 255) + 16 / 255
+    return luma.unsqueeze(-3)
+
+
+def rgb_to_ycbcr(x: Tensor) -> Tensor:
+    """Convert RGB to YCbCr.
+
+    Args:
+        x: RGB in [0, 1], shape (..., 3, H, W).
+
+    Returns:
+        YCbCr divided by 255, shape (..., 3, H, W).
+
+    Raises:
+        ValueError: If there are not three channels.
+    """
+    if x.shape[-3] != 3:
+        raise ValueError(f"rgb_to_ycbcr needs 3 channels, got shape {tuple(x.shape)}")
+    matrix = x.new_tensor(_TO_YCBCR) / 255
+    offset = x.new_tensor(_OFFSET).view(3, 1, 1) / 255
+    return torch.einsum("ij,...jhw->...ihw", matrix, x) + offset
+
+
+def ycbcr_to_rgb(x: Tensor) -> Tensor:
+    """Invert :func:`rgb_to_ycbcr`; nothing is clipped.
+
+    Args:
+        x: YCbCr divided by 255, shape (..., 3, H, W).
+
+    Returns:
+        RGB, shape (..., 3, H, W).
+
+    Raises:
+        ValueError: If there are not three channels.
+    """
+    if x.shape[-3] != 3:
+        raise ValueError(f"ycbcr_to_rgb needs 3 channels, got shape {tuple(x.shape)}")
+    # Inverted in float64 so that a round trip stays at float32 rounding.
+    inverse = torch.linalg.inv(torch.tensor(_TO_YCBCR, dtype=torch.float64)) * 255
+    offset = x.new_tensor(_OFFSET).view(3, 1, 1) / 255
+    return torch.einsum("ij,...jhw->...ihw", inverse.to(x), x - offset)
+
+
+def to_colour(x: Tensor, colour: str) -> Tensor:
+    """Bring RGB or Y to the colour that a component works on.
+
+    Args:
+        x: RGB (3 channels) or Y (1 channel) in [0, 1], shape (..., C, H, W).
+        colour: ``"y"`` or ``"rgb"``.
+
+    Returns:
+        ``x`` itself where it already fits, else its luma.
+
+    Raises:
+        ValueError: If RGB is asked for and only Y is there, or the colour is unknown.
+    """
+    channels = x.shape[-3]
+    if colour == "y":
+        return x if channels == 1 else rgb_to_y(x)
+    if colour != "rgb":
+        raise ValueError(f"colour is 'y' or 'rgb', got {colour!r}")
+    if channels != 3:
+        raise ValueError(f"RGB is needed, got {channels} channel(s)")
+    return x

@@ -1,0 +1,199 @@
+"""Weights that describe themselves: a safetensors file that says what it is.
+
+The file's metadata hold the kind (degradation or backbone), the registered type, the constructor
+arguments (scale, geometry and colour among them), notes such as the config or ``sample``, and a
+hash of all of it. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.errors import CheckpointError
+from realdeg.utils.files import atomic_path
+
+FORMAT = "realdeg-component-1"
+
+
+@dataclass(frozen=True)
+class ComponentFile:
+    """What a self-describing file holds."""
+
+    kind: str
+    type: str
+    arguments: dict[str, Any]
+    meta: dict[str, Any]
+    hash: str
+    state: dict[str, Tensor] = field(repr=False)
+
+
+def component_hash(type: str, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
+    """Hash a component: its type, arguments and every tensor.
+
+    Args:
+        type: The registered type.
+        arguments: The constructor's arguments.
+        state: The state dict.
+
+    Returns:
+        16 hexadecimal digits, equal wherever type, arguments and weights are equal.
+    """
+    digest = hashlib.sha256()
+    digest.update(json.dumps([type, plain(dict(arguments))], sort_keys=True).encode())
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def save_component(
+    path: str | os.PathLike[str],
+    module: nn.Module,
+    *,
+    kind: str,
+    type: str,
+    arguments: Mapping[str, Any],
+    meta: Mapping[str, Any] | None = None,
+) -> str:
+    """Write a component so that it can be rebuilt from the file alone.
+
+    Args:
+        path: The ``.safetensors`` file to write, whole or not at all.
+        module: The component.
+        kind: ``"degradation"`` or ``"backbone"``.
+        type: The registered type.
+        arguments: The constructor's arguments, plain data.
+        meta: Notes, plain data.
+
+    Returns:
+        The component's hash.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    # safetensors refuses shared storage; a clone makes each tensor its own.
+    state = {name: value.clone() for name, value in state.items()}
+    digest = component_hash(type, arguments, state)
+    header = {
+        "format": FORMAT,
+        "kind": kind,
+        "type": type,
+        "arguments": json.dumps(plain(dict(arguments)), sort_keys=True),
+        "meta": json.dumps(plain(dict(meta or {})), sort_keys=True),
+        "hash": digest,
+    }
+    payload = save(state, metadata=header)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(payload)
+    return digest
+
+
+def read_component(path: str | os.PathLike[str]) -> ComponentFile:
+    """Read a self-describing file.
+
+    Args:
+        path: The ``.safetensors`` file.
+
+    Returns:
+        Its contents.
+
+    Raises:
+        CheckpointError: If it is missing, truncated, of another format, or altered.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    file = Path(path)
+    if not file.is_file():
+        raise CheckpointError(f"no weights at {file}: the file does not exist.")
+    try:
+        with safe_open(str(file), framework="pt") as opened:
+            header = opened.metadata() or {}
+            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        hint = ""
+        if file.suffix in (".pth", ".pt", ".ckpt"):
+            hint = (
+                " A training checkpoint does not describe itself: give the"
+                " degradation.safetensors or backbone.safetensors that lies beside it."
+            )
+        raise CheckpointError(
+            f"{file} cannot be read as safetensors ({error}): truncated or of another format.{hint}"
+        ) from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{file} holds tensors but does not say what they are (format"
+            f" {header.get('format')!r}, wanted {FORMAT!r}): it was not written by realdeg."
+        )
+    try:
+        arguments = json.loads(header["arguments"])
+        meta = json.loads(header["meta"])
+        kind, type_, digest = header["kind"], header["type"], header["hash"]
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"the description inside {file} is damaged ({error}).") from error
+    if component_hash(type_, arguments, state) != digest:
+        raise CheckpointError(f"{file} was altered: its contents do not match its own hash.")
+    return ComponentFile(kind, type_, arguments, meta, digest, state)
+
+
+def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Load a state dict strictly, or say what differs and load nothing.
+
+    Args:
+        module: The module to fill.
+        state: The tensors.
+        where: Where they come from, for the message.
+
+    Raises:
+        CheckpointError: If a key is missing, left over, or of another shape.
+    """
+    own = module.state_dict()
+    faults = [f"missing {name} {tuple(own[name].shape)}" for name in own if name not in state]
+    faults += [f"left over {name} {tuple(state[name].shape)}" for name in state if name not in own]
+    faults += [
+        f"{name} is {tuple(state[name].shape)}, wanted {tuple(own[name].shape)}"
+        for name in own
+        if name in state and own[name].shape != state[name].shape
+    ]
+    if faults:
+        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise CheckpointError(
+            f"the weights in {where} are of another architecture than"
+            f" {module.__class__.__name__}: {'; '.join(faults[:5])}{more}. Nothing was loaded."
+        )
+    module.load_state_dict(dict(state))
+
+
+def plain(value: Any) -> Any:
+    """Turn config values into JSON's types (tuples become lists, configs become dicts).
+
+    Args:
+        value: Any nesting of numbers, strings, sequences and mappings.
+
+    Returns:
+        The same as plain Python data.
+
+    Raises:
+        TypeError: If something has no plain form.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return str(value)
+    raise TypeError(f"{value!r} of type {value.__class__.__name__} has no plain form")
