@@ -1,0 +1,145 @@
+"""``pixel_kernel_apply``: filter each pixel with a free kernel of its own.
+
+The operation of kernel prediction networks (Mildenhall et al., CVPR 2018) and of DirectKPN, the
+baseline in DML (ACCV 2020). The k * k shifted images are visited one after another instead of
+being stacked (``unfold``), so the memory stays near that of the inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from realdeg.ops.padding import check_windows, output_size, pad, pad_adjoint
+
+
+def pixel_kernel_apply(
+    x: Tensor, kernels: Tensor, stride: int = 1, padding: str = "reflect"
+) -> Tensor:
+    """Filter each pixel with its own kernel (correlation).
+
+    Args:
+        x: Image, shape (B, C, H, W).
+        kernels: Shape (B, k * k, H / stride, W / stride), taps in row-major order, one field for
+            all channels.
+        stride: Input pixels per output pixel; windows lie as in :func:`realdeg.ops.kernel_apply`.
+        padding: ``reflect``, ``replicate``, ``zeros``, ``circular`` or ``valid``.
+
+    Returns:
+        Shape (B, C, H / stride, W / stride), dtype of ``x``.
+
+    Raises:
+        ValueError: If shapes, stride or padding do not fit.
+    """
+    return torch.ops.realdeg.pixel_kernel_apply(x, kernels, stride, padding)
+
+
+def _check(x: Tensor, kernels: Tensor, stride: int, padding: str) -> int:
+    name = "pixel_kernel_apply"
+    taps = kernels.shape[1] if kernels.ndim == 4 else 0
+    kernel_size = round(taps**0.5)
+    if kernels.ndim != 4 or kernel_size < 1 or kernel_size**2 != taps:
+        raise ValueError(f"{name}: kernels must be (B, k * k, h, w), got {tuple(kernels.shape)}")
+    check_windows(name, x, kernel_size, stride, padding)
+    expected = (
+        x.shape[0],
+        taps,
+        output_size(x.shape[2], kernel_size, stride, padding),
+        output_size(x.shape[3], kernel_size, stride, padding),
+    )
+    if tuple(kernels.shape) != expected:
+        raise ValueError(
+            f"{name}: kernels must be {expected} for x {tuple(x.shape)} and stride {stride}, got"
+            f" {tuple(kernels.shape)}"
+        )
+    return kernel_size
+
+
+def _shifts(
+    padded: Tensor, kernel_size: int, stride: int, size: torch.Size
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield each tap's number and its view of the padded image, shape (B, C, h, w)."""
+    rows, columns = (size[2] - 1) * stride + 1, (size[3] - 1) * stride + 1
+    for tap in range(kernel_size**2):
+        dy, dx = divmod(tap, kernel_size)
+        yield tap, padded[..., dy : dy + rows : stride, dx : dx + columns : stride]
+
+
+def _compute_dtype(x: Tensor, kernels: Tensor) -> torch.dtype:
+    return torch.float64 if torch.float64 in (x.dtype, kernels.dtype) else torch.float32
+
+
+@torch.library.custom_op("realdeg::pixel_kernel_apply", mutates_args=())
+def _pixel_kernel_apply(x: Tensor, kernels: Tensor, stride: int, padding: str) -> Tensor:
+    kernel_size = _check(x, kernels, stride, padding)
+    shape = (x.shape[0], x.shape[1], *kernels.shape[2:])
+    if x.numel() == 0 or kernels.numel() == 0:
+        return x.new_zeros(shape)
+    dtype = _compute_dtype(x, kernels)
+    padded = pad(x.to(dtype), kernel_size, stride, padding)
+    result = padded.new_zeros(shape)
+    for tap, shifted in _shifts(padded, kernel_size, stride, kernels.shape):
+        result.addcmul_(kernels[:, tap, None].to(dtype), shifted)
+    return result.to(x.dtype)
+
+
+@_pixel_kernel_apply.register_fake
+def _(x: Tensor, kernels: Tensor, stride: int, padding: str) -> Tensor:
+    _check(x, kernels, stride, padding)
+    return x.new_empty((x.shape[0], x.shape[1], kernels.shape[2], kernels.shape[3]))
+
+
+@torch.library.custom_op("realdeg::pixel_kernel_apply_backward", mutates_args=())
+def _pixel_kernel_apply_backward(
+    grad: Tensor, x: Tensor, kernels: Tensor, stride: int, padding: str, needs: list[bool]
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of x and kernels; one not needed is empty."""
+    if grad.numel() == 0:
+        return torch.zeros_like(x), torch.zeros_like(kernels)
+    kernel_size = _check(x, kernels, stride, padding)
+    dtype = _compute_dtype(x, kernels)
+    grad = grad.to(dtype)
+    padded = pad(x.to(dtype), kernel_size, stride, padding)
+    grad_padded = torch.zeros_like(padded) if needs[0] else padded
+    grad_kernels = torch.zeros_like(kernels) if needs[1] else kernels.new_empty(0)
+    targets = _shifts(grad_padded, kernel_size, stride, kernels.shape)
+    for (tap, shifted), (_, target) in zip(
+        _shifts(padded, kernel_size, stride, kernels.shape), targets, strict=True
+    ):
+        if needs[0]:
+            target.addcmul_(kernels[:, tap, None].to(dtype), grad)
+        if needs[1]:
+            grad_kernels[:, tap] = (grad * shifted).sum(1)
+    if not needs[0]:
+        return x.new_empty(0), grad_kernels
+    shape = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+    grad_x = pad_adjoint(grad_padded, shape, kernel_size, stride, padding)
+    return grad_x.to(x.dtype), grad_kernels
+
+
+@_pixel_kernel_apply_backward.register_fake
+def _(
+    grad: Tensor, x: Tensor, kernels: Tensor, stride: int, padding: str, needs: list[bool]
+) -> tuple[Tensor, Tensor]:
+    grad_x = x.new_empty(x.shape) if needs[0] else x.new_empty(0)
+    return grad_x, kernels.new_empty(kernels.shape) if needs[1] else kernels.new_empty(0)
+
+
+def _setup_context(ctx: object, inputs: tuple, output: Tensor) -> None:
+    x, kernels, stride, padding = inputs
+    ctx.save_for_backward(x, kernels)  # type: ignore[attr-defined]
+    ctx.stride, ctx.padding = stride, padding  # type: ignore[attr-defined]
+
+
+def _backward(ctx: object, grad: Tensor) -> tuple:
+    x, kernels = ctx.saved_tensors  # type: ignore[attr-defined]
+    needs = list(ctx.needs_input_grad[:2])  # type: ignore[attr-defined]
+    gradients = torch.ops.realdeg.pixel_kernel_apply_backward(
+        grad, x, kernels, ctx.stride, ctx.padding, needs  # type: ignore[attr-defined]
+    )
+    return (*[g if need else None for g, need in zip(gradients, needs, strict=True)], None, None)
+
+
+_pixel_kernel_apply.register_autograd(_backward, setup_context=_setup_context)

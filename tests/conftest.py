@@ -1,0 +1,26 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """A folder of real photos, for checks that cannot be made on generated ones."""
+    stated = os.environ.get("REALDEG_TEST_DATA")
+    folder = Path(stated) if stated else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("real photos are not here: set REALDEG_TEST_DATA to their folder")
+    return folder
