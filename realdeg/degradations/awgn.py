@@ -1,0 +1,79 @@
+"""Additive white Gaussian noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.bicubic import reduce_bicubic
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+
+@DEGRADATIONS.register_module()
+class AWGN(Degradation):
+    """Adds white Gaussian noise, independent in every pixel and channel.
+
+    DML (ACCV 2020) adds sigma 5 after the learned blur. As a part of a container it leaves the
+    grid alone (scale 1); on its own it shrinks by bicubic interpolation first (the field's "DN").
+
+    Args:
+        scale: How much resolution is lost before the noise.
+        same_size: Whether LR lies on the HR grid.
+        sigma: Standard deviation in grey levels of 0 to 255.
+        clip: Whether the result is clipped to [0, 1].
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If sigma is negative.
+    """
+
+    same_grid_part: ClassVar[bool] = True
+
+    def __init__(
+        self, scale: int = 4, same_size: bool = False, sigma: float = 5.0, clip: bool = True
+    ) -> None:
+        super().__init__(scale, same_size)
+        if not 0 <= sigma <= 255:
+            raise ConfigError(f"AWGN: sigma is from 0 to 255 grey levels, got {sigma}.")
+        self.sigma, self.clip = float(sigma), clip
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the seed of the noise field."""
+        noise_seed = stream_seed(seed, "noise")
+        params = {**self.trace_params(), "sigma": self.sigma, "noise_seed": noise_seed}
+        return Trace("AWGN", params, size)
+
+    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+        """Add each image's noise, drawn on the CPU so that every device gets the same."""
+        self.check_traces(hr, traces)
+        lr = reduce_bicubic(hr, self.scale, self.same_size)
+        noise = [
+            torch.randn(
+                lr.shape[1:], generator=torch.Generator().manual_seed(trace.get("noise_seed", int))
+            )
+            * (_sigma(trace) / 255)
+            for trace in traces
+        ]
+        if noise:
+            lr = lr + torch.stack(noise).to(lr)
+        return lr.clamp(0, 1) if self.clip else lr
+
+    def condition(self, trace: Trace) -> dict[str, Any]:
+        """Return the noise level in [0, 1]."""
+        return {"noise_level": _sigma(trace) / 255}
+
+
+def _sigma(trace: Trace) -> float:
+    sigma = float(trace.get("sigma", (int, float)))
+    if not 0 <= sigma <= 255:
+        raise ConfigError(f"the trace of AWGN says sigma = {sigma}: it is from 0 to 255.")
+    return sigma

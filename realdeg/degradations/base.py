@@ -1,0 +1,269 @@
+"""The contract of every degradation: sampling is split from applying.
+
+``sample`` draws every random decision, one trace per image; ``apply`` is deterministic and so
+replays any trace. The split follows kornia's augmentations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.degradations.trace import Trace
+from realdeg.errors import DataError, GeometryError
+from realdeg.utils.arguments import CapturesArguments
+from realdeg.utils.component import component_hash, save_component
+
+
+class Degradation(CapturesArguments, nn.Module):
+    """Turns HR images into LR images.
+
+    Subclasses implement :meth:`sample_one` (draw the decisions for one image) and
+    :meth:`apply`. Tensors are RGB or Y, float32 in [0, 1].
+
+    Args:
+        scale: How much resolution is lost, an integer from 1 to 16.
+        same_size: Whether LR lies on the HR grid (RealSR V1/V2, City100) instead of being
+            ``scale`` times smaller.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        GeometryError: If the scale is out of range.
+    """
+
+    differentiable: ClassVar[bool] = True
+    """Whether :meth:`apply` has a gradient with respect to HR."""
+
+    fitting: ClassVar[Literal["gradient", "closed_form"] | None] = None
+    """How it is learned from pairs, if it is learned."""
+
+    same_grid_part: ClassVar[bool] = False
+    """Whether it leaves the grid alone as a part of a container (noise, say)."""
+
+    def __init__(self, scale: int = 4, same_size: bool = False) -> None:
+        super().__init__()
+        if isinstance(scale, bool) or not isinstance(scale, int) or not 1 <= scale <= 16:
+            raise GeometryError(
+                f"{type(self).__name__}: scale is an integer from 1 to 16, got {scale!r}."
+            )
+        self.scale = scale
+        self.same_size = bool(same_size)
+        self._pretrained_hash: str | None = None
+
+    @property
+    def stride(self) -> int:
+        """HR pixels per LR pixel on the grid: 1 when ``same_size``."""
+        return 1 if self.same_size else self.scale
+
+    @property
+    def offset(self) -> float:
+        """HR coordinate at which LR pixel 0 is centred."""
+        return (self.stride - 1) / 2
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim that the padding of the image influences."""
+        return 0
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is nothing to learn, or it was learned (or loaded) already."""
+        return self.fitting is None or self._pretrained_hash is not None
+
+    def sample(self, hr: Tensor, seeds: Sequence[int]) -> list[Trace]:
+        """Draw every random decision.
+
+        Args:
+            hr: HR batch, shape (B, C, H, W); its content does not steer the draws.
+            seeds: One seed per image.
+
+        Returns:
+            One trace per image.
+
+        Raises:
+            DataError: If there is not one seed per image.
+            GeometryError: If the size does not divide by the scale.
+        """
+        self.check_input(hr)
+        if len(seeds) != hr.shape[0]:
+            raise DataError(f"{len(seeds)} seeds were given for a batch of {hr.shape[0]} images.")
+        size = (int(hr.shape[1]), int(hr.shape[2]), int(hr.shape[3]))
+        return [self.sample_one(size, int(seed)) for seed in seeds]
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the decisions for one image.
+
+        Args:
+            size: (channels, height, width) of the HR image.
+            seed: The image's seed.
+
+        Returns:
+            Its trace. The default has nothing to draw.
+        """
+        return Trace(type(self).__name__, self.trace_params(), size)
+
+    def trace_params(self) -> dict[str, Any]:
+        """Return what every trace of this object says: a learned one names its weights."""
+        params: dict[str, Any] = {"scale": self.scale, "same_size": self.same_size}
+        if self.fitting is not None:
+            params["weights"] = self.hash()
+        return params
+
+    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+        """Degrade a batch as its traces say; deterministic.
+
+        Args:
+            hr: HR batch, shape (B, C, H, W).
+            traces: One trace per image.
+
+        Returns:
+            The LR batch.
+
+        Raises:
+            DataError: If a trace is of another degradation, size or set of weights.
+        """
+        raise NotImplementedError
+
+    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        """Sample and apply.
+
+        Args:
+            hr: HR batch, shape (B, C, H, W).
+            seeds: One seed per image; ``None`` draws them from torch's global generator.
+
+        Returns:
+            The LR batch.
+        """
+        if seeds is None:
+            seeds = torch.randint(2**62, (hr.shape[0],)).tolist()
+        return self.apply(hr, self.sample(hr, seeds))
+
+    def condition(self, trace: Trace) -> dict[str, Any]:
+        """Return what a non-blind network wants to know of a trace.
+
+        Args:
+            trace: The trace of one image.
+
+        Returns:
+            For instance ``{"noise_level": sigma in [0, 1]}``; empty by default.
+        """
+        return {}
+
+    def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
+        """Return the kernels that are applied at some LR pixels.
+
+        Args:
+            hr: One HR image, shape (1, C, H, W).
+            points: (row, column) of LR pixels.
+
+        Returns:
+            Correlation kernels, shape (P, k, k); the window of LR pixel i starts at HR pixel
+            ``stride * i + floor((stride - k) / 2)``.
+
+        Raises:
+            NotImplementedError: If this degradation is not a field of kernels.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not a field of kernels")
+
+    def check_input(self, hr: Tensor) -> None:
+        """Refuse a batch that this degradation cannot take.
+
+        Args:
+            hr: HR batch, shape (B, C, H, W) with C = 1 or 3.
+
+        Raises:
+            DataError: If it is no batch of grey or RGB images.
+            GeometryError: If the size does not divide by the scale.
+        """
+        name = type(self).__name__
+        if hr.ndim != 4 or hr.shape[1] not in (1, 3):
+            raise DataError(
+                f"{name} takes (B, C, H, W) with C = 1 or 3, got shape {tuple(hr.shape)}."
+            )
+        height, width = hr.shape[2:]
+        if height == 0 or width == 0:
+            raise DataError(f"{name} got an image without pixels: {height} x {width}.")
+        if height % self.stride or width % self.stride:
+            raise GeometryError(
+                f"{name} with scale {self.scale} cannot take an HR image of {height} x {width}: it"
+                f" does not divide by {self.scale}. Crop it first."
+            )
+
+    def check_traces(self, hr: Tensor, traces: Sequence[Trace]) -> None:
+        """Refuse traces that do not belong to this degradation and batch.
+
+        Args:
+            hr: HR batch, shape (B, C, H, W).
+            traces: One trace per image.
+
+        Raises:
+            DataError: If the number, the type, the image's size, the geometry or the weights
+                differ.
+        """
+        self.check_input(hr)
+        name = type(self).__name__
+        if len(traces) != hr.shape[0]:
+            raise DataError(f"{len(traces)} traces were given for a batch of {hr.shape[0]}.")
+        expected = self.trace_params() if traces else {}
+        for trace in traces:
+            if trace.type != name:
+                raise DataError(f"a trace of {trace.type} cannot be replayed by {name}.")
+            if trace.size[1:] != tuple(hr.shape[2:]):
+                raise DataError(
+                    f"a trace for {trace.size[1]} x {trace.size[2]} pixels cannot be replayed on"
+                    f" an image of {hr.shape[2]} x {hr.shape[3]}."
+                )
+            for key, value in expected.items():
+                if trace.params.get(key) != value:
+                    raise DataError(
+                        f"a trace of {name} says {key} = {trace.params.get(key)!r}, this object"
+                        f" has {value!r}."
+                    )
+
+    def hash(self) -> str:
+        """Return 16 hexadecimal digits that name type, arguments and weights."""
+        # A frozen degradation is hashed once, when its weights are loaded.
+        if self._pretrained_hash is not None and not self._weights_may_change():
+            return self._pretrained_hash
+        return component_hash(type(self).__name__, self.arguments, self.state_dict())
+
+    def _weights_may_change(self) -> bool:
+        return self.training or any(p.requires_grad for p in self.parameters())
+
+    def mark_trained(self) -> None:
+        """Note that the weights are learned ones; called after fitting or loading."""
+        self._pretrained_hash = component_hash(
+            type(self).__name__, self.arguments, self.state_dict()
+        )
+
+    def save(self, path: Any, meta: Mapping[str, Any] | None = None) -> str:
+        """Write the degradation so that the file alone rebuilds it.
+
+        Args:
+            path: The ``.safetensors`` file.
+            meta: Notes, plain data.
+
+        Returns:
+            The hash of the weights.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        return save_component(
+            path,
+            self,
+            kind="degradation",
+            type=type(self).__name__,
+            arguments=self.arguments,
+            meta=meta,
+        )
+
+    def describe(self) -> str:
+        """Return one line that says what this degradation is."""
+        grid = "on the HR grid" if self.same_size else f"{self.scale} times smaller"
+        return f"{type(self).__name__} x{self.scale}, LR {grid}"

@@ -1,0 +1,64 @@
+"""Bicubic reduction, equal to MATLAB's ``imresize``: the field's standard degradation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.primitives import imresize
+from realdeg.degradations.trace import Trace
+from realdeg.registry import DEGRADATIONS
+
+
+@DEGRADATIONS.register_module()
+class Bicubic(Degradation):
+    """Shrinks with MATLAB's antialiased bicubic kernel.
+
+    Args:
+        scale: How much resolution is lost.
+        same_size: Whether the result is enlarged to the HR grid again, by bicubic interpolation.
+        uint8_passes: Whether each pass is rounded to 8 bit, as MATLAB does for uint8 images (the
+            benchmark LR files were made so). Not differentiable then.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+    """
+
+    def __init__(self, scale: int = 4, same_size: bool = False, uint8_passes: bool = False) -> None:
+        super().__init__(scale, same_size)
+        self.uint8_passes = uint8_passes
+
+    @property
+    def border(self) -> int:
+        """LR pixels whose taps are mirrored at the rim: two on the coarse grid."""
+        return 2 * (self.scale if self.same_size else 1)
+
+    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+        """Shrink; and enlarge again when ``same_size``."""
+        self.check_traces(hr, traces)
+        return reduce_bicubic(hr, self.scale, self.same_size, self.uint8_passes)
+
+
+def reduce_bicubic(
+    hr: Tensor, scale: int, same_size: bool, uint8_passes: bool = False
+) -> Tensor:
+    """Shrink by bicubic interpolation, and return to the HR grid where that is wanted.
+
+    Args:
+        hr: HR batch, shape (B, C, H, W).
+        scale: How much resolution is lost.
+        same_size: Whether to enlarge the result to the HR grid again.
+        uint8_passes: See :class:`Bicubic`.
+
+    Returns:
+        The LR batch.
+    """
+    if scale == 1:
+        return hr
+    height, width = hr.shape[-2:]
+    small = imresize(hr, 1 / scale, uint8_passes=uint8_passes)
+    if not same_size:
+        return small
+    return imresize(small, size=(height, width), uint8_passes=uint8_passes)

@@ -1,0 +1,62 @@
+"""DirectNet: the network predicts the LR image itself (baseline of DML, ACCV 2020)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from realdeg.degradations.learned import LearnedDegradation, LRGrid
+from realdeg.degradations.primitives import imresize
+from realdeg.registry import DEGRADATIONS
+
+# Y moves by 219/255 when R, G and B move by 1 together.
+_LUMA_PER_GREY = 219 / 255
+
+
+@DEGRADATIONS.register_module()
+class DirectNet(LearnedDegradation):
+    """DML's network with one output channel and a global residual.
+
+    The last convolution has no sigmoid; its output is added to the HR luma (to its bicubic
+    reduction when LR is smaller). RGB images move along grey, so that their luma moves by the
+    predicted residual.
+
+    Args:
+        scale: How much resolution is lost.
+        same_size: Whether LR lies on the HR grid.
+        width: Channels of the network at full resolution.
+        levels: Halvings inside the network.
+        skips: Whether the network has skip connections.
+        xavier: ``"uniform"`` or ``"normal"``.
+        zero_init: Whether the last convolution starts at zero (LR = HR at step 0).
+        lr_grid: See :class:`LearnedDegradation`.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        width: int = 64,
+        levels: int = 4,
+        skips: bool = True,
+        xavier: Literal["uniform", "normal"] = "uniform",
+        zero_init: bool = False,
+        lr_grid: LRGrid = "unshuffle",
+    ) -> None:
+        # No window of its own; 15 keeps the rim that is shaved equal to DML's.
+        super().__init__(scale, same_size, 15, "reflect", lr_grid)
+        self.network = self.make_network(1, width, levels, skips, xavier)
+        if zero_init:
+            nn.init.zeros_(self.network.last.weight)
+
+    def generate(self, hr: Tensor) -> Tensor:
+        """Add the predicted residual."""
+        residual = self.field(hr)
+        base = hr if self.stride == 1 else imresize(hr, 1 / self.stride)
+        if hr.shape[1] == 3:
+            residual = residual / _LUMA_PER_GREY
+        return base + residual

@@ -1,0 +1,117 @@
+"""F, the encoder-decoder that DML, DirectNet and DirectKPN share.
+
+The paper (ACCV 2020) states 3 x 3 convolutions, ReLU, max-pooling, bilinear up-sampling and
+Xavier initialisation; depth, widths and skips are not stated. The defaults follow its nearest
+published relative, BPN (likesum/bpn): 64-128-256-512 over four halvings, with skips.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.errors import ConfigError
+
+
+class EncoderDecoder(nn.Module):
+    """A U-Net from one luma plane to a field of ``out_channels``.
+
+    Args:
+        out_channels: Channels of the field.
+        scale_in: Space-to-depth factor at the entrance: the field lies on a grid that many times
+            coarser than the input.
+        width: Channels at full resolution; doubled at each level.
+        levels: Number of halvings.
+        skips: Whether encoder features are concatenated into the decoder.
+        xavier: Glorot and Bengio's initialisation, ``"uniform"`` or ``"normal"``.
+
+    Shape:
+        (B, 1, H, W) to (B, out_channels, H / scale_in, W / scale_in); any size.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        scale_in: int = 1,
+        width: int = 64,
+        levels: int = 4,
+        skips: bool = True,
+        xavier: Literal["uniform", "normal"] = "uniform",
+    ) -> None:
+        super().__init__()
+        if width < 1 or levels < 0:
+            raise ConfigError(
+                f"the weight network needs width >= 1 and levels >= 0, got {width} and {levels}."
+            )
+        if xavier not in ("uniform", "normal"):
+            raise ConfigError(f"xavier is 'uniform' or 'normal', got {xavier!r}.")
+        self.scale_in, self.levels, self.skips = scale_in, levels, skips
+        self.head = nn.Conv2d(scale_in**2, width, 3, padding=1)
+        widths = [width * 2**level for level in range(levels)]
+        self.encoder = nn.ModuleList()
+        channels = width
+        for level_width in widths:
+            self.encoder.append(_double_conv(channels, level_width))
+            channels = level_width
+        self.middle = _double_conv(channels, channels)
+        self.decoder = nn.ModuleList()
+        for level_width in reversed(widths):
+            entering = channels + level_width if skips else channels
+            self.decoder.append(_double_conv(entering, level_width))
+            channels = level_width
+        self.tail = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        self.last = nn.Conv2d(width, out_channels, 3, padding=1)
+        initialise = nn.init.xavier_uniform_ if xavier == "uniform" else nn.init.xavier_normal_
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                initialise(module.weight)
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """Predict the field.
+
+        Args:
+            luma: Shape (B, 1, H, W), H and W divisible by ``scale_in``.
+
+        Returns:
+            Shape (B, out_channels, H / scale_in, W / scale_in).
+        """
+        height, width = luma.shape[-2] // self.scale_in, luma.shape[-1] // self.scale_in
+        if not luma.shape[0]:  # torch's padding and pooling refuse an empty batch
+            return luma.new_zeros((0, self.last.out_channels, height, width))
+        x = F.pixel_unshuffle(luma, self.scale_in) if self.scale_in > 1 else luma
+        # Max-pooling halves exactly: the image is continued by its last pixels and cut again.
+        multiple = 2**self.levels
+        bottom, right = -height % multiple, -width % multiple
+        if bottom or right:
+            x = F.pad(x, (0, right, 0, bottom), mode="replicate")
+        x = F.relu(self.head(x))
+        kept: list[Tensor] = []
+        for block in self.encoder:
+            x = block(x)
+            kept.append(x)
+            x = F.max_pool2d(x, 2)
+        x = self.middle(x)
+        for block in self.decoder:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            skipped = kept.pop()
+            x = block(torch.cat([x, skipped], 1) if self.skips else x)
+        for conv in self.tail:
+            x = F.relu(conv(x))
+        return self.last(x)[..., :height, :width]
+
+
+def _double_conv(channels_in: int, channels_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels_out, channels_out, 3, padding=1),
+        nn.ReLU(inplace=True),
+    )

@@ -1,0 +1,155 @@
+"""One blur kernel for the whole camera, by closed-form least squares: the baseline to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.primitives import gaussian_kernel
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.ops import PADDINGS, kernel_apply
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.colour import to_colour
+
+# Windows gathered at once while fitting: 225 taps of 2**17 windows are 236 MB in float64.
+_WINDOWS_AT_ONCE = 1 << 17
+
+
+@DEGRADATIONS.register_module()
+class GlobalKernel(Degradation):
+    """Filters every pixel with the same k x k kernel.
+
+    The kernel minimises the sum of squared differences of luma over all pairs given to
+    :meth:`accumulate`, solved in float64. Only windows that lie wholly inside the image count.
+
+    Args:
+        scale: How much resolution is lost.
+        same_size: Whether LR lies on the HR grid.
+        kernel_size: Side k, 15 as DML's bases.
+        padding: Border handling, as in :func:`realdeg.ops.kernel_apply`.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+
+    fitting: ClassVar[Literal["gradient", "closed_form"] | None] = "closed_form"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        kernel_size: int = 15,
+        padding: str = "reflect",
+    ) -> None:
+        super().__init__(scale, same_size)
+        if not 1 <= kernel_size <= 63:
+            raise ConfigError(f"GlobalKernel: kernel_size is from 1 to 63, got {kernel_size}.")
+        if padding not in PADDINGS or padding == "valid":
+            known = ", ".join(p for p in PADDINGS if p != "valid")
+            raise ConfigError(f"GlobalKernel: padding is one of {known}, got {padding!r}.")
+        self.kernel_size, self.padding = kernel_size, padding
+        # Before fitting: a mild blur at the LR pixel's centre.
+        rest = (self.stride - kernel_size) / 2 - (self.stride - kernel_size) // 2
+        start = gaussian_kernel(kernel_size, 0.4 * self.stride, centre=(rest, rest))
+        self.kernel = nn.Parameter(start.float())
+        self._products: Tensor | None = None
+        self._targets: Tensor | None = None
+        self._count = 0
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim whose windows reach beyond the image."""
+        return -(-(self.kernel_size - 1) // (2 * self.stride))
+
+    @torch.no_grad()
+    def accumulate(self, hr: Tensor, lr: Tensor) -> None:
+        """Add pairs to the least-squares problem.
+
+        Args:
+            hr: HR batch, RGB or Y, shape (B, C, H, W).
+            lr: Real LR batch, shape (B, C, H / stride, W / stride).
+
+        Raises:
+            GeometryError: If the sizes do not fit, or no window lies inside the image.
+        """
+        self.check_input(hr)
+        x, y = to_colour(hr, "y").double(), to_colour(lr, "y").double()
+        if (x.shape[2], x.shape[3]) != (y.shape[2] * self.stride, y.shape[3] * self.stride):
+            raise GeometryError(
+                f"GlobalKernel x{self.scale} (same_size={self.same_size}) cannot be fitted to HR"
+                f" {tuple(hr.shape)} and LR {tuple(lr.shape)}."
+            )
+        size, stride = self.kernel_size, self.stride
+        start = (stride - size) // 2
+        first = -(start // stride)  # the first LR pixel whose window begins inside
+        rows = (x.shape[2] - size - (stride * first + start)) // stride + 1
+        columns = (x.shape[3] - size - (stride * first + start)) // stride + 1
+        if rows < 1 or columns < 1:
+            raise GeometryError(
+                f"an image of {x.shape[2]} x {x.shape[3]} holds no whole {size} x {size} window."
+            )
+        corner = stride * first + start
+        x = x[..., corner:, corner : corner + (columns - 1) * stride + size]
+        y = y[..., first : first + rows, first : first + columns]
+        taps = size * size
+        if self._products is None or self._targets is None:
+            self._products = x.new_zeros(taps, taps)
+            self._targets = x.new_zeros(taps)
+        strip = max(1, _WINDOWS_AT_ONCE // columns)
+        for image, target in zip(x, y, strict=True):
+            for top in range(0, rows, strip):
+                height = min(strip, rows - top)
+                part = image[:, top * stride : (top + height - 1) * stride + size]
+                windows = F.unfold(part[None], size, stride=stride)[0]
+                self._products.addmm_(windows, windows.T)
+                self._targets.addmv_(windows, target[0, top : top + height].reshape(-1))
+                self._count += windows.shape[1]
+
+    @torch.no_grad()
+    def solve(self) -> float:
+        """Set the kernel to the least-squares solution of all pairs so far.
+
+        Returns:
+            The condition number of the problem.
+
+        Raises:
+            DataError: If nothing was accumulated.
+        """
+        if self._products is None or self._targets is None or not self._count:
+            raise DataError("GlobalKernel has no pairs to be fitted to: accumulate some first.")
+        products, targets = self._products / self._count, self._targets / self._count
+        # gelsd takes the shortest of many solutions where flat images leave the kernel open.
+        solution = torch.linalg.lstsq(products.cpu(), targets.cpu()[:, None], driver="gelsd")
+        self.kernel.copy_(solution.solution.view(self.kernel_size, self.kernel_size))
+        self.mark_trained()
+        return float(torch.linalg.cond(products.cpu()))
+
+    def generate(self, hr: Tensor) -> Tensor:
+        """Filter every pixel with the kernel."""
+        ones = hr.new_ones(
+            hr.shape[0], 1, hr.shape[2] // self.stride, hr.shape[3] // self.stride
+        )
+        return kernel_apply(hr, ones, self.kernel[None], self.stride, self.padding)
+
+    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+        """Filter after checking that the traces name this very kernel."""
+        self.check_traces(hr, traces)
+        return self.generate(hr)
+
+    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        """Filter a batch; nothing is random, so no seed is used."""
+        self.check_input(hr)
+        return self.generate(hr)
+
+    def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
+        """Return the kernel once per point, shape (P, k, k)."""
+        return self.kernel.expand(len(points), -1, -1)
