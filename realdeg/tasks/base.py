@@ -1,0 +1,113 @@
+"""What all tasks share: a batch comes in, losses or predictions go out."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from mmengine.model import BaseDataPreprocessor, BaseModel
+from torch import Tensor
+
+from realdeg.errors import ConfigError
+from realdeg.registry import LOSSES
+
+Batch = dict[str, Any]
+Mode = Literal["loss", "predict", "tensor"]
+
+
+class BatchToDevice(BaseDataPreprocessor):
+    """Moves a batch to the model's device and hands it on as one argument.
+
+    mmengine spreads a dict over keyword arguments; wrapped in a tuple, the batch reaches
+    ``forward(batch, mode)`` whole, under DistributedDataParallel too.
+    """
+
+    def forward(self, data: Batch, training: bool = False) -> tuple[Batch]:
+        """Move the tensors.
+
+        Args:
+            data: A batch as ``collate_batch`` made it.
+            training: Not used.
+
+        Returns:
+            The batch, alone in a tuple.
+        """
+        return (self.cast_data(data),)
+
+
+class ImageTask(BaseModel, ABC):
+    """A task computes losses and predictions; hooks and loops do everything else.
+
+    Args:
+        loss: Config of a registered loss.
+
+    Raises:
+        ConfigError: If the loss is unknown.
+    """
+
+    component: ClassVar[str]
+    """Which attribute is trained and exported: ``"degradation"`` or ``"backbone"``."""
+
+    def __init__(self, loss: Mapping[str, Any]) -> None:
+        super().__init__(data_preprocessor=BatchToDevice())
+        self.loss = LOSSES.build(dict(loss))
+
+    def forward(self, batch: Batch, mode: Mode = "tensor") -> Any:
+        """Process a batch.
+
+        Args:
+            batch: As ``collate_batch`` made it: ``hr`` (B, 3, H, W), ``lr`` (P, 3, h, w) or None
+                for the P paired images, ``paired`` (B,), ``key``, ``meta``, ``seeds``.
+            mode: ``"loss"`` for a dict of named losses, ``"predict"`` for a list of predictions,
+                ``"tensor"`` for the raw output.
+
+        Returns:
+            As ``mode`` says.
+        """
+        if mode == "loss":
+            return self.losses(batch)
+        if mode == "predict":
+            return self.predict(batch)
+        if mode == "tensor":
+            return self.output(batch)
+        raise ConfigError(f"a task's mode is 'loss', 'predict' or 'tensor', got {mode!r}.")
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the named losses of a training batch."""
+
+    @abstractmethod
+    def predict(self, batch: Batch) -> list[dict[str, Any]]:
+        """Return one prediction per image.
+
+        Each is a dict of ``key``, ``prediction`` (1 or 3, H, W; one channel means Y),
+        ``prediction_rgb`` where colour is known, ``target`` and ``input`` (3, H, W), ``scale`` and
+        ``meta``; tensors on the CPU.
+        """
+
+    @abstractmethod
+    def output(self, batch: Batch) -> Tensor:
+        """Return the raw output for a batch."""
+
+    @abstractmethod
+    def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
+        """Write the trained component so that the file alone rebuilds it.
+
+        Args:
+            path: The ``.safetensors`` file.
+            meta: Notes, plain data.
+
+        Returns:
+            The hash of the weights.
+        """
+
+    def named_losses(self, value: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
+        """Give a loss that returned a bare tensor its name."""
+        return value if isinstance(value, dict) else {"loss": value}
+
+
+def on_cpu(image: Tensor) -> Tensor:
+    """Detach one image of a batch and bring it to the CPU in float32."""
+    return image.detach().float().cpu()

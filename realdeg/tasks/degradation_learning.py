@@ -1,0 +1,127 @@
+"""Learn a degradation from real pairs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from realdeg.degradations import Degradation, build_degradation
+from realdeg.errors import ConfigError, DataError
+from realdeg.registry import TASKS
+from realdeg.tasks.base import Batch, ImageTask, on_cpu
+from realdeg.utils.colour import to_colour
+
+
+@TASKS.register_module()
+class DegradationLearning(ImageTask):
+    """Trains any trainable degradation so that its LR equals the camera's.
+
+    The objective is DML's Eq. 4 (ACCV 2020): the squared difference of luma. Its scaling (mean
+    instead of sum) is invisible to Adam.
+
+    Args:
+        degradation: Config, path or object.
+        loss: Config of the loss.
+        scale: How much resolution is lost.
+        same_size: Whether LR lies on the HR grid.
+        colour: ``"y"`` (the paper) or ``"rgb"``.
+        border: LR pixels shaved at each rim of a training patch, whose windows reach beyond it;
+            None: what the degradation says.
+
+    Raises:
+        ConfigError: If the colour is unknown.
+    """
+
+    component: ClassVar[str] = "degradation"
+
+    def __init__(
+        self,
+        degradation: Mapping[str, Any] | str | Degradation,
+        loss: Mapping[str, Any] = {"type": "MSELoss"},  # noqa: B006 - never changed
+        scale: int | None = None,
+        same_size: bool | None = None,
+        colour: str = "y",
+        border: int | None = None,
+    ) -> None:
+        super().__init__(loss)
+        if colour not in ("y", "rgb"):
+            raise ConfigError(f"DegradationLearning: colour is 'y' or 'rgb', got {colour!r}.")
+        self.degradation = build_degradation(degradation, scale, same_size)
+        self.colour, self.border = colour, border
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Compare the generated LR with the real one, the rim shaved."""
+        if self.degradation.fitting is None:
+            raise ConfigError(
+                f"{type(self.degradation).__name__} has nothing to learn: measure it with test.py,"
+                " or train DML, DirectNet, DirectKPN or GlobalKernel."
+            )
+        hr, lr = self._pair(batch)
+        generated = self.degradation(hr, batch["seeds"])
+        rim = self.degradation.border if self.border is None else self.border
+        if min(lr.shape[2:]) <= 2 * rim:
+            raise DataError(
+                f"training patches of {lr.shape[2]} x {lr.shape[3]} LR pixels vanish when {rim} are"
+                " shaved at each rim: raise patch_size."
+            )
+        return self.named_losses(self.loss(_shave(generated, rim), _shave(lr, rim)))
+
+    def predict(self, batch: Batch) -> list[dict[str, Any]]:
+        """Generate the LR image of each HR image."""
+        hr, lr = self._pair(batch, "rgb")
+        generated = self.degradation(to_colour(hr, self.colour), batch["seeds"])
+        return [
+            {
+                "key": batch["key"][index],
+                "prediction": on_cpu(generated[index]),
+                "target": on_cpu(lr[index]),
+                "input": on_cpu(hr[index]),
+                "scale": self.degradation.scale,
+                "meta": batch["meta"][index],
+            }
+            for index in range(hr.shape[0])
+        ]
+
+    def output(self, batch: Batch) -> Tensor:
+        """Return the generated LR batch."""
+        return self.degradation(to_colour(batch["hr"], self.colour), batch["seeds"])
+
+    @torch.no_grad()
+    def accumulate(self, batch: Batch) -> None:
+        """Add a batch of whole images to a closed-form fit."""
+        (moved,) = self.data_preprocessor(batch)
+        hr, lr = self._pair(moved)
+        self._closed_form().accumulate(hr, lr)
+
+    def solve(self) -> None:
+        """Finish a closed-form fit."""
+        self._closed_form().solve()
+
+    def _closed_form(self) -> Any:
+        if self.degradation.fitting != "closed_form":
+            raise ConfigError(
+                f"{type(self.degradation).__name__} is not fitted in closed form: its config needs"
+                " train_cfg.type='IterTrainLoop' instead of 'ClosedFormLoop'."
+            )
+        return self.degradation
+
+    def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
+        """Write the degradation."""
+        return self.degradation.save(path, meta)
+
+    def _pair(self, batch: Batch, colour: str | None = None) -> tuple[Tensor, Tensor]:
+        if batch["lr"] is None or not bool(batch["paired"].all()):
+            raise DataError(
+                "learning or measuring a degradation needs real pairs; the data set has HR images"
+                " without LR."
+            )
+        wanted = colour or self.colour
+        return to_colour(batch["hr"], wanted), to_colour(batch["lr"], wanted)
+
+
+def _shave(image: Tensor, rim: int) -> Tensor:
+    return image[..., rim : image.shape[-2] - rim, rim : image.shape[-1] - rim]

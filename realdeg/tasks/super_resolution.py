@@ -1,0 +1,204 @@
+"""Train a super-resolution network on real pairs, on degraded HR images, or on both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from realdeg.backbones import Backbone, build_backbone
+from realdeg.backbones.running import call, complete_colour, network_input, run
+from realdeg.degradations import Degradation, build_degradation
+from realdeg.errors import ConfigError, GeometryError
+from realdeg.registry import TASKS
+from realdeg.tasks.base import Batch, ImageTask, on_cpu
+from realdeg.utils.colour import to_colour
+from realdeg.utils.component import save_component
+
+
+@TASKS.register_module()
+class SuperResolution(ImageTask):
+    """Trains any backbone.
+
+    Paired images of a batch use their real LR; HR-only images are degraded on the training
+    device, in the backbone's colour (DML is learned and applied on Y, ACCV 2020).
+
+    Args:
+        backbone: Config, path or object.
+        degradation: Config, path or object; needed where data sets give HR images only. It is
+            frozen and stays outside the state dict, the moving average, DDP and ``train()``,
+            unless it is trained jointly.
+        train_degradation: Whether the degradation is trained jointly with the backbone.
+        loss: Config of the loss.
+        scale: How much resolution is lost.
+        same_size: Whether LR lies on the HR grid.
+        quantise: Whether LR made by a frozen degradation is clipped and rounded to 8 bit, as real
+            pairs and synthesised files are.
+
+    Raises:
+        ConfigError: If the degradation has not been learned yet.
+        GeometryError: If degradation and backbone differ in geometry.
+    """
+
+    component: ClassVar[str] = "backbone"
+
+    def __init__(
+        self,
+        backbone: Mapping[str, Any] | str | Backbone,
+        degradation: Mapping[str, Any] | str | Degradation | None = None,
+        train_degradation: bool = False,
+        loss: Mapping[str, Any] = {"type": "L1Loss"},  # noqa: B006 - never changed
+        scale: int | None = None,
+        same_size: bool | None = None,
+        quantise: bool = True,
+    ) -> None:
+        super().__init__(loss)
+        if isinstance(backbone, Backbone):
+            self.backbone = backbone
+        else:
+            self.backbone = build_backbone(backbone, scale=scale, same_size=same_size)
+        self.quantise, self.train_degradation = quantise, train_degradation
+        built: Degradation | None = None
+        if degradation is not None:
+            built = build_degradation(degradation, self.backbone.scale, self.backbone.same_size)
+            self._check(built)
+        if built is not None and train_degradation:
+            self.degradation = built
+        # A tuple hides the module from nn.Module's registration.
+        self._frozen = () if built is None or train_degradation else (_freeze(built),)
+
+    def _check(self, degradation: Degradation) -> None:
+        name = type(degradation).__name__
+        if not self.train_degradation and not degradation.is_trained:
+            raise ConfigError(
+                f"the degradation {name} has not been learned: give its checkpoint"
+                " (degradation=dict(checkpoint='.../degradation.safetensors')), or train it"
+                " jointly (model.train_degradation=True)."
+            )
+        if self.train_degradation and not degradation.differentiable:
+            raise ConfigError(f"{name} is not differentiable and cannot be trained jointly.")
+
+    @property
+    def active_degradation(self) -> Degradation | None:
+        """The degradation, frozen or trained jointly."""
+        if self._frozen:
+            return self._frozen[0]
+        return getattr(self, "degradation", None)
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> SuperResolution:
+        # The frozen degradation follows the model from device to device all the same.
+        for frozen in self._frozen:
+            frozen._apply(fn)
+        return super()._apply(fn, recurse)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Compare the network's outputs with HR."""
+        hr = to_colour(batch["hr"], self.backbone.colour)
+        lr = self.low_resolution(batch)
+        outputs = run(self.backbone, network_input(self.backbone, lr))
+        if outputs.sr.shape != hr.shape:
+            raise GeometryError(
+                f"the backbone made {tuple(outputs.sr.shape)} of LR {tuple(lr.shape)}, but HR is"
+                f" {tuple(hr.shape)}: scale or same_size of data and backbone differ."
+            )
+        if outputs.aux:
+            # Further outputs are in the network's own range, and so are their targets.
+            full = hr * self.backbone.value_range
+            targets = dict.fromkeys(outputs.aux, full) | self.backbone.targets(full) | {"sr": hr}
+            return self.named_losses(self.loss(outputs, targets))
+        return self.named_losses(self.loss(outputs.sr, hr))
+
+    def low_resolution(self, batch: Batch) -> Tensor:
+        """Return LR for every image of a batch, real or degraded, in the backbone's colour.
+
+        Args:
+            batch: As ``collate_batch`` made it.
+
+        Returns:
+            Shape (B, C, h, w).
+        """
+        colour = self.backbone.colour
+        real, paired = batch["lr"], batch["paired"]
+        if real is not None and real.shape[0] == paired.shape[0]:
+            return to_colour(real, colour)
+        without = (~paired).nonzero().flatten()
+        hr = to_colour(batch["hr"][without], colour)
+        degraded = self._degrade(hr, [batch["seeds"][i] for i in without.tolist()])
+        if real is None:
+            return degraded
+        lr = degraded.new_empty((paired.shape[0], *degraded.shape[1:]))
+        if real.shape[2:] != degraded.shape[2:]:
+            raise GeometryError(
+                f"real LR patches are {tuple(real.shape[2:])} pixels, degraded ones"
+                f" {tuple(degraded.shape[2:])}: the geometry of data and degradation differs."
+            )
+        lr[paired] = to_colour(real, colour).to(degraded.dtype)
+        lr[~paired] = degraded
+        return lr
+
+    def _degrade(self, hr: Tensor, seeds: list[int]) -> Tensor:
+        degradation = self.active_degradation
+        if degradation is None:
+            raise ConfigError(
+                "the data set gives HR images without LR, and the config has no degradation: set"
+                " degradation=dict(type=...)."
+            )
+        if self.train_degradation:
+            return degradation(hr, seeds)
+        with torch.no_grad():
+            lr = degradation(hr, seeds)
+            if self.quantise:
+                lr = lr.mul(255).clamp_(0, 255).add_(0.5).floor_().div_(255)
+        return lr
+
+    def predict(self, batch: Batch) -> list[dict[str, Any]]:
+        """Super-resolve each image."""
+        hr = batch["hr"]
+        rgb = batch["lr"]
+        if rgb is None or rgb.shape[0] != hr.shape[0]:
+            # Pictures need colour, so the whole batch is degraded in RGB here.
+            rgb = self._degrade(hr, batch["seeds"])
+        sr = call(self.backbone, network_input(self.backbone, rgb))
+        coloured = complete_colour(self.backbone, sr, rgb)
+        return [
+            {
+                "key": batch["key"][index],
+                "prediction": on_cpu(sr[index]),
+                "prediction_rgb": on_cpu(coloured[index]),
+                "target": on_cpu(hr[index]),
+                "input": on_cpu(rgb[index]),
+                "scale": self.backbone.scale,
+                "meta": batch["meta"][index],
+            }
+            for index in range(hr.shape[0])
+        ]
+
+    def output(self, batch: Batch) -> Tensor:
+        """Return the super-resolved batch in the backbone's colour."""
+        return run(self.backbone, network_input(self.backbone, self.low_resolution(batch))).sr
+
+    def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
+        """Write the backbone."""
+        notes = dict(meta)
+        degradation = self.active_degradation
+        if degradation is not None:
+            notes["degradation"] = {
+                "type": type(degradation).__name__,
+                "hash": degradation.hash(),
+                "described": degradation.describe(),
+            }
+        return save_component(
+            path,
+            self.backbone,
+            kind="backbone",
+            type=type(self.backbone).__name__,
+            arguments=self.backbone.arguments,
+            meta=notes,
+        )
+
+
+def _freeze(degradation: Degradation) -> Degradation:
+    return degradation.eval().requires_grad_(False)
