@@ -1,0 +1,204 @@
+"""The contract that every super-resolution network fulfils."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor, nn
+
+from realdeg.errors import GeometryError
+from realdeg.utils.arguments import CapturesArguments
+
+Colour = Literal["y", "rgb"]
+Upsample = Literal["pre", "post", "progressive", "iterative", "none"]
+SameSizeForm = Literal["native", "unshuffle"]
+
+CHANNELS: dict[str, int] = {"y": 1, "rgb": 3}
+
+
+@dataclass
+class Outputs:
+    """What a network with several outputs returns.
+
+    Attributes:
+        sr: The super-resolved image (B, C, H, W).
+        aux: Named further outputs, in the network's own numbers: levels of a pyramid, recursions,
+            logits.
+    """
+
+    sr: Tensor
+    aux: dict[str, Tensor] = field(default_factory=dict)
+
+    def named(self) -> dict[str, Tensor]:
+        """Return every output by name, the image itself as ``"sr"``."""
+        return {"sr": self.sr, **self.aux}
+
+
+class Backbone(nn.Module, CapturesArguments, ABC):
+    """A super-resolution network and what a task must know to run it.
+
+    The attributes below are data that the task, the tiler and the config builder read. A class
+    states what holds for all its instances; an instance may override them in ``__init__``. The
+    network itself neither converts colours nor interpolates, unless its paper does so inside.
+
+    ``forward`` takes and gives numbers in [0, ``value_range``]: the task multiplies its [0, 1]
+    images before and divides after.
+
+    Args:
+        scale: How much resolution is lost, 1 or more.
+        same_size: The LR image lies on the HR grid already (same height and width as HR).
+
+    Attributes:
+        colour: ``"y"`` (one channel) or ``"rgb"`` (three).
+        value_range: The number that stands for white, 1 or 255.
+        scales: The scales that can be built; None means any. Not asked when ``same_size``.
+        upsample: Where resolution is gained. ``"pre"``: the task interpolates the LR image
+            (bicubic) to the HR grid before it calls ``forward``.
+        same_size_form: How images of equal size are handled: ``"native"`` (the network keeps the
+            size anyway), ``"unshuffle"`` (pixel unshuffle at the input) or None (not at all).
+        size_multiple: The network works on blocks of that many input pixels. ``forward`` takes any
+            size and pads and crops by itself; a tiler starts its tiles on multiples of it.
+        halo: How many LR pixels away an input can still change an output by way of convolutions.
+        whole_image: Something (global pooling, for instance) reaches further than ``halo``, so
+            tiles are an approximation.
+        needs: Further things ``forward`` must be given, such as ``("cond",)``.
+
+    Raises:
+        GeometryError: If the network does not come in that geometry.
+    """
+
+    colour: Colour = "rgb"
+    value_range: float = 1.0
+    scales: tuple[int, ...] | None = None
+    upsample: Upsample = "post"
+    same_size_form: SameSizeForm | None = None
+    size_multiple: int = 1
+    halo: int = 0
+    whole_image: bool = False
+    needs: tuple[str, ...] = ()
+
+    def __init__(self, scale: int = 4, same_size: bool = False) -> None:
+        super().__init__()
+        self.scale = scale
+        self.same_size = same_size
+        self._check_geometry()
+
+    @classmethod
+    @abstractmethod
+    def example(cls) -> Backbone:
+        """Return a tiny instance for tests and documentation."""
+
+    @abstractmethod
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor | Outputs:
+        """Super-resolve a batch.
+
+        Args:
+            lr: The input (B, C, h, w) in [0, ``value_range``], on the HR grid where ``upsample``
+                is ``"pre"`` or ``same_size`` holds.
+            scale: The scale of this batch, for networks of several scales; None: ``self.scale``.
+            cond: What a network that is told the degradation wants to know (B, K) or (B, K, h, w).
+
+        Returns:
+            The image (B, C, H, W) in [0, ``value_range``], not clamped, or :class:`Outputs`.
+
+        Shape:
+            (B, C, h, w) -> (B, C, H, W) with (H, W) = ``output_size(h, w)``.
+        """
+
+    @property
+    def channels(self) -> int:
+        """How many channels go in and come out."""
+        return CHANNELS[self.colour]
+
+    def output_size(self, height: int, width: int, scale: float | None = None) -> tuple[int, int]:
+        """Return the output's height and width for an input of ``forward``.
+
+        Args:
+            height: The input's height in pixels.
+            width: The input's width in pixels.
+            scale: The scale of the call; None: ``self.scale``.
+        """
+        if self.same_size or self.upsample in ("pre", "none"):
+            return height, width
+        factor = self.scale if scale is None else scale
+        return int(height * factor), int(width * factor)
+
+    def targets(self, hr: Tensor) -> dict[str, Tensor]:
+        """Say what ``aux`` outputs are compared with.
+
+        Args:
+            hr: The HR image (B, C, H, W) in [0, ``value_range``].
+
+        Returns:
+            The target of each ``aux`` output by name, in that output's own numbers. An output that
+            is not named is compared with the HR image in [0, 1], so a network of another
+            ``value_range`` names them all.
+        """
+        return {}
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Rename a foreign state dict's keys to ours, where the network has dialects.
+
+        Args:
+            state: The tensors as they were stored.
+            where: The file they come from, for messages.
+
+        Returns:
+            The tensors under this class's names; what is not recognised stays as it is.
+
+        Raises:
+            CheckpointError: If the weights are of a form that this instance was not built for.
+        """
+        return dict(state)
+
+    def check_input(
+        self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None
+    ) -> None:
+        """Refuse what ``forward`` cannot take; subclasses call it first.
+
+        Args:
+            lr: The input of ``forward``.
+            scale: The scale of the call.
+            cond: The condition of the call.
+
+        Raises:
+            GeometryError: If channels, scale or condition do not fit this instance.
+        """
+        name = type(self).__name__
+        if lr.ndim != 4 or lr.shape[1] != self.channels:
+            raise GeometryError(
+                f"{name} works on colour '{self.colour}' and takes (B, {self.channels}, h, w),"
+                f" got {tuple(lr.shape)}: convert the image, or build {name} with the other colour."
+            )
+        if scale is not None and scale != self.scale and self.upsample not in ("pre", "none"):
+            raise GeometryError(
+                f"{name} was built for scale {self.scale} and is called with scale {scale}:"
+                f" build it with scale={scale}."
+            )
+        if cond is None and "cond" in self.needs:
+            raise GeometryError(f"{name} is told the degradation: call it with cond=.")
+
+    def _check_geometry(self) -> None:
+        name = type(self).__name__
+        if isinstance(self.scale, bool) or not isinstance(self.scale, int) or self.scale < 1:
+            raise GeometryError(
+                f"scale of {name} is {self.scale!r}: it must be a whole number, 1 or more."
+            )
+        if self.same_size:
+            if self.same_size_form is None:
+                fits = "any" if self.scales is None else ", ".join(map(str, self.scales))
+                raise GeometryError(
+                    f"{name} has no form for LR and HR of the same size (same_size=True): use"
+                    f" same_size=False (scales: {fits}) or a backbone with such a form."
+                )
+        elif self.scales is not None and self.scale not in self.scales:
+            form = " or same_size=True with any scale" if self.same_size_form else ""
+            raise GeometryError(
+                f"{name} does not come in scale {self.scale}: it has"
+                f" {', '.join(map(str, self.scales))}{form}."
+            )

@@ -1,0 +1,108 @@
+"""Build a backbone from a config, or from the file that holds its weights."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from realdeg.backbones.base import Backbone
+from realdeg.backbones.weights import load_weights
+from realdeg.errors import CheckpointError, ConfigError, GeometryError, nearest
+from realdeg.registry import BACKBONES
+from realdeg.utils.component import load_state, read_component
+
+
+def build_backbone(
+    cfg: Mapping[str, Any] | str | os.PathLike[str],
+    scale: int | None = None,
+    same_size: bool | None = None,
+) -> Backbone:
+    """Build a backbone.
+
+    Args:
+        cfg: One of ``dict(type='RCAN', ...)``; ``dict(type='RCAN', ..., checkpoint='file')``,
+            which fills it from any file that :func:`load_weights` reads;
+            ``dict(checkpoint='x.safetensors')`` or the path alone, for a file that describes
+            itself.
+        scale: The scale asked for; None: the config's or the file's.
+        same_size: The geometry asked for; None: the config's or the file's.
+
+    Returns:
+        The backbone.
+
+    Raises:
+        ConfigError: If the config names no known backbone or an unknown argument.
+        GeometryError: If config or file are of another geometry than the one asked for.
+        CheckpointError: If the weights cannot be read or do not fit.
+    """
+    if isinstance(cfg, str | os.PathLike):
+        cfg = {"checkpoint": cfg}
+    if not isinstance(cfg, Mapping):
+        raise ConfigError(f"a backbone is built from a dict or a path, got {cfg!r}.")
+    settings = dict(cfg)
+    checkpoint = settings.pop("checkpoint", None)
+    kind = settings.pop("type", None)
+    if kind is None:
+        if checkpoint is None:
+            raise ConfigError(f"a backbone needs a 'type' or a 'checkpoint', got {dict(cfg)!r}.")
+        if settings:
+            raise ConfigError(
+                f"backbone has {', '.join(sorted(settings))} beside 'checkpoint', but the file"
+                f" {checkpoint} says them itself: remove them, or add a 'type'."
+            )
+        return _from_file(checkpoint, scale, same_size)
+
+    for name, asked in (("scale", scale), ("same_size", same_size)):
+        if asked is None:
+            continue
+        if settings.get(name, asked) != asked:
+            raise GeometryError(
+                f"backbone.{name} is {settings[name]!r} but {name} of the config is {asked!r}:"
+                f" say it once, at the top level."
+            )
+        settings[name] = asked
+    backbone = _construct(kind, settings, "backbone")
+    if checkpoint is not None:
+        load_weights(backbone, checkpoint)
+    return backbone
+
+
+def _from_file(path: str | os.PathLike[str], scale: int | None, same_size: bool | None) -> Backbone:
+    """Rebuild the backbone that a file describes."""
+    file = read_component(path)
+    if file.kind != "backbone":
+        raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), no backbone.")
+    for name, asked in (("scale", scale), ("same_size", same_size)):
+        stored = file.arguments.get(name)
+        if asked is not None and stored is not None and stored != asked:
+            raise GeometryError(
+                f"the {file.type} in {path} was trained with {name}={stored} and {name}={asked} is"
+                f" asked for: set {name}={stored}, or name the type beside the checkpoint to"
+                " start another geometry from these weights."
+            )
+    backbone = _construct(file.type, file.arguments, str(path))
+    load_state(backbone, file.state, str(path))
+    return backbone
+
+
+def _construct(kind: str | type, settings: Mapping[str, Any], place: str) -> Backbone:
+    """Call the constructor of a registered type, naming unknown arguments."""
+    cls = BACKBONES.require(kind, place) if isinstance(kind, str) else kind
+    parameters = inspect.signature(cls).parameters
+    takes_all = any(item.kind is inspect.Parameter.VAR_KEYWORD for item in parameters.values())
+    known = list(parameters)
+    for name in settings:
+        if name not in known and not takes_all:
+            raise ConfigError(
+                f"{cls.__name__} has no argument '{name}' (at '{place}'): it takes"
+                f" {', '.join(known)}.{nearest(name, known)}"
+            )
+    backbone = cls(**settings)
+    if not isinstance(backbone, Backbone):
+        raise ConfigError(
+            f"{cls.__name__} (at '{place}') is no backbone: derive it from"
+            " realdeg.backbones.Backbone."
+        )
+    return backbone

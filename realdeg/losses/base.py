@@ -1,0 +1,86 @@
+"""What all losses share: a weight, a reduction and the refusal of shapes that do not fit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.errors import ConfigError, GeometryError
+
+Reduction = Literal["mean", "sum"]
+
+
+class Loss(nn.Module, ABC):
+    """A weighted scalar that compares a prediction with a target.
+
+    Subclasses give the value of every element; weight and reduction are applied here, in float32
+    at least. An empty batch costs 0.
+
+    Args:
+        weight: Factor of the result.
+        reduction: ``"mean"`` over every element, or ``"sum"``.
+
+    Raises:
+        ConfigError: If the reduction is neither.
+    """
+
+    def __init__(self, weight: float = 1.0, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        if reduction not in ("mean", "sum"):
+            raise ConfigError(
+                f"reduction of {type(self).__name__} is {reduction!r}: it must be 'mean' or 'sum'."
+            )
+        self.weight = float(weight)
+        self.reduction = reduction
+
+    @abstractmethod
+    def elements(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of every element, unreduced.
+
+        Args:
+            prediction: What the network gave.
+            target: What it should have given.
+        """
+
+    def check(self, prediction: Tensor, target: Tensor) -> None:
+        """Refuse tensors that do not fit; nothing is ever broadcast.
+
+        Args:
+            prediction: What the network gave.
+            target: What it should have given.
+
+        Raises:
+            GeometryError: If the shapes differ.
+        """
+        if prediction.shape != target.shape:
+            raise GeometryError(
+                f"{type(self).__name__} compares a prediction {tuple(prediction.shape)} with a"
+                f" target {tuple(target.shape)}: colours, scale and crops of both must agree."
+            )
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compare.
+
+        Args:
+            prediction: (B, C, H, W).
+            target: The same shape, unless the loss says otherwise.
+
+        Returns:
+            A scalar, weighted.
+        """
+        self.check(prediction, target)
+        # Sums over pixels need more than the 8 or 11 bits of the half-precision types.
+        prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
+        if target.is_floating_point():
+            target = target.to(prediction.dtype)
+        if not prediction.numel():
+            return self.weight * prediction.sum()
+        values = self.elements(prediction, target)
+        return self.weight * (values.mean() if self.reduction == "mean" else values.sum())
+
+    def extra_repr(self) -> str:
+        """Show weight and reduction."""
+        return f"weight={self.weight:g}, reduction={self.reduction!r}"

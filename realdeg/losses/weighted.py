@@ -1,0 +1,131 @@
+"""Several losses at once, over one or many outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from realdeg.errors import ConfigError, GeometryError
+from realdeg.losses.build import build_loss
+from realdeg.registry import LOSSES
+
+
+@runtime_checkable
+class NamedOutputs(Protocol):
+    """Anything that lists its outputs by name, such as a backbone's ``Outputs``."""
+
+    def named(self) -> dict[str, Tensor]:
+        """Return the outputs, the image itself as ``"sr"``."""
+        ...
+
+
+@LOSSES.register_module()
+class WeightedLoss(nn.Module):
+    """A sum of terms, kept apart by name; over a network's further outputs too.
+
+    Args:
+        terms: Configs of losses, such as ``dict(type='L1Loss', weight=1.0)``. A ``name`` beside
+            ``type`` names the term; otherwise ``L1Loss`` is called ``loss_l1``. Names begin with
+            ``loss``, because mmengine adds up just those.
+        outputs: Weight of every output by name or pattern, the first that fits, for instance
+            ``{'sr': 0.5, 'recursion_*': 0.03}`` (multi-supervision). Outputs that nothing names
+            are not compared. None: all of them, each with weight 1.
+
+    Raises:
+        ConfigError: If there are no terms, or two of the same name.
+    """
+
+    def __init__(
+        self,
+        terms: Sequence[Mapping[str, Any]],
+        outputs: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        if not terms:
+            raise ConfigError("WeightedLoss has no terms: give at least one dict(type=...).")
+        self.names: list[str] = []
+        self.losses = nn.ModuleList()
+        for term in terms:
+            settings = dict(term)
+            name = settings.pop("name", None)
+            loss = build_loss(settings)
+            if isinstance(loss, WeightedLoss):
+                raise ConfigError("WeightedLoss inside WeightedLoss: list all terms in one.")
+            name = _term_name(type(loss).__name__) if name is None else str(name)
+            name = name if name.startswith("loss") else f"loss_{name}"
+            if name in self.names:
+                raise ConfigError(f"WeightedLoss has two terms '{name}': give one a 'name'.")
+            self.names.append(name)
+            self.losses.append(loss)
+        self.outputs = None if outputs is None else {k: float(v) for k, v in outputs.items()}
+
+    def forward(
+        self,
+        prediction: Tensor | Mapping[str, Tensor] | NamedOutputs,
+        target: Tensor | Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Compare every output with its target, by every term.
+
+        Args:
+            prediction: The image (B, C, H, W), or outputs by name with the image as ``"sr"``.
+            target: The HR image, or targets by name; outputs without one of their own are
+                compared with ``"sr"``'s.
+
+        Returns:
+            The terms, weighted: ``loss_l1`` for the image, ``loss_l1.NAME`` for other outputs.
+
+        Raises:
+            ConfigError: If a pattern of ``outputs`` fits no output, or nothing is compared.
+            GeometryError: If an output has no target.
+        """
+        predictions = _by_name(prediction)
+        targets = {"sr": target} if isinstance(target, Tensor) else dict(target)
+        result: dict[str, Tensor] = {}
+        for output, weight in self._weights(list(predictions)).items():
+            wanted = targets.get(output, targets.get("sr"))
+            if wanted is None:
+                raise GeometryError(
+                    f"WeightedLoss has no target for the output '{output}': targets are"
+                    f" {', '.join(targets) or 'empty'}."
+                )
+            for name, loss in zip(self.names, self.losses, strict=True):
+                key = name if output == "sr" else f"{name}.{output}"
+                result[key] = weight * loss(predictions[output], wanted)
+        return result
+
+    def _weights(self, names: list[str]) -> dict[str, float]:
+        """Return the weight of every output that is compared."""
+        if self.outputs is None:
+            return dict.fromkeys(names, 1.0)
+        for pattern in self.outputs:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ConfigError(
+                    f"outputs of WeightedLoss name '{pattern}', but the network gives"
+                    f" {', '.join(names)}."
+                )
+        weights = {}
+        for name in names:
+            fits = [weight for key, weight in self.outputs.items() if fnmatchcase(name, key)]
+            if fits:
+                weights[name] = fits[0]
+        if not weights:
+            raise ConfigError("outputs of WeightedLoss is empty: nothing would be compared.")
+        return weights
+
+
+def _by_name(prediction: Tensor | Mapping[str, Tensor] | NamedOutputs) -> dict[str, Tensor]:
+    if isinstance(prediction, Tensor):
+        return {"sr": prediction}
+    if isinstance(prediction, NamedOutputs):
+        return prediction.named()
+    return dict(prediction)
+
+
+def _term_name(class_name: str) -> str:
+    """Turn ``CrossEntropyLoss`` into ``loss_cross_entropy``."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", class_name.removesuffix("Loss"))
+    return f"loss_{words.lower()}"

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from realdeg.backbones import RCAN, VDSR, Backbone, Outputs, build_backbone
+from realdeg.errors import CheckpointError, ConfigError, GeometryError
+from realdeg.registry import list_backbones
+from realdeg.utils.component import save_component
+
+
+class Told(Backbone):
+    """A stranger's network that is told the degradation."""
+
+    needs = ("cond",)
+    scales = (2,)
+
+    @classmethod
+    def example(cls):
+        return cls(scale=2)
+
+    def forward(self, lr, *, scale=None, cond=None):
+        self.check_input(lr, scale, cond)
+        return Outputs(lr.repeat_interleave(2, -1).repeat_interleave(2, -2), {"low": lr})
+
+
+def saved(tmp_path, network):
+    path = tmp_path / "backbone.safetensors"
+    name = type(network).__name__
+    save_component(path, network, kind="backbone", type=name, arguments=network.arguments)
+    return path
+
+
+def test_listed():
+    assert {"RCAN", "VDSR"} <= set(list_backbones())
+
+
+def test_needs_and_scale_of_the_call():
+    network = Told.example()
+    lr = torch.rand(1, 3, 4, 4)
+    with pytest.raises(GeometryError, match="cond"):
+        network(lr)
+    with pytest.raises(GeometryError, match="scale 2 and is called with scale 3"):
+        network(lr, scale=3, cond=torch.zeros(1, 2))
+    assert set(network(lr, scale=2, cond=torch.zeros(1, 2)).named()) == {"sr", "low"}
+    assert network.targets(lr) == {}
+
+
+def test_abstract():
+    with pytest.raises(TypeError, match="abstract"):
+        Backbone()
+
+
+def test_geometry_is_handed_over():
+    network = build_backbone({"type": "VDSR", "depth": 3, "width": 4}, scale=3, same_size=True)
+    assert (network.scale, network.same_size) == (3, True)
+    assert network.arguments["scale"] == 3
+    network = build_backbone({"type": VDSR, "depth": 3, "width": 4, "scale": 2})
+    assert network.scale == 2
+
+
+@pytest.mark.parametrize(
+    ("cfg", "error", "words"),
+    [
+        ({"type": "RCANN"}, ConfigError, "Did you mean 'RCAN'"),
+        ({"type": "VDSR", "dept": 3}, ConfigError, "Did you mean 'depth'"),
+        ({"depth": 3}, ConfigError, "'type' or a 'checkpoint'"),
+        ({"checkpoint": "x.safetensors", "depth": 3}, ConfigError, "depth beside 'checkpoint'"),
+        (None, ConfigError, "dict or a path"),
+        ({"type": torch.nn.Identity}, ConfigError, "no backbone"),
+        ({"type": "RCAN", "scale": 4}, GeometryError, "say it once"),
+        ({"type": "RCAN", "same_size": False, "scale": 2}, GeometryError, "same_size"),
+        ("nowhere.safetensors", CheckpointError, "does not exist"),
+    ],
+)
+def test_refusals(cfg, error, words):
+    with pytest.raises(error, match=words):
+        build_backbone(cfg, scale=2, same_size=True)
+
+
+def test_stored_geometry_must_be_the_one_asked_for(tmp_path):
+    path = saved(tmp_path, VDSR(scale=2, depth=3, width=4))
+    for cfg in (path, str(path), {"checkpoint": str(path)}):
+        assert build_backbone(cfg, scale=2).scale == 2
+    with pytest.raises(GeometryError, match="scale=2 and scale=4 is asked"):
+        build_backbone(path, scale=4)
+    with pytest.raises(GeometryError, match="same_size=False and same_size=True"):
+        build_backbone(path, same_size=True)
+    with pytest.raises(GeometryError, match="scale=2 and scale=4 is asked"):
+        build_backbone({"checkpoint": path}, scale=4)
+    # Naming the type says that another geometry is wanted on purpose.
+    cfg = {"type": "VDSR", "depth": 3, "width": 4, "checkpoint": str(path)}
+    assert build_backbone(cfg, scale=4).scale == 4
+
+
+def test_other_kinds_are_refused(tmp_path):
+    path = tmp_path / "degradation.safetensors"
+    module = VDSR.example()
+    save_component(path, module, kind="degradation", type="DML", arguments={})
+    with pytest.raises(CheckpointError, match="holds a degradation"):
+        build_backbone(path)
+    with pytest.raises(CheckpointError, match="holds a degradation"):
+        build_backbone({"type": RCAN, "checkpoint": path})
+
+
+@pytest.mark.parametrize("scale", [0, -2, 2.0, "4", True, None])
+def test_scale_is_a_whole_number(scale):
+    with pytest.raises(GeometryError, match="whole number"):
+        VDSR(scale=scale, depth=2, width=2)
