@@ -1,0 +1,50 @@
+"""Data sets, transforms and samplers.
+
+Importing this package registers all of them.
+"""
+
+from realdeg.datasets.base import ImageDataset
+from realdeg.datasets.city100 import City100Dataset
+from realdeg.datasets.collate import collate_batch
+from realdeg.datasets.hr_folder import HRFolderDataset
+from realdeg.datasets.mixture import MixtureDataset
+from realdeg.datasets.ntire19 import NTIRE19Dataset
+from realdeg.datasets.paired import PairedFolderDataset
+from realdeg.datasets.realsr import RealSRDataset
+from realdeg.datasets.records import Fault, Record
+from realdeg.datasets.sample import SampleDataset
+from realdeg.datasets.sampler import EvalSampler, PositionSampler
+from realdeg.datasets.transforms import (
+    CentreCrop,
+    Degrade,
+    DownsampleHR,
+    Flip,
+    ModCrop,
+    PackSample,
+    PairedCrop,
+    Transform,
+)
+
+__all__ = [
+    "CentreCrop",
+    "City100Dataset",
+    "Degrade",
+    "DownsampleHR",
+    "EvalSampler",
+    "Fault",
+    "Flip",
+    "HRFolderDataset",
+    "ImageDataset",
+    "MixtureDataset",
+    "ModCrop",
+    "NTIRE19Dataset",
+    "PackSample",
+    "PairedCrop",
+    "PairedFolderDataset",
+    "PositionSampler",
+    "RealSRDataset",
+    "Record",
+    "SampleDataset",
+    "Transform",
+    "collate_batch",
+]

@@ -1,0 +1,272 @@
+"""The contract of every data set of images."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from realdeg.datasets.checking import (
+    Size,
+    inspect_records,
+    pair_fault,
+    refuse_faults,
+    refuse_geometry,
+)
+from realdeg.datasets.records import SAMPLE_HINT, Fault, Record
+from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.registry import TRANSFORMS
+from realdeg.utils.image import as_rgb, image_size, read_image
+from realdeg.utils.streams import Stream
+
+TransformLike = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]]
+
+# Formats other than PNG are decoded to learn their size; a summary looks at this many.
+_SIZES_BY_DECODING = 16
+
+
+class ImageDataset(Dataset[dict[str, Any]]):
+    """Images or pairs of images in files, and what is done to each sample.
+
+    Subclasses set their own attributes, then call this constructor, which calls :meth:`find`.
+
+    An item is asked for by ``index`` (evaluation) or by ``(position, index)`` (training), where
+    ``position`` is the sample's place in the whole run. Its randomness is a function of
+    ``(seed, position)``, or of ``(seed, key)`` in evaluation, so the number of workers, a resume
+    and the number of processes change nothing.
+
+    Args:
+        scale: How much resolution is lost, for pairs and for degradations in the transforms.
+        same_size: Whether LR lies on the HR grid.
+        data_root: The folder of all data sets; None means ``./data``.
+        seed: The run's seed.
+        split: Which part of the data.
+        transforms: Transforms or their configs, in order; None only packs tensors.
+        cache_mb: Megabytes of decoded images kept, in each worker process; 0 keeps none.
+
+    Raises:
+        DataError: If the files are not there.
+        GeometryError: If the data are known to be of another geometry.
+    """
+
+    grid: ClassVar[bool | None] = None
+    """What ``same_size`` must be, where the data are known to have one answer."""
+
+    def __init__(
+        self,
+        *,
+        scale: int = 4,
+        same_size: bool = False,
+        data_root: str | Path | None = None,
+        seed: int = 0,
+        split: str = "train",
+        transforms: Sequence[TransformLike] | None = None,
+        cache_mb: float = 256,
+    ) -> None:
+        self.scale = int(scale)
+        self.same_size = bool(same_size)
+        self.data_root = data_root
+        self.seed = int(seed)
+        self.split = split
+        steps = [dict(type="PackSample")] if transforms is None else transforms
+        self.transforms = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in steps]
+        self.cache_bytes = int(cache_mb * 2**20)
+        self.missing: list[str] = []
+        """What is not there and tolerated, for the summary."""
+        self.faults: list[Fault] = []
+        """What is wrong with the list of files, for :meth:`check`."""
+        self._cache: dict[Path, np.ndarray] = {}
+        self._cached_bytes = 0
+        self._sizes: dict[Path, Size] = {}
+        self._check_grid()
+        self.records = self.find()
+        if not self.records and not self.faults:
+            raise DataError(f"{self.label} holds no images. {SAMPLE_HINT}")
+
+    @abstractmethod
+    def find(self) -> list[Record]:
+        """List the files, in a fixed order; may append to ``missing`` and ``faults``."""
+
+    @property
+    def label(self) -> str:
+        """What the data set is called in messages."""
+        return f"{type(self).__name__} {self.split}"
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of every item, in order."""
+        return [record.key for record in self.records]
+
+    @property
+    def required_size(self) -> int:
+        """The least height and width, in HR pixels of the files, that the transforms can take."""
+        size = 1
+        for transform in reversed(self.transforms):
+            size = getattr(transform, "required_size", lambda after: after)(size)
+        return size
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def load(self, index: int) -> dict[str, Any]:
+        """Read one item's images.
+
+        Args:
+            index: Which.
+
+        Returns:
+            ``hr`` and, for a pair, ``lr`` (H x W x 3, uint8 or uint16, read-only), ``key``,
+            ``meta``.
+
+        Raises:
+            DataError: If a file cannot be read.
+        """
+        record = self.records[index]
+        sample: dict[str, Any] = dict(key=record.key, meta=dict(record.meta))
+        sample["hr"] = self._read(record.hr)
+        if record.lr is not None:
+            sample["lr"] = self._read(record.lr)
+        return sample
+
+    def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
+        """Return one transformed sample.
+
+        Args:
+            item: ``index``, or ``(position, index)``.
+        """
+        position, index = item if isinstance(item, tuple | list) else (None, item)
+        results = self.load(int(index))
+        stream = Stream(self.seed, results["key"] if position is None else int(position))
+        results.update(stream=stream, seed=stream.seed_for("degradation"))
+        results.update(scale=self.scale, same_size=self.same_size)
+        for transform in self.transforms:
+            results = transform(results)
+        return results
+
+    def summary(self) -> str:
+        """Return one line: how many, of which cameras, how large, and what is missing."""
+        paired = any(record.lr is not None for record in self.records)
+        count = f"{len(self)} {'pair' if paired else 'HR image'}{'' if len(self) == 1 else 's'}"
+        groups: dict[str, int] = {}
+        for record in self.records:
+            if "camera" in record.meta:
+                camera = str(record.meta["camera"])
+                groups[camera] = groups.get(camera, 0) + 1
+        if groups:
+            count += " (" + ", ".join(f"{name} {n}" for name, n in groups.items()) + ")"
+        parts = [count, f"x{self.scale}"]
+        if paired:
+            parts.append("LR on the HR grid" if self.same_size else f"LR = HR / {self.scale}")
+        parts.append(f"HR {self._size_range()}")
+        notes = list(self.missing)
+        if self.faults:
+            notes.append(f"{len(self.faults)} files without a partner or missing")
+        return f"{self.label}: {', '.join(parts)}; {'; '.join(notes) or 'nothing missing'}"
+
+    def check(self, thorough: bool = False) -> None:
+        """Look for every fault before training.
+
+        A PNG is judged by its header and its end marker, other formats are decoded once.
+
+        Args:
+            thorough: Decode every file, which also finds damage in the middle of one.
+
+        Raises:
+            GeometryError: If all pairs fit another ``scale`` or ``same_size``, naming it.
+            DataError: Naming the first ten faults with file and reason, and how many there are.
+        """
+        faults = list(self.faults)
+        pairs: list[tuple[Size, Size]] = []
+        remainder = any(getattr(step, "crops_remainder", False) for step in self.transforms)
+        least = self.required_size
+        for record, (found, hr, lr) in zip(
+            self.records, inspect_records(self.records, thorough), strict=True
+        ):
+            faults += found
+            if hr is None:
+                continue
+            self._sizes[record.hr] = hr
+            if min(hr) < least:
+                faults.append(self.too_small_fault(record.hr, hr))
+            if record.lr is None or lr is None:
+                continue
+            pairs.append((hr, lr))
+            reason = pair_fault(hr, lr, self.scale, self.same_size, remainder)
+            if reason:
+                faults.append(Fault(record.lr, reason))
+        refuse_geometry(pairs, self.scale, self.same_size, self.label)
+        refuse_faults(faults, self.label)
+
+    def too_small_fault(self, path: Path, size: Size) -> Fault:
+        """Phrase that an image is smaller than the transforms need."""
+        return Fault(
+            path,
+            f"is {size[0]} x {size[1]} pixels, smaller than the {self.required_size} that the"
+            " transforms need",
+        )
+
+    def size_of(self, path: Path) -> Size:
+        """Return (height, width) of an image of this set, remembering it."""
+        if path not in self._sizes:
+            self._sizes[path] = image_size(path)
+        return self._sizes[path]
+
+    def _check_grid(self) -> None:
+        if self.grid is not None and self.grid != self.same_size:
+            config = "realsr" if self.grid else "realsrv3"
+            raise GeometryError(
+                f"{self.label}: LR {'lies on the HR grid' if self.grid else 'is smaller than HR'}"
+                f" in these data, but same_size={self.same_size}: use same_size={self.grid}, as"
+                f" configs such as dml_n8_{config}_x{self.scale} do."
+            )
+
+    def _read(self, path: Path) -> np.ndarray:
+        array = self._cache.get(path)
+        if array is not None:
+            return array
+        array = np.ascontiguousarray(as_rgb(read_image(path)))
+        # A transform that writes into its input would otherwise spoil later epochs.
+        array.flags.writeable = False
+        # What came first stays: under a fresh shuffle per epoch, evicting the least recently used
+        # would throw out images just before they are wanted again.
+        if self._cached_bytes + array.nbytes <= self.cache_bytes:
+            self._cache[path] = array
+            self._cached_bytes += array.nbytes
+        return array
+
+    def _size_range(self) -> str:
+        sizes: list[Size] = []
+        decoded = 0
+        for record in self.records:
+            if record.hr not in self._sizes and record.hr.suffix.lower() != ".png":
+                decoded += 1
+                if decoded > _SIZES_BY_DECODING:
+                    continue
+            try:
+                sizes.append(self.size_of(record.hr))
+            except DataError:
+                continue  # named by check()
+        if not sizes:
+            return "of unknown size"
+        least, greatest = min(sizes, key=np.prod), max(sizes, key=np.prod)
+        text = f"{least[0]} x {least[1]}"
+        return text if least == greatest else f"{text} to {greatest[0]} x {greatest[1]}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the cache behind when a worker process is spawned."""
+        return {**self.__dict__, "_cache": {}, "_cached_bytes": 0}
+
+
+def check_split(split: str, allowed: Sequence[str], name: str) -> str:
+    """Return ``split`` if it exists.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if split not in allowed:
+        raise ConfigError(f"{name}: split is one of {', '.join(allowed)}, got {split!r}.")
+    return split

@@ -1,0 +1,164 @@
+"""The check before training: every fault of the files of a data set, found cheaply.
+
+A PNG is judged by its header and its end marker, which finds missing, empty, foreign and truncated
+files without decoding; other formats are decoded, once. A damaged byte in the middle of a PNG is
+found by ``thorough=True``, which decodes everything, or else when the image is first read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from realdeg.datasets.records import Fault, Record
+from realdeg.errors import DataError, GeometryError
+from realdeg.utils.image import image_size, read_image
+
+Size = tuple[int, int]
+
+_NAMED_FAULTS = 10
+
+
+def inspect_image(path: Path, thorough: bool = False) -> Size:
+    """Return the size of an image after looking for damage.
+
+    Args:
+        path: The file.
+        thorough: Whether to decode it whatever its format.
+
+    Returns:
+        (height, width).
+
+    Raises:
+        DataError: If it is missing, empty, truncated or not an image.
+    """
+    if thorough:
+        height, width = read_image(path).shape[:2]
+        return height, width
+    size = image_size(path)
+    if path.suffix.lower() == ".png":
+        with open(path, "rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - 1024))
+            if b"IEND" not in stream.read():
+                raise DataError(f"the image {path} is truncated: its end marker is missing.")
+    if 0 in size:
+        raise DataError(f"the image {path} has no pixels: {size[0]} x {size[1]}.")
+    return size
+
+
+def inspect_record(
+    record: Record, thorough: bool = False
+) -> tuple[list[Fault], Size | None, Size | None]:
+    """Inspect the files of one record.
+
+    Args:
+        record: The image or pair.
+        thorough: Whether to decode the files whatever their format.
+
+    Returns:
+        Faults, size of HR, size of LR (None where unreadable or absent).
+    """
+    faults: list[Fault] = []
+    sizes: list[Size | None] = []
+    for path in (record.hr, record.lr):
+        if path is None:
+            sizes.append(None)
+            continue
+        try:
+            sizes.append(inspect_image(path, thorough))
+        except DataError as error:
+            # The path begins the line already.
+            faults.append(Fault(path, str(error).replace(f"the image {path} ", "").rstrip(".")))
+            sizes.append(None)
+    return faults, sizes[0], sizes[1]
+
+
+def inspect_records(
+    records: Sequence[Record], thorough: bool = False
+) -> list[tuple[list[Fault], Size | None, Size | None]]:
+    """Inspect many records at once; threads hide the latency of the disk."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda record: inspect_record(record, thorough), records))
+
+
+def expected_lr(hr: Size, scale: int, same_size: bool) -> Size:
+    """Return the size that LR must have; a remainder of the division is left out."""
+    return hr if same_size else (hr[0] // scale, hr[1] // scale)
+
+
+def pair_fault(
+    hr: Size, lr: Size, scale: int, same_size: bool, remainder: bool = False
+) -> str | None:
+    """Say how the sizes of a pair contradict the settings.
+
+    Args:
+        hr: Size of HR.
+        lr: Size of LR.
+        scale: HR pixels per LR pixel, unless ``same_size``.
+        same_size: Whether both have one size.
+        remainder: Whether HR may be larger than LR times ``scale`` by less than ``scale``.
+
+    Returns:
+        The contradiction, or None.
+    """
+    wanted = expected_lr(hr, scale, same_size)
+    exact = same_size or remainder or (hr[0] % scale == 0 and hr[1] % scale == 0)
+    if lr == wanted and exact:
+        return None
+    rule = "the same size (same_size=True)" if same_size else f"HR / {scale} (same_size=False)"
+    return f"LR is {lr[0]} x {lr[1]} where HR is {hr[0]} x {hr[1]}; wanted {rule}"
+
+
+def refuse_geometry(
+    pairs: Sequence[tuple[Size, Size]], scale: int, same_size: bool, where: str
+) -> None:
+    """Refuse a data set all of whose pairs fit another setting, naming it.
+
+    Args:
+        pairs: Sizes of HR and LR.
+        scale: The scale that is set.
+        same_size: The setting.
+        where: The data set, as it begins the message.
+
+    Raises:
+        GeometryError: If every pair contradicts the settings and all agree on others.
+    """
+    if not pairs or any(pair_fault(hr, lr, scale, same_size, True) is None for hr, lr in pairs):
+        return
+    if all(hr == lr for hr, lr in pairs):
+        raise GeometryError(
+            f"{where}: these pairs are of equal size: use same_size=True"
+            f" (RealSR V1/V2, version=1 or 2; configs such as dml_n8_realsr_x{scale}), not"
+            f" same_size=False (RealSR V3; ..._realsrv3_x{scale})."
+        )
+    ratios = {hr[0] // lr[0] for hr, lr in pairs}
+    ratio = ratios.pop()
+    if not ratios and ratio > 1 and all(expected_lr(hr, ratio, False) == lr for hr, lr in pairs):
+        raise GeometryError(
+            f"{where}: HR is {ratio} times the size of LR in these pairs: use same_size=False,"
+            f" scale={ratio} (RealSR V3, version=3; configs such as dml_n8_realsrv3_x{ratio}), not"
+            f" same_size={same_size}, scale={scale}."
+        )
+
+
+def refuse_faults(faults: Sequence[Fault], where: str) -> None:
+    """Raise one error for all faults.
+
+    Args:
+        faults: What was found.
+        where: The data set, as it begins the message.
+
+    Raises:
+        DataError: If there are any: the first ten by name, and how many there are in all.
+    """
+    if not faults:
+        return
+    lines = [f"  {fault}" for fault in faults[:_NAMED_FAULTS]]
+    if len(faults) > _NAMED_FAULTS:
+        lines.append(f"  and {len(faults) - _NAMED_FAULTS} more")
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    listing = "\n".join(lines)
+    raise DataError(f"{where}: {count}; mend or remove these files.\n{listing}")

@@ -1,0 +1,63 @@
+"""Samples to a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.registry import FUNCTIONS
+from torch import Tensor
+
+from realdeg.errors import DataError
+
+
+# mmengine's Runner looks collate functions up in its root registry.
+@FUNCTIONS.register_module()
+def collate_batch(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Turn packed samples into a batch; pairs and HR alone may be mixed.
+
+    Args:
+        samples: Each with ``hr``, ``key``, ``meta``, ``seed`` and, for a pair, ``lr``.
+
+    Returns:
+        ``hr``; ``lr`` of the paired samples alone, in order, or None; ``paired``, which samples
+        those are; ``key``, ``meta`` and ``seeds``, lists.
+
+    Shape:
+        hr (B, 3, H, W), lr (P, 3, h, w), paired (B,).
+
+    Raises:
+        DataError: If the samples are not packed tensors, or of different sizes.
+    """
+    paired = [sample.get("lr") is not None for sample in samples]
+    return dict(
+        hr=_stack([sample["hr"] for sample in samples], [s["key"] for s in samples], "HR"),
+        lr=_stack(
+            [sample["lr"] for sample, has in zip(samples, paired, strict=True) if has],
+            [sample["key"] for sample, has in zip(samples, paired, strict=True) if has],
+            "LR",
+        ),
+        paired=torch.tensor(paired, dtype=torch.bool),
+        key=[sample["key"] for sample in samples],
+        meta=[sample["meta"] for sample in samples],
+        seeds=[int(sample["seed"]) for sample in samples],
+    )
+
+
+def _stack(images: Sequence[Any], keys: Sequence[str], what: str) -> Tensor | None:
+    if not images:
+        return None
+    for image, key in zip(images, keys, strict=True):
+        if not isinstance(image, Tensor):
+            raise DataError(
+                f"the {what} of '{key}' is {type(image).__name__}, not a tensor: end the data"
+                " set's transforms with PackSample."
+            )
+        if image.shape != images[0].shape:
+            raise DataError(
+                f"the {what} of '{key}' is {tuple(image.shape)} where '{keys[0]}' in the same"
+                f" batch is {tuple(images[0].shape)}: crop all to one size (PairedCrop) or use"
+                " batch_size=1."
+            )
+    return torch.stack(list(images))

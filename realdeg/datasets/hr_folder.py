@@ -1,0 +1,106 @@
+"""HR images alone; a degradation makes the LR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from realdeg.datasets.base import ImageDataset, TransformLike
+from realdeg.datasets.records import Record, find_folder, list_images, resolve
+from realdeg.errors import ConfigError, DataError
+from realdeg.registry import DATASETS
+
+
+@DATASETS.register_module()
+class HRFolderDataset(ImageDataset):
+    """Folders of HR images.
+
+    Args:
+        folder: One folder or several, absolute or below ``data_root``.
+        recursive: Whether to look into folders as well.
+        min_size: The least height and width in pixels; None asks the transforms (the patch).
+        too_small: ``refuse`` names smaller images in :meth:`check`; ``skip`` leaves them out and
+            counts them in the summary. Nothing is padded.
+        split: A name for messages; the folder says which part of the data it is.
+        scale: How much resolution the degradation takes.
+        same_size: Whether LR shall lie on the HR grid.
+        data_root: The folder of all data sets; None means ``./data``.
+        seed: The run's seed.
+        transforms: Transforms or their configs, in order.
+        cache_mb: Megabytes of decoded images kept, per worker process.
+
+    Raises:
+        ConfigError: If ``too_small`` is neither.
+        DataError: If a folder is missing, or no image is left.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | Sequence[str | Path],
+        recursive: bool = False,
+        min_size: int | None = None,
+        too_small: str = "refuse",
+        *,
+        split: str = "train",
+        scale: int = 4,
+        same_size: bool = False,
+        data_root: str | Path | None = None,
+        seed: int = 0,
+        transforms: Sequence[TransformLike] | None = None,
+        cache_mb: float = 256,
+    ) -> None:
+        if too_small not in ("refuse", "skip"):
+            raise ConfigError(
+                f"HRFolderDataset: too_small is 'refuse' or 'skip', got {too_small!r}."
+            )
+        given = [folder] if isinstance(folder, str | Path) else list(folder)
+        self.folders = [resolve(one, data_root) for one in given]
+        self.recursive = recursive
+        self.min_size = min_size
+        self.too_small = too_small
+        super().__init__(
+            scale=scale,
+            same_size=same_size,
+            data_root=data_root,
+            seed=seed,
+            split=split,
+            transforms=transforms,
+            cache_mb=cache_mb,
+        )
+
+    @property
+    def required_size(self) -> int:
+        """The least height and width in pixels that an image must have."""
+        return max(super().required_size, self.min_size or 1)
+
+    def find(self) -> list[Record]:
+        """List the images of all folders."""
+        records = []
+        for number, folder in enumerate(self.folders):
+            found = find_folder([folder], "the folder of HR images", "Set data_root or folder.")
+            # Several folders may hold the same names.
+            prefix = f"{number}-{folder.name}/" if len(self.folders) > 1 else ""
+            for name, file in list_images(found, self.recursive).items():
+                records.append(Record(prefix + name, file))
+        places = ", ".join(str(folder) for folder in self.folders)
+        if not records:
+            raise DataError(f"{self.label}: no images in {places}.")
+        if self.too_small == "skip":
+            large = [record for record in records if self._is_large(record.hr)]
+            if len(large) < len(records):
+                self.missing.append(
+                    f"{len(records) - len(large)} skipped, smaller than {self.required_size} pixels"
+                )
+            if not large:
+                raise DataError(
+                    f"{self.label}: all {len(records)} images in {places} are smaller than"
+                    f" {self.required_size} pixels."
+                )
+            records = large
+        return records
+
+    def _is_large(self, file: Path) -> bool:
+        try:
+            return min(self.size_of(file)) >= self.required_size
+        except DataError:
+            return True  # unreadable is not small: check() names it

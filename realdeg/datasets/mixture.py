@@ -1,0 +1,242 @@
+"""Several data sets as one."""
+
+from __future__ import annotations
+
+import inspect
+from bisect import bisect_right
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import accumulate
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from realdeg.errors import ConfigError
+from realdeg.registry import DATASETS
+from realdeg.utils.streams import stream_seed
+
+
+def interleave(position: int, weights: Sequence[int]) -> tuple[int, int]:
+    """Say which component a position belongs to, and the how-manieth of that component it is.
+
+    A chain of two-way splits, each spread as evenly as integers allow: of n positions, a component
+    with the share w / W gets n * w / W samples up to half the number of components, exactly so
+    where n is a multiple of the sum of the weights.
+
+    Args:
+        position: From 0.
+        weights: Positive integers.
+
+    Returns:
+        (component, rank within the component).
+    """
+    rest = sum(weights)
+    for component, weight in enumerate(weights[:-1]):
+        # Samples of this component among the first `position` of those still undecided.
+        before = (position * weight + rest // 2) // rest
+        if ((position + 1) * weight + rest // 2) // rest > before:
+            return component, before
+        position -= before
+        rest -= weight
+    return len(weights) - 1, position
+
+
+def integer_weights(ratios: Sequence[float]) -> list[int]:
+    """Turn ratios into the smallest integers of the same proportions.
+
+    Args:
+        ratios: Positive numbers; decimals are taken as written (0.1 is one tenth).
+
+    Returns:
+        Positive integers.
+
+    Raises:
+        ConfigError: If a ratio is not a positive number.
+    """
+    try:
+        exact = [Fraction(str(ratio)) for ratio in ratios]
+    except ValueError as error:
+        raise ConfigError(f"MixtureDataset: ratios are numbers, got {list(ratios)!r}.") from error
+    if any(ratio <= 0 for ratio in exact):
+        raise ConfigError(
+            f"MixtureDataset: ratios are positive, got {list(ratios)!r}; leave out a data set"
+            " instead of giving it 0."
+        )
+    common = lcm(*(ratio.denominator for ratio in exact))
+    scaled = [int(ratio * common) for ratio in exact]
+    divisor = int(np.gcd.reduce(np.array(scaled, dtype=object)))
+    return [weight // divisor for weight in scaled]
+
+
+@DATASETS.register_module()
+class MixtureDataset(Dataset[dict[str, Any]]):
+    """Several data sets as one, in the proportions of their sizes or in given ones.
+
+    With ``ratios`` a training sample's data set and its place in that data set's own shuffled
+    passes follow from its position in the run alone, so the proportions are exact in every
+    stretch of the run and nothing depends on workers or processes. Mixtures may be nested.
+
+    Args:
+        datasets: Data sets or their configs. Each keeps its own transforms.
+        ratios: How many samples of each, relative to each other; None takes every sample of the
+            union equally often.
+        scale: Handed to the data sets built here, as are the following.
+        same_size: Whether LR lies on the HR grid.
+        data_root: The folder of all data sets.
+        seed: The run's seed.
+
+    Raises:
+        ConfigError: If there are no data sets, or not one positive ratio each.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[Any],
+        ratios: Sequence[float] | None = None,
+        *,
+        scale: int = 4,
+        same_size: bool = False,
+        data_root: str | Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        if not datasets:
+            raise ConfigError("MixtureDataset: datasets is empty.")
+        if ratios is not None and len(ratios) != len(datasets):
+            raise ConfigError(
+                f"MixtureDataset: {len(ratios)} ratios for {len(datasets)} data sets."
+            )
+        self.scale = scale
+        self.same_size = same_size
+        self.seed = int(seed)
+        shared = dict(scale=scale, same_size=same_size, data_root=data_root, seed=seed)
+        self.datasets = [_build(d, shared) if isinstance(d, dict) else d for d in datasets]
+        self.weights = None if ratios is None else integer_weights(ratios)
+        self._ends = list(accumulate(len(dataset) for dataset in self.datasets))
+        self._orders: dict[int, tuple[int, np.ndarray]] = {}
+        self._name_streams("mixture")
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of every item, in the order of the concatenation."""
+        return [key for dataset in self.datasets for key in dataset.keys]
+
+    @property
+    def missing(self) -> list[str]:
+        """What is not there and tolerated."""
+        return [text for dataset in self.datasets for text in getattr(dataset, "missing", [])]
+
+    def locate(self, item: int | tuple[int, int]) -> tuple[int, int]:
+        """Say where an item comes from.
+
+        Args:
+            item: ``index`` into the concatenation, or ``(position, index)``, of which the index
+                does not matter where there are ratios.
+
+        Returns:
+            (data set, index in it). A nested mixture with ratios has the rank in place of an
+            index.
+        """
+        position, index = item if isinstance(item, tuple | list) else (None, item)
+        if position is None or self.weights is None:
+            index = range(len(self))[int(index)]
+            component = bisect_right(self._ends, index)
+            return component, index - (self._ends[component] - len(self.datasets[component]))
+        component, rank = interleave(int(position), self.weights)
+        return component, rank
+
+    def resolve(self, position: int, index: int) -> tuple[Any, int]:
+        """Say which data set, however deeply nested, a training sample comes from.
+
+        Args:
+            position: Its place in this mixture's run.
+            index: Its index, for a mixture without ratios.
+
+        Returns:
+            (data set, index in it).
+        """
+        component, place = self.locate((position, index))
+        dataset = self.datasets[component]
+        if self.weights is None:
+            # A nested mixture with ratios needs a position of its own: its share of the run.
+            return (
+                dataset.resolve(position, place)
+                if isinstance(dataset, MixtureDataset)
+                else (dataset, place)
+            )
+        chosen = self._shuffled(component, place)
+        if isinstance(dataset, MixtureDataset):
+            return dataset.resolve(place, chosen)
+        return dataset, chosen
+
+    def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
+        """Return one sample.
+
+        Args:
+            item: ``index`` into the concatenation, or ``(position, index)``.
+        """
+        if not isinstance(item, tuple | list):
+            component, index = self.locate(item)
+            return self.datasets[component][index]
+        position, index = (int(part) for part in item)
+        dataset, chosen = self.resolve(position, index)
+        # The position in the whole run keeps every sample's random streams apart.
+        return dataset[(position, chosen)]
+
+    def load(self, index: int) -> dict[str, Any]:
+        """Read the images of one item of the concatenation, untransformed."""
+        component, place = self.locate(index)
+        return self.datasets[component].load(place)
+
+    def summary(self) -> str:
+        """Return one line: each data set's summary and its share."""
+        if self.weights is None:
+            shares = [len(dataset) / len(self) for dataset in self.datasets]
+        else:
+            shares = [weight / sum(self.weights) for weight in self.weights]
+        parts = [
+            f"{share:.1%} {dataset.summary()}"
+            for share, dataset in zip(shares, self.datasets, strict=True)
+        ]
+        return "Mixture of " + " | ".join(parts)
+
+    def check(self, thorough: bool = False) -> None:
+        """Check every data set.
+
+        Args:
+            thorough: Decode every file.
+
+        Raises:
+            GeometryError: As the data set at fault says.
+            DataError: As the data set at fault says.
+        """
+        for dataset in self.datasets:
+            dataset.check(thorough=thorough)
+
+    def _name_streams(self, name: str) -> None:
+        self._stream = name
+        for component, dataset in enumerate(self.datasets):
+            if isinstance(dataset, MixtureDataset):
+                dataset._name_streams(f"{name}.{component}")
+
+    def _shuffled(self, component: int, rank: int) -> int:
+        size = len(self.datasets[component])
+        epoch, place = divmod(rank, size)
+        cached = self._orders.get(component)
+        if cached is None or cached[0] != epoch:
+            seed = stream_seed(self.seed, self._stream, component, epoch)
+            cached = (epoch, np.random.default_rng(seed).permutation(size))
+            self._orders[component] = cached
+        return int(cached[1][place])
+
+
+def _build(cfg: dict[str, Any], shared: dict[str, Any]) -> Any:
+    kind = DATASETS.require(cfg["type"]) if isinstance(cfg.get("type"), str) else cfg.get("type")
+    taken = inspect.signature(kind).parameters if kind is not None else {}
+    given = {name: value for name, value in shared.items() if name in taken}
+    return DATASETS.build({**given, **cfg})

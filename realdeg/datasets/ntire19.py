@@ -1,0 +1,76 @@
+"""The real super-resolution challenge of NTIRE 2019."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from realdeg.datasets.base import TransformLike, check_split
+from realdeg.datasets.paired import PairedFolderDataset
+from realdeg.datasets.records import find_folder, resolve, root_of, subfolder
+from realdeg.registry import DATASETS
+
+
+@DATASETS.register_module()
+class NTIRE19Dataset(PairedFolderDataset):
+    """NTIRE 2019 real SR: ``{train,test}/{HR,LR}/cam*_*.png``, LR on the HR grid.
+
+    Args:
+        split: ``train`` or ``test``.
+        folder: The folder that holds the splits, absolute or below ``data_root``; None looks for
+            ``NTIRE19-RealSR``.
+        scale: A nominal figure; the challenge states none.
+        same_size: Must be True.
+        data_root: The folder of all data sets; None means ``./data``.
+        seed: The run's seed.
+        transforms: Transforms or their configs, in order.
+        cache_mb: Megabytes of decoded images kept, per worker process.
+
+    Raises:
+        ConfigError: If the split does not exist.
+        DataError: If the folder is missing.
+        GeometryError: If ``same_size`` is False.
+    """
+
+    grid = True
+
+    def __init__(
+        self,
+        split: str = "train",
+        folder: str | Path | None = None,
+        *,
+        scale: int = 4,
+        same_size: bool = True,
+        data_root: str | Path | None = None,
+        seed: int = 0,
+        transforms: Sequence[TransformLike] | None = None,
+        cache_mb: float = 256,
+    ) -> None:
+        check_split(split, ("train", "test"), "NTIRE19Dataset")
+        if folder is not None:
+            candidates = [resolve(folder, data_root)]
+        else:
+            candidates = [root_of(data_root) / name for name in ("NTIRE19-RealSR", "NTIRE19")]
+        root = find_folder(
+            candidates,
+            "NTIRE 2019 RealSR",
+            "Set data_root to the folder that holds it, or folder to the one that holds train and"
+            " test.",
+        )
+        part = subfolder(root, split) or root / split
+        super().__init__(
+            (subfolder(part, "HR") or part / "HR").absolute(),
+            (subfolder(part, "LR") or part / "LR").absolute(),
+            split=split,
+            scale=scale,
+            same_size=same_size,
+            data_root=data_root,
+            seed=seed,
+            transforms=transforms,
+            cache_mb=cache_mb,
+        )
+
+    def meta_of(self, name: str) -> dict[str, str]:
+        """Return the camera, which begins the name."""
+        camera, mark, scene = name.partition("_")
+        return dict(camera=camera, scene=scene) if mark else {}

@@ -1,0 +1,81 @@
+"""A degradation inside the data loader's workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from realdeg.datasets.transforms.base import Transform
+from realdeg.errors import ConfigError
+from realdeg.registry import TRANSFORMS
+from realdeg.utils.image import as_rgb, to_tensor
+
+
+@TRANSFORMS.register_module()
+class Degrade(Transform):
+    """Make LR from HR by a degradation, on the worker's CPU.
+
+    The sample's seed is the degradation's, so the LR equals what the same degradation makes of
+    the same patch on the training device. Cut the patch first: only the patch is degraded.
+
+    Args:
+        degradation: A degradation's config, or the file of a learned one.
+        quantise: Whether LR is clipped and rounded to 8 bit, as camera files are.
+        record: Whether the trace is kept, as JSON, in ``meta['trace']``.
+
+    Raises:
+        ConfigError: If the sample has an LR already, or the degradation is not trained.
+    """
+
+    def __init__(
+        self,
+        degradation: dict[str, Any] | str | Path,
+        quantise: bool = False,
+        record: bool = False,
+    ) -> None:
+        self.degradation = degradation
+        self.quantise = quantise
+        self.record = record
+        self._built: dict[tuple[int, bool], Any] = {}
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the sample with ``lr`` added."""
+        if results.get("lr") is not None:
+            raise ConfigError(
+                f"Degrade: '{results['key']}' has a real LR already; use it for HR images alone."
+            )
+        degradation = self._build(int(results["scale"]), bool(results["same_size"]))
+        hr = to_tensor(as_rgb(results["hr"]))[None]
+        with torch.no_grad():
+            traces = degradation.sample(hr, [results["seed"]])
+            lr = degradation.apply(hr, traces)[0]
+        if self.quantise:
+            lr = lr.clamp(0, 1).mul(255).add(0.5).floor().div(255)
+        results["lr"] = np.ascontiguousarray(lr.numpy().transpose(1, 2, 0))
+        if self.record:
+            results["meta"]["trace"] = traces[0].to_json()
+        return results
+
+    def _build(self, scale: int, same_size: bool) -> Any:
+        # Built in the worker, where it is used: a module need not travel to a spawned process.
+        if (scale, same_size) not in self._built:
+            from realdeg.degradations import build_degradation
+
+            built = build_degradation(self.degradation, scale=scale, same_size=same_size).eval()
+            if not built.is_trained:
+                raise ConfigError(
+                    f"Degrade: {built.describe()} has not been trained; name its file with"
+                    " dict(checkpoint='...')."
+                )
+            self._built[scale, same_size] = built.requires_grad_(False)
+        return self._built[scale, same_size]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the built module behind when a worker process is spawned."""
+        return {**self.__dict__, "_built": {}}
+
+    def __repr__(self) -> str:
+        return f"Degrade(degradation={self.degradation!r})"

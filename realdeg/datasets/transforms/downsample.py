@@ -1,0 +1,89 @@
+"""Making clean HR images out of compressed ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from realdeg.datasets.transforms.base import Transform
+from realdeg.errors import ConfigError, GeometryError
+from realdeg.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class DownsampleHR(Transform):
+    """Smooth and reduce an HR image, which takes its compression artefacts away.
+
+    The result is rounded to the depth of the input, as a file of it would be. On large images it
+    is cheaper to cut first, with a rim that is cut off afterwards and takes the border along:
+    ``PairedCrop(2 * p + 12), DownsampleHR(), CentreCrop(p)`` gives pixels of the whole image's
+    result.
+
+    Args:
+        factor: How many times smaller.
+        sigma: Standard deviation of the Gaussian in pixels.
+        size: Side of the Gaussian's window, odd.
+        method: ``subsample`` takes every ``factor``-th pixel from the upper left one; ``bicubic``
+            reduces by antialiased bicubic interpolation.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+        GeometryError: If the sample is a pair, whose LR would no longer fit.
+
+    Source:
+        Xiao, Yong and Zhang, Degradation Model Learning, ACCV 2020: HR images are smoothed by a
+        Gaussian with sigma 1, then reduced by 2. The window of 7 is ours, and the plain
+        subsampling is the literal reading.
+    """
+
+    def __init__(
+        self, factor: int = 2, sigma: float = 1.0, size: int = 7, method: str = "subsample"
+    ) -> None:
+        if method not in ("subsample", "bicubic"):
+            raise ConfigError(f"DownsampleHR: method is 'subsample' or 'bicubic', got {method!r}.")
+        if factor < 1 or sigma <= 0 or size < 1 or size % 2 == 0:
+            raise ConfigError(
+                f"DownsampleHR: factor is at least 1, sigma positive and size odd, got"
+                f" factor={factor}, sigma={sigma}, size={size}."
+            )
+        self.factor = factor
+        self.sigma = sigma
+        self.size = size
+        self.method = method
+
+    def required_size(self, after: int) -> int:
+        """Say how large an image must be before this step."""
+        return after * self.factor
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the sample with HR reduced."""
+        if results.get("lr") is not None:
+            raise GeometryError(
+                f"DownsampleHR: '{results['key']}' is a real pair, whose LR would no longer fit"
+                " its HR; use it for HR images alone."
+            )
+        image = results["hr"]
+        # Float output: OpenCV's own 8-bit Gaussian rounds its weights. REFLECT_101 is the mirror
+        # that does not repeat the border pixel.
+        weights = cv2.getGaussianKernel(self.size, self.sigma, cv2.CV_32F)
+        smooth = cv2.sepFilter2D(
+            image, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REFLECT_101
+        ).reshape(image.shape)
+        if self.method == "subsample":
+            smooth = smooth[:: self.factor, :: self.factor]
+        else:
+            smooth = self._bicubic(smooth)
+        greatest = np.iinfo(image.dtype).max
+        results["hr"] = np.clip(np.floor(smooth + 0.5), 0, greatest).astype(image.dtype)
+        return results
+
+    def _bicubic(self, image: np.ndarray) -> np.ndarray:
+        import torch
+
+        from realdeg.degradations.primitives.resize import imresize
+
+        batch = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+        with torch.no_grad():
+            return imresize(batch, 1 / self.factor)[0].numpy().transpose(1, 2, 0)

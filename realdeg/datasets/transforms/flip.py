@@ -1,0 +1,52 @@
+"""Flips and the transposition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from realdeg.datasets.transforms.base import Transform
+from realdeg.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class Flip(Transform):
+    """Flip HR and LR together, each way with probability one half.
+
+    DML and the networks it trains use both flips and no rotation; all three together make the
+    eight symmetries of the square.
+
+    Args:
+        horizontal: Whether left and right may be exchanged.
+        vertical: Whether top and bottom may be exchanged.
+        transpose: Whether rows and columns may be exchanged.
+    """
+
+    def __init__(
+        self, horizontal: bool = True, vertical: bool = True, transpose: bool = False
+    ) -> None:
+        self.horizontal = horizontal
+        self.vertical = vertical
+        self.transpose = transpose
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the flipped sample, the decisions noted in ``meta['flip']``."""
+        # All three are drawn whatever is allowed, so that one setting does not steer another.
+        drawn = results["stream"].rng("flip").random(3) < 0.5
+        horizontal = bool(drawn[0]) and self.horizontal
+        vertical = bool(drawn[1]) and self.vertical
+        transpose = bool(drawn[2]) and self.transpose
+        for name in ("hr", "lr"):
+            image: np.ndarray | None = results.get(name)
+            if image is None:
+                continue
+            if horizontal:
+                image = image[:, ::-1]
+            if vertical:
+                image = image[::-1]
+            if transpose:
+                image = image.swapaxes(0, 1)
+            results[name] = image
+        results["meta"]["flip"] = (horizontal, vertical, transpose)
+        return results
