@@ -52,9 +52,8 @@ class AWGN(Degradation):
         params = {**self.trace_params(), "sigma": self.sigma, "noise_seed": noise_seed}
         return Trace("AWGN", params, size)
 
-    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Add each image's noise, drawn on the CPU so that every device gets the same."""
-        self.check_traces(hr, traces)
         lr = reduce_bicubic(hr, self.scale, self.same_size)
         noise = [
             torch.randn(

@@ -22,7 +22,7 @@ class Degradation(CapturesArguments, nn.Module):
     """Turns HR images into LR images.
 
     Subclasses implement :meth:`sample_one` (draw the decisions for one image) and
-    :meth:`apply`. Tensors are RGB or Y, float32 in [0, 1].
+    :meth:`degrade` (carry them out). Tensors are RGB or Y, float32 in [0, 1].
 
     Args:
         scale: How much resolution is lost, an integer from 1 to 16.
@@ -114,8 +114,10 @@ class Degradation(CapturesArguments, nn.Module):
             params["weights"] = self.hash()
         return params
 
-    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+    def apply(self, hr: Any, traces: Sequence[Trace] | None = None) -> Any:
         """Degrade a batch as its traces say; deterministic.
+
+        Called with a function alone, this is ``nn.Module.apply``, whose name the contract shares.
 
         Args:
             hr: HR batch, shape (B, C, H, W).
@@ -126,6 +128,21 @@ class Degradation(CapturesArguments, nn.Module):
 
         Raises:
             DataError: If a trace is of another degradation, size or set of weights.
+        """
+        if traces is None and callable(hr) and not isinstance(hr, Tensor):
+            return nn.Module.apply(self, hr)
+        self.check_traces(hr, traces or [])
+        return self.degrade(hr, traces or [])
+
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Do what :meth:`apply` promises, with traces that have been checked.
+
+        Args:
+            hr: HR batch, shape (B, C, H, W).
+            traces: One trace per image, of this type, geometry and size.
+
+        Returns:
+            The LR batch.
         """
         raise NotImplementedError
 

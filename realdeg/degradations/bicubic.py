@@ -9,6 +9,7 @@ from torch import Tensor
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
 
 
@@ -21,28 +22,42 @@ class Bicubic(Degradation):
         same_size: Whether the result is enlarged to the HR grid again, by bicubic interpolation.
         uint8_passes: Whether each pass is rounded to 8 bit, as MATLAB does for uint8 images (the
             benchmark LR files were made so). Not differentiable then.
+        rim: How the image is continued beyond its rim: ``"mirror"`` (today's MATLAB) or
+            ``"replicate"`` (older releases; with ``uint8_passes`` equal to the shared Set5 LR
+            files in every pixel).
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
     """
 
-    def __init__(self, scale: int = 4, same_size: bool = False, uint8_passes: bool = False) -> None:
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        uint8_passes: bool = False,
+        rim: str = "mirror",
+    ) -> None:
         super().__init__(scale, same_size)
-        self.uint8_passes = uint8_passes
+        if rim not in ("mirror", "replicate"):
+            raise ConfigError(f"Bicubic: rim is 'mirror' or 'replicate', got {rim!r}.")
+        self.uint8_passes, self.rim = uint8_passes, rim
 
     @property
     def border(self) -> int:
         """LR pixels whose taps are mirrored at the rim: two on the coarse grid."""
         return 2 * (self.scale if self.same_size else 1)
 
-    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Shrink; and enlarge again when ``same_size``."""
-        self.check_traces(hr, traces)
-        return reduce_bicubic(hr, self.scale, self.same_size, self.uint8_passes)
+        return reduce_bicubic(hr, self.scale, self.same_size, self.uint8_passes, self.rim)
 
 
 def reduce_bicubic(
-    hr: Tensor, scale: int, same_size: bool, uint8_passes: bool = False
+    hr: Tensor,
+    scale: int,
+    same_size: bool,
+    uint8_passes: bool = False,
+    rim: str = "mirror",
 ) -> Tensor:
     """Shrink by bicubic interpolation, and return to the HR grid where that is wanted.
 
@@ -51,6 +66,7 @@ def reduce_bicubic(
         scale: How much resolution is lost.
         same_size: Whether to enlarge the result to the HR grid again.
         uint8_passes: See :class:`Bicubic`.
+        rim: See :class:`Bicubic`.
 
     Returns:
         The LR batch.
@@ -58,7 +74,7 @@ def reduce_bicubic(
     if scale == 1:
         return hr
     height, width = hr.shape[-2:]
-    small = imresize(hr, 1 / scale, uint8_passes=uint8_passes)
+    small = imresize(hr, 1 / scale, uint8_passes=uint8_passes, border=rim)
     if not same_size:
         return small
-    return imresize(small, size=(height, width), uint8_passes=uint8_passes)
+    return imresize(small, size=(height, width), uint8_passes=uint8_passes, border=rim)

@@ -90,9 +90,8 @@ class Compose(Degradation):
             current = (current[0], current[1] // part.stride, current[2] // part.stride)
         return Trace("Compose", self.trace_params(), size, tuple(traces))
 
-    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Apply the parts in order."""
-        self.check_traces(hr, traces)
         parts = self._parts()
         for trace in traces:
             if len(trace.parts) != len(parts):

@@ -140,9 +140,8 @@ class GlobalKernel(Degradation):
         )
         return kernel_apply(hr, ones, self.kernel[None], self.stride, self.padding)
 
-    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Filter after checking that the traces name this very kernel."""
-        self.check_traces(hr, traces)
         return self.generate(hr)
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:

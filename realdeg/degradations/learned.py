@@ -98,9 +98,8 @@ class LearnedDegradation(Degradation):
         """
         raise NotImplementedError
 
-    def apply(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:  # type: ignore[override]
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Degrade a batch after checking that the traces name these very weights."""
-        self.check_traces(hr, traces)
         return self.generate(hr)
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:

@@ -10,8 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realdeg.degradations import Bicubic
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives import resize as module
+from realdeg.utils.colour import rgb_to_y
+from realdeg.utils.image import as_rgb, read_image, to_tensor
 
 
 def _cubic(t: float) -> float:
@@ -97,3 +100,38 @@ def test_bad_arguments():
         imresize(torch.rand(1, 1, 4, 4), -1)
     with pytest.raises(ValueError, match="positive"):
         imresize(torch.rand(1, 1, 4, 4), size=(0, 3))
+    with pytest.raises(ValueError, match="border"):
+        imresize(torch.rand(1, 1, 4, 4), 2, border="reflect")
+
+
+def test_replicated_border_is_an_image_continued_by_its_rim():
+    x = torch.rand(1, 1, 12, 12, dtype=torch.float64)
+    padded = torch.nn.functional.pad(x, (8, 8, 8, 8), mode="replicate")
+    expected = imresize(padded, 0.5)[..., 4:-4, 4:-4]
+    torch.testing.assert_close(imresize(x, 0.5, border="replicate"), expected)
+
+
+def _set5(real_data, scale):
+    for path in sorted((real_data / "Set5" / "HR" / f"x{scale}").glob("*.png")):
+        name = path.name.replace(f"HR_x{scale}", f"LRBI_x{scale}")
+        lr = real_data / "Set5" / "LR_bicubic" / f"x{scale}" / name
+        yield (to_tensor(as_rgb(read_image(p)))[None].double() for p in (path, lr))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_every_pixel_of_the_shared_set5_lr_files_is_met(real_data, scale):
+    degradation = Bicubic(scale, uint8_passes=True, rim="replicate")
+    for hr, lr in _set5(real_data, scale):
+        assert torch.equal((degradation(hr, [0]) * 255).round(), (lr * 255).round())
+
+
+@pytest.mark.parametrize(("scale", "published"), [(2, 33.66), (3, 30.39), (4, 28.42)])
+def test_set5_bicubic_has_the_published_psnr(real_data, scale, published):
+    """Down and up on the 8-bit luma in floating point, rounded once: the classic protocol."""
+    values = []
+    for hr, _ in _set5(real_data, scale):
+        y = (rgb_to_y(hr) * 255).add(0.5).floor()
+        up = imresize(imresize(y, 1 / scale), scale).clamp(0, 255).add(0.5).floor()
+        error = (up - y)[..., scale:-scale, scale:-scale].square().mean()
+        values.append(float(10 * torch.log10(255**2 / error)))
+    assert abs(np.mean(values) - published) < 0.01

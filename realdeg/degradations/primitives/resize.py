@@ -1,7 +1,8 @@
 """Bicubic resampling equal to MATLAB's ``imresize``.
 
 Keys' cubic with a = -0.5, widened by 1/scale when shrinking (antialiasing), half-pixel centres,
-and the border mirrored about its edge. Each axis is a small dense or banded matrix that depends
+and the border mirrored about its edge (today's MATLAB) or continued by its last pixel (older
+releases: the Set5 LR files that people share were made so, as their rims show). Each axis is a small dense or banded matrix that depends
 on sizes only; it is built once in float64 and kept.
 """
 
@@ -16,12 +17,17 @@ from torch import Tensor
 # Above this many matrix entries an axis is applied by gathering taps instead of a dense matrix.
 _DENSE_LIMIT = 1 << 22
 
+# Halves are rounded up; sums that are a half in exact arithmetic may fall short by float64's last
+# bits. With this much help every pixel of the shared Set5 LR files is met.
+_TIE = 1e-7
+
 
 def imresize(
     x: Tensor,
     scale: float | None = None,
     size: tuple[int, int] | None = None,
     uint8_passes: bool = False,
+    border: str = "mirror",
 ) -> Tensor:
     """Resize by MATLAB's antialiased bicubic interpolation.
 
@@ -32,13 +38,17 @@ def imresize(
         size: Output (height, width) instead of ``scale``.
         uint8_passes: Round each of the two passes to 8 bit and clip it, as MATLAB does for uint8
             images; values are taken as [0, 1].
+        border: ``"mirror"`` or ``"replicate"``.
 
     Returns:
         The resized image, same dtype and channels. Nothing is clipped unless ``uint8_passes``.
 
     Raises:
-        ValueError: Unless exactly one of ``scale`` and ``size`` is given and positive.
+        ValueError: Unless exactly one of ``scale`` and ``size`` is given and positive, and the
+            border is known.
     """
+    if border not in ("mirror", "replicate"):
+        raise ValueError(f"imresize: border is 'mirror' or 'replicate', got {border!r}")
     if (scale is None) == (size is None):
         raise ValueError("imresize takes either a scale or a size")
     height, width = int(x.shape[-2]), int(x.shape[-1])
@@ -54,22 +64,25 @@ def imresize(
         if min(sizes) < 1:
             raise ValueError(f"imresize: size must be positive, got {sizes}")
         scales = (sizes[0] / height, sizes[1] / width)
+    dtype = x.dtype
+    if uint8_passes:
+        x = x.double()
     # MATLAB starts with the smaller factor; rows win a tie.
     axes = (-2, -1) if scales[0] <= scales[1] else (-1, -2)
     for axis in axes:
-        x = _resize_axis(x, axis, sizes[axis], scales[axis])
+        x = _resize_axis(x, axis, sizes[axis], scales[axis], border)
         if uint8_passes:
-            x = x.mul(255).clamp(0, 255).add(0.5).floor().div(255)
-    return x
+            x = x.mul(255).clamp(0, 255).add(0.5 + _TIE).floor().div(255)
+    return x.to(dtype)
 
 
-def _resize_axis(x: Tensor, axis: int, out_size: int, scale: float) -> Tensor:
+def _resize_axis(x: Tensor, axis: int, out_size: int, scale: float, border: str) -> Tensor:
     in_size = int(x.shape[axis])
     if in_size == out_size and scale == 1.0:
         return x
-    weights, indices = _taps(in_size, out_size, scale)
+    weights, indices = _taps(in_size, out_size, scale, border)
     if in_size * out_size <= _DENSE_LIMIT:
-        matrix = _dense(in_size, out_size, scale).to(device=x.device, dtype=x.dtype)
+        matrix = _dense(in_size, out_size, scale, border).to(device=x.device, dtype=x.dtype)
         return torch.matmul(matrix, x) if axis == -2 else torch.matmul(x, matrix.T)
     weights = weights.to(device=x.device, dtype=x.dtype)
     indices = indices.to(x.device)
@@ -84,15 +97,15 @@ def _resize_axis(x: Tensor, axis: int, out_size: int, scale: float) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _dense(in_size: int, out_size: int, scale: float) -> Tensor:
-    weights, indices = _taps(in_size, out_size, scale)
-    # Mirrored taps may fall on the same pixel, so they are added up.
+def _dense(in_size: int, out_size: int, scale: float, border: str) -> Tensor:
+    weights, indices = _taps(in_size, out_size, scale, border)
+    # Taps beyond the border may fall on the same pixel, so they are added up.
     return torch.zeros(out_size, in_size, dtype=torch.float64).scatter_add_(1, indices, weights)
 
 
 @lru_cache(maxsize=64)
-def _taps(in_size: int, out_size: int, scale: float) -> tuple[Tensor, Tensor]:
-    """Return normalised weights and mirrored indices, both (out_size, taps), 0-based."""
+def _taps(in_size: int, out_size: int, scale: float, border: str) -> tuple[Tensor, Tensor]:
+    """Return normalised weights and indices inside the image, both (out_size, taps), 0-based."""
     shrink = min(scale, 1.0)
     width = 4.0 / shrink
     # MATLAB counts from 1: u = x / scale + (1 - 1 / scale) / 2.
@@ -101,8 +114,12 @@ def _taps(in_size: int, out_size: int, scale: float) -> tuple[Tensor, Tensor]:
     taps = first[:, None] + torch.arange(math.ceil(width) + 2, dtype=torch.float64)
     weights = shrink * _cubic(shrink * (centre[:, None] - taps))
     weights = weights / weights.sum(1, keepdim=True)
-    indices = torch.remainder(taps.long() - 1, 2 * in_size)
-    indices = torch.where(indices < in_size, indices, 2 * in_size - 1 - indices)
+    indices = taps.long() - 1
+    if border == "replicate":
+        indices = indices.clamp(0, in_size - 1)
+    else:
+        indices = torch.remainder(indices, 2 * in_size)
+        indices = torch.where(indices < in_size, indices, 2 * in_size - 1 - indices)
     used = (weights != 0).any(0)
     return weights[:, used].contiguous(), indices[:, used].contiguous()
 
