@@ -1,0 +1,184 @@
+"""Checkpoint files: whole or absent, and never code.
+
+A checkpoint is a ``.pth`` that holds plain data and tensors only: ``meta``, ``state_dict``,
+``optimizer``, ``param_schedulers``, ``message_hub`` and, with an EMA hook, ``ema_state_dict``.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realdeg.errors import CheckpointError
+from realdeg.utils.files import atomic_path
+
+PATTERN = re.compile(r"iter_(\d+)\.pth")
+LAST = "last_checkpoint"
+# In this order: a bool is an int, too.
+_SCALARS: tuple[tuple[type, type], ...] = (
+    (bool, np.bool_),
+    (int, np.integer),
+    (float, np.floating),
+    (str, np.str_),
+)
+
+
+def checkpoint_name(iteration: int) -> str:
+    """Return the file name of the checkpoint after ``iteration`` iterations."""
+    return f"iter_{iteration}.pth"
+
+
+def to_plain(value: Any, place: str = "checkpoint") -> Any:
+    """Turn a state into tensors on the CPU and plain Python data.
+
+    Args:
+        value: Any nesting of mappings, sequences, numbers, strings, arrays and tensors.
+        place: Where it stands, for the message.
+
+    Returns:
+        The same, readable by ``torch.load(weights_only=True)``.
+
+    Raises:
+        TypeError: If something has no such form.
+    """
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        # A view is saved with all that it looks into.
+        whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
+        return value if whole else value.clone()
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    for kind, numpy_kind in _SCALARS:
+        if isinstance(value, (kind, numpy_kind)):
+            return kind(value)
+    if isinstance(value, Mapping):
+        return {key: to_plain(item, f"{place}.{key}") for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(to_plain(item, f"{place}.{i}") for i, item in enumerate(value))
+    if isinstance(value, list):
+        return [to_plain(item, f"{place}.{i}") for i, item in enumerate(value)]
+    raise TypeError(f"{place} is a {type(value).__name__}, which has no plain form")
+
+
+def write_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        path: The ``.pth`` file.
+        checkpoint: Plain data and tensors, as ``to_plain`` returns them.
+
+    Raises:
+        OutputError: If it cannot be written; an older file of that name is then untouched.
+    """
+    buffer = io.BytesIO()
+    torch.save(dict(checkpoint), buffer)
+    # torch.save onto a full disk raises whatever its zip writer has at hand; plain writing raises
+    # OSError, which atomic_path explains.
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        stream.write(buffer.getbuffer())
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU without running anything in it.
+
+    Args:
+        path: The ``.pth`` file.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        CheckpointError: If it is missing, truncated or unreadable, or holds more than data.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}: the file does not exist.")
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        with open(path, "rb") as stream:
+            pickled = stream.read(1) in (b"P", b"\x80")  # a zip of torch's, or a bare pickle
+        if pickled and ("Unsupported" in str(error) or "GLOBAL" in str(error)):
+            raise CheckpointError(
+                f"{path} holds pickled code, not only tensors and plain data, and was not loaded:"
+                f" it could run anything on this machine. ({_first_line(error)}) Ask for a"
+                " state dict or a safetensors file instead."
+            ) from error
+        raise _unreadable(path, error) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(loaded, dict):
+        raise CheckpointError(f"{path} holds a {type(loaded).__name__}, wanted a dict of tensors.")
+    return loaded
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder by iteration, newest first."""
+    found = []
+    for file in folder.glob("iter_*.pth"):
+        match = PATTERN.fullmatch(file.name)
+        if match:
+            found.append((int(match.group(1)), file))
+    return [file for _, file in sorted(found, reverse=True)]
+
+
+def iteration_of(path: Path) -> int:
+    """Return the iteration in a checkpoint's file name."""
+    match = PATTERN.fullmatch(path.name)
+    if match is None:
+        raise ValueError(f"{path.name} is not named iter_N.pth")
+    return int(match.group(1))
+
+
+def newest_readable(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | None:
+    """Open the newest checkpoint that can be opened.
+
+    Args:
+        folder: The work dir.
+
+    Returns:
+        Its path, its contents, and one sentence for each newer file that could not be read; None
+        where there is no checkpoint at all.
+
+    Raises:
+        CheckpointError: If there are checkpoints and none can be read.
+    """
+    files = find_checkpoints(folder)
+    skipped: list[str] = []
+    for file in files:
+        try:
+            loaded = read_checkpoint(file)
+            if "meta" not in loaded or "state_dict" not in loaded:
+                raise CheckpointError(f"{file} is no training checkpoint: it has no meta.")
+        except CheckpointError as error:
+            skipped.append(str(error))
+        else:
+            return file, loaded, skipped
+    if skipped:
+        raise CheckpointError(
+            f"none of the {len(files)} checkpoints in {folder} can be read: {skipped[0]}"
+        )
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error)
+    found = re.search(r"Unsupported[^\n]*|GLOBAL [^\n]*", text)
+    return (found.group(0) if found else text.strip().splitlines()[0])[:160]
+
+
+def _unreadable(path: Path, error: BaseException) -> CheckpointError:
+    size = path.stat().st_size
+    reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return CheckpointError(
+        f"{path} ({size} bytes) is truncated or no checkpoint: {reason[:160].rstrip('.')}."
+    )

@@ -1,0 +1,120 @@
+"""Fitting by solving instead of stepping: one pass over whole images."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from mmengine.runner import BaseLoop
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from realdeg.engine.state import bare
+from realdeg.errors import ConfigError, TrainingError
+from realdeg.registry import LOOPS
+
+
+@OPTIM_WRAPPERS.register_module()
+class NoOptimWrapper(OptimWrapper):
+    """Stands where mmengine demands an optimiser and nothing is to be optimised."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.optim.SGD([torch.zeros(1)], lr=0.0))
+
+    def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Refuse to step.
+
+        Args:
+            loss: Ignored.
+            *args: Ignored.
+            **kwargs: Ignored.
+
+        Raises:
+            TrainingError: Always.
+        """
+        raise TrainingError("this run is fitted in closed form: there is nothing to step.")
+
+
+@LOOPS.register_module()
+class ClosedFormLoop(BaseLoop):
+    """Shows every whole image to the model once, solves, validates and saves.
+
+    The task brings ``accumulate(batch)`` and ``solve()``. There is no state to resume in the
+    middle: the sums are complete at the end or worth nothing.
+
+    Args:
+        runner: The runner.
+        dataloader: The training data: each image once, whole, unaugmented.
+
+    Raises:
+        ConfigError: If the run has several processes, or a sampler that never ends.
+    """
+
+    max_epochs = 1
+    epoch = 0
+    val_begin = 1
+
+    def __init__(self, runner: Any, dataloader: DataLoader | dict[str, Any]) -> None:
+        if runner.world_size > 1:
+            raise ConfigError(
+                "ClosedFormLoop is one pass and one solve: start it in a single process, without"
+                " a launcher."
+            )
+        super().__init__(runner, dataloader)
+        if hasattr(self.dataloader.sampler, "start"):
+            raise ConfigError(
+                f"ClosedFormLoop needs a sampler that ends, got"
+                f" {type(self.dataloader.sampler).__name__}: set train_dataloader.sampler ="
+                " dict(type='EvalSampler')."
+            )
+        self.max_iters = len(self.dataloader)
+        self.val_interval = self.max_iters
+        self.stop_training = False
+        self._epoch = 0
+        self._iter = 0
+
+    @property
+    def iter(self) -> int:
+        """How many batches have been seen."""
+        return self._iter
+
+    def run(self) -> torch.nn.Module:
+        """Fit.
+
+        Returns:
+            The model.
+        """
+        runner = self.runner
+        runner.call_hook("before_train")
+        runner.call_hook("before_train_epoch")
+        if self._iter < self.max_iters:
+            self._fit()
+            if runner.val_loop is not None:
+                runner.val_loop.run()
+        runner.call_hook("after_train_epoch")
+        runner.call_hook("after_train")
+        return runner.model
+
+    def _fit(self) -> None:
+        runner = self.runner
+        model: Any = bare(runner.model)
+        for name in ("accumulate", "solve"):
+            if not hasattr(model, name):
+                raise ConfigError(
+                    f"ClosedFormLoop needs a task with accumulate() and solve();"
+                    f" {type(model).__name__} has no {name}()."
+                )
+        model.eval()
+        said = time.monotonic()
+        with torch.no_grad():
+            for count, batch in enumerate(self.dataloader, 1):
+                model.accumulate(batch)
+                if time.monotonic() - said > 10:
+                    said = time.monotonic()
+                    runner.say("summed over %d of %d images", count, self.max_iters)
+            runner.say("solving after %d batches", self.max_iters)
+            model.solve()
+        self._iter = self.max_iters

@@ -1,0 +1,106 @@
+"""Where a run computes, and how its processes talk; the only place that knows either."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from typing import Any
+
+import torch
+from torch import distributed
+
+from realdeg.errors import ConfigError
+
+
+def resolve_device(name: str | torch.device | None) -> torch.device:
+    """Turn what the user asked for into a device that is there.
+
+    Args:
+        name: For instance ``"cpu"``, ``"cuda:1"`` or ``"mps"``; None or ``"auto"`` takes the
+            accelerator if there is one. Without an index, each process of a machine takes the
+            accelerator of its own ``LOCAL_RANK``.
+
+    Returns:
+        The device.
+
+    Raises:
+        ConfigError: If the name means nothing, or names a device that is not there.
+    """
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if name is None or name == "auto":
+        device = found or torch.device("cpu")
+    else:
+        try:
+            device = torch.device(name)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"'{name}' is no device: write cpu, cuda, cuda:1 or mps, or leave it out."
+            ) from error
+    if device.type == "cpu":
+        return torch.device("cpu")
+    if found is None or found.type != device.type:
+        there = f"only cpu and {found.type}" if found else "only cpu"
+        raise ConfigError(
+            f"the device '{device}' is not there: this machine and this torch"
+            f" ({torch.__version__}) offer {there}."
+        )
+    index = device.index
+    if index is None:
+        index = int(os.environ.get("LOCAL_RANK", 0))
+    count = torch.accelerator.device_count()
+    if index >= count:
+        raise ConfigError(
+            f"the device '{device.type}:{index}' is not there: {count} of that kind were found."
+        )
+    return torch.device(device.type, index)
+
+
+def start_processes(device: torch.device, options: dict[str, Any] | None = None) -> None:
+    """Join the process group that ``torchrun`` announced in the environment.
+
+    Args:
+        device: Where this process computes; the CPU talks over gloo, an accelerator over its own
+            backend.
+        options: ``dist_cfg`` of the config: ``timeout`` (seconds), ``backend`` (accelerators
+            only).
+
+    Raises:
+        ConfigError: If the variables that ``torchrun`` sets are missing.
+    """
+    missing = [name for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR") if name not in os.environ]
+    if missing:
+        raise ConfigError(
+            f"launcher='pytorch' but {', '.join(missing)} is not set: start the run with"
+            " `torchrun --nproc-per-node=N tools/train.py CONFIG --launcher pytorch`."
+        )
+    options = dict(options or {})
+    timeout = datetime.timedelta(seconds=float(options.get("timeout", 1800)))
+    if device.type == "cpu":
+        backend = "gloo"
+    else:
+        torch.accelerator.set_device_index(device.index)
+        backend = options.get("backend") or distributed.get_default_backend_for_device(device)
+    distributed.init_process_group(backend=backend, timeout=timeout)
+
+
+def stop_processes() -> None:
+    """Leave the process group, if there is one."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def agree(flag: bool, device: torch.device) -> bool:
+    """Return whether ``flag`` holds in any process of the run.
+
+    Args:
+        flag: This process's own answer.
+        device: Where this process computes.
+
+    Returns:
+        The same answer in every process. Every process has to ask.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return flag
+    answer = torch.tensor(float(flag), device=device)
+    distributed.all_reduce(answer, op=distributed.ReduceOp.MAX)
+    return bool(answer.item())

@@ -1,0 +1,8 @@
+"""Hooks: what happens around an iteration."""
+
+from realdeg.engine.hooks.finite_loss import FiniteLossHook
+from realdeg.engine.hooks.progress import ProgressHook
+from realdeg.engine.hooks.run_info import RunInfoHook
+from realdeg.engine.hooks.save_checkpoint import SaveCheckpointHook
+
+__all__ = ["FiniteLossHook", "ProgressHook", "RunInfoHook", "SaveCheckpointHook"]

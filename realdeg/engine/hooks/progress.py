@@ -1,0 +1,213 @@
+"""What a person sees of a run: a summary, a line now and then, scalars for curves."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import time
+from collections.abc import Mapping
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+
+from realdeg.engine.environment import device_name
+from realdeg.engine.state import bare, component_of
+from realdeg.errors import ConfigError
+from realdeg.registry import HOOKS
+from realdeg.version import __version__
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """Says what runs before the first iteration, then how it goes.
+
+    Each line holds the losses and times as means since the line before; the same numbers go to the
+    visualizer as ``train/...`` and ``val/...`` (``scalars.json``, and TensorBoard where the config
+    names it).
+
+    Args:
+        interval: Iterations from one line to the next; the first iteration is always told.
+
+    Raises:
+        ConfigError: If the interval is not a positive whole number.
+    """
+
+    priority = "BELOW_NORMAL"
+
+    def __init__(self, interval: int = 100) -> None:
+        if not isinstance(interval, int) or interval < 1:
+            raise ConfigError(f"ProgressHook.interval is {interval!r}, wanted a number >= 1.")
+        self.interval = interval
+        self._since = 0
+        self._first = True
+        self._val_began = 0.0
+
+    def before_train(self, runner: Any) -> None:
+        """Say what is about to run.
+
+        Args:
+            runner: The runner.
+        """
+        for line in summary_lines(runner):
+            runner.say("%s", line)
+        # From here on, whatever a hook tells is news.
+        runner.console.quiet = False
+        self._since, self._first = runner.iter, True
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Tell how it goes, if it is time to.
+
+        Args:
+            runner: The runner.
+            batch_idx: The iteration.
+            data_batch: The batch.
+            outputs: The named losses.
+        """
+        done = runner.iter + 1
+        if done % self.interval and done != runner.max_iters and not self._first:
+            return
+        self._first = False
+        scalars = {}
+        for name, buffer in runner.message_hub.log_scalars.items():
+            if name.startswith("train/"):
+                last = name.endswith("lr")
+                scalars[name] = float(buffer.current() if last else buffer.mean(done - self._since))
+        self._since = done
+        runner.visualizer.add_scalars(scalars, step=done)
+        runner.logger.info("%s", self._line(runner, done, scalars))
+
+    def before_val(self, runner: Any) -> None:
+        """Start the clock.
+
+        Args:
+            runner: The runner.
+        """
+        self._val_began = time.monotonic()
+
+    def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
+        """Tell the metrics of a validation.
+
+        Args:
+            runner: The runner.
+            metrics: By name.
+        """
+        self._tell(runner, "val", metrics or {}, time.monotonic() - self._val_began)
+
+    def before_test(self, runner: Any) -> None:
+        """Start the clock.
+
+        Args:
+            runner: The runner.
+        """
+        self._val_began = time.monotonic()
+
+    def after_test_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
+        """Tell the metrics of a test.
+
+        Args:
+            runner: The runner.
+            metrics: By name.
+        """
+        self._tell(runner, "test", metrics or {}, time.monotonic() - self._val_began)
+
+    def after_run(self, runner: Any) -> None:
+        """Close the files of the curves.
+
+        Args:
+            runner: The runner.
+        """
+        runner.visualizer.close()
+
+    def _tell(self, runner: Any, stage: str, metrics: Mapping[str, Any], seconds: float) -> None:
+        numbers = {key: float(value) for key, value in metrics.items() if _is_number(value)}
+        if not numbers:
+            return
+        # Asking runner.iter would build the training loop of a run that only tests.
+        loop = runner._train_loop
+        iteration = loop.iter if hasattr(loop, "iter") else 0
+        runner.visualizer.add_scalars(
+            {f"{stage}/{key}": value for key, value in numbers.items()}, step=iteration
+        )
+        at = f" at {iteration}" if stage == "val" and iteration else ""
+        shown = "  ".join(f"{key} {value:.4f}" for key, value in numbers.items())
+        runner.say("%s", f"{stage}{at}: {shown}  ({seconds:.1f} s)")
+
+    def _line(self, runner: Any, done: int, scalars: Mapping[str, float]) -> str:
+        losses = {
+            name.removeprefix("train/"): value
+            for name, value in scalars.items()
+            if name not in ("train/time", "train/data_time") and not name.endswith("lr")
+        }
+        if len(losses) == 2 and losses.get("loss") in [v for k, v in losses.items() if k != "loss"]:
+            losses = {key: value for key, value in losses.items() if key != "loss"}
+        width = len(str(runner.max_iters))
+        parts = [f"iteration {done:>{width}}/{runner.max_iters}"]
+        parts += [f"{name} {value:.4g}" for name, value in losses.items()]
+        if "train/lr" in scalars:
+            parts.append(f"lr {scalars['train/lr']:.3g}")
+        if "train/time" in scalars:
+            step, data = scalars["train/time"], scalars.get("train/data_time", 0.0)
+            left = step * (runner.max_iters - done)
+            parts.append(f"{_seconds(step)}/iteration, {_seconds(data)} of it for data")
+            parts.append(f"{datetime.timedelta(seconds=int(left))} left")
+        return "  ".join(parts)
+
+
+def summary_lines(runner: Any) -> list[str]:
+    """Describe a training run in a few lines.
+
+    Args:
+        runner: The runner, everything built.
+
+    Returns:
+        At most sixteen lines.
+    """
+    model, loop = bare(runner.model), runner.train_loop
+    found = component_of(model)
+    module = found[1] if found else model
+    describe = getattr(module, "describe", None)
+    what = str(describe()) if callable(describe) else type(module).__name__
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    whole = sum(p.numel() for p in model.parameters())
+    loader = loop.dataloader
+    batch = (loader.batch_size or 1) * runner.world_size
+    rows = [("trains", f"{type(model).__name__}: {what.splitlines()[0][:160]}")]
+    if runner.cfg.get("sample"):
+        rows.append(("sample", "the built-in sample and a short schedule: no result to report"))
+    rows.append(("parameters", f"{trained:,}" + (f" of {whole:,}" if whole != trained else "")))
+    rows += [("data", line) for line in _data_lines(loader.dataset)]
+    if runner.val_loop is not None:
+        lines = _data_lines(runner.val_loop.dataloader.dataset)[:2]
+        rows += [("validation", line) for line in lines]
+    rows.append(("batch", f"{batch}, {loader.num_workers} workers per process"))
+    begun = f", {loop.iter:,} of them done" if loop.iter else ""
+    rows.append(("iterations", f"{loop.max_iters:,}{begun}"))
+    processes = "" if runner.world_size == 1 else f", {runner.world_size} processes"
+    threads = f", {torch.get_num_threads()} threads" if runner.device.type == "cpu" else ""
+    rows.append(("device", f"{device_name(runner.device)}{threads}{processes}"))
+    rows.append(("work dir", runner.work_dir))
+    log = getattr(runner.logger, "log_file", None)
+    if log:
+        rows.append(("log", str(Path(log).relative_to(runner.work_dir))))
+    return [f"realdeg {__version__}"] + [f"  {name:<11}{text}" for name, text in rows]
+
+
+def _data_lines(dataset: Any) -> list[str]:
+    summary = getattr(dataset, "summary", None)
+    if not callable(summary):
+        return [f"{type(dataset).__name__}: {len(dataset)} items"]
+    lines = str(summary()).strip().splitlines()
+    return lines if len(lines) <= 4 else [*lines[:3], f"and {len(lines) - 3} more"]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not math.isnan(float(value))
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.0f} ms"

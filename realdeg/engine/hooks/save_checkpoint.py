@@ -1,0 +1,212 @@
+"""Save often, keep two, and leave in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+
+from realdeg.engine.checkpoint import LAST, checkpoint_name, find_checkpoints, iteration_of
+from realdeg.engine.loops import VALIDATED
+from realdeg.engine.state import averaged_weights, bare, component_of, describe_run
+from realdeg.errors import ConfigError
+from realdeg.registry import HOOKS
+from realdeg.utils.files import atomic_path
+
+_BEST = "best"
+_LESS = ("loss", "error", "mse", "mae", "lpips", "dists", "gmsd", "niqe", "distance", "shift")
+
+
+@HOOKS.register_module()
+class SaveCheckpointHook(Hook):
+    """Writes checkpoints that are whole, and drops old ones only afterwards.
+
+    Beside each ``iter_N.pth`` lies the component alone (``degradation.safetensors`` or
+    ``backbone.safetensors``), which rebuilds itself from the file; with an EMA hook both hold the
+    averaged weights. ``last_checkpoint`` names the newest, relative to the folder. Files of another
+    run that would be taken for newer ones are set aside with the suffix ``.superseded``.
+
+    Args:
+        interval: Iterations from one checkpoint to the next; the last is always saved.
+        keep: How many of the latest to keep, at least 2.
+        save_best: A metric, for instance ``"psnr"``; the best weights so far are kept in
+            ``best.pth`` and ``best_<component>.safetensors``. None keeps none.
+        rule: ``"greater"`` or ``"less"`` is better; None judges by the metric's name.
+        export: Whether the component is written beside the checkpoint.
+
+    Raises:
+        ConfigError: If a value makes no sense.
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(
+        self,
+        interval: int = 5000,
+        keep: int = 2,
+        save_best: str | None = None,
+        rule: str | None = None,
+        export: bool = True,
+    ) -> None:
+        if not isinstance(interval, int) or interval < 1:
+            raise ConfigError(
+                f"SaveCheckpointHook.interval is {interval!r}, wanted a whole number >= 1."
+            )
+        if not isinstance(keep, int) or keep < 2:
+            raise ConfigError(
+                f"SaveCheckpointHook.keep is {keep!r}, wanted at least 2: with one file, a crash"
+                " of the disk while it is replaced leaves nothing to resume from."
+            )
+        if rule not in (None, "greater", "less"):
+            raise ConfigError(f"SaveCheckpointHook.rule is {rule!r}, wanted 'greater' or 'less'.")
+        self.interval, self.keep, self.export = interval, keep, export
+        self.save_best, self.rule = save_best, rule
+        self._began: int | None = None
+        self._saved = -1
+        self._fresh = True
+
+    def before_train(self, runner: Any) -> None:
+        """Note where the run begins.
+
+        Args:
+            runner: The runner.
+        """
+        self._began = runner.iter
+        self._saved = runner.iter if runner.iter else -1
+        self._fresh = True
+        if is_main_process():
+            # What a kill left half written.
+            for pattern in (".iter_*.tmp.pth", ".best*.tmp.*", ".*.tmp.safetensors"):
+                for file in Path(runner.work_dir).glob(pattern):
+                    file.unlink(missing_ok=True)
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Save, if it is time to.
+
+        Args:
+            runner: The runner.
+            batch_idx: The iteration.
+            data_batch: The batch.
+            outputs: The named losses.
+        """
+        done = runner.iter + 1
+        if done % self.interval == 0 or done == runner.max_iters:
+            self._save(runner, done)
+
+    def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
+        """Keep the best, and let this iteration's checkpoint know that it was validated.
+
+        Args:
+            runner: The runner.
+            metrics: By name; empty when the validation was broken off.
+        """
+        if self._began is None or not metrics:
+            return
+        runner.message_hub.update_info(VALIDATED, runner.iter)
+        if self.save_best is not None:
+            self._keep_best(runner, metrics)
+        if self._saved == runner.iter:
+            self._save(runner, runner.iter)
+
+    def on_interruption(self, runner: Any) -> None:
+        """Save before the process leaves, and say how to go on.
+
+        Args:
+            runner: The runner.
+        """
+        if self._saved != runner.iter:
+            self._save(runner, runner.iter)
+        runner.say(
+            "stopped by %s after iteration %d, saved in %s. To go on, give the same command with"
+            " --resume.",
+            runner.interruption.name(),
+            runner.iter,
+            runner.work_dir,
+        )
+
+    def after_train(self, runner: Any) -> None:
+        """Save what a loop that stopped early, or has no iterations, has come to.
+
+        Args:
+            runner: The runner.
+        """
+        if self._saved != runner.iter:
+            self._save(runner, runner.iter)
+        self._began = None
+
+    def _save(self, runner: Any, iteration: int) -> None:
+        folder, name = Path(runner.work_dir), checkpoint_name(iteration)
+        if self._fresh and is_main_process():
+            self._set_aside(runner, folder)
+        self._fresh = False
+        runner.save_checkpoint(str(folder), name, iteration=iteration)
+        self._saved = iteration
+        if not is_main_process():
+            return
+        with atomic_path(folder / LAST) as temporary:
+            temporary.write_text(name + "\n", encoding="utf-8")
+        self._export(runner, iteration, "")
+        for old in find_checkpoints(folder)[self.keep :]:
+            old.unlink(missing_ok=True)
+
+    def _export(self, runner: Any, iteration: int, prefix: str) -> None:
+        found = component_of(runner.model)
+        write = getattr(bare(runner.model), "export", None)
+        if not self.export or found is None or write is None:
+            return
+        meta = describe_run(runner, iteration)
+        for key in ("component", "experiment_name", "epoch"):
+            meta.pop(key)
+        with averaged_weights(runner):
+            write(Path(runner.work_dir) / f"{prefix}{found[0]}.safetensors", meta)
+
+    def _set_aside(self, runner: Any, folder: Path) -> None:
+        # A run that starts anew, or from an older checkpoint, must not resume into the old one.
+        for file in find_checkpoints(folder):
+            if iteration_of(file) > (self._began or 0):
+                aside = file.with_name(f"{file.name}.superseded")
+                file.replace(aside)
+                runner.logger.warning(
+                    "%s is of another run, or unreadable: set aside as %s", file, aside.name
+                )
+
+    def _keep_best(self, runner: Any, metrics: Mapping[str, Any]) -> None:
+        name = self._metric(metrics)
+        score = float(metrics[name])
+        less = self.rule == "less" if self.rule else any(part in _bare_name(name) for part in _LESS)
+        best = runner.message_hub.get_info(_BEST)
+        if best and best["metric"] == name:
+            former = float(best["score"])
+            if (score >= former) if less else (score <= former):
+                return
+        if score != score:
+            return
+        runner.message_hub.update_info(
+            _BEST, {"metric": name, "score": score, "iteration": runner.iter}
+        )
+        runner.save_checkpoint(runner.work_dir, "best.pth", iteration=runner.iter, training=False)
+        if is_main_process():
+            self._export(runner, runner.iter, "best_")
+        runner.logger.info("best %s so far, kept in best.pth", name)
+
+    def _metric(self, metrics: Mapping[str, Any]) -> str:
+        wanted = str(self.save_best)
+        fitting = [wanted] if wanted in metrics else []
+        # "psnr" also finds "psnr[realsr-official]" and "realsr/psnr".
+        fitting = fitting or [name for name in metrics if _bare_name(name) == wanted]
+        if len(fitting) != 1:
+            found = "several fit" if fitting else "none fits"
+            raise ConfigError(
+                f"SaveCheckpointHook.save_best='{wanted}': {found}; the validation gives"
+                f" {', '.join(sorted(metrics))}."
+            )
+        return fitting[0]
+
+
+def _bare_name(metric: str) -> str:
+    return metric.partition("[")[0].rpartition("/")[2].lower()

@@ -1,0 +1,63 @@
+"""Ctrl-C and SIGTERM: finish the iteration, save, leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Remembers, within its ``with`` block, that the run was asked to stop.
+
+    A second Ctrl-C stops at once. Outside the main thread, where Python allows no handlers, it
+    remembers nothing.
+    """
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+        self._former: dict[int, Any] = {}
+        self._process = 0
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal has come."""
+        return self.signum is not None
+
+    def __enter__(self) -> Interruption:
+        self._process = os.getpid()
+        if threading.current_thread() is threading.main_thread():
+            self._former = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # A data-loading worker that is forked inside the block is not the one to restore.
+        if os.getpid() == self._process:
+            for number, handler in self._former.items():
+                signal.signal(number, handler)
+        self._former = {}
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            return
+        if self.signum is None:
+            self.signum = signum
+        # torchrun follows a Ctrl-C with SIGTERM, which has to wait; a second Ctrl-C is a person.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def leave(self) -> SystemExit:
+        """Return the exception that ends the process with 128 + the signal's number."""
+        return SystemExit(128 + (self.signum or signal.SIGTERM))
+
+    def name(self) -> str:
+        """Return the signal's name."""
+        return signal.Signals(self.signum).name if self.signum else "another process's signal"

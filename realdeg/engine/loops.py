@@ -1,0 +1,273 @@
+"""The loops of training, validation and test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.evaluator import Evaluator
+from mmengine.runner import BaseLoop
+from torch.utils.data import DataLoader
+
+from realdeg.engine.closed_form import ClosedFormLoop
+from realdeg.engine.devices import agree
+from realdeg.engine.workers import stop_workers
+from realdeg.errors import ConfigError, DataError, RealdegError
+from realdeg.registry import LOOPS
+
+__all__ = ["ClosedFormLoop", "EvalLoop", "IterTrainLoop"]
+
+VALIDATED = "validated_iteration"
+"""The message hub's note of the last iteration that was validated."""
+
+
+@LOOPS.register_module()
+class IterTrainLoop(BaseLoop):
+    """Trains for a number of iterations.
+
+    A resume begins at the sampler's position, without replaying what was seen. A validation that
+    was due and did not finish is made up for.
+
+    Args:
+        runner: The runner.
+        dataloader: The training data; the sampler has ``start(iteration)``.
+        max_iters: Iterations in all.
+        val_interval: Iterations from one validation to the next; the last iteration is validated
+            in any case.
+        val_begin: The first iteration that may be validated.
+
+    Raises:
+        ConfigError: If a number makes no sense.
+    """
+
+    max_epochs = 1
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: DataLoader | dict[str, Any],
+        max_iters: int,
+        val_interval: int = 5000,
+        val_begin: int = 1,
+    ) -> None:
+        for name, value in (("max_iters", max_iters), ("val_interval", val_interval)):
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"train_cfg.{name} is {value!r}, wanted a whole number >= 1.")
+        super().__init__(runner, dataloader)
+        self.max_iters = max_iters
+        self.val_interval = val_interval
+        self.val_begin = val_begin
+        self.stop_training = False  # set by early stopping
+        self._epoch = 0
+        self._iter = 0
+
+    @property
+    def epoch(self) -> int:
+        """Always 0: the whole run is one epoch."""
+        return self._epoch
+
+    @property
+    def iter(self) -> int:
+        """How many iterations are done."""
+        return self._iter
+
+    def run(self) -> torch.nn.Module:
+        """Train.
+
+        Returns:
+            The model.
+
+        Raises:
+            SystemExit: With code 130 or 143 after Ctrl-C or SIGTERM, once the iteration is done
+                and saved.
+        """
+        runner = self.runner
+        runner.call_hook("before_train")
+        runner.call_hook("before_train_epoch")
+        # Handlers first, workers second: what is forked inherits them.
+        with runner.interruption:
+            try:
+                self._train()
+            finally:
+                # Rather than idle through what comes after the training.
+                stop_workers(self.dataloader)
+                if runner.val_loop is not None:
+                    stop_workers(runner.val_loop.dataloader)
+        runner.call_hook("after_train_epoch")
+        runner.call_hook("after_train")
+        return runner.model
+
+    def _train(self) -> None:
+        runner = self.runner
+        batches = self._batches()
+        noted = runner.message_hub.get_info(VALIDATED)
+        if self._iter and self._due() and noted != self._iter:
+            self._validate()
+        runner.model.train()
+        while self._iter < self.max_iters and not self.stop_training:
+            self.run_iter(next(batches))
+            self._leave_if_asked()
+            if self._due():
+                self._validate()
+                runner.model.train()
+
+    def run_iter(self, batch: Any) -> None:
+        """Train on one batch.
+
+        Args:
+            batch: What the data loader gave.
+        """
+        runner = self.runner
+        runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=batch)
+        outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
+        runner.call_hook(
+            "after_train_iter", batch_idx=self._iter, data_batch=batch, outputs=outputs
+        )
+        self._iter += 1
+
+    def _due(self) -> bool:
+        if self.runner.val_loop is None or self._iter < self.val_begin:
+            return False
+        return self._iter % self.val_interval == 0 or self._iter == self.max_iters
+
+    def _validate(self) -> None:
+        self.runner.val_loop.run()
+        self._leave_if_asked()
+
+    def _leave_if_asked(self) -> None:
+        runner = self.runner
+        if agree(runner.interruption.requested, runner.device):
+            runner.call_hook("on_interruption")
+            raise runner.interruption.leave()
+
+    def _batches(self) -> Iterator[Any]:
+        sampler = self.dataloader.sampler
+        if hasattr(sampler, "start"):
+            sampler.start(self._iter)
+        elif self._iter:
+            self.runner.logger.warning(
+                "%s cannot start in the middle: the order of the data begins anew",
+                type(sampler).__name__,
+            )
+        while True:
+            count = 0
+            for batch in plain_errors(self.dataloader):
+                count += 1
+                yield batch
+            # Only a sampler that ends comes here.
+            if not count:
+                raise DataError("the training data loader gives no batches: the data set is empty.")
+
+
+@LOOPS.register_module()
+class EvalLoop(BaseLoop):
+    """Validates or tests: every item once, over all processes.
+
+    Gradients are off by ``no_grad`` and not by ``inference_mode``, under which zero-shot methods
+    could not train.
+
+    Args:
+        runner: The runner.
+        dataloader: The data.
+        evaluator: The evaluator or its config.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: DataLoader | dict[str, Any],
+        evaluator: Evaluator | dict[str, Any] | list[Any],
+    ) -> None:
+        super().__init__(runner, dataloader)
+        self.stage = "val"
+        if not isinstance(evaluator, Evaluator):
+            evaluator = runner.build_evaluator(evaluator)
+        self.evaluator: Evaluator = evaluator
+        for number, metric in enumerate(self.evaluator.metrics):
+            if runner.world_size > 1 and getattr(metric, "collect_device", "") == "cpu":
+                # mmengine would leave a folder '.dist_test' wherever the run was started.
+                if metric.collect_dir is None:
+                    metric.collect_dir = f"{runner.log_dir}/collect_{number}"
+
+    def run(self) -> dict[str, Any]:
+        """Predict and measure.
+
+        Returns:
+            The metrics; empty if a signal ended a validation early.
+        """
+        runner, stage = self.runner, self.stage
+        runner.call_hook(f"before_{stage}")
+        runner.call_hook(f"before_{stage}_epoch")
+        runner.model.eval()
+        metrics: dict[str, Any] = {}
+        if self._predict():
+            metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
+        runner.call_hook(f"after_{stage}_epoch", metrics=metrics)
+        runner.call_hook(f"after_{stage}")
+        return metrics
+
+    def _predict(self) -> bool:
+        """Return whether all data were seen."""
+        batches: Iterable[Any] = plain_errors(self.dataloader)
+        if self.stage == "test" and is_main_process():
+            from rich.console import Console
+            from rich.progress import track
+
+            # Written to stderr, and only where somebody watches.
+            console = Console(stderr=True)
+            batches = track(
+                batches,
+                "testing",
+                total=len(self.dataloader),
+                console=console,
+                disable=not console.is_terminal,
+                transient=True,
+            )
+        for index, batch in enumerate(batches):
+            self.run_iter(index, batch)
+            # Several processes have to stop together; they do so after the next iteration.
+            if self.runner.interruption.requested and self.runner.world_size == 1:
+                return False
+        return True
+
+    @torch.no_grad()
+    def run_iter(self, index: int, batch: Any) -> None:
+        """Predict and process one batch.
+
+        Args:
+            index: Its number.
+            batch: What the data loader gave.
+        """
+        runner, stage = self.runner, self.stage
+        runner.call_hook(f"before_{stage}_iter", batch_idx=index, data_batch=batch)
+        step = runner.model.test_step if stage == "test" else runner.model.val_step
+        outputs = step(batch)
+        self.evaluator.process(data_samples=outputs, data_batch=batch)
+        runner.call_hook(f"after_{stage}_iter", batch_idx=index, data_batch=batch, outputs=outputs)
+
+
+def plain_errors(loader: DataLoader) -> Iterator[Any]:
+    """Iterate a data loader; a worker's RealdegError keeps its one sentence.
+
+    Args:
+        loader: The data loader.
+
+    Yields:
+        Its batches.
+
+    Raises:
+        RealdegError: As a worker raised it, without the worker's traceback as text.
+    """
+    iterator = iter(loader)
+    while True:
+        try:
+            batch = next(iterator)
+        except StopIteration:
+            return
+        except RealdegError as error:
+            # torch re-raises with the worker's whole traceback as the message.
+            sentence = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
+            raise type(error)(sentence) from error
+        yield batch

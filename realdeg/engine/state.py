@@ -1,0 +1,230 @@
+"""What a checkpoint holds of a run, taken from the runner and given back to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import mmengine
+import torch
+from mmengine.hooks import EMAHook
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from realdeg.engine.checkpoint import to_plain
+from realdeg.errors import CheckpointError
+from realdeg.utils.component import plain
+from realdeg.version import __version__
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
+# What the message hub knows about the process rather than about the training.
+_TRANSIENT = (
+    "cfg",
+    "dataset_meta",
+    "epoch",
+    "eta",
+    "experiment_name",
+    "iter",
+    "loop_stage",
+    "max_epochs",
+    "max_iters",
+    "mmengine_version",
+    "seed",
+)
+HISTORY = 1000
+"""How many of the latest values of each scalar a run remembers and saves."""
+
+
+def bare(model: nn.Module) -> nn.Module:
+    """Return a model without its distributed wrapper."""
+    inner: Any = model.module if is_model_wrapper(model) else model
+    return inner
+
+
+def component_of(model: nn.Module) -> tuple[str, nn.Module] | None:
+    """Return what a task trains.
+
+    Args:
+        model: The task, wrapped or not.
+
+    Returns:
+        Its kind (``"degradation"`` or ``"backbone"``) and the module; None where the model does
+        not say.
+    """
+    model = bare(model)
+    kind = getattr(model, "component", None)
+    module = getattr(model, kind, None) if isinstance(kind, str) else None
+    return (kind, module) if isinstance(kind, str) and isinstance(module, nn.Module) else None
+
+
+def describe_run(runner: Runner, iteration: int) -> dict[str, Any]:
+    """Return a checkpoint's ``meta``: where its weights come from, in plain data.
+
+    Args:
+        runner: The runner.
+        iteration: How many iterations are done.
+
+    Returns:
+        The meta.
+    """
+    found = component_of(runner.model)
+    component: dict[str, Any] = {}
+    if found is not None:
+        kind, module = found
+        component = {"kind": kind, "type": type(module).__name__}
+        try:
+            component["arguments"] = plain(dict(getattr(module, "arguments", {})))
+        except TypeError:  # built from objects rather than from a config
+            component["arguments"] = {}
+    return {
+        "realdeg_version": __version__,
+        "torch_version": str(torch.__version__),
+        "mmengine_version": mmengine.__version__,
+        "config": runner.cfg.pretty_text,
+        "config_file": str(runner.cfg.filename or ""),
+        "experiment_name": runner.experiment_name,
+        "seed": runner.seed,
+        "iter": iteration,
+        "epoch": 0,
+        "sample": bool(runner.cfg.get("sample", False)),
+        "component": component,
+        "time": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def collect_state(runner: Runner, iteration: int, training: bool = True) -> dict[str, Any]:
+    """Take everything that a run needs to go on.
+
+    Hooks see it first (``before_save_checkpoint``): the EMA hook puts its weights in place of the
+    raw ones, which move to ``ema_state_dict``.
+
+    Args:
+        runner: The runner.
+        iteration: How many iterations are done.
+        training: Also take optimiser, schedulers and message hub.
+
+    Returns:
+        Plain data and tensors on the CPU.
+    """
+    state: dict[str, Any] = {
+        "meta": describe_run(runner, iteration),
+        "state_dict": dict(bare(runner.model).state_dict()),
+    }
+    if training:
+        state["message_hub"] = pack_message_hub(runner.message_hub)
+        state["optimizer"] = runner.optim_wrapper.state_dict()
+        schedulers = runner.param_schedulers
+        if isinstance(schedulers, Mapping):
+            state["param_schedulers"] = {
+                name: [item.state_dict() for item in items] for name, items in schedulers.items()
+            }
+        elif schedulers is not None:
+            state["param_schedulers"] = [item.state_dict() for item in schedulers]
+    runner.call_hook("before_save_checkpoint", checkpoint=state)
+    return to_plain(state)
+
+
+def restore_training(runner: Runner, state: Mapping[str, Any], where: str) -> None:
+    """Give optimiser, schedulers and message hub back.
+
+    Args:
+        runner: The runner, its optimiser and schedulers built.
+        state: What ``collect_state`` returned.
+        where: The file, for messages.
+
+    Raises:
+        CheckpointError: If the file holds weights only, or the state of another optimiser.
+    """
+    if "optimizer" not in state or "message_hub" not in state:
+        raise CheckpointError(
+            f"{where} holds weights but no training state: start from it with load_from=... instead"
+            " of resuming."
+        )
+    unpack_message_hub(runner.message_hub, state["message_hub"])
+    try:
+        runner.optim_wrapper.load_state_dict(state["optimizer"])
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"the optimiser state in {where} does not fit the config's optimiser: {error}."
+            " Resume with the optimiser that the run began with, or start anew with load_from=..."
+        ) from error
+    saved, own = state.get("param_schedulers"), runner.param_schedulers
+    for name, saved_items, items in _pairs(saved, own):
+        if len(saved_items) != len(items):
+            raise CheckpointError(
+                f"{where} holds {len(saved_items)} schedulers{name}, the config has {len(items)}."
+            )
+        for item, values in zip(items, saved_items, strict=True):
+            item.load_state_dict(dict(values))
+
+
+def _pairs(saved: Any, own: Any) -> Iterator[tuple[str, list[Any], list[Any]]]:
+    if isinstance(own, Mapping):
+        saved = saved if isinstance(saved, Mapping) else {}
+        for name, items in own.items():
+            yield f" for {name}", list(saved.get(name, [])), list(items)
+    else:
+        yield "", list(saved or []), list(own or [])
+
+
+def pack_message_hub(hub: MessageHub) -> dict[str, Any]:
+    """Turn a message hub into plain data.
+
+    Its history objects are what makes torch >= 2.6 refuse mmengine's own checkpoints.
+
+    Args:
+        hub: The runner's message hub.
+
+    Returns:
+        ``scalars`` (values and counts of the latest ``HISTORY`` entries) and ``info``.
+    """
+    state = hub.state_dict()
+    scalars = {}
+    for name, buffer in state["log_scalars"].items():
+        values, counts = buffer.data
+        scalars[name] = {"values": values[-HISTORY:], "counts": counts[-HISTORY:]}
+    info = {}
+    for name, value in state["runtime_info"].items():
+        if name in _TRANSIENT:
+            continue
+        try:
+            info[name] = to_plain(value)
+        except TypeError:  # an object that some hook shares; it lives as long as the process
+            continue
+    return to_plain({"scalars": scalars, "info": info})
+
+
+def unpack_message_hub(hub: MessageHub, state: Mapping[str, Any]) -> None:
+    """Put saved scalars and notes back into a message hub."""
+    scalars = {
+        name: HistoryBuffer(item["values"].numpy(), item["counts"].numpy(), max_length=HISTORY)
+        for name, item in state["scalars"].items()
+    }
+    names = [*scalars, *state["info"]]
+    hub.load_state_dict(
+        {
+            "log_scalars": scalars,
+            "runtime_info": dict(state["info"]),
+            "resumed_keys": dict.fromkeys(names, True),
+        }
+    )
+
+
+@contextmanager
+def averaged_weights(runner: Runner) -> Iterator[None]:
+    """Put the EMA hook's weights, if there is one, into the model for the length of the block."""
+    hooks = [
+        hook for hook in runner.hooks if isinstance(hook, EMAHook) and hasattr(hook, "ema_model")
+    ]
+    for hook in hooks:
+        hook._swap_ema_parameters()
+    try:
+        yield
+    finally:
+        for hook in reversed(hooks):
+            hook._swap_ema_parameters()

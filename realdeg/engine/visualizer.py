@@ -1,0 +1,38 @@
+"""mmengine's visualizer without its start-up cost."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from mmengine.registry import VISUALIZERS
+from mmengine.visualization import Visualizer
+
+
+@VISUALIZERS.register_module()
+class LazyVisualizer(Visualizer):
+    """Writes scalars at once and makes its matplotlib figure when something is drawn.
+
+    mmengine's makes the figure in the constructor, which costs every run most of a second.
+
+    Args:
+        name: The name it is known by in this process.
+        **kwargs: As for mmengine's Visualizer.
+    """
+
+    def __init__(self, name: str = "visualizer", **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        # Absent until __getattr__ is asked for one of them.
+        for name in ("fig_save_canvas", "fig_save", "ax_save", "dpi"):
+            self.__dict__.pop(name, None)
+
+    def _initialize_fig(self, fig_cfg: dict[str, Any]) -> tuple[Any, Any, Any]:
+        return None, SimpleNamespace(get_dpi=lambda: None), None
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("fig_save_canvas", "fig_save", "ax_save", "dpi"):
+            raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
+        made = super()._initialize_fig(self.fig_save_cfg)
+        self.fig_save_canvas, self.fig_save, self.ax_save = made
+        self.dpi = self.fig_save.get_dpi()
+        return self.__dict__[name]
