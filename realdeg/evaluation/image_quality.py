@@ -1,0 +1,272 @@
+"""The metric that measures predicted images under one protocol."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from realdeg.errors import ConfigError, DataError, nearest
+from realdeg.evaluation import metrics as functions
+from realdeg.evaluation.metrics import LPIPS_LABEL, PerceptualUnavailableError
+from realdeg.evaluation.pairs import prepare_pair, to_levels
+from realdeg.evaluation.protocols import PROTOCOLS, Protocol, get_protocol
+from realdeg.registry import METRICS
+
+_PAIRWISE = ("psnr", "ssim", "ms_ssim", "gmsd")
+METRIC_NAMES = (*_PAIRWISE, "lpips")
+
+
+@dataclass
+class ImageScores:
+    """The numbers of one image.
+
+    Args:
+        key: The image's name in its data set.
+        samples: Per number, one value for each sample: one, or one per tile.
+        missing: Per number that could not be measured, the reason.
+    """
+
+    key: str
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def mean(self) -> dict[str, float]:
+        """Return each number's mean over the samples of this image."""
+        return {name: sum(values) / len(values) for name, values in self.samples.items()}
+
+
+def _functions(protocol: Protocol) -> dict[str, Callable[[Tensor, Tensor], float]]:
+    return {
+        "psnr": partial(functions.psnr, peak=protocol.psnr_peak),
+        "ssim": partial(
+            functions.ssim, data_range=protocol.ssim_range, window=protocol.ssim_window
+        ),
+        "ms_ssim": partial(functions.ms_ssim, data_range=255.0),
+        "gmsd": partial(functions.gmsd, data_range=255.0),
+    }
+
+
+def measure(
+    prediction: Tensor,
+    target: Tensor,
+    protocol: str | Mapping[str, Any] | Protocol,
+    metrics: Sequence[str] = ("psnr", "ssim"),
+    *,
+    scale: int = 1,
+    where: str = "the image",
+) -> dict[str, list[float]]:
+    """Measure one prediction.
+
+    Args:
+        prediction: RGB or Y in [0, 1], shape (3 or 1, H, W).
+        target: RGB or Y in [0, 1], shape (3 or 1, H, W).
+        protocol: A protocol, its name, or a dict with ``base`` and changes.
+        metrics: Any of ``psnr``, ``ssim``, ``ms_ssim``, ``gmsd``.
+        scale: The super-resolution scale, for protocols that shave by it.
+        where: Names the image in messages.
+
+    Returns:
+        For each number, named with its protocol, one value per sample (tile).
+
+    Raises:
+        ConfigError: If a metric or protocol is unknown.
+        DataError: If the images do not fit each other, the protocol or a metric.
+
+    Examples:
+        >>> import torch
+        >>> measure(torch.zeros(3, 16, 16), torch.zeros(3, 16, 16), "rgb")
+        {'psnr[rgb]': [inf], 'ssim[rgb]': [1.0]}
+    """
+    chosen = get_protocol(protocol)
+    check_metric_names(metrics, _PAIRWISE)
+    available = _functions(chosen)
+    samples: dict[str, list[float]] = {chosen.label(name): [] for name in metrics}
+    for first, second in prepare_pair(prediction, target, chosen, scale, where=where):
+        for name in metrics:
+            try:
+                samples[chosen.label(name)].append(available[name](first, second))
+            except DataError as error:
+                raise DataError(f"{where}, protocol '{chosen.name}': {error}") from error
+    return samples
+
+
+def check_metric_names(names: Sequence[str], known: Sequence[str] = METRIC_NAMES) -> None:
+    """Refuse names of metrics that do not exist.
+
+    Args:
+        names: What was asked for.
+        known: What there is.
+
+    Raises:
+        ConfigError: If a name is unknown, given twice, or none is given.
+    """
+    if isinstance(names, str) or not names or len(set(names)) < len(names):
+        raise ConfigError(f"metrics are a list of different names, got {names!r}.")
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"no image metric named '{name}': there are {', '.join(known)}."
+                f"{nearest(str(name), set(known))}"
+            )
+
+
+@METRICS.register_module()
+class ImageQuality(BaseMetric):
+    """Compare predictions with their targets under one protocol.
+
+    Numbers are called ``psnr[realsr-official]``. LPIPS has a protocol of its own (whole image,
+    8-bit RGB, nothing shaved) and is therefore called ``lpips[alex-v0.1]``; where it cannot be
+    computed, one warning says why, the number is listed in ``missing`` and the run goes on.
+
+    Evaluation is exact with several processes: every image gives one result, gathered in the data
+    set's order, and the doubles that a sampler adds to fill the last batch are dropped.
+
+    Args:
+        protocol: A name of :data:`~realdeg.evaluation.PROTOCOLS`, or a dict with ``base`` and
+            changed fields.
+        metrics: Any of ``psnr``, ``ssim``, ``ms_ssim``, ``gmsd``, ``lpips``.
+        prefix: Put before the names as ``prefix/``, to tell two data sets apart.
+        lpips_weights: AlexNet's state dict, for ``lpips``.
+        collect_device: ``"cpu"`` or ``"gpu"``: through what processes exchange results.
+        collect_dir: A shared folder for the exchange on the CPU.
+
+    Attributes:
+        per_image: After an evaluation, on the main process, the scores of each image.
+        averages: The means that the evaluation returned, without the prefix.
+        missing: Per number that could not be measured, the reason.
+
+    Raises:
+        ConfigError: If the protocol or a metric is unknown.
+    """
+
+    default_prefix = ""
+
+    def __init__(
+        self,
+        protocol: str | Mapping[str, Any] | Protocol = "realsr-official",
+        metrics: Sequence[str] = ("psnr", "ssim"),
+        prefix: str | None = None,
+        lpips_weights: str | None = None,
+        collect_device: str = "cpu",
+        collect_dir: str | None = None,
+    ) -> None:
+        """Check the names; see the class."""
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        self.protocol = get_protocol(protocol)
+        check_metric_names(metrics)
+        self.metrics = tuple(metrics)
+        self.per_image: list[ImageScores] = []
+        self.averages: dict[str, float] = {}
+        self.missing: dict[str, str] = {}
+        self._warned: set[str] = set()
+        self._lpips: nn.Module | None = None
+        self._no_lpips = ""
+        if "lpips" in self.metrics:
+            self._load_lpips(lpips_weights)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the numbers, without the prefix."""
+        return tuple(
+            f"lpips[{LPIPS_LABEL}]" if name == "lpips" else self.protocol.label(name)
+            for name in self.metrics
+        )
+
+    def _load_lpips(self, weights: str | None) -> None:
+        # Loaded with the metric, not at the first image: the warning comes before hours of work.
+        try:
+            self._lpips = functions.load_lpips(weights)
+        except PerceptualUnavailableError as error:
+            self._no_lpips = str(error)
+            self._warn(f"lpips[{LPIPS_LABEL}]", self._no_lpips)
+
+    def _warn(self, label: str, reason: str) -> None:
+        if label not in self._warned:
+            self._warned.add(label)
+            print_log(f"{label} is n/a: {reason}", logger="current", level=logging.WARNING)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Measure a batch of predictions.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Dicts with ``key``, ``prediction`` ((3 or 1, H, W) in [0, 1]),
+                ``target`` ((3, H, W)), ``scale`` and, where there is one, ``prediction_rgb``.
+
+        Raises:
+            DataError: If an image has no target or does not fit it.
+        """
+        for sample in data_samples:
+            self.results.append(self._measure_image(sample))
+
+    def _measure_image(self, sample: Mapping[str, Any]) -> ImageScores:
+        key = str(sample.get("key", "?"))
+        where = f"image '{key}'"
+        prediction, target = sample.get("prediction"), sample.get("target")
+        if prediction is None or target is None:
+            absent = "prediction" if prediction is None else "target"
+            raise DataError(f"{where} has no {absent}: nothing can be measured.")
+        rgb = sample.get("prediction_rgb")
+        if rgb is None and prediction.shape[0] == 3:
+            rgb = prediction
+        if self.protocol.colour == "rgb" and rgb is not None:
+            prediction = rgb
+        scores = ImageScores(key)
+        pairwise = [name for name in self.metrics if name in _PAIRWISE]
+        if pairwise:
+            scale = int(sample.get("scale") or 1)
+            scores.samples.update(
+                measure(prediction, target, self.protocol, pairwise, scale=scale, where=where)
+            )
+        if "lpips" in self.metrics:
+            self._add_lpips(scores, rgb, target)
+        return scores
+
+    def _add_lpips(self, scores: ImageScores, rgb: Tensor | None, target: Tensor) -> None:
+        label = f"lpips[{LPIPS_LABEL}]"
+        reason = self._no_lpips
+        if self._lpips is not None:
+            if rgb is None or rgb.shape != target.shape:
+                found = "only Y" if rgb is None else f"the shape {tuple(rgb.shape)}"
+                reason = f"it compares RGB images of the target's size, the prediction has {found}."
+            else:
+                whole = PROTOCOLS["rgb"]
+                first, second = to_levels(rgb, whole), to_levels(target, whole)
+                try:
+                    scores.samples[label] = [functions.lpips_distance(self._lpips, first, second)]
+                    return
+                # AlexNet's pooling leaves nothing of a small image.
+                except RuntimeError as error:
+                    reason = f"image '{scores.key}' could not be measured ({error})."
+        scores.missing[label] = reason
+
+    def compute_metrics(self, results: list[ImageScores]) -> dict[str, float]:
+        """Average over all samples of all images: a tile counts as much as a whole image.
+
+        Args:
+            results: The scores of every image.
+
+        Returns:
+            The mean per number. A number that is missing for some image has no mean and is left
+            out; ``missing`` says why.
+        """
+        self.per_image = list(results)
+        self.missing = {}
+        for scores in results:
+            for label, reason in scores.missing.items():
+                self.missing.setdefault(label, reason)
+                self._warn(label, reason)
+        self.averages = {}
+        for label in self.labels:
+            values = [value for scores in results for value in scores.samples.get(label, [])]
+            if values and label not in self.missing:
+                self.averages[label] = float(torch.tensor(values, dtype=torch.float64).mean())
+        return dict(self.averages)

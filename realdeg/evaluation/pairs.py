@@ -1,0 +1,163 @@
+"""From a prediction and its target to the samples that a protocol measures."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from realdeg.errors import DataError
+from realdeg.evaluation.protocols import Protocol
+from realdeg.utils.colour import to_colour
+from realdeg.utils.image import to_array
+
+# Lifts sums that are exactly one half in decimal arithmetic but a hair below it in binary, so
+# that a tie rounds up on every machine, as MATLAB rounds it.
+_TIE = 1e-9
+
+
+def round_levels(x: Tensor) -> Tensor:
+    """Round values on the 0..255 scale half up and clip them, as MATLAB's uint8 does.
+
+    Args:
+        x: Any shape, floating point.
+
+    Returns:
+        The same shape, whole numbers in 0..255.
+    """
+    return x.add(0.5 + _TIE).floor_().clamp_(0, 255)
+
+
+def to_levels(image: Tensor, protocol: Protocol) -> Tensor:
+    """Bring one image to the colour and rounding of a protocol.
+
+    RGB is clipped and rounded to 8 bit as a saved file would be, then turned to luma, which is
+    rounded as well under ``"uint8-y"``. An image that has only Y is rounded once, as Y.
+
+    Args:
+        image: RGB or Y in [0, 1], shape (3 or 1, H, W).
+        protocol: Says colour and rounding.
+
+    Returns:
+        float64 on the 0..255 scale, shape (1 or 3, H, W).
+    """
+    if protocol.rounding == "none":
+        levels = image.detach().cpu().double().clamp(0, 1)
+    else:
+        # The function that writes images rounds here: what is measured is what would be saved.
+        pixels = torch.from_numpy(to_array(image)).permute(2, 0, 1)
+        levels = pixels.contiguous().double().div_(255)
+    levels = to_colour(levels, protocol.colour).mul(255)
+    if protocol.rounding == "none":
+        return levels
+    if protocol.rounding == "uint8-y" or image.shape[-3] == 1:
+        return round_levels(levels)
+    return levels
+
+
+def tile_starts(length: int, tile: int, stride: int) -> list[int]:
+    """Return where tiles start along one side.
+
+    The official script appends the tile that ends at the border even where the regular ones
+    already end there; that tile then counts twice, and it does so here.
+
+    Args:
+        length: Pixels of the side, at least ``tile``.
+        tile: Side of a tile in pixels.
+        stride: Distance of tiles in pixels.
+
+    Returns:
+        Zero-based first pixels.
+
+    Source:
+        ``patchLocation.m`` of RealSR (Cai et al., ICCV 2019).
+    """
+    return [*range(0, length - tile + 1, stride), length - tile]
+
+
+def cut_tiles(image: Tensor, protocol: Protocol) -> list[Tensor]:
+    """Cut an image into the samples of a protocol.
+
+    Args:
+        image: Shape (C, H, W).
+        protocol: Says tile and stride.
+
+    Returns:
+        Views of shape (C, h, w); the image itself where it is not tiled.
+    """
+    tile, stride = protocol.tile, protocol.stride
+    height, width = image.shape[-2:]
+    if tile is None or stride is None or height <= tile or width <= tile:
+        return [image]
+    return [
+        image[:, top : top + tile, left : left + tile]
+        for top in tile_starts(height, tile, stride)
+        for left in tile_starts(width, tile, stride)
+    ]
+
+
+def _crop(image: Tensor, protocol: Protocol, scale: int) -> Tensor:
+    multiple, border = protocol.mod_crop_for(scale), protocol.border_for(scale)
+    height, width = (side - side % multiple for side in image.shape[-2:])
+    return image[:, border : height - border, border : width - border]
+
+
+def prepare_pair(
+    prediction: Tensor,
+    target: Tensor,
+    protocol: Protocol,
+    scale: int,
+    *,
+    where: str = "the image",
+) -> list[tuple[Tensor, Tensor]]:
+    """Turn a prediction and its target into the samples that a protocol measures.
+
+    Args:
+        prediction: RGB or Y in [0, 1], shape (3 or 1, H, W).
+        target: RGB or Y in [0, 1], shape (3 or 1, H, W).
+        protocol: Says colour, rounding, crop, border and tiles.
+        scale: The super-resolution scale, for borders that depend on it.
+        where: Names the image in messages.
+
+    Returns:
+        Pairs of float64 tensors on the 0..255 scale, each of shape (1 or 3, h, w).
+
+    Raises:
+        DataError: If the sizes differ, nothing is left after the crop, or RGB is wanted and only
+            Y is there.
+    """
+    cropped = []
+    for name, image in (("prediction", prediction), ("target", target)):
+        if image.ndim != 3 or image.shape[0] not in (1, 3):
+            raise DataError(
+                f"{where}: the {name} has shape {tuple(image.shape)}, wanted (3, H, W)."
+            )
+        if protocol.colour == "rgb" and image.shape[0] == 1:
+            raise DataError(
+                f"{where}: protocol '{protocol.name}' needs RGB, but the {name} has only Y;"
+                " measure under a protocol of colour 'y'."
+            )
+        if not bool(torch.isfinite(image).all()):
+            raise DataError(f"{where}: the {name} holds values that are not finite.")
+        cropped.append(_crop(image, protocol, scale))
+    first, second = cropped
+    if first.shape[-2:] != second.shape[-2:]:
+        raise DataError(
+            f"{where}: the prediction is {_size(prediction)} but the target {_size(target)}"
+            f" (height x width); protocol '{protocol.name}' compares images of the same size."
+        )
+    if 0 in first.shape:
+        raise DataError(
+            f"{where} is {_size(target)}: nothing is left of it under protocol '{protocol.name}'"
+            f" ({protocol.border_for(scale)} px are shaved from every side)."
+        )
+    return list(
+        zip(
+            cut_tiles(to_levels(first, protocol), protocol),
+            cut_tiles(to_levels(second, protocol), protocol),
+            strict=True,
+        )
+    )
+
+
+def _size(image: Tensor) -> str:
+    return f"{image.shape[-2]} x {image.shape[-1]}"

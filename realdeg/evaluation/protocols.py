@@ -1,0 +1,249 @@
+"""Evaluation protocols: what a number means.
+
+The same pair of images gives PSNR values more than a decibel apart when colour, border or range
+differ, so no number of realdeg goes without the name of its protocol. ``docs/protocols.md``
+explains each one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+from realdeg.errors import ConfigError, nearest
+
+Colour = Literal["y", "rgb"]
+Rounding = Literal["uint8-y", "uint8-rgb", "none"]
+SsimWindow = Literal["gaussian-11", "uniform-7"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "colour": ("y", "rgb"),
+    "rounding": ("uint8-y", "uint8-rgb", "none"),
+    "ssim_window": ("gaussian-11", "uniform-7"),
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything between a prediction and its number.
+
+    Args:
+        name: What stands in brackets behind every number, ``psnr[name]``.
+        colour: ``"y"`` (BT.601 studio-range luma, 16..235) or ``"rgb"``.
+        border: Pixels shaved from every side after ``mod_crop``; ``"scale"`` means the scale.
+        rounding: Where 8-bit rounding (half up, clipped to 0..255) takes place.
+            ``"uint8-rgb"``: prediction and target are rounded to 8-bit RGB, their luma is not.
+            ``"uint8-y"``: the luma of both is rounded as well. ``"none"``: only clipped.
+            A prediction that has only Y is rounded once, as Y, unless ``"none"``.
+        tile: Side in pixels of square tiles that count as independent samples, or None. An image
+            is tiled only where both of its sides exceed ``tile``.
+        stride: Distance between tiles in pixels; the last tile of a row or column always ends at
+            the border.
+        mod_crop: Both images are cut at the lower right to a multiple of it; ``"scale"`` means
+            the scale.
+        psnr_peak: Peak value of PSNR on the 0..255 scale.
+        ssim_window: ``"gaussian-11"`` (Wang et al. 2004: sigma 1.5, biased moments) or
+            ``"uniform-7"`` (the default of scikit-image: unbiased moments).
+        ssim_range: Dynamic range L of SSIM on the 0..255 scale.
+        description: One sentence for people.
+        source: Whose procedure it is.
+
+    Raises:
+        ConfigError: If a field has a value that means nothing.
+    """
+
+    name: str
+    colour: Colour = "y"
+    border: int | Literal["scale"] = 0
+    rounding: Rounding = "uint8-rgb"
+    tile: int | None = None
+    stride: int | None = None
+    mod_crop: int | Literal["scale"] = 1
+    psnr_peak: float = 255.0
+    ssim_window: SsimWindow = "gaussian-11"
+    ssim_range: float = 255.0
+    description: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        for field, allowed in _CHOICES.items():
+            value = getattr(self, field)
+            if value not in allowed:
+                raise self._refusal(field, value, "one of " + ", ".join(map(repr, allowed)))
+        if self.colour == "rgb" and self.rounding == "uint8-y":
+            raise self._refusal("rounding", self.rounding, "'uint8-rgb' or 'none' for RGB")
+        for field, least in (("border", 0), ("mod_crop", 1)):
+            value = getattr(self, field)
+            if value != "scale" and not _is_integer(value, least):
+                raise self._refusal(field, value, f"'scale' or an integer from {least} up")
+        if (self.tile is None) != (self.stride is None):
+            raise self._refusal("tile", self.tile, "given together with 'stride', or neither")
+        for field in ("tile", "stride"):
+            value = getattr(self, field)
+            if value is not None and not _is_integer(value, 1):
+                raise self._refusal(field, value, "a positive integer or None")
+        for field in ("psnr_peak", "ssim_range"):
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise self._refusal(field, value, "a positive number")
+
+    def _refusal(self, field: str, value: object, wanted: str) -> ConfigError:
+        return ConfigError(
+            f"protocol '{self.name}': '{field}' is {value!r}, but it has to be {wanted}."
+        )
+
+    def border_for(self, scale: int) -> int:
+        """Return the pixels shaved from every side at a scale."""
+        return scale if self.border == "scale" else self.border
+
+    def mod_crop_for(self, scale: int) -> int:
+        """Return the multiple that sides are cut to at a scale."""
+        return scale if self.mod_crop == "scale" else self.mod_crop
+
+    def label(self, metric: str) -> str:
+        """Return the name of a number measured under this protocol, ``"psnr[rgb]"``."""
+        return f"{metric}[{self.name}]"
+
+    def summary(self) -> str:
+        """Return the settings in one line, for logs and reports."""
+        colour = "Y (BT.601, 16..235)" if self.colour == "y" else "RGB"
+        rounding = {
+            "uint8-y": "luma rounded to 8 bit",
+            "uint8-rgb": "RGB rounded to 8 bit" + (", luma not" if self.colour == "y" else ""),
+            "none": "no rounding",
+        }[self.rounding]
+        border = {"scale": "scale px shaved", 0: "no border shaved"}.get(
+            self.border, f"{self.border} px shaved"
+        )
+        tiles = "whole images"
+        if self.tile is not None:
+            tiles = f"tiles of {self.tile} px every {self.stride} px as samples of their own"
+        ssim = {"gaussian-11": "11 x 11 Gaussian", "uniform-7": "7 x 7 uniform"}[self.ssim_window]
+        crop = "" if self.mod_crop == 1 else f", cut to a multiple of {self.mod_crop}"
+        return (
+            f"{colour}, {rounding}, {border}, {tiles}{crop}; SSIM {ssim}, L = {self.ssim_range:g}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        return asdict(self)
+
+
+def _is_integer(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+_REALSR = Protocol(
+    name="realsr-official",
+    colour="y",
+    border=0,
+    rounding="uint8-y",
+    tile=1200,
+    stride=800,
+    mod_crop=4,
+    description="8-bit luma, no border, large images as overlapping tiles that each count once.",
+    source="Test/Test.m of RealSR (Cai et al., ICCV 2019)",
+)
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        _REALSR,
+        Protocol(
+            name="benchmark-y",
+            colour="y",
+            border="scale",
+            rounding="uint8-rgb",
+            mod_crop="scale",
+            description="Unrounded luma of 8-bit RGB, scale pixels shaved, mean over images.",
+            source="the evaluation of RCAN, SwinIR and HAT on Set5, Set14, B100, Urban100",
+        ),
+        Protocol(
+            name="benchmark-y-uint8",
+            colour="y",
+            border="scale",
+            rounding="uint8-y",
+            mod_crop="scale",
+            description="As benchmark-y with the luma rounded too, as older papers report.",
+            source="the MATLAB evaluation of VDSR and EDSR (rgb2ycbcr of uint8)",
+        ),
+        replace(
+            _REALSR,
+            name="dml-paper",
+            ssim_window="uniform-7",
+            ssim_range=510.0,
+            description="realsr-official with the SSIM that explains the values printed for DML.",
+            source="deduced from Xiao et al., ACCV 2020, Tables 1 and 2; the paper does not say",
+        ),
+        Protocol(
+            name="rgb",
+            colour="rgb",
+            border=0,
+            rounding="uint8-rgb",
+            description="8-bit RGB, whole images; SSIM is the mean over channels.",
+            source="common in real-world super-resolution",
+        ),
+        Protocol(
+            name="lr-fidelity",
+            colour="y",
+            border=7,
+            rounding="uint8-y",
+            description=(
+                "A generated LR against the real LR: 8-bit luma, 7 LR pixels shaved because a"
+                " 15 x 15 kernel sees padding there."
+            ),
+            source="Xiao et al., ACCV 2020, Table 1 (left); border and rounding are ours",
+        ),
+    )
+}
+
+
+def get_protocol(protocol: str | Mapping[str, Any] | Protocol) -> Protocol:
+    """Return a protocol by name, or one that differs from a named one.
+
+    Args:
+        protocol: A name, a :class:`Protocol`, or a dict with ``base`` (a name) and the fields to
+            change. Without a ``name`` of its own, a changed protocol is called after its base
+            and its changes, so its numbers cannot be mistaken for the base's.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        ConfigError: If the name or a field is unknown, or a value means nothing.
+
+    Examples:
+        >>> get_protocol("benchmark-y").border
+        'scale'
+        >>> get_protocol(dict(base="realsr-official", border=4)).name
+        'realsr-official,border=4'
+    """
+    if isinstance(protocol, Protocol):
+        return protocol
+    if isinstance(protocol, str):
+        if protocol not in PROTOCOLS:
+            raise ConfigError(
+                f"no evaluation protocol named '{protocol}': there are {', '.join(PROTOCOLS)}."
+                f"{nearest(protocol, set(PROTOCOLS))}"
+            )
+        return PROTOCOLS[protocol]
+    if not isinstance(protocol, Mapping) or not isinstance(protocol.get("base"), str):
+        raise ConfigError(
+            "a protocol is a name or a dict with 'base' and the fields to change,"
+            f" got {protocol!r}."
+        )
+    changes = {key: value for key, value in protocol.items() if key != "base"}
+    known = {field.name for field in fields(Protocol)}
+    for key in changes:
+        if key not in known:
+            raise ConfigError(
+                f"a protocol has no field '{key}': there are {', '.join(sorted(known))}."
+                f"{nearest(key, known)}"
+            )
+    base = get_protocol(protocol["base"])
+    if "name" not in changes:
+        parts = [base.name, *(f"{key}={value}" for key, value in changes.items())]
+        changes["name"] = ",".join(parts)
+    return replace(base, **changes)

@@ -1,0 +1,278 @@
+"""Reports: every number with its protocol, for people (Markdown) and programs (JSON)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from realdeg.errors import ConfigError
+from realdeg.evaluation.protocols import Protocol
+from realdeg.utils.files import atomic_path, ensure_writable_dir
+
+FORMAT = "realdeg-report-1"
+SAMPLE_NOTICE = (
+    "SAMPLE RUN: a short schedule on the built-in sample images. These numbers show that the"
+    " recipe runs; they say nothing about the method and belong in no comparison."
+)
+_DECIMALS = {"psnr": 2}
+
+
+class MeanSpread(NamedTuple):
+    """A mean over runs; ``spread`` is the sample standard deviation, None for a single run."""
+
+    mean: float
+    spread: float | None
+    runs: int
+
+    def text(self, decimals: int = 2) -> str:
+        """Return ``"31.42 ± 0.03 (n = 3)"``."""
+        if self.spread is None:
+            return f"{self.mean:.{decimals}f} (n = 1)"
+        return f"{self.mean:.{decimals}f} ± {self.spread:.{decimals}f} (n = {self.runs})"
+
+
+def mean_and_spread(values: Sequence[float]) -> MeanSpread:
+    """Return mean and sample standard deviation of one number over several seeds.
+
+    Args:
+        values: The number in each run.
+
+    Returns:
+        Mean, spread and count.
+
+    Raises:
+        ValueError: If there is no value.
+
+    Examples:
+        >>> mean_and_spread([30.0, 31.0, 32.0]).text()
+        '31.00 ± 1.00 (n = 3)'
+    """
+    if not values:
+        raise ValueError("the mean of no runs is not defined")
+    count = len(values)
+    mean = math.fsum(values) / count
+    if count == 1:
+        return MeanSpread(mean, None, 1)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
+    return MeanSpread(mean, math.sqrt(variance), count)
+
+
+def over_seeds(runs: Sequence[Mapping[str, float]]) -> dict[str, MeanSpread]:
+    """Summarise the averages of several runs.
+
+    Args:
+        runs: The averages of each run.
+
+    Returns:
+        Mean and spread of every number that all runs have.
+    """
+    if not runs:
+        return {}
+    shared = [name for name in runs[0] if all(name in run for run in runs)]
+    return {name: mean_and_spread([run[name] for run in runs]) for name in shared}
+
+
+@dataclass
+class Report:
+    """What was measured, on what, with which weights.
+
+    Args:
+        title: The experiment's name.
+        dataset: The data set in words: name, version, split, scale.
+        checkpoint: The file of weights, or None.
+        checkpoint_hash: Its hash, or None.
+        sample: Whether the run used the built-in sample set.
+        facts: Further lines for the head, such as seed or config.
+    """
+
+    title: str
+    dataset: str
+    checkpoint: str | None = None
+    checkpoint_hash: str | None = None
+    sample: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+    averages: dict[str, float] = field(default_factory=dict, init=False)
+    missing: dict[str, str] = field(default_factory=dict, init=False)
+    protocols: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
+    meanings: dict[str, str] = field(default_factory=dict, init=False)
+    images: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
+
+    def add(self, metric: Any) -> None:
+        """Take over what a metric measured.
+
+        Args:
+            metric: Has ``averages``; may have ``per_image`` (objects with ``key`` and
+                ``mean()``, or dicts with ``key``), ``missing``, ``protocol`` and ``prefix``.
+        """
+        protocol = getattr(metric, "protocol", None)
+        self.add_scores(
+            metric.averages,
+            per_image=getattr(metric, "per_image", ()),
+            missing=getattr(metric, "missing", {}),
+            protocol=protocol if isinstance(protocol, Protocol) else None,
+            prefix=getattr(metric, "prefix", None) or "",
+        )
+
+    def add_scores(
+        self,
+        averages: Mapping[str, float],
+        *,
+        per_image: Sequence[Any] = (),
+        missing: Mapping[str, str] | None = None,
+        protocol: Protocol | None = None,
+        prefix: str = "",
+    ) -> None:
+        """Add numbers by hand.
+
+        Args:
+            averages: Means over the data set.
+            per_image: Objects with ``key`` and ``mean()``, or dicts with ``key`` and numbers.
+            missing: Numbers that could not be measured, with the reason.
+            protocol: The protocol of these numbers.
+            prefix: Put before the names as ``prefix/``.
+
+        Raises:
+            ConfigError: If a number of that name is already there.
+        """
+        start = f"{prefix}/" if prefix else ""
+        for name, value in averages.items():
+            if start + name in self.averages:
+                raise ConfigError(
+                    f"the report has two numbers named '{start + name}': give one of the metrics"
+                    " a prefix."
+                )
+            self.averages[start + name] = float(value)
+        for name, reason in (missing or {}).items():
+            self.missing[start + name] = reason
+        if protocol is not None:
+            self.protocols[protocol.name] = protocol.to_dict()
+            self.meanings[protocol.name] = protocol.summary()
+        for scores in per_image:
+            self._add_image(scores, start)
+
+    def _add_image(self, scores: Any, start: str) -> None:
+        if isinstance(scores, Mapping):
+            values = {name: value for name, value in scores.items() if name != "key"}
+            key, samples = str(scores["key"]), 1
+        else:
+            values, key = scores.mean(), str(scores.key)
+            samples = max(
+                (len(item) for item in getattr(scores, "samples", {}).values()), default=1
+            )
+        entry = self.images.setdefault(key, {"samples": samples, "values": {}})
+        entry["samples"] = max(entry["samples"], samples)
+        entry["values"].update({start + name: value for name, value in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data, ready for JSON."""
+        return {
+            "format": FORMAT,
+            "title": self.title,
+            "sample": self.sample,
+            "notice": SAMPLE_NOTICE if self.sample else "",
+            "dataset": self.dataset,
+            "checkpoint": self.checkpoint,
+            "checkpoint_hash": self.checkpoint_hash,
+            "facts": {name: _plain(value) for name, value in self.facts.items()},
+            "mean": {name: _plain(value) for name, value in self.averages.items()},
+            "missing": dict(self.missing),
+            "protocols": self.protocols,
+            "images": [
+                {
+                    "key": key,
+                    "samples": entry["samples"],
+                    **{name: _plain(value) for name, value in entry["values"].items()},
+                }
+                for key, entry in self.images.items()
+            ],
+        }
+
+    def to_markdown(self) -> str:
+        """Return the report as Markdown."""
+        lines = [f"# {self.title}", ""]
+        if self.sample:
+            lines += [f"> **{SAMPLE_NOTICE}**", ""]
+        head = {
+            "Data set": self.dataset,
+            "Images": str(len(self.images)) if self.images else "",
+            "Checkpoint": self.checkpoint or "none",
+            "Checkpoint hash": self.checkpoint_hash or "none",
+            **{name: str(value) for name, value in self.facts.items()},
+        }
+        lines += [f"- {name}: {value}" for name, value in head.items() if value]
+        lines += ["", "## Mean", "", *_table(["number", "mean"], self._mean_rows())]
+        lines += [f"\n{name} is n/a: {reason}" for name, reason in self.missing.items()]
+        if self.meanings:
+            lines += ["", "## Protocols", ""]
+            for name, meaning in self.meanings.items():
+                described = self.protocols[name]
+                lines.append(f"- `{name}`: {meaning}. Source: {described['source'] or 'custom'}.")
+        if self.images:
+            names = [*self.averages, *self.missing]
+            tiled = any(entry["samples"] > 1 for entry in self.images.values())
+            header = ["image", *(["samples"] if tiled else []), *names]
+            rows = []
+            for key, entry in self.images.items():
+                values = [number_text(name, entry["values"].get(name)) for name in names]
+                rows.append([key, *([str(entry["samples"])] if tiled else []), *values])
+            lines += ["", "## Images", "", *_table(header, rows)]
+        if self.sample:
+            lines += ["", f"**{SAMPLE_NOTICE}**"]
+        return "\n".join(lines) + "\n"
+
+    def _mean_rows(self) -> list[list[str]]:
+        rows = [[f"`{name}`", number_text(name, value)] for name, value in self.averages.items()]
+        return rows + [[f"`{name}`", "n/a"] for name in self.missing]
+
+    def write(self, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
+        """Write ``report.json`` and ``report.md``, each whole or not at all.
+
+        Args:
+            folder: Made where it is missing.
+
+        Returns:
+            The two paths.
+
+        Raises:
+            OutputError: If the folder cannot be written.
+        """
+        place = ensure_writable_dir(folder)
+        json_path, markdown_path = place / "report.json", place / "report.md"
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        for path, content in ((json_path, text + "\n"), (markdown_path, self.to_markdown())):
+            with atomic_path(path) as temporary:
+                temporary.write_text(content, encoding="utf-8")
+        return json_path, markdown_path
+
+
+def number_text(name: str, value: float | None) -> str:
+    """Return a number as reports print it: PSNR with 2 decimals, others with 4.
+
+    Args:
+        name: The number's name, with or without prefix and protocol.
+        value: The number, or None where it is missing.
+    """
+    if value is None:
+        return "n/a"
+    metric = name.split("[")[0].rsplit("/", maxsplit=1)[-1]
+    return f"{value:.{_DECIMALS.get(metric, 4)}f}"
+
+
+def _plain(value: Any) -> Any:
+    # JSON knows neither infinity nor NaN; strings survive every reader.
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return [line(header), line(rule), *(line(row) for row in rows)]

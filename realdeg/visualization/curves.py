@@ -1,0 +1,135 @@
+"""Training curves and tables as pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from realdeg.visualization.style import (
+    COLOURS,
+    INK,
+    LABEL_SIZE,
+    MARGIN,
+    MUTED,
+    SMALL_SIZE,
+    TITLE_SIZE,
+    axes_at,
+    bare,
+    new_figure,
+    save_figure,
+    title_space,
+    title_width,
+    write_text,
+    write_title,
+)
+
+
+def training_curves(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    path: str | os.PathLike[str],
+    *,
+    xlabel: str = "iteration",
+    ylabel: str = "loss",
+    references: Mapping[str, float] | None = None,
+    log: bool = False,
+    title: str | None = None,
+) -> Path:
+    """Draw one or several curves.
+
+    Args:
+        series: For each curve its x and y values.
+        path: The picture to write.
+        xlabel: Name of the x axis.
+        ylabel: Name of the y axis, with unit.
+        references: Values drawn as dashed level lines with their names, such as a baseline.
+        log: Whether the y axis is logarithmic.
+        title: A heading.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    figure = new_figure(6.0, 3.6, layout="constrained")
+    axes = figure.add_subplot()
+    for index, (name, (x, y)) in enumerate(series.items()):
+        marker = "o" if len(x) <= 30 else None
+        colour = COLOURS[index % len(COLOURS)]
+        axes.plot(x, y, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=name)
+    for index, (name, value) in enumerate((references or {}).items(), start=len(series)):
+        colour = COLOURS[index % len(COLOURS)]
+        axes.axhline(value, color=colour, linewidth=1.1, linestyle="--", label=name)
+    if log:
+        axes.set_yscale("log")
+    axes.set_xlabel(xlabel, fontsize=LABEL_SIZE, color=INK)
+    axes.set_ylabel(ylabel, fontsize=LABEL_SIZE, color=INK)
+    axes.tick_params(labelsize=SMALL_SIZE, colors=INK, width=0.5)
+    axes.grid(True, color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(MUTED)
+        axes.spines[side].set_linewidth(0.6)
+    if len(series) + len(references or {}) > 1:
+        axes.legend(fontsize=SMALL_SIZE, frameon=False, labelcolor=INK)
+    if title:
+        axes.set_title(title, fontsize=TITLE_SIZE, color=INK, fontweight="bold", pad=10)
+    return save_figure(figure, path)
+
+
+def table_picture(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    note: str | None = None,
+) -> Path:
+    """Draw a table: the first column left-aligned, the others right-aligned.
+
+    Args:
+        header: Names of the columns.
+        rows: The cells as text.
+        path: The picture to write.
+        title: A heading.
+        note: A line below, such as the protocol of the numbers.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: If the file cannot be written.
+        ValueError: If a row has another number of cells than the header.
+    """
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"a row has {len(row)} cells under {len(header)} headings: {row!r}")
+    longest = [
+        max(len(str(row[column])) for row in (header, *rows)) for column in range(len(header))
+    ]
+    widths = [0.078 * length + 0.3 for length in longest]
+    line = 0.27
+    above, below = title_space(title), (0.3 if note else 0.1)
+    width = max(sum(widths) + 2 * MARGIN, 0.067 * len(note or "") + 2 * MARGIN, title_width(title))
+    height = line * (len(rows) + 1) + above + below
+    figure = new_figure(width, height)
+    start = (width - sum(widths)) / 2
+    ends = [start + sum(widths[: column + 1]) for column in range(len(header))]
+    for index, row in enumerate((header, *rows)):
+        weight = "bold" if index == 0 else "normal"
+        for column, cell in enumerate(row):
+            x = ends[column] - 0.1 if column else start + 0.1
+            side = "right" if column else "left"
+            middle = above + line * (index + 0.5)
+            style = {"fontweight": weight, "horizontalalignment": side}
+            write_text(figure, x, middle, str(cell), **style)
+    for place, thickness in ((0, 1.2), (1, 0.6), (len(rows) + 1, 1.2)):
+        rule = axes_at(figure, start, above + line * place, ends[-1] - start, 0.001)
+        bare(rule, frame=False)
+        rule.axhline(0.5, color=INK, linewidth=thickness, clip_on=False)
+    write_title(figure, title)
+    write_text(figure, width / 2, height - below / 2, note, fontsize=SMALL_SIZE, color=MUTED)
+    return save_figure(figure, path)

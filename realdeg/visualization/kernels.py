@@ -1,0 +1,218 @@
+"""Pictures of kernels: a learned basis, and what models do at chosen points."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from realdeg.visualization.style import (
+    ACCENT,
+    INK,
+    LABEL_SIZE,
+    MARGIN,
+    SMALL_SIZE,
+    axes_at,
+    bare,
+    fitting,
+    new_figure,
+    pixels,
+    save_figure,
+    title_space,
+    title_width,
+    write_text,
+    write_title,
+)
+
+# Sides of a kernel's picture in inches.
+_CELL = 1.3
+_SMALL_CELL = 0.95
+
+
+def kernel_width(kernel: np.ndarray) -> float:
+    """Return how far a kernel spreads.
+
+    The moments are those of the squared kernel: learned kernels have faint noise everywhere,
+    which would otherwise count most because it is farthest out.
+
+    Args:
+        kernel: Shape (k, k).
+
+    Returns:
+        The equivalent standard deviation in pixels, the root mean square of both axes: a
+        Gaussian gives its sigma (from about 0.8 px on), a delta and an empty kernel give 0.
+    """
+    energy = np.square(kernel.astype(np.float64))
+    total = energy.sum()
+    if total == 0:
+        return 0.0
+    variance = 0.0
+    for axis in (0, 1):
+        profile = energy.sum(axis=1 - axis) / total
+        place = np.arange(len(profile))
+        variance += (profile * (place - (profile * place).sum()) ** 2).sum()
+    # The sum over two axes is twice their mean, and squaring halves a Gaussian's variance.
+    return math.sqrt(variance)
+
+
+def _stack(kernels: Tensor) -> np.ndarray:
+    array = kernels.detach().cpu().double().numpy()
+    if array.ndim == 4 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 3:
+        raise ValueError(f"kernels have shape (N, k, k), got {tuple(kernels.shape)}")
+    return array
+
+
+def _draw_kernel(axes: Any, kernel: np.ndarray) -> None:
+    low, high = float(kernel.min()), float(kernel.max())
+    if high <= low:
+        high = low + 1.0
+    axes.imshow(kernel, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    bare(axes)
+
+
+def basis_kernels(
+    bases: Tensor,
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    columns: int | None = None,
+) -> Path:
+    """Draw learned basis kernels, each with a grey scale of its own.
+
+    Args:
+        bases: Shape (N, k, k) or (N, 1, k, k).
+        path: The picture to write.
+        title: A heading.
+        columns: Kernels in a row; by default up to 8, in rows of equal length where possible.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: If the file cannot be written.
+        ValueError: If the shape is another.
+
+    Source:
+        Fig. 2 of Xiao, Yong, Zhang, ACCV 2020.
+    """
+    stack = _stack(bases)
+    across = columns or _columns(len(stack))
+    rows = math.ceil(len(stack) / across)
+    step = (_CELL + 0.12, _CELL + 0.66)
+    above = title_space(title)
+    width = max(step[0] * across - 0.12 + 2 * MARGIN, title_width(title))
+    left = (width - step[0] * across + 0.12) / 2
+    figure = new_figure(width, above + step[1] * rows)
+    for index, kernel in enumerate(stack):
+        row, column = divmod(index, across)
+        place = (left + step[0] * column, above + step[1] * row + 0.2)
+        axes = axes_at(figure, *place, _CELL, _CELL)
+        _draw_kernel(axes, kernel)
+        axes.set_title(f"$\\phi_{{{index + 1}}}$", fontsize=LABEL_SIZE, color=INK, pad=3)
+        caption = f"sum {kernel.sum():.2f}\nwidth {kernel_width(kernel):.2f} px"
+        axes.set_xlabel(caption, fontsize=SMALL_SIZE, color=INK, labelpad=3)
+    write_title(figure, title)
+    return save_figure(figure, path)
+
+
+def _columns(count: int) -> int:
+    if count <= 8:
+        return count if count <= 5 else math.ceil(count / 2)
+    return 8
+
+
+def kernel_points(
+    image: Tensor | np.ndarray,
+    points: Sequence[tuple[int, int]],
+    kernels: Mapping[str, Tensor],
+    path: str | os.PathLike[str],
+    *,
+    scale: int = 1,
+    title: str | None = None,
+) -> Path:
+    """Draw an image with numbered points and the kernels of several models at each point.
+
+    Args:
+        image: Tensor (C, H, W) in [0, 1] or ``uint8`` array.
+        points: (row, column) in LR pixels.
+        kernels: For each model, in the order of the columns, its kernels of shape (P, k, k); a
+            simulated truth is a column like any other.
+        path: The picture to write.
+        scale: HR pixels per LR pixel where ``image`` is the HR image on a larger grid.
+        title: A heading.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: If the file cannot be written.
+        ValueError: If a model has not one kernel for each point, or there is none.
+
+    Source:
+        Fig. 4 of Xiao, Yong, Zhang, ACCV 2020.
+    """
+    stacks = {name: _stack(stack) for name, stack in kernels.items()}
+    for name, stack in stacks.items():
+        if len(stack) != len(points):
+            raise ValueError(f"'{name}' has {len(stack)} kernels for {len(points)} points")
+    if not stacks or not points:
+        raise ValueError("there is no point or no model to draw")
+    picture = pixels(image)
+    step = (_SMALL_CELL + 0.1, _SMALL_CELL + 0.24)
+    above, heading = title_space(title), 0.26
+    height = max(step[1] * len(points), 2.2)
+    aspect = picture.shape[0] / picture.shape[1]
+    shown = min(height / aspect, 6.0)
+    start = MARGIN + shown + 0.32
+    width = max(start + step[0] * len(stacks) - 0.1 + MARGIN, title_width(title))
+    figure = new_figure(width, above + heading + height + MARGIN)
+    top = above + heading + (height - shown * aspect) / 2 - 0.1
+    _draw_points(axes_at(figure, MARGIN, top, shown, shown * aspect), picture, points, scale)
+    for column, (name, stack) in enumerate(stacks.items()):
+        left = start + step[0] * column
+        middle = left + _SMALL_CELL / 2
+        write_text(figure, middle, above + 0.13, name, fontsize=fitting(name, _SMALL_CELL))
+        for row, kernel in enumerate(stack):
+            place = above + heading + step[1] * row
+            axes = axes_at(figure, left, place, _SMALL_CELL, _SMALL_CELL)
+            _draw_kernel(axes, kernel)
+            caption = f"{kernel.sum():.2f} · {kernel_width(kernel):.2f} px"
+            axes.set_xlabel(caption, fontsize=SMALL_SIZE - 1, color=INK, labelpad=2)
+    for row in range(len(points)):
+        place = above + heading + step[1] * row + _SMALL_CELL / 2
+        write_text(figure, start - 0.14, place, str(row + 1), color=ACCENT, fontweight="bold")
+    write_title(figure, title)
+    return save_figure(figure, path)
+
+
+def _draw_points(
+    axes: Any, picture: np.ndarray, points: Sequence[tuple[int, int]], scale: int
+) -> None:
+    axes.imshow(picture, interpolation="antialiased")
+    bare(axes)
+    height, width = picture.shape[:2]
+    for number, (row, column) in enumerate(points, start=1):
+        # LR pixel i is centred at HR coordinate scale * i + (scale - 1) / 2.
+        y, x = (scale * place + (scale - 1) / 2 for place in (row, column))
+        axes.plot(x, y, "o", markersize=6, color=ACCENT, markeredgecolor="white", clip_on=False)
+        axes.annotate(
+            str(number),
+            (x, y),
+            xytext=(-7 if x > 0.9 * width else 7, -8 if y < 0.1 * height else 5),
+            textcoords="offset points",
+            horizontalalignment="right" if x > 0.9 * width else "left",
+            fontsize=LABEL_SIZE,
+            fontweight="bold",
+            color="white",
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": ACCENT, "linewidth": 0},
+        )
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
+    axes.set_xlabel("kernels: sum · width", fontsize=SMALL_SIZE, color=INK, labelpad=3)

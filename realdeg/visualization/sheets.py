@@ -1,0 +1,206 @@
+"""Comparison sheets: images down, methods across, with crops enlarged pixel by pixel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from realdeg.visualization.style import (
+    ACCENT,
+    INK,
+    MARGIN,
+    MUTED,
+    SMALL_SIZE,
+    axes_at,
+    bare,
+    fitting,
+    new_figure,
+    pixels,
+    save_figure,
+    title_space,
+    title_width,
+    write_text,
+    write_title,
+)
+
+# Width of a column in inches.
+_CELL = 1.6
+
+
+@dataclass
+class SheetRow:
+    """One image of a comparison sheet.
+
+    Args:
+        name: Stands at the left.
+        images: For each method the image, tensor (C, H, W) in [0, 1] or ``uint8`` array; LR and
+            HR are columns like any other. Sizes may differ: a crop covers the same part of all.
+        values: PSNR in dB, or any number, per method.
+        crop: (top, left) of the crop in pixels of the largest image; by default where the
+            gradients of the last column (the HR image, by custom) have most energy.
+    """
+
+    name: str
+    images: Mapping[str, Tensor | np.ndarray]
+    values: Mapping[str, float] = field(default_factory=dict)
+    crop: tuple[int, int] | None = None
+
+
+def busiest_crop(image: np.ndarray, size: int) -> tuple[int, int]:
+    """Find the square with the most gradient energy.
+
+    Args:
+        image: ``uint8`` of shape (H, W, 3).
+        size: Side of the square in pixels, at most that of the image.
+
+    Returns:
+        (top, left).
+    """
+    grey = image.astype(np.float64).mean(axis=2)
+    energy = np.zeros_like(grey)
+    energy[:, 1:] += np.diff(grey, axis=1) ** 2
+    energy[1:] += np.diff(grey, axis=0) ** 2
+    sums = np.pad(energy.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    boxes = sums[size:, size:] - sums[:-size, size:] - sums[size:, :-size] + sums[:-size, :-size]
+    top, left = np.unravel_index(int(boxes.argmax()), boxes.shape)
+    return int(top), int(left)
+
+
+def enlarge_crop(
+    image: np.ndarray, crop: tuple[int, int], size: int, full: tuple[int, int], out: int
+) -> np.ndarray:
+    """Cut a crop and enlarge it by nearest neighbour, so that pixels stay visible.
+
+    Args:
+        image: ``uint8`` of shape (h, w, 3), of any resolution.
+        crop: (top, left) in pixels of the full resolution.
+        size: Side of the crop in pixels of the full resolution.
+        full: (height, width) of the full resolution.
+        out: Side of the result in pixels.
+
+    Returns:
+        ``uint8`` of shape (out, out, 3).
+    """
+    places = []
+    for axis in (0, 1):
+        ratio = image.shape[axis] / full[axis]
+        centres = (crop[axis] + (np.arange(out) + 0.5) * size / out) * ratio
+        places.append(np.clip(np.floor(centres).astype(int), 0, image.shape[axis] - 1))
+    return image[places[0][:, None], places[1][None, :]]
+
+
+def comparison_sheet(
+    rows: Sequence[SheetRow],
+    path: str | os.PathLike[str],
+    *,
+    crop_size: int | None = None,
+    overview: bool = True,
+    caption: str = "PSNR in dB",
+    title: str | None = None,
+) -> Path:
+    """Draw a sheet with images as rows and methods as columns.
+
+    Args:
+        rows: The images; the columns are all methods, in the order they first occur.
+        path: The picture to write.
+        crop_size: Side of the crops in pixels of the largest image of a row; 0 shows whole images;
+            by default a tenth of the shorter side, from 48 to 128.
+        overview: Whether the whole image, with a frame where the crop is, leads each row.
+        caption: Says what the numbers are, protocol included.
+        title: A heading.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: If the file cannot be written.
+        ValueError: If there is nothing to draw.
+    """
+    methods = list(dict.fromkeys(method for row in rows for method in row.images))
+    if not methods:
+        raise ValueError("a comparison sheet needs at least one row with an image")
+    drawn = [_prepare(row, crop_size) for row in rows]
+    whole = crop_size == 0
+    lead = overview and not whole
+    aspects = [full[0] / full[1] for _, _, full, _ in drawn]
+    # Rows of one height; the overview column is as wide as the widest image needs, up to 3 inches.
+    first = min(max(_CELL / aspect for aspect in aspects), 3.0) if lead else 0.0
+    heights = [_CELL * aspect if whole else _CELL for aspect in aspects]
+    below = 0.24 if any(row.values for row in rows) else 0.08
+    start = 0.32 + (first + 0.1 if lead else 0.0)
+    above, heading = title_space(title), 0.26
+    width = max(start + (_CELL + 0.08) * len(methods) - 0.08 + MARGIN, title_width(title))
+    foot = 0.22 if any(row.values for row in rows) else 0.02
+    figure = new_figure(width, above + heading + sum(heights) + below * len(rows) + foot)
+    for column, method in enumerate(methods):
+        left = start + (_CELL + 0.08) * column + _CELL / 2
+        write_text(figure, left, above + heading / 2, method, fontsize=fitting(method, _CELL))
+    top = above + heading
+    for row, height, (images, crop, full, size) in zip(rows, heights, drawn, strict=True):
+        write_text(figure, 0.18, top + height / 2, _shorten(row.name), rotation=90)
+        if lead:
+            tall = min(height, first * full[0] / full[1])
+            across = tall * full[1] / full[0]
+            place = (0.32 + (first - across) / 2, top + (height - tall) / 2)
+            _draw_overview(axes_at(figure, *place, across, tall), images, crop, size)
+        for column, method in enumerate(methods):
+            if method not in images:
+                continue
+            axes = axes_at(figure, start + (_CELL + 0.08) * column, top, _CELL, height)
+            bare(axes)
+            picture = images[method]
+            if size:
+                picture = enlarge_crop(picture, crop, size, full, 8 * size)
+            axes.imshow(picture, interpolation="antialiased", aspect="auto")
+            if method in row.values:
+                text = f"{row.values[method]:.2f}"
+                axes.set_xlabel(text, fontsize=SMALL_SIZE, color=INK, labelpad=2)
+        top += height + below
+    if foot > 0.1:
+        write_text(
+            figure, width / 2, top + foot / 2 - 0.03, caption, fontsize=SMALL_SIZE, color=MUTED
+        )
+    write_title(figure, title)
+    return save_figure(figure, path, dpi=200)
+
+
+def _prepare(
+    row: SheetRow, crop_size: int | None
+) -> tuple[dict[str, np.ndarray], tuple[int, int], tuple[int, int], int]:
+    images = {method: pixels(image) for method, image in row.images.items()}
+    if not images:
+        raise ValueError(f"row '{row.name}' of the comparison sheet has no image")
+    largest = max(images.values(), key=lambda image: image.shape[0] * image.shape[1])
+    full = largest.shape[:2]
+    if crop_size is None:
+        crop_size = min(max(min(full) // 10, 48), 128)
+    size = min(crop_size, *full)
+    if not size:
+        return images, (0, 0), full, 0
+    last = list(images.values())[-1]
+    # The place is sought in the HR image, the last by custom, if it is of the full resolution.
+    crop = row.crop or busiest_crop(last if last.shape == largest.shape else largest, size)
+    top, left = (min(max(place, 0), side - size) for place, side in zip(crop, full, strict=True))
+    return images, (top, left), full, size
+
+
+def _draw_overview(
+    axes: Any, images: Mapping[str, np.ndarray], crop: tuple[int, int], size: int
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    picture = max(reversed(list(images.values())), key=lambda image: image.shape[0])
+    axes.imshow(picture, interpolation="antialiased")
+    corner = (crop[1] - 0.5, crop[0] - 0.5)
+    axes.add_patch(Rectangle(corner, size, size, fill=False, edgecolor=ACCENT, linewidth=1.4))
+    bare(axes, frame=False)
+
+
+def _shorten(name: str, length: int = 24) -> str:
+    return name if len(name) <= length else f"{name[: length - 1]}…"

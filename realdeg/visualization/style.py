@@ -1,0 +1,184 @@
+"""One look for every picture, by matplotlib's object interface.
+
+No pyplot: it keeps global state, picks a window system and is not safe beside a user's own plots.
+matplotlib is imported when the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+from realdeg.utils.files import atomic_path
+from realdeg.utils.image import to_array
+
+Layout = Literal["constrained"]
+
+TITLE_SIZE = 11
+LABEL_SIZE = 9
+SMALL_SIZE = 8
+INK = "#222222"
+MUTED = "#666666"
+ACCENT = "#e4572e"
+# Inches.
+MARGIN = 0.1
+TITLE_SPACE = 0.38
+# Distinct also for colour-blind readers (Okabe and Ito).
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+
+
+def new_figure(width: float, height: float, *, layout: Layout | None = None) -> Any:
+    """Make an empty figure that belongs to no window.
+
+    Args:
+        width: Inches.
+        height: Inches.
+        layout: ``"constrained"`` for plots whose labels matplotlib arranges, None for axes placed
+            by :func:`axes_at`.
+
+    Returns:
+        A ``matplotlib.figure.Figure`` with an Agg canvas.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def axes_at(figure: Any, left: float, top: float, width: float, height: float) -> Any:
+    """Add an axes at an exact place; pictures in a grid then need no layout solver.
+
+    Args:
+        figure: A matplotlib figure without layout engine.
+        left: Inches from the left side of the figure.
+        top: Inches from its top.
+        width: Inches.
+        height: Inches.
+
+    Returns:
+        The axes.
+    """
+    across, down = figure.get_size_inches()
+    return figure.add_axes(
+        (left / across, 1 - (top + height) / down, width / across, height / down)
+    )
+
+
+def save_figure(figure: Any, path: str | os.PathLike[str], *, dpi: int = 150) -> Path:
+    """Write a figure, whole or not at all.
+
+    Args:
+        figure: A matplotlib figure.
+        path: The file; the suffix says the format, ``.png`` where there is none.
+        dpi: Dots per inch.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    target = Path(path)
+    if not target.suffix:
+        target = target.with_suffix(".png")
+    with atomic_path(target) as temporary:
+        figure.savefig(temporary, dpi=dpi, facecolor="white")
+    return target
+
+
+def pixels(image: Tensor | np.ndarray) -> np.ndarray:
+    """Return an 8-bit picture.
+
+    Args:
+        image: A tensor in [0, 1] of shape (C, H, W) or (1, C, H, W), or an ``uint8`` array of
+            shape (H, W, C) or (H, W); C is 1 or 3.
+
+    Returns:
+        ``uint8`` of shape (H, W, 3); grey is replicated.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if isinstance(image, Tensor):
+        if image.ndim == 4 and image.shape[0] == 1:
+            image = image[0]
+        if image.ndim != 3:
+            raise ValueError(f"a picture has shape (C, H, W), got {tuple(image.shape)}")
+        image = to_array(image)
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
+        raise ValueError(
+            f"a picture is uint8 with 1 or 3 channels, got {image.dtype} {image.shape}"
+        )
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+
+
+def bare(axes: Any, *, frame: bool = True) -> None:
+    """Take ticks from an axes and make its frame thin.
+
+    Args:
+        axes: A matplotlib axes.
+        frame: Whether a frame stays.
+    """
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(frame)
+        spine.set_linewidth(0.5)
+        spine.set_color(MUTED)
+
+
+def write_text(figure: Any, left: float, top: float, text: str | None, **style: Any) -> None:
+    """Write a line of text at an exact place, if there is one.
+
+    Args:
+        figure: A matplotlib figure.
+        left: Inches from the left side of the figure.
+        top: Inches from its top to the middle of the line.
+        text: The line.
+        **style: matplotlib's text properties.
+    """
+    if text:
+        across, down = figure.get_size_inches()
+        settings: dict[str, Any] = {
+            "fontsize": LABEL_SIZE,
+            "color": INK,
+            "horizontalalignment": "center",
+            "verticalalignment": "center",
+            # Names of files and methods are no formulas.
+            "parse_math": False,
+        }
+        figure.text(left / across, 1 - top / down, text, **{**settings, **style})
+
+
+def write_title(figure: Any, title: str | None) -> None:
+    """Put a heading in the middle of the uppermost ``TITLE_SPACE`` inches, if there is one.
+
+    Args:
+        figure: A matplotlib figure.
+        title: The heading.
+    """
+    middle = figure.get_size_inches()[0] / 2
+    write_text(figure, middle, 0.2, title, fontsize=TITLE_SIZE, fontweight="bold")
+
+
+def title_space(title: str | None) -> float:
+    """Return the inches to leave above: room for a heading, or a margin."""
+    return TITLE_SPACE if title else MARGIN
+
+
+def title_width(title: str | None) -> float:
+    """Return the inches that a heading needs, estimated from its length."""
+    return 0.105 * len(title or "") + 2 * MARGIN
+
+
+def fitting(name: str, inches: float) -> float:
+    """Return the font size at which a name fits over a column of some inches."""
+    return max(min(LABEL_SIZE, inches * 72 / (0.6 * max(len(name), 1))), 5.0)
