@@ -1,0 +1,226 @@
+"""Look at what a recipe feeds its network: the very batches of its training, drawn."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from torch import Tensor
+
+from realdeg.config import inject
+from realdeg.config.inject import naming_sibling
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError
+from realdeg.registry import TASKS
+from realdeg.utils.colour import to_colour
+from realdeg.visualization.style import (
+    SMALL_SIZE,
+    axes_at,
+    bare,
+    new_figure,
+    pixels,
+    save_figure,
+    write_text,
+    write_title,
+)
+
+_FLIPS = ("left-right", "up-down", "transposed")
+# Inches.
+_CELL, _TEXT, _GAP = 1.9, 4.2, 0.12
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """One image of a training batch, as the task gets it.
+
+    Args:
+        key: The image's key.
+        position: Its place in the run, counted from 0.
+        hr: Shape (C, H, W); one channel where the task works on luma.
+        lr: Shape (C, h, w), or None where the task makes none.
+        origin: Where LR comes from, in words.
+        trace: What the degradation did to it, or None for a real pair.
+        meta: What the data set and its transforms noted.
+    """
+
+    key: str
+    position: int
+    hr: Tensor
+    lr: Tensor | None
+    origin: str
+    trace: Trace | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def in_words(self) -> list[str]:
+        """Return key, crop, flip and trace, one phrase each."""
+        sizes = f"HR {_size(self.hr)}" + ("" if self.lr is None else f", LR {_size(self.lr)}")
+        words = [f"{self.position}: {self.key}", sizes]
+        if "crop" in self.meta:
+            top, left, height, width = self.meta["crop"]
+            words.append(f"crop {height} x {width} at row {top}, column {left}")
+        if "flip" in self.meta:
+            done = [name for name, on in zip(_FLIPS, self.meta["flip"], strict=True) if on]
+            words.append("flip " + (", ".join(done) or "none"))
+        words.append(f"LR: {self.origin}")
+        if self.trace is not None:
+            words.append(self.trace.in_words())
+        return words
+
+
+def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[TrainingSample]:
+    """Return the first samples that a training by this config would see.
+
+    Data set, sampler, collation and degradation are built from the config as the training builds
+    them; with its seed they give the same pixels. Nothing is learned and nothing is written.
+
+    Args:
+        cfg: What ``load_config`` returned.
+        count: How many samples.
+        start: The iteration to begin at.
+
+    Returns:
+        The samples, in the order of the run.
+
+    Raises:
+        ConfigError: If the config trains nothing.
+        DataError: If the data are not there.
+    """
+    if count < 1 or start < 0:
+        raise ConfigError(f"count is 1 or more and start 0 or more, got {count} and {start}.")
+    ready = inject(cfg)
+    if ready.get("train_dataloader") is None:
+        raise ConfigError("the config has no 'train_dataloader': there is nothing to look at.")
+    loader_cfg = ready.train_dataloader
+    _record_traces(loader_cfg["dataset"])
+    # The number of workers changes no sample; none of them is the quickest start.
+    loader_cfg["num_workers"] = 0
+    for key in ("persistent_workers", "prefetch_factor"):
+        loader_cfg.pop(key, None)
+    with naming_sibling(ready), DefaultScope.overwrite_default_scope("realdeg"):
+        task = TASKS.build(ready.model)
+        loader = Runner.build_dataloader(loader_cfg, seed=ready.seed)
+    first = 0
+    if hasattr(loader.sampler, "start"):
+        loader.sampler.start(start)
+        first = start * loader_cfg.get("batch_size", 1)
+    samples: list[TrainingSample] = []
+    with naming_sibling(ready), torch.no_grad():
+        for batch in loader:
+            samples += _unpack(task, batch, first + len(samples))
+            if len(samples) >= count:
+                break
+    if not samples:
+        raise DataError("the training data set gave no sample.")
+    return samples[:count]
+
+
+def draw_samples(
+    samples: list[TrainingSample], path: str | os.PathLike[str], *, title: str | None = None
+) -> Path:
+    """Draw samples below each other: HR, LR, and what was done in words.
+
+    Args:
+        samples: What :func:`training_samples` returned.
+        path: The picture to write.
+        title: A heading.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    blocks = [_wrapped(sample) for sample in samples]
+    line = 0.15
+    heights = [max(_CELL, line * (len(block) + 1)) for block in blocks]
+    above = 0.42 if title else _GAP
+    width = 2 * _CELL + _TEXT + 4 * _GAP
+    figure = new_figure(width, above + sum(heights) + _GAP * len(heights))
+    top = above
+    for sample, block, height in zip(samples, blocks, heights, strict=True):
+        for column, image in enumerate((sample.hr, sample.lr)):
+            if image is not None:
+                axes = axes_at(figure, _GAP + column * (_CELL + _GAP), top, _CELL, _CELL)
+                bare(axes)
+                # Nearest neighbour: an LR pixel stays a pixel.
+                axes.imshow(pixels(image), interpolation="nearest")
+        left = 2 * (_CELL + _GAP) + _GAP
+        for number, text in enumerate(block):
+            weight = "bold" if number == 0 else "normal"
+            place = top + line * (number + 0.6)
+            style = {"fontsize": SMALL_SIZE, "fontweight": weight, "parse_math": False}
+            write_text(figure, left, place, text, horizontalalignment="left", **style)
+        top += height + _GAP
+    write_title(figure, title)
+    return save_figure(figure, path)
+
+
+def _unpack(task: Any, batch: dict[str, Any], position: int) -> list[TrainingSample]:
+    """Take a batch apart after the task's own degradation."""
+    # Degradation learning says its colour itself, super-resolution works in its network's.
+    owner = task if hasattr(task, "colour") else getattr(task, "backbone", None)
+    colour = str(getattr(owner, "colour", "rgb"))
+    hr = to_colour(batch["hr"], colour)
+    paired = batch["paired"].tolist()
+    traces = _traces(task, batch, hr)
+    if hasattr(task, "low_resolution"):
+        lr = list(task.low_resolution(batch))
+    else:
+        given = [] if batch["lr"] is None else list(to_colour(batch["lr"], colour))
+        lr = [given.pop(0) if has else None for has in paired]
+    samples = []
+    for index, key in enumerate(batch["key"]):
+        meta = dict(batch["meta"][index])
+        trace, origin = traces[index], "none"
+        if "trace" in meta:
+            trace = Trace.from_json(meta.pop("trace"))
+            origin = "made in the data loader"
+        elif paired[index]:
+            origin = "the data set's (a pair)"
+        elif trace is not None:
+            origin = "made on the training device"
+        samples.append(
+            TrainingSample(key, position + index, hr[index], lr[index], origin, trace, meta)
+        )
+    return samples
+
+
+def _traces(task: Any, batch: dict[str, Any], hr: Tensor) -> list[Trace | None]:
+    degradation = getattr(task, "active_degradation", None)
+    traces: list[Trace | None] = [None] * hr.shape[0]
+    without = (~batch["paired"]).nonzero().flatten().tolist()
+    if degradation is None or not without:
+        return traces
+    seeds = [batch["seeds"][index] for index in without]
+    for index, trace in zip(without, degradation.sample(hr[without], seeds), strict=True):
+        traces[index] = trace
+    return traces
+
+
+def _record_traces(dataset: Any) -> None:
+    """Let degradations inside the data loader note what they do; their pixels stay."""
+    if isinstance(dataset, list | tuple):
+        for item in dataset:
+            _record_traces(item)
+    elif isinstance(dataset, dict):
+        if dataset.get("type") in ("Degrade", "realdeg.Degrade"):
+            dataset["record"] = True
+        for value in dataset.values():
+            _record_traces(value)
+
+
+def _wrapped(sample: TrainingSample) -> list[str]:
+    return [line for words in sample.in_words() for line in textwrap.wrap(words, 66)[:8]]
+
+
+def _size(image: Tensor) -> str:
+    name = {1: "Y", 3: "RGB"}.get(image.shape[0], f"{image.shape[0]} channels")
+    return f"{image.shape[1]} x {image.shape[2]} {name}"

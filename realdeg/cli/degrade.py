@@ -1,0 +1,102 @@
+"""``realdeg degrade``: apply a degradation to a folder of HR images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from realdeg.cli.common import OptionsAction
+
+if TYPE_CHECKING:
+    from realdeg.apis.folder import Summary
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "degradation",
+        help="learned weights (.safetensors), a registered type (Bicubic), or a config or its"
+        " name, whose degradation is taken",
+    )
+    parser.add_argument("src", help="folder of HR images; sub-folders are followed")
+    parser.add_argument("dst", help="folder of LR images; a run that was stopped continues here")
+    parser.add_argument("--scale", type=int, help="how much resolution is lost: 2, 3, 4, ...")
+    parser.add_argument(
+        "--same-size",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="LR lies on the HR grid (RealSR V1 and V2, City100)",
+    )
+    parser.add_argument(
+        "--colour",
+        choices=("rgb", "y"),
+        default="rgb",
+        help="degrade R, G and B; or luma alone, as luma networks see it in training (rgb)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (0)")
+    parser.add_argument(
+        "--remainder",
+        choices=("crop", "refuse"),
+        default="crop",
+        help="sizes that do not divide by the scale: crop bottom and right, or refuse (crop)",
+    )
+    add_folder_options(parser, "degradation.sigma=5")
+
+
+def add_folder_options(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add what every command that makes a folder of images takes."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=OptionsAction,
+        default={},
+        metavar="KEY=VALUE",
+        help=f"override values of the config, e.g. {example}",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="begin anew, replace what is there"
+    )
+    parser.add_argument("--device", help="cpu, cuda or cuda:1")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Degrade the folder.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        0; 2 where an image could not be done.
+    """
+    from realdeg.apis.degrader import Degrader
+    from realdeg.apis.resolve import load_degradation
+
+    degradation = load_degradation(
+        args.degradation, scale=args.scale, same_size=args.same_size, options=args.cfg_options
+    )
+    degrader = Degrader(degradation, device=args.device, colour=args.colour)
+    print(degradation.describe())
+    summary = degrader.degrade_folder(
+        args.src,
+        args.dst,
+        seed=args.seed,
+        remainder=args.remainder,
+        overwrite=args.overwrite,
+        progress=not args.quiet,
+    )
+    return report(summary)
+
+
+def report(summary: Summary) -> int:
+    """Print what became of a folder; failures go to stderr.
+
+    Args:
+        summary: What became of it.
+
+    Returns:
+        The exit code: 0, or 2 where an image could not be done.
+    """
+    print(summary.describe(), file=sys.stdout if summary.ok else sys.stderr)
+    return 0 if summary.ok else 2

@@ -1,0 +1,92 @@
+"""``realdeg infer``: super-resolve an image or a folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from realdeg.cli.degrade import add_folder_options, report
+
+if TYPE_CHECKING:
+    from realdeg.apis.super_resolver import SuperResolver
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "model", help="weights (backbone.safetensors), or a config whose backbone names weights"
+    )
+    parser.add_argument("input", help="an image or a folder")
+    parser.add_argument("output", help="an image or a folder; a folder that was begun is continued")
+    parser.add_argument("--scale", type=int, help="the scale asked for: 2, 3, 4, ...")
+    parser.add_argument(
+        "--same-size",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="LR lies on the HR grid (RealSR V1 and V2, City100)",
+    )
+    parser.add_argument(
+        "--tile",
+        type=_tile,
+        default="auto",
+        metavar="auto|none|N",
+        help="side of the tiles in pixels; none: the whole image at once (auto)",
+    )
+    add_folder_options(parser, "backbone.checkpoint=work_dirs/vdsr/backbone.safetensors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Super-resolve the image or the folder.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        0; 2 where an image could not be done.
+    """
+    from realdeg.apis.resolve import find_device, load_backbone
+    from realdeg.apis.super_resolver import SuperResolver
+
+    backbone = load_backbone(
+        args.model, scale=args.scale, same_size=args.same_size, options=args.cfg_options
+    )
+    resolver = SuperResolver(backbone, device=find_device(args.device), tile=args.tile)
+    if Path(args.input).is_dir():
+        summary = resolver.upscale_folder(
+            args.input, args.output, overwrite=args.overwrite, progress=not args.quiet
+        )
+        return report(summary)
+    _one(resolver, Path(args.input), Path(args.output), args.overwrite)
+    return 0
+
+
+def _one(resolver: SuperResolver, source: Path, target: Path, overwrite: bool) -> None:
+    from realdeg.errors import DataError, OutputError
+    from realdeg.utils.image import IMAGE_SUFFIXES, read_image, write_image
+
+    if target.is_dir():
+        target = target / (source.stem + ".png")
+    # Before the work, not after it.
+    if target.suffix.lower() not in IMAGE_SUFFIXES:
+        raise OutputError(
+            f"the output {target} is neither a folder nor an image: end its name in .png."
+        )
+    if target.resolve() == source.resolve():
+        raise DataError(f"input and output are the same file {source}: choose another output.")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} is already there: choose another output, or --overwrite it.")
+    image = read_image(source)
+    result = resolver.upscale(image)
+    write_image(target, result)
+    print(f"{target}: {image.shape[0]} x {image.shape[1]} -> {result.shape[0]} x {result.shape[1]}")
+
+
+def _tile(text: str) -> int | Literal["auto"] | None:
+    if text == "auto":
+        return "auto"
+    if text == "none":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is none of auto, none or a number of pixels")
+    return int(text)
