@@ -10,6 +10,7 @@ from realdeg.degradations.direct_net import DirectNet
 from realdeg.degradations.dml import DML
 from realdeg.degradations.encoder_decoder import EncoderDecoder
 from realdeg.degradations.global_kernel import GlobalKernel
+from realdeg.degradations.sample_camera import SampleCamera
 from realdeg.degradations.trace import Trace
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "DirectNet",
     "EncoderDecoder",
     "GlobalKernel",
+    "SampleCamera",
     "Trace",
     "build_degradation",
 ]

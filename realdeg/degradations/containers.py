@@ -50,7 +50,8 @@ class Compose(Degradation):
         if strides != self.stride:
             each = ", ".join(f"{type(part).__name__} {part.stride}" for part in self._parts())
             raise ConfigError(
-                f"the parts of Compose shrink {strides} times in all ({each}), wanted {self.stride}."
+                f"the parts of Compose shrink {strides} times in all ({each}), wanted"
+                f" {self.stride}."
             )
 
     def _parts(self) -> list[Degradation]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.errors import ConfigError

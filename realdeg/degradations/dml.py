@@ -120,7 +120,7 @@ class DML(LearnedDegradation):
 
     def effective_bases(self) -> Tensor:
         """Return the bases as they are used, shape (N, k, k)."""
-        bases = self.bases
+        bases: Tensor = self.bases
         if self.nonnegative:
             bases = F.relu(bases)
         if self.renormalise:
@@ -168,8 +168,6 @@ def gaussian_bank(num_kernels: int, kernel_size: int, stride: int) -> Tensor:
         stretch, angle = 1.0, 0.0
         if index % 3 == 2:
             stretch, angle = 1.5, 0.0 if index % 2 else math.pi / 2
-        kernel = gaussian_kernel(
-            kernel_size, sigma * stretch, sigma / stretch, angle, (rest, rest)
-        )
+        kernel = gaussian_kernel(kernel_size, sigma * stretch, sigma / stretch, angle, (rest, rest))
         kernels.append(kernel * inside / (kernel * inside).sum())
     return torch.stack(kernels).float()

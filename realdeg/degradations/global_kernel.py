@@ -135,9 +135,7 @@ class GlobalKernel(Degradation):
 
     def generate(self, hr: Tensor) -> Tensor:
         """Filter every pixel with the kernel."""
-        ones = hr.new_ones(
-            hr.shape[0], 1, hr.shape[2] // self.stride, hr.shape[3] // self.stride
-        )
+        ones = hr.new_ones(hr.shape[0], 1, hr.shape[2] // self.stride, hr.shape[3] // self.stride)
         return kernel_apply(hr, ones, self.kernel[None], self.stride, self.padding)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import builtins
 import json
 import math
 from collections.abc import Mapping
@@ -118,7 +119,7 @@ class Trace:
             raise DataError(f"a trace is not valid JSON: {error}.") from error
         return cls.from_dict(record)
 
-    def get(self, name: str, kind: type | tuple[type, ...]) -> Any:
+    def get(self, name: str, kind: builtins.type | tuple[builtins.type, ...]) -> Any:
         """Return a decision after checking its type: traces may come from anywhere.
 
         Args:
@@ -182,7 +183,9 @@ def _encode(value: Any, name: str) -> Any:
         if "array" in value:
             raise DataError(f"'{name}' in a trace uses the reserved name 'array'.")
         return {str(key): _encode(item, name) for key, item in value.items()}
-    raise DataError(f"'{name}' in a trace is a {type(value).__name__}: only plain data is recorded.")
+    raise DataError(
+        f"'{name}' in a trace is a {type(value).__name__}: only plain data is recorded."
+    )
 
 
 def _decode(value: Any, name: str) -> Any:
@@ -193,13 +196,12 @@ def _decode(value: Any, name: str) -> Any:
     if "array" not in value:
         return {key: _decode(item, name) for key, item in value.items()}
     dtype, shape, text = value.get("array"), value.get("shape"), value.get("base64")
-    sound = (
-        dtype in _DTYPES
-        and isinstance(text, str)
-        and isinstance(shape, list)
-        and all(isinstance(n, int) and 0 <= n <= _LARGEST_ARRAY for n in shape)
-    )
-    if not sound:
+    if (
+        dtype not in _DTYPES
+        or not isinstance(text, str)
+        or not isinstance(shape, list)
+        or not all(isinstance(n, int) and 0 <= n <= _LARGEST_ARRAY for n in shape)
+    ):
         raise DataError(f"the array '{name}' in a trace is damaged.")
     try:
         content = base64.b64decode(text, validate=True)

@@ -7,6 +7,8 @@ each basis, and the results are summed with their weights.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -176,17 +178,23 @@ def _(
     return gradients[0], gradients[1], gradients[2]
 
 
-def _setup_context(ctx: object, inputs: tuple, output: Tensor) -> None:
+def _setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
     x, weights, bases, stride, padding = inputs
-    ctx.save_for_backward(x, weights, bases)  # type: ignore[attr-defined]
-    ctx.stride, ctx.padding = stride, padding  # type: ignore[attr-defined]
+    ctx.save_for_backward(x, weights, bases)
+    ctx.stride, ctx.padding = stride, padding
 
 
-def _backward(ctx: object, grad: Tensor) -> tuple:
-    x, weights, bases = ctx.saved_tensors  # type: ignore[attr-defined]
-    needs = list(ctx.needs_input_grad[:3])  # type: ignore[attr-defined]
+def _backward(ctx: Any, grad: Tensor) -> tuple:
+    x, weights, bases = ctx.saved_tensors
+    needs = list(ctx.needs_input_grad[:3])
     gradients = torch.ops.realdeg.kernel_apply_backward(
-        grad, x, weights, bases, ctx.stride, ctx.padding, needs  # type: ignore[attr-defined]
+        grad,
+        x,
+        weights,
+        bases,
+        ctx.stride,
+        ctx.padding,
+        needs,
     )
     chosen = [g if need else None for g, need in zip(gradients, needs, strict=True)]
     return (*chosen, None, None)

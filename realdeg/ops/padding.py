@@ -86,7 +86,12 @@ def pad_adjoint(
     before, after = pad_amounts(kernel_size, stride, padding)
     cut_before, cut_after = max(-before, 0), max(-after, 0)
     before, after = max(before, 0), max(after, 0)
-    inner = (shape[0], shape[1], shape[2] - cut_before - cut_after, shape[3] - cut_before - cut_after)
+    inner = (
+        shape[0],
+        shape[1],
+        shape[2] - cut_before - cut_after,
+        shape[3] - cut_before - cut_after,
+    )
     if before or after:
         amounts = [before, after, before, after]
         if padding == "reflect":

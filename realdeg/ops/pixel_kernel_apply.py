@@ -8,6 +8,7 @@ being stacked (``unfold``), so the memory stays near that of the inputs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -127,17 +128,22 @@ def _(
     return grad_x, kernels.new_empty(kernels.shape) if needs[1] else kernels.new_empty(0)
 
 
-def _setup_context(ctx: object, inputs: tuple, output: Tensor) -> None:
+def _setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
     x, kernels, stride, padding = inputs
-    ctx.save_for_backward(x, kernels)  # type: ignore[attr-defined]
-    ctx.stride, ctx.padding = stride, padding  # type: ignore[attr-defined]
+    ctx.save_for_backward(x, kernels)
+    ctx.stride, ctx.padding = stride, padding
 
 
-def _backward(ctx: object, grad: Tensor) -> tuple:
-    x, kernels = ctx.saved_tensors  # type: ignore[attr-defined]
-    needs = list(ctx.needs_input_grad[:2])  # type: ignore[attr-defined]
+def _backward(ctx: Any, grad: Tensor) -> tuple:
+    x, kernels = ctx.saved_tensors
+    needs = list(ctx.needs_input_grad[:2])
     gradients = torch.ops.realdeg.pixel_kernel_apply_backward(
-        grad, x, kernels, ctx.stride, ctx.padding, needs  # type: ignore[attr-defined]
+        grad,
+        x,
+        kernels,
+        ctx.stride,
+        ctx.padding,
+        needs,
     )
     return (*[g if need else None for g, need in zip(gradients, needs, strict=True)], None, None)
 

@@ -18,8 +18,10 @@ PLAIN = st.recursive(
     | st.integers(-(2**63), 2**63)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=4).filter(lambda key: key != "array"), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=4).filter(lambda key: key != "array"), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -74,7 +76,9 @@ def test_deep_nesting_is_refused():
         Trace.from_dict(record)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), np.ones(2**18), {"array": 1}])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), object(), np.ones(2**18), {"array": 1}]
+)
 def test_only_small_plain_data_is_recorded(value):
     with pytest.raises(DataError):
         Trace("A", {"x": value}).to_json()

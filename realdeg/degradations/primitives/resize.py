@@ -2,8 +2,8 @@
 
 Keys' cubic with a = -0.5, widened by 1/scale when shrinking (antialiasing), half-pixel centres,
 and the border mirrored about its edge (today's MATLAB) or continued by its last pixel (older
-releases: the Set5 LR files that people share were made so, as their rims show). Each axis is a small dense or banded matrix that depends
-on sizes only; it is built once in float64 and kept.
+releases: the Set5 LR files that people share were made so, as their rims show). Each axis is a
+small matrix that depends on sizes only; it is built once in float64 and kept.
 """
 
 from __future__ import annotations

@@ -1,0 +1,108 @@
+"""The built-in sample set: a few free pictures, seen through a simulated camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realdeg.datasets.base import ImageDataset, TransformLike, check_split
+from realdeg.datasets.records import Record, list_images
+from realdeg.errors import ConfigError
+from realdeg.registry import DATASETS, DEGRADATIONS
+from realdeg.utils.image import to_array, to_tensor
+from realdeg.utils.streams import stream_seed
+
+SPLITS = ("train", "test")
+MODES = ("pairs", "hr")
+_FOLDER = Path(__file__).parent / "sample_images"
+
+
+@DATASETS.register_module()
+class SampleDataset(ImageDataset):
+    """Pictures that come with the package; pairs are made by ``SampleCamera`` when first read.
+
+    The noise of each picture is fixed: it depends neither on the run's seed nor on the order, so
+    the pairs are the same in every run. ``camera`` tells the true kernels (``kernels_at``). The
+    test pictures are no crops of the training ones.
+
+    Args:
+        mode: ``pairs`` (HR and LR) or ``hr`` (HR alone, for degradations in the run).
+        camera: Arguments of ``SampleCamera`` that differ, for instance ``dict(noise=False)``.
+        split: ``train`` or ``test``.
+        scale: How much resolution the camera loses, 1 to 4.
+        same_size: Whether LR lies on the HR grid.
+        data_root: Not used: the pictures are inside the package.
+        seed: The run's seed, for crops and flips.
+        transforms: Transforms or their configs, in order.
+        cache_mb: Megabytes of decoded HR images kept, per worker process.
+
+    Raises:
+        ConfigError: If mode or split does not exist.
+        GeometryError: If the scale is not 1 to 4.
+    """
+
+    def __init__(
+        self,
+        mode: str = "pairs",
+        camera: Mapping[str, Any] | None = None,
+        *,
+        split: str = "train",
+        scale: int = 4,
+        same_size: bool = False,
+        data_root: str | Path | None = None,
+        seed: int = 0,
+        transforms: Sequence[TransformLike] | None = None,
+        cache_mb: float = 256,
+    ) -> None:
+        check_split(split, SPLITS, "SampleDataset")
+        if mode not in MODES:
+            raise ConfigError(f"SampleDataset: mode is one of {', '.join(MODES)}, got {mode!r}.")
+        self.mode = mode
+        options = {**(camera or {}), "scale": int(scale), "same_size": bool(same_size)}
+        self.camera = DEGRADATIONS.build(dict(type="SampleCamera", **options))
+        self._lr: dict[int, np.ndarray] = {}
+        super().__init__(
+            scale=scale,
+            same_size=same_size,
+            data_root=data_root,
+            seed=seed,
+            split=split,
+            transforms=transforms,
+            cache_mb=cache_mb,
+        )
+
+    def find(self) -> list[Record]:
+        """List the pictures of the split."""
+        files = list_images(_FOLDER / self.split)
+        return [Record(f"sample/{name}", file) for name, file in files.items()]
+
+    def load(self, index: int) -> dict[str, Any]:
+        """Read one picture and, in mode ``pairs``, what the camera made of it.
+
+        Args:
+            index: Which.
+
+        Returns:
+            As :meth:`ImageDataset.load`.
+        """
+        sample = super().load(index)
+        if self.mode == "pairs":
+            sample["lr"] = self._photograph(index, sample)
+        return sample
+
+    def summary(self) -> str:
+        """Return one line that says what the set holds."""
+        line = super().summary()
+        return f"{line}; LR made by {self.camera.describe()}" if self.mode == "pairs" else line
+
+    def _photograph(self, index: int, sample: dict[str, Any]) -> np.ndarray:
+        if index not in self._lr:
+            hr = to_tensor(sample["hr"])[None]
+            lr = self.camera(hr, [stream_seed("sample set", sample["key"])])
+            array = to_array(lr[0])
+            array.flags.writeable = False
+            self._lr[index] = array
+        return self._lr[index]
