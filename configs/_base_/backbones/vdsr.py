@@ -1,0 +1,1 @@
+backbone = dict(type="VDSR", depth=20, width=64, colour="y")

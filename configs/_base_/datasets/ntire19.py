@@ -1,0 +1,28 @@
+# NTIRE 2019 real super-resolution: LR lies on the HR grid; patches for a CPU.
+_base_ = "realsr_v2.py"
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    dataset=dict(
+        _delete_=True,
+        type="NTIRE19Dataset",
+        split="train",
+        transforms=[
+            dict(type="PairedCrop", patch_size=96),
+            dict(type="Flip", horizontal=True, vertical=True, transpose=False),
+            dict(type="PackSample"),
+        ],
+        # All pairs stay decoded: reading a photo of 3000 px costs more than an iteration.
+        cache_mb=1024,
+    ),
+)
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        _delete_=True,
+        type="NTIRE19Dataset",
+        split="test",
+        transforms=[dict(type="PackSample")],
+    ),
+)
+test_dataloader = val_dataloader

@@ -1,0 +1,1 @@
+degradation = dict(type="DirectNet", width=64, levels=4)

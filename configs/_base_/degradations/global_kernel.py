@@ -1,0 +1,1 @@
+degradation = dict(type="GlobalKernel", kernel_size=15)

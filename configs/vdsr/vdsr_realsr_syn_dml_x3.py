@@ -1,0 +1,15 @@
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/datasets/realsr_v2_and_hr.py",
+    "../_base_/backbones/vdsr.py",
+    "../_base_/tasks/super_resolution.py",
+    "../_base_/schedules/adam_300k.py",
+]
+scale = 3
+degradation = dict(
+    type="Compose",
+    parts=[
+        dict(checkpoint="work_dirs/dml_n8_realsr_x3/degradation.safetensors"),
+        dict(type="AWGN", sigma=5),
+    ],
+)

@@ -1,0 +1,111 @@
+"""The pictures of a test: what went in, what came out, what was wanted, and learned kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.evaluation import measure
+from realdeg.evaluation.protocols import Protocol
+from realdeg.utils.colour import rgb_to_y
+from realdeg.visualization import (
+    SheetRow,
+    basis_kernels,
+    comparison_sheet,
+    kernel_points,
+    weight_maps,
+)
+
+# Rows of a sheet, and the side of the crop of an HR image on which kernels are looked at.
+MOST_ROWS = 6
+CROP = 256
+
+
+def _number(prediction: Mapping[str, Any], protocol: Protocol) -> float:
+    scores = measure(
+        prediction["prediction"],
+        prediction["target"],
+        protocol,
+        ["psnr"],
+        scale=int(prediction["scale"]),
+        where=f"image '{prediction['key']}'",
+    )
+    values = scores[protocol.label("psnr")]
+    return sum(values) / len(values)
+
+
+def _shown(prediction: Mapping[str, Any]) -> Tensor:
+    return prediction.get("prediction_rgb", prediction["prediction"])
+
+
+def sheet(predictions: list[dict[str, Any]], learned: bool, protocol: Protocol, path: Path) -> Path:
+    """Draw inputs, predictions and targets side by side.
+
+    Args:
+        predictions: What the task's ``predict`` returned.
+        learned: Whether a degradation was tested (HR in, LR out) rather than a network.
+        protocol: The protocol of the PSNR below each prediction.
+        path: The picture.
+
+    Returns:
+        The path.
+    """
+    names = ("HR", "generated LR", "real LR") if learned else ("LR", "SR", "HR")
+    rows = []
+    for item in predictions:
+        source, shown, target = item["input"], _shown(item), item["target"]
+        if shown.shape[0] == 1:  # like with like
+            source, target = rgb_to_y(source), rgb_to_y(target)
+        images = dict(zip(names, (source, shown, target), strict=True))
+        rows.append(SheetRow(item["key"], images, {names[1]: _number(item, protocol)}))
+    caption = f"PSNR in dB, protocol {protocol.name}"
+    return comparison_sheet(rows, path, caption=caption)
+
+
+@torch.no_grad()
+def kernels(
+    degradation: nn.Module, hr: Tensor, folder: Path, camera: nn.Module | None = None
+) -> list[Path]:
+    """Draw what a kernel degradation has learned.
+
+    Args:
+        degradation: With ``bases`` and ``weights`` (DML) or only ``kernels_at``.
+        hr: One HR image, shape (3, H, W).
+        folder: Where the pictures go.
+        camera: The simulated truth, where there is one.
+
+    Returns:
+        The paths; none for a degradation without kernels.
+    """
+    device = next(degradation.parameters(), hr).device
+    side = CROP - CROP % 12  # a multiple of every scale
+    image = hr[None, :, :side, :side]
+    image = image[
+        ..., : image.shape[2] - image.shape[2] % 12, : image.shape[3] - image.shape[3] % 12
+    ]
+    stride = int(getattr(degradation, "stride", 1))
+    points = _points(image.shape[2] // stride, image.shape[3] // stride)
+    try:
+        found = {"learned": degradation.kernels_at(image.to(device), points)}  # type: ignore[operator]
+    except NotImplementedError:
+        return []
+    if camera is not None:
+        found["truth"] = camera.kernels_at(image, points)  # type: ignore[operator]
+    written = [kernel_points(image[0], points, found, folder / "kernels.png", scale=stride)]
+    bases = getattr(degradation, "bases", None)
+    if isinstance(bases, Tensor) and hasattr(degradation, "weights"):
+        effective = getattr(degradation, "effective_bases", lambda: bases)()
+        written.append(basis_kernels(effective, folder / "bases.png"))
+        maps = degradation.weights(image.to(device))  # type: ignore[operator]
+        written.append(weight_maps(image[0], maps, folder / "weights.png"))
+    return written
+
+
+def _points(height: int, width: int) -> list[tuple[int, int]]:
+    """Return five points: the middle and the middles of the quarters."""
+    rows, columns = (height // 4, 3 * height // 4), (width // 4, 3 * width // 4)
+    return [(height // 2, width // 2), *((row, column) for row in rows for column in columns)]

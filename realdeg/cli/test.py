@@ -1,0 +1,242 @@
+"""``realdeg test``: measure a model, and write a report in which every number has its protocol."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmengine.config import Config
+
+from realdeg.cli.common import (
+    add_config_options,
+    add_run_options,
+    check_data,
+    prepare,
+    rank,
+    world_size,
+)
+from realdeg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from realdeg.engine import RealdegRunner
+    from realdeg.evaluation import Report
+
+
+_KERNEL_ERRORS = tuple(
+    f"kernel/{name}_mean" for name in ("relative", "textured_relative", "constant_relative")
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("config", help="a config file, or a name such as dml/dml_n8_realsr_x4")
+    parser.add_argument(
+        "checkpoint",
+        nargs="?",
+        help="a training checkpoint (.pth) or exported weights (.safetensors); none for what needs"
+        " no training, such as degradation=Bicubic",
+    )
+    add_run_options(parser)
+    add_config_options(parser)
+    parser.add_argument("--no-pictures", action="store_true", help="write numbers only")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Test.
+
+    Args:
+        args: The parsed options.
+
+    Returns:
+        0.
+    """
+    processes = world_size(args.launcher)
+    cfg = prepare(args)
+    _leave_out_training(cfg)
+    if args.checkpoint is not None:
+        cfg.load_from = args.checkpoint
+    cfg.resume = False
+    from realdeg.config import inject
+    from realdeg.config.inject import naming_sibling
+    from realdeg.utils.files import ensure_writable_dir
+
+    if cfg.get("test_dataloader") is None:
+        raise ConfigError("the config has no 'test_dataloader': there is nothing to test on.")
+    cfg = inject(cfg, processes)
+    # A folder of its own: the training's log and config stay as they are.
+    folder = ensure_writable_dir(Path(cfg.work_dir) / "test")
+    cfg.work_dir = str(folder)
+    check_data(cfg, ("test_dataloader",))
+
+    from realdeg.engine import RealdegRunner
+
+    with naming_sibling(cfg):
+        runner = RealdegRunner.from_cfg(cfg)
+    try:
+        _refuse_untrained(cfg, runner)
+        predictions = _KeepPredictions.register(runner)
+        runner.test()
+        if rank() == 0:
+            report = _report(cfg, runner, args)
+            _show(report, folder)
+            if not args.no_pictures:
+                _draw(runner, predictions, folder)
+    finally:
+        runner.close()
+    return 0
+
+
+def _leave_out_training(cfg: Config) -> None:
+    """Drop what only training needs, so that its data and weights need not be there."""
+    for key in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
+        cfg[key] = None
+    for key in ("val_dataloader", "val_cfg", "val_evaluator"):
+        cfg[key] = None
+    model = cfg.get("model") or {}
+    if cfg.get("backbone") is not None and not model.get("train_degradation"):
+        cfg.degradation = None
+
+
+def _refuse_untrained(cfg: Config, runner: RealdegRunner) -> None:
+    from realdeg.engine.state import bare, component_of
+
+    found = component_of(runner.model)
+    if cfg.get("load_from") or found is None or "checkpoint" in (cfg.get(found[0]) or {}):
+        return
+    # What is frozen came from a file; what has parameters to train needs weights.
+    if any(parameter.requires_grad for parameter in bare(runner.model).parameters()):
+        raise ConfigError(
+            f"the {found[0]} {type(found[1]).__name__} is untrained, so its numbers would mean"
+            f" nothing: give a checkpoint, `realdeg test CONFIG {found[0]}.safetensors`."
+        )
+
+
+class _KeepPredictions:
+    """Holds the first predictions of a test for the pictures."""
+
+    @staticmethod
+    def register(runner: RealdegRunner) -> list[dict[str, Any]]:
+        from mmengine.hooks import Hook
+
+        from realdeg.cli.pictures import MOST_ROWS
+
+        kept: list[dict[str, Any]] = []
+
+        class Keep(Hook):
+            def after_test_iter(
+                self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+            ) -> None:
+                kept.extend((outputs or [])[: MOST_ROWS - len(kept)])
+
+        runner.register_hook(Keep())
+        return kept
+
+
+def _report(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Report:
+    from realdeg.config import config_name
+    from realdeg.engine.state import component_of
+    from realdeg.evaluation import Report
+    from realdeg.utils.component import component_hash
+
+    loop: Any = runner.test_loop
+    dataset = loop.dataloader.dataset
+    summary = dataset.summary() if hasattr(dataset, "summary") else type(dataset).__name__
+    found = component_of(runner.model)
+    facts: dict[str, Any] = {
+        "Config": args.config,
+        "Scale": f"{cfg.scale}, LR {'on the HR grid' if cfg.same_size else 'smaller than HR'}",
+        "Seed": cfg.seed,
+        "Device": str(runner.device),
+    }
+    digest, weights = None, args.checkpoint
+    if found is not None:
+        kind, module = found
+        component: Any = module
+        facts[kind.capitalize()] = getattr(component, "describe", lambda: type(module).__name__)()
+        weights = weights or (cfg.get(kind) or {}).get("checkpoint")
+        state = module.state_dict()
+        if state:  # Bicubic has no weights that could be told apart
+            digest = component_hash(type(module).__name__, component.arguments, state)
+    report = Report(
+        title=config_name(cfg.filename),
+        dataset=summary,
+        checkpoint=weights,
+        checkpoint_hash=digest,
+        sample=bool(cfg.get("sample")),
+        facts=facts,
+    )
+    for metric in loop.evaluator.metrics:
+        if hasattr(metric, "averages"):
+            report.add(metric)
+    _add_kernel_errors(report, runner, dataset)
+    return report
+
+
+def _add_kernel_errors(report: Report, runner: RealdegRunner, dataset: Any) -> None:
+    """Where the camera is simulated, its kernels are known: say how near the learned ones are."""
+    camera, degradation = _truth(runner, dataset)
+    if camera is None or degradation is None:
+        return
+    from realdeg.evaluation.kernel_error import compare_with_truth
+
+    images = {}
+    for index in range(len(dataset)):
+        item = dataset[index]
+        images[item["key"]] = item["hr"]
+    try:
+        errors = compare_with_truth(degradation, camera, images)
+    except ConfigError:  # not a field of kernels
+        return
+    report.add_scores(errors, prefix="kernel")
+
+
+def _truth(runner: RealdegRunner, dataset: Any) -> tuple[Any, Any]:
+    from realdeg.engine.state import component_of
+
+    found = component_of(runner.model)
+    degradation = found[1] if found is not None and found[0] == "degradation" else None
+    return getattr(dataset, "camera", None), degradation
+
+
+def _show(report: Report, folder: Path) -> None:
+    from realdeg.evaluation.report import SAMPLE_NOTICE, number_text
+
+    # The report has every kernel error; a terminal is better off with the telling ones.
+    shown = {
+        name: value
+        for name, value in report.averages.items()
+        if not name.startswith("kernel/") or name in _KERNEL_ERRORS
+    }
+    width = max((len(name) for name in shown), default=0)
+    print(f"\n{report.title} on {report.dataset}")
+    for name, value in shown.items():
+        print(f"  {name:<{width}}  {number_text(name, value)}")
+    for name, reason in report.missing.items():
+        print(f"  {name}: n/a, {reason}")
+    for name, meaning in report.meanings.items():
+        print(f"  {name}: {meaning}")
+    if report.sample:
+        print(f"\n{SAMPLE_NOTICE}")
+    for path in report.write(folder):
+        print(f"wrote {path}")
+
+
+def _draw(runner: RealdegRunner, predictions: list[dict[str, Any]], folder: Path) -> None:
+    from realdeg.cli.pictures import kernels, sheet
+    from realdeg.evaluation.protocols import get_protocol
+
+    loop: Any = runner.test_loop
+    protocols = [
+        metric.protocol for metric in loop.evaluator.metrics if hasattr(metric, "protocol")
+    ]
+    camera, degradation = _truth(runner, loop.dataloader.dataset)
+    written: list[Path] = []
+    if predictions:
+        protocol = protocols[0] if protocols else get_protocol("realsr-official")
+        path = folder / "comparison.png"
+        written.append(sheet(predictions, degradation is not None, protocol, path))
+    if degradation is not None and predictions:
+        written += kernels(degradation, predictions[0]["input"], folder, camera)
+    for path in written:
+        print(f"wrote {path}")

@@ -1,0 +1,148 @@
+"""Read a config file: find it, merge its bases and the command line, and check it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from realdeg.config.merge import apply_options, replacing_types
+from realdeg.config.paths import config_name, find_config
+from realdeg.config.validate import check_keys, validate
+from realdeg.errors import ConfigError, RealdegError
+from realdeg.registry import load_plugins
+
+logger = logging.getLogger(__name__)
+
+
+def load_config(
+    path_or_name: str | os.PathLike[str],
+    options: Mapping[str, Any] | None = None,
+    sample: bool = False,
+    *,
+    check: bool = True,
+) -> Config:
+    """Load a config, ready for ``inject``.
+
+    A changed ``type`` replaces its dict, in ``_base_`` and in ``options``; the log names what was
+    dropped. Nothing is built and no data is read.
+
+    Args:
+        path_or_name: A file, or the name of a recipe such as ``dml/dml_n8_realsr_x4``.
+        options: Dotted keys and values laid over the file, as ``--cfg-options`` gives them.
+        sample: Put the built-in sample in place of all data and shorten the schedule; options
+            still win.
+        check: Also look up every type and argument, which imports torch.
+
+    Returns:
+        The merged config; ``filename`` is the file's path.
+
+    Raises:
+        ConfigError: If the file is not found or broken, or names something unknown.
+    """
+    file = find_config(path_or_name)
+    cfg = _read(str(file))
+    options = dict(options or {})
+    iterations = (cfg.get("train_cfg") or {}).get("max_iters", 0)
+    apply_options(cfg, options)
+    check_keys(cfg)
+    spell_out_components(cfg)
+    _import_custom(cfg)
+    if not check and not sample:
+        return cfg
+    load_plugins()
+    if sample or cfg.get("sample"):
+        from realdeg.config.sample import use_sample
+
+        # The recipe itself is checked first, so that a typing error in it does not go unseen.
+        validate(cfg)
+        use_sample(cfg, config_name(file), options, iterations)
+        apply_options(cfg, options)
+        spell_out_components(cfg)
+    if check:
+        validate(cfg)
+    return cfg
+
+
+def spell_out_components(cfg: Config) -> None:
+    """Write a component that was given as a path or a name as the dict it stands for.
+
+    Args:
+        cfg: The config, changed in place.
+
+    Raises:
+        ConfigError: If it is neither a dict, a path, a name nor None.
+    """
+    for key in ("degradation", "backbone"):
+        value = cfg.get(key)
+        if value is None or isinstance(value, Mapping):
+            continue
+        if not isinstance(value, str | os.PathLike):
+            raise ConfigError(
+                f"'{key}' is {value!r}, wanted dict(type=...), dict(checkpoint='x.safetensors'),"
+                " the path of such a file, or a registered name."
+            )
+        text = str(value)
+        is_file = os.sep in text or "." in text
+        cfg[key] = {"checkpoint": text} if is_file else {"type": text}
+
+
+def _read(file: str) -> Config:
+    try:
+        with replacing_types():
+            cfg = Config.fromfile(file, import_custom_modules=False, lazy_import=False)
+        # `test_dataloader = val_dataloader` in a file is one object; later changes are to one.
+        object.__setattr__(cfg, "_cfg_dict", _unshared(cfg._cfg_dict))
+        return cfg
+    except RealdegError:
+        raise
+    except SyntaxError as error:
+        raise ConfigError(
+            f"{error.filename or file}, line {error.lineno}: {error.msg}; a config is plain Python."
+        ) from error
+    except KeyError as error:
+        text = str(error.args[0]) if error.args else str(error)
+        if "Duplicate key" in text:
+            raise ConfigError(
+                f"two files of the _base_ list of {file} (or of one below it) set the same key"
+                f" ({text.rsplit(':', 1)[-1].strip()}): keep one of them, or set the key in the"
+                " file itself, where a changed type replaces the dict."
+            ) from error
+        raise ConfigError(f"{file} cannot be read: the key {error} is missing.") from error
+    except Exception as error:  # a config is a program: it may raise anything
+        raise ConfigError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _unshared(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ConfigDict({key: _unshared(item) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return type(value)(_unshared(item) for item in value)
+    return value
+
+
+def _import_custom(cfg: Config) -> None:
+    """Import what ``custom_imports`` names, so that its components are registered."""
+    custom = cfg.get("custom_imports")
+    if not custom:
+        return
+    if not isinstance(custom, Mapping) or "imports" not in custom:
+        raise ConfigError(
+            f"'custom_imports' is {custom!r}, wanted dict(imports=['your_package.module'])."
+        )
+    imports = custom["imports"]
+    for name in [imports] if isinstance(imports, str) else imports:
+        try:
+            import_module(name)
+        except Exception as error:  # a stranger's module may raise anything
+            if custom.get("allow_failed_imports"):
+                logger.warning("custom_imports: %s is left out (%s)", name, error)
+                continue
+            raise ConfigError(
+                f"custom_imports names '{name}', which cannot be imported:"
+                f" {type(error).__name__}: {error}. Is its folder on PYTHONPATH?"
+            ) from error

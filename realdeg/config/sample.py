@@ -1,0 +1,128 @@
+"""``--sample``: any recipe on the pictures that come with realdeg, in minutes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from realdeg.config.places import look_up
+from realdeg.registry import DATASETS
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How small a sample run is made."""
+
+    patch_size: int
+    batch_size: int
+    max_iters: int
+    val_interval: int
+    log_interval: int
+
+
+# A recipe of the paper's size needs seconds for an iteration on two CPU cores.
+LARGE = Limits(patch_size=48, batch_size=4, max_iters=40, val_interval=40, log_interval=10)
+# One whose own schedule is short was made for a CPU, and may come a little further.
+SMALL = Limits(patch_size=96, batch_size=4, max_iters=400, val_interval=200, log_interval=50)
+_SHORT_SCHEDULE = 10_000
+_TOP = "!" * 78
+
+
+def use_sample(
+    cfg: Config, name: str, options: Mapping[str, Any], max_iters: int | None = None
+) -> None:
+    """Put the built-in sample in place of a recipe's data, and shorten its schedule.
+
+    The recipe's geometry, transforms, components, task and metrics stay.
+
+    Args:
+        cfg: A valid config, changed in place.
+        name: The recipe's name, for the log.
+        options: The command line's values, which are laid over the result again by the caller;
+            named in the log.
+        max_iters: The schedule that the file itself has, which tells how large a recipe it is;
+            None takes the config's.
+    """
+    changes: list[str] = []
+    schedule = cfg.get("train_cfg") or {}
+    iterations = schedule.get("max_iters", 0) if max_iters is None else max_iters
+    limits = LARGE if iterations > _SHORT_SCHEDULE else SMALL
+    for key in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        loader = cfg.get(key)
+        if loader is None:
+            continue
+        train = key == "train_dataloader"
+        split = "train" if train else "test"
+        before = _names(loader["dataset"])
+        loader["dataset"] = _replaced(loader["dataset"], split, limits)
+        changes.append(f"{key}: {before} -> the sample's {split} pictures")
+        loader["num_workers"] = 0
+        loader.pop("persistent_workers", None)
+        loader.pop("prefetch_factor", None)
+        if train:
+            _lower(loader, "batch_size", limits.batch_size, key, changes)
+    _lower(schedule, "max_iters", limits.max_iters, "train_cfg", changes)
+    _lower(schedule, "val_interval", limits.val_interval, "train_cfg", changes)
+    hooks = cfg.get("default_hooks") or {}
+    if hooks.get("logger"):
+        _lower(hooks["logger"], "interval", limits.log_interval, "default_hooks.logger", changes)
+    cfg["sample"] = True
+    won = [key for key in options if key.startswith(("train_", "val_", "test_"))]
+    if won:
+        changes.append(f"from the command line, over all of this: {', '.join(won)}")
+    lines = [f"SAMPLE RUN of {name}: it shows that the recipe runs, and says nothing about it."]
+    logger.warning("%s\n%s\n%s", _TOP, "\n  ".join(lines + changes), _TOP)
+
+
+def _lower(holder: Any, key: str, most: int, place: str, changes: list[str]) -> None:
+    value = holder.get(key)
+    if isinstance(value, int) and value > most:
+        holder[key] = most
+        changes.append(f"{place}.{key}: {value} -> {most}")
+
+
+def _names(dataset: Mapping[str, Any]) -> str:
+    inner = dataset.get("datasets")
+    if inner:
+        return " + ".join(_names(item) for item in inner)
+    return str(dataset.get("type"))
+
+
+def _replaced(dataset: Mapping[str, Any], split: str, limits: Limits) -> ConfigDict:
+    """Return the sample in place of a data set; a mixture stays a mixture."""
+    if dataset.get("datasets"):
+        kept = ConfigDict(dataset)
+        kept["datasets"] = [_replaced(item, split, limits) for item in dataset["datasets"]]
+        return kept
+    sample = ConfigDict(type="SampleDataset", split=split, mode=_mode(dataset))
+    if "transforms" in dataset:
+        sample["transforms"] = [_small(item, limits) for item in dataset["transforms"] or []]
+    return sample
+
+
+def _mode(dataset: Mapping[str, Any]) -> str:
+    """Say whether a data set holds pairs or HR images alone."""
+    from realdeg.datasets import HRFolderDataset
+
+    if dataset["type"] == "SampleDataset":
+        return str(dataset.get("mode", "pairs"))
+    found = look_up(DATASETS, dataset["type"], "dataset")
+    steps = [item.get("type") for item in dataset.get("transforms") or []]
+    alone = isinstance(found, type) and issubclass(found, HRFolderDataset)
+    # Both of these refuse a pair.
+    return "hr" if alone or "Degrade" in steps or "DownsampleHR" in steps else "pairs"
+
+
+def _small(transform: Any, limits: Limits) -> Any:
+    if not isinstance(transform, Mapping):
+        return transform
+    small = ConfigDict(transform)
+    if isinstance(small.get("patch_size"), int) and small["patch_size"] > limits.patch_size:
+        small["patch_size"] = limits.patch_size
+    return small

@@ -1,0 +1,82 @@
+"""What arguments a component takes, seen through ``**kwargs``."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+_FOREIGN = ("torch", "mmengine", "mmcv")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The named arguments of a class or function."""
+
+    names: tuple[str, ...]
+    """Every argument that has a name, the class's own first."""
+    required: tuple[str, ...]
+    """Those of the class's own signature that have no default."""
+    open: bool
+    """Whether arguments beyond these cannot be ruled out."""
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+
+def _foreign(component: Any) -> bool:
+    return str(getattr(component, "__module__", "")).split(".")[0] in _FOREIGN
+
+
+def _parameters(function: Any) -> tuple[list[inspect.Parameter], bool]:
+    """Return the named parameters, and whether ``**kwargs`` follows them."""
+    parameters = list(inspect.signature(function).parameters.values())
+    named = [
+        item
+        for item in parameters
+        if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY) and item.name != "self"
+    ]
+    return named, any(item.kind is item.VAR_KEYWORD for item in parameters)
+
+
+def arguments_of(component: Any) -> Arguments:
+    """Return the arguments that a registered class or function takes.
+
+    A ``**kwargs`` is followed into the base classes, in the order Python resolves them.
+
+    Args:
+        component: What a registry returned.
+
+    Returns:
+        Its arguments. ``open`` for what cannot be looked into: a function with ``**kwargs``, and
+        torch's and mmengine's classes with ``**kwargs``.
+    """
+    if not inspect.isclass(component):
+        try:
+            named, more = _parameters(component)
+        except (TypeError, ValueError):  # a builtin without a signature
+            return Arguments((), (), open=True)
+        return Arguments(tuple(p.name for p in named), _required(named), more)
+    names: list[str] = []
+    required: tuple[str, ...] | None = None
+    for base in component.__mro__:
+        if "__init__" not in base.__dict__ or base is object:
+            continue
+        try:
+            named, more = _parameters(base.__dict__["__init__"])
+        except (TypeError, ValueError):
+            return Arguments(tuple(names), required or (), open=True)
+        names += [item.name for item in named if item.name not in names]
+        if required is None:
+            required = _required(named)
+        if not more:
+            break
+        if _foreign(base):
+            # nn.Module's own **kwargs is a refusal in disguise: it takes nothing.
+            module = base.__name__ == "Module" and base.__module__.startswith("torch.")
+            return Arguments(tuple(names), required, open=not module)
+    return Arguments(tuple(names), required or (), open=False)
+
+
+def _required(named: list[inspect.Parameter]) -> tuple[str, ...]:
+    return tuple(item.name for item in named if item.default is item.empty)

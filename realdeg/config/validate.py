@@ -1,0 +1,162 @@
+"""Refuse what a config cannot mean, before any data is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from realdeg.config.places import TOP_LEVEL, look_up, registry_at
+from realdeg.config.signature import arguments_of
+from realdeg.errors import ConfigError, nearest
+from realdeg.registry import BACKBONES, DEGRADATIONS, LOSSES, METRICS
+
+# Not arguments of the component, but words of the config.
+_WORDS = ("type", "_scope_", "_delete_")
+# mmengine's own keys of a data loader; the rest goes to torch's DataLoader.
+_LOADER = (
+    "dataset",
+    "sampler",
+    "batch_sampler",
+    "collate_fn",
+    "worker_init_fn",
+    "num_batch_per_epoch",
+)
+# Keys that mmengine takes out before it builds what stands at a place.
+_TAKEN_OUT = {
+    "optim_wrapper": ("constructor", "paramwise_cfg"),
+    "param_scheduler": ("convert_to_iter_based",),
+    "default_hooks": ("priority",),
+    "custom_hooks": ("priority",),
+}
+# Said once at the top level and handed out from there.
+_ONCE = ("degradation", "backbone", "scale", "same_size")
+_FIRST = ("degradation", "backbone", "model")
+_MUST_HAVE_TYPE = ("model", "dataset", "degradation", "backbone", "transforms", "metrics", "parts")
+
+
+def check_keys(cfg: Mapping[str, Any]) -> None:
+    """Refuse unknown top-level keys; needs no torch.
+
+    Args:
+        cfg: The merged config.
+
+    Raises:
+        ConfigError: Naming the key and the nearest known one.
+    """
+    for key in cfg:
+        if key not in TOP_LEVEL:
+            raise ConfigError(
+                f"unknown top-level key '{key}' in the config.{nearest(key, list(TOP_LEVEL))}"
+                " A helper variable of a config file is named with two leading underscores."
+            )
+    for key, kinds, wanted in (
+        ("scale", (int,), "a whole number such as 4"),
+        ("same_size", (bool,), "True (LR on the HR grid) or False"),
+        ("seed", (int,), "a whole number"),
+    ):
+        value = cfg.get(key)
+        if value is not None and (
+            not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
+        ):
+            raise ConfigError(f"'{key}' is {value!r}, wanted {wanted}.")
+    if cfg.get("scale") is not None and cfg["scale"] < 1:
+        raise ConfigError(f"'scale' is {cfg['scale']}, wanted 1 or more.")
+    model = cfg.get("model")
+    for key in _ONCE:
+        if isinstance(model, Mapping) and key in model:
+            raise ConfigError(
+                f"'model.{key}' is said once, at the top level: write `{key}=...` there."
+            )
+
+
+def validate(cfg: Mapping[str, Any]) -> None:
+    """Refuse unknown keys, types and arguments anywhere in a config.
+
+    Args:
+        cfg: The merged config.
+
+    Raises:
+        ConfigError: Naming the key, its place and the nearest valid name.
+    """
+    check_keys(cfg)
+    # Mistakes are likeliest where people change things, and these import the least.
+    for key in sorted(cfg, key=lambda key: key not in _FIRST):
+        value = cfg[key]
+        if key.endswith("_dataloader"):
+            _check_loader(value, key)
+        elif key.endswith("_evaluator") and not (isinstance(value, Mapping) and "metrics" in value):
+            _walk(value, key, METRICS)  # mmengine wraps bare metrics in an Evaluator
+        else:
+            _walk(value, key, TOP_LEVEL[key])
+
+
+def _check_loader(loader: Any, place: str) -> None:
+    if loader is None:
+        return
+    if not isinstance(loader, Mapping):
+        raise ConfigError(f"'{place}' is {loader!r}, wanted a dict with a dataset.")
+    from torch.utils.data import DataLoader
+
+    known = (*_LOADER, *arguments_of(DataLoader).names)
+    for key, value in loader.items():
+        if key not in known:
+            raise ConfigError(f"unknown key '{place}.{key}'.{nearest(key, known)}")
+        _walk(value, f"{place}.{key}", registry_at(key, None))
+    if "dataset" not in loader:
+        raise ConfigError(f"'{place}' has no dataset.")
+
+
+def _walk(value: Any, place: str, registry: Any) -> None:
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _walk(item, f"{place}.{index}", registry)
+        return
+    if not isinstance(value, Mapping):
+        return
+    if "type" in value and registry is not None:
+        component = look_up(registry, value["type"], place)
+        _check_arguments(value, component, place, registry)
+    elif "checkpoint" in value and registry in (BACKBONES, DEGRADATIONS):
+        _check_alone(value, place)
+    else:
+        _check_type_present(value, place)
+    for key, item in value.items():
+        _walk(item, f"{place}.{key}", registry_at(key, registry))
+
+
+def _check_alone(value: Mapping[str, Any], place: str) -> None:
+    others = sorted(key for key in value if key != "checkpoint")
+    if others:
+        raise ConfigError(
+            f"'{place}' has {', '.join(others)} beside 'checkpoint', but a file of weights says"
+            " itself what it is: remove them, or name a type instead of the file."
+        )
+
+
+def _check_type_present(value: Mapping[str, Any], place: str) -> None:
+    names = [part for part in place.split(".") if not part.isdigit()]
+    is_hook = names[0].endswith("_hooks") and place.count(".") == 1
+    if names[-1] in _MUST_HAVE_TYPE or is_hook:
+        or_file = " or checkpoint" if names[-1] in ("degradation", "backbone", "parts") else ""
+        found = ", ".join(sorted(value)) or "nothing"
+        raise ConfigError(f"'{place}' has no type{or_file}: it holds {found}.")
+
+
+def _check_arguments(value: Mapping[str, Any], component: Any, place: str, registry: Any) -> None:
+    known = arguments_of(component)
+    if known.open:
+        return
+    name = getattr(component, "__name__", str(component))
+    words = (*_WORDS, *_TAKEN_OUT.get(place.split(".")[0], ()))
+    if registry is BACKBONES:
+        words = (*words, "checkpoint")  # weights of a named type; other files describe themselves
+    if registry is LOSSES:
+        words = (*words, "name")  # the name of a term of WeightedLoss
+    for key in value:
+        if key in words or key in known:
+            continue
+        names = list(known.names)
+        raise ConfigError(
+            f"{name} takes no argument '{key}' (at '{place}.{key}').{nearest(key, names)}"
+            f" It takes: {', '.join(names) or 'none'}."
+        )

@@ -1,0 +1,87 @@
+"""Every recipe loads, is valid, runs on the sample, and takes any degradation."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from realdeg.config import apply_options, inject, list_configs, load_config, validate
+from realdeg.config.sample import use_sample
+from realdeg.config.weights import degradations_in
+from realdeg.degradations import DML, build_degradation
+from realdeg.registry import list_degradations
+
+TINY = {
+    "DML": dict(width=4, levels=1, num_kernels=2, kernel_size=5),
+    "DirectNet": dict(width=4, levels=1),
+    "DirectKPN": dict(width=4, levels=1, kernel_size=5),
+    "GlobalKernel": dict(kernel_size=5),
+    "Compose": dict(parts=[dict(type="Bicubic"), dict(type="AWGN")]),
+}
+
+
+def make_weights(cfg):
+    """Put untaught weights wherever a recipe takes a learned degradation from."""
+    for _, item in degradations_in(cfg.get("degradation"), "degradation"):
+        file = Path(item.get("checkpoint", __file__))
+        if not file.exists():
+            dml = DML(cfg.scale, cfg.same_size, **TINY["DML"])
+            dml.mark_trained()
+            dml.save(file)
+
+
+def test_every_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in list_configs():
+        cfg = load_config(name)
+        make_weights(cfg)
+        inject(cfg)
+        use_sample(cfg, name, {})
+        validate(cfg)
+        ready = inject(cfg)
+        stem, _, scale = name.removesuffix("_cpu").rpartition("_x")
+        assert ready.model.scale == int(scale), name
+        assert ready.same_size == ("v3" not in stem), name
+
+
+def test_the_papers_settings():
+    cfg = load_config("dml/dml_n16_realsr_x2")
+    assert cfg.train_dataloader.batch_size == 16 and cfg.train_cfg.max_iters == 100_000
+    crop, flip, _ = cfg.train_dataloader.dataset.transforms
+    assert crop.patch_size == 192
+    assert (flip.horizontal, flip.vertical, flip.transpose) == (True, True, False)
+    assert cfg.optim_wrapper.optimizer == dict(type="Adam", lr=1e-4, betas=(0.9, 0.999))
+    assert cfg.get("param_scheduler") is None
+    assert (cfg.degradation.num_kernels, cfg.degradation.kernel_size) == (16, 15)
+    vdsr, rcan = (load_config(f"{name}/{name}_realsr_syn_dml_x4") for name in ("vdsr", "rcan"))
+    assert vdsr.train_cfg.max_iters == rcan.train_cfg.max_iters == 300_000
+    assert (vdsr.train_dataloader.batch_size, rcan.train_dataloader.batch_size) == (16, 2)
+    assert vdsr.degradation.parts[1] == dict(type="AWGN", sigma=5)
+
+
+def test_any_degradation_takes_the_place_of_any_other():
+    recipe = load_config("dml/dml_n8_realsr_x2").to_dict()
+    for first, second in itertools.permutations(list_degradations(), 2):
+        cfg = Config(recipe | dict(degradation=dict(type=first, **TINY.get(first, {}))))
+        arguments = TINY.get(second, {})
+        options = {f"degradation.{key}": value for key, value in arguments.items()}
+        apply_options(cfg, {"degradation.type": second, **options})
+        assert cfg.degradation == dict(type=second, **arguments)
+        validate(cfg)
+
+
+@pytest.mark.parametrize("name", list_degradations())
+def test_any_degradation_takes_the_place_by_a_base(tmp_path, name):
+    lines = [
+        "_base_ = 'realdeg::dml/dml_n8_realsr_x2.py'",
+        f"degradation = dict(type='{name}', **{TINY.get(name, {})!r})",
+    ]
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    ready = inject(load_config(tmp_path / "mine.py"))
+    built = build_degradation(ready.model.degradation.to_dict(), scale=2, same_size=True)
+    assert type(built).__name__ == name
+    with torch.no_grad():
+        assert built(torch.rand(1, 3, 32, 32), seeds=[1]).shape == (1, 3, 32, 32)
+    assert all(place for place, _ in degradations_in(ready.degradation, "degradation"))

@@ -1,0 +1,112 @@
+import sys
+
+import pytest
+
+from realdeg.config import load_config
+from realdeg.errors import ConfigError
+
+
+def load(**changes):
+    return load_config(
+        "dml/dml_n8_realsr_x4", {key.replace("__", "."): value for key, value in changes.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (dict(degredation__type="DML"), "unknown top-level key 'degredation'.*'degradation'"),
+        (dict(degradation__num_kernel=4), "DML.*'degradation.num_kernel'.*'num_kernels'"),
+        (dict(degradation__type="DLM"), "'DLM' at 'degradation.type': searched.*'DML'"),
+        (dict(train_dataloader__batchsize=4), "'train_dataloader.batchsize'.*'batch_size'"),
+        (dict(train_dataloader__dataset__versio=4), "RealSRDataset.*dataset.versio'.*'version'"),
+        (
+            dict(train_dataloader__dataset__transforms__1__type="Flp"),
+            "'train_dataloader.dataset.transforms.1.type'.*'Flip'",
+        ),
+        (dict(train_dataloader__dataset__transforms__0__size=4), "transforms.0.size'"),
+        (dict(train_dataloader__sampler__type="Sampler"), "sampler.*'train_dataloader.sampler"),
+        (dict(val_evaluator__metrics__0__protocl="rgb"), "metrics.0.protocl'.*'protocol'"),
+        (dict(val_evaluator__metrics__0__type="ImageQ"), "metrics.0.type'.*'ImageQuality'"),
+        (dict(train_cfg__max_iter=4), "'train_cfg.max_iter'.*'max_iters'"),
+        (dict(train_cfg__type="IterLoop"), "'train_cfg.type'"),
+        (dict(optim_wrapper__optimizer__type="Adm"), "'optim_wrapper.optimizer.type'.*'Adam'"),
+        (dict(optim_wrapper__optimizer__rate=1), "Adam.*'optim_wrapper.optimizer.rate'"),
+        (dict(default_hooks__logger__intervall=1), "ProgressHook.*'interval'"),
+        (dict(default_hooks__other__interval=1), "'default_hooks.other' has no type"),
+        (dict(model__loss__type="MSE"), "'model.loss.type'.*'MSELoss'"),
+        (dict(model__loss__wieght=1), "MSELoss.*'weight'"),
+        (dict(model__scale=4), "'model.scale' is said once"),
+        (dict(model__type="Degradation.Learning"), "'model.type'"),
+        (dict(scale="four"), "'scale' is 'four'"),
+        (dict(scale=True), "'scale' is True"),
+        (dict(scale=0), "1 or more"),
+        (dict(same_size="yes"), "'same_size' is 'yes'"),
+        (dict(degradation__type=3), "'degradation.type' is 3"),
+        (dict(degradation=3), "'degradation' is 3"),
+        (dict(degradation__checkpoint="a.safetensors", degradation__width=3), "beside"),
+    ],
+)
+def test_refused_before_any_data_is_read(changes, said):
+    with pytest.raises(ConfigError, match=said):
+        load(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(degradation="Bicubic"),
+        dict(degradation="some/file.safetensors"),
+        dict(degradation=None, model__border=3),
+        dict(optim_wrapper__optimizer__type="SGD", optim_wrapper__optimizer__lr=0.1),
+        dict(optim_wrapper__paramwise_cfg=dict(custom_keys={})),
+        dict(param_scheduler=[dict(type="MultiStepLR", milestones=[3])]),
+        dict(custom_hooks=[dict(type="EMAHook", momentum=0.1, priority=1)]),
+        dict(visualizer=dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")])),
+        dict(model__loss=dict(type="WeightedLoss", terms=[dict(type="L1Loss", name="loss_a")])),
+        dict(val_evaluator=[dict(type="ImageQuality")]),
+        dict(val_evaluator=dict(type="ImageQuality", protocol="rgb", _delete_=True)),
+    ],
+)
+def test_accepted(changes):
+    load(**changes)
+
+
+def test_a_components_arguments_are_found_through_kwargs():
+    from realdeg.config.signature import arguments_of
+    from realdeg.degradations import AWGN, DML
+
+    class Mine(DML):
+        def __init__(self, extra, **kwargs):
+            super().__init__(**kwargs)
+
+    found = arguments_of(Mine)
+    assert "extra" in found and "num_kernels" in found and not found.open
+    assert found.required == ("extra",) and found.names[0] == "extra"
+    assert arguments_of(AWGN).required == ()
+    assert arguments_of(lambda **kwargs: None).open
+
+
+def test_custom_imports(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_mine_for_config.py").write_text(
+        "from realdeg.degradations import Degradation\n"
+        "from realdeg.registry import DEGRADATIONS\n"
+        "@DEGRADATIONS.register_module(force=True)\n"
+        "class OfMineForConfig(Degradation):\n"
+        "    def __init__(self, strength=1, **kwargs):\n"
+        "        super().__init__(**kwargs)\n"
+    )
+    imports = dict(custom_imports=dict(imports="of_mine_for_config"))
+    load(**imports, degradation__type="OfMineForConfig", degradation__strength=2)
+    with pytest.raises(ConfigError, match="no argument 'strngth'.*'strength'"):
+        load(**imports, degradation__type="OfMineForConfig", degradation__strngth=2)
+    (tmp_path / "broken_for_config.py").write_text("1 / 0\n")
+    with pytest.raises(ConfigError, match="'broken_for_config'.*ZeroDivisionError"):
+        load(custom_imports=dict(imports=["broken_for_config"]))
+    with pytest.raises(ConfigError, match="wanted dict"):
+        load(custom_imports="broken_for_config")
+    from realdeg.registry import DEGRADATIONS
+
+    DEGRADATIONS.module_dict.pop("OfMineForConfig")
+    sys.modules.pop("of_mine_for_config")
