@@ -99,7 +99,6 @@ def _run(args: argparse.Namespace, row: Row, seed: int) -> dict[str, float]:
         options += [
             f"train_cfg.max_iters={args.iters}",
             f"train_cfg.val_interval={args.iters}",
-            f"param_scheduler.T_max={args.iters}",
             f"default_hooks.checkpoint.interval={args.iters}",
             "train_dataloader.num_workers=0",
             "train_dataloader.persistent_workers=False",

@@ -22,6 +22,7 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry as MMEngineRegistry
 
 from realdeg.errors import ConfigError, nearest
+from realdeg.utils.signature import check_arguments
 
 SCOPE = "realdeg"
 PLUGIN_GROUP = "realdeg.plugins"
@@ -48,7 +49,10 @@ class Registry(MMEngineRegistry):
         Raises:
             ConfigError: If nothing is registered under that name.
         """
-        found = self.get(name)
+        try:
+            found = self.get(name)
+        except (RuntimeError, ImportError):  # mmengine's answer to a dotted name of no module
+            found = None
         if found is None:
             known = self.names()
             at = f" at '{place}'" if place else ""
@@ -72,12 +76,12 @@ class Registry(MMEngineRegistry):
             The component.
 
         Raises:
-            ConfigError: If ``type`` is missing or unknown.
+            ConfigError: If ``type`` is missing or unknown, or the type takes no such argument.
         """
         if not isinstance(cfg, dict) or "type" not in cfg:
             raise ConfigError(f"a {self.name} is built from a dict with a 'type', got {cfg!r}.")
         if isinstance(cfg["type"], str):
-            self.require(cfg["type"])
+            check_arguments(self.require(cfg["type"]), cfg)
         return super().build(cfg, *args, **kwargs)
 
 

@@ -11,10 +11,10 @@ from mmengine.config import Config
 
 from realdeg.config.paths import config_name, sibling
 from realdeg.config.places import look_up, registry_at
-from realdeg.config.signature import Arguments, arguments_of
 from realdeg.config.weights import check_degradation
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES, DATA_SAMPLERS, DATASETS, DEGRADATIONS, TASKS, TRANSFORMS
+from realdeg.utils.signature import Arguments, arguments_of
 
 _GEOMETRY = ("scale", "same_size")
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -47,6 +47,7 @@ def inject(cfg: Config, world_size: int = 1) -> Config:
             if cfg.get(key) is not None:
                 _inject_loader(cfg, key)
     _divide_batch(cfg, world_size)
+    _end_schedules(cfg)
     return cfg
 
 
@@ -170,6 +171,14 @@ def _divide_batch(cfg: Config, world_size: int) -> None:
             f" divide by {world_size} processes: choose a multiple of {world_size}."
         )
     loader["batch_size"] = total // world_size
+
+
+def _end_schedules(cfg: Config) -> None:
+    """Let a cosine end with the run, so that a shorter ``max_iters`` is all there is to say."""
+    schedules = cfg.get("param_scheduler")
+    for schedule in schedules if isinstance(schedules, list) else [schedules]:
+        if schedule and str(schedule.get("type", "")).startswith("CosineAnnealing"):
+            schedule.setdefault("T_max", (cfg.get("train_cfg") or {}).get("max_iters"))
 
 
 def _check_required(value: Mapping[str, Any], takes: Arguments, place: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from realdeg.config.places import TOP_LEVEL, look_up, registry_at
-from realdeg.config.signature import arguments_of
 from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES, DEGRADATIONS, LOSSES, METRICS
+from realdeg.utils.signature import arguments_of, check_arguments
 
 # Not arguments of the component, but words of the config.
 _WORDS = ("type", "_scope_", "_delete_")
@@ -143,20 +143,9 @@ def _check_type_present(value: Mapping[str, Any], place: str) -> None:
 
 
 def _check_arguments(value: Mapping[str, Any], component: Any, place: str, registry: Any) -> None:
-    known = arguments_of(component)
-    if known.open:
-        return
-    name = getattr(component, "__name__", str(component))
     words = (*_WORDS, *_TAKEN_OUT.get(place.split(".")[0], ()))
     if registry is BACKBONES:
         words = (*words, "checkpoint")  # weights of a named type; other files describe themselves
     if registry is LOSSES:
         words = (*words, "name")  # the name of a term of WeightedLoss
-    for key in value:
-        if key in words or key in known:
-            continue
-        names = list(known.names)
-        raise ConfigError(
-            f"{name} takes no argument '{key}' (at '{place}.{key}').{nearest(key, names)}"
-            f" It takes: {', '.join(names) or 'none'}."
-        )
+    check_arguments(component, value, place, words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from realdeg.datasets.base import ImageDataset, TransformLike
@@ -18,6 +19,8 @@ class HRFolderDataset(ImageDataset):
     Args:
         folder: One folder or several, absolute or below ``data_root``.
         recursive: Whether to look into folders as well.
+        pattern: Shell-style pattern of the file names, such as ``"*_HR.png"`` where HR and LR
+            share a folder.
         min_size: The least height and width in pixels; None asks the transforms (the patch).
         too_small: ``refuse`` names smaller images in :meth:`check`; ``skip`` leaves them out and
             counts them in the summary. Nothing is padded.
@@ -38,6 +41,7 @@ class HRFolderDataset(ImageDataset):
         self,
         folder: str | Path | Sequence[str | Path],
         recursive: bool = False,
+        pattern: str = "*",
         min_size: int | None = None,
         too_small: str = "refuse",
         *,
@@ -56,6 +60,7 @@ class HRFolderDataset(ImageDataset):
         given = [folder] if isinstance(folder, str | Path) else list(folder)
         self.folders = [resolve(one, data_root) for one in given]
         self.recursive = recursive
+        self.pattern = pattern
         self.min_size = min_size
         self.too_small = too_small
         super().__init__(
@@ -81,10 +86,11 @@ class HRFolderDataset(ImageDataset):
             # Several folders may hold the same names.
             prefix = f"{number}-{folder.name}/" if len(self.folders) > 1 else ""
             for name, file in list_images(found, self.recursive).items():
-                records.append(Record(prefix + name, file))
+                if fnmatchcase(file.name, self.pattern):
+                    records.append(Record(prefix + name, file))
         places = ", ".join(str(folder) for folder in self.folders)
         if not records:
-            raise DataError(f"{self.label}: no images in {places}.")
+            raise DataError(f"{self.label}: no images named {self.pattern} in {places}.")
         if self.too_small == "skip":
             large = [record for record in records if self._is_large(record.hr)]
             if len(large) < len(records):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from realdeg.degradations.base import Degradation
-from realdeg.errors import CheckpointError, ConfigError, GeometryError, nearest
+from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.component import load_state, read_component
 
@@ -57,8 +56,6 @@ def build_degradation(
             cfg[name] = value
     if "type" not in cfg:
         raise ConfigError(f"a degradation needs a 'type' or a 'checkpoint', got {sorted(cfg)}.")
-    if isinstance(cfg["type"], str):
-        _check_arguments(DEGRADATIONS.require(cfg["type"]), cfg)
     return DEGRADATIONS.build(cfg)
 
 
@@ -89,15 +86,3 @@ def _check_geometry(
             f" same_size={degradation.same_size}; asked for are scale {asked[0]},"
             f" same_size={asked[1]}. Take a config (or train a degradation) of the same geometry."
         )
-
-
-def _check_arguments(cls: type, cfg: Mapping[str, Any]) -> None:
-    parameters = inspect.signature(cls).parameters
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return
-    for key in cfg:
-        if key != "type" and key not in parameters:
-            raise ConfigError(
-                f"{cfg['type']} has no argument '{key}'; it takes {', '.join(parameters)}."
-                f"{nearest(key, list(parameters))}"
-            )

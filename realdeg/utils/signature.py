@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from realdeg.errors import ConfigError, nearest
 
 _FOREIGN = ("torch", "mmengine", "mmcv")
 
@@ -80,3 +83,31 @@ def arguments_of(component: Any) -> Arguments:
 
 def _required(named: list[inspect.Parameter]) -> tuple[str, ...]:
     return tuple(item.name for item in named if item.default is item.empty)
+
+
+def check_arguments(
+    component: Any, settings: Mapping[str, Any], place: str = "", also: Collection[str] = ()
+) -> None:
+    """Refuse an argument that a component does not take.
+
+    Args:
+        component: What a registry returned.
+        settings: Its config; ``type`` and keys that begin with an underscore are not arguments.
+        place: Where in the config it stands, for the message.
+        also: Further keys that somebody else takes out.
+
+    Raises:
+        ConfigError: Naming the first argument that is unknown, its place and the nearest one.
+    """
+    known = arguments_of(component)
+    if known.open:
+        return
+    for key in settings:
+        if key in known or key in also or key == "type" or str(key).startswith("_"):
+            continue
+        at = f" (at '{place}.{key}')" if place else ""
+        raise ConfigError(
+            f"{getattr(component, '__name__', component)} takes no argument '{key}'{at}."
+            f"{nearest(str(key), list(known.names))}"
+            f" It takes: {', '.join(known.names) or 'none'}."
+        )

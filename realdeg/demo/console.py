@@ -1,0 +1,99 @@
+"""What the demo prints: numbered steps, results, and a bar while something is trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Advance = Callable[[int, float], None]
+
+
+class Steps:
+    """Headings with numbers and the time since the start.
+
+    Args:
+        total: How many steps there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.console = Console(highlight=False, soft_wrap=True)
+        self._start = time.monotonic()
+
+    def heading(self, text: str) -> None:
+        """Begin a step."""
+        self.done += 1
+        seconds = int(time.monotonic() - self._start)
+        self.console.print(
+            f"\n[bold]Step {self.done} of {self.total}: {text}[/bold]"
+            f"  [dim]{seconds // 60}:{seconds % 60:02d}[/dim]"
+        )
+
+    def say(self, text: str) -> None:
+        """Print a result."""
+        self.console.print(f"  {text}", markup=False)
+
+    @contextmanager
+    def bar(self, text: str, total: int) -> Iterator[Advance]:
+        """Show a bar; where there is no terminal, a line at every quarter.
+
+        Args:
+            text: What is going on.
+            total: The number of iterations.
+
+        Yields:
+            Called with the iterations done and the loss.
+        """
+        if not self.console.is_terminal:
+            yield lambda done, loss: self._line(text, done, total, loss)
+            return
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[loss]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console) as progress:
+            task = progress.add_task(text, total=total, loss="")
+            yield lambda done, loss: progress.update(task, completed=done, loss=f"loss {loss:.2e}")
+
+    def _line(self, text: str, done: int, total: int, loss: float) -> None:
+        if done * 4 // total > (done - 1) * 4 // total:
+            self.say(f"{text}: {done} of {total}, loss {loss:.2e}")
+
+
+class AdvanceHook(Hook):
+    """Tells the bar how far training has come.
+
+    Args:
+        advance: Called with the iterations done and the loss.
+    """
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._loss: float | None = None
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None
+    ) -> None:
+        """Report one iteration."""
+        loss = outputs["loss"].item() if isinstance(outputs, dict) else float("nan")
+        # Losses of single batches differ too much to show a trend.
+        self._loss = loss if self._loss is None else 0.95 * self._loss + 0.05 * loss
+        self._advance(runner.iter + 1, self._loss)
