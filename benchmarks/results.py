@@ -2,8 +2,9 @@
 
     python benchmarks/results.py degradations_ntire19 --data data --iters 600 --seeds 0 1 2
 
-Every run is an ordinary ``tools/train.py`` of a config that ships, in a process of its own with
-one thread. A run that has finished is not repeated, so the command can be stopped and started.
+Every run is an ordinary ``tools/train.py`` and ``tools/test.py`` of a config that ships, in
+processes of their own with one thread. A run that has finished is not repeated, so the command can
+be stopped and started.
 """
 
 from __future__ import annotations
@@ -30,32 +31,60 @@ class Row:
     config: str
     options: tuple[str, ...] = ()
     iterated: bool = True
+    tests: tuple[tuple[str, tuple[str, ...]], ...] = (("", ()),)
+    """Name and options of every test set."""
+
+
+# The paper's weights: independent sigmoids, bases whose sums are free.
+_FREE = ("degradation.activation=sigmoid", "degradation.renormalise=False")
 
 
 def _degradations(data: str) -> list[Row]:
     dml = f"dml/dml_n8_{data}_x4_cpu"
-    rows = [Row("GlobalKernel", f"global_kernel/global_kernel_{data}_x4", iterated=False)]
-    rows += [
-        Row("DML 8, Gaussian bank", dml),
+    rows = [
+        Row("GlobalKernel", f"global_kernel/global_kernel_{data}_x4", iterated=False),
+        Row("DML 8, Gaussian bank, sums kept at 1", dml),
+        Row("DML 8, Gaussian bank", dml, _FREE),
         Row("DirectNet", f"direct_net/direct_net_{data}_x4_cpu"),
         Row("DirectKPN", f"direct_kpn/direct_kpn_{data}_x4_cpu"),
-        Row("DML 4, Gaussian bank", dml, ("degradation.num_kernels=4",)),
-        Row("DML 16, Gaussian bank", dml, ("degradation.num_kernels=16",)),
     ]
-    rows += [
-        Row(
-            f"DML {n}, literal start",
-            dml,
-            (f"degradation.num_kernels={n}", "degradation.init=random"),
-        )
-        for n in (8, 4, 16)
-    ]
+    for n in (4, 16):
+        number = f"degradation.num_kernels={n}"
+        rows.append(Row(f"DML {n}, Gaussian bank", dml, (number, *_FREE)))
+    for n in (8, 4, 16):
+        options = (f"degradation.num_kernels={n}", "degradation.init=random", *_FREE)
+        rows.append(Row(f"DML {n}, literal start", dml, options))
+    return rows
+
+
+_CITY100 = tuple(
+    f"test_dataloader.dataset.{setting}"
+    for setting in ("type=City100Dataset", "camera=iPhoneX", "ids=51-56")
+)
+_SR_METRICS = ("test_evaluator.metrics.0.metrics=[psnr,ssim,gmsd]",)
+
+
+def _networks(data: str) -> list[Row]:
+    tests = [("", _SR_METRICS)]
+    if data == "ntire19":
+        tests.append(("City100 ", (*_SR_METRICS, *_CITY100)))
+    rows = []
+    for label, name in (
+        ("HR + bicubic", "bicubic"),
+        ("real pairs", "real"),
+        ("Syn-DML", "syn_dml"),
+        ("real + Syn-DML", "real_syn_dml"),
+    ):
+        options = ("degradation.parts.0.checkpoint={camera}",) if "syn" in name else ()
+        rows.append(Row(label, f"vdsr/vdsr_{data}_{name}_x4_cpu", options, tests=tuple(tests)))
     return rows
 
 
 TABLES = {
     "degradations_ntire19": _degradations("ntire19"),
     "degradations_realsrv3crops": _degradations("realsrv3crops"),
+    "networks_ntire19": _networks("ntire19"),
+    "networks_realsrv3crops": _networks("realsrv3crops"),
 }
 
 
@@ -67,9 +96,11 @@ def main() -> int:
     parser.add_argument("--iters", type=int, default=600)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="runs at the same time")
+    parser.add_argument("--only", default="", help="rows whose label holds this text")
+    parser.add_argument("--camera", help="the DML weights that Syn-DML uses")
     parser.add_argument("--out", type=Path, default=Path("work_dirs/results"))
     args = parser.parse_args()
-    rows = TABLES[args.table]
+    rows = [row for row in TABLES[args.table] if args.only in row.label]
     jobs = [
         (row, seed) for row in rows for seed in (args.seeds if row.iterated else args.seeds[:1])
     ]
@@ -91,40 +122,39 @@ def main() -> int:
 def _run(args: argparse.Namespace, row: Row, seed: int) -> dict[str, float]:
     name = row.label.lower().replace(",", "").replace(" ", "_")
     work_dir = args.out / args.table / f"{name}_{args.iters}_seed{seed}"
-    found = _last_validation(work_dir)
-    if found is not None:
-        return found
-    options = [f"data_root={args.data}", *row.options]
+    common = [f"data_root={args.data}", *(o.format(camera=args.camera) for o in row.options)]
+    options = list(common)
     if row.iterated:
         options += [
             f"train_cfg.max_iters={args.iters}",
             f"train_cfg.val_interval={args.iters}",
             f"default_hooks.checkpoint.interval={args.iters}",
             "train_dataloader.num_workers=0",
-            "train_dataloader.persistent_workers=False",
         ]
-    command = [sys.executable, str(ROOT / "tools" / "train.py"), row.config]
-    command += ["--work-dir", str(work_dir), "--seed", str(seed), "--cfg-options", *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    found = _last_validation(work_dir)
-    if done.returncode or found is None:
-        raise SystemExit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    # The exported weights are written last, so their presence says that training came to its end.
+    weights = next(iter(work_dir.glob("*.safetensors")), None)
+    if weights is None:
+        _tool("train.py", row.config, work_dir, options, "--seed", str(seed))
+        weights = next(iter(work_dir.glob("*.safetensors")))
+    found: dict[str, float] = {}
+    for test, more in row.tests:
+        folder = work_dir / f"test_{test.strip() or 'own'}"
+        report = folder / "test" / "report.json"
+        if not report.is_file():
+            _tool("test.py", row.config, folder, [*common, *more], str(weights))
+        means = json.loads(report.read_text())["mean"]
+        found.update({test + key: entry for key, entry in means.items()})
     print(f"{row.label}, seed {seed}: {found}", file=sys.stderr, flush=True)
     return found
 
 
-def _last_validation(work_dir: Path) -> dict[str, float] | None:
-    # The exported weights are written last, so their presence says that the run came to its end.
-    if not (work_dir / "degradation.safetensors").is_file():
-        return None
-    latest = None
-    for file in sorted(work_dir.glob("*/vis_data/scalars.json")):
-        for line in file.read_text().splitlines():
-            record = json.loads(line)
-            if any(key.startswith("val/") for key in record):
-                latest = {k[4:]: v for k, v in record.items() if k.startswith("val/")}
-    return latest
+def _tool(tool: str, config: str, work_dir: Path, options: list[str], *more: str) -> None:
+    command = [sys.executable, str(ROOT / "tools" / tool), config, *more]
+    command += ["--work-dir", str(work_dir), "--cfg-options", *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,17 @@ class ConfigError(RealdegError):
 
 
 class GeometryError(RealdegError):
-    """Scale or grid (``same_size``) of data, degradation and backbone differ."""
+    """Scale or grid (``same_size``) of data, degradation and backbone differ.
+
+    Args:
+        message: The sentence.
+        fits: The ``(scale, same_size)`` that would fit, where it is known; the recipe of that
+            geometry is then named.
+    """
+
+    def __init__(self, message: str, fits: tuple[int, bool] | None = None) -> None:
+        super().__init__(message)
+        self.fits = fits
 
 
 class DataError(RealdegError):

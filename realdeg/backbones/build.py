@@ -80,7 +80,8 @@ def _from_file(path: str | os.PathLike[str], scale: int | None, same_size: bool 
             raise GeometryError(
                 f"the {file.type} in {path} was trained with {name}={stored} and {name}={asked} is"
                 f" asked for: set {name}={stored}, or name the type beside the checkpoint to"
-                " start another geometry from these weights."
+                " start another geometry from these weights.",
+                fits=(int(file.arguments["scale"]), bool(file.arguments["same_size"])),
             )
     backbone = _construct(file.type, file.arguments, str(path))
     load_state(backbone, file.state, str(path))

@@ -8,29 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from realdeg.cli.options import OptionsAction
 from realdeg.errors import ConfigError
-
-
-class OptionsAction(DictAction):
-    """mmengine's ``KEY=VALUE`` action, with a sentence instead of a traceback."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        """Add the given pairs to the namespace's dict."""
-        for pair in values or []:
-            if "=" not in pair or pair.startswith("="):
-                parser.error(f"{option_string} wants KEY=VALUE, got '{pair}'")
-        try:
-            super().__call__(parser, namespace, values, option_string)
-        except AssertionError as error:
-            parser.error(f"{option_string}: {error}")
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -127,6 +108,35 @@ def prepare(args: argparse.Namespace) -> Config:
     elif not cfg.get("work_dir"):
         cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename).stem)
     return cfg
+
+
+_TOGETHER = (
+    ("train_dataloader", "train_cfg", "optim_wrapper"),
+    ("val_dataloader", "val_cfg", "val_evaluator"),
+    ("test_dataloader", "test_cfg", "test_evaluator"),
+)
+
+
+def check_complete(cfg: Config) -> None:
+    """Refuse a config that has only some of what a training, a validation or a test needs.
+
+    Args:
+        cfg: The config.
+
+    Raises:
+        ConfigError: Naming what is there and what is not.
+    """
+    closed_form = (cfg.get("train_cfg") or {}).get("type") == "ClosedFormLoop"
+    for keys in _TOGETHER:
+        missing = [key for key in keys if cfg.get(key) is None]
+        if closed_form and missing == ["optim_wrapper"]:
+            continue
+        if missing and len(missing) < len(keys):
+            there = [key for key in keys if key not in missing]
+            raise ConfigError(
+                f"the config sets {' and '.join(there)}, but not {' and '.join(missing)}: they"
+                " belong together; set all three, or all to None."
+            )
 
 
 def check_data(cfg: Config, keys: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from realdeg.cli.common import OptionsAction
+from realdeg.cli.options import OptionsAction
 
 if TYPE_CHECKING:
     from realdeg.apis.folder import Summary

@@ -65,6 +65,8 @@ def _one(resolver: SuperResolver, source: Path, target: Path, overwrite: bool) -
     from realdeg.errors import DataError, OutputError
     from realdeg.utils.image import IMAGE_SUFFIXES, read_image, write_image
 
+    if not source.exists():
+        raise DataError(f"there is no image or folder {source}.")
     if target.is_dir():
         target = target / (source.stem + ".png")
     # Before the work, not after it.

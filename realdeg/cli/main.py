@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import sys
 import traceback
@@ -25,6 +26,8 @@ COMMANDS = {
 }
 # 'list' and 'test' would shadow a builtin's and a test runner's name as modules.
 _MODULES = {"list": "listing"}
+# Wherever a disk turns out to be full, it is nothing that we can mend.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -65,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if word in COMMANDS), None)
+    args = None
     try:
         args = build_parser(command).parse_args(words)
         with _notes_to_stderr():
@@ -79,6 +83,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `realdeg list | head`
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            traceback.print_exc()
+            return 1
+        where = error.filename or getattr(args, "work_dir", None) or "the results"
+        print(
+            f"error: cannot write {where}: {error.strerror}. What was saved before is kept; free"
+            " some space or choose another place.",
+            file=sys.stderr,
+        )
+        return 2
     except Exception:
         traceback.print_exc()
         return 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from realdeg.evaluation import measure
 from realdeg.evaluation.protocols import Protocol
@@ -82,13 +83,9 @@ def kernels(
         The paths; none for a degradation without kernels.
     """
     device = next(degradation.parameters(), hr).device
-    side = CROP - CROP % 12  # a multiple of every scale
-    image = hr[None, :, :side, :side]
-    image = image[
-        ..., : image.shape[2] - image.shape[2] % 12, : image.shape[3] - image.shape[3] % 12
-    ]
+    image = _middle(hr[None], CROP)
     stride = int(getattr(degradation, "stride", 1))
-    points = _points(image.shape[2] // stride, image.shape[3] // stride)
+    points = _points(image, stride)
     try:
         found = {"learned": degradation.kernels_at(image.to(device), points)}  # type: ignore[operator]
     except NotImplementedError:
@@ -105,7 +102,29 @@ def kernels(
     return written
 
 
-def _points(height: int, width: int) -> list[tuple[int, int]]:
-    """Return five points: the middle and the middles of the quarters."""
-    rows, columns = (height // 4, 3 * height // 4), (width // 4, 3 * width // 4)
-    return [(height // 2, width // 2), *((row, column) for row in rows for column in columns)]
+def _middle(image: Tensor, side: int) -> Tensor:
+    """Cut the middle out, its sides divisible by every scale."""
+    height, width = (min(size, side) // 12 * 12 for size in image.shape[2:])
+    top, left = (image.shape[2] - height) // 2, (image.shape[3] - width) // 2
+    return image[..., top : top + height, left : left + width]
+
+
+def _points(image: Tensor, stride: int) -> list[tuple[int, int]]:
+    """Return the strongest edge of each quarter and the flattest place, as LR pixels.
+
+    Kernels that follow content differ there or nowhere.
+    """
+    luma = avg_pool2d(rgb_to_y(image), stride)
+    energy = (luma[..., 1:, :-1] - luma[..., :-1, :-1]) ** 2
+    energy = energy + (luma[..., :-1, 1:] - luma[..., :-1, :-1]) ** 2
+    reach = 5
+    energy = avg_pool2d(energy, reach, stride=1)[0, 0]
+    rows, columns = energy.shape[0] // 2, energy.shape[1] // 2
+    points = []
+    for top in (0, rows):
+        for left in (0, columns):
+            quarter = energy[top : top + rows, left : left + columns]
+            row, column = divmod(int(quarter.argmax()), columns)
+            points.append((top + row + reach // 2, left + column + reach // 2))
+    row, column = divmod(int(energy.argmin()), energy.shape[1])
+    return [*points, (row + reach // 2, column + reach // 2)]

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from realdeg.cli.common import (
     add_config_options,
     add_run_options,
+    check_complete,
     check_data,
     prepare,
     rank,
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     if cfg.get("test_dataloader") is None:
         raise ConfigError("the config has no 'test_dataloader': there is nothing to test on.")
+    check_complete(cfg)
     cfg = inject(cfg, processes)
     # A folder of its own: the training's log and config stay as they are.
     folder = ensure_writable_dir(Path(cfg.work_dir) / "test")
@@ -76,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         _refuse_untrained(cfg, runner)
         predictions = _KeepPredictions.register(runner)
-        runner.test()
+        with naming_sibling(cfg):
+            runner.test()
         if rank() == 0:
             report = _report(cfg, runner, args)
             _show(report, folder)

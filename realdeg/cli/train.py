@@ -11,6 +11,7 @@ from mmengine.config import Config
 from realdeg.cli.common import (
     add_config_options,
     add_run_options,
+    check_complete,
     check_data,
     prepare,
     world_size,
@@ -53,6 +54,9 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.config import inject
     from realdeg.utils.files import ensure_writable_dir
 
+    check_complete(cfg)
+    if cfg.get("train_dataloader") is None:
+        raise ConfigError("the config has no 'train_dataloader': there is nothing to train on.")
     cfg = inject(cfg, processes)
     work_dir = ensure_writable_dir(cfg.work_dir)
     if cfg.get("sample"):
@@ -66,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         runner = RealdegRunner.from_cfg(cfg)
     try:
         _refuse_idle(cfg, runner)
-        runner.train()
+        with naming_sibling(cfg):
+            runner.train()
     finally:
         runner.close()
     for file in sorted(work_dir.glob("*.safetensors")):

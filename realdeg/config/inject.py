@@ -219,12 +219,13 @@ def naming_sibling(cfg: Config) -> Iterator[None]:
         if not cfg.filename or not isinstance(scale, int) or same_size is None:
             raise
         name = config_name(cfg.filename)
-        # The recipe as it stands in its file, and its twin on the other grid.
-        for fits in (not same_size, same_size):
-            other = sibling(name, same_size=fits, scale=scale)
+        # Where nobody knows what fits: the twin on the other grid, and the recipe of its file.
+        candidates = [error.fits] if error.fits else [(scale, not same_size), (scale, same_size)]
+        for fitting, grid in candidates:
+            other = sibling(name, same_size=grid, scale=fitting)
             if other is not None and other not in str(error):
                 raise GeometryError(
-                    f"{error} The recipe like this one with same_size={fits} at scale {scale} is"
+                    f"{error} The recipe like this one with same_size={grid} at scale {fitting} is"
                     f" '{other}'."
                 ) from error
         raise

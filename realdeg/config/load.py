@@ -101,8 +101,11 @@ def _read(file: str) -> Config:
     except RealdegError:
         raise
     except SyntaxError as error:
+        # mmengine reports on a temporary copy, of this file or of one it inherits from.
+        cause = error.__context__ if isinstance(error.__context__, SyntaxError) else error
         raise ConfigError(
-            f"{error.filename or file}, line {error.lineno}: {error.msg}; a config is plain Python."
+            f"{file}, or a file of its _base_, cannot be read: line {cause.lineno}, {cause.msg}."
+            " A config is plain Python."
         ) from error
     except KeyError as error:
         text = str(error.args[0]) if error.args else str(error)
@@ -138,11 +141,14 @@ def _import_custom(cfg: Config) -> None:
     for name in [imports] if isinstance(imports, str) else imports:
         try:
             import_module(name)
-        except Exception as error:  # a stranger's module may raise anything
+        # A stranger's module may raise anything, SystemExit included.
+        except (Exception, SystemExit) as error:
             if custom.get("allow_failed_imports"):
                 logger.warning("custom_imports: %s is left out (%s)", name, error)
                 continue
+            absent = isinstance(error, ModuleNotFoundError) and error.name == name.split(".")[0]
+            hint = " Is its folder on PYTHONPATH?" if absent else ""
             raise ConfigError(
                 f"custom_imports names '{name}', which cannot be imported:"
-                f" {type(error).__name__}: {error}. Is its folder on PYTHONPATH?"
+                f" {type(error).__name__}: {error}.{hint}"
             ) from error

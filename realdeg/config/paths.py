@@ -72,6 +72,9 @@ def find_config(path_or_name: str | os.PathLike[str]) -> Path:
         hint = " Did you mean " + " or ".join(f"'{match}'" for match in matches) + "?"
     elif not hint:
         hint = nearest(short, [candidate.rsplit("/", 1)[-1] for candidate in known])
+    if not hint:
+        folders = sorted({candidate.split("/")[0] for candidate in known})
+        hint = f" Names begin with {'/, '.join(folders)}/."
     raise ConfigError(
         f"no config '{path_or_name}': neither a file nor a name below {root}.{hint}"
         " `realdeg list configs` shows all."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from realdeg.config.places import TOP_LEVEL, look_up, registry_at
+from realdeg.config.places import TOP_LEVEL, VALUES, look_up, registry_at
 from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES, DEGRADATIONS, LOSSES, METRICS
+from realdeg.utils.annotations import argument_fault, fault
 from realdeg.utils.signature import arguments_of, check_arguments
 
 # Not arguments of the component, but words of the config.
@@ -32,6 +33,11 @@ _TAKEN_OUT = {
 _ONCE = ("degradation", "backbone", "scale", "same_size")
 _FIRST = ("degradation", "backbone", "model")
 _MUST_HAVE_TYPE = ("model", "dataset", "degradation", "backbone", "transforms", "metrics", "parts")
+# A name alone does not do there.
+_MUST_BE_DICT = (
+    *("dataset", "datasets", "transforms", "metrics"),
+    *("loss", "losses", "optimizer", "sampler", "collate_fn"),
+)
 
 
 def check_keys(cfg: Mapping[str, Any]) -> None:
@@ -59,6 +65,14 @@ def check_keys(cfg: Mapping[str, Any]) -> None:
             not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
         ):
             raise ConfigError(f"'{key}' is {value!r}, wanted {wanted}.")
+    for place, wanted in VALUES.items():
+        key, _, below = place.partition(".")
+        value = cfg.get(key)
+        if below:
+            value = value.get(below) if isinstance(value, Mapping) else None
+        wrong = None if value is None else fault(value, wanted)
+        if wrong:
+            raise ConfigError(f"'{place}' {wrong}.")
     if cfg.get("scale") is not None and cfg["scale"] < 1:
         raise ConfigError(f"'scale' is {cfg['scale']}, wanted 1 or more.")
     model = cfg.get("model")
@@ -101,8 +115,13 @@ def _check_loader(loader: Any, place: str) -> None:
     for key, value in loader.items():
         if key not in known:
             raise ConfigError(f"unknown key '{place}.{key}'.{nearest(key, known)}")
+        wrong = None if key in _LOADER else argument_fault(DataLoader, key, value)
+        if key == "num_workers" and isinstance(value, int) and value < 0:
+            wrong = f"is {value}, wanted 0 or more"
+        if wrong:
+            raise ConfigError(f"'{place}.{key}' {wrong}.")
         _walk(value, f"{place}.{key}", registry_at(key, None))
-    if "dataset" not in loader:
+    if loader.get("dataset") is None:
         raise ConfigError(f"'{place}' has no dataset.")
 
 
@@ -112,6 +131,10 @@ def _walk(value: Any, place: str, registry: Any) -> None:
             _walk(item, f"{place}.{index}", registry)
         return
     if not isinstance(value, Mapping):
+        # A metric may be named in a list of names.
+        plain = int | float if _name(place) == "metrics" else int | float | str
+        if isinstance(value, plain) and (_name(place) in _MUST_BE_DICT or _is_hook(place)):
+            raise ConfigError(f"'{place}' is {value!r}, wanted a dict with a type.")
         return
     if "type" in value and registry is not None:
         component = look_up(registry, value["type"], place)
@@ -133,11 +156,19 @@ def _check_alone(value: Mapping[str, Any], place: str) -> None:
         )
 
 
+def _name(place: str) -> str:
+    """Return the last key of a place that is no number in a list."""
+    return next(part for part in reversed(place.split(".")) if not part.isdigit())
+
+
+def _is_hook(place: str) -> bool:
+    return place.split(".")[0].endswith("_hooks") and place.count(".") == 1
+
+
 def _check_type_present(value: Mapping[str, Any], place: str) -> None:
-    names = [part for part in place.split(".") if not part.isdigit()]
-    is_hook = names[0].endswith("_hooks") and place.count(".") == 1
-    if names[-1] in _MUST_HAVE_TYPE or is_hook:
-        or_file = " or checkpoint" if names[-1] in ("degradation", "backbone", "parts") else ""
+    name = _name(place)
+    if name in _MUST_HAVE_TYPE or _is_hook(place):
+        or_file = " or checkpoint" if name in ("degradation", "backbone", "parts") else ""
         found = ", ".join(sorted(value)) or "nothing"
         raise ConfigError(f"'{place}' has no type{or_file}: it holds {found}.")
 

@@ -73,7 +73,8 @@ def _check_file(cfg: Mapping[str, Any], file: Path, place: str) -> None:
         if stored is not None and asked is not None and stored != asked:
             raise GeometryError(
                 f"'{place}': {file} was learned with {key}={stored}, and this config has"
-                f" {key}={asked}. Take the weights or the config of the other geometry."
+                f" {key}={asked}. Take the weights or the config of the other geometry.",
+                fits=(arguments.get("scale", cfg["scale"]), arguments.get("same_size", False)),
             )
     if meta.get("sample") and not cfg.get("sample"):
         raise ConfigError(

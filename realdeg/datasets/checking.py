@@ -132,7 +132,8 @@ def refuse_geometry(
         raise GeometryError(
             f"{where}: these pairs are of equal size: use same_size=True"
             f" (RealSR V1/V2, version=1 or 2; configs such as dml_n8_realsr_x{scale}), not"
-            f" same_size=False (RealSR V3; ..._realsrv3_x{scale})."
+            f" same_size=False (RealSR V3; ..._realsrv3_x{scale}).",
+            fits=(scale, True),
         )
     ratios = {hr[0] // lr[0] for hr, lr in pairs}
     ratio = ratios.pop()
@@ -140,7 +141,8 @@ def refuse_geometry(
         raise GeometryError(
             f"{where}: HR is {ratio} times the size of LR in these pairs: use same_size=False,"
             f" scale={ratio} (RealSR V3, version=3; configs such as dml_n8_realsrv3_x{ratio}), not"
-            f" same_size={same_size}, scale={scale}."
+            f" same_size={same_size}, scale={scale}.",
+            fits=(ratio, False),
         )
 
 

@@ -126,6 +126,13 @@ class RealSRDataset(ImageDataset):
             if below is None:
                 present = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
                 advice = ""
+                scales = [int(folder) for folder in present if folder.isdigit()]
+                if name == str(self.scale) and scales:
+                    raise GeometryError(
+                        f"{self.label}: {folder} holds no pairs of scale {name}, but of"
+                        f" {', '.join(map(str, scales))}.",
+                        fits=(scales[-1], self.same_size),
+                    )
                 if name == camera:
                     advice = " To do without this camera, leave it out of cameras."
                 raise DataError(

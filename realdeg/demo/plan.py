@@ -37,7 +37,7 @@ class Plan:
 
     learn_iterations: int = 600
     learn_patch: int = 96
-    train_iterations: int = 1200
+    train_iterations: int = 1500
     train_patch: int = 48
     batch: int = 8
     degradation: dict[str, Any] = field(default_factory=lambda: dict(width=16, levels=3))

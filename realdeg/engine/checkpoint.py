@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If it is missing, truncated or unreadable, or holds more than data.
     """
+    if path.is_dir():
+        raise CheckpointError(
+            f"{path} is a folder, not a checkpoint: {_offered(path)}. To go on with the newest one"
+            f" in it: --work-dir {path} --resume."
+        )
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}: the file does not exist.")
+        raise CheckpointError(
+            f"no checkpoint at {path}: the file does not exist; {_offered(path.parent)}."
+        )
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, about pickles that it then refuses
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         with open(path, "rb") as stream:
             pickled = stream.read(1) in (b"P", b"\x80")  # a zip of torch's, or a bare pickle
@@ -178,7 +188,15 @@ def _first_line(error: BaseException) -> str:
 
 def _unreadable(path: Path, error: BaseException) -> CheckpointError:
     size = path.stat().st_size
-    reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    if size == 0:
+        return CheckpointError(f"{path} is truncated to 0 bytes: take another one.")
+    reason = next(iter(str(error).strip().splitlines()), "").partition(". ")[0][:160].rstrip(".")
+    more = f" ({reason})" if " " in reason else ""
     return CheckpointError(
-        f"{path} ({size} bytes) is truncated or no checkpoint: {reason[:160].rstrip('.')}."
+        f"{path} ({size} bytes) is truncated or no checkpoint{more}: take another one."
     )
+
+
+def _offered(folder: Path) -> str:
+    names = [file.name for file in find_checkpoints(folder)] if folder.is_dir() else []
+    return f"{folder} holds {', '.join(names[:3]) or 'none'}"

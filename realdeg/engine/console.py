@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 # mmengine's six warnings that realdeg has no child of the optimiser and other registries.
@@ -42,19 +45,31 @@ def quieten(logger: logging.Logger) -> ConsoleFilter:
     """Make a runner's logger quiet on the console.
 
     Args:
-        logger: The runner's logger; its file handlers are left alone.
+        logger: The runner's logger; its file handlers get every message.
 
     Returns:
         The filter; set ``quiet = False`` once training begins.
     """
     console = ConsoleFilter()
     for handler in logger.handlers:
-        if isinstance(handler, logging.StreamHandler) and not isinstance(
-            handler, logging.FileHandler
-        ):
+        if isinstance(handler, logging.FileHandler):
+            # Otherwise logging prints a traceback for every line that a full disk refuses.
+            handler.handleError = partial(_leave_out, logger, handler)  # type: ignore[method-assign]
+        elif isinstance(handler, logging.StreamHandler):
             handler.setFormatter(ConsoleFormatter())
             handler.addFilter(console)
     return console
+
+
+def _leave_out(
+    logger: logging.Logger, handler: logging.FileHandler, record: logging.LogRecord
+) -> None:
+    """Go on without a log file that cannot be written; what must be written will say so itself."""
+    error = sys.exc_info()[1]
+    logger.removeHandler(handler)
+    with suppress(OSError):
+        handler.close()
+    logger.warning("the log file %s ends here: %s", handler.baseFilename, error)
 
 
 def say(logger: logging.Logger, message: str, *args: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from mmengine.dist import master_only
 
 from realdeg.engine.checkpoint import newest_readable, read_checkpoint, write_checkpoint
 from realdeg.engine.state import bare, collect_state, component_of, restore_training
-from realdeg.errors import CheckpointError
-from realdeg.utils.component import load_state, read_component
+from realdeg.errors import CheckpointError, GeometryError
+from realdeg.utils.component import load_state, plain, read_component
 
 _COMPONENT_SUFFIX = ".safetensors"
 
@@ -58,6 +58,11 @@ class LoadsCheckpoints:
         for sentence in skipped:
             self.logger.warning("skipped: %s", sentence)
         if self._resume and self._training:
+            if path.suffix == _COMPONENT_SUFFIX:
+                raise CheckpointError(
+                    f"{path} holds weights but no training state: resume from an iter_N.pth, or"
+                    f" start anew from the weights with load_from={path}."
+                )
             self._restore(path, state or read_checkpoint(path))
         else:
             self._load_weights(path, state)
@@ -84,9 +89,15 @@ class LoadsCheckpoints:
 
     def _restore(self, path: Path, state: dict[str, Any]) -> None:
         if "meta" not in state or "state_dict" not in state:
-            raise CheckpointError(f"{path} is no training checkpoint: start with load_from=... .")
+            raise CheckpointError(
+                f"{path} is no training checkpoint: resume from an iter_N.pth, or start anew from"
+                f" its weights with load_from={path}."
+            )
+        note = self._differing_arguments(state["meta"], path)
         self.call_hook("after_load_checkpoint", checkpoint=state)
         load_state(bare(self.model), state["state_dict"], str(path))
+        if note:
+            self.logger.warning(note)
         iteration = int(state["meta"]["iter"])
         self.train_loop._iter = iteration
         seed = state["meta"].get("seed")
@@ -130,17 +141,49 @@ class LoadsCheckpoints:
             component, file = component_of(model), read_component(path)
             if component is None or component[0] != file.kind:
                 wanted = component[0] if component else "no component"
-                raise CheckpointError(f"{path} holds a {file.kind}, the task trains {wanted}.")
+                raise CheckpointError(
+                    f"{path} holds a {file.kind}, but the task of this config works with"
+                    f" {wanted}: take other weights or another config."
+                )
+            note = self._differing_arguments({"component": {"arguments": file.arguments}}, path)
             load_state(component[1], file.state, str(path))
             state = {"state_dict": dict(model.state_dict()), "meta": file.meta}
-        elif state is None:
-            state = read_checkpoint(path)
+        else:
+            state = read_checkpoint(path) if state is None else state
             state = state if "state_dict" in state else {"state_dict": state, "meta": {}}
+            note = self._differing_arguments(state.get("meta"), path)
         self.call_hook("after_load_checkpoint", checkpoint=state)
         load_state(model, state["state_dict"], str(path))
+        if note:
+            self.logger.warning(note)
         self._has_loaded = True
         self.say("loaded %s", path)
         return state
+
+    def _differing_arguments(self, meta: Any, path: Path) -> str:
+        """Refuse weights of another geometry; return a sentence on other arguments that differ.
+
+        Weights that are only a start for another training may be of any geometry.
+        """
+        found = component_of(self.model)
+        component = meta.get("component") if isinstance(meta, Mapping) else None
+        stored = component.get("arguments") if isinstance(component, Mapping) else None
+        if found is None or not isinstance(stored, Mapping):
+            return ""
+        try:
+            own = plain(dict(getattr(found[1], "arguments", {})))
+        except TypeError:  # built from objects rather than from a config
+            return ""
+        differ = [key for key in stored if key in own and plain(stored[key]) != own[key]]
+        text = ", ".join(f"{key}={stored[key]!r} instead of {own[key]!r}" for key in differ)
+        start = self._training and not self._resume
+        if not start and {"scale", "same_size"} & set(differ):
+            raise GeometryError(
+                f"the {found[0]} in {path} was trained with {text}: take the weights or the config"
+                " of the other geometry.",
+                fits=(stored.get("scale", own.get("scale")), stored.get("same_size", False)),
+            )
+        return f"the {found[0]} in {path} was trained with {text}" if text else ""
 
     @master_only
     def save_checkpoint(

@@ -259,6 +259,7 @@ def plain_errors(loader: DataLoader) -> Iterator[Any]:
 
     Raises:
         RealdegError: As a worker raised it, without the worker's traceback as text.
+        DataError: If a worker was killed.
     """
     iterator = iter(loader)
     while True:
@@ -270,4 +271,12 @@ def plain_errors(loader: DataLoader) -> Iterator[Any]:
             # torch re-raises with the worker's whole traceback as the message.
             sentence = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
             raise type(error)(sentence) from error
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker (pid"):
+                raise
+            # Killed from outside, nearly always by a machine that is short of memory.
+            raise DataError(
+                f"{str(error).splitlines()[0].rstrip('.')}. Where memory or shared memory is"
+                " short, lower num_workers, batch_size or cache_mb."
+            ) from error
         yield batch

@@ -154,9 +154,16 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         if self.cfg._cfg_dict:
             self.logger.info("Config:\n%s", self.cfg.pretty_text)
 
-    @master_only
     def dump_config(self) -> None:
-        """Write the merged config into the work dir."""
+        """Write nothing yet: mmengine asks before it is known whether the run can begin."""
+
+    def load_or_resume(self) -> None:
+        """Load what the config asks for; then the work dir's config is this run's."""
+        super().load_or_resume()
+        self._write_config()
+
+    @master_only
+    def _write_config(self) -> None:
         name = os.path.basename(self.cfg.filename) if self.cfg.filename else f"{self.timestamp}.py"
         target = Path(self.work_dir) / Path(name).with_suffix(".py")
         with atomic_path(target) as temporary:
@@ -241,7 +248,10 @@ class RealdegRunner(LoadsCheckpoints, Runner):
                     f"optim_wrapper of type {optim_wrapper['type']} has no optimizer: add"
                     " optimizer=dict(type='Adam', lr=1e-4). A changed type drops the former keys."
                 )
-        return super().build_optim_wrapper(optim_wrapper)
+        try:
+            return super().build_optim_wrapper(optim_wrapper)
+        except (ValueError, TypeError, AssertionError) as error:  # how torch and mmengine refuse
+            raise ConfigError(f"'optim_wrapper' cannot be built: {error}") from error
 
     def _build_param_scheduler(self, scheduler: Any, optim_wrapper: OptimWrapper) -> list[Any]:
         schedulers = scheduler if isinstance(scheduler, list | tuple) else [scheduler]
@@ -253,7 +263,10 @@ class RealdegRunner(LoadsCheckpoints, Runner):
                     # mmengine's default counts epochs, of which an iteration loop has one.
                     item.setdefault("by_epoch", False)
             prepared.append(item)
-        return super()._build_param_scheduler(prepared, optim_wrapper)
+        try:
+            return super()._build_param_scheduler(prepared, optim_wrapper)
+        except (ValueError, TypeError, AssertionError) as error:
+            raise ConfigError(f"'param_scheduler' cannot be built: {error}") from error
 
     def build_test_loop(self, loop: Any) -> Any:
         """Build the loop of ``test()``.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realdeg.errors import ConfigError, nearest
+from realdeg.utils.annotations import argument_fault
 
 _FOREIGN = ("torch", "mmengine", "mmcv")
 
@@ -88,7 +89,7 @@ def _required(named: list[inspect.Parameter]) -> tuple[str, ...]:
 def check_arguments(
     component: Any, settings: Mapping[str, Any], place: str = "", also: Collection[str] = ()
 ) -> None:
-    """Refuse an argument that a component does not take.
+    """Refuse an argument that a component does not take, or whose value is of another type.
 
     Args:
         component: What a registry returned.
@@ -97,17 +98,24 @@ def check_arguments(
         also: Further keys that somebody else takes out.
 
     Raises:
-        ConfigError: Naming the first argument that is unknown, its place and the nearest one.
+        ConfigError: Naming the first argument that is unknown and the nearest one, or the value
+            and what is wanted; and its place.
     """
     known = arguments_of(component)
-    if known.open:
-        return
-    for key in settings:
-        if key in known or key in also or key == "type" or str(key).startswith("_"):
+    name = getattr(component, "__name__", component)
+    for key, value in settings.items():
+        if key in also or key == "type" or str(key).startswith("_"):
+            continue
+        if key in known:
+            wrong = argument_fault(component, key, value)
+            if wrong:
+                raise ConfigError(f"'{place or name}.{key}' {wrong}.")
+            continue
+        if known.open:
             continue
         at = f" (at '{place}.{key}')" if place else ""
         raise ConfigError(
-            f"{getattr(component, '__name__', component)} takes no argument '{key}'{at}."
+            f"{name} takes no argument '{key}'{at}."
             f"{nearest(str(key), list(known.names))}"
             f" It takes: {', '.join(known.names) or 'none'}."
         )

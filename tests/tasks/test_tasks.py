@@ -69,7 +69,9 @@ class TestDegradationLearning:
         assert torch.equal(first["input"], batch["hr"][0]) and second["key"] == "image1"
 
     def test_closed_form(self):
-        task = DegradationLearning({"type": "GlobalKernel", "kernel_size": 3}, scale=2, same_size=True)
+        task = DegradationLearning(
+            {"type": "GlobalKernel", "kernel_size": 3}, scale=2, same_size=True
+        )
         batch = _batch()
         batch["lr"] = batch["hr"] * 0.5
         task.accumulate(batch)
@@ -164,7 +166,10 @@ class TestSuperResolution:
 
     def test_several_outputs(self):
         task = SuperResolution(
-            VDSR, scale=4, same_size=True, loss={"type": "WeightedLoss", "terms": [{"type": "L1Loss"}]}
+            VDSR,
+            scale=4,
+            same_size=True,
+            loss={"type": "WeightedLoss", "terms": [{"type": "L1Loss"}]},
         )
         task.backbone.forward = lambda lr, **_: Outputs(lr, {"first": lr * 2})
         terms = task(_batch(), "loss")

@@ -146,9 +146,7 @@ class TestImages:
         values = torch.tensor([-1, 0.5 / 255, 1.5 / 255, 2.4 / 255, 2.0]).view(1, 1, 5).double()
         assert to_array(values).flatten().tolist() == [0, 1, 2, 2, 255]
         floats = np.random.rand(2, 3, 3)
-        torch.testing.assert_close(
-            to_tensor(floats), torch.tensor(floats).permute(2, 0, 1).float()
-        )
+        torch.testing.assert_close(to_tensor(floats), torch.tensor(floats).permute(2, 0, 1).float())
 
     @pytest.mark.parametrize("suffix", [".png", ".jpg"])
     def test_broken_files_are_named(self, tmp_path, suffix):

@@ -78,10 +78,9 @@ class SaveCheckpointHook(Hook):
         self._saved = runner.iter if runner.iter else -1
         self._fresh = True
         if is_main_process():
-            # What a kill left half written.
-            for pattern in (".iter_*.tmp.pth", ".best*.tmp.*", ".*.tmp.safetensors"):
-                for file in Path(runner.work_dir).glob(pattern):
-                    file.unlink(missing_ok=True)
+            # What a kill left half written, by the names that atomic_path gives.
+            for file in Path(runner.work_dir).glob(".*.????????.tmp*"):
+                file.unlink(missing_ok=True)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -137,6 +136,10 @@ class SaveCheckpointHook(Hook):
         """
         if self._saved != runner.iter:
             self._save(runner, runner.iter)
+        elif (Path(runner.work_dir) / checkpoint_name(runner.iter)).is_file():
+            # Resumed at its end, a run may have been killed right after the checkpoint.
+            if self._began == runner.iter:
+                self._finish(runner, runner.iter)
         self._began = None
 
     def _save(self, runner: Any, iteration: int) -> None:
@@ -146,8 +149,13 @@ class SaveCheckpointHook(Hook):
         self._fresh = False
         runner.save_checkpoint(str(folder), name, iteration=iteration)
         self._saved = iteration
+        self._finish(runner, iteration)
+
+    def _finish(self, runner: Any, iteration: int) -> None:
+        """Do what follows a checkpoint: name it, export the component, drop old ones."""
         if not is_main_process():
             return
+        folder, name = Path(runner.work_dir), checkpoint_name(iteration)
         with atomic_path(folder / LAST) as temporary:
             temporary.write_text(name + "\n", encoding="utf-8")
         self._export(runner, iteration, "")

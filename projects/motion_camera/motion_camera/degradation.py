@@ -1,0 +1,94 @@
+"""A camera that moves during the exposure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from realdeg.degradations import Degradation, Trace
+from realdeg.degradations.primitives.resize import imresize
+from realdeg.errors import ConfigError
+from realdeg.ops import kernel_apply
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import Stream
+
+# Standard deviation, in HR pixels, of the spot that is drawn along the path.
+_SPOT = 0.5
+
+
+@DEGRADATIONS.register_module()
+class MotionBlur(Degradation):
+    """Blurs along a straight path of random length and direction, then reduces bicubically.
+
+    Args:
+        scale: How much resolution is lost.
+        same_size: Whether LR lies on the HR grid: the reduced image is enlarged again.
+        max_length: Longest path, in HR pixels; lengths are uniform in [0, max_length].
+
+    Shape:
+        (B, C, H, W) to (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If the path's length is negative or above 63.
+    """
+
+    def __init__(self, scale: int = 4, same_size: bool = False, max_length: float = 9.0) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if not 0 <= max_length <= 63:
+            raise ConfigError(f"MotionBlur: max_length is 0 to 63 HR pixels, got {max_length}.")
+        self.max_length = max_length
+        # Room for the whole path and the spot's tail on both sides of the centre.
+        self.kernel_size = 2 * math.ceil(max_length / 2 + 3 * _SPOT) + 1
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim that the padding influences."""
+        # The bicubic reduction reaches two LR pixels; enlarging it again, two more.
+        blurred = self.kernel_size // 2 + (4 if self.same_size else 2) * self.scale
+        return -(-blurred // self.stride)
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw length and direction.
+
+        Args:
+            size: (channels, height, width) of the HR image.
+            seed: The image's seed.
+
+        Returns:
+            The trace: two numbers say everything.
+        """
+        rng = Stream(seed, 0).rng("path")
+        path = {
+            "length": float(rng.uniform(0, self.max_length)),
+            "angle": float(rng.uniform(0, math.pi)),
+        }
+        return Trace(type(self).__name__, {**self.trace_params(), **path}, size)
+
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Blur each image along its own path; see :meth:`Degradation.degrade`."""
+        kernels = torch.stack([self.kernel(trace) for trace in traces]).to(hr)
+        blurred = kernel_apply(hr, torch.ones_like(hr[:, :1]), kernels[:, None])
+        lr = imresize(blurred, 1 / self.scale)
+        if self.same_size:
+            lr = imresize(lr, size=(hr.shape[2], hr.shape[3]))
+        return lr
+
+    def kernel(self, trace: Trace) -> Tensor:
+        """Return the blur of a trace.
+
+        Args:
+            trace: A trace of this class.
+
+        Returns:
+            Correlation kernel of sum 1, shape (k, k).
+        """
+        length, angle = trace.get("length", float), trace.get("angle", float)
+        taps = torch.arange(self.kernel_size, dtype=torch.float64) - self.kernel_size // 2
+        along = torch.linspace(-length / 2, length / 2, 65, dtype=torch.float64)
+        rows = taps.view(-1, 1, 1) - along * math.sin(angle)
+        columns = taps.view(1, -1, 1) - along * math.cos(angle)
+        kernel = (-(rows**2 + columns**2) / (2 * _SPOT**2)).exp().sum(-1)
+        return kernel / kernel.sum()

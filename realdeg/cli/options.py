@@ -1,0 +1,112 @@
+"""``KEY=VALUE`` on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+_WORDS = {"true": True, "false": False, "none": None}
+_OPENING, _CLOSING = "([{", ")]}"
+
+
+class OptionsAction(argparse.Action):
+    """Collects pairs in a dict; the option may be given several times."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the given pairs to the namespace's dict."""
+        options = dict(getattr(namespace, self.dest, None) or {})
+        for pair in values or []:
+            key, equals, text = pair.partition("=")
+            if not key or not equals:
+                parser.error(f"{option_string} wants KEY=VALUE, got '{pair}'")
+            try:
+                options[key] = parse_value(text)
+            except ValueError as error:
+                parser.error(f"{option_string} {pair}: {error}")
+        setattr(namespace, self.dest, options)
+
+
+def parse_value(text: str) -> Any:
+    """Read a value as Python writes it; what is no Python is text.
+
+    ``3``, ``1e-4``, ``true``, ``None``, ``'quoted'``, ``[a,b]``, ``(0.9,0.99)``,
+    ``dict(type='AWGN',sigma=5)`` and ``[dict(...),dict(...)]``; words need no quotes, and
+    ``a,b`` is a list. Nothing is run.
+
+    Args:
+        text: What stands behind the equals sign.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: If a list or dict cannot be read.
+    """
+    text = text.strip()
+    try:
+        tree = ast.parse(text, mode="eval").body
+        if isinstance(tree, ast.Tuple) and tree.elts[:1] and not text.startswith("("):
+            return [_value(item) for item in tree.elts]
+        return _value(tree)
+    except (SyntaxError, ValueError, RecursionError):
+        pass
+    if text.startswith(("dict(", "{")):
+        raise ValueError(
+            "cannot be read as a dict; write for instance dict(type='AWGN',sigma=5), paths in"
+            " quotes"
+        )
+    if text.startswith("[") and not text.endswith("]"):
+        raise ValueError("the list does not end")
+    if text.startswith("["):
+        return [parse_value(item) for item in _split(text[1:-1])]
+    items = _split(text)
+    return [parse_value(item) for item in items] if len(items) > 1 else _word(text)
+
+
+def _value(tree: ast.expr) -> Any:
+    if isinstance(tree, ast.Constant):
+        return tree.value
+    if isinstance(tree, ast.Name):
+        return _word(tree.id)
+    if isinstance(tree, ast.List):
+        return [_value(item) for item in tree.elts]
+    if isinstance(tree, ast.Tuple):
+        return tuple(_value(item) for item in tree.elts)
+    if isinstance(tree, ast.Dict):
+        pairs = zip(tree.keys, tree.values, strict=True)
+        return {_value(key): _value(item) for key, item in pairs if key is not None}
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "dict":
+        if not tree.args and all(item.arg for item in tree.keywords):
+            return {str(item.arg): _value(item.value) for item in tree.keywords}
+    return ast.literal_eval(tree)  # signs; refuses the rest
+
+
+def _word(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _split(text: str) -> list[str]:
+    """Split at the commas that are in no bracket."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in _OPENING) - (character in _CLOSING)
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()] or [""]
