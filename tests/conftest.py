@@ -20,7 +20,8 @@ def repository() -> Path:
 def real_data() -> Path:
     """A folder of real photos, for checks that cannot be made on generated ones."""
     stated = os.environ.get("REALDEG_TEST_DATA")
-    folder = Path(stated) if stated else REPOSITORY.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("real photos are not here: set REALDEG_TEST_DATA to their folder")
+    if not stated:
+        pytest.skip("real photos are not shipped: set REALDEG_TEST_DATA to their folder")
+    folder = Path(stated)
+    assert folder.is_dir(), f"REALDEG_TEST_DATA is {stated}, which is no folder"
     return folder
