@@ -65,17 +65,17 @@ def _one(resolver: SuperResolver, source: Path, target: Path, overwrite: bool) -
     from realdeg.errors import DataError, OutputError
     from realdeg.utils.image import IMAGE_SUFFIXES, read_image, write_image
 
-    if not source.exists():
-        raise DataError(f"there is no image or folder {source}.")
     if target.is_dir():
         target = target / (source.stem + ".png")
     # Before the work, not after it.
+    if target.resolve() == source.resolve():
+        raise DataError(f"input and output are the same file {source}: choose another output.")
+    if not source.exists():
+        raise DataError(f"there is no image or folder {source}.")
     if target.suffix.lower() not in IMAGE_SUFFIXES:
         raise OutputError(
             f"the output {target} is neither a folder nor an image: end its name in .png."
         )
-    if target.resolve() == source.resolve():
-        raise DataError(f"input and output are the same file {source}: choose another output.")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} is already there: choose another output, or --overwrite it.")
     image = read_image(source)

@@ -282,5 +282,7 @@ class Degradation(CapturesArguments, nn.Module):
 
     def describe(self) -> str:
         """Return one line that says what this degradation is."""
+        if self.scale == 1:
+            return f"{type(self).__name__}, no resolution lost"
         grid = "on the HR grid" if self.same_size else f"{self.scale} times smaller"
         return f"{type(self).__name__} x{self.scale}, LR {grid}"

@@ -110,7 +110,9 @@ def _kernel_apply_backward(
     bases: Tensor,
     stride: int,
     padding: str,
-    needs: list[bool],
+    need_x: bool,
+    need_weights: bool,
+    need_bases: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of x, weights and bases; those not needed are empty."""
     if grad.numel() == 0:
@@ -121,26 +123,26 @@ def _kernel_apply_backward(
     with torch.autocast(x.device.type, enabled=False):
         grad, wide_bases = grad.to(dtype), bases.to(dtype)
         padded = pad(x.to(dtype), size, stride, padding)
-        if needs[1]:
+        if need_weights:
             responses = _responses(padded, wide_bases, stride)
             grad_weights = torch.einsum("bchw,bcmhw->bmhw", grad, responses).to(weights.dtype)
-        if needs[0] or needs[2]:
+        if need_x or need_bases:
             # What reaches basis m's response: the output's gradient times m's weight.
             spread = torch.einsum("bchw,bmhw->bcmhw", grad, weights.to(dtype))
-            _, response_grads_x, response_grads_bases = _responses_backward(
-                spread, padded, wide_bases, stride, [needs[0], needs[2]]
+            response_grads_x, response_grads_bases = _responses_backward(
+                spread, padded, wide_bases, stride, need_x, need_bases
             )
-            if needs[0]:
+            if need_x:
                 shape = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
                 grad_x = pad_adjoint(response_grads_x, shape, size, stride, padding).to(x.dtype)
-            if needs[2]:
+            if need_bases:
                 grad_bases = response_grads_bases.to(bases.dtype)
     return grad_x, grad_weights.contiguous(), grad_bases.contiguous()
 
 
 def _responses_backward(
-    spread: Tensor, padded: Tensor, bases: Tensor, stride: int, needs: list[bool]
-) -> tuple[None, Tensor, Tensor]:
+    spread: Tensor, padded: Tensor, bases: Tensor, stride: int, need_padded: bool, need_bases: bool
+) -> tuple[Tensor, Tensor]:
     """Gradients of :func:`_responses` for the padded image and the bases."""
     batch, channels = padded.shape[:2]
     if bases.ndim == 3:
@@ -151,14 +153,16 @@ def _responses_backward(
         outputs = spread.transpose(0, 1).flatten(1, 2)
     grad_inputs, grad_kernels, _ = torch.ops.aten.convolution_backward(
         outputs.contiguous(), inputs.contiguous(), kernels.contiguous(), None,
-        [stride, stride], [0, 0], [1, 1], False, [0, 0], groups, [needs[0], needs[1], False],
+        [stride, stride], [0, 0], [1, 1], False, [0, 0], groups, [need_padded, need_bases, False],
     )  # fmt: skip
     if bases.ndim == 3:
-        grad_padded = grad_inputs.view(batch, channels, *padded.shape[2:]) if needs[0] else padded
+        grad_padded = (
+            grad_inputs.view(batch, channels, *padded.shape[2:]) if need_padded else padded
+        )
     else:
-        grad_padded = grad_inputs.transpose(0, 1) if needs[0] else padded
-    grad_bases = grad_kernels.view(bases.shape) if needs[1] else bases
-    return None, grad_padded, grad_bases
+        grad_padded = grad_inputs.transpose(0, 1) if need_padded else padded
+    grad_bases = grad_kernels.view(bases.shape) if need_bases else bases
+    return grad_padded, grad_bases
 
 
 @_kernel_apply_backward.register_fake
@@ -169,8 +173,11 @@ def _(
     bases: Tensor,
     stride: int,
     padding: str,
-    needs: list[bool],
+    need_x: bool,
+    need_weights: bool,
+    need_bases: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    needs = (need_x, need_weights, need_bases)
     gradients = [
         t.new_empty(t.shape) if need else t.new_empty(0)
         for t, need in zip((x, weights, bases), needs, strict=True)
@@ -194,7 +201,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple:
         bases,
         ctx.stride,
         ctx.padding,
-        needs,
+        *needs,
     )
     chosen = [g if need else None for g, need in zip(gradients, needs, strict=True)]
     return (*chosen, None, None)

@@ -94,7 +94,13 @@ def _(x: Tensor, kernels: Tensor, stride: int, padding: str) -> Tensor:
 
 @torch.library.custom_op("realdeg::pixel_kernel_apply_backward", mutates_args=())
 def _pixel_kernel_apply_backward(
-    grad: Tensor, x: Tensor, kernels: Tensor, stride: int, padding: str, needs: list[bool]
+    grad: Tensor,
+    x: Tensor,
+    kernels: Tensor,
+    stride: int,
+    padding: str,
+    need_x: bool,
+    need_kernels: bool,
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of x and kernels; one not needed is empty."""
     if grad.numel() == 0:
@@ -103,17 +109,17 @@ def _pixel_kernel_apply_backward(
     dtype = _compute_dtype(x, kernels)
     grad = grad.to(dtype)
     padded = pad(x.to(dtype), kernel_size, stride, padding)
-    grad_padded = torch.zeros_like(padded) if needs[0] else padded
-    grad_kernels = torch.zeros_like(kernels) if needs[1] else kernels.new_empty(0)
+    grad_padded = torch.zeros_like(padded) if need_x else padded
+    grad_kernels = torch.zeros_like(kernels) if need_kernels else kernels.new_empty(0)
     targets = _shifts(grad_padded, kernel_size, stride, kernels.shape)
     for (tap, shifted), (_, target) in zip(
         _shifts(padded, kernel_size, stride, kernels.shape), targets, strict=True
     ):
-        if needs[0]:
+        if need_x:
             target.addcmul_(kernels[:, tap, None].to(dtype), grad)
-        if needs[1]:
+        if need_kernels:
             grad_kernels[:, tap] = (grad * shifted).sum(1)
-    if not needs[0]:
+    if not need_x:
         return x.new_empty(0), grad_kernels
     shape = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     grad_x = pad_adjoint(grad_padded, shape, kernel_size, stride, padding)
@@ -122,10 +128,16 @@ def _pixel_kernel_apply_backward(
 
 @_pixel_kernel_apply_backward.register_fake
 def _(
-    grad: Tensor, x: Tensor, kernels: Tensor, stride: int, padding: str, needs: list[bool]
+    grad: Tensor,
+    x: Tensor,
+    kernels: Tensor,
+    stride: int,
+    padding: str,
+    need_x: bool,
+    need_kernels: bool,
 ) -> tuple[Tensor, Tensor]:
-    grad_x = x.new_empty(x.shape) if needs[0] else x.new_empty(0)
-    return grad_x, kernels.new_empty(kernels.shape) if needs[1] else kernels.new_empty(0)
+    grad_x = x.new_empty(x.shape) if need_x else x.new_empty(0)
+    return grad_x, kernels.new_empty(kernels.shape) if need_kernels else kernels.new_empty(0)
 
 
 def _setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -143,7 +155,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple:
         kernels,
         ctx.stride,
         ctx.padding,
-        needs,
+        *needs,
     )
     return (*[g if need else None for g, need in zip(gradients, needs, strict=True)], None, None)
 

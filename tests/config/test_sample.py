@@ -27,7 +27,7 @@ def test_data_and_schedule_are_replaced_and_the_recipe_stays(caplog):
 def test_a_recipe_for_a_cpu_comes_further():
     cfg = load_config("dml/dml_n8_ntire19_x4_cpu", sample=True)
     assert cfg.train_cfg.max_iters == 400
-    assert transforms(cfg.train_dataloader.dataset)[0] == ("PairedCrop", 96)
+    assert transforms(cfg.train_dataloader.dataset)[0] == ("PairedCrop", 64)
 
 
 def test_a_shorter_schedule_makes_no_recipe_small():

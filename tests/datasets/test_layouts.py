@@ -72,7 +72,7 @@ def test_realsr_refusals(realsr, tmp_path):
     root = realsr("RealSR(V2)", {"Canon": ["001"]})
     with pytest.raises(DataError, match="Nikon is missing.*holds Canon.*leave it out of cameras"):
         RealSRDataset(2, data_root=root)
-    with pytest.raises(DataError, match="Train/3 is missing.*holds 4"):
+    with pytest.raises(GeometryError, match="Train holds no pairs of scale 3, but of 4"):
         RealSRDataset(2, cameras=["Canon"], scale=3, data_root=root)
     with pytest.raises(GeometryError, match="same_size=True.*version=3"):
         RealSRDataset(2, same_size=False, data_root=root)

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from realdeg.utils.component import read_component
 from tests.engine.tiny import differences, final_state, run, start, train
 
 EMA = [dict(type="EMAHook", ema_type="ExponentialMovingAverage", momentum=0.1)]
@@ -32,6 +33,21 @@ def test_workers_change_nothing(tmp_path):
     train(tmp_path / "none")
     assert run(tmp_path / "two", workers=2) == 0
     assert differences(final_state(tmp_path / "none"), final_state(tmp_path / "two")) == []
+
+
+def test_a_run_killed_right_after_its_last_checkpoint_is_finished(tmp_path):
+    folder = tmp_path / "run"
+    train(folder)
+    exported = (folder / "backbone.safetensors").read_bytes()
+    for name in ("backbone.safetensors", "last_checkpoint"):
+        (folder / name).unlink()
+    (folder / ".last_checkpoint.a1b2c3d4.tmp").touch()
+    train(folder, resume=True)
+    ours, theirs = tmp_path / "ours.safetensors", folder / "backbone.safetensors"
+    ours.write_bytes(exported)
+    assert read_component(ours).hash == read_component(theirs).hash
+    assert (folder / "last_checkpoint").read_text() == "iter_16.pth\n"
+    assert not list(folder.glob(".*.tmp*"))
 
 
 def kill_and_resume(tmp_path, kills: int, last: int) -> None:

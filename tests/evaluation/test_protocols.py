@@ -103,10 +103,12 @@ def test_a_luma_prediction_is_rounded_once_and_only_itself():
 @pytest.mark.parametrize(("level", "documented"), [(32, -0.02), (38, -0.07)])
 def test_rounding_luma_adds_a_sixth_to_the_squared_error(level, documented):
     generator = torch.Generator().manual_seed(0)
-    target = torch.randint(30, 220, (3, 192, 192), generator=generator) / 255
+    target = torch.randint(30, 220, (3, 512, 512), generator=generator) / 255
     # Luma is a weighted sum of three independent errors.
     weights = torch.tensor([65.481, 128.553, 24.966]) / 255
-    noise = 10 ** (-level / 20) / float(weights.norm()) * torch.randn(3, 192, 192)
+    noise = (
+        10 ** (-level / 20) / float(weights.norm()) * torch.randn(target.shape, generator=generator)
+    )
     (plain,) = measure(target + noise, target, "benchmark-y", ["psnr"], scale=4).values()
     (rounded,) = measure(target + noise, target, "benchmark-y-uint8", ["psnr"], scale=4).values()
     # Two rounding errors, each of variance 1/12.
