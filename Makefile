@@ -1,4 +1,4 @@
-# make demo       learn a camera, synthesise pairs, train, compare (about six minutes on two cores)
+# make demo       learn a camera, synthesise pairs, train, compare (about four minutes on two cores)
 # make test       format, lint, types, and the tests that are not slow
 # make test-all   the same with the slow tests
 # make lint | format | clean

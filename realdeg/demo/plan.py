@@ -47,7 +47,7 @@ class Plan:
 
 
 FULL = Plan()
-"""About six minutes on two CPU cores."""
+"""About four minutes on two CPU cores."""
 
 QUICK = Plan(
     learn_iterations=4,
