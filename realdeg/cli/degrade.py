@@ -23,12 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dst", help="folder of LR images; a run that was stopped continues here")
     parser.add_argument("--scale", type=int, help="how much resolution is lost: 2, 3, 4, ...")
     parser.add_argument(
-        "--same-size",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="LR lies on the HR grid (RealSR V1 and V2, City100)",
-    )
-    parser.add_argument(
         "--colour",
         choices=("rgb", "y"),
         default="rgb",
@@ -46,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_folder_options(parser: argparse.ArgumentParser, example: str) -> None:
     """Add what every command that makes a folder of images takes."""
+    parser.add_argument(
+        "--same-size",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="LR lies on the HR grid (RealSR V1 and V2, City100)",
+    )
     parser.add_argument(
         "--cfg-options",
         nargs="+",

@@ -21,12 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", help="an image or a folder; a folder that was begun is continued")
     parser.add_argument("--scale", type=int, help="the scale asked for: 2, 3, 4, ...")
     parser.add_argument(
-        "--same-size",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="LR lies on the HR grid (RealSR V1 and V2, City100)",
-    )
-    parser.add_argument(
         "--tile",
         type=_tile,
         default="auto",

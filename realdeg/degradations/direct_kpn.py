@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
+from realdeg.degradations.primitives.kernels import centre_rest
 from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import DEGRADATIONS
@@ -66,10 +67,9 @@ class DirectKPN(LearnedDegradation):
                 self.network.last.bias.copy_(self._delta().flatten())
 
     def _delta(self) -> Tensor:
-        size, stride = self.kernel_size, self.stride
+        size = self.kernel_size
         # An LR centre between pixels is shared by the two (four) pixels beside it.
-        start = (stride - size) // 2
-        centre = (stride - 1) / 2 - start
+        centre = (size - 1) / 2 + centre_rest(size, self.stride)
         line = torch.zeros(size)
         for tap in range(size):
             line[tap] = max(0.0, 1.0 - abs(tap - centre))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.degradations.primitives import gaussian_kernel
+from realdeg.degradations.primitives.kernels import centre_rest
 from realdeg.errors import ConfigError
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
@@ -153,8 +154,7 @@ def gaussian_bank(num_kernels: int, kernel_size: int, stride: int) -> Tensor:
     Returns:
         float32, shape (N, k, k).
     """
-    # Window start stride * i + floor((stride - k) / 2), LR centre stride * i + (stride - 1) / 2.
-    rest = (stride - kernel_size) / 2 - (stride - kernel_size) // 2
+    rest = centre_rest(kernel_size, stride)
     # The window reaches half a pixel further on one side then; cutting that rim keeps wide
     # kernels centred.
     distance = (torch.arange(kernel_size, dtype=torch.float64) - (kernel_size - 1) / 2 - rest).abs()

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realdeg.degradations.base import Degradation
 from realdeg.degradations.primitives import gaussian_kernel
-from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError, DataError, GeometryError
-from realdeg.ops import PADDINGS, kernel_apply
+from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.degradations.windowed import WindowedDegradation
+from realdeg.errors import DataError, GeometryError
+from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.colour import to_colour
 
@@ -22,7 +22,7 @@ _WINDOWS_AT_ONCE = 1 << 17
 
 
 @DEGRADATIONS.register_module()
-class GlobalKernel(Degradation):
+class GlobalKernel(WindowedDegradation):
     """Filters every pixel with the same k x k kernel.
 
     The kernel minimises the sum of squared differences of luma over all pairs given to
@@ -50,25 +50,14 @@ class GlobalKernel(Degradation):
         kernel_size: int = 15,
         padding: str = "reflect",
     ) -> None:
-        super().__init__(scale, same_size)
-        if not 1 <= kernel_size <= 63:
-            raise ConfigError(f"GlobalKernel: kernel_size is from 1 to 63, got {kernel_size}.")
-        if padding not in PADDINGS or padding == "valid":
-            known = ", ".join(p for p in PADDINGS if p != "valid")
-            raise ConfigError(f"GlobalKernel: padding is one of {known}, got {padding!r}.")
-        self.kernel_size, self.padding = kernel_size, padding
+        super().__init__(scale, same_size, kernel_size, padding)
         # Before fitting: a mild blur at the LR pixel's centre.
-        rest = (self.stride - kernel_size) / 2 - (self.stride - kernel_size) // 2
+        rest = centre_rest(kernel_size, self.stride)
         start = gaussian_kernel(kernel_size, 0.4 * self.stride, centre=(rest, rest))
         self.kernel = nn.Parameter(start.float())
         self._products: Tensor | None = None
         self._targets: Tensor | None = None
         self._count = 0
-
-    @property
-    def border(self) -> int:
-        """LR pixels at each rim whose windows reach beyond the image."""
-        return -(-(self.kernel_size - 1) // (2 * self.stride))
 
     @torch.no_grad()
     def accumulate(self, hr: Tensor, lr: Tensor) -> None:
@@ -137,15 +126,6 @@ class GlobalKernel(Degradation):
         """Filter every pixel with the kernel."""
         ones = hr.new_ones(hr.shape[0], 1, hr.shape[2] // self.stride, hr.shape[3] // self.stride)
         return kernel_apply(hr, ones, self.kernel[None], self.stride, self.padding)
-
-    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Filter after checking that the traces name this very kernel."""
-        return self.generate(hr)
-
-    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """Filter a batch; nothing is random, so no seed is used."""
-        self.check_input(hr)
-        return self.generate(hr)
 
     def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
         """Return the kernel once per point, shape (P, k, k)."""

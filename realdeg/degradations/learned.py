@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from realdeg.degradations.base import Degradation
 from realdeg.degradations.encoder_decoder import EncoderDecoder
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.windowed import WindowedDegradation
 from realdeg.errors import ConfigError
-from realdeg.ops import PADDINGS
 from realdeg.utils.colour import to_colour
 
 LRGrid = Literal["unshuffle", "pool"]
 
 
-class LearnedDegradation(Degradation):
+class LearnedDegradation(WindowedDegradation):
     """A deterministic degradation whose parameters are learned from real pairs.
 
     Its field (weights, residual or kernels) is predicted from luma; RGB images get the same
@@ -49,21 +46,12 @@ class LearnedDegradation(Degradation):
         padding: str,
         lr_grid: LRGrid,
     ) -> None:
-        super().__init__(scale, same_size)
-        name = type(self).__name__
-        if not 1 <= kernel_size <= 63:
-            raise ConfigError(f"{name}: kernel_size is from 1 to 63, got {kernel_size}.")
-        if padding not in PADDINGS or padding == "valid":
-            known = ", ".join(p for p in PADDINGS if p != "valid")
-            raise ConfigError(f"{name}: padding is one of {known}, got {padding!r}.")
+        super().__init__(scale, same_size, kernel_size, padding)
         if lr_grid not in ("unshuffle", "pool"):
-            raise ConfigError(f"{name}: lr_grid is 'unshuffle' or 'pool', got {lr_grid!r}.")
-        self.kernel_size, self.padding, self.lr_grid = kernel_size, padding, lr_grid
-
-    @property
-    def border(self) -> int:
-        """LR pixels at each rim whose windows reach beyond the image."""
-        return -(-(self.kernel_size - 1) // (2 * self.stride))
+            raise ConfigError(
+                f"{type(self).__name__}: lr_grid is 'unshuffle' or 'pool', got {lr_grid!r}."
+            )
+        self.lr_grid = lr_grid
 
     def make_network(
         self, out_channels: int, width: int, levels: int, skips: bool, xavier: Any
@@ -86,23 +74,3 @@ class LearnedDegradation(Degradation):
             # The mean over an LR pixel's own s x s block keeps the half-pixel centre.
             field = F.avg_pool2d(field, self.stride)
         return field
-
-    def generate(self, hr: Tensor) -> Tensor:
-        """Degrade a batch; this is what training differentiates.
-
-        Args:
-            hr: HR batch, RGB or Y, shape (B, C, H, W).
-
-        Returns:
-            The LR batch.
-        """
-        raise NotImplementedError
-
-    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Degrade a batch after checking that the traces name these very weights."""
-        return self.generate(hr)
-
-    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """Degrade a batch; nothing is random, so no seed is used."""
-        self.check_input(hr)
-        return self.generate(hr)

@@ -44,3 +44,19 @@ def gaussian_kernel(
     exponent = -0.5 * ((along / sigma_x) ** 2 + (across / sigma_y) ** 2)
     kernel = torch.exp(exponent - exponent.max())
     return kernel / kernel.sum()
+
+
+def centre_rest(kernel_size: int, stride: int) -> float:
+    """Return how far an LR pixel's centre lies beyond the middle of its window, per axis.
+
+    The window of LR pixel i starts at ``stride * i + floor((stride - k) / 2)``, the pixel lies at
+    ``stride * i + (stride - 1) / 2``.
+
+    Args:
+        kernel_size: Side k of the window in HR pixels.
+        stride: HR pixels per LR pixel on the grid.
+
+    Returns:
+        0, or half a pixel where ``stride - k`` is odd.
+    """
+    return (stride - kernel_size) / 2 - (stride - kernel_size) // 2

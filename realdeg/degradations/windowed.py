@@ -1,0 +1,63 @@
+"""What degradations that look at a window of HR and draw nothing at random share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError
+from realdeg.ops import PADDINGS
+
+
+class WindowedDegradation(Degradation):
+    """A deterministic degradation: each LR pixel is a function of HR around it.
+
+    Subclasses implement :meth:`generate`.
+
+    Args:
+        scale: See :class:`Degradation`.
+        same_size: See :class:`Degradation`.
+        kernel_size: Side of the window that one LR pixel sees, from 1 to 63.
+        padding: Border handling of the filtering, as in :func:`realdeg.ops.kernel_apply`.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+
+    def __init__(self, scale: int, same_size: bool, kernel_size: int, padding: str) -> None:
+        super().__init__(scale, same_size)
+        name = type(self).__name__
+        if not 1 <= kernel_size <= 63:
+            raise ConfigError(f"{name}: kernel_size is from 1 to 63, got {kernel_size}.")
+        if padding not in PADDINGS or padding == "valid":
+            known = ", ".join(p for p in PADDINGS if p != "valid")
+            raise ConfigError(f"{name}: padding is one of {known}, got {padding!r}.")
+        self.kernel_size, self.padding = kernel_size, padding
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim whose windows reach beyond the image."""
+        return -(-(self.kernel_size - 1) // (2 * self.stride))
+
+    def generate(self, hr: Tensor) -> Tensor:
+        """Degrade a batch; this is what training differentiates.
+
+        Args:
+            hr: HR batch, RGB or Y, shape (B, C, H, W).
+
+        Returns:
+            The LR batch.
+        """
+        raise NotImplementedError
+
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Degrade a batch; the traces say nothing that is not in the object."""
+        return self.generate(hr)
+
+    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        """Degrade a batch; nothing is random, so no seed is used."""
+        self.check_input(hr)
+        return self.generate(hr)
