@@ -13,6 +13,7 @@ from importlib import import_module
 from types import ModuleType
 
 from realdeg.errors import RealdegError
+from realdeg.utils.allocator import keep_freed_memory
 from realdeg.version import __version__
 
 COMMANDS = {
@@ -66,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 after a bug of ours, 2 after a mistake that the user can mend, 130
         after an interrupt.
     """
+    if argv is None:
+        keep_freed_memory()
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if word in COMMANDS), None)
     args = None
@@ -112,6 +115,7 @@ def _speaks() -> bool:
 
 def run_tool(command: str) -> None:
     """Run one command as ``tools/<command>.py`` does, and leave with its exit code."""
+    keep_freed_memory()
     sys.exit(main([command, *sys.argv[1:]]))
 
 

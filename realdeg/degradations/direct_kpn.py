@@ -10,6 +10,7 @@ from torch import Tensor
 
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.degradations.windowed import full_precision
 from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import DEGRADATIONS
@@ -90,7 +91,9 @@ class DirectKPN(LearnedDegradation):
 
     def generate(self, hr: Tensor) -> Tensor:
         """Filter every pixel with its own kernel."""
-        return pixel_kernel_apply(hr, self.kernels(hr), self.stride, self.padding)
+        kernels = self.kernels(hr)
+        with full_precision(hr):
+            return pixel_kernel_apply(hr, kernels, self.stride, self.padding)
 
     def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
         """Return the kernels at some LR pixels, shape (P, k, k)."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.degradations.primitives import gaussian_kernel
 from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.degradations.windowed import full_precision
 from realdeg.errors import ConfigError
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
@@ -130,7 +131,9 @@ class DML(LearnedDegradation):
 
     def generate(self, hr: Tensor) -> Tensor:
         """Filter every pixel with its own mixture of the bases."""
-        return kernel_apply(hr, self.weights(hr), self.effective_bases(), self.stride, self.padding)
+        weights, bases = self.weights(hr), self.effective_bases()
+        with full_precision(hr):
+            return kernel_apply(hr, weights, bases, self.stride, self.padding)
 
     def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
         """Return the mixed kernels at some LR pixels, shape (P, k, k)."""

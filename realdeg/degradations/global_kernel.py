@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from realdeg.degradations.primitives import gaussian_kernel
 from realdeg.degradations.primitives.kernels import centre_rest
-from realdeg.degradations.windowed import WindowedDegradation
+from realdeg.degradations.windowed import WindowedDegradation, full_precision
 from realdeg.errors import DataError, GeometryError
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
@@ -125,7 +125,8 @@ class GlobalKernel(WindowedDegradation):
     def generate(self, hr: Tensor) -> Tensor:
         """Filter every pixel with the kernel."""
         ones = hr.new_ones(hr.shape[0], 1, hr.shape[2] // self.stride, hr.shape[3] // self.stride)
-        return kernel_apply(hr, ones, self.kernel[None], self.stride, self.padding)
+        with full_precision(hr):
+            return kernel_apply(hr, ones, self.kernel[None], self.stride, self.padding)
 
     def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
         """Return the kernel once per point, shape (P, k, k)."""

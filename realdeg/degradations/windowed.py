@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError
 from realdeg.ops import PADDINGS
+
+
+def full_precision(hr: Tensor) -> torch.autocast:
+    """Leave autocast for the filtering, not for the network before it.
+
+    An image in bfloat16 is up to a grey level off: too much for an LR image.
+
+    Args:
+        hr: The image, for its device.
+
+    Returns:
+        A context manager.
+    """
+    return torch.autocast(hr.device.type, enabled=False)
 
 
 class WindowedDegradation(Degradation):

@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from realdeg.ops.padding import check_windows, output_size, pad, pad_adjoint
+from realdeg.ops import direct, fourier
+from realdeg.ops.dispatch import triton_path, use_triton
+from realdeg.ops.padding import check_together, check_windows, output_size, pad, pad_adjoint
+from realdeg.ops.rule import multiplies_bfloat16, row_phases, takes_fourier
 
 
 def kernel_apply(
@@ -31,16 +33,22 @@ def kernel_apply(
         padding: ``reflect``, ``replicate``, ``zeros``, ``circular`` or ``valid``.
 
     Returns:
-        Shape (B, C, H / stride, W / stride), dtype of ``x``.
+        Shape (B, C, H / stride, W / stride), dtype of ``x``; under autocast that of autocast.
 
     Raises:
-        ValueError: If shapes, stride or padding do not fit.
+        ValueError: If shapes, dtypes, devices, stride or padding do not fit.
     """
+    kind = x.device.type
+    if torch.is_autocast_enabled(kind):
+        # What is multiplied most. The weights stay: they are read once, as they are.
+        dtype = torch.get_autocast_dtype(kind)
+        x, bases = x.to(dtype), bases.to(dtype)
     return torch.ops.realdeg.kernel_apply(x, weights, bases, stride, padding)
 
 
 def _check(x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str) -> None:
     name = "kernel_apply"
+    check_together(name, x=x, weights=weights, bases=bases)
     if bases.ndim not in (3, 4) or bases.shape[-1] != bases.shape[-2]:
         raise ValueError(
             f"{name}: bases must be (M, k, k) or (B, M, k, k), got shape {tuple(bases.shape)}"
@@ -65,22 +73,38 @@ def _check(x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str)
 
 
 def _compute_dtype(*tensors: Tensor) -> torch.dtype:
-    # Half precision is accumulated in float32.
+    if use_triton(*tensors):
+        # The kernels read half precision as it is and accumulate in float32.
+        return tensors[0].dtype
     wide = any(tensor.dtype == torch.float64 for tensor in tensors)
     return torch.float64 if wide else torch.float32
 
 
-def _responses(padded: Tensor, bases: Tensor, stride: int) -> Tensor:
-    """Correlate every channel with every basis: (B, C, M, h, w)."""
-    batch, channels = padded.shape[:2]
-    if bases.ndim == 3:
-        flat = F.conv2d(padded.flatten(0, 1).unsqueeze(1), bases.unsqueeze(1), stride=stride)
-        return flat.unflatten(0, (batch, channels))
-    # Bases of each sample's own: samples become groups, channels become the batch.
-    grouped = F.conv2d(
-        padded.transpose(0, 1), bases.flatten(0, 1).unsqueeze(1), stride=stride, groups=batch
-    )
-    return grouped.unflatten(1, (batch, bases.shape[1])).transpose(0, 1)
+def _multiply_dtype(x: Tensor, bases: Tensor, compute: torch.dtype) -> torch.dtype:
+    # Only the convolution is worth bfloat16; it accumulates in float32, and so does the mixing.
+    half = x.dtype == bases.dtype == torch.bfloat16 and x.device.type == "cpu"
+    return torch.bfloat16 if half and multiplies_bfloat16() else compute
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # One pass, and NaN and infinity survive a sum. A sum that overflows only costs time.
+    return bool(torch.isfinite(tensor.sum()))
+
+
+def _forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int) -> Tensor:
+    if use_triton(padded, weights, bases):
+        return triton_path("kernel_apply").forward(padded, weights, bases, stride)
+    size, count, dtype = bases.shape[-1], bases.shape[-3], padded.dtype
+    if takes_fourier(size, count, stride, dtype, backward=False):
+        result = fourier.forward(padded, weights, bases)
+    else:
+        phases = row_phases(count, dtype, backward=False)
+        result = direct.forward(padded, weights, bases, stride, phases)
+    if not _is_finite(result):
+        # A tile's transform, and a tap that a phase padded, would spread NaN and infinity beyond
+        # the windows that hold them; the plain convolution does not.
+        result = direct.forward(padded, weights, bases, stride, phases=1)
+    return result
 
 
 @torch.library.custom_op("realdeg::kernel_apply", mutates_args=())
@@ -88,18 +112,71 @@ def _kernel_apply(x: Tensor, weights: Tensor, bases: Tensor, stride: int, paddin
     _check(x, weights, bases, stride, padding)
     if x.numel() == 0 or weights.numel() == 0:
         return x.new_zeros((x.shape[0], x.shape[1], *weights.shape[2:]))
-    dtype = _compute_dtype(x, weights, bases)
+    dtype = _multiply_dtype(x, bases, _compute_dtype(x, weights, bases))
     with torch.autocast(x.device.type, enabled=False):
         padded = pad(x.to(dtype), bases.shape[-1], stride, padding)
-        responses = _responses(padded, bases.to(dtype), stride)
-        mixed = torch.einsum("bmhw,bcmhw->bchw", weights.to(dtype), responses)
-    return mixed.to(x.dtype).contiguous()
+        result = _forward(padded, weights, bases.to(dtype), stride)
+    return result.to(x.dtype)
 
 
 @_kernel_apply.register_fake
 def _(x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str) -> Tensor:
     _check(x, weights, bases, stride, padding)
     return x.new_empty((x.shape[0], x.shape[1], weights.shape[2], weights.shape[3]))
+
+
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
+
+
+def _backward_padded(
+    grad: Tensor, padded: Tensor, weights: Tensor, bases: Tensor, stride: int, needs: list[bool]
+) -> Gradients:
+    """Gradients of the padded image, the weights and the bases."""
+    if use_triton(padded, weights, bases):
+        path = triton_path("kernel_apply")
+        size, wide = (padded.shape[2], padded.shape[3]), torch.float32
+        image = field = kernels = None
+        if needs[0]:
+            # In float32 until the padding is folded back.
+            image = path.backward_padded(grad, weights, bases, stride, size, dtype=wide)
+        if needs[1]:
+            field = path.backward_weights(grad, padded, bases, stride, dtype=weights.dtype)
+        if needs[2]:
+            kernels = path.backward_bases(grad, padded, weights, bases.shape, stride, dtype=wide)
+        return image, field, kernels
+    gradients = _backward_fast(grad, padded, weights, bases, stride, needs)
+    if all(gradient is None or _is_finite(gradient) for gradient in gradients):
+        return gradients
+    # See _forward.
+    image, kernels = direct.image_and_bases_gradients(
+        grad, padded, weights, bases, stride, 1, needs[0], needs[2]
+    )
+    field = direct.weights_gradient(grad, padded, bases, stride, 1) if needs[1] else None
+    return image, field, kernels
+
+
+def _backward_fast(
+    grad: Tensor, padded: Tensor, weights: Tensor, bases: Tensor, stride: int, needs: list[bool]
+) -> Gradients:
+    size, count, dtype = bases.shape[-1], bases.shape[-3], padded.dtype
+    image = field = kernels = None
+    # The weights' gradient needs the responses: what the forward pass costs.
+    field_by_fourier = needs[1] and takes_fourier(size, count, stride, dtype, backward=False)
+    others_by_fourier = takes_fourier(size, count, stride, dtype, backward=True)
+    if field_by_fourier or (others_by_fourier and (needs[0] or needs[2])):
+        image, field, kernels = fourier.backward(
+            grad, padded, weights, bases,
+            needs[0] and others_by_fourier, field_by_fourier, needs[2] and others_by_fourier,
+        )  # fmt: skip
+    if needs[1] and not field_by_fourier:
+        phases = row_phases(count, dtype, backward=False)
+        field = direct.weights_gradient(grad, padded, bases, stride, phases)
+    if not others_by_fourier and (needs[0] or needs[2]):
+        phases = row_phases(count, dtype, backward=True)
+        image, kernels = direct.image_and_bases_gradients(
+            grad, padded, weights, bases, stride, phases, needs[0], needs[2]
+        )
+    return image, field, kernels
 
 
 @torch.library.custom_op("realdeg::kernel_apply_backward", mutates_args=())
@@ -119,50 +196,22 @@ def _kernel_apply_backward(
         return torch.zeros_like(x), torch.zeros_like(weights), torch.zeros_like(bases)
     size = bases.shape[-1]
     dtype = _compute_dtype(x, weights, bases)
-    grad_x, grad_weights, grad_bases = x.new_empty(0), weights.new_empty(0), bases.new_empty(0)
     with torch.autocast(x.device.type, enabled=False):
-        grad, wide_bases = grad.to(dtype), bases.to(dtype)
         padded = pad(x.to(dtype), size, stride, padding)
-        if need_weights:
-            responses = _responses(padded, wide_bases, stride)
-            grad_weights = torch.einsum("bchw,bcmhw->bmhw", grad, responses).to(weights.dtype)
-        if need_x or need_bases:
-            # What reaches basis m's response: the output's gradient times m's weight.
-            spread = torch.einsum("bchw,bmhw->bcmhw", grad, weights.to(dtype))
-            response_grads_x, response_grads_bases = _responses_backward(
-                spread, padded, wide_bases, stride, need_x, need_bases
-            )
-            if need_x:
-                shape = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-                grad_x = pad_adjoint(response_grads_x, shape, size, stride, padding).to(x.dtype)
-            if need_bases:
-                grad_bases = response_grads_bases.to(bases.dtype)
-    return grad_x, grad_weights.contiguous(), grad_bases.contiguous()
+        image, field, kernels = _backward_padded(
+            grad.to(dtype), padded, weights, bases.to(dtype), stride,
+            [need_x, need_weights, need_bases],
+        )  # fmt: skip
+        if image is not None:
+            shape = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+            image = pad_adjoint(image, shape, size, stride, padding)
+    return _finish(image, x), _finish(field, weights), _finish(kernels, bases)
 
 
-def _responses_backward(
-    spread: Tensor, padded: Tensor, bases: Tensor, stride: int, need_padded: bool, need_bases: bool
-) -> tuple[Tensor, Tensor]:
-    """Gradients of :func:`_responses` for the padded image and the bases."""
-    batch, channels = padded.shape[:2]
-    if bases.ndim == 3:
-        inputs, kernels, groups = padded.flatten(0, 1).unsqueeze(1), bases.unsqueeze(1), 1
-        outputs = spread.flatten(0, 1)
-    else:
-        inputs, kernels, groups = padded.transpose(0, 1), bases.flatten(0, 1).unsqueeze(1), batch
-        outputs = spread.transpose(0, 1).flatten(1, 2)
-    grad_inputs, grad_kernels, _ = torch.ops.aten.convolution_backward(
-        outputs.contiguous(), inputs.contiguous(), kernels.contiguous(), None,
-        [stride, stride], [0, 0], [1, 1], False, [0, 0], groups, [need_padded, need_bases, False],
-    )  # fmt: skip
-    if bases.ndim == 3:
-        grad_padded = (
-            grad_inputs.view(batch, channels, *padded.shape[2:]) if need_padded else padded
-        )
-    else:
-        grad_padded = grad_inputs.transpose(0, 1) if need_padded else padded
-    grad_bases = grad_kernels.view(bases.shape) if need_bases else bases
-    return grad_padded, grad_bases
+def _finish(gradient: Tensor | None, of: Tensor) -> Tensor:
+    if gradient is None:
+        return of.new_empty(0)
+    return gradient.to(of.dtype).contiguous()
 
 
 @_kernel_apply_backward.register_fake

@@ -152,9 +152,33 @@ def check_windows(name: str, x: Tensor, kernel_size: int, stride: int, padding: 
         raise ValueError(f"{name}: {height} x {width} pixels do not divide by stride {stride}")
     needed = max(pad_amounts(kernel_size, stride, padding))
     # torch's reflection leaves out the edge itself, so it reaches one pixel less than the image.
-    reach = {"reflect": min(height, width) - 1, "circular": min(height, width)}.get(padding)
-    if reach is not None and needed > reach:
+    # The axes are not compared with each other: an exported program would keep the outcome.
+    short = {"reflect": 1, "circular": 0}.get(padding)
+    if short is not None and (needed > height - short or needed > width - short):
         raise ValueError(
             f"{name}: {padding} padding of {needed} pixels does not fit an image of"
             f" {height} x {width}: use a larger image, a smaller kernel or 'replicate'"
         )
+
+
+def check_together(name: str, **tensors: Tensor) -> None:
+    """Refuse tensors that cannot be computed with each other.
+
+    Args:
+        name: The operator's name, for the message.
+        tensors: The operator's inputs by name.
+
+    Raises:
+        ValueError: If one is not of a floating-point dtype, or they are on different devices.
+    """
+    (first, reference), *_ = tensors.items()
+    for key, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise ValueError(
+                f"{name}: {key} must be float16, bfloat16, float32 or float64, got {tensor.dtype}"
+            )
+        if tensor.device != reference.device:
+            raise ValueError(
+                f"{name}: {key} is on {tensor.device}, {first} on {reference.device}: move them to"
+                " one device"
+            )

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from realdeg.ops.padding import check_windows, output_size, pad, pad_adjoint
+from realdeg.ops.dispatch import triton_path, use_triton
+from realdeg.ops.padding import check_together, check_windows, output_size, pad, pad_adjoint
 
 
 def pixel_kernel_apply(
@@ -29,16 +30,21 @@ def pixel_kernel_apply(
         padding: ``reflect``, ``replicate``, ``zeros``, ``circular`` or ``valid``.
 
     Returns:
-        Shape (B, C, H / stride, W / stride), dtype of ``x``.
+        Shape (B, C, H / stride, W / stride), dtype of ``x``; under autocast that of autocast.
 
     Raises:
-        ValueError: If shapes, stride or padding do not fit.
+        ValueError: If shapes, dtypes, devices, stride or padding do not fit.
     """
+    kind = x.device.type
+    if torch.is_autocast_enabled(kind):
+        # The kernels stay: they are read once, as they are.
+        x = x.to(torch.get_autocast_dtype(kind))
     return torch.ops.realdeg.pixel_kernel_apply(x, kernels, stride, padding)
 
 
 def _check(x: Tensor, kernels: Tensor, stride: int, padding: str) -> int:
     name = "pixel_kernel_apply"
+    check_together(name, x=x, kernels=kernels)
     taps = kernels.shape[1] if kernels.ndim == 4 else 0
     kernel_size = round(taps**0.5)
     if kernels.ndim != 4 or kernel_size < 1 or kernel_size**2 != taps:
@@ -78,6 +84,9 @@ def _pixel_kernel_apply(x: Tensor, kernels: Tensor, stride: int, padding: str) -
     shape = (x.shape[0], x.shape[1], *kernels.shape[2:])
     if x.numel() == 0 or kernels.numel() == 0:
         return x.new_zeros(shape)
+    if use_triton(x, kernels):
+        padded = pad(x, kernel_size, stride, padding)
+        return triton_path("pixel_kernel_apply").forward(padded, kernels, stride)
     dtype = _compute_dtype(x, kernels)
     padded = pad(x.to(dtype), kernel_size, stride, padding)
     result = padded.new_zeros(shape)
@@ -107,10 +116,30 @@ def _pixel_kernel_apply_backward(
         return torch.zeros_like(x), torch.zeros_like(kernels)
     kernel_size = _check(x, kernels, stride, padding)
     dtype = _compute_dtype(x, kernels)
+    shape = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+    if use_triton(grad, x, kernels):
+        path = triton_path("pixel_kernel_apply")
+        padded = pad(x, kernel_size, stride, padding)
+        grad_kernels = kernels.new_empty(0)
+        if need_kernels:
+            grad_kernels = path.backward_kernels(
+                grad, padded, kernels.shape, stride, dtype=kernels.dtype
+            )
+        if not need_x:
+            return x.new_empty(0), grad_kernels
+        size = (padded.shape[2], padded.shape[3])
+        # In float32 until the padding is folded back.
+        grad_padded = path.backward_padded(grad, kernels, stride, size, dtype=torch.float32)
+        folded = pad_adjoint(grad_padded, shape, kernel_size, stride, padding)
+        return folded.to(x.dtype), grad_kernels
     grad = grad.to(dtype)
     padded = pad(x.to(dtype), kernel_size, stride, padding)
     grad_padded = torch.zeros_like(padded) if need_x else padded
-    grad_kernels = torch.zeros_like(kernels) if need_kernels else kernels.new_empty(0)
+    grad_kernels = (
+        torch.empty_like(kernels, memory_format=torch.contiguous_format)
+        if need_kernels
+        else kernels.new_empty(0)
+    )
     targets = _shifts(grad_padded, kernel_size, stride, kernels.shape)
     for (tap, shifted), (_, target) in zip(
         _shifts(padded, kernel_size, stride, kernels.shape), targets, strict=True
@@ -118,10 +147,10 @@ def _pixel_kernel_apply_backward(
         if need_x:
             target.addcmul_(kernels[:, tap, None].to(dtype), grad)
         if need_kernels:
-            grad_kernels[:, tap] = (grad * shifted).sum(1)
+            products = grad * shifted
+            grad_kernels[:, tap] = products[:, 0] if products.shape[1] == 1 else products.sum(1)
     if not need_x:
         return x.new_empty(0), grad_kernels
-    shape = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     grad_x = pad_adjoint(grad_padded, shape, kernel_size, stride, padding)
     return grad_x.to(x.dtype), grad_kernels
 

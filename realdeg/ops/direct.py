@@ -1,0 +1,237 @@
+"""``kernel_apply`` by direct convolution, a strip of rows at a time.
+
+A convolution from one channel to M = 8 fills half a vector register and runs at a fraction of the
+machine's rate. So several output rows are computed as several output channels: rows are grouped
+into blocks of ``phases * stride``, and each row of a block becomes an input channel
+(space-to-depth along rows only, which leaves every row contiguous, hence the weighted sum too).
+The M responses exist for one strip only, a few MiB, and are mixed while they are in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# The responses of a strip: small enough to be mixed from the cache and to be allocated from the
+# heap again and again, large enough to keep the convolution busy.
+_STRIP_BYTES = 3 << 20
+
+
+def forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int, phases: int) -> Tensor:
+    """Filter and mix.
+
+    Args:
+        padded: Image with its padding, shape (B, C, Hp, Wp), float32, float64 or bfloat16 (which
+            is multiplied as such and mixed in float32).
+        weights: Shape (B, M, h, w).
+        bases: Shape (M, k, k) or (B, M, k, k), dtype of ``padded``.
+        stride: Input pixels per output pixel.
+        phases: Output rows computed as channels. With 1 (and only then) no tap is padded, so NaN
+            and infinity reach those pixels alone whose window holds them.
+
+    Returns:
+        Shape (B, C, h, w), dtype of ``padded`` or float32.
+    """
+    batch, channels = padded.shape[:2]
+    dtype = torch.float32 if padded.dtype == torch.bfloat16 else padded.dtype
+    result = padded.new_empty((batch, channels, *weights.shape[2:]), dtype=dtype)
+    for samples, rows, blocks in _strips(padded, weights.shape, bases, stride, phases):
+        responses = _respond(padded, bases, samples, rows, blocks, stride, weights.shape[3])
+        responses = responses.to(dtype)
+        field = _by_phase(weights[samples, :, rows].to(dtype), blocks)
+        target = _by_phase(result[samples, :, rows], blocks)
+        torch.mul(responses[:, :, 0], field[:, None, 0], out=target)
+        for index in range(1, weights.shape[1]):
+            target.addcmul_(responses[:, :, index], field[:, None, index])
+    return result
+
+
+def weights_gradient(
+    grad: Tensor, padded: Tensor, bases: Tensor, stride: int, phases: int
+) -> Tensor:
+    """Gradient of the weights: the responses times the gradient, summed over channels.
+
+    Args:
+        grad: Gradient of the output, shape (B, C, h, w), dtype of ``padded``.
+        padded: See :func:`forward`.
+        bases: See :func:`forward`.
+        stride: See :func:`forward`.
+        phases: See :func:`forward`.
+
+    Returns:
+        Shape (B, M, h, w).
+    """
+    shape = torch.Size((grad.shape[0], bases.shape[-3], *grad.shape[2:]))
+    result = grad.new_empty(shape)
+    for samples, rows, blocks in _strips(padded, shape, bases, stride, phases):
+        responses = _respond(padded, bases, samples, rows, blocks, stride, shape[3])
+        gradient = _by_phase(grad[samples, :, rows], blocks)
+        target = _by_phase(result[samples, :, rows], blocks)
+        torch.mul(responses[:, 0], gradient[:, 0, None], out=target)
+        for channel in range(1, grad.shape[1]):
+            target.addcmul_(responses[:, channel], gradient[:, channel, None])
+    return result
+
+
+def image_and_bases_gradients(
+    grad: Tensor,
+    padded: Tensor,
+    weights: Tensor,
+    bases: Tensor,
+    stride: int,
+    phases: int,
+    need_padded: bool,
+    need_bases: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of the padded image and of the bases, by the convolution's own backward.
+
+    Args:
+        grad: Gradient of the output, shape (B, C, h, w), dtype of ``padded``.
+        padded: See :func:`forward`.
+        weights: See :func:`forward`.
+        bases: See :func:`forward`.
+        stride: See :func:`forward`.
+        phases: See :func:`forward`.
+        need_padded: Whether the image's gradient is wanted.
+        need_bases: Whether the bases' gradient is wanted.
+
+    Returns:
+        Both gradients; ``None`` for one not wanted.
+    """
+    grad_padded = torch.zeros_like(padded) if need_padded else None
+    grad_bases = torch.zeros_like(bases) if need_bases else None
+    for samples, rows, blocks in _strips(padded, weights.shape, bases, stride, phases):
+        gradient = _by_phase(grad[samples, :, rows], blocks)
+        field = _by_phase(weights[samples, :, rows].to(padded.dtype), blocks)
+        # What reaches basis m's response: the output's gradient times m's weight.
+        spread = (gradient[:, :, None] * field[:, None]).flatten(0, 1).flatten(1, 2)
+        own = bases if bases.ndim == 3 else bases[samples.start]
+        inputs, top, size = _input(padded, own, samples, rows, blocks, stride, weights.shape[3])
+        kernels = _phase_kernels(own, stride, blocks[1])
+        grad_inputs, grad_kernels, _ = torch.ops.aten.convolution_backward(
+            spread, inputs, kernels, None,
+            [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [need_padded, need_bases, False],
+        )  # fmt: skip
+        if grad_padded is not None:
+            _add_input(grad_padded, grad_inputs, samples, top, size, stride, blocks[1])
+        if grad_bases is not None:
+            target = grad_bases if bases.ndim == 3 else grad_bases[samples.start]
+            _add_kernels(target, grad_kernels, stride, blocks[1])
+    return grad_padded, grad_bases
+
+
+def _strips(
+    padded: Tensor, shape: torch.Size, bases: Tensor, stride: int, phases: int
+) -> Iterator[tuple[slice, slice, tuple[int, int]]]:
+    """Yield samples, output rows and (blocks, phases) of each strip."""
+    batch, count, height, width = shape
+    taps = bases.shape[-1] ** 2
+    # Without oneDNN (float64) torch unfolds k * k columns instead of M responses.
+    columns = max(count, taps) if padded.dtype == torch.float64 else count
+    row_bytes = padded.shape[1] * columns * width * max(4, padded.element_size())
+    most_rows = max(1, _STRIP_BYTES // max(1, row_bytes))
+    whole = height - height % phases
+    each = 1 if bases.ndim == 4 else max(1, most_rows // max(1, height))
+    step = max(phases, min(most_rows - most_rows % phases, whole))
+    for first in range(0, batch, each):
+        samples = slice(first, min(first + each, batch))
+        for top in range(0, whole, step):
+            rows = slice(top, min(top + step, whole))
+            yield samples, rows, ((rows.stop - top) // phases, phases)
+        if whole < height:
+            yield samples, slice(whole, height), (height - whole, 1)
+
+
+def _respond(
+    padded: Tensor,
+    bases: Tensor,
+    samples: slice,
+    rows: slice,
+    blocks: tuple[int, int],
+    stride: int,
+    width: int,
+) -> Tensor:
+    """Correlate every channel with every basis: (b, C, M, phases, blocks, w)."""
+    own = bases if bases.ndim == 3 else bases[samples.start]
+    inputs, _, _ = _input(padded, own, samples, rows, blocks, stride, width)
+    responses = F.conv2d(inputs, _phase_kernels(own, stride, blocks[1]))
+    channels = padded.shape[1]
+    return responses.view(-1, channels, own.shape[0], blocks[1], blocks[0], width)
+
+
+def _input(
+    padded: Tensor,
+    bases: Tensor,
+    samples: slice,
+    rows: slice,
+    blocks: tuple[int, int],
+    stride: int,
+    width: int,
+) -> tuple[Tensor, int, tuple[int, int]]:
+    """Return a strip's input as channels (b * C, group * stride, rows, columns) and its place."""
+    group = stride * blocks[1]
+    taps_down, taps_across = _taps(bases.shape[-1], stride, blocks[1])
+    top = rows.start * stride
+    height, columns = (blocks[0] + taps_down - 1) * group, (width + taps_across - 1) * stride
+    strip = padded[samples, :, top : top + height, :columns].flatten(0, 1)
+    size = (strip.shape[1], strip.shape[2])
+    missing = (height - size[0], columns - size[1])
+    if missing != (0, 0):
+        # Only taps that the phases added, which are zero, look here.
+        strip = F.pad(strip, (0, missing[1], 0, missing[0]))
+    strip = strip.unflatten(2, (-1, stride)).unflatten(1, (-1, group))
+    return strip.permute(0, 2, 4, 1, 3).flatten(1, 2).contiguous(), top, size
+
+
+def _add_input(
+    grad_padded: Tensor,
+    grad_inputs: Tensor,
+    samples: slice,
+    top: int,
+    size: tuple[int, int],
+    stride: int,
+    phases: int,
+) -> None:
+    """Add a strip's gradient where :func:`_input` took the strip from."""
+    strip = grad_inputs.unflatten(1, (phases * stride, stride)).permute(0, 3, 1, 4, 2)
+    strip = strip.flatten(3, 4).flatten(1, 2)[:, : size[0], : size[1]]
+    target = grad_padded[samples, :, top : top + size[0], : size[1]]
+    target += strip.unflatten(0, (-1, grad_padded.shape[1]))
+
+
+def _taps(kernel_size: int, stride: int, phases: int) -> tuple[int, int]:
+    group = stride * phases
+    return -(-(kernel_size + (phases - 1) * stride) // group), -(-kernel_size // stride)
+
+
+def _phase_kernels(bases: Tensor, stride: int, phases: int) -> Tensor:
+    """Lay each basis at each phase's rows: (M * phases, group * stride, down, across)."""
+    count, kernel_size, _ = bases.shape
+    group = stride * phases
+    down, across = _taps(kernel_size, stride, phases)
+    kernels = bases.new_zeros((count, phases, down * group, across * stride))
+    for phase in range(phases):
+        top = phase * stride
+        kernels[:, phase, top : top + kernel_size, :kernel_size] = bases
+    kernels = kernels.view(count, phases, down, group, across, stride)
+    return kernels.permute(0, 1, 3, 5, 2, 4).reshape(count * phases, group * stride, down, across)
+
+
+def _add_kernels(grad_bases: Tensor, grad_kernels: Tensor, stride: int, phases: int) -> None:
+    """Add up what :func:`_phase_kernels` laid out."""
+    count, kernel_size, _ = grad_bases.shape
+    group = stride * phases
+    down, across = _taps(kernel_size, stride, phases)
+    laid = grad_kernels.view(count, phases, group, stride, down, across).permute(0, 1, 4, 2, 5, 3)
+    laid = laid.reshape(count, phases, down * group, across * stride)
+    for phase in range(phases):
+        top = phase * stride
+        grad_bases += laid[:, phase, top : top + kernel_size, :kernel_size]
+
+
+def _by_phase(rows: Tensor, blocks: tuple[int, int]) -> Tensor:
+    """View (b, n, blocks * phases, w) as (b, n, phases, blocks, w)."""
+    return rows.unflatten(2, blocks).transpose(2, 3)

@@ -1,0 +1,230 @@
+"""What the Triton kernels share: tile sizes, rules, launching, and a little device code.
+
+Triton is optional. Where it is missing this module and the kernels' can still be imported (tools
+that walk over all modules do that), but nothing can be launched.
+"""
+
+# Device code carries no types beside tl.constexpr: its arguments are Triton's.
+# mypy: disable-error-code="no-untyped-def"
+# ruff: noqa: ANN001, ANN201, ANN202
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+try:
+    import triton  # type: ignore[import-not-found, import-untyped]
+    import triton.language as tl  # type: ignore[import-not-found, import-untyped]
+except ImportError:
+    triton = tl = None
+
+jit: Callable[[Any], Any] = (lambda kernel: kernel) if triton is None else triton.jit
+
+# Offsets inside a sample are 32-bit below this extent and 64-bit from it on; offsets between
+# samples are always 64-bit.
+NARROW_EXTENT = 2**31
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiles:
+    """How a kernel cuts its work; all but ``slots`` and ``stages`` must be powers of two.
+
+    The sizes change speed, and rounding in the last bits, never which sums are made.
+
+    Attributes:
+        rows: Rows of a tile of pixels; ``rows * columns`` is at least 16 for ``kernel_apply``.
+        columns: Columns of a tile of pixels; neighbours in a row are neighbours in memory.
+        taps: Taps of the window held at a time; at least 16 for ``kernel_apply``.
+        bases: Basis kernels held at a time; at least 16. All of them, where there are fewer.
+        channels: Image channels that share one reading of the weights or kernels.
+        run: Outputs in a row that ``kernel_apply.backward_padded`` mixes at a time, at least 16;
+            more where the window is long, fewer where the image is narrow.
+        slots: Partial sums that ``kernel_apply.backward_bases`` makes, at most (at least one for
+            each sample if the bases are each sample's own).
+        warps: Warps of a program.
+        stages: Stages of software pipelining.
+    """
+
+    rows: int = 2
+    columns: int = 32
+    taps: int = 32
+    bases: int = 32
+    channels: int = 4
+    run: int = 64
+    slots: int = 64
+    warps: int = 4
+    stages: int = 2
+
+
+def tiles_for(kernel_size: int, bases: int = 0) -> Tiles:
+    """Choose tiles by rule, so that the same shapes always take the same path.
+
+    They were chosen by what ptxas reports for k = 15, 3 channels, sm_80 and sm_90: at most 170
+    registers a thread with up to 16 bases and 240 with more, and hardly any spilling. No GPU was
+    at hand: times were not measured and nothing was tuned.
+
+    Args:
+        kernel_size: Side k of the square window.
+        bases: Number of basis kernels; 0 for ``pixel_kernel_apply``.
+
+    Returns:
+        The tiles.
+    """
+    if not bases:
+        # No matrix product: a tile is no more than what is to be loaded at a time.
+        return Tiles(rows=4, taps=16)
+    taps, block = power_of_two(kernel_size**2, 16, 32), power_of_two(bases, 16, 32)
+    return Tiles(taps=taps, bases=block)
+
+
+def power_of_two(number: int, least: int = 1, most: int = 2**30) -> int:
+    """Return the next power of two from ``number`` on, held between ``least`` and ``most``."""
+    return min(most, max(least, 1 << max(0, number - 1).bit_length()))
+
+
+def supports(*dtypes: torch.dtype) -> bool:
+    """Return whether the kernels take tensors of these dtypes, in any mixture.
+
+    Args:
+        dtypes: Dtypes of image, weights, kernels or bases.
+
+    Returns:
+        True for float32, float16 and bfloat16; False for float64, which torch computes.
+    """
+    return all(dtype == torch.float32 or dtype in _HALF for dtype in dtypes)
+
+
+def refuse_unsupported(*tensors: Tensor) -> None:
+    """Refuse dtypes that the kernels do not take.
+
+    Args:
+        tensors: The tensors of a call.
+
+    Raises:
+        NotImplementedError: If one is neither float32, float16 nor bfloat16.
+    """
+    dtypes = [tensor.dtype for tensor in tensors]
+    if not supports(*dtypes):
+        raise NotImplementedError(f"the Triton kernels take no {dtypes}: use the torch path")
+
+
+def dot_settings(*factors: Tensor) -> dict[str, Any]:
+    """Choose how matrix products of these tensors are made.
+
+    Products of half precision are exact in float32, so such tensors feed the tensor cores as they
+    are. Float32 is split in three TF32 products, which keeps its precision.
+
+    Args:
+        factors: The tensors that enter the product.
+
+    Returns:
+        The kernel constants ``PRECISION`` and ``HALF``.
+    """
+    half = len({factor.dtype for factor in factors}) == 1 and factors[0].dtype in _HALF
+    device = factors[0].device
+    # The interpreter multiplies bfloat16 as the integers that it keeps it in.
+    half_products = half and (device.type == "cuda" or factors[0].dtype == torch.float16)
+    # TF32 exists from Ampere on; neither AMD's compiler nor the interpreter knows the split.
+    splits = (
+        device.type == "cuda"
+        and torch.version.hip is None
+        and torch.cuda.get_device_capability(device)[0] >= 8
+    )
+    # Factors made in float32 from bfloat16 tensors hold more than the result can: one TF32 product
+    # does. Float16 has as many digits as TF32, so its sums are not to be rounded to it.
+    coarse = half and factors[0].dtype == torch.bfloat16
+    precision = ("tf32" if coarse else "tf32x3") if splits else "ieee"
+    return {"PRECISION": precision, "HALF": half_products}
+
+
+def index_type(*tensors: Tensor) -> Any:
+    """Return the integer type that reaches every element of a sample of these tensors."""
+    return tl.int64 if max(map(_extent, tensors), default=0) >= NARROW_EXTENT else tl.int32
+
+
+def _extent(tensor: Tensor) -> int:
+    sizes, strides = tensor.shape[-3:], tensor.stride()[-3:]
+    return sum(size * abs(step) for size, step in zip(sizes, strides, strict=True))
+
+
+def launch(
+    kernel: Any, programs: int, tiles: Tiles, tensors: tuple[Tensor, ...], **arguments: Any
+) -> None:
+    """Run a kernel on the device of its tensors.
+
+    Args:
+        kernel: The Triton kernel.
+        programs: How many programs to start.
+        tiles: Warps and stages are taken from here.
+        tensors: The tensors, each passed as pointer and strides.
+        arguments: The other arguments, by name.
+    """
+    if programs == 0:
+        return
+    passed: list[Any] = []
+    for tensor in tensors:
+        passed += [tensor, *tensor.stride()]
+    first = tensors[0]
+    # Triton starts on the current device, which need not be the tensors'.
+    guard: Any = torch.cuda.device_of(first) if first.is_cuda else contextlib.nullcontext()
+    # Said, because triton 3.9 warns where it is not and 3.10 changes the default; the interpreter
+    # has no such option.
+    options = {"enable_fp_fusion": True} if first.is_cuda else {}
+    with guard:
+        kernel[(programs,)](
+            *passed,
+            INDEX=index_type(*tensors),
+            num_warps=tiles.warps,
+            num_stages=tiles.stages,
+            **options,
+            **arguments,
+        )
+
+
+def ceil_div(number: int, divisor: int) -> int:
+    """Return ``number / divisor``, rounded up."""
+    return -(-number // divisor)
+
+
+@jit
+def tile_pixels(tile, height, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    """Return rows, columns and validity of a tile's pixels, each of shape (ROWS * COLUMNS,)."""
+    across = tl.cdiv(width, COLUMNS)
+    lane = tl.arange(0, ROWS * COLUMNS)
+    row = (tile // across) * ROWS + lane // COLUMNS
+    column = (tile % across) * COLUMNS + lane % COLUMNS
+    return row, column, (row < height) & (column < width)
+
+
+@jit
+def window_taps(start, K: tl.constexpr, TAPS: tl.constexpr):
+    """Return row, column and validity of TAPS taps of a K x K window, in row-major order."""
+    tap = start + tl.arange(0, TAPS)
+    return tap // K, tap % K, tap < K * K
+
+
+@jit
+def gradient_windows(
+    grad, grad_c, pixels, inside, padded, padded_c, taps, taken,
+    C: tl.constexpr, PIXELS: tl.constexpr, TAPS: tl.constexpr,
+):  # fmt: skip
+    """Sum gradient times window over the channels: (PIXELS, TAPS) in float32."""
+    mixed = tl.zeros((PIXELS, TAPS), tl.float32)
+    for c in range(C):
+        # 64-bit: a channel's offset may pass 2**31 where offsets inside it do not.
+        g = tl.load(grad + tl.cast(c, tl.int64) * grad_c + pixels, mask=inside, other=0.0)
+        x = tl.load(
+            padded + tl.cast(c, tl.int64) * padded_c + taps,
+            mask=inside[:, None] & taken[None, :],
+            other=0.0,
+        )
+        mixed += g.to(tl.float32)[:, None] * x.to(tl.float32)
+    return mixed
