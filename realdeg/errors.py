@@ -27,7 +27,7 @@ class GeometryError(RealdegError):
             geometry is then named.
     """
 
-    def __init__(self, message: str, fits: tuple[int, bool] | None = None) -> None:
+    def __init__(self, message: str, fits: tuple[float, bool] | None = None) -> None:
         super().__init__(message)
         self.fits = fits
 

@@ -95,7 +95,7 @@ def _child(name: str, parent: MMEngineRegistry, location: str) -> Registry:
 
 DEGRADATIONS = _root("degradation", "realdeg.degradations")
 BACKBONES = _root("backbone", "realdeg.backbones")
-DISCRIMINATORS = _root("discriminator", "realdeg.backbones")
+DISCRIMINATORS = _root("discriminator", "realdeg.discriminators")
 LOSSES = _root("loss", "realdeg.losses")
 
 TASKS = _child("task", MMENGINE_MODELS, "realdeg.tasks")

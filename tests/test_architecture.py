@@ -41,6 +41,7 @@ LAYERS = {
     "degradations": COMPONENT,
     "backbones": COMPONENT,
     "losses": COMPONENT,
+    "discriminators": COMPONENT,
     "tasks": COMPONENT | CONTRACTS,
     "datasets": COMPONENT | CONTRACTS,
     "evaluation": COMPONENT,

@@ -21,6 +21,7 @@ from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 from realdeg.utils.component import component_hash, plain
+from realdeg.utils.scales import hr_length, lr_length
 from realdeg.utils.streams import stream_seed
 
 Remainder = Literal["crop", "refuse"]
@@ -65,7 +66,7 @@ class Degrader:
         self,
         degradation: str | os.PathLike[str] | Mapping[str, Any] | Degradation,
         *,
-        scale: int | None = None,
+        scale: float | None = None,
         same_size: bool | None = None,
         device: str | torch.device | None = None,
         colour: Colour = "rgb",
@@ -197,8 +198,8 @@ class Degrader:
         picture = take_apart(image)
         height, width = picture.size
         stride = self.degradation.stride
-        rest_y, rest_x = height % stride, width % stride
-        if not (rest_y or rest_x):
+        rows, columns = (hr_length(lr_length(side, stride), stride) for side in (height, width))
+        if (rows, columns) == (height, width):
             return picture
         if remainder == "refuse":
             raise GeometryError(
@@ -209,7 +210,7 @@ class Degrader:
             raise GeometryError(
                 f"an image of {height} x {width} pixels is smaller than the scale {stride}."
             )
-        return picture.crop(height - rest_y, width - rest_x)
+        return picture.crop(rows, columns)
 
     def _shown(self, picture: Picture) -> Tensor:
         """Return what the degradation gets to see."""

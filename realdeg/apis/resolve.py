@@ -26,7 +26,7 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 def load_degradation(
     source: Source | Degradation,
     *,
-    scale: int | None = None,
+    scale: float | None = None,
     same_size: bool | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Degradation:
@@ -66,7 +66,7 @@ def load_degradation(
 def load_backbone(
     source: Source | Backbone,
     *,
-    scale: int | None = None,
+    scale: float | None = None,
     same_size: bool | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Backbone:
@@ -175,7 +175,7 @@ def _with_options(
 
 
 def _geometry(
-    beside: Mapping[str, Any], scale: int | None, same_size: bool | None
+    beside: Mapping[str, Any], scale: float | None, same_size: bool | None
 ) -> dict[str, Any]:
     return {
         "scale": beside.get("scale") if scale is None else scale,
@@ -184,7 +184,7 @@ def _geometry(
 
 
 def _check_geometry(
-    component: Degradation | Backbone, scale: int | None, same_size: bool | None
+    component: Degradation | Backbone, scale: float | None, same_size: bool | None
 ) -> None:
     for name, wanted in (("scale", scale), ("same_size", same_size)):
         found = getattr(component, name)

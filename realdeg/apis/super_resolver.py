@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from realdeg.apis.arrays import put_together, take_apart
 from realdeg.apis.folder import Summary, process_folder
 from realdeg.apis.manifest import Record
 from realdeg.apis.resolve import find_device, load_backbone, where_is
-from realdeg.apis.tiling import Tiling, run_within_memory
+from realdeg.apis.tiling import Tiling, run_within_memory, whole_step
 from realdeg.backbones import running
 from realdeg.backbones.base import Backbone
 from realdeg.degradations.primitives.resize import imresize
@@ -70,7 +71,7 @@ class SuperResolver:
         self,
         backbone: str | os.PathLike[str] | Mapping[str, Any] | Backbone,
         *,
-        scale: int | None = None,
+        scale: float | None = None,
         same_size: bool | None = None,
         device: str | torch.device | None = None,
         tile: int | Literal["auto"] | None = "auto",
@@ -86,7 +87,7 @@ class SuperResolver:
             self.backbone.to(self.device)
 
     def upscale(
-        self, image: NDArray[Any], *, scale: int | None = None, cond: Tensor | None = None
+        self, image: NDArray[Any], *, scale: float | None = None, cond: Tensor | None = None
     ) -> NDArray[Any]:
         """Super-resolve one image.
 
@@ -111,7 +112,7 @@ class SuperResolver:
         src: str | os.PathLike[str],
         dst: str | os.PathLike[str],
         *,
-        scale: int | None = None,
+        scale: float | None = None,
         cond: Tensor | None = None,
         overwrite: bool = False,
         progress: bool = True,
@@ -165,7 +166,7 @@ class SuperResolver:
         }
 
     def _upscale(
-        self, image: NDArray[Any], scale: int | None, cond: Tensor | None
+        self, image: NDArray[Any], scale: float | None, cond: Tensor | None
     ) -> tuple[NDArray[Any], int | None]:
         picture = take_apart(image)
         backbone = self.backbone
@@ -185,18 +186,17 @@ class SuperResolver:
                 alpha = imresize(alpha, size=(int(rgb.shape[-2]), int(rgb.shape[-1])))
             return put_together(rgb, alpha, picture), tile
 
-    def _may_tile(self, scale: int | None, cond: Tensor | None) -> bool:
-        # A map of conditions belongs to the whole image; tiles of a fraction of a pixel do not fit.
-        factor = self._factor(scale)
-        return factor == int(factor) and (cond is None or cond.ndim < 4)
+    def _may_tile(self, scale: float | None, cond: Tensor | None) -> bool:
+        # A map of conditions belongs to the whole image.
+        return whole_step(self._factor(scale)) is not None and (cond is None or cond.ndim < 4)
 
-    def _factor(self, scale: int | None) -> float:
+    def _factor(self, scale: float | None) -> float:
         backbone = self.backbone
         if backbone.same_size or backbone.upsample in ("pre", "none"):
             return 1
         return backbone.scale if scale is None else scale
 
-    def _tiling(self, image: Tensor, scale: int | None, cond: Tensor | None) -> Tiling:
+    def _tiling(self, image: Tensor, scale: float | None, cond: Tensor | None) -> Tiling:
         backbone, tile = self.backbone, self.tile
         height, width = image.shape[-2:]
         if tile == "auto":
@@ -204,9 +204,11 @@ class SuperResolver:
         halo = backbone.halo
         if backbone.upsample == "pre" and not backbone.same_size:
             # The halo counts LR pixels, and this network's input lies on the HR grid.
-            halo *= int(backbone.scale if scale is None else scale)
+            halo = math.ceil(halo * (backbone.scale if scale is None else scale))
         if backbone.whole_image:
             halo = min(halo, APPROXIMATE_HALO)
         if not self._may_tile(scale, cond):
             tile = None
-        return Tiling(tile, halo, backbone.size_multiple, int(self._factor(scale)))
+        factor = self._factor(scale)
+        multiple = math.lcm(backbone.size_multiple, whole_step(factor) or 1)
+        return Tiling(tile, halo, multiple, factor)

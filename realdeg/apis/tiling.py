@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from realdeg.errors import GeometryError, RealdegError
+from realdeg.utils.scales import hr_length
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +36,31 @@ class Tiling:
         tile: Side of a tile in input pixels, rim not counted; None: the whole image at once.
         halo: Width of the rim in input pixels.
         multiple: Tiles start at multiples of this many input pixels.
-        factor: Output pixels per input pixel, to one side.
+        factor: Output pixels per input pixel, to one side; where it is no whole number,
+            ``multiple`` input pixels have to be whole output pixels (:func:`whole_step`).
     """
 
     tile: int | None
     halo: int = 0
     multiple: int = 1
-    factor: int = 1
+    factor: float = 1
+
+
+def whole_step(factor: float) -> int | None:
+    """Return how many input pixels become whole output pixels, where tiles may begin.
+
+    Args:
+        factor: Output pixels per input pixel, to one side.
+
+    Returns:
+        That number of input pixels, or None for a factor with more than three decimals.
+
+    Examples:
+        >>> whole_step(4), whole_step(2.5), whole_step(2.37), whole_step(3**0.5)
+        (1, 2, 100, None)
+    """
+    fraction = Fraction(factor).limit_denominator(1000)
+    return fraction.denominator if abs(fraction - Fraction(factor)) < 1e-12 else None
 
 
 def run_tiled(network: Callable[[Tensor], Tensor], image: Tensor, tiling: Tiling) -> Tensor:
@@ -136,7 +156,7 @@ def _piece(
     part = image[..., y0 : bottom + halo, x0 : right + halo]
     output = network(part)
     factor = tiling.factor
-    wanted = (part.shape[-2] * factor, part.shape[-1] * factor)
+    wanted = (hr_length(part.shape[-2], factor), hr_length(part.shape[-1], factor))
     if tuple(output.shape[-2:]) != wanted:
         raise GeometryError(
             f"the network made {output.shape[-2]} x {output.shape[-1]} pixels of"
@@ -145,8 +165,8 @@ def _piece(
         )
     inner = output[
         ...,
-        (top - y0) * factor : (bottom - y0) * factor,
-        (left - x0) * factor : (right - x0) * factor,
+        hr_length(top - y0, factor) : hr_length(bottom - y0, factor),
+        hr_length(left - x0, factor) : hr_length(right - x0, factor),
     ]
     return inner.cpu()
 

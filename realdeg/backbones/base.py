@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, cast
 
 from torch import Tensor, nn
+from torch.export import register_dataclass
 
 from realdeg.errors import GeometryError
 from realdeg.utils.arguments import CapturesArguments
+from realdeg.utils.scales import hr_length
 
 Colour = Literal["y", "rgb"]
 Upsample = Literal["pre", "post", "progressive", "iterative", "none"]
@@ -37,6 +40,10 @@ class Outputs:
         return {"sr": self.sr, **self.aux}
 
 
+# torch.export takes outputs apart, and wants to be told how.
+register_dataclass(Outputs)
+
+
 class Backbone(nn.Module, CapturesArguments, ABC):
     """A super-resolution network and what a task must know to run it.
 
@@ -48,13 +55,15 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     images before and divides after.
 
     Args:
-        scale: How much resolution is lost, 1 or more.
+        scale: How much resolution is lost, 1 or more; a whole number unless ``any_scale``.
         same_size: The LR image lies on the HR grid already (same height and width as HR).
 
     Attributes:
         colour: ``"y"`` (one channel) or ``"rgb"`` (three).
         value_range: The number that stands for white, 1 or 255.
         scales: The scales that can be built; None means any. Not asked when ``same_size``.
+        any_scale: ``scale`` may be any real number, each call may have its own, and weights serve
+            them all.
         upsample: Where resolution is gained. ``"pre"``: the task interpolates the LR image
             (bicubic) to the HR grid before it calls ``forward``.
         same_size_form: How images of equal size are handled: ``"native"`` (the network keeps the
@@ -65,6 +74,8 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         whole_image: Something (global pooling, for instance) reaches further than ``halo``, so
             tiles are an approximation.
         needs: Further things ``forward`` must be given, such as ``("cond",)``.
+        teacher_forced: In training, ``forward`` is given the HR image as ``cond``, which an
+            autoregressive network continues pixel by pixel.
 
     Raises:
         GeometryError: If the network does not come in that geometry.
@@ -73,16 +84,18 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     colour: Colour = "rgb"
     value_range: float = 1.0
     scales: tuple[int, ...] | None = None
+    any_scale: bool = False
     upsample: Upsample = "post"
     same_size_form: SameSizeForm | None = None
     size_multiple: int = 1
     halo: int = 0
     whole_image: bool = False
     needs: tuple[str, ...] = ()
+    teacher_forced: bool = False
 
-    def __init__(self, scale: int = 4, same_size: bool = False) -> None:
+    def __init__(self, scale: float = 4, same_size: bool = False) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale: int = cast(Any, scale)  # an integer for all classes but those of any_scale
         self.same_size = same_size
         self._check_geometry()
 
@@ -126,7 +139,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         if self.same_size or self.upsample in ("pre", "none"):
             return height, width
         factor = self.scale if scale is None else scale
-        return int(height * factor), int(width * factor)
+        return hr_length(height, factor), hr_length(width, factor)
 
     def targets(self, hr: Tensor) -> dict[str, Tensor]:
         """Say what ``aux`` outputs are compared with.
@@ -175,7 +188,10 @@ class Backbone(nn.Module, CapturesArguments, ABC):
                 f"{name} works on colour '{self.colour}' and takes (B, {self.channels}, h, w),"
                 f" got {tuple(lr.shape)}: convert the image, or build {name} with the other colour."
             )
-        if scale is not None and scale != self.scale and self.upsample not in ("pre", "none"):
+        if scale is not None and self.any_scale and not _is_scale(scale, whole=False):
+            raise GeometryError(f"{name} is called with scale {scale!r}: it takes 1 or more.")
+        fixed = not self.any_scale and self.upsample not in ("pre", "none")
+        if scale is not None and scale != self.scale and fixed:
             raise GeometryError(
                 f"{name} was built for scale {self.scale} and is called with scale {scale}:"
                 f" build it with scale={scale}."
@@ -185,10 +201,9 @@ class Backbone(nn.Module, CapturesArguments, ABC):
 
     def _check_geometry(self) -> None:
         name = type(self).__name__
-        if isinstance(self.scale, bool) or not isinstance(self.scale, int) or self.scale < 1:
-            raise GeometryError(
-                f"scale of {name} is {self.scale!r}: it must be a whole number, 1 or more."
-            )
+        if not _is_scale(self.scale, whole=not self.any_scale):
+            kind = "any number" if self.any_scale else "a whole number"
+            raise GeometryError(f"scale of {name} is {self.scale!r}: it must be {kind}, 1 or more.")
         if self.same_size:
             if self.same_size_form is None:
                 fits = "any" if self.scales is None else ", ".join(map(str, self.scales))
@@ -202,3 +217,10 @@ class Backbone(nn.Module, CapturesArguments, ABC):
                 f"{name} does not come in scale {self.scale}: it has"
                 f" {', '.join(map(str, self.scales))}{form}."
             )
+
+
+def _is_scale(value: object, *, whole: bool) -> bool:
+    """Say whether a value is a scale: 1 or more, finite, and an integer where that is wanted."""
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return False
+    return 1 <= value < math.inf

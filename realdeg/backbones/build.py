@@ -16,7 +16,7 @@ from realdeg.utils.component import load_state, read_component
 
 def build_backbone(
     cfg: Mapping[str, Any] | str | os.PathLike[str],
-    scale: int | None = None,
+    scale: float | None = None,
     same_size: bool | None = None,
 ) -> Backbone:
     """Build a backbone.
@@ -69,11 +69,16 @@ def build_backbone(
     return backbone
 
 
-def _from_file(path: str | os.PathLike[str], scale: int | None, same_size: bool | None) -> Backbone:
+def _from_file(
+    path: str | os.PathLike[str], scale: float | None, same_size: bool | None
+) -> Backbone:
     """Rebuild the backbone that a file describes."""
     file = read_component(path)
     if file.kind != "backbone":
         raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), no backbone.")
+    known = BACKBONES.get(file.type)
+    if scale is not None and known is not None and known.any_scale:
+        file.arguments["scale"] = scale  # such weights serve every scale
     for name, asked in (("scale", scale), ("same_size", same_size)):
         stored = file.arguments.get(name)
         if asked is not None and stored is not None and stored != asked:
@@ -81,7 +86,7 @@ def _from_file(path: str | os.PathLike[str], scale: int | None, same_size: bool 
                 f"the {file.type} in {path} was trained with {name}={stored} and {name}={asked} is"
                 f" asked for: set {name}={stored}, or name the type beside the checkpoint to"
                 " start another geometry from these weights.",
-                fits=(int(file.arguments["scale"]), bool(file.arguments["same_size"])),
+                fits=(file.arguments["scale"], bool(file.arguments["same_size"])),
             )
     backbone = _construct(file.type, file.arguments, str(path))
     load_state(backbone, file.state, str(path))

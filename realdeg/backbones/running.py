@@ -9,6 +9,7 @@ from realdeg.backbones.base import Backbone, Outputs
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import DataError
 from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
+from realdeg.utils.scales import hr_length
 
 
 def network_input(backbone: Backbone, lr: Tensor, scale: float | None = None) -> Tensor:
@@ -111,4 +112,4 @@ def result_size(backbone: Backbone, lr: Tensor, scale: float | None = None) -> t
     if backbone.same_size:
         return height, width
     factor = backbone.scale if scale is None else scale
-    return int(height * factor), int(width * factor)
+    return hr_length(height, factor), hr_length(width, factor)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from realdeg.backbones.base import CHANNELS, Backbone, Colour
-from realdeg.backbones.parts import pre_upsampling_halo
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts import MeanShift, pre_upsampling_halo
+from realdeg.backbones.parts_classic import check_settings, draw_he
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 
@@ -36,7 +38,9 @@ class VDSR(Backbone):
 
     One network serves every scale: the task interpolates the LR image to the HR grid first, or
     hands it over as it is where ``same_size`` holds. With biases (the paper) it has 665,921
-    parameters, without (the public weights) 664,704.
+    parameters, without (the public weights) 664,704, in RGB 668,227.
+
+    The paper trains on scales 2, 3 and 4 together and clips every element of the gradient.
 
     Args:
         scale: How much resolution is lost; tells only how far an LR pixel reaches.
@@ -45,16 +49,19 @@ class VDSR(Backbone):
         width: Channels of the hidden layers.
         colour: ``"y"`` as in the paper, or ``"rgb"``.
         bias: Whether convolutions have biases.
+        mean_shift: Work on [0, 255] and take the DIV2K mean off, as EDSR-PyTorch's variant does
+            (RGB only).
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
 
     Raises:
-        ConfigError: If depth or width is too small.
+        ConfigError: If depth, width or colour make no network.
 
     Source:
         Kim, Lee, Lee, Accurate Image Super-Resolution Using Very Deep Convolutional Networks,
-        CVPR 2016. Keys follow the public weights of twtygqyy/pytorch-vdsr.
+        CVPR 2016. Keys follow the public weights of twtygqyy/pytorch-vdsr; those of
+        EDSR-PyTorch's ``vdsr`` are translated.
     """
 
     colour: Colour = "y"
@@ -69,20 +76,25 @@ class VDSR(Backbone):
         width: int = 64,
         colour: Colour = "y",
         bias: bool = True,
+        mean_shift: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if depth < 2 or width < 1:
+        check_settings("VDSR", colour, depth=depth, width=width)
+        if depth < 2:
+            raise ConfigError(f"depth of VDSR is {depth}: it must be 2 or more.")
+        if mean_shift and colour != "rgb":
             raise ConfigError(
-                f"VDSR needs depth >= 2 and width >= 1, got depth={depth} and width={width}."
+                "VDSR(mean_shift=True) shifts three colours: use it with colour='rgb'."
             )
-        if colour not in CHANNELS:
-            raise ConfigError(f"colour of VDSR is {colour!r}: it must be 'y' or 'rgb'.")
         self.colour = colour
+        self.value_range = 255.0 if mean_shift else 1.0
+        self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
+        self.add_mean = MeanShift(255.0, +1) if mean_shift else None
         self.halo = pre_upsampling_halo(depth, scale, same_size)
         self.input = nn.Conv2d(self.channels, width, 3, padding=1, bias=bias)
         self.residual_layer = nn.Sequential(*(ConvReLU(width, bias) for _ in range(depth - 2)))
         self.output = nn.Conv2d(width, self.channels, 3, padding=1, bias=bias)
-        self._initialise()
+        draw_he(self)
 
     @classmethod
     def example(cls) -> VDSR:
@@ -92,25 +104,42 @@ class VDSR(Backbone):
     def forward(
         self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
     ) -> Tensor:
-        """Add the predicted detail to the interpolated image (B, C, H, W) in [0, 1]."""
+        """Add the predicted detail to the image (B, C, H, W) in [0, ``value_range``]."""
         self.check_input(lr, scale, cond)
-        features = torch.relu(self.input(lr))
-        return lr + self.output(self.residual_layer(features))
+        image = lr if self.sub_mean is None else self.sub_mean(lr)
+        features = torch.relu(self.input(image))
+        image = image + self.output(self.residual_layer(features))
+        return image if self.add_mean is None else self.add_mean(image)
 
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Refuse weights without biases for an instance with them, and the reverse."""
-        has_bias, wants_bias = "input.bias" in state, self.input.bias is not None
-        if "input.weight" in state and has_bias != wants_bias:
+        """Translate EDSR-PyTorch's names; refuse weights with other biases or another range."""
+        found = dict(state)
+        if "body.0.0.weight" in state:
+            last = max(int(name.split(".")[1]) for name in state if name.startswith("body."))
+            found = {_public_name(name, last): value for name, value in state.items()}
+        if "input.weight" not in found:
+            return found
+        has_bias, wants_bias = "input.bias" in found, self.input.bias is not None
+        if has_bias != wants_bias:
             raise CheckpointError(
                 f"the VDSR weights in {where} have {'' if has_bias else 'no '}biases:"
                 f" build it with VDSR(bias={has_bias})."
             )
-        return dict(state)
+        shifts = "sub_mean.bias" in found
+        if shifts != (self.sub_mean is not None):
+            raise CheckpointError(
+                f"the VDSR weights in {where} were trained {'with' if shifts else 'without'} a mean"
+                f" shift: build it with VDSR(mean_shift={shifts})."
+            )
+        return found
 
-    def _initialise(self) -> None:
-        """Draw weights after He et al. (2015), as the paper does; biases start at zero."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+
+def _public_name(name: str, last: int) -> str:
+    """Return the public weights' name of a tensor of EDSR-PyTorch's variant."""
+    match = re.fullmatch(r"body\.(\d+)\.0\.(\w+)", name)
+    if match is None:
+        return name
+    number, kind = int(match[1]), match[2]
+    if number in (0, last):
+        return f"{'output' if number else 'input'}.{kind}"
+    return f"residual_layer.{number - 1}.conv.{kind}"

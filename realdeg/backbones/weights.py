@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
 from realdeg.errors import CheckpointError
-from realdeg.utils.component import FORMAT, load_state, read_component
+from realdeg.utils.component import FORMAT, load_state, read_component, state_faults
 
 # What training code wraps a state dict in, the averaged weights first: they are what was published.
 WRAPPERS: tuple[str, ...] = ("params_ema", "params", "state_dict", "model")
@@ -23,47 +24,73 @@ PREFIXES: tuple[str, ...] = ("module.", "_orig_mod.")
 
 
 def load_weights(
-    backbone: Backbone, path: str | os.PathLike[str], *, ignore: Sequence[str] = ()
-) -> None:
-    """Fill a backbone from a file: our own, safetensors, or a PyTorch state dict.
+    backbone: Backbone,
+    path: str | os.PathLike[str],
+    *,
+    ignore: Sequence[str] = (),
+    partial: bool = False,
+) -> list[str]:
+    """Fill a backbone from a file of any format that :func:`read_weights` reads.
 
     Wrappers (``params_ema``, ``params``, ``state_dict``, ``model``), ``module.`` prefixes and the
     dialects that the backbone knows (``adapt_state``) are undone. Everything has to fit.
 
     Args:
         backbone: The network to fill.
-        path: A ``.safetensors`` file, or a ``.pth``, ``.pt`` or ``.ckpt`` with a state dict.
+        path: The file.
         ignore: Prefixes of keys that keep the backbone's own values, such as ``("tail.",)`` to
             start a x4 network from x2 weights.
+        partial: Load what fits, and leave the rest as it is.
+
+    Returns:
+        What was not loaded, one line for each tensor: empty unless ``partial``.
 
     Raises:
-        CheckpointError: If the file cannot be read safely, or what is missing or left over.
+        CheckpointError: If the file cannot be read safely; naming what is missing, left over or of
+            another shape, unless ``partial``; if nothing fits at all.
     """
     state = backbone.adapt_state(read_weights(path), str(path))
     skipped = tuple(ignore)
+    own = backbone.state_dict()
     if skipped:
-        own = backbone.state_dict()
         state = {name: value for name, value in state.items() if not name.startswith(skipped)}
         state |= {name: value for name, value in own.items() if name.startswith(skipped)}
+    faults = state_faults(own, state) if partial else []
+    if faults:
+        fitting = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
+        if not fitting:
+            raise CheckpointError(
+                f"nothing of the weights in {path} fits {type(backbone).__name__}:"
+                f" {'; '.join(faults[:5])} and so on."
+            )
+        state = {**own, **fitting}
     load_state(backbone, state, str(path))
+    return faults
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read the tensors of a file without running any code of it.
 
     Args:
-        path: See :func:`load_weights`.
+        path: A ``.safetensors`` file (our own or anybody's), a PyTorch file (``.pth``, ``.pt``,
+            ``.ckpt`` or any other name) with a state dict or a pickled network, a MatConvNet
+            network (``.mat``) or a Caffe network (``.caffemodel``).
 
     Returns:
-        The state dict, out of its wrapper and without prefixes, on the CPU.
+        The state dict in PyTorch's layout, out of its wrapper and without prefixes, on the CPU.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, a pickled network or no state dict.
+        CheckpointError: If the file is missing, damaged or holds no weights.
     """
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"no weights at {file}: the file does not exist.")
-    raw = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
+    suffix = file.suffix.lower()
+    if suffix == ".mat":
+        return read_matconvnet(file)
+    if suffix == ".caffemodel":
+        return read_caffe(file)
+    raw = _read_safetensors(file) if suffix == ".safetensors" else _read_torch(file)
     return _strip_prefixes(_unwrap(raw, file))
 
 
@@ -91,11 +118,7 @@ def _read_torch(file: Path) -> Any:
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if _is_torch_file(file):
-            raise CheckpointError(
-                f"{file} holds pickled Python objects (a whole network, perhaps), not only"
-                " tensors. Opening it would run the code inside, so it is refused: where it was"
-                " made, save model.state_dict() instead and load that."
-            ) from error
+            return read_pickled(file)  # whole networks, command lines, optimisers of old
         raise CheckpointError(f"{file} is no PyTorch file, or a damaged one.") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
         raise CheckpointError(
@@ -118,6 +141,11 @@ def _unwrap(raw: Any, file: Path) -> dict[str, Tensor]:
     found = raw
     if isinstance(raw, Mapping) and not _is_state(raw):
         found = next((raw[key] for key in WRAPPERS if _is_state(raw.get(key))), None)
+        states = [value for value in raw.values() if _is_state(value)]
+        if found is None and len(states) == 1:
+            found = states[0]
+        elif found is None and states and len(states) == len(raw):  # several networks in one file
+            found = {f"{k}.{name}": t for k, part in raw.items() for name, t in part.items()}
     if not _is_state(found):
         held = f"keys {sorted(map(str, raw))[:5]}" if isinstance(raw, Mapping) else type(raw)
         raise CheckpointError(

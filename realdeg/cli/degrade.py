@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from realdeg.cli.options import OptionsAction
+from realdeg.cli.options import OptionsAction, parse_scale
 
 if TYPE_CHECKING:
     from realdeg.apis.folder import Summary
@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("src", help="folder of HR images; sub-folders are followed")
     parser.add_argument("dst", help="folder of LR images; a run that was stopped continues here")
-    parser.add_argument("--scale", type=int, help="how much resolution is lost: 2, 3, 4, ...")
+    parser.add_argument(
+        "--scale", type=parse_scale, help="how much resolution is lost: 2, 3, 4, ..."
+    )
     parser.add_argument(
         "--colour",
         choices=("rgb", "y"),

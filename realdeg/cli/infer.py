@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from realdeg.cli.degrade import add_folder_options, report
+from realdeg.cli.options import parse_scale
 
 if TYPE_CHECKING:
     from realdeg.apis.super_resolver import SuperResolver
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("input", help="an image or a folder")
     parser.add_argument("output", help="an image or a folder; a folder that was begun is continued")
-    parser.add_argument("--scale", type=int, help="the scale asked for: 2, 3, 4, ...")
+    parser.add_argument("--scale", type=parse_scale, help="the scale asked for: 2, 3, 4, ...")
     parser.add_argument(
         "--tile",
         type=_tile,

@@ -22,6 +22,10 @@ COMMANDS = {
     "degrade": "apply a degradation to a folder of HR images",
     "infer": "super-resolve images",
     "browse": "look at what a recipe feeds its network",
+    "preview": "look at what a degradation does to an image",
+    "compare_degradations": "compare several degradations with a real camera",
+    "extract_pools": "collect blur kernels and noise patches from real photos",
+    "convert_weights": "turn anybody's weights into a file that describes itself",
     "list": "list configs and registered components",
     "demo": "the whole way on built-in pictures, in minutes",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +70,27 @@ def parse_value(text: str) -> Any:
         return [parse_value(item) for item in _split(text[1:-1])]
     items = _split(text)
     return [parse_value(item) for item in items] if len(items) > 1 else _word(text)
+
+
+def parse_scale(text: str) -> int | float:
+    """Read a scale; 4 and 4.0 are the same.
+
+    Args:
+        text: What stands behind ``--scale``.
+
+    Returns:
+        The scale, an integer where it is whole.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is no number, or none from 1 up.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 1 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is no scale: a number of 1 or more")
+    return int(number) if number.is_integer() else number
 
 
 def _value(tree: ast.expr) -> Any:

@@ -32,7 +32,7 @@ def _number(prediction: Mapping[str, Any], protocol: Protocol) -> float:
         prediction["target"],
         protocol,
         ["psnr"],
-        scale=int(prediction["scale"]),
+        scale=prediction["scale"],
         where=f"image '{prediction['key']}'",
     )
     values = scores[protocol.label("psnr")]

@@ -161,6 +161,9 @@ def _report(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Rep
         state = module.state_dict()
         if state:  # Bicubic has no weights that could be told apart
             digest = component_hash(type(module).__name__, component.arguments, state)
+    objective = _objective(weights)
+    if objective:
+        facts["Trained for"] = objective
     report = Report(
         title=config_name(cfg.filename),
         dataset=summary,
@@ -174,6 +177,14 @@ def _report(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Rep
             report.add(metric)
     _add_kernel_errors(report, runner, dataset)
     return report
+
+
+def _objective(weights: str | None) -> str | None:
+    """Return what an exported file says of the losses that it was trained with."""
+    from realdeg.config.weights import read_header
+
+    header = read_header(Path(weights)) if weights else None
+    return str(header[1]["objective"]) if header and "objective" in header[1] else None
 
 
 def _add_kernel_errors(report: Report, runner: RealdegRunner, dataset: Any) -> None:
@@ -227,12 +238,12 @@ def _show(report: Report, folder: Path) -> None:
 
 def _draw(runner: RealdegRunner, predictions: list[dict[str, Any]], folder: Path) -> None:
     from realdeg.cli.pictures import kernels, sheet
-    from realdeg.evaluation.protocols import get_protocol
+    from realdeg.evaluation.protocols import Protocol, get_protocol
 
     loop: Any = runner.test_loop
-    protocols = [
-        metric.protocol for metric in loop.evaluator.metrics if hasattr(metric, "protocol")
-    ]
+    own = [getattr(metric, "protocol", None) for metric in loop.evaluator.metrics]
+    # Metrics of the degradation itself have protocols of another kind.
+    protocols = [protocol for protocol in own if isinstance(protocol, Protocol)]
     camera, degradation = _truth(runner, loop.dataloader.dataset)
     written: list[Path] = []
     if predictions:

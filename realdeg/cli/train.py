@@ -51,6 +51,12 @@ def run(args: argparse.Namespace) -> int:
         cfg.resume = True
         if args.resume != "auto":
             cfg.load_from = args.resume
+        elif str(cfg.get("load_from") or "").endswith(".safetensors"):
+            # Weights that a recipe begins with count until the run has a checkpoint of its own.
+            if any(Path(cfg.work_dir).glob("iter_*.pth")):
+                cfg.load_from = None
+            else:
+                cfg.resume = False
     from realdeg.config import inject
     from realdeg.utils.files import ensure_writable_dir
 

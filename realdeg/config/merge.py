@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 _DELETE = "_delete_"
 # Places whose value may be a file of weights instead of a type: 'x.safetensors' or
 # dict(checkpoint='x.safetensors').
-_COMPONENTS = ("degradation", "backbone", "parts")
+_COMPONENTS = ("degradation", "backbone", "parts", "part", "otherwise", "again")
 
 
 def _join(place: str, key: object) -> str:

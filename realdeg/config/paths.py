@@ -91,7 +91,7 @@ def config_name(file: str | os.PathLike[str]) -> str:
     return relative.with_suffix("").as_posix()
 
 
-def sibling(name: str, *, same_size: bool, scale: int) -> str | None:
+def sibling(name: str, *, same_size: bool, scale: float) -> str | None:
     """Name the recipe that is like ``name`` but of another geometry.
 
     Args:

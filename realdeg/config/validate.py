@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,8 @@ _TAKEN_OUT = {
 # Said once at the top level and handed out from there.
 _ONCE = ("degradation", "backbone", "scale", "same_size")
 _FIRST = ("degradation", "backbone", "model")
-_MUST_HAVE_TYPE = ("model", "dataset", "degradation", "backbone", "transforms", "metrics", "parts")
+_WEIGHTS_DO = ("degradation", "backbone", "parts", "part", "otherwise", "again")
+_MUST_HAVE_TYPE = ("model", "dataset", "transforms", "metrics", *_WEIGHTS_DO)
 # A name alone does not do there.
 _MUST_BE_DICT = (
     *("dataset", "datasets", "transforms", "metrics"),
@@ -56,7 +58,7 @@ def check_keys(cfg: Mapping[str, Any]) -> None:
                 " A helper variable of a config file is named with two leading underscores."
             )
     for key, kinds, wanted in (
-        ("scale", (int,), "a whole number such as 4"),
+        ("scale", (int, float), "a number such as 4"),
         ("same_size", (bool,), "True (LR on the HR grid) or False"),
         ("seed", (int,), "a whole number"),
     ):
@@ -73,7 +75,7 @@ def check_keys(cfg: Mapping[str, Any]) -> None:
         wrong = None if value is None else fault(value, wanted)
         if wrong:
             raise ConfigError(f"'{place}' {wrong}.")
-    if cfg.get("scale") is not None and cfg["scale"] < 1:
+    if cfg.get("scale") is not None and not 1 <= cfg["scale"] < math.inf:
         raise ConfigError(f"'scale' is {cfg['scale']}, wanted 1 or more.")
     model = cfg.get("model")
     for key in _ONCE:
@@ -168,7 +170,7 @@ def _is_hook(place: str) -> bool:
 def _check_type_present(value: Mapping[str, Any], place: str) -> None:
     name = _name(place)
     if name in _MUST_HAVE_TYPE or _is_hook(place):
-        or_file = " or checkpoint" if name in ("degradation", "backbone", "parts") else ""
+        or_file = " or checkpoint" if name in _WEIGHTS_DO else ""
         found = ", ".join(sorted(value)) or "nothing"
         raise ConfigError(f"'{place}' has no type{or_file}: it holds {found}.")
 

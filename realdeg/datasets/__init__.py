@@ -24,6 +24,7 @@ from realdeg.datasets.transforms import (
     PairedCrop,
     Transform,
 )
+from realdeg.datasets.unpaired import UnpairedDataset, collate_unpaired
 
 __all__ = [
     "CentreCrop",
@@ -46,5 +47,7 @@ __all__ = [
     "Record",
     "SampleDataset",
     "Transform",
+    "UnpairedDataset",
     "collate_batch",
+    "collate_unpaired",
 ]

@@ -21,6 +21,7 @@ from realdeg.datasets.records import SAMPLE_HINT, Fault, Record
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.registry import TRANSFORMS
 from realdeg.utils.image import as_rgb, image_size, read_image
+from realdeg.utils.scales import as_scale
 from realdeg.utils.streams import Stream
 
 TransformLike = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]]
@@ -59,7 +60,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
     def __init__(
         self,
         *,
-        scale: int = 4,
+        scale: float = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,
@@ -67,7 +68,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         transforms: Sequence[TransformLike] | None = None,
         cache_mb: float = 256,
     ) -> None:
-        self.scale = int(scale)
+        self.scale = as_scale(scale)
         self.same_size = bool(same_size)
         self.data_root = data_root
         self.seed = int(seed)

@@ -15,6 +15,7 @@ from pathlib import Path
 from realdeg.datasets.records import Fault, Record
 from realdeg.errors import DataError, GeometryError
 from realdeg.utils.image import image_size, read_image
+from realdeg.utils.scales import divides, lr_length
 
 Size = tuple[int, int]
 
@@ -84,13 +85,13 @@ def inspect_records(
         return list(pool.map(lambda record: inspect_record(record, thorough), records))
 
 
-def expected_lr(hr: Size, scale: int, same_size: bool) -> Size:
+def expected_lr(hr: Size, scale: float, same_size: bool) -> Size:
     """Return the size that LR must have; a remainder of the division is left out."""
-    return hr if same_size else (hr[0] // scale, hr[1] // scale)
+    return hr if same_size else (lr_length(hr[0], scale), lr_length(hr[1], scale))
 
 
 def pair_fault(
-    hr: Size, lr: Size, scale: int, same_size: bool, remainder: bool = False
+    hr: Size, lr: Size, scale: float, same_size: bool, remainder: bool = False
 ) -> str | None:
     """Say how the sizes of a pair contradict the settings.
 
@@ -105,7 +106,7 @@ def pair_fault(
         The contradiction, or None.
     """
     wanted = expected_lr(hr, scale, same_size)
-    exact = same_size or remainder or (hr[0] % scale == 0 and hr[1] % scale == 0)
+    exact = same_size or remainder or (divides(hr[0], scale) and divides(hr[1], scale))
     if lr == wanted and exact:
         return None
     rule = "the same size (same_size=True)" if same_size else f"HR / {scale} (same_size=False)"
@@ -113,7 +114,7 @@ def pair_fault(
 
 
 def refuse_geometry(
-    pairs: Sequence[tuple[Size, Size]], scale: int, same_size: bool, where: str
+    pairs: Sequence[tuple[Size, Size]], scale: float, same_size: bool, where: str
 ) -> None:
     """Refuse a data set all of whose pairs fit another setting, naming it.
 

@@ -46,7 +46,7 @@ class HRFolderDataset(ImageDataset):
         too_small: str = "refuse",
         *,
         split: str = "train",
-        scale: int = 4,
+        scale: float = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,

@@ -47,7 +47,7 @@ class PairedFolderDataset(ImageDataset):
         allow_unpaired: bool = False,
         *,
         split: str = "train",
-        scale: int = 4,
+        scale: float = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,

@@ -13,6 +13,7 @@ from realdeg.datasets.records import Record, list_images
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS, DEGRADATIONS
 from realdeg.utils.image import to_array, to_tensor
+from realdeg.utils.scales import as_scale
 from realdeg.utils.streams import stream_seed
 
 SPLITS = ("train", "test")
@@ -50,7 +51,7 @@ class SampleDataset(ImageDataset):
         camera: Mapping[str, Any] | None = None,
         *,
         split: str = "train",
-        scale: int = 4,
+        scale: float = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,
@@ -61,7 +62,7 @@ class SampleDataset(ImageDataset):
         if mode not in MODES:
             raise ConfigError(f"SampleDataset: mode is one of {', '.join(MODES)}, got {mode!r}.")
         self.mode = mode
-        options = {**(camera or {}), "scale": int(scale), "same_size": bool(same_size)}
+        options = {**(camera or {}), "scale": as_scale(scale), "same_size": bool(same_size)}
         self.camera = DEGRADATIONS.build(dict(type="SampleCamera", **options))
         self._lr: dict[int, np.ndarray] = {}
         super().__init__(

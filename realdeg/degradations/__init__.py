@@ -3,27 +3,62 @@
 from realdeg.degradations.awgn import AWGN
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.bicubic import Bicubic
+from realdeg.degradations.blur_down import BlurDown
+from realdeg.degradations.bsrgan import BSRGAN
+from realdeg.degradations.bsrgan_plus import BSRGANPlus
 from realdeg.degradations.build import build_degradation
+from realdeg.degradations.camera_isp import CameraISP
+from realdeg.degradations.choices import Maybe, OneOf
 from realdeg.degradations.containers import Compose
 from realdeg.degradations.direct_kpn import DirectKPN
 from realdeg.degradations.direct_net import DirectNet
 from realdeg.degradations.dml import DML
+from realdeg.degradations.dsgan import DSGAN
 from realdeg.degradations.encoder_decoder import EncoderDecoder
 from realdeg.degradations.global_kernel import GlobalKernel
+from realdeg.degradations.high_to_low import HighToLow
+from realdeg.degradations.jpeg import JPEG
+from realdeg.degradations.kernel_pool import KernelPool
+from realdeg.degradations.mosaic import Mosaic
+from realdeg.degradations.noise_pool import NoisePool
+from realdeg.degradations.pipeline import PipelineDegradation
+from realdeg.degradations.random_order import RandomOrder
+from realdeg.degradations.real_esrgan import RealESRGAN
+from realdeg.degradations.repeat import Repeat
 from realdeg.degradations.sample_camera import SampleCamera
+from realdeg.degradations.srmd import SRMD
+from realdeg.degradations.tone_map import ToneMap
 from realdeg.degradations.trace import Trace
 
 __all__ = [
     "AWGN",
-    "DML",
+    "BSRGAN",
+    "BSRGANPlus",
     "Bicubic",
+    "BlurDown",
+    "CameraISP",
     "Compose",
+    "DML",
+    "DSGAN",
     "Degradation",
     "DirectKPN",
     "DirectNet",
     "EncoderDecoder",
     "GlobalKernel",
+    "HighToLow",
+    "JPEG",
+    "KernelPool",
+    "Maybe",
+    "Mosaic",
+    "NoisePool",
+    "OneOf",
+    "PipelineDegradation",
+    "RandomOrder",
+    "RealESRGAN",
+    "Repeat",
+    "SRMD",
     "SampleCamera",
+    "ToneMap",
     "Trace",
     "build_degradation",
 ]

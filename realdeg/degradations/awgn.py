@@ -10,6 +10,7 @@ from torch import Tensor
 
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.bicubic import reduce_bicubic
+from realdeg.degradations.reduced import trace_seed
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
@@ -56,9 +57,7 @@ class AWGN(Degradation):
         """Add each image's noise, drawn on the CPU so that every device gets the same."""
         lr = reduce_bicubic(hr, self.scale, self.same_size)
         noise = [
-            torch.randn(
-                lr.shape[1:], generator=torch.Generator().manual_seed(trace.get("noise_seed", int))
-            )
+            torch.randn(lr.shape[1:], generator=torch.Generator().manual_seed(trace_seed(trace)))
             * (_sigma(trace) / 255)
             for trace in traces
         ]
@@ -72,7 +71,7 @@ class AWGN(Degradation):
 
 
 def _sigma(trace: Trace) -> float:
-    sigma = float(trace.get("sigma", (int, float)))
+    sigma = trace.get("sigma", (int, float))
     if not 0 <= sigma <= 255:
-        raise ConfigError(f"the trace of AWGN says sigma = {sigma}: it is from 0 to 255.")
-    return sigma
+        raise ConfigError(f"the trace of AWGN says sigma = {sigma!r:.30}: it is from 0 to 255.")
+    return float(sigma)

@@ -7,7 +7,7 @@ replays any trace. The split follows kornia's augmentations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError, GeometryError
 from realdeg.utils.arguments import CapturesArguments
 from realdeg.utils.component import component_hash, save_component
+from realdeg.utils.scales import divides
 
 
 class Degradation(CapturesArguments, nn.Module):
@@ -25,7 +26,7 @@ class Degradation(CapturesArguments, nn.Module):
     :meth:`degrade` (carry them out). Tensors are RGB or Y, float32 in [0, 1].
 
     Args:
-        scale: How much resolution is lost, an integer from 1 to 16.
+        scale: How much resolution is lost, from 1 to 16; an integer unless ``any_scale``.
         same_size: Whether LR lies on the HR grid (RealSR V1/V2, City100) instead of being
             ``scale`` times smaller.
 
@@ -42,16 +43,21 @@ class Degradation(CapturesArguments, nn.Module):
     fitting: ClassVar[Literal["gradient", "closed_form"] | None] = None
     """How it is learned from pairs, if it is learned."""
 
+    any_scale: ClassVar[bool] = False
+    """Whether the scale may be any real number."""
+
     same_grid_part: ClassVar[bool] = False
     """Whether it leaves the grid alone as a part of a container (noise, say)."""
 
-    def __init__(self, scale: int = 4, same_size: bool = False) -> None:
+    def __init__(self, scale: float = 4, same_size: bool = False) -> None:
         super().__init__()
-        if isinstance(scale, bool) or not isinstance(scale, int) or not 1 <= scale <= 16:
+        kind = int | float if self.any_scale else int
+        if isinstance(scale, bool) or not isinstance(scale, kind) or not 1 <= scale <= 16:
+            what = "a number" if self.any_scale else "an integer"
             raise GeometryError(
-                f"{type(self).__name__}: scale is an integer from 1 to 16, got {scale!r}."
+                f"{type(self).__name__}: scale is {what} from 1 to 16, got {scale!r}."
             )
-        self.scale = scale
+        self.scale: int = cast(Any, scale)  # an integer for all classes but those of any_scale
         self.same_size = bool(same_size)
         self._pretrained_hash: str | None = None
 
@@ -74,6 +80,11 @@ class Degradation(CapturesArguments, nn.Module):
     def is_trained(self) -> bool:
         """Whether there is nothing to learn, or it was learned (or loaded) already."""
         return self.fitting is None or self._pretrained_hash is not None
+
+    @property
+    def needs_rgb(self) -> bool:
+        """Whether it was made for colour: given RGB, where a network on luma trains on it."""
+        return False
 
     def sample(self, hr: Tensor, seeds: Sequence[int]) -> list[Trace]:
         """Draw every random decision.
@@ -205,7 +216,7 @@ class Degradation(CapturesArguments, nn.Module):
         height, width = hr.shape[2:]
         if height == 0 or width == 0:
             raise DataError(f"{name} got an image without pixels: {height} x {width}.")
-        if height % self.stride or width % self.stride:
+        if not divides(height, self.stride) or not divides(width, self.stride):
             raise GeometryError(
                 f"{name} with scale {self.scale} cannot take an HR image of {height} x {width}: it"
                 f" does not divide by {self.scale}. Crop it first."
@@ -236,10 +247,11 @@ class Degradation(CapturesArguments, nn.Module):
                     f" an image of {hr.shape[2]} x {hr.shape[3]}."
                 )
             for key, value in expected.items():
-                if trace.params.get(key) != value:
+                found = trace.params.get(key)
+                # By type first: an array, which any trace may hold, compares number by number.
+                if type(found) is not type(value) or found != value:
                     raise DataError(
-                        f"a trace of {name} says {key} = {trace.params.get(key)!r}, this object"
-                        f" has {value!r}."
+                        f"a trace of {name} says {key} = {found!r:.60}, this object has {value!r}."
                     )
 
     def hash(self) -> str:

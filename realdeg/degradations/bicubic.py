@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -18,7 +19,7 @@ class Bicubic(Degradation):
     """Shrinks with MATLAB's antialiased bicubic kernel.
 
     Args:
-        scale: How much resolution is lost.
+        scale: How much resolution is lost, any number from 1 to 16.
         same_size: Whether the result is enlarged to the HR grid again, by bicubic interpolation.
         uint8_passes: Whether each pass is rounded to 8 bit, as MATLAB does for uint8 images (the
             benchmark LR files were made so). Not differentiable then.
@@ -30,9 +31,11 @@ class Bicubic(Degradation):
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
     """
 
+    any_scale = True
+
     def __init__(
         self,
-        scale: int = 4,
+        scale: float = 4,
         same_size: bool = False,
         uint8_passes: bool = False,
         rim: str = "mirror",
@@ -45,7 +48,7 @@ class Bicubic(Degradation):
     @property
     def border(self) -> int:
         """LR pixels whose taps are mirrored at the rim: two on the coarse grid."""
-        return 2 * (self.scale if self.same_size else 1)
+        return math.ceil(2 * (self.scale if self.same_size else 1))
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Shrink; and enlarge again when ``same_size``."""
@@ -54,7 +57,7 @@ class Bicubic(Degradation):
 
 def reduce_bicubic(
     hr: Tensor,
-    scale: int,
+    scale: float,
     same_size: bool,
     uint8_passes: bool = False,
     rim: str = "mirror",

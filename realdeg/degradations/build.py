@@ -15,7 +15,7 @@ from realdeg.utils.component import load_state, read_component
 
 def build_degradation(
     cfg: Mapping[str, Any] | str | os.PathLike[str] | Degradation,
-    scale: int | None = None,
+    scale: float | None = None,
     same_size: bool | None = None,
 ) -> Degradation:
     """Build a degradation.
@@ -60,7 +60,7 @@ def build_degradation(
 
 
 def _from_file(
-    path: str | os.PathLike[str], scale: int | None, same_size: bool | None
+    path: str | os.PathLike[str], scale: float | None, same_size: bool | None
 ) -> Degradation:
     file = read_component(path)
     if file.kind != "degradation":
@@ -74,7 +74,7 @@ def _from_file(
 
 
 def _check_geometry(
-    degradation: Degradation, scale: int | None, same_size: bool | None, where: str
+    degradation: Degradation, scale: float | None, same_size: bool | None, where: str
 ) -> None:
     asked = (
         degradation.scale if scale is None else scale,

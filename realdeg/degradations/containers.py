@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from realdeg.degradations.base import Degradation
@@ -14,9 +17,203 @@ from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
 
+Part: TypeAlias = Mapping[str, Any] | str | Degradation
+"""A config, the path of a self-describing file, a registered name, or a degradation."""
+
+Step: TypeAlias = tuple[int, Degradation]
+"""The number that the stream of random decisions is named by, and the part that takes them."""
+
+
+class Container(Degradation):
+    """Applies some of its parts in some order.
+
+    What a container decides for an image is one small value, its decision: the order of the
+    parts, the one that was chosen, how often it is repeated. A subclass draws it
+    (:meth:`decide`), says which parts follow from it (:meth:`steps`), writes it into the trace
+    (:meth:`note`) and reads it back (:meth:`read`). A trace holds the traces of the parts that
+    were applied, in the order in which they were.
+
+    Args:
+        parts: The built parts; a learned one is part of the container's state dict.
+        scale: How much resolution is lost in all.
+        same_size: Whether LR lies on the HR grid.
+
+    Raises:
+        ConfigError: If there are no parts.
+    """
+
+    def __init__(self, parts: Sequence[Degradation], scale: int, same_size: bool) -> None:
+        super().__init__(scale, same_size)
+        if not parts:
+            raise ConfigError(f"{type(self).__name__} needs at least one part.")
+        self.parts = nn.ModuleList(parts)
+        # A container passes on a gradient where all of its parts do.
+        self.differentiable = all(part.differentiable for part in parts)  # type: ignore[misc]
+
+    @abstractmethod
+    def decide(self, seed: int) -> Any:
+        """Draw this container's own decision, a hashable value, from an image's seed."""
+
+    @abstractmethod
+    def steps(self, decision: Any) -> list[Step]:
+        """Return the parts to apply, in order, each with the number of its random stream."""
+
+    def note(self, decision: Any) -> dict[str, Any]:
+        """Return the decision as plain data for the trace."""
+        return {}
+
+    def read(self, trace: Trace) -> Any:
+        """Return the decision that a trace holds; traces may come from anywhere.
+
+        Args:
+            trace: A trace of this container.
+
+        Returns:
+            The decision.
+
+        Raises:
+            DataError: If it is missing or none that this container could have drawn.
+        """
+        return ()
+
+    @classmethod
+    def leaves_grid(cls, cfg: Mapping[str, Any]) -> bool:
+        """Say whether the container of a config leaves the grid alone as a part of another."""
+        parts = cfg["parts"] if "parts" in cfg else [cfg.get("part")]
+        return bool(parts) and all(leaves_grid(part) for part in parts)
+
+    def members(self) -> list[Degradation]:
+        """Return the parts."""
+        return list(self.parts)  # type: ignore[arg-type]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, parts spelled out: no part depends on another file."""
+        return {**super().arguments, "parts": [spelled_out(part) for part in self.members()]}
+
+    def mark_trained(self) -> None:
+        """Note that the weights of every part are learned ones."""
+        for part in self.members():
+            part.mark_trained()
+        super().mark_trained()
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether no part still has to be learned."""
+        return all(part.is_trained for part in self.members())
+
+    @property
+    def needs_rgb(self) -> bool:
+        """Whether a part was made for colour."""
+        return any(part.needs_rgb for part in self.members())
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the container's decision, and each part's from a stream of its own."""
+        decision = self.decide(seed)
+        traces, current = [], size
+        for number, part in self.steps(decision):
+            traces.append(part.sample_one(current, _part_seed(seed, number)))
+            current = (current[0], current[1] // part.stride, current[2] // part.stride)
+        params = {**self.trace_params(), **self.note(decision)}
+        return Trace(type(self).__name__, params, size, tuple(traces))
+
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Apply the parts that the traces name."""
+        decisions = []
+        for trace in traces:
+            decision = self.read(trace)
+            wanted = len(self.steps(decision))
+            if len(trace.parts) != wanted:
+                raise DataError(
+                    f"a trace of {type(self).__name__} has {len(trace.parts)} parts, this object"
+                    f" applies {wanted}."
+                )
+            decisions.append(decision)
+
+        def run(decision: Any, images: Tensor, members: list[int]) -> Tensor:
+            for index, (_, part) in enumerate(self.steps(decision)):
+                images = part.apply(images, [traces[i].parts[index] for i in members])
+            return images
+
+        return self._in_groups(hr, decisions, run)
+
+    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        """Sample and apply, without writing traces; equal to sample and apply."""
+        if seeds is None:
+            return super().forward(hr)
+        self.check_input(hr)
+        self.check_seeds(hr, seeds)
+
+        def run(decision: Any, images: Tensor, members: list[int]) -> Tensor:
+            for number, part in self.steps(decision):
+                images = part(images, [_part_seed(seeds[i], number) for i in members])
+            return images
+
+        return self._in_groups(hr, [self.decide(int(seed)) for seed in seeds], run)
+
+    def check_seeds(self, hr: Tensor, seeds: Sequence[int]) -> None:
+        """Refuse a number of seeds that is not the number of images."""
+        if len(seeds) != hr.shape[0]:
+            raise DataError(f"{len(seeds)} seeds were given for a batch of {hr.shape[0]} images.")
+
+    def _in_groups(
+        self,
+        hr: Tensor,
+        decisions: Sequence[Any],
+        run: Callable[[Any, Tensor, list[int]], Tensor],
+    ) -> Tensor:
+        """Run images of the same decision together, and put the results back in order."""
+        groups: dict[Any, list[int]] = {}
+        for index, decision in enumerate(decisions):
+            groups.setdefault(decision, []).append(index)
+        if not groups:
+            return run(self.decide(0), hr, [])  # an empty batch still has a shape
+        if len(groups) == 1:
+            (decision,) = groups
+            return run(decision, hr, groups[decision])
+        pieces = [run(decision, hr[members], members) for decision, members in groups.items()]
+        places = torch.tensor([index for members in groups.values() for index in members])
+        return torch.cat(pieces)[places.argsort().to(hr.device)]
+
+    def condition(self, trace: Trace) -> dict[str, Any]:
+        """Return the conditions of the parts that were applied; later parts win."""
+        merged: dict[str, Any] = {}
+        steps = self.steps(self.read(trace))
+        if len(steps) != len(trace.parts):
+            raise DataError(
+                f"a trace of {type(self).__name__} has {len(trace.parts)} parts, this object"
+                f" applies {len(steps)}."
+            )
+        for (_, part), part_trace in zip(steps, trace.parts, strict=True):
+            merged.update(part.condition(part_trace))
+        return merged
+
+    def excess(self, part: Degradation) -> float:
+        """Return how far a part's LR grid lies from the usual one, in pixels of its input."""
+        return part.offset - (part.stride - 1) / 2
+
+    def check_strides(self, parts: Sequence[Degradation]) -> None:
+        """Refuse parts that, applied one after another, do not lose what the container says.
+
+        Args:
+            parts: Every part that is applied to one image.
+
+        Raises:
+            ConfigError: If their strides do not multiply to the container's.
+        """
+        strides = 1
+        for part in parts:
+            strides *= part.stride
+        if strides != self.stride:
+            each = ", ".join(f"{type(part).__name__} {part.stride}" for part in parts)
+            raise ConfigError(
+                f"the parts of {type(self).__name__} shrink {strides} times in all ({each}), wanted"
+                f" {self.stride}."
+            )
+
 
 @DEGRADATIONS.register_module()
-class Compose(Degradation):
+class Compose(Container):
     """Applies its parts one after another.
 
     Exactly one part loses resolution: the first that does not leave the grid alone gets the
@@ -40,123 +237,127 @@ class Compose(Degradation):
         scale: int = 4,
         same_size: bool = False,
     ) -> None:
-        super().__init__(scale, same_size)
-        if not parts:
-            raise ConfigError("Compose needs at least one part.")
-        self.parts = nn.ModuleList(_build_parts(parts, scale, same_size))
-        strides = 1
-        for part in self._parts():
-            strides *= part.stride
-        if strides != self.stride:
-            each = ", ".join(f"{type(part).__name__} {part.stride}" for part in self._parts())
-            raise ConfigError(
-                f"the parts of Compose shrink {strides} times in all ({each}), wanted"
-                f" {self.stride}."
-            )
+        super().__init__(build_chain(parts, scale, same_size), scale, same_size)
+        self.check_strides(self.members())
 
-    def _parts(self) -> list[Degradation]:
-        return list(self.parts)  # type: ignore[arg-type]
+    def decide(self, seed: int) -> Any:
+        """Decide nothing: all parts are applied, in the order that was given."""
+        return ()
+
+    def steps(self, decision: Any) -> list[Step]:
+        """Return all parts."""
+        return list(enumerate(self.members()))
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, parts spelled out: no part depends on another file."""
-        parts = [{"type": type(part).__name__, **part.arguments} for part in self._parts()]
-        return {"parts": parts, "scale": self.scale, "same_size": self.same_size}
-
-    def mark_trained(self) -> None:
-        """Note that the weights of every part are learned ones."""
-        for part in self._parts():
-            part.mark_trained()
-        super().mark_trained()
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether no part still has to be learned."""
-        return all(part.is_trained for part in self._parts())
+    def offset(self) -> float:
+        """HR coordinate at which LR pixel 0 is centred: that of the parts, one in another."""
+        total, pixel = 0.0, 1
+        for part in self.members():
+            total += pixel * part.offset
+            pixel *= part.stride
+        return total
 
     @property
     def border(self) -> int:
         """LR pixels at each rim that the padding of any part influences."""
         total, remaining = 0, self.stride
-        for part in self._parts():
+        for part in self.members():
             remaining //= part.stride
             total += -(-part.border // max(remaining, 1))
         return total
 
-    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
-        """Draw each part's decisions from a stream of its own."""
-        traces, current = [], size
-        for index, part in enumerate(self._parts()):
-            traces.append(part.sample_one(current, _part_seed(seed, index)))
-            current = (current[0], current[1] // part.stride, current[2] // part.stride)
-        return Trace("Compose", self.trace_params(), size, tuple(traces))
-
-    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Apply the parts in order."""
-        parts = self._parts()
-        for trace in traces:
-            if len(trace.parts) != len(parts):
-                raise DataError(
-                    f"a trace of Compose has {len(trace.parts)} parts, this object {len(parts)}."
-                )
-        lr = hr
-        for index, part in enumerate(parts):
-            lr = part.apply(lr, [trace.parts[index] for trace in traces])
-        return lr
-
-    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """Run the parts in order; equal to sample and apply."""
-        if seeds is None:
-            return super().forward(hr)
-        self.check_input(hr)
-        lr = hr
-        for index, part in enumerate(self._parts()):
-            lr = part(lr, [_part_seed(seed, index) for seed in seeds])
-        return lr
-
-    def condition(self, trace: Trace) -> dict[str, Any]:
-        """Return the parts' conditions together; later parts win."""
-        merged: dict[str, Any] = {}
-        for part, part_trace in zip(self._parts(), trace.parts, strict=True):
-            merged.update(part.condition(part_trace))
-        return merged
-
     def describe(self) -> str:
         """Return one line that names the parts."""
-        return " > ".join(part.describe() for part in self._parts())
+        return " > ".join(part.describe() for part in self.members())
 
 
-def _part_seed(seed: int, index: int) -> int:
-    return stream_seed(int(seed), index, "part")
+def _part_seed(seed: int, number: int) -> int:
+    return stream_seed(int(seed), number, "part")
 
 
-def _build_parts(
-    parts: Sequence[Mapping[str, Any] | str | Degradation], scale: int, same_size: bool
-) -> list[Degradation]:
-    built: list[Degradation] = []
-    shrinks = any(isinstance(part, Mapping) and "scale" in part for part in parts)
-    for part in parts:
-        stated = isinstance(part, Degradation) or (isinstance(part, Mapping) and "scale" in part)
-        takes_scale = not shrinks and not stated and not _leaves_grid(part)
-        if isinstance(part, Degradation):
-            built.append(part)
-            shrinks = shrinks or part.scale > 1
-        elif stated:
+def spelled_out(part: Degradation) -> dict[str, Any]:
+    """Return the config that builds a part again."""
+    return {"type": type(part).__name__, **part.arguments}
+
+
+def build_part(part: Part, scale: int, same_size: bool) -> Degradation:
+    """Build a part that carries a container's whole loss of resolution.
+
+    Args:
+        part: A config, a path, a name or a degradation. One that states its own scale keeps it.
+        scale: The container's.
+        same_size: The container's.
+
+    Returns:
+        The part.
+
+    Raises:
+        GeometryError: If a file or a given degradation is of another geometry.
+    """
+    if states_scale(part):
+        return build_degradation(part)
+    return build_degradation(part, scale=scale, same_size=same_size)
+
+
+def build_chain(parts: Sequence[Part], scale: int, same_size: bool) -> list[Degradation]:
+    """Build parts of which one loses resolution and the others keep their input's grid.
+
+    Args:
+        parts: Configs, paths, names or degradations.
+        scale: How much resolution is lost in all.
+        same_size: Whether LR lies on the HR grid.
+
+    Returns:
+        The parts. Unless a part states its scale, the first that does not leave the grid alone
+        (the first of all where every part does) got ``scale``, the others scale 1.
+
+    Raises:
+        ConfigError: If a part is unknown.
+    """
+    own = [states_scale(part) for part in parts]
+    shrinking = None
+    # A degradation that was given at scale 1 leaves the loss of resolution to another part.
+    if not any(isinstance(part, Mapping) and "scale" in part for part in parts) and not any(
+        isinstance(part, Degradation) and part.scale > 1 for part in parts
+    ):
+        free = [index for index, stated in enumerate(own) if not stated]
+        shrinking = next((i for i in free if not leaves_grid(parts[i])), None)
+        if shrinking is None and free:
+            shrinking = free[0]
+    built = []
+    for index, part in enumerate(parts):
+        if own[index]:
             built.append(build_degradation(part))
-        elif takes_scale:
+        elif index == shrinking:
             built.append(build_degradation(part, scale=scale, same_size=same_size))
-            shrinks = True
         else:
             built.append(build_degradation(part, scale=1, same_size=False))
-    if not shrinks and scale > 1:
-        # Only parts that leave the grid alone: the first one shrinks on its own account.
-        first = parts[0]
-        assert not isinstance(first, Degradation)
-        built[0] = build_degradation(first, scale=scale, same_size=same_size)
     return built
 
 
-def _leaves_grid(part: Mapping[str, Any] | str | Degradation) -> bool:
-    if isinstance(part, Mapping) and isinstance(part.get("type"), str):
-        return bool(getattr(DEGRADATIONS.require(part["type"]), "same_grid_part", False))
-    return isinstance(part, Degradation) and part.same_grid_part
+def states_scale(part: Part) -> bool:
+    """Say whether a part brings its own scale: a degradation, or a config with ``scale``."""
+    return isinstance(part, Degradation) or (isinstance(part, Mapping) and "scale" in part)
+
+
+def is_file(part: Part) -> bool:
+    """Say whether a part is a self-describing file, given by its path or as a checkpoint."""
+    if isinstance(part, Mapping):
+        return "checkpoint" in part
+    return isinstance(part, str) and bool(Path(part).suffix)
+
+
+def leaves_grid(part: Part | None) -> bool:
+    """Say whether a part is one that leaves the grid alone, such as noise or a chain of it."""
+    if isinstance(part, Degradation):
+        if isinstance(part, Container):
+            return all(leaves_grid(member) for member in part.members())
+        return part.same_grid_part
+    if isinstance(part, str) and not is_file(part):
+        part = {"type": part}
+    if not isinstance(part, Mapping) or not isinstance(part.get("type"), str):
+        return False
+    found = DEGRADATIONS.require(part["type"])
+    if isinstance(found, type) and issubclass(found, Container):
+        return found.leaves_grid(part)
+    return bool(getattr(found, "same_grid_part", False))

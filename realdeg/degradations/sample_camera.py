@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
+from realdeg.degradations.reduced import trace_seed
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.ops import pad, pad_amounts, pixel_kernel_apply
@@ -258,7 +259,7 @@ class SampleCamera(Degradation):
         image = self._blur(hr)
         if self.noise:
             # Drawn by NumPy on the CPU, so that a seed means the same field on every device.
-            generator = np.random.default_rng(trace.get("noise_seed", int))
+            generator = np.random.default_rng(trace_seed(trace))
             field = generator.standard_normal(tuple(image.shape), dtype=np.float32)
             deviation = (self.shot * image.clamp_min(0) + self.read).sqrt()
             image = image + deviation * torch.from_numpy(field).to(image)

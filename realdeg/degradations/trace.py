@@ -137,7 +137,7 @@ class Trace:
         value = self.params[name]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise DataError(
-                f"'{name}' in the trace of {self.type} is {value!r}: it has the wrong type."
+                f"'{name}' in the trace of {self.type} is {value!r:.60}: it has the wrong type."
             )
         return value
 
@@ -158,6 +158,16 @@ def _word(value: Any) -> str:
         return "x".join(str(n) for n in value.shape) + " array"
     if isinstance(value, float):
         return f"{value:.3g}"
+    if isinstance(value, Mapping):
+        named = [
+            f"{key} {_word(item)}"
+            for key, item in value.items()
+            if key != "op" and not str(key).endswith("seed")
+        ]
+        return " ".join([str(value.get("op", "")), *named]).strip()
+    if isinstance(value, list | tuple):
+        joint = " > " if value and isinstance(value[0], Mapping) else " "
+        return joint.join(_word(item) for item in value)
     return str(value)
 
 

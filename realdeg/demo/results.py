@@ -70,7 +70,7 @@ def measure_networks(
     return [_score(column, pictures, test.scale) for column in columns], pictures
 
 
-def _score(column: str, pictures: Pictures, scale: int) -> Scores:
+def _score(column: str, pictures: Pictures, scale: float) -> Scores:
     psnr, ssim = {}, []
     for key, images in pictures.items():
         found = measure(

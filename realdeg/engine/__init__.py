@@ -9,6 +9,7 @@ from realdeg.engine.closed_form import ClosedFormLoop, NoOptimWrapper
 from realdeg.engine.hooks import FiniteLossHook, ProgressHook, RunInfoHook, SaveCheckpointHook
 from realdeg.engine.loops import EvalLoop, IterTrainLoop
 from realdeg.engine.runner import RealdegRunner
+from realdeg.engine.several_optimisers import SeveralOptimisers, StepsForItself
 
 __all__ = [
     "AutocastOptimWrapper",
@@ -21,6 +22,8 @@ __all__ = [
     "RealdegRunner",
     "RunInfoHook",
     "SaveCheckpointHook",
+    "SeveralOptimisers",
+    "StepsForItself",
     "newest_readable",
     "read_checkpoint",
     "write_checkpoint",

@@ -175,6 +175,8 @@ class LoadsCheckpoints:
         except TypeError:  # built from objects rather than from a config
             return ""
         differ = [key for key in stored if key in own and plain(stored[key]) != own[key]]
+        if "scale" in differ and getattr(found[1], "any_scale", False):
+            differ.remove("scale")  # such weights serve every scale
         text = ", ".join(f"{key}={stored[key]!r} instead of {own[key]!r}" for key in differ)
         start = self._training and not self._resume
         if not start and {"scale", "same_size"} & set(differ):

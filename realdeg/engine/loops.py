@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from torch.utils.data import DataLoader
 
 from realdeg.engine.closed_form import ClosedFormLoop
 from realdeg.engine.devices import agree
+from realdeg.engine.prefetch import prefetched
+from realdeg.engine.state import bare
 from realdeg.engine.workers import stop_workers
 from realdeg.errors import ConfigError, DataError, RealdegError
 from realdeg.registry import LOOPS
@@ -106,12 +109,13 @@ class IterTrainLoop(BaseLoop):
         if self._iter and self._due() and noted != self._iter:
             self._validate()
         runner.model.train()
-        while self._iter < self.max_iters and not self.stop_training:
-            self.run_iter(next(batches))
-            self._leave_if_asked()
-            if self._due():
-                self._validate()
-                runner.model.train()
+        with closing(batches):
+            while self._iter < self.max_iters and not self.stop_training:
+                self.run_iter(next(batches))
+                self._leave_if_asked()
+                if self._due():
+                    self._validate()
+                    runner.model.train()
 
     def run_iter(self, batch: Any) -> None:
         """Train on one batch.
@@ -142,7 +146,7 @@ class IterTrainLoop(BaseLoop):
             runner.call_hook("on_interruption")
             raise runner.interruption.leave()
 
-    def _batches(self) -> Iterator[Any]:
+    def _batches(self) -> Generator[Any, None, None]:
         sampler = self.dataloader.sampler
         if hasattr(sampler, "start"):
             sampler.start(self._iter)
@@ -151,9 +155,16 @@ class IterTrainLoop(BaseLoop):
                 "%s cannot start in the middle: the order of the data begins anew",
                 type(sampler).__name__,
             )
+        model: Any = bare(self.runner.model)
+        if hasattr(model, "collate_with"):
+            self.dataloader.collate_fn = model.collate_with(self.dataloader.collate_fn)
+        prepare = getattr(model, "prepare", None)
         while True:
             count = 0
-            for batch in plain_errors(self.dataloader):
+            loaded = plain_errors(self.dataloader)
+            if prepare is not None:
+                loaded = prefetched(loaded, prepare, self.runner.device)
+            for batch in loaded:
                 count += 1
                 yield batch
             # Only a sampler that ends comes here.
@@ -261,7 +272,11 @@ def plain_errors(loader: DataLoader) -> Iterator[Any]:
         RealdegError: As a worker raised it, without the worker's traceback as text.
         DataError: If a worker was killed.
     """
-    iterator = iter(loader)
+    # Started here, in the main thread: a prefetcher's thread ends before the workers do.
+    return _plain_errors(iter(loader))
+
+
+def _plain_errors(iterator: Iterator[Any]) -> Iterator[Any]:
     while True:
         try:
             batch = next(iterator)

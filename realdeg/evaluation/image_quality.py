@@ -60,7 +60,7 @@ def measure(
     protocol: str | Mapping[str, Any] | Protocol,
     metrics: Sequence[str] = ("psnr", "ssim"),
     *,
-    scale: int = 1,
+    scale: float = 1,
     where: str = "the image",
 ) -> dict[str, list[float]]:
     """Measure one prediction.
@@ -222,7 +222,7 @@ class ImageQuality(BaseMetric):
         scores = ImageScores(key)
         pairwise = [name for name in self.metrics if name in _PAIRWISE]
         if pairwise:
-            scale = int(sample.get("scale") or 1)
+            scale = sample.get("scale") or 1
             scores.samples.update(
                 measure(prediction, target, self.protocol, pairwise, scale=scale, where=where)
             )

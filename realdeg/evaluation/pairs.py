@@ -9,6 +9,7 @@ from realdeg.errors import DataError
 from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.colour import to_colour
 from realdeg.utils.image import to_array
+from realdeg.utils.scales import hr_length, lr_length
 
 # Lifts sums that are exactly one half in decimal arithmetic but a hair below it in binary, so
 # that a tie rounds up on every machine, as MATLAB rounds it.
@@ -95,9 +96,9 @@ def cut_tiles(image: Tensor, protocol: Protocol) -> list[Tensor]:
     ]
 
 
-def _crop(image: Tensor, protocol: Protocol, scale: int) -> Tensor:
+def _crop(image: Tensor, protocol: Protocol, scale: float) -> Tensor:
     multiple, border = protocol.mod_crop_for(scale), protocol.border_for(scale)
-    height, width = (side - side % multiple for side in image.shape[-2:])
+    height, width = (hr_length(lr_length(side, multiple), multiple) for side in image.shape[-2:])
     return image[:, border : height - border, border : width - border]
 
 
@@ -105,7 +106,7 @@ def prepare_pair(
     prediction: Tensor,
     target: Tensor,
     protocol: Protocol,
-    scale: int,
+    scale: float,
     *,
     where: str = "the image",
 ) -> list[tuple[Tensor, Tensor]]:

@@ -7,6 +7,7 @@ explains each one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
@@ -94,11 +95,11 @@ class Protocol:
             f"protocol '{self.name}': '{field}' is {value!r}, but it has to be {wanted}."
         )
 
-    def border_for(self, scale: int) -> int:
-        """Return the pixels shaved from every side at a scale."""
-        return scale if self.border == "scale" else self.border
+    def border_for(self, scale: float) -> int:
+        """Return the pixels shaved from every side at a scale, rounded up."""
+        return math.ceil(scale) if self.border == "scale" else self.border
 
-    def mod_crop_for(self, scale: int) -> int:
+    def mod_crop_for(self, scale: float) -> float:
         """Return the multiple that sides are cut to at a scale."""
         return scale if self.mod_crop == "scale" else self.mod_crop
 

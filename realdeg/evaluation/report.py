@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from realdeg.errors import ConfigError
+from realdeg.evaluation.degradation.protocol import LrProtocol
 from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.files import atomic_path, ensure_writable_dir
 
@@ -114,7 +115,7 @@ class Report:
             metric.averages,
             per_image=getattr(metric, "per_image", ()),
             missing=getattr(metric, "missing", {}),
-            protocol=protocol if isinstance(protocol, Protocol) else None,
+            protocol=protocol if isinstance(protocol, Protocol | LrProtocol) else None,
             prefix=getattr(metric, "prefix", None) or "",
         )
 
@@ -124,7 +125,7 @@ class Report:
         *,
         per_image: Sequence[Any] = (),
         missing: Mapping[str, str] | None = None,
-        protocol: Protocol | None = None,
+        protocol: Protocol | LrProtocol | None = None,
         prefix: str = "",
     ) -> None:
         """Add numbers by hand.

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from realdeg.losses.adversarial import (
+    AdversarialLoss,
+    CrossEntropyGANLoss,
+    HingeGANLoss,
+    LSGANLoss,
+)
 from realdeg.losses.base import Loss
 from realdeg.losses.build import build_loss
 from realdeg.losses.cross_entropy import CrossEntropyLoss
+from realdeg.losses.perceptual import LPIPSLoss
 from realdeg.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from realdeg.losses.weighted import WeightedLoss
 
 __all__ = [
+    "AdversarialLoss",
     "CharbonnierLoss",
+    "CrossEntropyGANLoss",
     "CrossEntropyLoss",
+    "HingeGANLoss",
     "L1Loss",
+    "LPIPSLoss",
+    "LSGANLoss",
     "Loss",
     "MSELoss",
     "WeightedLoss",

@@ -3,5 +3,12 @@
 from realdeg.tasks.base import BatchToDevice, ImageTask
 from realdeg.tasks.degradation_learning import DegradationLearning
 from realdeg.tasks.super_resolution import SuperResolution
+from realdeg.tasks.unpaired_degradation import UnpairedDegradation
 
-__all__ = ["BatchToDevice", "DegradationLearning", "ImageTask", "SuperResolution"]
+__all__ = [
+    "BatchToDevice",
+    "DegradationLearning",
+    "ImageTask",
+    "SuperResolution",
+    "UnpairedDegradation",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 from mmengine.model import BaseDataPreprocessor, BaseModel
@@ -73,6 +73,19 @@ class ImageTask(BaseModel, ABC):
         if mode == "tensor":
             return self.output(batch)
         raise ConfigError(f"a task's mode is 'loss', 'predict' or 'tensor', got {mode!r}.")
+
+    def collate_with(self, collate: Any) -> Any:
+        """Return the collate function of the training data; a task may do work in the workers.
+
+        Args:
+            collate: The one that the config names.
+        """
+        return collate
+
+    @property
+    def prepare(self) -> Callable[[Batch], Batch] | None:
+        """What is done to a batch ahead of its step, in another thread; None for nothing."""
+        return None
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:

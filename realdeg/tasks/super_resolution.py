@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from realdeg.backbones import Backbone, build_backbone
@@ -15,6 +15,7 @@ from realdeg.degradations import Degradation, build_degradation
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import TASKS
 from realdeg.tasks.base import Batch, ImageTask, on_cpu
+from realdeg.tasks.low_resolution import PLACES, Completed, LowResolution, Place
 from realdeg.utils.colour import to_colour
 from realdeg.utils.component import save_component
 
@@ -24,7 +25,8 @@ class SuperResolution(ImageTask):
     """Trains any backbone.
 
     Paired images of a batch use their real LR; HR-only images are degraded on the training
-    device, in the backbone's colour (DML is learned and applied on Y, ACCV 2020).
+    device, in the backbone's colour (DML is learned and applied on Y, ACCV 2020), or in RGB where
+    the degradation needs that.
 
     Args:
         backbone: Config, path or object.
@@ -37,6 +39,9 @@ class SuperResolution(ImageTask):
         same_size: Whether LR lies on the HR grid.
         quantise: Whether LR made by a frozen degradation is clipped and rounded to 8 bit, as real
             pairs and synthesised files are.
+        degrade_in: Where training images are degraded: on the training ``"device"`` as part of the
+            step, in the data loader's ``"workers"``, or by a ``"prefetch"`` thread on the device
+            while the step before runs. The LR is the same (docs/speed.md says which to choose).
 
     Raises:
         ConfigError: If the degradation has not been learned yet.
@@ -51,11 +56,22 @@ class SuperResolution(ImageTask):
         degradation: Mapping[str, Any] | str | Degradation | None = None,
         train_degradation: bool = False,
         loss: Mapping[str, Any] = {"type": "L1Loss"},  # noqa: B006 - never changed
-        scale: int | None = None,
+        scale: float | None = None,
         same_size: bool | None = None,
         quantise: bool = True,
+        degrade_in: Place = "device",
     ) -> None:
         super().__init__(loss)
+        if degrade_in not in PLACES:
+            raise ConfigError(
+                f"model.degrade_in is one of {', '.join(PLACES)}, got {degrade_in!r}."
+            )
+        if train_degradation and degrade_in != "device":
+            raise ConfigError(
+                "a degradation that is trained jointly runs on the training device: remove"
+                f" model.degrade_in={degrade_in!r}."
+            )
+        self.degrade_in = degrade_in
         if isinstance(backbone, Backbone):
             self.backbone = backbone
         else:
@@ -120,39 +136,35 @@ class SuperResolution(ImageTask):
         Returns:
             Shape (B, C, h, w).
         """
-        colour = self.backbone.colour
-        real, paired = batch["lr"], batch["paired"]
-        if real is not None and real.shape[0] == paired.shape[0]:
-            return to_colour(real, colour)
-        without = (~paired).nonzero().flatten()
-        hr = to_colour(batch["hr"][without], colour)
-        degraded = self._degrade(hr, [batch["seeds"][i] for i in without.tolist()])
-        if real is None:
-            return degraded
-        lr = degraded.new_empty((paired.shape[0], *degraded.shape[1:]))
-        if real.shape[2:] != degraded.shape[2:]:
-            raise GeometryError(
-                f"real LR patches are {tuple(real.shape[2:])} pixels, degraded ones"
-                f" {tuple(degraded.shape[2:])}: the geometry of data and degradation differs."
-            )
-        lr[paired] = to_colour(real, colour).to(degraded.dtype)
-        lr[~paired] = degraded
-        return lr
+        return self._low_resolution()(batch)
 
-    def _degrade(self, hr: Tensor, seeds: list[int]) -> Tensor:
-        degradation = self.active_degradation
-        if degradation is None:
-            raise ConfigError(
-                "the data set gives HR images without LR, and the config has no degradation: set"
-                " degradation=dict(type=...)."
-            )
-        if self.train_degradation:
-            return degradation(hr, seeds)
-        with torch.no_grad():
-            lr = degradation(hr, seeds)
-            if self.quantise:
-                lr = lr.mul(255).clamp_(0, 255).add_(0.5).floor_().div_(255)
-        return lr
+    def _low_resolution(self) -> LowResolution:
+        return LowResolution(
+            self.active_degradation,
+            self.backbone.colour,
+            quantise=self.quantise and not self.train_degradation,
+            differentiable=self.train_degradation,
+        )
+
+    def collate_with(self, collate: Any) -> Any:
+        """Return the collate function of the training data, which degrades where that is asked."""
+        if self.degrade_in != "workers":
+            return collate
+        worker = self._low_resolution()
+        # The task's own one follows the model to its device; workers stay on the CPU.
+        worker.degradation = copy.deepcopy(worker.degradation)
+        return Completed(collate, worker)
+
+    @property
+    def prepare(self) -> Callable[[Batch], Batch] | None:
+        """What a prefetcher does with a batch, or None."""
+        if self.degrade_in != "prefetch":
+            return None
+
+        def prepared(batch: Batch) -> Batch:
+            return self._low_resolution().complete(self.data_preprocessor.cast_data(batch))
+
+        return prepared
 
     def predict(self, batch: Batch) -> list[dict[str, Any]]:
         """Super-resolve each image."""
@@ -160,7 +172,7 @@ class SuperResolution(ImageTask):
         rgb = batch["lr"]
         if rgb is None or rgb.shape[0] != hr.shape[0]:
             # Pictures need colour, so the whole batch is degraded in RGB here.
-            rgb = self._degrade(hr, batch["seeds"])
+            rgb = self._low_resolution().degrade(hr, batch["seeds"])
         sr = call(self.backbone, network_input(self.backbone, rgb))
         coloured = complete_colour(self.backbone, sr, rgb)
         return [

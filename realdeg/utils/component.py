@@ -101,6 +101,21 @@ def save_component(
     return digest
 
 
+def describes_itself(path: str | os.PathLike[str]) -> bool:
+    """Say whether a file was written by :func:`save_component`.
+
+    Args:
+        path: Any file, or none.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as opened:
+            return (opened.metadata() or {}).get("format") == FORMAT
+    except (SafetensorError, OSError, ValueError):
+        return False
+
+
 def read_component(path: str | os.PathLike[str]) -> ComponentFile:
     """Read a self-describing file.
 
@@ -159,14 +174,7 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> No
     Raises:
         CheckpointError: If a key is missing, left over, or of another shape.
     """
-    own = module.state_dict()
-    faults = [f"missing {name} {tuple(own[name].shape)}" for name in own if name not in state]
-    faults += [f"left over {name} {tuple(state[name].shape)}" for name in state if name not in own]
-    faults += [
-        f"{name} is {tuple(state[name].shape)}, wanted {tuple(own[name].shape)}"
-        for name in own
-        if name in state and own[name].shape != state[name].shape
-    ]
+    faults = state_faults(module.state_dict(), state)
     if faults:
         more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise CheckpointError(
@@ -174,6 +182,26 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> No
             f" {module.__class__.__name__}: {'; '.join(faults[:5])}{more}. Nothing was loaded."
         )
     module.load_state_dict(dict(state))
+
+
+def state_faults(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """List how a state dict differs from the one that a module wants.
+
+    Args:
+        wanted: The module's own.
+        found: The one to load.
+
+    Returns:
+        One line for each tensor that is missing, left over or of another shape.
+    """
+    faults = [f"missing {name} {tuple(wanted[name].shape)}" for name in wanted if name not in found]
+    faults += [f"left over {name} {tuple(found[name].shape)}" for name in found if name not in wanted]
+    faults += [
+        f"{name} is {tuple(found[name].shape)}, wanted {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in found and wanted[name].shape != found[name].shape
+    ]
+    return faults
 
 
 def plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ ACCENT = "#e4572e"
 MARGIN = 0.1
 TITLE_SPACE = 0.38
 # Distinct also for colour-blind readers (Okabe and Ito).
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c4a2f")
 
 
 def new_figure(width: float, height: float, *, layout: Layout | None = None) -> Any:

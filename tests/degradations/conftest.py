@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from realdeg.registry import DEGRADATIONS
 
-# Arguments that make a component quick to run; a component that needs none is not listed.
+# Arguments that make a component quick to run. Not listed: those that need none, and those that
+# say so themselves by a classmethod ``example(scale, same_size)``.
 SMALL = {
     "DML": {"width": 4, "levels": 2, "num_kernels": 3},
     "DirectNet": {"width": 4, "levels": 2},
@@ -15,12 +16,51 @@ SMALL = {
             {"type": "AWGN", "sigma": 5},
         ]
     },
+    "RandomOrder": {
+        "parts": [
+            {"type": "DML", "width": 4, "levels": 1, "num_kernels": 2},
+            {"type": "AWGN", "sigma": 5},
+            {"type": "AWGN", "sigma": 9},
+        ],
+        "before": [[1, 2]],
+    },
+    "OneOf": {
+        "parts": [{"type": "DirectNet", "width": 2, "levels": 1}, {"type": "AWGN", "sigma": 5}]
+    },
+    "Maybe": {"part": {"type": "DirectNet", "width": 2, "levels": 1}},
+    "Repeat": {
+        "part": {
+            "type": "Compose",
+            "parts": [{"type": "AWGN"}, {"type": "DirectNet", "width": 2, "levels": 1}],
+        },
+        "times": [2, 3],
+    },
 }
+
+# The LR grid of these lies elsewhere than bicubic's by default; their own tests measure where.
+DISPLACED = ("BlurDown",)
 
 
 def small_config(name: str, **more) -> dict:
     """Return a quick config of a registered degradation."""
-    return {"type": name, **SMALL.get(name, {}), **more}
+    own = SMALL.get(name, {})
+    found = DEGRADATIONS.get(name)
+    if name not in SMALL and hasattr(found, "example"):
+        own = found.example().arguments
+        own = {key: value for key, value in own.items() if key not in ("scale", "same_size")}
+    return {"type": name, **own, **more}
+
+
+def shrunk(cfg: dict) -> dict:
+    """Return a degradation's config with every learned network in it made small."""
+    cfg = dict(cfg)
+    if "parts" not in cfg and "part" not in cfg:
+        cfg |= small_config(cfg["type"])
+    if "parts" in cfg:
+        cfg["parts"] = [shrunk(part) for part in cfg["parts"]]
+    if "part" in cfg:
+        cfg["part"] = shrunk(cfg["part"])
+    return cfg
 
 
 def all_names() -> list[str]:

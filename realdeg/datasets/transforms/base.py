@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from realdeg.errors import DataError, GeometryError
+from realdeg.utils.scales import as_scale, hr_length, lr_length
 
 
 class Transform(ABC):
@@ -48,7 +49,7 @@ class Transform(ABC):
         return f"{type(self).__name__}({inner})"
 
 
-def stride_of(results: dict[str, Any]) -> int:
+def stride_of(results: dict[str, Any]) -> int | float:
     """Return HR pixels per LR pixel, after comparing the sizes of a pair with the settings.
 
     Args:
@@ -60,11 +61,11 @@ def stride_of(results: dict[str, Any]) -> int:
     Raises:
         GeometryError: If HR and LR are of other sizes than the settings say.
     """
-    stride = 1 if results["same_size"] else int(results["scale"])
+    stride = 1 if results["same_size"] else as_scale(results["scale"])
     lr = results.get("lr")
     if lr is not None:
         hr = results["hr"].shape[:2]
-        if (hr[0] // stride, hr[1] // stride) != lr.shape[:2]:
+        if (lr_length(hr[0], stride), lr_length(hr[1], stride)) != lr.shape[:2]:
             raise GeometryError(
                 f"the pair '{results['key']}' has HR {hr[0]} x {hr[1]} and LR {lr.shape[0]} x"
                 f" {lr.shape[1]}, which is not scale={results['scale']},"
@@ -90,7 +91,7 @@ def cut(results: dict[str, Any], top: int, left: int, height: int, width: int) -
     stride = stride_of(results) if lr is not None else 1
     if lr is not None:
         results["lr"] = lr[top : top + height, left : left + width]
-    top, left, height, width = (stride * value for value in (top, left, height, width))
+    top, left, height, width = (hr_length(side, stride) for side in (top, left, height, width))
     results["hr"] = results["hr"][top : top + height, left : left + width]
     results["meta"]["crop"] = (top, left, height, width)
     return results

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from realdeg.datasets.transforms.base import Transform, cut, refuse_small, stride_of
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
+from realdeg.utils.scales import as_scale, divides, hr_length, lr_length
 
 
 class _PatchTransform(Transform):
@@ -27,7 +29,7 @@ class _PatchTransform(Transform):
         name = type(self).__name__
         refuse_small(results, self.patch_size, name)
         stride = stride_of(results)
-        if self.patch_size % stride:
+        if not divides(self.patch_size, stride):
             raise ConfigError(
                 f"{name}: patch_size={self.patch_size} HR pixels does not divide by the scale"
                 f" {stride}."
@@ -35,6 +37,11 @@ class _PatchTransform(Transform):
         if results.get("lr") is None:
             height, width = results["hr"].shape[:2]
             return height - self.patch_size, width - self.patch_size, self.patch_size
+        if not isinstance(stride, int):
+            raise ConfigError(
+                f"{name}: at scale {stride} a patch of LR need not begin on a whole HR pixel, so"
+                " pairs are not cut: take HR images and a degradation."
+            )
         height, width = results["lr"].shape[:2]
         patch = self.patch_size // stride
         return height - patch, width - patch, patch
@@ -105,14 +112,16 @@ class ModCrop(Transform):
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return the sample with its images cut."""
-        multiple = self.multiple or int(results["scale"])
-        refuse_small(results, multiple, "ModCrop")
-        height, width = (length - length % multiple for length in results["hr"].shape[:2])
+        multiple = self.multiple or as_scale(results["scale"])
+        refuse_small(results, math.ceil(multiple), "ModCrop")
+        height, width = (
+            hr_length(lr_length(side, multiple), multiple) for side in results["hr"].shape[:2]
+        )
         if results.get("lr") is None:
             return cut(results, 0, 0, height, width)
         stride = stride_of(results)
-        if multiple % stride:
+        if self.multiple is not None and multiple % stride:
             raise ConfigError(
                 f"ModCrop: multiple={multiple} does not divide by the scale {stride}."
             )
-        return cut(results, 0, 0, height // stride, width // stride)
+        return cut(results, 0, 0, lr_length(height, stride), lr_length(width, stride))

@@ -12,6 +12,7 @@ from realdeg.datasets.transforms.base import Transform
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
 from realdeg.utils.image import as_rgb, to_tensor
+from realdeg.utils.scales import as_scale
 
 
 @TRANSFORMS.register_module()
@@ -39,7 +40,7 @@ class Degrade(Transform):
         self.degradation = degradation
         self.quantise = quantise
         self.record = record
-        self._built: dict[tuple[int, bool], Any] = {}
+        self._built: dict[tuple[float, bool], Any] = {}
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return the sample with ``lr`` added."""
@@ -47,7 +48,7 @@ class Degrade(Transform):
             raise ConfigError(
                 f"Degrade: '{results['key']}' has a real LR already; use it for HR images alone."
             )
-        degradation = self._build(int(results["scale"]), bool(results["same_size"]))
+        degradation = self._build(as_scale(results["scale"]), bool(results["same_size"]))
         hr = to_tensor(as_rgb(results["hr"]))[None]
         with torch.no_grad():
             traces = degradation.sample(hr, [results["seed"]])
@@ -59,7 +60,7 @@ class Degrade(Transform):
             results["meta"]["trace"] = traces[0].to_json()
         return results
 
-    def _build(self, scale: int, same_size: bool) -> Any:
+    def _build(self, scale: float, same_size: bool) -> Any:
         # Built in the worker, where it is used: a module need not travel to a spawned process.
         if (scale, same_size) not in self._built:
             from realdeg.degradations import build_degradation

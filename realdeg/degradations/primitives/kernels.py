@@ -1,49 +1,51 @@
-"""Blur kernels as tensors."""
+"""Blur kernels: every family by its name, and by the plain records that traces hold."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any
 
-import torch
 from torch import Tensor
 
+from realdeg.degradations.primitives.kernel_families import (
+    LARGEST_KERNEL,
+    delta_kernel,
+    disk_kernel,
+    gaussian_kernel,
+    gaussian_kernel_from_variance,
+    generalised_gaussian_kernel,
+    motion_kernel,
+    plateau_kernel,
+    sinc_kernel,
+)
+from realdeg.degradations.primitives.kernel_moments import (
+    centroid,
+    pad_kernel,
+    second_moments,
+    shift_kernel,
+    shift_to_centroid,
+)
 
-def gaussian_kernel(
-    kernel_size: int,
-    sigma_x: float,
-    sigma_y: float | None = None,
-    angle: float = 0.0,
-    centre: tuple[float, float] = (0.0, 0.0),
-) -> Tensor:
-    """Return a Gaussian sampled at pixel centres, summing to 1.
-
-    Args:
-        kernel_size: Side k in pixels.
-        sigma_x: Standard deviation along the first axis of the ellipse, in pixels.
-        sigma_y: The other standard deviation; ``None`` makes the kernel isotropic.
-        angle: Rotation of the ellipse, in radians, from the column axis towards the row axis.
-        centre: (row, column) of the centroid relative to the middle of the window
-            ``(k - 1) / 2``, in pixels.
-
-    Returns:
-        float64, shape (k, k).
-
-    Raises:
-        ValueError: If a sigma is not positive.
-    """
-    sigma_y = sigma_x if sigma_y is None else sigma_y
-    if min(sigma_x, sigma_y) <= 0:
-        raise ValueError(f"gaussian_kernel: sigmas must be positive, got {sigma_x}, {sigma_y}")
-    middle = (kernel_size - 1) / 2
-    axis = torch.arange(kernel_size, dtype=torch.float64) - middle
-    rows = (axis - centre[0])[:, None]
-    columns = (axis - centre[1])[None, :]
-    along = math.cos(angle) * columns + math.sin(angle) * rows
-    across = -math.sin(angle) * columns + math.cos(angle) * rows
-    # The exponent's maximum is taken out, so that very narrow off-centre kernels do not vanish.
-    exponent = -0.5 * ((along / sigma_x) ** 2 + (across / sigma_y) ** 2)
-    kernel = torch.exp(exponent - exponent.max())
-    return kernel / kernel.sum()
+__all__ = [
+    "LARGEST_KERNEL",
+    "centre_rest",
+    "centroid",
+    "delta_kernel",
+    "disk_kernel",
+    "gaussian_kernel",
+    "gaussian_kernel_from_variance",
+    "generalised_gaussian_kernel",
+    "make_kernel",
+    "motion_kernel",
+    "pad_kernel",
+    "plateau_kernel",
+    "second_moments",
+    "shift_kernel",
+    "shift_to_centroid",
+    "sinc_kernel",
+]
 
 
 def centre_rest(kernel_size: int, stride: int) -> float:
@@ -60,3 +62,85 @@ def centre_rest(kernel_size: int, stride: int) -> float:
         0, or half a pixel where ``stride - k`` is odd.
     """
     return (stride - kernel_size) / 2 - (stride - kernel_size) // 2
+
+
+# Ranges are wide: they keep a damaged or hostile record from costing memory or giving NaN.
+_SIGMA, _VARIANCE, _BETA = (1e-8, 1e4), (1e-16, 1e8), (1e-2, 64.0)
+_ANGLE, _CENTRE = (-100.0, 100.0), (-float(LARGEST_KERNEL), float(LARGEST_KERNEL))
+_OVAL = {"sigma_x": _SIGMA, "sigma_y": _SIGMA, "angle": _ANGLE, "beta": _BETA}
+_SHAPES: dict[str, tuple[Callable[..., Tensor], dict[str, tuple[float, float]], set[str]]] = {
+    # shape: function, the range of each argument, those that may be left out
+    "gaussian": (
+        gaussian_kernel,
+        {"sigma_x": _SIGMA, "sigma_y": _SIGMA, "angle": _ANGLE, "centre": _CENTRE},
+        {"sigma_y", "angle", "centre"},
+    ),
+    "gaussian_variance": (
+        gaussian_kernel_from_variance,
+        {"variance_x": _VARIANCE, "variance_y": _VARIANCE, "angle": _ANGLE, "centre": _CENTRE},
+        {"variance_y", "angle", "centre"},
+    ),
+    "generalised": (generalised_gaussian_kernel, _OVAL, set()),
+    "plateau": (plateau_kernel, _OVAL, set()),
+    "sinc": (sinc_kernel, {"cutoff": (1e-6, math.pi)}, set()),
+    "motion": (
+        motion_kernel,
+        {"length": (0.0, 255.0), "angle": _ANGLE, "curvature": (-10.0, 10.0)},
+        {"curvature"},
+    ),
+    "disk": (disk_kernel, {"radius": (1e-3, 1e3)}, set()),
+    "delta": (delta_kernel, {}, set()),
+}
+
+
+def make_kernel(record: Mapping[str, Any]) -> Tensor:
+    """Build a kernel from a plain record, as traces hold it.
+
+    Args:
+        record: ``"shape"``: gaussian, gaussian_variance, generalised, plateau, sinc, motion, disk
+            or delta; ``"size"``: its side in pixels, from 1 to 255; and the arguments of the
+            function of that shape by their names.
+
+    Returns:
+        float64, shape (size, size), sum 1.
+
+    Raises:
+        ValueError: If a field is missing, unknown or out of range; the message names it.
+    """
+    shape = record.get("shape")
+    if not isinstance(shape, str) or shape not in _SHAPES:
+        raise ValueError(f"a kernel's 'shape' is one of {', '.join(_SHAPES)}, got {shape!r:.60}")
+    function, ranges, optional = _SHAPES[shape]
+    size = record.get("size")
+    if not _is(size, Integral) or not 1 <= int(size) <= LARGEST_KERNEL:  # type: ignore[arg-type]
+        raise ValueError(f"a kernel's 'size' is from 1 to {LARGEST_KERNEL}, got {size!r:.60}")
+    for name in record:
+        if name not in ranges and name not in ("shape", "size"):
+            raise ValueError(f"a kernel of shape {shape} has no field {name!r:.60}")
+    arguments: dict[str, Any] = {}
+    for name, (low, high) in ranges.items():
+        value = record.get(name)
+        if value is None and name in optional:
+            continue
+        if name == "centre":
+            arguments[name] = _pair(value, low, high)
+        else:
+            arguments[name] = _number(value, name, low, high)
+    return function(int(size), **arguments)  # type: ignore[arg-type]
+
+
+def _is(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _number(value: Any, name: str, low: float, high: float) -> float:
+    # NaN fails the comparison as well.
+    if not _is(value, Real) or not low <= value <= high:
+        raise ValueError(f"a kernel's '{name}' is from {low:g} to {high:g}, got {value!r:.60}")
+    return float(value)
+
+
+def _pair(value: Any, low: float, high: float) -> tuple[float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError(f"a kernel's 'centre' is (row, column), got {value!r:.60}")
+    return _number(value[0], "centre", low, high), _number(value[1], "centre", low, high)

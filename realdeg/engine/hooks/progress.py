@@ -153,7 +153,8 @@ class ProgressHook(Hook):
         if "train/time" in scalars:
             step, data = scalars["train/time"], scalars.get("train/data_time", 0.0)
             left = step * (runner.max_iters - done)
-            parts.append(f"{_seconds(step)}/iteration, {_seconds(data)} of it for data")
+            waited = f"{100 * data / step:.0f} % waiting for data" if step > 0 else ""
+            parts.append(f"{_seconds(step)}/iteration, {waited}")
             parts.append(f"{datetime.timedelta(seconds=int(left))} left")
         return "  ".join(parts)
 

@@ -1,0 +1,2 @@
+# Real-ESRGAN without the sharpening beforehand.
+degradation = dict(type="RealESRGAN", sharpen=False)

@@ -1,0 +1,11 @@
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/datasets/hr_for_realsr_v2.py",
+    "../_base_/backbones/rcan.py",
+    "../_base_/tasks/super_resolution.py",
+    "../_base_/schedules/adam_300k.py",
+]
+scale = 2
+train_dataloader = dict(batch_size=2)
+# The generator brings its own noise: none is added.
+degradation = dict(checkpoint="work_dirs/dsgan_realsr_x2/degradation.safetensors")

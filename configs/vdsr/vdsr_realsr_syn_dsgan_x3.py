@@ -1,0 +1,10 @@
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/datasets/realsr_v2_and_hr.py",
+    "../_base_/backbones/vdsr.py",
+    "../_base_/tasks/super_resolution.py",
+    "../_base_/schedules/adam_300k.py",
+]
+scale = 3
+# The generator brings its own noise: none is added.
+degradation = dict(checkpoint="work_dirs/dsgan_realsr_x3/degradation.safetensors")

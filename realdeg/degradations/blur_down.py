@@ -1,0 +1,290 @@
+"""Blur and reduction: the classical degradations, with the settings of each by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.blur_kinds import KINDS, ORDERS, REDUCTIONS, ROUNDINGS
+from realdeg.degradations.kernel_draw import (
+    LARGEST_DISTURBANCE,
+    check_spec,
+    disturb,
+    draw_kernel,
+)
+from realdeg.degradations.primitives import imresize
+from realdeg.degradations.primitives.borders import BORDERS, pad
+from realdeg.degradations.primitives.filtering import filter_image
+from realdeg.degradations.primitives.kernels import make_kernel
+from realdeg.degradations.reduced import trace_number, trace_seed
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError, nearest
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+
+@DEGRADATIONS.register_module()
+class BlurDown(Degradation):
+    """Blurs with a kernel drawn for each image and reduces, or the other way round.
+
+    A ``kind`` stands for the settings of a publication; any other argument that is given
+    replaces that part of them. Kernels are correlated, never flipped.
+
+    ========  ===========================================  =========  ==========  =========
+    kind      kernel                                       border     reduction   LR pixel 0
+    ========  ===========================================  =========  ==========  =========
+    BD        7 x 7, sigma 1.6, rounded to 8 bit           replicate  nearest     floor(s/2)
+    s-fold    25 x 25, sigma 0.7, 1.2, 1.6 or 2            wrap       pixel s i   0
+    SRMD      15 x 15, variances 0.1 to 10; LR rounded     replicate  bicubic     (s-1)/2
+    DPSR      as s-fold, but blurred after the reduction   wrap       bicubic     (s-1)/2
+    IKC       21 x 21, sigma 0.2 to 2, 3, 4 (x2, x3, x4)   reflect    bicubic     (s-1)/2
+    DAN       21 x 21, sigma 0.2 to 4                      reflect    bicubic     (s-1)/2
+    DAN-2     11, 21, 31; sigmas 0.6 to 5, disturbed       reflect    bicubic     (s-1)/2
+    FKP       4s + 3; variances 0.175 s to 2.5 s           wrap       pixel s i   -(s-1)/2
+    KXNet     21 x 21, sigma 0.2 to 2, 3, 4                reflect    pixel s i   0
+    KXNet-2   11, 15, 21; sigmas 0.6 to 5                  reflect    pixel s i   0
+    ========  ===========================================  =========  ==========  =========
+
+    Where LR pixel 0 does not lie at (s - 1) / 2, LR is displaced against bicubic LR; ``offset``
+    says by how much, and ``kernel=dict(..., centre="aligned")`` undoes it. Networks that were
+    trained on displaced LR give displaced results for other LR.
+
+    What it draws: the kernel's numbers, each evenly from its range. Sources and what they leave
+    open stand in ``blur_kinds.py``.
+
+    Args:
+        scale: How much resolution is lost.
+        same_size: Whether the result is enlarged to the HR grid again, by bicubic interpolation.
+        kind: One of the names above.
+        kernel: The family of kernels, for instance
+            ``dict(shape="gaussian", size=21, sigma_x=[0.2, 4.0])``: shape, side (odd, in pixels)
+            and the arguments of ``make_kernel``; a list of families draws one of them. Ranges are
+            ``[low, high]``, choices ``dict(one_of=[...])``. ``centre`` displaces the centroid
+            (pixels along both axes, or ``"aligned"``), ``disturbance=d`` multiplies each weight
+            by a number from 1 to 1 + d.
+        order: ``"blur_first"`` or ``"reduce_first"``.
+        border: ``"reflect"``, ``"symmetric"``, ``"replicate"``, ``"wrap"`` or ``"zeros"``.
+        reduction: ``"bicubic"``, ``"nearest"`` or ``"s_fold"``.
+        rounding: ``"none"``, ``"blurred"`` or ``"result"``: what is rounded to 8 bit; there is no
+            gradient then.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If a name is unknown or a kernel cannot be made.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        kind: str = "BD",
+        kernel: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        order: str | None = None,
+        border: str | None = None,
+        reduction: str | None = None,
+        rounding: str | None = None,
+    ) -> None:
+        super().__init__(scale, same_size)
+        if kind not in KINDS:
+            raise ConfigError(
+                f"BlurDown: kind is one of {', '.join(KINDS)}, got {kind!r}."
+                f"{nearest(str(kind), list(KINDS))}"
+            )
+        usual = KINDS[kind]
+        self.kind = kind
+        self.order = _one_of("order", order, ORDERS, usual.order)
+        # The base class has a property 'border': how far padding reaches.
+        self.blur_border = _one_of("border", border, BORDERS, usual.border)
+        self.reduction = _one_of("reduction", reduction, REDUCTIONS, usual.reduction)
+        self.rounding = _one_of("rounding", rounding, ROUNDINGS, usual.rounding)
+        family = usual.kernel(scale) if kernel is None else kernel
+        self._specs = [family] if isinstance(family, Mapping) else list(family)
+        if not self._specs:
+            raise ConfigError("BlurDown: kernel is an empty list: give one family at least.")
+        for spec in self._specs:
+            check_spec(spec, "BlurDown")
+        if len({self._centre(spec) for spec in self._specs}) > 1:
+            raise ConfigError(
+                "BlurDown: the families of kernels have different centres, which would displace LR"
+                " images against each other: give all the same centre."
+            )
+        self.differentiable = self.rounding == "none"  # type: ignore[misc]
+
+    def _position(self) -> float:
+        """Return which pixel of a block the reduction keeps, counted from its first."""
+        return {"bicubic": (self.scale - 1) / 2, "nearest": self.scale // 2, "s_fold": 0.0}[
+            self.reduction
+        ]
+
+    def _centre(self, spec: Mapping[str, Any]) -> float:
+        """Return the displacement of a family's centroid in pixels of what is blurred."""
+        centre = spec.get("centre", 0.0)
+        if centre != "aligned":
+            return float(centre)
+        rest = (self.scale - 1) / 2 - self._position()
+        return rest if self.order == "blur_first" else rest / self.scale
+
+    @property
+    def offset(self) -> float:
+        """HR coordinate at which LR pixel 0 is centred."""
+        pixel = 1 if self.order == "blur_first" else self.scale
+        small = self._position() + pixel * self._centre(self._specs[0])
+        # The enlargement takes LR for centred in its blocks; what is displaced stays displaced.
+        return small - (self.scale - 1) / 2 if self.same_size else small
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim that the padding influences, for the largest kernel."""
+        reach = max(int(spec["size"]) for spec in self._specs) // 2
+        small = -(-reach // self.scale) if self.order == "blur_first" else reach
+        if self.scale > 1 and self.reduction == "bicubic":
+            small += 2
+        return (small + 2 * (self.scale > 1)) * self.scale if self.same_size else small
+
+    def trace_params(self) -> dict[str, Any]:
+        """Return geometry and settings, which every trace repeats."""
+        return {
+            **super().trace_params(),
+            "kind": self.kind,
+            "order": self.order,
+            "border": self.blur_border,
+            "reduction": self.reduction,
+            "rounding": self.rounding,
+        }
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the kernel."""
+        rng = np.random.default_rng(stream_seed(seed, "family"))
+        spec = self._specs[int(rng.integers(len(self._specs)))]
+        params = {
+            **self.trace_params(),
+            "kernel": draw_kernel(spec, seed, self._centre(spec)),
+        }
+        if spec.get("disturbance", 0):
+            params["disturbance"] = float(spec["disturbance"])
+            params["disturbance_seed"] = stream_seed(seed, "disturbance")
+        return Trace("BlurDown", params, size)
+
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Blur each image with its kernel, and reduce."""
+        kernels = [traced_kernel(trace) for trace in traces]
+        lr = hr
+        if self.rounding == "blurred" and self.reduction != "bicubic" and kernels:
+            lr = round_to_8_bit(self._blur_what_is_kept(lr, kernels))
+        elif self.order == "blur_first":
+            lr = self._reduce(self._blur(lr, kernels))
+        else:
+            lr = self._blur(self._reduce(lr), kernels)
+        if self.rounding == "result":
+            lr = round_to_8_bit(lr)
+        lr = lr.to(hr.dtype)
+        if self.same_size and self.scale > 1:
+            lr = imresize(lr, size=(int(hr.shape[-2]), int(hr.shape[-1])))
+        return lr
+
+    def _blur(self, x: Tensor, kernels: Sequence[Tensor]) -> Tensor:
+        if not kernels:
+            return x
+        if self.rounding == "blurred":
+            # In float32, about one pixel in 20,000 would fall on the other side of a half.
+            x = x.double()
+        if len({kernel.shape for kernel in kernels}) == 1:
+            x = filter_image(x, torch.stack(list(kernels)), self.blur_border)
+        else:
+            x = torch.cat(
+                [
+                    filter_image(x[i : i + 1], kernel, self.blur_border)
+                    for i, kernel in enumerate(kernels)
+                ]
+            )
+        return round_to_8_bit(x) if self.rounding == "blurred" else x
+
+    def _blur_what_is_kept(self, x: Tensor, kernels: Sequence[Tensor]) -> Tensor:
+        """Blur in float64, only where the reduction takes a pixel from."""
+        step, start = self.scale, int(self._position())
+        if self.order == "reduce_first":
+            x, step, start = self._reduce(x), 1, 0
+        blurred = []
+        for image, kernel in zip(x.double(), kernels, strict=True):
+            reach = kernel.shape[0] // 2
+            wide = pad(image[None], (reach, reach), (reach, reach), self.blur_border)[0]
+            windows = wide[:, None, start:, start:]
+            blurred.append(F.conv2d(windows, kernel[None, None].to(wide), stride=step)[:, 0])
+        return torch.stack(blurred)
+
+    def _reduce(self, x: Tensor) -> Tensor:
+        if self.scale == 1:
+            return x
+        if self.reduction == "bicubic":
+            return imresize(x, 1 / self.scale)
+        start = int(self._position())
+        return x[..., start :: self.scale, start :: self.scale].contiguous()
+
+    def condition(self, trace: Trace) -> dict[str, Any]:
+        """Return the kernel: ``{"kernel": (k, k) float32}``."""
+        return {"kernel": traced_kernel(trace).float()}
+
+    def describe(self) -> str:
+        """Return one line that says what this degradation is."""
+        return f"{super().describe()}, as in {KINDS[self.kind].source}"
+
+
+def traced_kernel(trace: Trace) -> Tensor:
+    """Build the kernel that a trace records.
+
+    Args:
+        trace: A trace with ``kernel`` and, where it was disturbed, ``disturbance``.
+
+    Returns:
+        float64, shape (k, k), k odd.
+
+    Raises:
+        DataError: If the record is damaged or hostile.
+    """
+    record = trace.get("kernel", dict)
+    try:
+        kernel = make_kernel(record)
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"the trace of {trace.type} holds no kernel: {str(error)[:160]}."
+        ) from error
+    if kernel.shape[0] % 2 == 0:
+        raise DataError(
+            f"the trace of {trace.type} holds a kernel of even size {kernel.shape[0]}: sizes are"
+            " odd here."
+        )
+    if "disturbance" not in trace.params:
+        return kernel
+    strength = trace_number(trace, "disturbance", 0.0, LARGEST_DISTURBANCE)
+    return disturb(kernel, strength, trace_seed(trace, "disturbance_seed"))
+
+
+def round_to_8_bit(x: Tensor) -> Tensor:
+    """Round values in [0, 1] to the levels of 8 bit, halves up as MATLAB does, and clip them.
+
+    Args:
+        x: Images of any shape.
+
+    Returns:
+        The same shape and dtype.
+    """
+    return x.mul(255).add(0.5).floor().clamp(0, 255).div(255)
+
+
+def _one_of(name: str, value: str | None, known: Sequence[str], usual: str) -> str:
+    if value is None:
+        return usual
+    if value not in known:
+        raise ConfigError(
+            f"BlurDown: {name} is one of {', '.join(known)}, got {value!r}."
+            f"{nearest(str(value), list(known))}"
+        )
+    return value

@@ -1,0 +1,141 @@
+"""What BSRGAN and BSRGAN+ draw alike, as the helper functions of their released code do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from realdeg.degradations.pipeline import StepList
+from realdeg.errors import ConfigError
+
+CV2_MODES = ("cv2_linear", "cv2_cubic", "cv2_area")
+
+# sqrt(1e-8) pixels: as narrow as a delta. The code lets a width of 0 divide by 0.
+_LEAST_VARIANCE = 1e-8
+_CORRELATED_LEVEL = 25 / 255
+_GREY, _WHITE = 0.4, 0.6
+
+
+def draw_mode(rng: np.random.Generator) -> str:
+    """Draw one of OpenCV's bilinear, bicubic and area interpolations."""
+    return CV2_MODES[int(rng.integers(3))]
+
+
+def draw_blur(rng: np.random.Generator, steps: StepList, scale: int) -> None:
+    """Append a Gaussian blur, half of them anisotropic.
+
+    The released code bounds the *variances* of anisotropic kernels (scale + 4 pixels squared)
+    and the *standard deviation* of isotropic ones (0.2 scale + 2 pixels).
+
+    Args:
+        rng: The image's random numbers.
+        steps: What the blur is appended to.
+        scale: How much resolution is still to be lost.
+    """
+    kernel: dict[str, Any]
+    if rng.random() < 0.5:
+        variances = np.maximum((scale + 4) * rng.random(2), _LEAST_VARIANCE).tolist()
+        kernel = {
+            "shape": "gaussian_variance",
+            "variance_x": variances[0],
+            "variance_y": variances[1],
+            "angle": math.pi * rng.random(),
+        }
+    else:
+        sigma = max((2 + 0.2 * scale) * rng.random(), math.sqrt(_LEAST_VARIANCE))
+        kernel = {"shape": "gaussian", "sigma_x": sigma}
+    kernel["size"] = 2 * int(rng.integers(2, 12)) + 3
+    steps.add("blur", kernel=kernel)
+
+
+def draw_noise(rng: np.random.Generator, steps: StepList, op: str, levels: tuple[int, int]) -> None:
+    """Append Gaussian noise or speckle: 40 % white, 40 % grey, 20 % correlated.
+
+    Args:
+        rng: The image's random numbers.
+        steps: What the noise is appended to.
+        op: ``"gaussian_noise"`` or ``"speckle_noise"``.
+        levels: Least and greatest standard deviation, whole grey levels.
+    """
+    sigma = float(rng.integers(levels[0], levels[1] + 1))
+    branch = rng.random()
+    if branch > _WHITE:
+        steps.add_noise(op, kind="white", sigma=sigma)
+    elif branch < _GREY:
+        steps.add_noise(op, kind="grey", sigma=sigma)
+    else:
+        steps.add_noise(op, kind="correlated", covariance=_draw_covariance(rng))
+
+
+def draw_jpeg(rng: np.random.Generator, steps: StepList, qualities: tuple[int, int]) -> None:
+    """Append a JPEG of uniform quality.
+
+    Args:
+        rng: The image's random numbers.
+        steps: What the JPEG is appended to.
+        qualities: Least and greatest quality.
+    """
+    steps.add("jpeg", quality=int(rng.integers(qualities[0], qualities[1] + 1)))
+
+
+def check_probability(owner: str, name: str, value: float) -> float:
+    """Return a probability.
+
+    Args:
+        owner: Whose argument it is.
+        name: The argument.
+        value: What was given.
+
+    Returns:
+        The value as a float.
+
+    Raises:
+        ConfigError: If it is not from 0 to 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ConfigError(f"{owner}: {name} is a probability from 0 to 1, got {value!r}.")
+    return float(value)
+
+
+def check_levels(
+    owner: str, name: str, value: Sequence[int], least: int, greatest: int
+) -> tuple[int, int]:
+    """Return a range of whole numbers, both ends included.
+
+    Args:
+        owner: Whose argument it is.
+        name: The argument.
+        value: What was given.
+        least: Bound below.
+        greatest: Bound above.
+
+    Returns:
+        (low, high).
+
+    Raises:
+        ConfigError: If it is no such range.
+    """
+    fits = (
+        isinstance(value, Sequence)
+        and len(value) == 2
+        and all(isinstance(end, int) and not isinstance(end, bool) for end in value)
+        and least <= value[0] <= value[1] <= greatest
+    )
+    if not fits:
+        raise ConfigError(
+            f"{owner}: {name} is two whole numbers (low, high) from {least} to {greatest}, got"
+            f" {value!r}."
+        )
+    return value[0], value[1]
+
+
+def _draw_covariance(rng: np.random.Generator) -> list[list[float]]:
+    """Return |L^2 U' D U| with L fixed, U orthogonal and D uniform, as the code has it."""
+    eigenvalues = rng.random(3)
+    basis = np.linalg.svd(rng.random((3, 3)))[0]
+    covariance = np.abs(_CORRELATED_LEVEL**2 * basis.T @ np.diag(eigenvalues) @ basis)
+    # Linear algebra libraries differ in the last digits; traces should not.
+    return np.round((covariance + covariance.T) / 2, 10).tolist()

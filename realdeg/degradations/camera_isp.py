@@ -1,0 +1,270 @@
+"""A camera's sensor and image signal processor as a degradation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realdeg.degradations.mosaic import draw_pattern
+from realdeg.degradations.primitives.camera import (
+    BROOKS_CAMERAS,
+    CAMERAS,
+    apply_raw_gains,
+    camera_matrix,
+    linear_colours,
+    sensor_values,
+)
+from realdeg.degradations.primitives.mosaic import (
+    DEMOSAIC_METHODS,
+    PATTERNS,
+    as_channels,
+    as_colour,
+    bayer_mosaic,
+    demosaic,
+)
+from realdeg.degradations.primitives.noise import shot_read_noise
+from realdeg.degradations.primitives.tone import (
+    gamma_compress,
+    gamma_expand,
+    inverse_sigmoid_response,
+    inverse_smoothstep,
+    sigmoid_response,
+    smoothstep,
+)
+from realdeg.degradations.reduced import (
+    ReducedDegradation,
+    check_choice,
+    check_range,
+    trace_choice,
+    trace_number,
+    trace_seed,
+)
+from realdeg.degradations.tone_map import MEAN_EXPONENT, MEAN_OFFSET, draw_curve, traced_curves
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+
+@dataclass(frozen=True)
+class CameraRecipe:
+    """How one paper draws a camera.
+
+    Args:
+        cameras: Whose colour matrices are mixed.
+        exposure: ``"normal"``: gain 1 / N(0.8, 0.1); ``"stops"``: gain 2 ** U(-0.1, 0.3).
+        red: (lowest, highest) white balance gain of red.
+        blue: (lowest, highest) white balance gain of blue.
+        curve: ``"smoothstep"`` after gamma 2.2, or a drawn ``"sigmoid"`` response.
+        method: How it is demosaiced.
+        pattern: The Bayer pattern, or ``"random"``.
+    """
+
+    cameras: tuple[str, ...]
+    exposure: str
+    red: tuple[float, float]
+    blue: tuple[float, float]
+    curve: str
+    method: str
+    pattern: str
+
+
+RECIPES = {
+    "brooks": CameraRecipe(
+        BROOKS_CAMERAS, "normal", (1.9, 2.4), (1.5, 1.9), "smoothstep", "bilinear", "RGGB"
+    ),
+    "bsrgan": CameraRecipe(
+        tuple(CAMERAS), "stops", (1.2, 2.4), (1.2, 2.4), "sigmoid", "malvar", "random"
+    ),
+}
+# Brooks et al.: log read = 2.18 log shot + 1.20 + N(0, 0.26), a line fitted to real cameras.
+_READ_SLOPE, _READ_INTERCEPT, _READ_SPREAD = 2.18, 1.20, 0.26
+_LARGEST_GAIN = 16.0
+_LARGEST_VARIANCE = 1.0
+
+
+@DEGRADATIONS.register_module()
+class CameraISP(ReducedDegradation):
+    """Takes the picture back to raw, adds the sensor's noise there, and develops it again.
+
+    Draws: shares of cameras' colour matrices, exposure, white balance, curve, Bayer pattern, shot
+    noise (log-uniform) and read noise (normal about a line in the logarithm). Applies: bicubic
+    reduction; inverse curve, colour matrix and gains; mosaic; noise; white balance and exposure;
+    demosaicing; colour matrix and curve. The noise that comes out depends on brightness, and
+    is correlated between neighbours and channels.
+
+    Recipes:
+        ``"brooks"``: Brooks et al., "Unprocessing Images for Learned Raw Denoising" (CVPR 2019).
+        Their forward code leaves exposure and tone curve out; here both are applied again, since
+        LR must match an HR picture that has them. The exposure's divisor is cut to [0.3, 1.3], as
+        a normal value could be 0.
+
+        ``"bsrgan"``: the sensor step that BSRGAN's paper describes (Zhang et al., ICCV 2021) and
+        its released code leaves out: Malvar's demosaicing, gains U(1.2, 2.4), exposure
+        2 ** U(-0.1, 0.3). The matrices of its five cameras and its 201 response curves were not
+        published; public matrices and the curves of :class:`ToneMap` stand in. The paper develops
+        HR with the drawn colours and curve as well; here they are undone and applied again, so
+        that HR stays as it is.
+
+    Args:
+        scale: How much resolution is lost before.
+        same_size: Whether the result is enlarged to the HR grid again.
+        recipe: ``"brooks"`` or ``"bsrgan"``.
+        camera: Whose matrix is taken instead of a mixture, a name in
+            ``primitives.camera.CAMERAS``.
+        shot: (lowest, highest) shot noise: variance per value at the sensor.
+        noise: Whether noise is added at all.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``. A
+        grey image is taken for a grey object: it is repeated for R, G and B, and the luminance of
+        the result returned.
+
+    Raises:
+        ConfigError: If an argument is unknown or out of range.
+    """
+
+    reach = 2
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        recipe: str = "brooks",
+        camera: str | None = None,
+        shot: float | Sequence[float] = (1e-4, 1.2e-2),
+        noise: bool = True,
+    ) -> None:
+        super().__init__(scale, same_size)
+        self.recipe = check_choice("CameraISP", "recipe", recipe, tuple(RECIPES))
+        if camera is not None:
+            check_choice("CameraISP", "camera", camera, tuple(CAMERAS))
+        self.camera = camera
+        self.shot = check_range("CameraISP", "shot", shot, 0, _LARGEST_VARIANCE)
+        if self.shot[0] <= 0:
+            raise ConfigError(
+                f"CameraISP: shot is drawn in the logarithm, above 0, got {shot!r}; noise=False"
+                " leaves the noise out."
+            )
+        self.noise = bool(noise)
+
+    def trace_params(self) -> dict[str, Any]:
+        """Return the geometry and what is not drawn."""
+        return {
+            **super().trace_params(),
+            "curve": RECIPES[self.recipe].curve,
+            "method": RECIPES[self.recipe].method,
+        }
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the camera and its noise."""
+        recipe = RECIPES[self.recipe]
+        rng = np.random.default_rng(stream_seed(seed, "camera"))
+        params = self.trace_params()
+        cameras = recipe.cameras if self.camera is None else (self.camera,)
+        shares = rng.random(len(cameras)) + 1e-9  # never all 0
+        # Rounded for whoever reads the trace; the matrix divides by their sum.
+        shares = np.round(shares / shares.sum(), 4)
+        params["cameras"] = {name: float(s) for name, s in zip(cameras, shares, strict=True)}
+        if recipe.exposure == "normal":
+            params["exposure"] = 1 / float(np.clip(rng.normal(0.8, 0.1), 0.3, 1.3))
+        else:
+            params["exposure"] = float(2 ** rng.uniform(-0.1, 0.3))
+        params["red_gain"] = float(rng.uniform(*recipe.red))
+        params["blue_gain"] = float(rng.uniform(*recipe.blue))
+        if recipe.curve == "sigmoid":
+            params.update(draw_curve(rng, (MEAN_EXPONENT, 0.1), (MEAN_OFFSET, 0.1)))
+        params["pattern"] = draw_pattern(recipe.pattern, seed)
+        if self.noise:
+            params.update(draw_noise(rng, self.shot))
+            params["noise_seed"] = stream_seed(seed, "noise")
+        return Trace("CameraISP", params, size)
+
+    def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Take each picture again with the camera of its trace."""
+        matrices = torch.stack([_matrix(trace) for trace in traces])
+        gains = tuple(
+            [trace_number(trace, name, 1 / _LARGEST_GAIN, _LARGEST_GAIN) for trace in traces]
+            for name in ("exposure", "red_gain", "blue_gain")
+        )
+        curve = RECIPES[self.recipe].curve
+        light = _to_light(as_colour(small), curve, traces)
+        sensor = sensor_values(light, matrices, *gains)
+        images = []
+        for index, trace in enumerate(traces):
+            pattern = trace_choice(trace, "pattern", PATTERNS)
+            method = trace_choice(trace, "method", DEMOSAIC_METHODS)
+            raw = bayer_mosaic(sensor[index : index + 1], pattern)
+            if self.noise:
+                shot, read = _noise_levels(trace)
+                raw = shot_read_noise(raw, [shot], [read], [trace_seed(trace)])
+            raw = apply_raw_gains(raw, pattern, *([gain[index]] for gain in gains))
+            images.append(demosaic(raw, pattern, method))
+        colours = linear_colours(torch.cat(images), matrices)
+        return as_channels(_from_light(colours, curve, traces), small.shape[1]).clamp(0, 1)
+
+    def condition(self, trace: Trace) -> dict[str, Any]:
+        """Return the sensor's shot and read noise, and their deviation at mid-grey."""
+        if not self.noise:
+            return {"shot": 0.0, "read": 0.0, "noise_level": 0.0}
+        shot, read = _noise_levels(trace)
+        return {"shot": shot, "read": read, "noise_level": math.sqrt(0.18 * shot + read)}
+
+    def describe(self) -> str:
+        """Return one line that says what this camera is."""
+        whose = self.camera or f"cameras as {self.recipe} draws them"
+        return f"{super().describe()}, {whose}{'' if self.noise else ', no noise'}"
+
+
+def draw_noise(rng: np.random.Generator, shot: Sequence[float]) -> dict[str, float]:
+    """Draw a sensor's noise as Brooks et al. do.
+
+    Args:
+        rng: Where from.
+        shot: (lowest, highest) shot noise, drawn uniformly in the logarithm.
+
+    Returns:
+        ``shot`` and ``read``: the variance at value x is ``shot * x + read``.
+    """
+    log_shot = rng.uniform(math.log(shot[0]), math.log(shot[1]))
+    log_read = _READ_SLOPE * log_shot + _READ_INTERCEPT + rng.normal(0, _READ_SPREAD)
+    read = min(math.exp(log_read), _LARGEST_VARIANCE)
+    return {"shot": float(math.exp(log_shot)), "read": float(read)}
+
+
+def _noise_levels(trace: Trace) -> tuple[float, float]:
+    # The upper bound of shot leaves room for the rounding of exp(log(1)).
+    shot = trace_number(trace, "shot", 0, _LARGEST_VARIANCE * (1 + 1e-9))
+    return shot, trace_number(trace, "read", 0, _LARGEST_VARIANCE)
+
+
+def _matrix(trace: Trace) -> Tensor:
+    shares: dict[str, Any] = dict(trace.get("cameras", dict))
+    for name, share in shares.items():
+        numeric = isinstance(share, int | float) and not isinstance(share, bool)
+        if name not in CAMERAS or not numeric or not 0 <= share <= 1:
+            raise DataError(
+                f"the trace of {trace.type} mixes cameras by shares from 0 to 1 of"
+                f" {', '.join(CAMERAS)}, got {name:.40}."
+            )
+    if sum(shares.values()) <= 0:
+        raise DataError(f"'cameras' in the trace of {trace.type} has no share above 0.")
+    return camera_matrix(shares)
+
+
+def _to_light(pictures: Tensor, curve: str, traces: Sequence[Trace]) -> Tensor:
+    if curve == "sigmoid":
+        return inverse_sigmoid_response(pictures, *traced_curves(traces))
+    return gamma_expand(inverse_smoothstep(pictures))
+
+
+def _from_light(light: Tensor, curve: str, traces: Sequence[Trace]) -> Tensor:
+    if curve == "sigmoid":
+        return sigmoid_response(light, *traced_curves(traces))
+    return smoothstep(gamma_compress(light))

@@ -1,0 +1,194 @@
+"""One part out of several, or a part now and then, drawn for every image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.bicubic import Bicubic
+from realdeg.degradations.containers import Container, Step, build_part, leaves_grid, spelled_out
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+
+class _Alternatives(Container):
+    """A container that applies one of its parts: they share a geometry and an LR grid."""
+
+    def __init__(self, parts: Sequence[Degradation], scale: int, same_size: bool) -> None:
+        super().__init__(parts, scale, same_size)
+        name, first = type(self).__name__, parts[0]
+        for part in parts:
+            if part.stride != self.stride:
+                raise ConfigError(
+                    f"{name}: {type(part).__name__} shrinks {part.stride} times, wanted"
+                    f" {self.stride} as every alternative does."
+                )
+            # Pictures of one collection would be displaced against each other.
+            if part.offset != first.offset:
+                raise ConfigError(
+                    f"{name}: LR pixel 0 of {type(first).__name__} is centred at HR pixel"
+                    f" {first.offset:g}, that of {type(part).__name__} at {part.offset:g}: the"
+                    " alternatives have to lie on one grid."
+                )
+
+    @property
+    def offset(self) -> float:
+        """HR coordinate at which LR pixel 0 is centred: that of every alternative."""
+        return self.members()[0].offset
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim that the padding of any alternative influences."""
+        return max(part.border for part in self.members())
+
+
+@DEGRADATIONS.register_module()
+class OneOf(_Alternatives):
+    """Applies one of its parts, drawn for each image.
+
+    Args:
+        parts: Configs, paths of self-describing files, or degradations. Each loses the whole
+            resolution by itself.
+        probabilities: How likely each part is; they are divided by their sum. ``None``: all
+            equally.
+        scale: How much resolution is lost.
+        same_size: Whether LR lies on the HR grid.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If there are no parts, their geometries or grids differ, or there is not one
+            probability, 0 or more, for each.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Mapping[str, Any] | str | Degradation],
+        probabilities: Sequence[float] | None = None,
+        scale: int = 4,
+        same_size: bool = False,
+    ) -> None:
+        built = [build_part(part, scale, same_size) for part in parts]
+        super().__init__(built, scale, same_size)
+        weights = [1.0] * len(built) if probabilities is None else list(probabilities)
+        numbers = all(
+            isinstance(p, int | float) and not isinstance(p, bool) and math.isfinite(p) and p >= 0
+            for p in weights
+        )
+        if not numbers or len(weights) != len(built) or not sum(weights) > 0:
+            raise ConfigError(
+                f"OneOf: probabilities are {len(built)} numbers of 0 or more, not all 0, got"
+                f" {probabilities!r}."
+            )
+        self._edges = np.cumsum(weights) / sum(weights)
+        # Rounding must not leave a gap at the upper end, nor reach a part of probability 0.
+        self._edges[np.flatnonzero(weights)[-1] :] = 1.0
+
+    def decide(self, seed: int) -> int:
+        """Draw the number of the part."""
+        draw = np.random.default_rng(stream_seed(seed, "choice")).random()
+        return int(np.searchsorted(self._edges, draw, side="right"))
+
+    def steps(self, decision: int) -> list[Step]:
+        """Return the part that was drawn."""
+        return [(decision, self.members()[decision])]
+
+    def note(self, decision: int) -> dict[str, Any]:
+        """Return the number of the part, counted from 0."""
+        return {"choice": decision}
+
+    def read(self, trace: Trace) -> int:
+        """Return the number of the part, if there is such a part."""
+        choice = trace.get("choice", int)
+        if not 0 <= choice < len(self.parts):
+            raise DataError(
+                f"the trace of OneOf says choice = {str(choice)[:20]}, this object has parts 0 to"
+                f" {len(self.parts) - 1}."
+            )
+        return int(choice)
+
+    def describe(self) -> str:
+        """Return one line that names the parts."""
+        return "one of: " + ", ".join(part.describe() for part in self.members())
+
+
+@DEGRADATIONS.register_module()
+class Maybe(_Alternatives):
+    """Applies its part to some of the images.
+
+    The other images get ``otherwise``, so that every LR image has the same size.
+
+    Args:
+        part: A config, the path of a self-describing file, or a degradation.
+        probability: How likely the part is, from 0 to 1.
+        scale: How much resolution is lost.
+        same_size: Whether LR lies on the HR grid.
+        otherwise: What the other images get. ``None``: they are reduced by bicubic
+            interpolation, and left alone where ``scale`` is 1.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If the probability is out of range, or the geometry or the LR grid of the
+            part is not that of ``otherwise``.
+    """
+
+    def __init__(
+        self,
+        part: Mapping[str, Any] | str | Degradation,
+        probability: float = 0.5,
+        scale: int = 4,
+        same_size: bool = False,
+        otherwise: Mapping[str, Any] | str | Degradation | None = None,
+    ) -> None:
+        rest = {"type": Bicubic.__name__} if otherwise is None else otherwise
+        super().__init__(
+            [build_part(one, scale, same_size) for one in (part, rest)], scale, same_size
+        )
+        if not 0 <= probability <= 1:
+            raise ConfigError(f"Maybe: probability is from 0 to 1, got {probability!r}.")
+        self.probability = float(probability)
+
+    @classmethod
+    def leaves_grid(cls, cfg: Mapping[str, Any]) -> bool:
+        """Say whether both the part and what is applied otherwise leave the grid alone."""
+        rest = cfg.get("otherwise")
+        return leaves_grid(cfg.get("part")) and (rest is None or leaves_grid(rest))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, parts spelled out."""
+        part, rest = (spelled_out(one) for one in self.members())
+        own = {key: value for key, value in super().arguments.items() if key != "parts"}
+        return {**own, "part": part, "otherwise": None if own["otherwise"] is None else rest}
+
+    def decide(self, seed: int) -> bool:
+        """Draw whether the part is applied."""
+        draw = np.random.default_rng(stream_seed(seed, "maybe")).random()
+        return bool(draw < self.probability)
+
+    def steps(self, decision: bool) -> list[Step]:
+        """Return the part, or what is applied otherwise."""
+        number = 0 if decision else 1
+        return [(number, self.members()[number])]
+
+    def note(self, decision: bool) -> dict[str, Any]:
+        """Return whether the part is applied."""
+        return {"applied": decision}
+
+    def read(self, trace: Trace) -> bool:
+        """Return whether the part is applied."""
+        return bool(trace.get("applied", bool))
+
+    def describe(self) -> str:
+        """Return one line that says how often what is applied."""
+        part, rest = (one.describe() for one in self.members())
+        return f"{100 * self.probability:g} %: {part}; otherwise: {rest}"

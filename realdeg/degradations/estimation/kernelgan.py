@@ -1,0 +1,282 @@
+"""A blur kernel from one photo alone, after KernelGAN (Bell-Kligler, Shocher and Irani, 2019).
+
+Small patterns recur across scales of a photo. The kernel sought is the one under which the shrunk
+photo has patches like those of the photo itself: a linear generator shrinks crops, a critic
+compares their patches. It needs no other picture, and finds the kernel less well than pairs do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from realdeg.degradations.estimation.kernelgan_networks import (
+    KERNEL_SIZE,
+    build_networks,
+    shrink,
+)
+from realdeg.degradations.primitives import imresize
+from realdeg.degradations.primitives.kernel_moments import shift_to_centroid
+from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.errors import ConfigError, DataError
+from realdeg.utils.colour import to_colour
+from realdeg.utils.streams import stream_seed
+
+_ITERATIONS = 3000
+_CROP = 64
+_RATE = 2e-4
+# Of 3000 iterations: when the rates fall by ten, and how often the bicubic pull falls by 100.
+_RATE_PERIOD, _BICUBIC_PERIOD = 750, 200
+_BICUBIC_FLOOR = 5e-6
+# Below this squared error the generator imitates bicubic well enough to be let go.
+_LET_GO = 0.4
+_KEPT_TAPS = 40
+
+
+@dataclass(frozen=True)
+class KernelGANResult:
+    """What :func:`kernelgan` found.
+
+    Args:
+        kernel: Centred on the LR pixel, sum 1, float64, shape (k, k): 13 x 13 for scales 2 and 3,
+            25 x 25 for scale 4. Its window starts as :class:`Pool` says.
+        record: ``iterations``, ``bicubic_loss`` (final squared distance from bicubic, values from
+            -1 to 1), ``released`` (whether the pull towards bicubic was dropped and the
+            constraints on sparsity and centre came in, without which the kernel means little),
+            ``seconds``.
+    """
+
+    kernel: Tensor
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def kernelgan(
+    image: Tensor,
+    scale: int = 2,
+    iterations: int = _ITERATIONS,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> KernelGANResult:
+    """Estimate the kernel of a photo from the photo alone.
+
+    As in the paper and its code: L1 distance of the critic's map from the label for both
+    networks, crops drawn where gradients are strong, Adam (0.5, 0.999), noise of one grey level
+    for the critic. The kernel for scale 4 is the one for 2 combined with itself. Different: scale
+    3, by a generator of stride 3, is not in the paper; the kernel is centred by bilinear
+    interpolation instead of a spline; a shorter run shortens the schedule with it.
+
+    Args:
+        image: RGB or Y in [0, 1], shape (1, C, H, W), at least 64 pixels wide and high.
+        scale: 2, 3 or 4.
+        iterations: Steps of each network; the paper takes 3000.
+        seed: Seed of initial values, crops and noise.
+        progress: Called with the number of steps done, every 100.
+
+    Returns:
+        The kernel, and how it was found.
+
+    Raises:
+        ConfigError: If the scale is none of 2, 3 and 4, or there are too few iterations.
+        DataError: If the image is too small or has no texture at all.
+    """
+    if scale not in (2, 3, 4):
+        raise ConfigError(f"KernelGAN estimates kernels of scale 2, 3 or 4, got {scale}.")
+    if iterations < 100:
+        raise ConfigError(f"KernelGAN needs at least 100 iterations, got {iterations}.")
+    if image.ndim != 4 or image.shape[0] != 1 or min(image.shape[2:]) < _CROP:
+        raise DataError(
+            f"KernelGAN takes one image of at least {_CROP} x {_CROP} pixels, got shape"
+            f" {tuple(image.shape)}."
+        )
+    began = time.perf_counter()
+    run = _Run(image, 3 if scale == 3 else 2, iterations, seed)
+    for step in range(iterations):
+        run.step(step)
+        if progress is not None and (step + 1) % 100 == 0:
+            progress(step + 1)
+    kernel = _finished(run.generator.kernel().detach().cpu().double(), run.stride)
+    if scale == 4:
+        kernel = kernel_for_four(kernel)
+    record = {
+        "iterations": iterations,
+        "bicubic_loss": round(run.bicubic_loss, 6),
+        "released": run.constrained,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    return KernelGANResult(kernel, record)
+
+
+def kernel_for_four(kernel: Tensor) -> Tensor:
+    """Combine a kernel for scale 2 with itself, for scale 4.
+
+    Args:
+        kernel: For stride 2, odd side k; its centroid half a pixel beyond the window's middle.
+
+    Returns:
+        For stride 4: of the 3k - 2 taps the 2k - 1 about the centroid, sum 1, float64.
+    """
+    size = int(kernel.shape[0])
+    spread = kernel.new_zeros(2 * size - 1, 2 * size - 1).double()
+    spread[::2, ::2] = kernel.double()
+    whole = F.conv_transpose2d(kernel.double()[None, None], spread[None, None])[0, 0]
+    # Windows start at 2 i - (k - 1) / 2 each, together at 4 i - 3 (k - 1) / 2; the smaller
+    # window of stride 4 starts at 4 i + floor((4 - (2 k - 1)) / 2) = 4 i + 2 - k.
+    first = 3 * (size - 1) // 2 + 2 - size
+    cut = whole[first : first + 2 * size - 1, first : first + 2 * size - 1]
+    return cut / cut.sum()
+
+
+class _Run:
+    """Both networks, their crops and the schedule of the constraints."""
+
+    def __init__(self, image: Tensor, stride: int, iterations: int, seed: int) -> None:
+        self.stride, self.iterations = stride, iterations
+        self.rng = torch.Generator().manual_seed(stream_seed(seed, "kernelgan") % (1 << 62))
+        generator, critic = build_networks(self.rng)
+        self.generator, self.critic = generator.to(image.device), critic.to(image.device)
+        rates = {"lr": _RATE, "betas": (0.5, 0.999)}
+        self.optimisers = [
+            torch.optim.Adam(network.parameters(), **rates)  # type: ignore[arg-type]
+            for network in (self.generator, self.critic)
+        ]
+        self.image = image.expand(-1, 3, -1, -1).float() * 2 - 1
+        self.small = (_CROP - KERNEL_SIZE) // stride + 1
+        crops = np.random.default_rng(stream_seed(seed, "crops"))
+        fine, coarse = _crop_weights(image, stride)
+        self.large_crops = _draw_crops(coarse, _CROP, iterations, stride, crops)
+        self.small_crops = _draw_crops(fine, self.small, iterations, 1, crops)
+        axis = torch.arange(KERNEL_SIZE, dtype=torch.float32) - (KERNEL_SIZE - 1) / 2
+        self.rest = centre_rest(KERNEL_SIZE, stride)
+        self.axis = axis.to(image.device)
+        taps = _cubic((axis - self.rest) / stride)
+        self.bicubic = torch.outer(taps, taps).div(taps.sum() ** 2).to(image.device)
+        self.border = _border_penalty().to(image.device)
+        self.pull, self.sparse, self.centre = 5.0, 0.0, 0.0
+        self.bicubic_loss, self.good, self.constrained = float("inf"), 0, False
+
+    def step(self, step: int) -> None:
+        """Train the generator, then the critic."""
+        large = self._crop(self.large_crops[step], _CROP)
+        small = self._crop(self.small_crops[step], self.small)
+        steps_generator, steps_critic = self.optimisers
+        self.critic.requires_grad_(False)
+        kernel = self.generator.kernel()
+        shrunk = shrink(large, kernel, self.stride)
+        distance = F.mse_loss(shrunk, shrink(large, self.bicubic, self.stride))
+        loss = (self.critic(shrunk) - 1).abs().mean() + self.pull * distance
+        steps_generator.zero_grad()
+        (loss + self._constraints(kernel)).backward()
+        steps_generator.step()
+        self.critic.requires_grad_(True)
+        with torch.no_grad():
+            shrunk = self.generator(large, self.stride)
+        real = (self.critic(small + self._noise(small)) - 1).abs().mean()
+        fake = self.critic(shrunk + self._noise(shrunk)).abs().mean()
+        steps_critic.zero_grad()
+        ((real + fake) / 2).backward()
+        steps_critic.step()
+        self.bicubic_loss = float(distance.detach())
+        self._schedule(step)
+
+    def _constraints(self, kernel: Tensor) -> Tensor:
+        total = 0.5 * (1 - kernel.sum()).abs() + 0.5 * (kernel * self.border).abs().mean()
+        if self.sparse:
+            total = total + self.sparse * kernel.abs().clamp_min(1e-12).pow(0.2).mean()
+        if self.centre:
+            mass = kernel / kernel.sum()
+            place = torch.stack([mass.sum(1) @ self.axis, mass.sum(0) @ self.axis])
+            total = total + self.centre * (place - self.rest).square().mean()
+        return total
+
+    def _schedule(self, step: int) -> None:
+        if step == 0:
+            return
+        share = self.iterations / _ITERATIONS
+        if step % max(1, round(_RATE_PERIOD * share)) == 0:
+            for optimiser in self.optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] /= 10
+        if self.good < 3:  # three good steps in a row let the generator go
+            self.good = self.good + 1 if self.bicubic_loss < _LET_GO else 0
+        elif step % max(1, round(_BICUBIC_PERIOD * share)) == 0:
+            self.pull = max(self.pull / 100, _BICUBIC_FLOOR)
+            if self.pull < 5e-3 and not self.constrained:
+                self.centre, self.sparse, self.constrained = 1.0, 5.0, True
+
+    def _crop(self, corner: tuple[int, int], size: int) -> Tensor:
+        top, left = corner
+        return self.image[..., top : top + size, left : left + size]
+
+    def _noise(self, like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=self.rng).to(like) / 255
+
+
+def _crop_weights(image: Tensor, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much there is to see at each pixel, of the photo and of its reduction."""
+    luma = to_colour(image, "y").float().cpu()
+    height, width = int(luma.shape[2]), int(luma.shape[3])
+    fine = _gradients(luma[0, 0].numpy())
+    coarse = _gradients(imresize(luma, 1 / stride)[0, 0].numpy())
+    return fine, cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def _gradients(luma: np.ndarray) -> np.ndarray:
+    by_row, by_column = np.gradient(luma)
+    strength = np.hypot(by_row, by_column)
+    strength = np.minimum(strength, np.quantile(strength, 0.97))  # a few edges are not all
+    return cv2.blur(strength.astype(np.float32), (5, 5))
+
+
+def _draw_crops(
+    weights: np.ndarray, size: int, count: int, grid: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Draw corners of crops; those with strong gradients in their middle are likelier."""
+    middle = size // 2
+    blurred = cv2.blur(weights, (middle, middle))
+    first = size // 2
+    rows = range(0, weights.shape[0] - size + 1, grid)
+    columns = range(0, weights.shape[1] - size + 1, grid)
+    chances = blurred[first:, first:][: rows[-1] + 1 : grid, : columns[-1] + 1 : grid]
+    chances = np.maximum(chances, 0).astype(np.float64).ravel()
+    if not chances.sum() > 0:
+        raise DataError("KernelGAN found no gradients in the image: a flat one tells no kernel.")
+    drawn = rng.choice(len(chances), count, p=chances / chances.sum())
+    return [(rows[int(n) // len(columns)], columns[int(n) % len(columns)]) for n in drawn]
+
+
+def _cubic(t: Tensor) -> Tensor:
+    t = t.abs()
+    near = 1.5 * t**3 - 2.5 * t**2 + 1
+    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    return torch.where(t <= 1, near, torch.where(t <= 2, far, torch.zeros_like(t)))
+
+
+def _border_penalty() -> Tensor:
+    """Return 30 (1 - Gaussian of sigma k) on the two outer rings of taps, else 0."""
+    axis = torch.arange(KERNEL_SIZE, dtype=torch.float32) - (KERNEL_SIZE - 1) / 2
+    bell = torch.exp(-0.5 * (axis / KERNEL_SIZE).square())
+    penalty = 30 * (1 - torch.outer(bell, bell))
+    penalty[2:-2, 2:-2] = 0
+    return penalty
+
+
+def _finished(kernel: Tensor, stride: int) -> Tensor:
+    """Drop all but the strongest taps, as KernelGAN does, and centre the rest."""
+    strongest = kernel.flatten().sort(descending=True).values
+    kernel = (kernel - 0.75 * strongest[_KEPT_TAPS]).clamp(min=0)
+    rest = centre_rest(KERNEL_SIZE, stride)
+    try:
+        return shift_to_centroid(kernel / kernel.sum(), (rest, rest))
+    except ValueError as error:
+        raise DataError(
+            "KernelGAN's kernel ran out of its window: the photo tells no kernel, or the run was"
+            " too short."
+        ) from error

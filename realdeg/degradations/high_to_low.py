@@ -1,0 +1,248 @@
+"""High-to-Low: the first stage of Bulat et al., which learns to spoil faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.degradations.generator import GeneratorDegradation
+from realdeg.degradations.primitives import imresize
+from realdeg.degradations.primitives.noise import white_noise
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+NOISES = ("map", "vector", "none")
+# Scale to (strides on the way down, doublings on the way up); 4 is the authors'.
+_PATHS = {
+    2: ((2, 2, 2, 2), 3),
+    3: ((3, 2, 2, 2), 3),
+    4: ((2, 2, 2, 2), 2),
+    8: ((2, 2, 2, 2), 1),
+}
+_VECTOR = 64  # length of the noise vector, and side of the map that is made of it
+
+
+@DEGRADATIONS.register_module()
+class HighToLow(GeneratorDegradation):
+    """Turns HR into LR by one network, with noise at its entrance.
+
+    Draws the seed of the noise. Applies an encoder that shrinks 16 times and a decoder that
+    doubles until the scale is met; nothing but training (task ``UnpairedDegradation``) makes the
+    result resemble the input. The network was made for faces of 64 x 64 pixels; any size is
+    continued by its last pixels to a multiple of 16 (24 for scale 3) and cut again.
+
+    Paper and code differ: the paper turns a vector of 64 numbers into a fourth channel by a
+    linear layer (``noise="vector"``), the released network adds a Gaussian map, weighted per
+    channel, to the image (``"map"``; the weights are learned, from 0). Scales other than 4, and
+    vectors on images other than 64 x 64 (their map is interpolated), are ours.
+
+    Args:
+        scale: How much resolution is lost: 2, 3, 4 or 8.
+        same_size: Whether the result is enlarged to the HR grid by bicubic interpolation.
+        width: Channels of the network.
+        noise: ``"map"`` (the released network), ``"vector"`` (the paper) or ``"none"``.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``;
+        C = 1 is treated as the grey picture of that luma.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+        GeometryError: If the scale is another.
+
+    Source:
+        Bulat, Yang, Tzimiropoulos, To learn image super-resolution, use a GAN to learn how to do
+        image degradation first, ECCV 2018, arXiv 1807.11458
+        (jingyang2017/Face-and-Image-super-resolution, H2L.py, Gen_h2l_0424).
+    """
+
+    def __init__(
+        self, scale: int = 4, same_size: bool = False, width: int = 64, noise: str = "map"
+    ) -> None:
+        super().__init__(scale, same_size)
+        if scale not in _PATHS:
+            raise GeometryError(f"HighToLow has scales {', '.join(map(str, _PATHS))}, got {scale}.")
+        if noise not in NOISES:
+            raise ConfigError(f"HighToLow: noise is one of {', '.join(NOISES)}, got {noise!r}.")
+        if width < 1:
+            raise ConfigError(f"HighToLow: width is at least 1, got {width}.")
+        self.noise = noise
+        strides, doublings = _PATHS[scale]
+        self.network = HighToLowNetwork(width, noise, strides, doublings)
+
+    @classmethod
+    def example(cls, scale: int = 4, same_size: bool = False) -> HighToLow:
+        """Return one that is quick to run.
+
+        Args:
+            scale: How much resolution is lost.
+            same_size: Whether LR lies on the HR grid.
+        """
+        return cls(scale, same_size, width=4)
+
+    @property
+    def border(self) -> int:
+        """LR pixels whose windows reach beyond the image: the network sees very far."""
+        # On the HR grid two more coarse pixels for the enlargement.
+        return -(-self.network.reach // self.stride) + (2 * self.scale if self.same_size else 0)
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the seed of the noise."""
+        params: dict[str, Any] = self.trace_params()
+        if self.noise != "none":
+            params["noise_seed"] = _noise_seed(seed)
+        return Trace(type(self).__name__, params, size)
+
+    def clean(self, hr: Tensor) -> Tensor:
+        """Return the mean of each ``scale`` x ``scale`` block, enlarged when ``same_size``."""
+        return self._on_grid(F.avg_pool2d(_continued(hr, self.scale), self.scale), hr)
+
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Degrade with each image's noise."""
+        if self.noise == "none":
+            return self.generate(hr, [])
+        seeds = [trace.get("noise_seed", int) for trace in traces]
+        for seed in seeds:
+            if not 0 <= seed < 2**64:
+                raise DataError(
+                    f"the trace of HighToLow says noise_seed = {seed}: it is from 0 to 2**64 - 1."
+                )
+        return self.generate(hr, seeds)
+
+    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        """Draw and degrade; equal to sample and apply, without hashing the weights."""
+        self.check_input(hr)
+        if seeds is None:
+            seeds = torch.randint(2**62, (hr.shape[0],)).tolist()
+        elif len(seeds) != hr.shape[0]:
+            raise DataError(f"{len(seeds)} seeds were given for a batch of {hr.shape[0]} images.")
+        return self.generate(hr, [_noise_seed(int(seed)) for seed in seeds])
+
+    def generate(self, hr: Tensor, noise_seeds: Sequence[int]) -> Tensor:
+        """Degrade a batch; this is what training differentiates.
+
+        Args:
+            hr: HR batch, RGB or Y, shape (B, C, H, W).
+            noise_seeds: The seed of each image's noise; not used without noise.
+
+        Returns:
+            The LR batch.
+        """
+        if not hr.shape[0]:  # torch's padding refuses an empty batch
+            return hr[..., :: self.stride, :: self.stride]
+        x = _continued(hr, self.network.multiple)
+        noise = self._draw(x, noise_seeds)
+        lr = self.in_rgb(x, lambda rgb: (self.network(2 * rgb - 1, noise) + 1) / 2)
+        return self._on_grid(lr, hr)
+
+    def describe(self) -> str:
+        """Return one line that says what this degradation is."""
+        return f"{super().describe()}, generator of {self.arguments['width']} channels"
+
+    def _on_grid(self, lr: Tensor, hr: Tensor) -> Tensor:
+        """Enlarge where that is wanted, then cut what the continuation of HR has become."""
+        if self.same_size:
+            lr = imresize(lr, size=(lr.shape[2] * self.scale, lr.shape[3] * self.scale))
+        return lr[..., : hr.shape[2] // self.stride, : hr.shape[3] // self.stride]
+
+    def _draw(self, x: Tensor, seeds: Sequence[int]) -> Tensor | None:
+        if self.noise == "none":
+            return None
+        shape = (_VECTOR,) if self.noise == "vector" else (1, *x.shape[2:])
+        return torch.stack([white_noise(shape, seed) for seed in seeds]).to(x)
+
+
+class HighToLowNetwork(nn.Module):
+    """The generator; names in the state dict are those of the authors' code.
+
+    Args:
+        width: Channels.
+        noise: ``"map"``, ``"vector"`` or ``"none"``.
+        strides: Strides of the stages of the encoder.
+        doublings: Stages of the decoder, each doubling the size.
+
+    Shape:
+        (B, 3, H, W) in [-1, 1], sides multiples of the product of the strides, to
+        (B, 3, h, w) in (-1, 1).
+    """
+
+    def __init__(self, width: int, noise: str, strides: tuple[int, ...], doublings: int) -> None:
+        super().__init__()
+        self.doublings = doublings
+        self.multiple = 1
+        if noise == "map":
+            self.weight = nn.Parameter(torch.zeros(3))
+        if noise == "vector":
+            self.linear = nn.Linear(_VECTOR, _VECTOR**2)
+        self.noise = noise
+        self.conv1 = nn.Conv2d(4 if noise == "vector" else 3, width, 3, padding=1)
+        self.reach = 1
+        stages: list[nn.Module] = []
+        for stride in strides:
+            stages += [_Block(width), _Block(width), nn.BatchNorm2d(width), nn.ReLU()]
+            stages.append(nn.Conv2d(width, width, 3, stride, padding=1))
+            self.reach += 5 * self.multiple
+            self.multiple *= stride
+        self.main = nn.Sequential(*stages)
+        spread = self.multiple
+        for number in range(1, doublings + 1):
+            step = nn.Sequential(
+                _Block(width), _Block(width), nn.Conv2d(width, 4 * width, 3, padding=1)
+            )
+            self.add_module(f"up{number}", step)
+            self.reach += 5 * spread
+            spread //= 2
+        self.reach += spread
+        self.conv4 = nn.Conv2d(width, 3, 3, padding=1)
+
+    def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
+        """Degrade.
+
+        Args:
+            x: HR images in [-1, 1].
+            noise: A map (B, 1, H, W), a vector (B, 64), or None.
+
+        Returns:
+            LR images in (-1, 1).
+        """
+        if self.noise == "map" and noise is not None:
+            x = x + self.weight.view(1, 3, 1, 1) * noise
+        elif self.noise == "vector" and noise is not None:
+            field = self.linear(noise).view(-1, 1, _VECTOR, _VECTOR)
+            if field.shape[2:] != x.shape[2:]:
+                field = F.interpolate(field, x.shape[2:], mode="bilinear", align_corners=False)
+            x = torch.cat([x, field], 1)
+        features = self.main(F.relu(self.conv1(x)))
+        for number in range(1, self.doublings + 1):
+            features = F.relu(F.pixel_shuffle(getattr(self, f"up{number}")(features), 2))
+        return torch.tanh(self.conv4(features))
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.bn2 = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+
+
+def _continued(image: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until the sides are multiples."""
+    bottom, right = -image.shape[2] % multiple, -image.shape[3] % multiple
+    if not (bottom or right) or not image.shape[0]:
+        return image
+    return F.pad(image, (0, right, 0, bottom), mode="replicate")
+
+
+def _noise_seed(seed: int) -> int:
+    return stream_seed(seed, "noise")

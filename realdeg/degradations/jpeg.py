@@ -1,0 +1,80 @@
+"""JPEG compression as a degradation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from realdeg.degradations.primitives.compression import SUBSAMPLINGS, jpeg
+from realdeg.degradations.reduced import (
+    ReducedDegradation,
+    check_choice,
+    check_range,
+    trace_whole,
+)
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+
+@DEGRADATIONS.register_module()
+class JPEG(ReducedDegradation):
+    """Compresses by libjpeg, at a quality drawn for each image.
+
+    Draws: the quality, each whole number of the range alike. Applies: bicubic reduction, then
+    libjpeg through OpenCV in the right order of channels. Source: the range 30 to 95 is BSRGAN's
+    (Zhang et al., ICCV 2021) and Real-ESRGAN's (Wang et al., ICCVW 2021).
+
+    Args:
+        scale: How much resolution is lost before.
+        same_size: Whether the result is enlarged to the HR grid again.
+        quality: (lowest, highest) of libjpeg's quality, whole numbers from 1 to 100; one number
+            fixes it.
+        subsampling: Of chroma: ``"420"``, ``"422"`` or ``"444"``.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+
+    differentiable = False
+    reach = 16  # a block's side; of subsampled chroma 16 pixels
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        quality: int | Sequence[int] = (30, 95),
+        subsampling: str = "420",
+    ) -> None:
+        super().__init__(scale, same_size)
+        low, high = check_range("JPEG", "quality", quality, 1, 100)
+        if int(low) != low or int(high) != high:
+            raise ConfigError(f"JPEG: quality is a whole number, got {quality!r}.")
+        self.quality = int(low), int(high)
+        self.subsampling = check_choice("JPEG", "subsampling", subsampling, SUBSAMPLINGS)
+
+    def trace_params(self) -> dict[str, Any]:
+        """Return the geometry and how chroma is stored."""
+        return {**super().trace_params(), "subsampling": self.subsampling}
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the quality."""
+        rng = np.random.default_rng(stream_seed(seed, "quality"))
+        quality = int(rng.integers(self.quality[0], self.quality[1] + 1))
+        return Trace("JPEG", {**self.trace_params(), "quality": quality}, size)
+
+    def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Compress and decompress each image."""
+        qualities = [trace_whole(trace, "quality", 1, 100) for trace in traces]
+        return jpeg(small, qualities, self.subsampling)
+
+    def condition(self, trace: Trace) -> dict[str, Any]:
+        """Return the quality divided by 100."""
+        return {"jpeg_quality": trace_whole(trace, "quality", 1, 100) / 100}

@@ -1,0 +1,94 @@
+"""A colour filter array and demosaicing as a degradation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realdeg.degradations.primitives.mosaic import (
+    DEMOSAIC_METHODS,
+    PATTERNS,
+    as_channels,
+    as_colour,
+    bayer_mosaic,
+    demosaic,
+)
+from realdeg.degradations.reduced import ReducedDegradation, check_choice, trace_choice
+from realdeg.degradations.trace import Trace
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+
+@DEGRADATIONS.register_module()
+class Mosaic(ReducedDegradation):
+    """Keeps one colour per pixel and interpolates the others, as a camera does.
+
+    Draws: the pattern, all four alike, since a crop starts anywhere on the sensor. Applies:
+    bicubic reduction, Bayer mosaic, demosaicing, clipping; neither noise nor tone (see
+    ``CameraISP`` for those). Source: the filters of Malvar, He & Cutler (ICASSP 2004), which
+    BSRGAN's camera model uses, or bilinear interpolation, which Brooks et al. (CVPR 2019) use.
+
+    Args:
+        scale: How much resolution is lost before.
+        same_size: Whether the result is enlarged to the HR grid again.
+        pattern: ``"RGGB"``, ``"BGGR"``, ``"GRBG"``, ``"GBRG"``, or ``"random"``.
+        method: ``"malvar"`` or ``"bilinear"``.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``. A
+        grey image is taken for a grey object: it is repeated for R, G and B, and the luminance of
+        the result returned.
+
+    Raises:
+        ConfigError: If the pattern or the method is unknown.
+    """
+
+    reach = 2
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        pattern: str = "random",
+        method: str = "malvar",
+    ) -> None:
+        super().__init__(scale, same_size)
+        self.pattern = check_choice("Mosaic", "pattern", pattern, (*PATTERNS, "random"))
+        self.method = check_choice("Mosaic", "method", method, DEMOSAIC_METHODS)
+
+    def trace_params(self) -> dict[str, Any]:
+        """Return the geometry and the method of demosaicing."""
+        return {**super().trace_params(), "method": self.method}
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the pattern."""
+        pattern = draw_pattern(self.pattern, seed)
+        return Trace("Mosaic", {**self.trace_params(), "pattern": pattern}, size)
+
+    def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Mosaic and demosaic each image."""
+        images = []
+        for image, trace in zip(as_colour(small).split(1), traces, strict=True):
+            pattern = trace_choice(trace, "pattern", PATTERNS)
+            images.append(demosaic(bayer_mosaic(image, pattern), pattern, self.method))
+        return as_channels(torch.cat(images).clamp(0, 1), small.shape[1])
+
+
+def draw_pattern(pattern: str, seed: int) -> str:
+    """Return a Bayer pattern: the one that is fixed, or one of the four.
+
+    Args:
+        pattern: A pattern or ``"random"``.
+        seed: The image's seed.
+
+    Returns:
+        One of the four.
+    """
+    if pattern != "random":
+        return pattern
+    rng = np.random.default_rng(stream_seed(seed, "pattern"))
+    return PATTERNS[int(rng.integers(len(PATTERNS)))]

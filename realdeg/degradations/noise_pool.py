@@ -1,0 +1,240 @@
+"""Noise taken from flat places of real photos, laid over each image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realdeg.degradations.bicubic import reduce_bicubic
+from realdeg.degradations.pool import Pool
+from realdeg.degradations.pooled import PooledDegradation, PoolSource
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+_STAND_IN_SIZE = 64
+_STAND_IN_COUNT = 64
+_STAND_IN_SEED = 20180618
+# One photo has one noise level: an image larger than a patch is covered with the patches whose
+# levels are next to the drawn one's, this many on either side.
+_NEIGHBOURS = 8
+# BT.601 studio luma of a difference of colours.
+_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+
+
+@DEGRADATIONS.register_module()
+class NoisePool(PooledDegradation):
+    """Adds noise patches that were found in flat places of real photos.
+
+    Draws: one patch, uniformly, and the seed of how it is laid. Applies: on an image no larger
+    than the patch, a random crop of it; on a larger one, tiles of that patch and those of most
+    similar noise level, randomly mirrored, which overlap by a quarter under weights whose squares
+    sum to 1, so that the variance is that of the patches everywhere.
+
+    GCBD (Chen et al., CVPR 2018) extracts patches from flat places and RealSR (Ji et al., CVPRW
+    2020) adds crops of them to LR; both subtract each patch's mean. Their pools are not public: a
+    pool of your photos is made by ``realdeg extract_pools``. Without ``pool`` a stand-in is used:
+    64 patches of 64 x 64 of slightly smoothed Gaussian noise, 1 to 8 grey levels strong.
+
+    As a part of a container it leaves the grid alone (scale 1); on its own it shrinks by bicubic
+    interpolation first. A trace names the pool by its hash: it is replayed with the same pool only.
+
+    Args:
+        scale: How much resolution is lost before the noise.
+        same_size: Whether LR lies on the HR grid.
+        pool: The path of a pool file of noise, or a :class:`Pool`; None takes the stand-in.
+        strength: Factor on the noise, 0 to 10.
+        clip: Whether the result is clipped to [0, 1].
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``;
+        C = 1 gets the luma of the patches.
+
+    Raises:
+        ConfigError: If the strength is out of range.
+        DataError: If the pool cannot be read or is empty.
+    """
+
+    same_grid_part = True
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        pool: PoolSource = None,
+        strength: float = 1.0,
+        clip: bool = True,
+    ) -> None:
+        super().__init__(scale, same_size, pool, "noise")
+        if not 0 <= strength <= 10:
+            raise ConfigError(f"NoisePool: strength is a factor from 0 to 10, got {strength}.")
+        self.strength, self.clip = float(strength), clip
+        self._levels: tuple[str, np.ndarray, np.ndarray] | None = None
+
+    def stand_in(self) -> Pool:
+        """Make the pool that is used when none is given."""
+        return gaussian_noise_pool()
+
+    def trace_params(self) -> dict[str, Any]:
+        """Return what every trace of this object says: the pool among it."""
+        more = {"pool": self.pool_hash, "strength": self.strength, "clip": self.clip}
+        return {**super().trace_params(), **more}
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the patch, and the seed of how it is laid."""
+        self._refuse_unfilled()
+        rng = np.random.default_rng(stream_seed(seed, "patch"))
+        index = int(rng.integers(self.pool_items.shape[0]))
+        level = float(self._level_order()[0][index]) * self.strength
+        params = {"patch": index, "sigma": round(level, 4), "noise_seed": stream_seed(seed, "lay")}
+        return Trace(type(self).__name__, {**self.trace_params(), **params}, size)
+
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Add each image's noise, laid on the CPU so that every device gets the same."""
+        lr = reduce_bicubic(hr, self.scale, self.same_size)
+        if traces:
+            channels, height, width = (int(n) for n in lr.shape[1:])
+            fields = [self._field(trace, height, width) for trace in traces]
+            noise = torch.from_numpy(np.stack([_in_colour(f, channels) for f in fields]))
+            lr = lr + noise.to(lr) * self.strength
+        return lr.clamp(0, 1) if self.clip else lr
+
+    def condition(self, trace: Trace) -> dict[str, Any]:
+        """Return the noise level in [0, 1]."""
+        levels, _ = self._level_order()
+        return {"noise_level": float(levels[self._index(trace)]) * self.strength / 255}
+
+    def _index(self, trace: Trace) -> int:
+        index = int(trace.get("patch", int))
+        if not 0 <= index < self.pool_items.shape[0]:
+            raise DataError(
+                f"the trace of NoisePool says patch = {index}: the pool holds"
+                f" {self.pool_items.shape[0]}."
+            )
+        return index
+
+    def _field(self, trace: Trace, height: int, width: int) -> np.ndarray:
+        """Lay patches over (height, width) pixels: shape (C of the pool, height, width)."""
+        index, seed = self._index(trace), trace.get("noise_seed", int)
+        if not 0 <= seed < 1 << 63:
+            raise DataError(f"the trace of NoisePool says noise_seed = {seed}: it has 63 bits.")
+        _, order = self._level_order()
+        place = int(np.flatnonzero(order == index)[0])
+        first = max(0, min(place - _NEIGHBOURS, len(order) - 2 * _NEIGHBOURS - 1))
+        similar = order[first : first + 2 * _NEIGHBOURS + 1]
+        patches = self.pool_items.cpu().numpy()
+        return lay_patches(patches, index, similar, height, width, np.random.default_rng(seed))
+
+    def _level_order(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return each patch's standard deviation in grey levels, and the patches sorted by it."""
+        if self._levels is None or self._levels[0] != self.pool_hash:
+            levels = self.pool_items.cpu().float().flatten(1).std(1, unbiased=False).numpy() * 255
+            self._levels = (self.pool_hash, levels, np.argsort(levels, kind="stable"))
+        return self._levels[1:]
+
+
+def lay_patches(
+    patches: np.ndarray,
+    index: int,
+    similar: np.ndarray,
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Cover an image with noise patches.
+
+    Args:
+        patches: Shape (N, C, p, p).
+        index: The patch that covers an image no larger than it.
+        similar: The numbers of the patches to draw from for a larger image.
+        height: Rows of the image.
+        width: Columns of the image.
+        rng: Where the places, patches and mirrorings come from.
+
+    Returns:
+        float32, shape (C, height, width), of the patches' variance.
+    """
+    side = int(patches.shape[-1])
+    rows, columns = _Tiling(height, side, rng), _Tiling(width, side, rng)
+    canvas = np.zeros((patches.shape[1], rows.extent, columns.extent), np.float32)
+    single = len(rows.starts) == len(columns.starts) == 1
+    for top in rows.starts:
+        for left in columns.starts:
+            chosen = index if single else int(similar[rng.integers(len(similar))])
+            flips = rng.integers(2, size=2)
+            patch = patches[chosen][:, :: 1 - 2 * flips[0], :: 1 - 2 * flips[1]].astype(np.float32)
+            if not single:
+                patch = patch * rows.weight(top)[:, None] * columns.weight(left)
+            canvas[:, top : top + side, left : left + side] += patch
+    return canvas[
+        :, rows.offset : rows.offset + height, columns.offset : columns.offset + width
+    ].copy()
+
+
+class _Tiling:
+    """Where tiles lie along one axis, and how they fade into each other."""
+
+    def __init__(self, length: int, side: int, rng: np.random.Generator) -> None:
+        self.side = side
+        self.overlap = side // 4 if length > side else 0
+        self.step = side - self.overlap
+        count = 1 if length <= side else 1 + math.ceil((length - side) / self.step)
+        self.starts = [number * self.step for number in range(count)]
+        self.extent = self.starts[-1] + side
+        # The rest of the covered length lets the seams fall somewhere else each time.
+        self.offset = int(rng.integers(self.extent - length + 1))
+
+    def weight(self, start: int) -> np.ndarray:
+        """Return a tile's weights: the squares of neighbours sum to 1 where they overlap."""
+        weights = np.ones(self.side, np.float32)
+        if self.overlap:
+            angle = (np.arange(self.overlap) + 0.5) / self.overlap * (math.pi / 2)
+            if start > 0:
+                weights[: self.overlap] = np.sin(angle)
+            if start < self.starts[-1]:
+                weights[-self.overlap :] = np.cos(angle)
+        return weights
+
+
+def gaussian_noise_pool(count: int = _STAND_IN_COUNT, size: int = _STAND_IN_SIZE) -> Pool:
+    """Draw a pool of smoothed Gaussian noise: what stands in for noise of real photos.
+
+    Args:
+        count: How many patches.
+        size: Their side.
+
+    Returns:
+        RGB patches, 1 to 8 grey levels strong, in which neighbours are correlated as demosaicing
+        leaves them (a 3 x 3 binomial filter mixed with none, by a random share).
+    """
+    rng = np.random.default_rng(_STAND_IN_SEED)
+    taps = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
+    delta = np.outer([0.0, 1.0, 0.0], [0.0, 1.0, 0.0])
+    patches = []
+    for sigma, share in zip(np.linspace(1, 8, count), rng.uniform(0, 0.8, count), strict=True):
+        white = rng.standard_normal((3, size + 2, size + 2))
+        weights = share * taps + (1 - share) * delta
+        # Sums in a fixed order: every machine gets the same pool, and so the same hash.
+        patch = np.zeros((3, size, size))
+        for row in range(3):
+            for column in range(3):
+                part = white[:, row : row + size, column : column + size]
+                patch += weights[row, column] * part
+        level = sigma / 255 / math.sqrt(sum(w * w for w in weights.ravel().tolist()))
+        patches.append(torch.from_numpy(patch * level))
+    source = "a stand-in: smoothed Gaussian noise, from no photo"
+    return Pool("noise", torch.stack(patches), meta={"source": source})
+
+
+def _in_colour(field: np.ndarray, channels: int) -> np.ndarray:
+    if field.shape[0] == channels:
+        return field
+    if channels == 1:
+        return np.tensordot(np.array(_LUMA, np.float32), field, 1)[None]
+    return np.repeat(field, channels, axis=0)

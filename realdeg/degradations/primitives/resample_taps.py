@@ -1,0 +1,145 @@
+"""One axis of each resampling mode as weights, and those weights applied by torch.
+
+They repeat OpenCV 5 within float32's rounding. OpenCV 4 and torch round positions to float32,
+which moves a full-contrast edge by at most 3e-5 of its height on images of up to 400 pixels.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def apply_axes(x: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+    """Apply one matrix to the rows and one to the columns; differentiable, on any device.
+
+    Args:
+        x: Shape (B, C, H, W).
+        rows: Shape (new height, H).
+        columns: Shape (new width, W).
+
+    Returns:
+        Shape (B, C, new height, new width).
+    """
+    down = torch.from_numpy(rows).to(x)
+    across = torch.from_numpy(columns).to(x)
+    return torch.matmul(torch.matmul(down, x), across.T)
+
+
+@lru_cache(maxsize=16)
+def cv2_axis(mode: str, in_size: int, out_size: int, shrinks: bool) -> np.ndarray:
+    """Return the matrix of one axis of ``cv2.resize`` for float32 images.
+
+    Args:
+        mode: "linear", "cubic", "lanczos4" or "area".
+        in_size: Input pixels.
+        out_size: Output pixels.
+        shrinks: Whether neither axis grows: OpenCV's area mode is another one otherwise.
+
+    Returns:
+        float64, shape (out_size, in_size); rows sum to 1.
+    """
+    if mode == "area" and shrinks:
+        return _area(in_size, out_size)
+    if mode == "area":
+        return _place(*_area_growing(in_size, out_size), in_size)
+    scale = in_size / out_size
+    position = (np.arange(out_size) + 0.5) * scale - 0.5
+    if mode == "lanczos4":  # here OpenCV rounds the position to float32
+        position = position.astype(np.float32).astype(np.float64)
+    first = np.floor(position)
+    fraction = position - first
+    if mode == "linear":
+        weights, reach = np.stack([1 - fraction, fraction], 1), 0
+    elif mode == "cubic":
+        weights, reach = _cubic(fraction), 1
+    else:
+        weights, reach = _lanczos4(fraction), 3
+    return _place(first.astype(np.int64) - reach, weights, in_size)
+
+
+@lru_cache(maxsize=16)
+def adaptive_windows(in_size: int, out_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the windows of torch's area mode start, and how long they are.
+
+    Args:
+        in_size: Input pixels.
+        out_size: Output pixels.
+
+    Returns:
+        Two int64 arrays of out_size entries.
+    """
+    i = np.arange(out_size, dtype=np.int64)
+    start = i * in_size // out_size
+    return start, -(-(i + 1) * in_size // out_size) - start
+
+
+def _place(first: np.ndarray, weights: np.ndarray, in_size: int) -> np.ndarray:
+    """Lay taps into a matrix; those beyond the rim fall on the last pixel."""
+    indices = np.clip(first[:, None] + np.arange(weights.shape[1]), 0, in_size - 1)
+    matrix = np.zeros((len(first), in_size))
+    np.add.at(matrix, (np.arange(len(first))[:, None], indices), weights)
+    return matrix
+
+
+def _cubic(t: np.ndarray) -> np.ndarray:
+    """Keys' cubic with a = -0.75, no antialiasing."""
+    a = -0.75
+
+    def near(d: np.ndarray) -> np.ndarray:
+        return ((a + 2) * d - (a + 3)) * d * d + 1
+
+    def far(d: np.ndarray) -> np.ndarray:
+        return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+
+    first, second, third = far(t + 1), near(t), near(1 - t)
+    return np.stack([first, second, third, 1 - first - second - third], 1)
+
+
+def _lanczos4(t: np.ndarray) -> np.ndarray:
+    """Lanczos with four lobes, normalised, no antialiasing."""
+    distance = t[:, None] + 3 - np.arange(8)
+    weights = np.sinc(distance) * np.sinc(distance / 4)
+    return weights / weights.sum(1, keepdims=True)
+
+
+def _area(in_size: int, out_size: int) -> np.ndarray:
+    """Return how much of each output pixel each input pixel covers."""
+    scale = in_size / out_size
+    low = np.arange(out_size)[:, None] * scale
+    edge = np.arange(in_size)[None, :]
+    cover = np.minimum(low + scale, edge + 1) - np.maximum(low, edge)
+    # OpenCV leaves out slivers below a thousandth of a pixel.
+    cover = np.where(cover > 1e-3, cover, 0.0)
+    return cover / cover.sum(1, keepdims=True)
+
+
+def _area_growing(in_size: int, out_size: int) -> tuple[np.ndarray, np.ndarray]:
+    scale, inverse = in_size / out_size, out_size / in_size
+    i = np.arange(out_size)
+    first = np.floor(i * scale).astype(np.int64)
+    fraction = ((i + 1) - (first + 1) * inverse).astype(np.float32)
+    fraction = np.where(fraction <= 0, 0, fraction - np.floor(fraction)).astype(np.float64)
+    return first, np.stack([1 - fraction, fraction], 1)
+
+
+def nearest_index(in_size: int, out_size: int, flavour: str) -> np.ndarray:
+    """Return which input pixel each output pixel takes.
+
+    Args:
+        in_size: Input pixels.
+        out_size: Output pixels.
+        flavour: "matlab": the one whose area holds the output's centre, the later one of a tie;
+            "cv2": the one at the output pixel's first edge.
+
+    Returns:
+        int64, shape (out_size,).
+    """
+    i = np.arange(out_size, dtype=np.int64)
+    if flavour == "matlab":
+        return np.minimum((2 * i + 1) * in_size // (2 * out_size), in_size - 1)
+    scale = 1.0 / (out_size / in_size)  # as OpenCV rounds it
+    return np.minimum(np.floor(i * scale).astype(np.int64), in_size - 1)

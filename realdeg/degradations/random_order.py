@@ -1,0 +1,167 @@
+"""Parts in an order that is drawn anew for every image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.containers import Container, Step, build_chain
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+# Orders are counted over subsets of parts: 2 ** 16 of them take a few MiB.
+_MOST_PARTS = 16
+
+
+@DEGRADATIONS.register_module()
+class RandomOrder(Container):
+    """Applies all of its parts, in an order drawn for each image.
+
+    Every order that keeps the constraints is equally likely. BSRGAN (Zhang et al., ICCV 2021)
+    shuffles its steps so, and its rule "the second reduction before the third" is
+    ``before=[(i, j)]``: swapping two parts after a shuffle, as its code does, has the same
+    distribution.
+
+    Resolution is lost as in :class:`Compose`: the first part that does not leave the grid alone
+    gets ``scale`` and ``same_size``, the others get scale 1, and a part may state its own.
+
+    Args:
+        parts: Configs, paths of self-describing files, or degradations; at most 16.
+        scale: How much resolution is lost in all.
+        same_size: Whether LR lies on the HR grid.
+        before: Pairs (i, j): part i, counted from 0, is applied before part j.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If there are no parts or too many, if their scales do not multiply to
+            ``scale``, if their LR grids would depend on the order, or if no order keeps the
+            constraints.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Mapping[str, Any] | str | Degradation],
+        scale: int = 4,
+        same_size: bool = False,
+        before: Sequence[Sequence[int]] = (),
+    ) -> None:
+        super().__init__(build_chain(parts, scale, same_size), scale, same_size)
+        members = self.members()
+        if len(members) > _MOST_PARTS:
+            raise ConfigError(
+                f"RandomOrder takes at most {_MOST_PARTS} parts, got {len(members)}: put those"
+                " whose order is fixed into a Compose."
+            )
+        self.check_strides(members)
+        for part in members:
+            if self.excess(part) and any(one.stride > 1 for one in members if one is not part):
+                raise ConfigError(
+                    f"RandomOrder: {type(part).__name__} displaces the LR grid, and by how much"
+                    " would depend on whether another part shrinks before it. Put it into a"
+                    " Compose, before or after the RandomOrder."
+                )
+        self._before = _pairs(before, len(members))
+        self._needs = [0] * len(members)  # a set of parts is a number with one bit for each
+        for first, second in self._before:
+            self._needs[second] |= 1 << first
+        self._ways = _count_orders(self._needs)
+        if not self._ways[0]:
+            raise ConfigError(f"RandomOrder: no order keeps all of before={list(self._before)}.")
+
+    @property
+    def offset(self) -> float:
+        """HR coordinate at which LR pixel 0 is centred, whatever the order."""
+        return (self.stride - 1) / 2 + sum(self.excess(part) for part in self.members())
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim that the padding influences, for the order with the most."""
+        return sum(part.border for part in self.members())
+
+    def decide(self, seed: int) -> tuple[int, ...]:
+        """Draw the order, uniformly among those that keep the constraints."""
+        rng = np.random.default_rng(stream_seed(seed, "order"))
+        order: list[int] = []
+        done = 0
+        for _ in self._needs:
+            open_parts = _next_parts(self._needs, done)
+            # A part is as likely to come next as there are ways to go on after it.
+            ways = [self._ways[done | 1 << part] for part in open_parts]
+            at = int(rng.integers(sum(ways)))
+            chosen = open_parts[-1]
+            for part, count in zip(open_parts, ways, strict=True):
+                if at < count:
+                    chosen = part
+                    break
+                at -= count
+            order.append(chosen)
+            done |= 1 << chosen
+        return tuple(order)
+
+    def steps(self, decision: tuple[int, ...]) -> list[Step]:
+        """Return the parts in the order that was drawn."""
+        members = self.members()
+        return [(index, members[index]) for index in decision]
+
+    def note(self, decision: tuple[int, ...]) -> dict[str, Any]:
+        """Return the order: the numbers of the parts, the first applied first."""
+        return {"order": list(decision)}
+
+    def read(self, trace: Trace) -> tuple[int, ...]:
+        """Return the order, if it is one that the constraints allow."""
+        order = trace.get("order", list)
+        whole = all(isinstance(part, int) and not isinstance(part, bool) for part in order)
+        if not whole or sorted(order) != list(range(len(self.parts))):
+            raise DataError(
+                f"the trace of RandomOrder says order = {str(order)[:80]}, which is no order of"
+                f" {len(self.parts)} parts."
+            )
+        for first, second in self._before:
+            if order.index(first) > order.index(second):
+                raise DataError(
+                    f"the trace of RandomOrder applies part {second} before part {first}, which"
+                    " this object forbids."
+                )
+        return tuple(order)
+
+    def describe(self) -> str:
+        """Return one line that names the parts."""
+        return "in random order: " + ", ".join(part.describe() for part in self.members())
+
+
+def _pairs(before: Sequence[Sequence[int]], count: int) -> list[tuple[int, int]]:
+    pairs = []
+    for pair in before:
+        numbers = list(pair) if isinstance(pair, list | tuple) else []
+        valid = len(numbers) == 2 and all(
+            isinstance(n, int) and not isinstance(n, bool) and 0 <= n < count for n in numbers
+        )
+        if not valid or numbers[0] == numbers[1]:
+            raise ConfigError(
+                f"RandomOrder: before holds pairs of different part numbers from 0 to {count - 1},"
+                f" got {pair!r}."
+            )
+        pairs.append((numbers[0], numbers[1]))
+    return pairs
+
+
+def _next_parts(needs: Sequence[int], done: int) -> list[int]:
+    """Return the parts that are not applied yet and whose predecessors are."""
+    return [i for i, need in enumerate(needs) if not done >> i & 1 and need & ~done == 0]
+
+
+def _count_orders(needs: Sequence[int]) -> list[int]:
+    """Return, for every set of parts that are done, how many ways there are to do the rest."""
+    everything = (1 << len(needs)) - 1
+    ways = [0] * (everything + 1)
+    ways[everything] = 1
+    for done in range(everything - 1, -1, -1):
+        ways[done] = sum(ways[done | 1 << part] for part in _next_parts(needs, done))
+    return ways

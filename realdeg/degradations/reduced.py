@@ -1,0 +1,204 @@
+"""Degradations of the small picture: shrink, change what the camera changes, return to the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.bicubic import reduce_bicubic
+from realdeg.degradations.primitives.resize import imresize
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError
+
+
+class ReducedDegradation(Degradation):
+    """Shrinks by bicubic interpolation, then lets a subclass :meth:`develop` the small picture.
+
+    With ``same_size`` the small picture is developed first and enlarged to the HR grid last: the
+    order of RealSR, whose LR photos left the camera as they are and were interpolated later. As a
+    part of a container it leaves the grid alone (scale 1).
+
+    Args:
+        scale: How much resolution is lost before.
+        same_size: Whether the result is enlarged to the HR grid again.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+    """
+
+    same_grid_part: ClassVar[bool] = True
+
+    reach: ClassVar[int] = 0
+    """Pixels of the small picture that developing one of them looks away."""
+
+    @property
+    def needs_rgb(self) -> bool:
+        """Always: cameras and codecs work on colour, and differ from channel to channel."""
+        return True
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim that a continued image influences."""
+        bicubic = 2 if self.scale > 1 else 0
+        return (bicubic + self.reach) * (self.scale if self.same_size else 1)
+
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Shrink, develop, and enlarge when ``same_size``."""
+        small = reduce_bicubic(hr, self.scale, False)
+        if not hr.shape[0]:
+            return hr[..., : hr.shape[2] // self.stride, : hr.shape[3] // self.stride]
+        lr = self.develop(small, traces)
+        if not self.same_size or self.scale == 1:
+            return lr
+        height, width = hr.shape[-2:]
+        # A picture stays one: interpolation overshoots at edges.
+        return imresize(lr, size=(height, width)).clamp(0, 1)
+
+    def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Change the small pictures as their traces say.
+
+        Args:
+            small: At least one image, shape (B, C, h, w) with C = 1 or 3.
+            traces: One trace per image.
+
+        Returns:
+            The same shape, in [0, 1].
+        """
+        raise NotImplementedError
+
+
+def trace_number(trace: Trace, name: str, low: float, high: float) -> float:
+    """Return a number of a trace after checking its range: traces may come from anywhere.
+
+    Args:
+        trace: The trace.
+        name: The decision's name.
+        low: Least value.
+        high: Greatest value.
+
+    Returns:
+        Its value.
+
+    Raises:
+        DataError: If it is missing, no number or out of range.
+    """
+    value = trace.get(name, (int, float))
+    # A value that is no number fails the comparison, too.
+    if not low <= value <= high:
+        raise DataError(
+            f"the trace of {trace.type} says {name} = {value:.6g}: it is from {low:g} to {high:g}."
+            if isinstance(value, float)
+            else f"'{name}' in the trace of {trace.type} is not from {low:g} to {high:g}."
+        )
+    return float(value)
+
+
+def trace_whole(trace: Trace, name: str, low: int, high: int) -> int:
+    """Return a whole number of a trace after checking its range.
+
+    Args:
+        trace: The trace.
+        name: The decision's name.
+        low: Least value.
+        high: Greatest value.
+
+    Returns:
+        Its value.
+
+    Raises:
+        DataError: If it is missing, not whole or out of range.
+    """
+    value: int = trace.get(name, int)
+    if not low <= value <= high:
+        raise DataError(f"'{name}' in the trace of {trace.type} is not from {low} to {high}.")
+    return value
+
+
+def trace_seed(trace: Trace, name: str = "noise_seed") -> int:
+    """Return the seed of a random field.
+
+    Args:
+        trace: The trace.
+        name: The decision's name.
+
+    Returns:
+        The seed.
+
+    Raises:
+        DataError: If it is missing or no seed.
+    """
+    return trace_whole(trace, name, 0, 2**63 - 1)
+
+
+def trace_choice(trace: Trace, name: str, choices: Sequence[str]) -> str:
+    """Return one of a few words of a trace.
+
+    Args:
+        trace: The trace.
+        name: The decision's name.
+        choices: What it may be.
+
+    Returns:
+        Its value.
+
+    Raises:
+        DataError: If it is missing or none of them.
+    """
+    value: str = trace.get(name, str)
+    if value not in choices:
+        raise DataError(
+            f"the trace of {trace.type} says {name} = {value:.40}: it is one of"
+            f" {', '.join(choices)}."
+        )
+    return value
+
+
+def check_range(owner: str, name: str, value: Any, low: float, high: float) -> tuple[float, float]:
+    """Return a (lowest, highest) argument of a constructor as two floats.
+
+    Args:
+        owner: The class, for the message.
+        name: The argument.
+        value: What was given: two numbers, or one for both.
+        low: Least value allowed.
+        high: Greatest value allowed.
+
+    Returns:
+        (lowest, highest).
+
+    Raises:
+        ConfigError: If it is no such pair.
+    """
+    pair = (value, value) if isinstance(value, int | float) else value
+    try:
+        first, last = (float(number) for number in pair)
+    except (TypeError, ValueError):
+        first, last = 1.0, 0.0
+    if not low <= first <= last <= high:
+        raise ConfigError(
+            f"{owner}: {name} is (lowest, highest) from {low:g} to {high:g}, got {value!r}."
+        )
+    return first, last
+
+
+def check_choice(owner: str, name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return an argument of a constructor that is one of a few words.
+
+    Args:
+        owner: The class, for the message.
+        name: The argument.
+        value: What was given.
+        choices: What it may be.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If it is none of them.
+    """
+    if value not in choices:
+        raise ConfigError(f"{owner}: {name} is one of {', '.join(choices)}, got {value!r}.")
+    return str(value)

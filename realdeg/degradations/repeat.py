@@ -1,0 +1,154 @@
+"""A part applied several times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.bicubic import Bicubic
+from realdeg.degradations.build import build_degradation
+from realdeg.degradations.containers import (
+    Container,
+    Step,
+    build_part,
+    is_file,
+    leaves_grid,
+    spelled_out,
+    states_scale,
+)
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError, DataError
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+_MOST_TIMES = 64
+
+
+@DEGRADATIONS.register_module()
+class Repeat(Container):
+    """Applies its part several times, with new decisions each time.
+
+    The number of times is drawn for each image. Resolution is lost the first time; the other
+    times the part works on the LR grid at scale 1. An image whose number is 0 is reduced by
+    bicubic interpolation. A part that states its own scale is applied with it every time, so
+    ``scale`` is then a power of it and the number of times is fixed. A learned part without a
+    scale of its own has weights for the first time and other weights for the later ones.
+
+    Args:
+        part: A config, the path of a self-describing file, or a degradation.
+        times: (fewest, most) times, each number in between equally likely; from 0 to 64.
+        scale: How much resolution is lost in all.
+        same_size: Whether LR lies on the HR grid.
+        again: What is applied the later times instead, at scale 1. ``None``: the part.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If ``times`` is no such pair, or the size or grid of LR would depend on the
+            number that is drawn.
+    """
+
+    def __init__(
+        self,
+        part: Mapping[str, Any] | str | Degradation,
+        times: Sequence[int] = (1, 2),
+        scale: int = 4,
+        same_size: bool = False,
+        again: Mapping[str, Any] | str | Degradation | None = None,
+    ) -> None:
+        lowest, highest = _range(times)
+        # A file says its own scale, as a degradation and a config with a scale do.
+        stated = states_scale(part) or is_file(part)
+        members = [build_degradation(part) if stated else build_part(part, scale, same_size)]
+        if highest > 1 and (again is not None or (not stated and scale > 1)):
+            members.append(build_part(part if again is None else again, 1, False))
+        self._later = len(members) - 1
+        if lowest == 0:
+            members.append(Bicubic(scale, same_size))
+        super().__init__(members, scale, same_size)
+        self.times = (lowest, highest)
+        for count in range(lowest, highest + 1):
+            self.check_strides([one for _, one in self.steps(count)])
+        if len({self._offset(count) for count in range(lowest, highest + 1)}) > 1:
+            raise ConfigError(
+                f"Repeat: {type(members[0]).__name__} displaces the LR grid each time, so that the"
+                " grid of the result would depend on the number of times: fix it, times=(n, n)."
+            )
+
+    @classmethod
+    def leaves_grid(cls, cfg: Mapping[str, Any]) -> bool:
+        """Say whether the part leaves the grid alone."""
+        return leaves_grid(cfg.get("part"))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, the part spelled out."""
+        own = {key: value for key, value in super().arguments.items() if key != "parts"}
+        first, later = self.members()[0], self.members()[self._later]
+        again = None if later is first else spelled_out(later)
+        return {**own, "part": spelled_out(first), "again": again, "times": list(self.times)}
+
+    def _offset(self, count: int) -> float:
+        total, pixel = 0.0, 1
+        for _, part in self.steps(count):
+            total += pixel * part.offset
+            pixel *= part.stride
+        return total
+
+    @property
+    def offset(self) -> float:
+        """HR coordinate at which LR pixel 0 is centred, whatever the number of times."""
+        return self._offset(self.times[0])
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim that the padding influences after the most times."""
+        return sum(part.border for _, part in self.steps(self.times[1]))
+
+    def decide(self, seed: int) -> int:
+        """Draw how often the part is applied."""
+        rng = np.random.default_rng(stream_seed(seed, "times"))
+        return int(rng.integers(self.times[0], self.times[1] + 1))
+
+    def steps(self, decision: int) -> list[Step]:
+        """Return the part as often as was drawn."""
+        members = self.members()
+        if decision == 0:
+            return [(0, members[-1])]
+        later = members[self._later]
+        return [(0, members[0]), *((number, later) for number in range(1, decision))]
+
+    def note(self, decision: int) -> dict[str, Any]:
+        """Return the number of times."""
+        return {"times": decision}
+
+    def read(self, trace: Trace) -> int:
+        """Return the number of times, if it is one that could have been drawn."""
+        times = trace.get("times", int)
+        if not self.times[0] <= times <= self.times[1]:
+            raise DataError(
+                f"the trace of Repeat says times = {str(times)[:20]}, this object repeats"
+                f" {self.times[0]} to {self.times[1]} times."
+            )
+        return int(times)
+
+    def describe(self) -> str:
+        """Return one line that says how often what is applied."""
+        lowest, highest = self.times
+        count = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
+        return f"{count} times: {self.members()[0].describe()}"
+
+
+def _range(times: Sequence[int]) -> tuple[int, int]:
+    pair = list(times) if isinstance(times, list | tuple) else []
+    whole = len(pair) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in pair)
+    if not whole or not 0 <= pair[0] <= pair[1] <= _MOST_TIMES or pair[1] == 0:
+        raise ConfigError(
+            f"Repeat: times is (fewest, most) with 0 <= fewest <= most <= {_MOST_TIMES} and most"
+            f" at least 1, got {times!r}."
+        )
+    return pair[0], pair[1]

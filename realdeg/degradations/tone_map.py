@@ -1,0 +1,128 @@
+"""Another camera's exposure and tone curve as a degradation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from realdeg.degradations.primitives.tone import inverse_sigmoid_response, sigmoid_response
+from realdeg.degradations.reduced import ReducedDegradation, check_range, trace_number
+from realdeg.degradations.trace import Trace
+from realdeg.errors import ConfigError
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.streams import stream_seed
+
+# The limits to which Eilertsen et al.'s program cuts its draws; an offset of 0 has no inverse.
+EXPONENT_LIMITS = (0.2, 2.5)
+OFFSET_LIMITS = (0.01, 5.0)
+MEAN_EXPONENT, MEAN_OFFSET = 0.9, 0.6
+
+
+@DEGRADATIONS.register_module()
+class ToneMap(ReducedDegradation):
+    """Turns the picture to light by the average camera's curve and develops it by another's.
+
+    Draws: exponent n and offset a of the curve ``(1 + a) x^n / (x^n + a)``, normal; and the
+    exposure in stops, uniform. Applies: bicubic reduction, the inverse of the average curve
+    (n = 0.9, a = 0.6), exposure, clipping, the drawn curve. Sources: curves and their
+    distribution from Eilertsen et al., "HDR image reconstruction from a single exposure using
+    deep CNNs" (SIGGRAPH Asia 2017; ``virtualcamera.cpp`` of gabrieleilertsen/hdrcnn); exposure
+    from the camera model of BSRGAN's paper (Zhang et al., ICCV 2021), which draws from 201
+    measured curves that its code does not contain.
+
+    Args:
+        scale: How much resolution is lost before.
+        same_size: Whether the result is enlarged to the HR grid again.
+        curve_exponent: (mean, standard deviation) of n.
+        curve_offset: (mean, standard deviation) of a.
+        stops: (lowest, highest) of the exposure, in powers of two.
+
+    Shape:
+        HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        curve_exponent: Sequence[float] = (MEAN_EXPONENT, 0.1),
+        curve_offset: Sequence[float] = (MEAN_OFFSET, 0.1),
+        stops: float | Sequence[float] = (-0.1, 0.3),
+    ) -> None:
+        super().__init__(scale, same_size)
+        self.curve_exponent = _normal("curve_exponent", curve_exponent, EXPONENT_LIMITS)
+        self.curve_offset = _normal("curve_offset", curve_offset, OFFSET_LIMITS)
+        self.stops = check_range("ToneMap", "stops", stops, -4, 4)
+
+    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
+        """Draw the curve and the exposure."""
+        rng = np.random.default_rng(stream_seed(seed, "tone"))
+        params = {
+            **self.trace_params(),
+            **draw_curve(rng, self.curve_exponent, self.curve_offset),
+            "stops": float(rng.uniform(*self.stops)),
+        }
+        return Trace("ToneMap", params, size)
+
+    def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Change exposure and curve of each image."""
+        number = len(traces)
+        stops = small.new_tensor([trace_number(trace, "stops", -4, 4) for trace in traces])
+        exponents, offsets = traced_curves(traces)
+        light = inverse_sigmoid_response(small, [MEAN_EXPONENT] * number, [MEAN_OFFSET] * number)
+        light = (light * stops.exp2().view(-1, 1, 1, 1)).clamp(0, 1)
+        return sigmoid_response(light, exponents, offsets).clamp(0, 1)
+
+
+def draw_curve(
+    rng: np.random.Generator, exponent: tuple[float, float], offset: tuple[float, float]
+) -> dict[str, float]:
+    """Draw a camera's response.
+
+    Args:
+        rng: Where from.
+        exponent: (mean, standard deviation) of n.
+        offset: (mean, standard deviation) of a.
+
+    Returns:
+        ``curve_exponent`` and ``curve_offset``, cut to the limits.
+    """
+    n, a = rng.normal(*exponent), rng.normal(*offset)
+    return {
+        "curve_exponent": float(np.clip(n, *EXPONENT_LIMITS)),
+        "curve_offset": float(np.clip(a, *OFFSET_LIMITS)),
+    }
+
+
+def traced_curves(traces: Sequence[Trace]) -> tuple[list[float], list[float]]:
+    """Return the exponents and offsets that traces name.
+
+    Args:
+        traces: One trace per image.
+
+    Returns:
+        Exponents and offsets, one per image.
+
+    Raises:
+        DataError: If one is missing or out of range.
+    """
+    exponents = [trace_number(trace, "curve_exponent", *EXPONENT_LIMITS) for trace in traces]
+    return exponents, [trace_number(trace, "curve_offset", *OFFSET_LIMITS) for trace in traces]
+
+
+def _normal(name: str, value: Sequence[float], limits: tuple[float, float]) -> tuple[float, float]:
+    try:
+        mean, deviation = (float(number) for number in value)
+    except (TypeError, ValueError):
+        mean, deviation = 0.0, -1.0
+    if not (limits[0] <= mean <= limits[1] and 0 <= deviation <= 10):
+        raise ConfigError(
+            f"ToneMap: {name} is (mean from {limits[0]} to {limits[1]}, standard deviation from 0"
+            f" to 10), got {value!r}."
+        )
+    return mean, deviation

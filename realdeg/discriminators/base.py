@@ -1,0 +1,66 @@
+"""The contract of every discriminator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from realdeg.errors import ConfigError, DataError
+
+
+class Discriminator(nn.Module, ABC):
+    """Tells real images from generated ones.
+
+    It returns logits: the adversarial losses bring the sigmoid, where they have one.
+
+    Args:
+        in_channels: 3 for RGB, 1 for Y.
+
+    Shape:
+        Images in [0, 1], (B, C, H, W), to logits (B, 1, h, w), one per place, or (B, 1).
+
+    Raises:
+        ConfigError: If ``in_channels`` is neither 1 nor 3.
+    """
+
+    def __init__(self, in_channels: int = 3) -> None:
+        super().__init__()
+        if in_channels not in (1, 3):
+            raise ConfigError(
+                f"{type(self).__name__}: in_channels is 3 (RGB) or 1 (Y), got {in_channels!r}."
+            )
+        self.in_channels = in_channels
+
+    @property
+    def least_size(self) -> int:
+        """The least height and width that it can judge, in pixels."""
+        return 1
+
+    @abstractmethod
+    def judge(self, images: Tensor) -> Tensor:
+        """Return the logits of images that have been checked."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Judge images.
+
+        Args:
+            images: Shape (B, C, H, W).
+
+        Returns:
+            Logits; positive means real.
+
+        Raises:
+            DataError: If the images have other channels, or are too small.
+        """
+        if images.ndim != 4 or images.shape[1] != self.in_channels:
+            raise DataError(
+                f"{type(self).__name__} judges (B, {self.in_channels}, H, W), got"
+                f" {tuple(images.shape)}: set in_channels and the task's colour alike."
+            )
+        if min(images.shape[2:]) < self.least_size:
+            raise DataError(
+                f"{type(self).__name__} judges at least {self.least_size} x {self.least_size}"
+                f" pixels, got {images.shape[2]} x {images.shape[3]}: raise patch_size."
+            )
+        return self.judge(images)

@@ -1,0 +1,80 @@
+"""The patch discriminator of DSGAN, which sees textures alone."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from realdeg.degradations.primitives.pass_filters import FILTERS, high_pass
+from realdeg.discriminators.base import Discriminator
+from realdeg.errors import ConfigError
+from realdeg.registry import DISCRIMINATORS
+
+
+@DISCRIMINATORS.register_module()
+class DSGANDiscriminator(Discriminator):
+    """Four convolutions without strides behind a high-pass filter: a logit for every pixel.
+
+    What is coarse is the generator's to keep (its colour loss sees to that), so only what is fine
+    is judged. 5 x 5 to ``width`` channels and leaky ReLU 0.2; 5 x 5 to twice and four times as
+    many with batch normalisation; 1 x 1 to the logit.
+
+    Args:
+        in_channels: 3 for RGB, 1 for Y.
+        width: Channels of the first layer.
+        filter: ``"average"`` (the paper's), ``"gaussian"`` (the code's option), ``"wavelet"``
+            (that of DASR, Wei et al., CVPR 2021) or ``"none"``.
+        filter_size: Side of the filter's window in pixels, odd.
+
+    Shape:
+        (B, C, H, W) to (B, 1, H, W); half of both sides with the wavelet.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+
+    Source:
+        Fritsche, Gu, Timofte, Frequency Separation for Real-World Super-Resolution, ICCVW 2019
+        (ManuelFritsche/real-world-sr). There a sigmoid follows, which the loss brings here.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        width: int = 64,
+        filter: str = "average",
+        filter_size: int = 5,
+    ) -> None:
+        super().__init__(in_channels)
+        if filter not in (*FILTERS, "none"):
+            raise ConfigError(
+                f"DSGANDiscriminator: filter is one of {', '.join((*FILTERS, 'none'))}, got"
+                f" {filter!r}."
+            )
+        if width < 1 or filter_size < 1 or filter_size % 2 == 0:
+            raise ConfigError(
+                "DSGANDiscriminator: width is at least 1 and filter_size odd, got"
+                f" width={width}, filter_size={filter_size}."
+            )
+        self.filter, self.filter_size = filter, filter_size
+        entering = 3 * in_channels if filter == "wavelet" else in_channels
+        self.layers = nn.Sequential(
+            nn.Conv2d(entering, width, 5, padding=2),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 2 * width, 5, padding=2),
+            nn.BatchNorm2d(2 * width),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * width, 4 * width, 5, padding=2),
+            nn.BatchNorm2d(4 * width),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(4 * width, 1, 1),
+        )
+
+    @property
+    def least_size(self) -> int:
+        """2 where the wavelet halves the image."""
+        return 2 if self.filter == "wavelet" else 1
+
+    def judge(self, images: Tensor) -> Tensor:
+        """Filter, then judge every pixel."""
+        if self.filter != "none":
+            images = high_pass(images, self.filter_size, self.filter)
+        return self.layers(images)

@@ -1,0 +1,34 @@
+"""How well a degradation imitates a camera, beyond the difference of pixels."""
+
+from realdeg.evaluation.degradation.metrics import (
+    Bandwidth,
+    ColourDrift,
+    EffectiveKernel,
+    NoiseStatistics,
+    PatchDistance,
+    SubPixelShift,
+)
+from realdeg.evaluation.degradation.patches import frechet_distance, patch_features
+from realdeg.evaluation.degradation.protocol import (
+    LR_PROTOCOLS,
+    LrPair,
+    LrProtocol,
+    get_lr_protocol,
+    prepare_lr,
+)
+
+__all__ = [
+    "LR_PROTOCOLS",
+    "Bandwidth",
+    "ColourDrift",
+    "EffectiveKernel",
+    "LrPair",
+    "LrProtocol",
+    "NoiseStatistics",
+    "PatchDistance",
+    "SubPixelShift",
+    "frechet_distance",
+    "get_lr_protocol",
+    "patch_features",
+    "prepare_lr",
+]

@@ -1,0 +1,268 @@
+"""How degradations are measured: everything between an LR image and its number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from realdeg.errors import ConfigError, DataError, nearest
+from realdeg.evaluation.pairs import to_levels
+from realdeg.evaluation.protocols import Protocol
+from realdeg.utils.colour import rgb_to_ycbcr
+
+Rounding = Literal["uint8", "none"]
+Channels = Literal["ycbcr", "y"]
+
+
+@dataclass(frozen=True)
+class LrProtocol:
+    """What a number of a generated LR image means, beside its name.
+
+    Levels are those of 8 bit. Y, Cb and Cr are BT.601 studio range, found from RGB that was
+    rounded to 8 bit as a saved file would be, and not rounded themselves; an image that has only
+    Y is rounded once, as Y.
+
+    Args:
+        name: What stands in brackets behind every number, ``noise[name]``.
+        border: LR pixels shaved from every side: a 15 x 15 kernel sees padding there.
+        rounding: ``"uint8"``: images are clipped and rounded to 8 bit first. ``"none"``: clipped.
+        block: Side, in LR pixels, of the blocks whose spectra are averaged (Hann window, half
+            overlapping): bandwidth, spectra, shifts. Even.
+        most_blocks: Blocks of one image at most; larger images are covered more sparsely.
+        flat_block: Side, in LR pixels, of the blocks in which noise is measured. Even.
+        flat_share: Share of these blocks, of all images together, that count as flat.
+        patch: Side, in LR pixels, of the patches of the distance between sets.
+        patch_step: Distance between patches in LR pixels.
+        channels: ``"ycbcr"``, or ``"y"``: what the patches hold.
+        kernel_size: Side, in HR pixels, of the effective kernels.
+        windows: Windows of one image at most from which its effective kernel is found.
+        description: One sentence for people.
+        source: Whose procedure it is.
+
+    Raises:
+        ConfigError: If a field has a value that means nothing.
+    """
+
+    name: str
+    border: int = 7
+    rounding: Rounding = "uint8"
+    block: int = 32
+    most_blocks: int = 1024
+    flat_block: int = 8
+    flat_share: float = 0.02
+    patch: int = 16
+    patch_step: int = 8
+    channels: Channels = "ycbcr"
+    kernel_size: int = 15
+    windows: int = 1 << 16
+    description: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        for field, allowed in (("rounding", ("uint8", "none")), ("channels", ("ycbcr", "y"))):
+            if getattr(self, field) not in allowed:
+                raise self._refusal(field, "one of " + ", ".join(map(repr, allowed)))
+        least = {"border": 0, "block": 8, "most_blocks": 1, "flat_block": 4, "patch": 4}
+        least |= {"patch_step": 1, "kernel_size": 1, "windows": 1}
+        for field, bound in least.items():
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, int) or value < bound:
+                raise self._refusal(field, f"an integer from {bound} up")
+        for field in ("block", "flat_block"):
+            if getattr(self, field) % 2:
+                raise self._refusal(field, "even")
+        if not isinstance(self.flat_share, int | float) or not 0 < self.flat_share <= 1:
+            raise self._refusal("flat_share", "a share above 0, at most 1")
+
+    def _refusal(self, field: str, wanted: str) -> ConfigError:
+        return ConfigError(
+            f"protocol '{self.name}': '{field}' is {getattr(self, field)!r}, but it has to be"
+            f" {wanted}."
+        )
+
+    def label(self, metric: str) -> str:
+        """Return the name of a number measured under this protocol, ``"noise[lr-statistics]"``."""
+        return f"{metric}[{self.name}]"
+
+    def summary(self) -> str:
+        """Return the settings in one line, for logs and reports."""
+        rounding = "RGB rounded to 8 bit" if self.rounding == "uint8" else "no rounding"
+        colours = "Y, Cb, Cr" if self.channels == "ycbcr" else "Y"
+        return (
+            f"{rounding}, {self.border} LR px shaved; spectra and shifts of Y in {self.block} px"
+            f" Hann blocks; noise of Y in the flattest {self.flat_share:.0%} of {self.flat_block}"
+            f" px blocks; patches of {self.patch} px every {self.patch_step} px, {colours};"
+            f" effective kernels {self.kernel_size} x {self.kernel_size} HR px"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        return asdict(self)
+
+
+LR_PROTOCOLS: dict[str, LrProtocol] = {
+    "lr-statistics": LrProtocol(
+        name="lr-statistics",
+        description=(
+            "What a generated LR image shares with the camera's beyond its pixels: alignment,"
+            " colour, noise, bandwidth, patch statistics, effective kernel."
+        ),
+        source="realdeg; docs/metrics.md gives every formula",
+    ),
+}
+
+
+def get_lr_protocol(protocol: str | Mapping[str, Any] | LrProtocol) -> LrProtocol:
+    """Return a protocol by name, or one that differs from a named one.
+
+    Args:
+        protocol: A name, a :class:`LrProtocol`, or a dict with ``base`` (a name) and the fields
+            to change. Without a ``name`` of its own a changed protocol is called after its base
+            and its changes.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        ConfigError: If the name or a field is unknown, or a value means nothing.
+
+    Examples:
+        >>> get_lr_protocol(dict(base="lr-statistics", border=2)).name
+        'lr-statistics,border=2'
+    """
+    if isinstance(protocol, LrProtocol):
+        return protocol
+    if isinstance(protocol, str):
+        if protocol not in LR_PROTOCOLS:
+            raise ConfigError(
+                f"no protocol for LR images named '{protocol}': there are"
+                f" {', '.join(LR_PROTOCOLS)}.{nearest(protocol, set(LR_PROTOCOLS))}"
+            )
+        return LR_PROTOCOLS[protocol]
+    if not isinstance(protocol, Mapping) or not isinstance(protocol.get("base"), str):
+        raise ConfigError(
+            "a protocol for LR images is a name or a dict with 'base' and the fields to change,"
+            f" got {protocol!r}."
+        )
+    changes = {key: value for key, value in protocol.items() if key != "base"}
+    known = {field.name for field in fields(LrProtocol)}
+    for key in changes:
+        if key not in known:
+            raise ConfigError(
+                f"a protocol for LR images has no field '{key}': there are"
+                f" {', '.join(sorted(known))}.{nearest(key, known)}"
+            )
+    base = get_lr_protocol(protocol["base"])
+    if "name" not in changes:
+        parts = [base.name, *(f"{key}={value}" for key, value in changes.items())]
+        changes["name"] = ",".join(parts)
+    return replace(base, **changes)
+
+
+@dataclass(frozen=True)
+class LrPair:
+    """A generated and a real LR image, and the HR image behind them, brought to levels.
+
+    Args:
+        key: The image's key.
+        generated: Y, or Y, Cb and Cr, levels of 8 bit in float64, shape (1 or 3, h, w).
+        real: The same of the real image.
+        hr: Y of the HR image, shape (1, stride * h, stride * w), or None where it is not known.
+        stride: HR pixels per LR pixel on the grid.
+    """
+
+    key: str
+    generated: Tensor
+    real: Tensor
+    hr: Tensor | None
+    stride: int
+
+    @property
+    def luma(self) -> tuple[Tensor, Tensor]:
+        """Y of the generated and of the real image, each (h, w)."""
+        return self.generated[0], self.real[0]
+
+
+def prepare_lr(
+    generated: Tensor,
+    real: Tensor,
+    protocol: LrProtocol,
+    *,
+    hr: Tensor | None = None,
+    key: str = "the image",
+) -> LrPair:
+    """Bring a generated LR image, its real counterpart and HR to what is measured.
+
+    Args:
+        generated: RGB or Y in [0, 1], shape (3 or 1, h, w).
+        real: RGB or Y in [0, 1], shape (3 or 1, h, w).
+        protocol: Says border, rounding and channels.
+        hr: The HR image, shape (3 or 1, s h, s w), where it is known.
+        key: Names the image in messages.
+
+    Returns:
+        The pair; both sides have three channels only where both images have.
+
+    Raises:
+        DataError: If shapes do not fit, values are not finite, or nothing is left after the
+            border.
+    """
+    for name, image in (("generated LR", generated), ("real LR", real), ("HR", hr)):
+        if image is None:
+            continue
+        if image.ndim != 3 or image.shape[0] not in (1, 3):
+            raise DataError(
+                f"image '{key}': the {name} has shape {tuple(image.shape)}, wanted (3 or 1, h, w)."
+            )
+        if not bool(torch.isfinite(image).all()):
+            raise DataError(f"image '{key}': the {name} holds values that are not finite.")
+    size = tuple(real.shape[1:])
+    if tuple(generated.shape[1:]) != size:
+        raise DataError(
+            f"image '{key}': the generated LR is {_size(generated)} and the real one {_size(real)}"
+            " (height x width)."
+        )
+    if min(size) <= 2 * protocol.border:
+        raise DataError(
+            f"image '{key}' is {_size(real)}: nothing is left of it under protocol"
+            f" '{protocol.name}' ({protocol.border} px are shaved from every side)."
+        )
+    stride = 1
+    if hr is not None:
+        stride = max(1, round(hr.shape[1] / size[0]))
+        if tuple(hr.shape[1:]) != (stride * size[0], stride * size[1]):
+            raise DataError(
+                f"image '{key}': the HR is {_size(hr)} and the LR {_size(real)}, no whole multiple."
+            )
+    both = generated.shape[0] == real.shape[0] == 3
+    sides = [_levels(image, protocol, both) for image in (generated, real)]
+    luma = None
+    if hr is not None:
+        luma = _shaved(to_levels(hr, _image_protocol("none")), protocol.border * stride)
+    return LrPair(key, sides[0], sides[1], luma, stride)
+
+
+def _levels(image: Tensor, protocol: LrProtocol, colours: bool) -> Tensor:
+    if not colours:
+        return _shaved(to_levels(image, _image_protocol(protocol.rounding)), protocol.border)
+    rgb = Protocol(
+        "rgb", colour="rgb", rounding="uint8-rgb" if protocol.rounding == "uint8" else "none"
+    )
+    return _shaved(rgb_to_ycbcr(to_levels(image, rgb) / 255) * 255, protocol.border)
+
+
+def _image_protocol(rounding: Rounding) -> Protocol:
+    return Protocol("y", colour="y", rounding="uint8-rgb" if rounding == "uint8" else "none")
+
+
+def _shaved(image: Tensor, border: int) -> Tensor:
+    return image[:, border : image.shape[1] - border, border : image.shape[2] - border]
+
+
+def _size(image: Tensor) -> str:
+    return f"{image.shape[-2]} x {image.shape[-1]}"

@@ -1,0 +1,96 @@
+"""Distances that are measured in a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.errors import ConfigError, GeometryError
+from realdeg.registry import LOSSES
+from realdeg.utils.lpips import PerceptualUnavailableError, load_lpips
+
+
+@LOSSES.register_module()
+class LPIPSLoss(nn.Module):
+    """The LPIPS distance (AlexNet, v0.1) of two RGB images, as a loss.
+
+    The network is frozen and stays outside of the state dict. It is loaded by :meth:`prepare`
+    before training, or at the first comparison; with weight 0 never, and the loss is 0.
+
+    Args:
+        weight: Factor of the result; 0 leaves the term out.
+        weights: AlexNet's state dict as torchvision publishes it; None looks where torch.hub
+            keeps it. Nothing is downloaded.
+
+    Shape:
+        (B, 3, H, W), (B, 3, H, W) in [0, 1] -> (); sides of 32 pixels or more.
+
+    Raises:
+        ConfigError: If the weight is negative.
+
+    Source:
+        Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018 (package ``lpips``); DSGAN weighs it 0.01.
+    """
+
+    def __init__(self, weight: float = 1.0, weights: str | None = None) -> None:
+        super().__init__()
+        if weight < 0:
+            raise ConfigError(f"weight of LPIPSLoss is {weight!r}: wanted 0 or more.")
+        self.weight, self.weights = float(weight), weights
+        # A tuple hides the network from nn.Module's registration.
+        self._network: tuple[nn.Module, ...] = ()
+
+    def prepare(self) -> None:
+        """Load the network now, so that what is missing is said before training begins.
+
+        Raises:
+            PerceptualUnavailableError: If the package or the weights are missing.
+        """
+        if self.weight == 0 or self._network:
+            return
+        try:
+            self._network = (load_lpips(self.weights),)
+        except PerceptualUnavailableError as error:
+            raise PerceptualUnavailableError(
+                f"{error} To train without this term, set its weight to 0"
+                " (model.perceptual_loss.weight=0); the result is then not the published recipe's."
+            ) from error
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compare.
+
+        Args:
+            prediction: RGB in [0, 1], shape (B, 3, H, W).
+            target: The same shape.
+
+        Returns:
+            The mean distance, weighted.
+
+        Raises:
+            GeometryError: If the shapes differ or are not RGB.
+            PerceptualUnavailableError: If the package or the weights are missing.
+        """
+        if prediction.shape != target.shape or prediction.ndim != 4 or prediction.shape[1] != 3:
+            raise GeometryError(
+                f"LPIPSLoss compares two RGB batches (B, 3, H, W), got {tuple(prediction.shape)}"
+                f" and {tuple(target.shape)}."
+            )
+        if self.weight == 0 or not prediction.numel():
+            return 0.0 * prediction.float().sum()
+        self.prepare()
+        network = self._network[0].to(prediction.device)
+        # Its thresholds and differences need float32 under autocast, too.
+        with torch.autocast(prediction.device.type, enabled=False):
+            return self.weight * network(prediction.float() * 2 - 1, target.float() * 2 - 1).mean()
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> LPIPSLoss:
+        for network in self._network:
+            network._apply(fn)
+        return super()._apply(fn, recurse)
+
+    def extra_repr(self) -> str:
+        """Show the weight."""
+        return f"weight={self.weight:g}"

@@ -1,0 +1,118 @@
+"""LR for a batch: real where there is one, degraded from HR where there is none."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from realdeg.degradations import Degradation
+from realdeg.errors import ConfigError, GeometryError
+from realdeg.utils.colour import to_colour
+
+Place = Literal["device", "workers", "prefetch"]
+PLACES: tuple[str, ...] = ("device", "workers", "prefetch")
+
+
+class LowResolution:
+    """Completes batches with LR; used by the task, by data-loader workers and by a prefetcher.
+
+    Args:
+        degradation: The degradation, or None where all images come in pairs.
+        colour: The backbone's, ``"y"`` or ``"rgb"``: LR is made in it (DML is learned and applied
+            on Y), unless the degradation needs RGB.
+        quantise: Whether LR is clipped and rounded to 8 bit, as real pairs and files are.
+        differentiable: Whether gradients flow into the degradation (joint training); LR is then
+            not rounded.
+    """
+
+    def __init__(
+        self,
+        degradation: Degradation | None,
+        colour: str,
+        quantise: bool = True,
+        differentiable: bool = False,
+    ) -> None:
+        self.degradation, self.colour = degradation, colour
+        self.quantise, self.differentiable = quantise, differentiable
+
+    def __call__(self, batch: dict[str, Any]) -> Tensor:
+        """Return LR for every image of a batch.
+
+        Args:
+            batch: As ``collate_batch`` made it, or completed before.
+
+        Returns:
+            Shape (B, C, h, w), in the backbone's colour.
+
+        Raises:
+            ConfigError: If an image has no LR and there is no degradation.
+            GeometryError: If real and degraded LR differ in size.
+        """
+        real, paired = batch["lr"], batch["paired"]
+        if real is not None and real.shape[0] == paired.shape[0]:
+            return to_colour(real, self.colour)
+        without = (~paired).nonzero().flatten()
+        hr = batch["hr"][without]
+        if self.degradation is None or not self.degradation.needs_rgb:
+            hr = to_colour(hr, self.colour)
+        degraded = self.degrade(hr, [batch["seeds"][i] for i in without.tolist()])
+        degraded = to_colour(degraded, self.colour)
+        if real is None:
+            return degraded
+        if real.shape[2:] != degraded.shape[2:]:
+            raise GeometryError(
+                f"real LR patches are {tuple(real.shape[2:])} pixels, degraded ones"
+                f" {tuple(degraded.shape[2:])}: the geometry of data and degradation differs."
+            )
+        lr = degraded.new_empty((paired.shape[0], *degraded.shape[1:]))
+        lr[paired] = to_colour(real, self.colour).to(degraded.dtype)
+        lr[~paired] = degraded
+        return lr
+
+    def complete(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a batch whose ``lr`` holds one image for each HR image."""
+        return {**batch, "lr": self(batch)}
+
+    def degrade(self, hr: Tensor, seeds: list[int]) -> Tensor:
+        """Degrade HR images.
+
+        Args:
+            hr: Shape (B, C, H, W).
+            seeds: One per image.
+
+        Returns:
+            Shape (B, C, h, w).
+
+        Raises:
+            ConfigError: If there is no degradation.
+        """
+        if self.degradation is None:
+            raise ConfigError(
+                "the data set gives HR images without LR, and the config has no degradation: set"
+                " degradation=dict(type=...)."
+            )
+        if self.differentiable:
+            return self.degradation(hr, seeds)
+        with torch.no_grad():
+            lr = self.degradation(hr, seeds)
+            if self.quantise:
+                lr = lr.mul(255).clamp_(0, 255).add_(0.5).floor_().div_(255)
+        return lr
+
+
+class Completed:
+    """A collate function that completes its batches, for data-loader workers.
+
+    Args:
+        collate: The collate function proper.
+        low_resolution: What completes a batch; on the CPU.
+    """
+
+    def __init__(self, collate: Any, low_resolution: LowResolution) -> None:
+        self.collate, self.low_resolution = collate, low_resolution
+
+    def __call__(self, samples: Any) -> dict[str, Any]:
+        """Collate samples and complete the batch."""
+        return self.low_resolution.complete(self.collate(samples))

@@ -1,0 +1,308 @@
+"""Learn a degradation from LR images that need no HR: the second player is a discriminator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import torch
+from mmengine.dist import all_reduce_params
+from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+
+from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations.primitives import imresize
+from realdeg.degradations.primitives.pass_filters import low_pass
+from realdeg.errors import ConfigError, DataError
+from realdeg.registry import DISCRIMINATORS, LOSSES, TASKS
+from realdeg.tasks.base import Batch, ImageTask, Mode, on_cpu
+from realdeg.utils.colour import to_colour
+
+_STEPS = ("degradation_step", "discriminator_step")
+
+
+@TASKS.register_module()
+class UnpairedDegradation(ImageTask):
+    """Trains any trainable degradation and a discriminator against each other.
+
+    Each iteration generates LR of the HR images, steps the discriminator on it and on the real LR
+    images, then steps the degradation, judged by the stepped discriminator. (DSGAN's code judges
+    before either step; with weights that change in place that gradient is no longer defined in
+    PyTorch.) It needs two optimisers: ``optim_wrapper.constructor = "SeveralOptimisers"`` with
+    ``degradation_step`` and ``discriminator_step``.
+
+    The degradation's objective: the weighted ``loss`` between generated and clean LR after a
+    low-pass filter, ``gan_loss``, and ``perceptual_loss`` between generated and clean LR. Clean is
+    what the degradation's ``clean(hr)`` says, or else the bicubic reduction.
+
+    Args:
+        degradation: Config, path or object.
+        discriminator: Config of a registered discriminator, or the module.
+        loss: Config of the loss that keeps the content; DSGAN's is L1 of weight 1.
+        gan_loss: Config of an adversarial loss.
+        perceptual_loss: Config of a loss on RGB images; weight 0 or None leaves it out, and notes
+            say so in log and exported file.
+        low_pass_size: Side of the averaging window, in LR pixels, behind which the content is
+            compared, odd; 1 compares every pixel.
+        scale: How much resolution is lost.
+        same_size: Whether LR lies on the HR grid.
+        colour: ``"rgb"``, or ``"y"`` for luma alone.
+
+    Raises:
+        ConfigError: If an argument makes no sense, or the degradation has nothing to learn.
+
+    Source:
+        Fritsche, Gu, Timofte, ICCVW 2019 (the defaults); Bulat, Yang, Tzimiropoulos, ECCV 2018.
+    """
+
+    component: ClassVar[str] = "degradation"
+
+    def __init__(
+        self,
+        degradation: Mapping[str, Any] | str | Degradation,
+        discriminator: Mapping[str, Any] | nn.Module = {"type": "DSGANDiscriminator"},  # noqa: B006
+        loss: Mapping[str, Any] = {"type": "L1Loss"},  # noqa: B006 - never changed
+        gan_loss: Mapping[str, Any] = {"type": "CrossEntropyGANLoss", "weight": 0.005},  # noqa: B006
+        perceptual_loss: Mapping[str, Any] | None = {"type": "LPIPSLoss", "weight": 0.01},  # noqa: B006
+        low_pass_size: int = 5,
+        scale: int | None = None,
+        same_size: bool | None = None,
+        colour: str = "rgb",
+    ) -> None:
+        super().__init__(loss)
+        if colour not in ("y", "rgb"):
+            raise ConfigError(f"UnpairedDegradation: colour is 'y' or 'rgb', got {colour!r}.")
+        if low_pass_size < 1 or low_pass_size % 2 == 0:
+            raise ConfigError(
+                f"UnpairedDegradation: low_pass_size is odd and positive, got {low_pass_size}."
+            )
+        self.degradation = build_degradation(degradation, scale, same_size)
+        if self.degradation.fitting != "gradient":
+            raise ConfigError(
+                f"{type(self.degradation).__name__} is not learned by gradient descent:"
+                " UnpairedDegradation trains DSGAN, HighToLow, DirectNet and the like."
+            )
+        self.discriminator = (
+            discriminator
+            if isinstance(discriminator, nn.Module)
+            else DISCRIMINATORS.build(dict(discriminator))
+        )
+        self.gan_loss = LOSSES.build(dict(gan_loss))
+        if not hasattr(self.gan_loss, "discriminator"):
+            raise ConfigError(
+                f"UnpairedDegradation: gan_loss is {type(self.gan_loss).__name__}, which has no"
+                " term for a discriminator; take CrossEntropyGANLoss, LSGANLoss or HingeGANLoss."
+            )
+        self.perceptual_loss = None
+        if perceptual_loss is not None and perceptual_loss.get("weight", 1) != 0:
+            if colour == "y":
+                raise ConfigError(
+                    "UnpairedDegradation: the perceptual loss compares RGB images; with"
+                    " colour='y' set model.perceptual_loss=None."
+                )
+            self.perceptual_loss = LOSSES.build(dict(perceptual_loss))
+        self.colour, self.low_pass_size = colour, low_pass_size
+
+    def init_weights(self) -> None:
+        """Load what the losses need, before the first iteration, and say what is minimised."""
+        prepare = getattr(self.perceptual_loss, "prepare", None)
+        if prepare is not None:
+            prepare()
+        # The console shows what is marked so.
+        MMLogger.get_current_instance().info(
+            "objective: %s", self.objective, extra={"console": True}
+        )
+        super().init_weights()
+
+    @property
+    def objective(self) -> str:
+        """What the degradation is trained for, in one line for log and exported file."""
+        content = f"{_weighted(self.loss)} behind a {self.low_pass_size} px mean"
+        if self.low_pass_size == 1:
+            content = _weighted(self.loss)
+        perceptual = "no perceptual term"
+        if self.perceptual_loss is not None:
+            perceptual = _weighted(self.perceptual_loss)
+        return f"{content}, {_weighted(self.gan_loss)}, {perceptual}"
+
+    def forward(self, batch: Batch, mode: Mode | str = "tensor") -> Any:
+        """Process a batch.
+
+        Args:
+            batch: ``hr`` (B, 3, H, W) and, for the losses, ``real_lr`` (B, 3, h, w); ``lr``
+                (B, 3, h, w) for predictions, which are measured against it.
+            mode: ``"loss"``, ``"predict"`` or ``"tensor"`` as for every task; ``"discriminator"``
+                and ``"degradation"`` for the losses of one player, where ``batch["generated"]``
+                holds what was generated.
+
+        Returns:
+            As ``mode`` says.
+        """
+        if mode == "discriminator":
+            return self.discriminator_losses(batch)
+        if mode == "degradation":
+            return self.degradation_losses(batch)
+        return super().forward(batch, mode)  # type: ignore[arg-type]
+
+    def train_step(self, data: Batch, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """Step the discriminator, then the degradation.
+
+        Args:
+            data: A batch.
+            optim_wrapper: The two wrappers by name.
+
+        Returns:
+            The losses of both, before their steps.
+
+        Raises:
+            ConfigError: If there are not these two optimisers.
+        """
+        if not isinstance(optim_wrapper, OptimWrapperDict) or set(optim_wrapper.keys()) != set(
+            _STEPS
+        ):
+            raise ConfigError(
+                "UnpairedDegradation needs two optimisers: optim_wrapper=dict("
+                f"constructor='SeveralOptimisers', {_STEPS[0]}=dict(...), {_STEPS[1]}=dict(...))."
+            )
+        (batch,) = self.data_preprocessor(data, True)
+        ours, theirs = (optim_wrapper[name] for name in _STEPS)
+        with ours.optim_context(self):
+            batch["generated"] = self.generate(batch)
+        with theirs.optim_context(self):
+            # Called as a module, so that hooks see the losses.
+            losses: dict[str, Tensor] = self(batch, mode="discriminator")
+        _step(theirs, losses, self.discriminator.parameters())
+        self.discriminator.requires_grad_(False)
+        try:
+            with ours.optim_context(self):
+                terms: dict[str, Tensor] = self(batch, mode="degradation")
+            _step(ours, terms, self.degradation.parameters())
+        finally:
+            self.discriminator.requires_grad_(True)
+        return {name: value.detach() for name, value in {**terms, **losses}.items()}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the losses of both players, for a look at them; training takes turns."""
+        batch = {**batch, "generated": self.generate(batch)}
+        return {**self.degradation_losses(batch), **self.discriminator_losses(batch)}
+
+    def generate(self, batch: Batch) -> Tensor:
+        """Return generated LR for a batch."""
+        return self.degradation(to_colour(batch["hr"], self.colour), batch["seeds"])
+
+    def discriminator_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Judge real images and generated ones, whose generator is left out.
+
+        Args:
+            batch: With ``real_lr`` and ``generated``.
+
+        Returns:
+            ``loss_discriminator``; and how real both are found, as probabilities for a
+            discriminator that was trained by cross entropy.
+
+        Raises:
+            DataError: If there are no real LR images, or of other sizes than the generated ones.
+        """
+        generated = batch["generated"].detach()
+        if batch.get("real_lr") is None:
+            raise DataError(
+                "learning without pairs needs real LR images: use UnpairedDataset and"
+                " collate_fn=dict(type='collate_unpaired')."
+            )
+        real = to_colour(batch["real_lr"], self.colour)
+        if real.shape[1:] != generated.shape[1:]:
+            raise DataError(
+                f"real LR patches are {tuple(real.shape[2:])} pixels, generated ones"
+                f" {tuple(generated.shape[2:])}: let the patch sizes of both data sets agree."
+            )
+        on_real, on_generated = self.discriminator(real), self.discriminator(generated)
+        return {
+            "loss_discriminator": self.gan_loss.discriminator(on_real, on_generated),
+            "score_real": on_real.detach().float().sigmoid().mean(),
+            "score_generated": on_generated.detach().float().sigmoid().mean(),
+        }
+
+    def degradation_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Compare generated LR with clean LR, and have it judged.
+
+        Args:
+            batch: With ``generated``.
+
+        Returns:
+            ``loss_content``, ``loss_gan`` and, where there is one, ``loss_perceptual``.
+        """
+        generated = batch["generated"]
+        clean = self.clean(batch)
+        side = self.low_pass_size
+        if min(generated.shape[2:]) < side:
+            raise DataError(
+                f"LR patches of {generated.shape[2]} x {generated.shape[3]} pixels are smaller than"
+                f" low_pass_size={side}: raise patch_size."
+            )
+        low = [low_pass(image, side, padded=False) for image in (generated, clean)]
+        content = self.named_losses(self.loss(*low))
+        losses = {
+            "loss_content" if name == "loss" else name: value for name, value in content.items()
+        }
+        losses["loss_gan"] = self.gan_loss.generator(self.discriminator(generated))
+        if self.perceptual_loss is not None:
+            losses["loss_perceptual"] = self.perceptual_loss(generated, clean)
+        return losses
+
+    def clean(self, batch: Batch) -> Tensor:
+        """Return LR that lost nothing but resolution, of the generated LR's size."""
+        hr = to_colour(batch["hr"], self.colour)
+        own = getattr(self.degradation, "clean", None)
+        if own is not None:
+            return own(hr)
+        small = imresize(hr, 1 / self.degradation.scale)
+        if not self.degradation.same_size:
+            return small
+        return imresize(small, size=(hr.shape[2], hr.shape[3]))
+
+    def predict(self, batch: Batch) -> list[dict[str, Any]]:
+        """Generate the LR image of each HR image; it is measured against the real one."""
+        if batch["lr"] is None or not bool(batch["paired"].all()):
+            raise DataError(
+                "a generated LR image is measured against the real one of its scene, and the data"
+                " set has none: validate on pairs, or not at all (val_dataloader=None,"
+                " val_cfg=None, val_evaluator=None)."
+            )
+        generated = self.generate(batch)
+        return [
+            {
+                "key": batch["key"][index],
+                "prediction": on_cpu(generated[index]),
+                "target": on_cpu(batch["lr"][index]),
+                "input": on_cpu(batch["hr"][index]),
+                "scale": self.degradation.scale,
+                "meta": batch["meta"][index],
+            }
+            for index in range(generated.shape[0])
+        ]
+
+    def output(self, batch: Batch) -> Tensor:
+        """Return the generated LR batch."""
+        return self.generate(batch)
+
+    def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
+        """Write the degradation, with the objective among its notes."""
+        return self.degradation.save(path, {**meta, "objective": self.objective})
+
+
+def _step(
+    wrapper: OptimWrapper, losses: Mapping[str, Tensor], parameters: Iterable[nn.Parameter]
+) -> None:
+    total = torch.stack([v for name, v in losses.items() if name.startswith("loss")]).sum()
+    wrapper.zero_grad()
+    wrapper.backward(total)
+    # Without a process group this does nothing; see StepsForItself.
+    all_reduce_params([p.grad for p in parameters if p.grad is not None], op="mean")
+    wrapper.step()
+
+
+def _weighted(loss: Any) -> str:
+    weight = getattr(loss, "weight", None)
+    return type(loss).__name__ + ("" if weight is None else f" x {weight:g}")

@@ -1,0 +1,242 @@
+"""Pictures of degradations: one comparison of many, and previews of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from realdeg.visualization.sheets import busiest_crop, enlarge_crop
+from realdeg.visualization.style import (
+    COLOURS,
+    INK,
+    LABEL_SIZE,
+    MARGIN,
+    MUTED,
+    SMALL_SIZE,
+    axes_at,
+    bare,
+    fitting,
+    new_figure,
+    pixels,
+    save_figure,
+    title_space,
+    write_text,
+    write_title,
+)
+
+# Inches.
+_CELL, _GAP, _PLOT = 1.45, 0.08, 2.4
+
+Curve = tuple[Tensor, Tensor]
+
+
+def degradation_comparison(
+    names: Sequence[str],
+    shown: Sequence[Mapping[str, Any]],
+    kernels: Mapping[str, Tensor],
+    plots: Mapping[str, Mapping[str, Curve]],
+    path: str | os.PathLike[str],
+    *,
+    crop_size: int | None = None,
+    title: str | None = None,
+    caption: str = "PSNR in dB below each crop",
+) -> Path:
+    """Draw crops, effective kernels and curves of several degradations and the real camera.
+
+    Args:
+        names: The degradations, in the order of the columns.
+        shown: Rows of crops, none to leave photographs out: ``key``, ``hr``, ``real`` and
+            ``made``, a mapping from a degradation's name to its image and PSNR.
+        kernels: By name, ``"camera"`` among them: effective kernels (k, k).
+        plots: By heading ``"what|x axis|y axis"``: by name a curve (x, y).
+        path: The picture to write.
+        crop_size: Side of the crops in HR pixels; by default a quarter of the shorter side.
+        title: A heading.
+        caption: Says what the numbers are, protocol included.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: If the file cannot be written.
+        ValueError: If there is nothing to draw.
+    """
+    if not names or not (shown or kernels or plots):
+        raise ValueError("a comparison is drawn of one degradation at least, and of something")
+    columns = ["HR", "camera", *names]
+    left = 0.32
+    above, heading, line = title_space(title), 0.26, _CELL + 0.26
+    width = max(left + len(columns) * (_CELL + _GAP) + MARGIN, 9.0)
+    below = above + heading + line * len(shown) + 0.1
+    kernel_space = _CELL * 0.7 + 0.35 if kernels else 0.0
+    plot_space = _PLOT + 0.35 if plots else 0.0
+    figure = new_figure(width, below + kernel_space + plot_space + 0.25)
+    for column, name in enumerate(columns if shown else ["", *columns[1:]]):
+        middle = left + column * (_CELL + _GAP) + _CELL / 2
+        write_text(figure, middle, above + heading / 2, name, fontsize=fitting(name, _CELL))
+    for number, row in enumerate(shown):
+        _draw_crops(figure, row, columns, left, above + heading + line * number, crop_size)
+    for column, name in enumerate(columns):
+        if name in kernels:
+            place = (left + column * (_CELL + _GAP) + _CELL * 0.15, below)
+            _draw_kernel(axes_at(figure, *place, _CELL * 0.7, _CELL * 0.7), kernels[name])
+    if kernels:
+        place = (left + _CELL / 2, below + _CELL * 0.35)
+        write_text(figure, *place, "effective kernels\n(least squares)", fontsize=SMALL_SIZE)
+    if plots:
+        _draw_plots(figure, plots, ["camera", *names], below + kernel_space, width)
+    height = figure.get_size_inches()[1]
+    write_text(figure, width / 2, height - 0.15, caption, fontsize=SMALL_SIZE, color=MUTED)
+    write_title(figure, title)
+    return save_figure(figure, path)
+
+
+def _draw_crops(
+    figure: Any,
+    row: Mapping[str, Any],
+    columns: Sequence[str],
+    left: float,
+    top: float,
+    crop_size: int | None,
+) -> None:
+    hr = pixels(row["hr"])
+    full = (hr.shape[0], hr.shape[1])
+    size = min(crop_size or min(full) // 4, *full)
+    crop = busiest_crop(hr, size)
+    write_text(figure, left / 2, top + _CELL / 2, row["key"][:24], rotation=90)
+    images = {"HR": (hr, None), "camera": (pixels(row["real"]), None), **row["made"]}
+    for column, name in enumerate(columns):
+        if name not in images:
+            continue
+        image, psnr = images[name]
+        axes = axes_at(figure, left + column * (_CELL + _GAP), top, _CELL, _CELL)
+        bare(axes)
+        axes.imshow(enlarge_crop(pixels(image), crop, size, full, 4 * size))
+        if psnr is not None:
+            axes.set_xlabel(f"{psnr:.2f}", fontsize=SMALL_SIZE, color=INK, labelpad=2)
+
+
+def _draw_kernel(axes: Any, kernel: Tensor) -> None:
+    array = kernel.detach().cpu().double().numpy()
+    bound = float(np.abs(array).max()) or 1.0
+    # Zero is grey, so that negative lobes are seen as such.
+    axes.imshow(array, cmap="gray", vmin=-bound, vmax=bound, interpolation="nearest")
+    bare(axes)
+    caption = f"sum {array.sum():.3f}"
+    axes.set_xlabel(caption, fontsize=SMALL_SIZE, color=INK, labelpad=2)
+
+
+def _draw_plots(
+    figure: Any,
+    plots: Mapping[str, Mapping[str, Curve]],
+    names: Sequence[str],
+    top: float,
+    width: float,
+) -> None:
+    each = (width - 2 * MARGIN) / len(plots)
+    for number, (heading, curves) in enumerate(plots.items()):
+        what, x_name, y_name = heading.split("|")
+        place = (MARGIN + number * each + 0.55, top + 0.2, each - 0.7, _PLOT - 0.25)
+        axes = axes_at(figure, *place)
+        for name in names:
+            if name not in curves:
+                continue
+            x, y = (np.asarray(values.tolist()) for values in curves[name])
+            real = name == "camera"
+            colour = INK if real else COLOURS[(names.index(name) - 1) % len(COLOURS)]
+            # More names than colours: the second round is dashed.
+            dashed = not real and names.index(name) > len(COLOURS)
+            axes.plot(
+                x,
+                y,
+                color=colour,
+                linewidth=2.4 if real else 1.3,
+                linestyle="--" if dashed else "-",
+                label=name,
+                zorder=1 if real else 2,
+            )
+        axes.set_title(what, fontsize=LABEL_SIZE, color=INK, pad=4)
+        axes.set_xlabel(x_name, fontsize=SMALL_SIZE, color=INK, labelpad=2)
+        axes.set_ylabel(y_name, fontsize=SMALL_SIZE, color=INK, labelpad=2)
+        axes.tick_params(labelsize=SMALL_SIZE - 1, colors=INK, width=0.5)
+        axes.grid(True, color="#dddddd", linewidth=0.6)
+        axes.set_axisbelow(True)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        if number == 0:
+            axes.legend(fontsize=SMALL_SIZE - 1, frameon=False, labelcolor=INK)
+
+
+def degradation_preview(
+    hr: Tensor | np.ndarray,
+    samples: Sequence[tuple[Tensor | np.ndarray, Sequence[str]]],
+    path: str | os.PathLike[str],
+    *,
+    words: Sequence[str] = (),
+    title: str | None = None,
+    crop_size: int | None = None,
+) -> Path:
+    """Draw an HR image and below it sampled LR images, each with what was done in words.
+
+    Args:
+        hr: Tensor (C, H, W) in [0, 1] or ``uint8`` array.
+        samples: LR images with lines of text.
+        path: The picture to write.
+        words: Lines beside HR.
+        title: A heading.
+        crop_size: Side, in HR pixels, of the square that is enlarged beside each image; by
+            default half of the shorter side.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    picture = pixels(hr)
+    full = (picture.shape[0], picture.shape[1])
+    size = min(crop_size or max(min(full) // 2, 16), *full)
+    crop = busiest_crop(picture, size)
+    cell, line = 1.9, 0.15
+    rows = [(picture, list(words)), *((pixels(image), list(text)) for image, text in samples)]
+    across = min(cell * full[1] / full[0], 2 * cell)
+    tall = min(cell, across * full[0] / full[1])
+    heights = [max(cell, line * (len(text) + 1)) for _, text in rows]
+    longest = max((len(text) for _, lines in rows for text in lines), default=0)
+    text_width = max(2.6, 0.0605 * longest)
+    start = MARGIN + across + _GAP + cell + 2 * _GAP
+    above = title_space(title)
+    width = start + text_width + MARGIN
+    figure = new_figure(width, above + sum(heights) + _GAP * len(rows))
+    top = above
+    for number, ((image, lines), height) in enumerate(zip(rows, heights, strict=True)):
+        axes = axes_at(figure, MARGIN, top, across, tall)
+        bare(axes)
+        axes.imshow(image, interpolation="nearest", aspect="auto")
+        if number == 0:
+            _frame(axes, crop, size)
+        axes = axes_at(figure, MARGIN + across + _GAP, top, cell, cell)
+        bare(axes)
+        axes.imshow(enlarge_crop(image, crop, size, full, 8 * size))
+        for index, text in enumerate(lines):
+            style = {"fontsize": SMALL_SIZE - 1, "fontfamily": "monospace"}
+            style["fontweight"] = "bold" if index == 0 else "normal"
+            place = top + line * (index + 0.6)
+            write_text(figure, start, place, text, horizontalalignment="left", **style)
+        top += height + _GAP
+    write_title(figure, title)
+    return save_figure(figure, path)
+
+
+def _frame(axes: Any, crop: tuple[int, int], size: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    from realdeg.visualization.style import ACCENT
+
+    corner = (crop[1] - 0.5, crop[0] - 0.5)
+    axes.add_patch(Rectangle(corner, size, size, fill=False, edgecolor=ACCENT, linewidth=1.2))

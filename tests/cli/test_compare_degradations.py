@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from realdeg.cli.main import main
+from realdeg.degradations import AWGN
+from realdeg.utils.image import image_size, to_array, to_tensor, write_image
+
+CONFIG = """
+scale = 2
+same_size = False
+seed = 4
+degradation = dict(type='DML')
+model = dict(type='DegradationLearning')
+test_dataloader = dict(
+    batch_size=1,
+    dataset=dict(type='PairedFolderDataset', hr_dir='{hr}', lr_dir='{lr}'),
+)
+test_cfg = dict(type='EvalLoop')
+test_evaluator = dict(type='Evaluator', metrics=[dict(type='ImageQuality')])
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        hr = np.kron(rng.integers(40, 200, (24, 24, 3)), np.ones((6, 6, 1))).astype(np.uint8)
+        lr = AWGN(scale=2, sigma=2)(to_tensor(hr)[None], [ord(name)])[0]
+        write_image(tmp_path / "hr" / f"{name}.png", hr)
+        write_image(tmp_path / "lr" / f"{name}.png", to_array(lr))
+    file = tmp_path / "mine.py"
+    file.write_text(CONFIG.format(hr=tmp_path / "hr", lr=tmp_path / "lr"))
+    return str(file)
+
+
+def run(config, out, *words):
+    return main(["compare_degradations", config, *words, "--out", str(out)])
+
+
+def test_table_and_picture(config, tmp_path, capsys):
+    words = ("Bicubic", "strong=dict(type='AWGN',sigma=20)", "--shown", "1")
+    assert run(config, tmp_path / "out", *words) == 0
+    printed = capsys.readouterr().out
+    assert "| number | the camera | Bicubic | strong |" in printed
+    read = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    numbers = {name: item["numbers"] for name, item in read["degradations"].items()}
+    noise = "noise[lr-statistics]"
+    assert numbers["Bicubic"][noise] < read["camera"][noise] < numbers["strong"][noise]
+    assert read["seed"] == 4
+    for name in ("comparison.png", "comparison_curves.png"):
+        assert min(image_size(tmp_path / "out" / name)) > 300
+
+
+def test_mistakes(config, tmp_path, capsys):
+    out = tmp_path / "out"
+    for words, found in (
+        (("Bicubic", "Bicubic"), "'Bicubic' is taken"),
+        (("camera=Bicubic",), "'camera' is taken"),
+        (("Bicubi",), "Did you mean 'Bicubic'"),
+        (("DML",), "has learned nothing yet"),
+        (("x=dict(type='AWGN'",), "cannot be read as a dict"),
+        (("Bicubic", "--shown", "0"), "--shown is 1 or more"),
+        (("Bicubic", "--draws", "0"), "one draw"),
+    ):
+        assert run(config, out, *words) == 2, words
+        assert found in capsys.readouterr().err
+    (tmp_path / "lr" / "b.png").unlink()
+    assert run(config, out, "Bicubic") == 2
+    assert "has no LR" in capsys.readouterr().err

@@ -1,0 +1,104 @@
+"""The whole way from folders of photos to pools, on pictures whose kernel and noise are known."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pytest
+import torch
+
+from realdeg.cli import extract_pools
+from realdeg.degradations.kernel_pool import KernelPool
+from realdeg.degradations.noise_pool import NoisePool
+from realdeg.degradations.pool import load_pool
+from realdeg.degradations.primitives import gaussian_kernel
+from realdeg.errors import DataError, OutputError
+from realdeg.utils.image import to_array, write_image
+from tests.degradations.estimation.test_pairs import expose, scene
+
+
+def _run(*words: object) -> int:
+    parser = argparse.ArgumentParser()
+    extract_pools.add_arguments(parser)
+    return extract_pools.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    folder = tmp_path / "photos"
+    kernel = gaussian_kernel(13, 1.3, 0.8, 0.3, (0.5, 0.5))
+    for number in range(2):
+        hr = (scene(number) * 255).round() / 255
+        write_image(folder / f"{number}_HR.png", to_array(hr[0]))
+        write_image(folder / f"{number}_LR2.png", to_array(expose(hr, kernel, 2, 1.0)[0]))
+    return folder, kernel
+
+
+def test_kernels_from_pairs(pairs, tmp_path, capsys):
+    folder, truth = pairs
+    pool_file = tmp_path / "kernels.safetensors"
+    words = ["pairs", folder, folder, pool_file, "--scale", 2, "--name", "two scenes"]
+    words += ["--pattern", "{name}_HR", "--lr-pattern", "{name}_LR{scale}"]
+    assert _run(*words) == 0
+    pool = load_pool(pool_file, "kernels")
+    assert pool.items.shape[1:] == (13, 13) and (pool.scale, pool.same_size) == (2, False)
+    errors = (pool.items.double() - truth).flatten(1).norm(dim=1) / truth.norm()
+    assert errors.mean() < 0.12
+    assert pool.records[0]["photo"] == "0" and pool.meta["source"] == "two scenes"
+    out = capsys.readouterr().out
+    assert "kernels of 13 x 13, x2" in out and "two scenes" in out and "width" in out
+    assert KernelPool(2, False, str(pool_file))(torch.rand(1, 3, 32, 32), [1]).shape[2] == 16
+    with pytest.raises(OutputError, match="--overwrite"):
+        _run(*words)
+    assert _run(*words, "--overwrite", "--limit", 3, "--patch", 24) == 0
+    assert len(load_pool(pool_file)) == 3
+    assert _run("show", pool_file, "--picture", tmp_path / "sheet.png") == 0
+    assert (tmp_path / "sheet.png").stat().st_size > 0
+
+
+def test_kernels_from_photos_alone(pairs, tmp_path, capsys):
+    folder, _ = pairs
+    pool_file = tmp_path / "kernels.safetensors"
+    words = ["photos", folder, pool_file, "--scale", 2, "--iterations", 100, "--limit", 1]
+    assert _run(*words, "--crop", 96, "--device", "cpu") == 0
+    pool = load_pool(pool_file, "kernels")
+    assert pool.items.shape == (1, 13, 13) and pool.meta["method"] == "KernelGAN"
+    assert "1 photos" in capsys.readouterr().out
+
+
+def test_noise(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "lr"
+    for number in range(2):
+        flat = 128 + 3 * rng.standard_normal((96, 96, 3))
+        write_image(folder / "deep" / f"{number}.png", flat.round().astype(np.uint8))
+    pool_file = tmp_path / "noise.safetensors"
+    assert _run("noise", folder, pool_file) == 0
+    pool = load_pool(pool_file, "noise")
+    assert pool.items.shape == (8, 3, 64, 64)
+    assert float(pool.items.float().std()) * 255 == pytest.approx(3, abs=0.1)
+    assert "grey levels" in capsys.readouterr().out
+    noise = NoisePool(1, False, str(pool_file))
+    assert noise.condition(noise.sample_one((3, 8, 8), 1))["noise_level"] == pytest.approx(
+        3 / 255, abs=0.1 / 255
+    )
+    assert _run("show", pool_file, "--picture", tmp_path / "sheet.png") == 0
+
+
+def test_mistakes_are_named(tmp_path):
+    target = tmp_path / "pool.safetensors"
+    with pytest.raises(DataError, match="no folder"):
+        _run("noise", tmp_path / "none", target)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no photos"):
+        _run("noise", tmp_path / "empty", target)
+    write_image(tmp_path / "loud" / "a.png", np.random.default_rng(1).integers(
+        0, 255, (96, 96, 3)).astype(np.uint8))  # fmt: skip
+    with pytest.raises(DataError, match="no flat patch"):
+        _run("noise", tmp_path / "loud", target, "--criteria", "realsr")
+    with pytest.raises(OutputError, match="safetensors"):
+        _run("noise", tmp_path / "loud", tmp_path / "pool.pkl")
+    with pytest.raises(DataError, match="does not exist"):
+        _run("show", target)
+    assert not target.exists()

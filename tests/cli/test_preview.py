@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realdeg.apis.gallery import make_gallery
+from realdeg.cli.main import main
+from realdeg.utils.image import image_size, read_image, write_image
+
+
+@pytest.fixture
+def photo(tmp_path):
+    rng = np.random.default_rng(0)
+    write_image(tmp_path / "photo.png", rng.integers(0, 256, (50, 70, 3), np.uint8))
+    return str(tmp_path / "photo.png")
+
+
+def run(*words):
+    return main(["preview", *map(str, words)])
+
+
+def test_sheet_and_replay(photo, tmp_path, capsys):
+    sheet, traces = tmp_path / "new" / "sheet.png", tmp_path / "traces.jsonl"
+    saved = ("--save-traces", traces, "--save-images", tmp_path / "first")
+    assert run("AWGN", photo, "-n", 3, "--scale", 2, "--size", 40, "--out", sheet, *saved) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("AWGN: sigma 5") == 3 and "LR 20 x 20" in printed
+    assert min(image_size(sheet)) > 400
+    again = ("--trace", traces, "--index", 1, "--save-images", tmp_path / "again")
+    assert run("AWGN", photo, "--scale", 2, "--out", sheet, *again) == 0
+    first, second = (read_image(tmp_path / name) for name in ("first/1.png", "again/0.png"))
+    np.testing.assert_array_equal(first, second)
+    assert len(list((tmp_path / "again").iterdir())) == 1
+
+
+def test_mistakes(photo, tmp_path, capsys):
+    out = ("--out", tmp_path / "s.png")
+    for words, found in (
+        (("AWGN",), "needs a degradation and an image"),
+        (("AWGN", tmp_path / "none.png"), "no image"),
+        (("AWGM", photo), "Did you mean 'AWGN'"),
+        (("AWGN", photo, "-n", 0), "one sample"),
+        (("AWGN", photo, "--size", -1), "--size"),
+        (("AWGN", photo, "--trace", photo), "not text"),
+        (("AWGN", photo, "--also", "a=b"), "--gallery"),
+        (("--gallery", "--also", "nothing"), "NAME=WEIGHTS"),
+    ):
+        assert run(*words, *out) == 2, words
+        assert found in capsys.readouterr().err
+    assert not (tmp_path / "s.png").exists()
+
+
+@pytest.mark.slow
+def test_gallery(tmp_path):
+    page, absent = make_gallery(tmp_path / "docs", scale=2, seed=1)
+    text = page.read_text()
+    pictures = sorted((tmp_path / "docs" / "assets" / "degradations").iterdir())
+    assert "## bicubic" in text and any("dml" in line for line in absent)
+    for picture in pictures:
+        assert f"assets/degradations/{picture.name}" in text
+        assert read_image(picture).shape[0] == 192
+    assert len(pictures) == text.count("![HR and LR")

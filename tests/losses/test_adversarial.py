@@ -1,0 +1,137 @@
+"""Adversarial terms against their formulas, and what LPIPS needs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from realdeg.errors import ConfigError, GeometryError
+from realdeg.losses import build_loss
+from realdeg.losses.perceptual import LPIPSLoss
+from realdeg.utils.lpips import PerceptualUnavailableError
+
+NAMES = ["CrossEntropyGANLoss", "HingeGANLoss", "LSGANLoss"]
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+FORMULAS = {
+    "CrossEntropyGANLoss": (
+        lambda y, x: -np.log(_sigmoid(y)).mean() - np.log(1 - _sigmoid(x)).mean(),
+        lambda x: -np.log(_sigmoid(x)).mean(),
+    ),
+    "LSGANLoss": (
+        lambda y, x: 0.5 * ((y - 1) ** 2).mean() + 0.5 * (x**2).mean(),
+        lambda x: 0.5 * ((x - 1) ** 2).mean(),
+    ),
+    "HingeGANLoss": (
+        lambda y, x: np.maximum(0, 1 - y).mean() + np.maximum(0, 1 + x).mean(),
+        lambda x: -x.mean(),
+    ),
+}
+
+
+def _logits(seed: int, *shape: int) -> torch.Tensor:
+    return torch.tensor(3 * np.random.default_rng(seed).standard_normal(shape))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_formulas(name):
+    real, generated = _logits(0, 2, 1, 5, 4), _logits(1, 3, 1, 2, 6)
+    loss = build_loss({"type": name, "weight": 0.2})
+    of_discriminator, of_generator = FORMULAS[name]
+    assert loss.discriminator(real, generated).item() == pytest.approx(
+        of_discriminator(real.numpy(), generated.numpy())
+    )
+    assert loss.generator(generated).item() == pytest.approx(0.2 * of_generator(generated.numpy()))
+    assert loss(generated).item() == loss.generator(generated).item()
+    assert loss(generated, real).item() == loss.discriminator(real, generated).item()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients(name):
+    loss = build_loss({"type": name})
+    real, generated = _logits(0, 2, 1, 2, 2), _logits(1, 2, 1, 2, 2)
+    both = (real.requires_grad_(), generated.requires_grad_())
+    assert torch.autograd.gradcheck(loss.discriminator, both)
+    assert torch.autograd.gradcheck(loss.generator, (generated,))
+    # Each player pulls its own way.
+    assert torch.autograd.grad(loss.generator(generated), generated)[0].mean() < 0
+
+
+def test_cross_entropy_does_not_saturate():
+    loss = build_loss({"type": "CrossEntropyGANLoss"})
+    lost = torch.full((1, 1), -80.0, requires_grad=True)
+    value = loss.generator(lost)
+    value.backward()
+    assert value.item() == pytest.approx(80) and lost.grad.item() == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "LPIPSLoss"])
+def test_negative_weights_are_refused(name):
+    with pytest.raises(ConfigError, match="weight"):
+        build_loss({"type": name, "weight": -1})
+
+
+def test_half_precision_is_summed_in_float32():
+    logits = torch.full((64, 1, 64, 64), 1.01, dtype=torch.bfloat16)
+    for name in NAMES:
+        assert build_loss({"type": name}).generator(logits).dtype == torch.float32
+
+
+class TestLPIPS:
+    def test_weight_zero_needs_nothing(self, tmp_path):
+        loss = LPIPSLoss(weight=0, weights=str(tmp_path / "absent.pth"))
+        loss.prepare()
+        images = torch.rand(1, 3, 32, 32, requires_grad=True)
+        assert loss(images, images.detach()).item() == 0
+
+    def test_absent_weights_refuse_and_say_how_to_go_on(self, tmp_path):
+        loss = LPIPSLoss(weight=0.01, weights=str(tmp_path / "absent.pth"))
+        with pytest.raises(PerceptualUnavailableError, match="absent.pth.*set its weight to 0"):
+            loss.prepare()
+        with pytest.raises(PerceptualUnavailableError):
+            loss(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
+
+    def test_distance_and_gradient(self, tmp_path):
+        loss = LPIPSLoss(weight=0.5, weights=_alexnet(tmp_path / "alex.pth"))
+        try:
+            loss.prepare()
+        except PerceptualUnavailableError as error:
+            pytest.skip(f"lpips does not load here: {error}")
+        x, y = (
+            torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(s)) for s in (0, 1)
+        )
+        assert loss(x, x).item() == 0
+        x.requires_grad_()
+        value = loss(x, y)
+        value.backward()
+        assert value > 0 and x.grad.abs().sum() > 0
+        double = LPIPSLoss(weight=1.0, weights=loss.weights)
+        assert double(x, y).item() == pytest.approx(2 * value.item(), rel=1e-5)
+        assert not list(loss.parameters()) and not loss.state_dict()
+        with pytest.raises(GeometryError, match="RGB"):
+            loss(x[:, :1], y[:, :1])
+
+
+def _alexnet(path) -> str:
+    """AlexNet's convolutions with random weights, in torchvision's names."""
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    for index, out, into, size in (
+        (0, 64, 3, 11),
+        (3, 192, 64, 5),
+        (6, 384, 192, 3),
+        (8, 256, 384, 3),
+        (10, 256, 256, 3),
+    ):
+        weight = torch.randn(out, into, size, size, generator=generator)
+        state[f"features.{index}.weight"] = weight / math.sqrt(into * size * size / 2)
+        state[f"features.{index}.bias"] = torch.zeros(out)
+    torch.save(state, path)
+    return str(path)
