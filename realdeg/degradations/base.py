@@ -19,6 +19,10 @@ from realdeg.utils.component import component_hash, save_component
 from realdeg.utils.scales import divides
 
 
+# Unclipped noise of sigma 255 stays below; an 8-bit image does not, unless it is all but black.
+_FARTHEST = 16.0
+
+
 class Degradation(CapturesArguments, nn.Module):
     """Turns HR images into LR images.
 
@@ -53,13 +57,14 @@ class Degradation(CapturesArguments, nn.Module):
         super().__init__()
         kind = int | float if self.any_scale else int
         if isinstance(scale, bool) or not isinstance(scale, kind) or not 1 <= scale <= 16:
-            what = "a number" if self.any_scale else "an integer"
+            what = "an integer or real number" if self.any_scale else "an integer"
             raise GeometryError(
                 f"{type(self).__name__}: scale is {what} from 1 to 16, got {scale!r}."
             )
         self.scale: int = cast(Any, scale)  # an integer for all classes but those of any_scale
         self.same_size = bool(same_size)
         self._pretrained_hash: str | None = None
+        self._range_seen = False
 
     @property
     def stride(self) -> int:
@@ -205,7 +210,7 @@ class Degradation(CapturesArguments, nn.Module):
             hr: HR batch, shape (B, C, H, W) with C = 1 or 3.
 
         Raises:
-            DataError: If it is no batch of grey or RGB images.
+            DataError: If it is no batch of grey or RGB images in [0, 1].
             GeometryError: If the size does not divide by the scale.
         """
         name = type(self).__name__
@@ -214,12 +219,34 @@ class Degradation(CapturesArguments, nn.Module):
                 f"{name} takes (B, C, H, W) with C = 1 or 3, got shape {tuple(hr.shape)}."
             )
         height, width = hr.shape[2:]
+        if not hr.is_floating_point():
+            raise DataError(
+                f"{name} takes floating-point images in [0, 1], got {hr.dtype}: divide by 255 (or"
+                " 65535) first."
+            )
         if height == 0 or width == 0:
             raise DataError(f"{name} got an image without pixels: {height} x {width}.")
+        self._check_range(hr)
         if not divides(height, self.stride) or not divides(width, self.stride):
             raise GeometryError(
                 f"{name} with scale {self.scale} cannot take an HR image of {height} x {width}: it"
                 f" does not divide by {self.scale}. Crop it first."
+            )
+
+    def _check_range(self, hr: Tensor) -> None:
+        """Refuse 8- or 16-bit numbers that were never divided; overshoot and noise may pass."""
+        if not hr.numel() or torch.compiler.is_compiling():
+            return
+        if hr.device.type != "cpu":
+            # Looking at numbers makes the CPU wait for the device: once is enough.
+            if self._range_seen:
+                return
+            self._range_seen = True
+        low, high = (float(value) for value in hr.detach().aminmax())
+        if not -_FARTHEST <= low <= high <= _FARTHEST:
+            raise DataError(
+                f"{type(self).__name__} takes images in [0, 1], found values from {low:g} to"
+                f" {high:g}: divide by 255 (or 65535) first, and look for NaN where one is shown."
             )
 
     def check_traces(self, hr: Tensor, traces: Sequence[Trace]) -> None:

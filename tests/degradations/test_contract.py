@@ -144,3 +144,19 @@ def test_replay_in_another_process_is_equal_to_the_bit(tmp_path):
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path), str(threads)], check=True)
     assert torch.equal(lr, torch.load(tmp_path / "lr.pt", weights_only=True))
+
+
+@pytest.mark.parametrize("name", ["Bicubic", "BSRGAN", "SRMD", "KernelPool", "CameraISP"])
+def test_numbers_of_another_range_are_named(name):
+    degradation = build_degradation(name, scale=4)
+    image = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(DataError, match="floating-point images in .0, 1., got torch.uint8"):
+        degradation((image * 255).byte(), [1])
+    with pytest.raises(DataError, match="found values from 0.*: divide by 255"):
+        degradation(image * 255, [1])
+    broken = image.clone()
+    broken[0, 0, 3, 3] = float("nan")
+    with pytest.raises(DataError, match="NaN"):
+        degradation(broken, [1])
+    # Interpolation overshoots: that is no mistake.
+    assert degradation(image * 1.2 - 0.1, [1]).isfinite().all()
