@@ -2,18 +2,80 @@
 
 from __future__ import annotations
 
+from realdeg.backbones.adrsr import ADRSR
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.build import build_backbone
+from realdeg.backbones.carn import CARN
+from realdeg.backbones.carnm import CARNM
+from realdeg.backbones.cnf import CNF
+from realdeg.backbones.create import create_backbone
+from realdeg.backbones.dbpn import DBPN
+from realdeg.backbones.depthwise_sr import DepthwiseSR
+from realdeg.backbones.dnsr import DNSR
+from realdeg.backbones.drcn import DRCN
+from realdeg.backbones.drrn import DRRN
+from realdeg.backbones.dsrn import DSRN
+from realdeg.backbones.espcn import ESPCN
+from realdeg.backbones.fsrcnn import FSRCNN
+from realdeg.backbones.idn import IDN
+from realdeg.backbones.ircnn import IRCNN
+from realdeg.backbones.ircnn_hqs import IRCNNHQS
+from realdeg.backbones.kpn import KPN
+from realdeg.backbones.lapsrn import LapSRN
+from realdeg.backbones.lpkpn import LPKPN
+from realdeg.backbones.memnet import MemNet
+from realdeg.backbones.meta_sr import MetaSR
+from realdeg.backbones.mslapsrn import MSLapSRN
+from realdeg.backbones.msrn import MSRN
+from realdeg.backbones.pcarn import PCARN
+from realdeg.backbones.pixel_recursive import PixelRecursiveSR
+from realdeg.backbones.progressive_carn import ProgressiveCARN
+from realdeg.backbones.prosr import ProSR
 from realdeg.backbones.rcan import RCAN
+from realdeg.backbones.rednet import REDNet
+from realdeg.backbones.srcnn import SRCNN
+from realdeg.backbones.srdensenet import SRDenseNet
+from realdeg.backbones.srfbn import SRFBN
 from realdeg.backbones.vdsr import VDSR
 from realdeg.backbones.weights import load_weights, read_weights
 
 __all__ = [
-    "RCAN",
-    "VDSR",
+    "ADRSR",
     "Backbone",
+    "CARN",
+    "CARNM",
+    "CNF",
+    "DBPN",
+    "DNSR",
+    "DRCN",
+    "DRRN",
+    "DSRN",
+    "DepthwiseSR",
+    "ESPCN",
+    "FSRCNN",
+    "IDN",
+    "IRCNN",
+    "IRCNNHQS",
+    "KPN",
+    "LPKPN",
+    "LapSRN",
+    "MSLapSRN",
+    "MSRN",
+    "MemNet",
+    "MetaSR",
     "Outputs",
+    "PCARN",
+    "PixelRecursiveSR",
+    "ProSR",
+    "ProgressiveCARN",
+    "RCAN",
+    "REDNet",
+    "SRCNN",
+    "SRDenseNet",
+    "SRFBN",
+    "VDSR",
     "build_backbone",
+    "create_backbone",
     "load_weights",
     "read_weights",
 ]

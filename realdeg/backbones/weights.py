@@ -15,7 +15,7 @@ from torch import Tensor
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
 from realdeg.errors import CheckpointError
-from realdeg.utils.component import FORMAT, load_state, read_component, state_faults
+from realdeg.utils.component import FORMAT, load_state, read_component, state_faults, summary
 
 # What training code wraps a state dict in, the averaged weights first: they are what was published.
 WRAPPERS: tuple[str, ...] = ("params_ema", "params", "state_dict", "model")
@@ -60,8 +60,7 @@ def load_weights(
         fitting = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
         if not fitting:
             raise CheckpointError(
-                f"nothing of the weights in {path} fits {type(backbone).__name__}:"
-                f" {'; '.join(faults[:5])} and so on."
+                f"nothing of the weights in {path} fits {type(backbone).__name__}: {summary(faults)}."
             )
         state = {**own, **fitting}
     load_state(backbone, state, str(path))

@@ -93,7 +93,13 @@ def _with_geometry(cfg: Config, value: Any, registry: Any, place: str) -> Any:
     """Give a component its scale and grid; its own parts get them from itself."""
     if not isinstance(value, Mapping) or "type" not in value:
         return value
-    takes = arguments_of(look_up(registry, value["type"], place))
+    found = look_up(registry, value["type"], place)
+    if not float(cfg.scale).is_integer() and not getattr(found, "any_scale", False):
+        raise GeometryError(
+            f"'scale' is {cfg.scale}, but '{place}' is a {value['type']}, which comes in whole"
+            " scales only."
+        )
+    takes = arguments_of(found)
     _give_geometry(cfg, value, takes, place)
     _check_required(value, takes, place)
     return value

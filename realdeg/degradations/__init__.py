@@ -27,6 +27,7 @@ from realdeg.degradations.real_esrgan import RealESRGAN
 from realdeg.degradations.repeat import Repeat
 from realdeg.degradations.sample_camera import SampleCamera
 from realdeg.degradations.srmd import SRMD
+from realdeg.degradations.steps import register_step
 from realdeg.degradations.tone_map import ToneMap
 from realdeg.degradations.trace import Trace
 
@@ -61,4 +62,5 @@ __all__ = [
     "ToneMap",
     "Trace",
     "build_degradation",
+    "register_step",
 ]

@@ -95,7 +95,8 @@ class LowResolution:
             )
         if self.differentiable:
             return self.degradation(hr, seeds)
-        with torch.no_grad():
+        # Data do not depend on the precision that the network is trained in.
+        with torch.no_grad(), torch.autocast(hr.device.type, enabled=False):
             lr = self.degradation(hr, seeds)
             if self.quantise:
                 lr = lr.mul(255).clamp_(0, 255).add_(0.5).floor_().div_(255)

@@ -114,7 +114,9 @@ class SuperResolution(ImageTask):
         """Compare the network's outputs with HR."""
         hr = to_colour(batch["hr"], self.backbone.colour)
         lr = self.low_resolution(batch)
-        outputs = run(self.backbone, network_input(self.backbone, lr))
+        # An autoregressive network is shown the image that it learns to write.
+        cond = hr * self.backbone.value_range if self.backbone.teacher_forced else None
+        outputs = run(self.backbone, network_input(self.backbone, lr), cond=cond)
         if outputs.sr.shape != hr.shape:
             raise GeometryError(
                 f"the backbone made {tuple(outputs.sr.shape)} of LR {tuple(lr.shape)}, but HR is"

@@ -176,10 +176,9 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> No
     """
     faults = state_faults(module.state_dict(), state)
     if faults:
-        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise CheckpointError(
             f"the weights in {where} are of another architecture than"
-            f" {module.__class__.__name__}: {'; '.join(faults[:5])}{more}. Nothing was loaded."
+            f" {module.__class__.__name__}: {summary(faults)}. Nothing was loaded."
         )
     module.load_state_dict(dict(state))
 
@@ -202,6 +201,20 @@ def state_faults(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> l
         if name in found and wanted[name].shape != found[name].shape
     ]
     return faults
+
+
+def summary(faults: list[str]) -> str:
+    """Phrase a list of :func:`state_faults` for a message: a few of each kind, and how many.
+
+    Args:
+        faults: The list.
+    """
+    kinds = ("missing", "left over")
+    groups = [[line for line in faults if line.startswith(kind)] for kind in kinds]
+    groups.append([line for line in faults if not line.startswith(kinds)])
+    shown = [line for group in groups for line in group[:3]]
+    more = len(faults) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
 
 
 def plain(value: Any) -> Any:

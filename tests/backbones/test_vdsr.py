@@ -88,3 +88,38 @@ def test_weights_with_and_without_biases_are_not_mixed(tmp_path):
 def test_refusals(settings):
     with pytest.raises(ConfigError):
         VDSR(**settings)
+
+
+def edsr_names(state):
+    """Name a state dict of a VDSR the way EDSR-PyTorch does, written out by hand."""
+    renamed = {k: v for k, v in state.items() if "_mean." in k}
+    for kind in ("weight", "bias"):
+        renamed[f"body.0.0.{kind}"] = state[f"input.{kind}"]
+        renamed[f"body.1.0.{kind}"] = state[f"residual_layer.0.conv.{kind}"]
+        renamed[f"body.2.0.{kind}"] = state[f"residual_layer.1.conv.{kind}"]
+        renamed[f"body.3.0.{kind}"] = state[f"output.{kind}"]
+    return renamed
+
+
+def test_edsr_variant(tmp_path):
+    """It works on [0, 255] without the mean; the residual is added before the mean is."""
+    source = VDSR(depth=4, width=4, colour="rgb", mean_shift=True)
+    assert source.value_range == 255
+    torch.save(edsr_names(source.state_dict()), tmp_path / "vdsr.pt")
+    target = VDSR(depth=4, width=4, colour="rgb", mean_shift=True)
+    load_weights(target, tmp_path / "vdsr.pt")
+    image = 255 * torch.rand(1, 3, 6, 5)
+    mean = 255 * torch.tensor([0.4488, 0.4371, 0.4040]).reshape(3, 1, 1)
+    plain = VDSR(depth=4, width=4, colour="rgb")
+    plain.load_state_dict({k: v for k, v in source.state_dict().items() if "_mean" not in k})
+    with torch.no_grad():
+        torch.testing.assert_close(target(image), source(image))
+        torch.testing.assert_close(target(image), plain(image - mean) + mean)
+    with pytest.raises(CheckpointError, match=r"VDSR\(mean_shift=True\)"):
+        load_weights(VDSR(depth=4, width=4, colour="rgb"), tmp_path / "vdsr.pt")
+
+
+def test_one_network_serves_every_scale():
+    network = VDSR.example()
+    image = torch.rand(1, 1, 9, 8)
+    assert torch.equal(network(image, scale=3), network(image))

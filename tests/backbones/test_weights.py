@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from realdeg.backbones import RCAN, VDSR, build_backbone, load_weights
+from realdeg.backbones import RCAN, VDSR, build_backbone, load_weights, read_weights
 from realdeg.errors import CheckpointError
 from realdeg.utils.component import save_component
 
@@ -153,16 +153,45 @@ class Unpickled:
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_pickled_networks_are_refused(tmp_path, legacy):
+def test_pickled_networks_give_their_tensors_and_run_nothing(tmp_path, legacy):
     path = tmp_path / "model_epoch_50.pth"
     settings = {"_use_new_zipfile_serialization": not legacy}
-    torch.save({"epoch": 50, "model": VDSR(depth=2, width=2)}, path, **settings)
-    with pytest.raises(CheckpointError, match=r"whole network.*state_dict"):
-        load_weights(VDSR(depth=2, width=2), path)
+    source = VDSR(depth=2, width=2)
+    target = VDSR(depth=2, width=2)
+    torch.save({"epoch": 50, "model": source}, path, **settings)
+    load_weights(target, path)
+    assert same(source, target)
     torch.save({"model": Unpickled()}, path, **settings)
-    with pytest.raises(CheckpointError, match="refused"):
-        load_weights(VDSR(depth=2, width=2), path)
+    with pytest.raises(CheckpointError, match="no state dict"):
+        load_weights(target, path)
     assert not Unpickled.ran
+
+
+def test_one_network_beside_other_things(tmp_path):
+    source, target = VDSR(depth=2, width=2), VDSR(depth=2, width=2)
+    torch.save({"generator": source.state_dict(), "epoch": 3}, tmp_path / "w.pth")
+    load_weights(target, tmp_path / "w.pth")
+    assert same(source, target)
+
+
+def test_several_networks_in_one_file(tmp_path):
+    source = VDSR(depth=2, width=2)
+    torch.save({"0": source.state_dict(), "1": source.state_dict()}, tmp_path / "w.pth")
+    state = read_weights(tmp_path / "w.pth")
+    assert len(state) == 2 * len(source.state_dict())
+    assert torch.equal(state["1.input.weight"], source.input.weight)
+
+
+def test_partial_loading_says_what_was_left(tmp_path):
+    source, target = small(scale=2), small(scale=4)
+    torch.save(source.state_dict() | {"stranger": torch.zeros(2)}, tmp_path / "x2.pt")
+    left = load_weights(target, tmp_path / "x2.pt", partial=True)
+    assert torch.equal(target.head[0].weight, source.head[0].weight)
+    assert [line for line in left if "stranger" in line] == ["left over stranger (2,)"]
+    assert any(line.startswith("missing tail.0.2") for line in left)
+    torch.save({"stranger": torch.zeros(2)}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match="nothing of the weights"):
+        load_weights(target, tmp_path / "other.pt", partial=True)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

@@ -242,7 +242,7 @@ def test_another_architecture(refused):
     ):
         assert wanted in refused(*words, *SAMPLE, options=options)
     message = refused("test", DML, "dml/degradation.safetensors", *SAMPLE, options=options)
-    assert wanted.removeprefix("degradation.") in message and "and 14 more" in message
+    assert wanted.removeprefix("degradation.") in message and " more" in message
     message = refused("test", VDSR, "dml/degradation.safetensors", *SAMPLE, options=TINY_VDSR)
     assert "holds a degradation" in message
 

@@ -135,3 +135,14 @@ def test_set5_bicubic_has_the_published_psnr(real_data, scale, published):
         error = (up - y)[..., scale:-scale, scale:-scale].square().mean()
         values.append(float(10 * torch.log10(255**2 / error)))
     assert abs(np.mean(values) - published) < 0.01
+
+
+def test_a_trace_leaves_the_caches_alone():
+    class Halved(torch.nn.Module):
+        def forward(self, x):
+            return imresize(x, 0.5)
+
+    x = torch.rand(1, 1, 22, 26)
+    program = torch.export.export(Halved(), (x,))
+    wanted = imresize(x, 0.5)
+    torch.testing.assert_close(program.module()(x), wanted)

@@ -47,6 +47,14 @@ def test_the_three_places_make_the_same_lr(paired, colour, degradation):
     assert ahead.collate_with(collate_batch) is collate_batch
 
 
+@pytest.mark.parametrize("degradation", [NOISY, {"type": "SRMD"}, {"type": "KernelPool"}])
+def test_mixed_precision_does_not_change_the_data(degradation):
+    batch = collate_batch(list(samples((False, False))))
+    wanted = task("device", degradation, "rgb").low_resolution(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(task("device", degradation, "rgb").low_resolution(batch), wanted)
+
+
 def test_what_does_not_go_together_is_refused():
     with pytest.raises(ConfigError, match="degrade_in is one of device, workers, prefetch"):
         task("worker")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -70,7 +71,9 @@ def imresize(
     # MATLAB starts with the smaller factor; rows win a tie.
     axes = (-2, -1) if scales[0] <= scales[1] else (-1, -2)
     for axis in axes:
-        x = _resize_axis(x, axis, sizes[axis], scales[axis], border)
+        # Autocast would multiply, and so keep the image, in half precision.
+        with torch.autocast(x.device.type, enabled=False):
+            x = _resize_axis(x, axis, sizes[axis], scales[axis], border)
         if uint8_passes:
             x = x.mul(255).clamp(0, 255).add(0.5 + _TIE).floor().div(255)
     return x.to(dtype)
@@ -80,9 +83,10 @@ def _resize_axis(x: Tensor, axis: int, out_size: int, scale: float, border: str)
     in_size = int(x.shape[axis])
     if in_size == out_size and scale == 1.0:
         return x
-    weights, indices = _taps(in_size, out_size, scale, border)
+    weights, indices = _uncached(_taps)(in_size, out_size, scale, border)
     if in_size * out_size <= _DENSE_LIMIT:
-        matrix = _dense(in_size, out_size, scale, border).to(device=x.device, dtype=x.dtype)
+        matrix = _uncached(_dense)(in_size, out_size, scale, border)
+        matrix = matrix.to(device=x.device, dtype=x.dtype)
         return torch.matmul(matrix, x) if axis == -2 else torch.matmul(x, matrix.T)
     weights = weights.to(device=x.device, dtype=x.dtype)
     indices = indices.to(x.device)
@@ -96,9 +100,14 @@ def _resize_axis(x: Tensor, axis: int, out_size: int, scale: float, border: str)
     return result
 
 
+def _uncached(function: Any) -> Any:
+    """Keep traces (``torch.export``) out of the caches: their tensors hold no numbers."""
+    return function.__wrapped__ if torch.compiler.is_compiling() else function
+
+
 @lru_cache(maxsize=64)
 def _dense(in_size: int, out_size: int, scale: float, border: str) -> Tensor:
-    weights, indices = _taps(in_size, out_size, scale, border)
+    weights, indices = _uncached(_taps)(in_size, out_size, scale, border)
     # Taps beyond the border may fall on the same pixel, so they are added up.
     return torch.zeros(out_size, in_size, dtype=torch.float64).scatter_add_(1, indices, weights)
 

@@ -1,0 +1,170 @@
+"""CARN: residual blocks in cascades, one network for three scales."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts import post_upsampling_halo
+from realdeg.backbones.parts_cascade import (
+    Cascade,
+    Residual,
+    ScaleHeads,
+    cascade,
+    fusion,
+    shifter,
+)
+from realdeg.backbones.parts_keys import store_as
+from realdeg.errors import CheckpointError, ConfigError, GeometryError
+from realdeg.registry import BACKBONES
+
+# One convolution at the entry, and two in each of the 3 x 3 residual blocks.
+RADIUS = 1 + 2 * 9
+
+
+@BACKBONES.register_module()
+class CARN(Backbone):
+    """Cascading residual network.
+
+    Three cascading blocks of three residual blocks, each level fused by 1x1 convolutions. The
+    paper trains one network with an upsampler for each of the scales 2, 3 and 4 (1,591,939
+    parameters, 1,591,963 with the mean-shift tensors); a call's ``scale`` chooses among them, and
+    ``self.scale`` holds where the call names none. With ``multi_scale=False`` it has 964,163,
+    1,148,803 or 1,111,875 (x2, x3, x4).
+
+    Args:
+        scale: How much resolution is lost; in the network of several scales, in calls that do not
+            say it.
+        same_size: Not available.
+        features: Channels.
+        groups: Groups of the 3x3 convolutions in blocks and upsamplers.
+        mobile: The economical form: the residual block ends in a 1x1 convolution, and the three
+            of a cascading block are one.
+        multi_scale: One network with upsamplers for 2, 3 and 4.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If ``features`` is no multiple of ``groups``.
+
+    Source:
+        Ahn, Kang, Sohn, Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual
+        Network, ECCV 2018. Keys follow nmhkahn/CARN-pytorch.
+    """
+
+    colour: Colour = "rgb"
+    scales: tuple[int, ...] | None = (2, 3, 4)
+    upsample = "post"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        features: int = 64,
+        groups: int = 1,
+        mobile: bool = False,
+        multi_scale: bool = True,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if min(features, groups) < 1 or features % groups:
+            raise ConfigError(
+                f"{type(self).__name__} needs features >= 1 that are a multiple of groups, got"
+                f" features={features} and groups={groups}."
+            )
+        self.features, self.groups, self.mobile = features, groups, mobile
+        self.multi_scale = multi_scale
+        served = (2, 3, 4) if multi_scale else (scale,)
+        self.halo = max(post_upsampling_halo(RADIUS, factor) for factor in served)
+
+        # Weights start uniform in +-1 / sqrt(fan-in), as in the authors' code: torch's own start.
+        self.sub_mean, self.add_mean = shifter(-1), shifter(+1)
+        self.entry = nn.Conv2d(3, features, 3, padding=1)
+        self.b1, self.b2, self.b3 = (
+            Cascade(self._residual, self._fusion, shared=mobile) for _ in range(3)
+        )
+        self.c1, self.c2, self.c3 = (self._fusion(inputs) for inputs in (2, 3, 4))
+        heads = {f"up{factor}": factor for factor in served} if multi_scale else {"up": scale}
+        self.heads = ScaleHeads(heads, features, groups)
+        store_as(self, "heads", "upsample")
+        self.exit = nn.Conv2d(features, 3, 3, padding=1)
+
+    @classmethod
+    def example(cls) -> CARN:
+        """Return a x2 network, 8 wide."""
+        return cls(scale=2, features=8, multi_scale=False)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, 3, h, w) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        features = self.trunk(self.entry(self.sub_mean(lr)))
+        head = f"up{int(self.scale if scale is None else scale)}" if self.multi_scale else "up"
+        return self.add_mean(self.exit(self.heads(features, head)))
+
+    def trunk(self, entry: Tensor) -> Tensor:
+        """Run the cascades on the entry's features (B, C, h, w)."""
+        return cascade(entry, (self.b1, self.b2, self.b3), (self.c1, self.c2, self.c3))
+
+    def check_input(
+        self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None
+    ) -> None:
+        """Refuse what ``forward`` cannot take; a network of several scales takes each of them."""
+        if self.multi_scale and scale is not None:
+            if scale not in (2, 3, 4):
+                raise GeometryError(
+                    f"this {type(self).__name__} was built for scales 2, 3 and 4 and is called"
+                    f" with scale {scale}."
+                )
+            scale = None
+        super().check_input(lr, scale, cond)
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Translate names, take one scale's upsampler out of three, refuse related networks.
+
+        Other collections keep the mean shift without ``shifter``. Where this instance has one
+        scale and the file the upsamplers of several, the one that fits is taken.
+
+        Raises:
+            CheckpointError: If the weights are those of PCARN, of the other form (economical or
+                not), or of one scale where several are wanted.
+        """
+        state = {
+            name.replace("_mean.", "_mean.shifter.") if name.count(".") == 1 else name: value
+            for name, value in state.items()
+        }
+        self._check_family(state, where)
+        if not self.multi_scale:
+            chosen = f"upsample.up{self.scale}."
+            if any(name.startswith(chosen) for name in state):
+                others = tuple(f"upsample.up{factor}." for factor in (2, 3, 4))
+                return {
+                    name.replace(chosen, "upsample.up."): value
+                    for name, value in state.items()
+                    if name.startswith(chosen) or not name.startswith(others)
+                }
+        elif "upsample.up.body.0.weight" in state:
+            raise CheckpointError(
+                f"the weights in {where} are of one scale: build {type(self).__name__} with"
+                " multi_scale=False and that scale."
+            )
+        return state
+
+    def _check_family(self, state: Mapping[str, Tensor], where: str) -> None:
+        if "b1.b1.conv1.weight" in state:
+            raise CheckpointError(f"the weights in {where} are of a PCARN: build that.")
+        mobile = "b1.b1.body.4.weight" in state
+        if mobile != self.mobile and "b1.b1.body.0.weight" in state:
+            raise CheckpointError(
+                f"the weights in {where} are of {'CARN-M' if mobile else 'CARN'}:"
+                f" build {'CARNM' if mobile else 'CARN'}."
+            )
+
+    def _residual(self) -> nn.Module:
+        return Residual(self.features, self.groups, self.mobile)
+
+    def _fusion(self, inputs: int) -> nn.Module:
+        return fusion(self.features, inputs)

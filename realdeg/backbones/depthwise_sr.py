@@ -1,0 +1,98 @@
+"""A super-resolution network of depth-wise separable convolutions: a concept, not a paper's."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.errors import ConfigError
+from realdeg.registry import BACKBONES
+
+
+class SeparableBlock(nn.Module):
+    """A residual block whose two 3x3 convolutions are each one per channel and then a 1x1.
+
+    Args:
+        features: Channels.
+
+    Shape:
+        (B, C, H, W) -> (B, C, H, W)
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.dw1 = nn.Conv2d(features, features, 3, padding=1, groups=features)
+        self.pw1 = nn.Conv2d(features, features, 1)
+        self.dw2 = nn.Conv2d(features, features, 3, padding=1, groups=features)
+        self.pw2 = nn.Conv2d(features, features, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        inner = torch.relu_(self.pw1(self.dw1(features)))
+        return features + self.pw2(self.dw2(inner))
+
+
+@BACKBONES.register_module()
+class DepthwiseSR(Backbone):
+    """EDSR's small form with depth-wise separable convolutions in its blocks.
+
+    A concept, without parity to any paper: the entry of Nie et al. in the PIRM 2018 smartphone
+    challenge is known to have used such convolutions, its layers are not published. Do not compare
+    its numbers with theirs. 341,763 parameters at x2, 526,403 at x3, 489,475 at x4 (mean shift
+    apart, 24 numbers).
+
+    Args:
+        scale: 2, 3 or 4.
+        same_size: Not available.
+        features: Channels.
+        num_blocks: Separable blocks.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If the sizes make no network.
+
+    Source:
+        Idea: Ignatov, Timofte et al., PIRM Challenge on Perceptual Image Enhancement on
+        Smartphones, ECCVW 2018. Shape: Lim et al., Enhanced Deep Residual Networks for Single
+        Image Super-Resolution, CVPRW 2017. Names are our own; there are no public weights.
+    """
+
+    colour: Colour = "rgb"
+    value_range: float = 255.0
+    scales: tuple[int, ...] | None = (2, 3, 4)
+    upsample = "post"
+
+    def __init__(
+        self, scale: int = 4, same_size: bool = False, features: int = 64, num_blocks: int = 16
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if min(features, num_blocks) < 1:
+            raise ConfigError(
+                "DepthwiseSR needs features and num_blocks of 1 or more, got"
+                f" {features} and {num_blocks}."
+            )
+        self.halo = post_upsampling_halo(1 + 2 * num_blocks + 1, scale)
+        self.sub_mean, self.add_mean = MeanShift(255.0, -1), MeanShift(255.0, +1)
+        self.head = nn.Sequential(nn.Conv2d(3, features, 3, padding=1))
+        self.body = nn.Sequential(
+            *(SeparableBlock(features) for _ in range(num_blocks)),
+            nn.Conv2d(features, features, 3, padding=1),
+        )
+        self.tail = nn.Sequential(Upsampler(scale, features), nn.Conv2d(features, 3, 3, padding=1))
+
+    @classmethod
+    def example(cls) -> DepthwiseSR:
+        """Return a x2 network of 2 blocks, 6 wide."""
+        return cls(scale=2, features=6, num_blocks=2)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, 3, h, w) in [0, 255]."""
+        self.check_input(lr, scale, cond)
+        features = self.head(self.sub_mean(lr))
+        return self.add_mean(self.tail(features + self.body(features)))

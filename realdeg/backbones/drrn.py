@@ -1,0 +1,168 @@
+"""DRRN: residual units that share their two convolutions, fifty-two layers in 297K weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts import pre_upsampling_halo
+from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.errors import CheckpointError
+from realdeg.registry import BACKBONES
+
+
+class RecursiveLayers:
+    """The layers of a recursive block: a convolution, then units that share two more.
+
+    A mix-in, because the first block's layers are the network's own: the public weights name them
+    without a block.
+    """
+
+    input: nn.Conv2d
+    conv1: nn.Conv2d
+    conv2: nn.Conv2d
+    input_bn: nn.Module
+    bn1: nn.ModuleList
+    bn2: nn.ModuleList
+
+    def make_layers(self, units: int, incoming: int, width: int, use_bn: bool, bias: bool) -> None:
+        """Set the layers as attributes.
+
+        Args:
+            units: Units.
+            incoming: Channels of the input.
+            width: Channels inside.
+            use_bn: Whether every convolution is preceded by batch normalisation.
+            bias: Whether convolutions have biases.
+        """
+
+        def norms(count: int, channels: int) -> nn.ModuleList:
+            kind = nn.BatchNorm2d if use_bn else nn.Identity
+            return nn.ModuleList(kind(channels) for _ in range(count))
+
+        self.input = nn.Conv2d(incoming, width, 3, padding=1, bias=bias)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=bias)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=bias)
+        self.input_bn = nn.BatchNorm2d(incoming) if use_bn else nn.Identity()
+        self.bn1, self.bn2 = norms(units, width), norms(units, width)
+
+    def run_layers(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W); every unit adds to the first convolution's output."""
+        head = self.input(torch.relu(self.input_bn(features)))
+        features = head
+        for first, second in zip(self.bn1, self.bn2, strict=True):
+            inner = self.conv1(torch.relu(first(features)))
+            features = self.conv2(torch.relu(second(inner))) + head
+        return features
+
+
+class RecursiveBlock(RecursiveLayers, nn.Module):
+    """A recursive block of its own, the second and later ones of a network.
+
+    Args:
+        units: Units.
+        width: Channels.
+        use_bn: Whether every convolution is preceded by batch normalisation.
+        bias: Whether convolutions have biases.
+
+    Source:
+        DRRN, equations 4 to 6.
+    """
+
+    def __init__(self, units: int, width: int, use_bn: bool, bias: bool) -> None:
+        super().__init__()
+        self.make_layers(units, width, width, use_bn, bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        return self.run_layers(features)
+
+
+@BACKBONES.register_module()
+class DRRN(RecursiveLayers, Backbone):
+    """Deep recursive residual network, B1U25: one block of 25 units, 52 layers.
+
+    Works on the interpolated image and adds what it lacks. All convolutions come after batch
+    normalisation and ReLU; a unit's two convolutions are shared by all units, its normalisations
+    are its own. 297,216 parameters without biases and normalisation (the paper's way of
+    counting), 297,601 with biases, and 13,058 more with normalisation (4,866 with 9 units).
+
+    The paper's network has normalisation; the popular public weights were trained without it and
+    without biases: ``DRRN(use_bn=False, bias=False)``.
+
+    Args:
+        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        same_size: The LR image lies on the HR grid.
+        blocks: Recursive blocks (the paper's B).
+        units: Units in each block (the paper's U).
+        width: Channels.
+        use_bn: Whether every convolution is preceded by batch normalisation.
+        bias: Whether convolutions have biases.
+        colour: ``"y"`` as in the paper, or ``"rgb"``.
+
+    Shape:
+        (B, 1 or 3, H, W) -> the same.
+
+    Raises:
+        ConfigError: If a count or the colour makes no network.
+
+    Source:
+        Tai, Yang, Liu, Image Super-Resolution via Deep Recursive Residual Network, CVPR 2017
+        (tyshiwo/DRRN_CVPR17). Keys follow the public weights of jt827859032/DRRN-pytorch.
+    """
+
+    colour: Colour = "y"
+    upsample = "pre"
+    same_size_form = "native"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        blocks: int = 1,
+        units: int = 25,
+        width: int = 128,
+        use_bn: bool = True,
+        bias: bool = True,
+        colour: Colour = "y",
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        check_settings("DRRN", colour, blocks=blocks, units=units, width=width)
+        self.colour = colour
+        self.use_bn = use_bn
+        self.halo = pre_upsampling_halo(blocks * (1 + 2 * units) + 1, scale, same_size)
+        self.make_layers(units, self.channels, width, use_bn, bias)
+        self.further = nn.Sequential(
+            *(RecursiveBlock(units, width, use_bn, bias) for _ in range(blocks - 1))
+        )
+        self.output_bn = nn.BatchNorm2d(width) if use_bn else nn.Identity()
+        self.output = nn.Conv2d(width, self.channels, 3, padding=1, bias=bias)
+        draw_he(self)
+
+    @classmethod
+    def example(cls) -> DRRN:
+        """Return a network of 2 units, 6 wide, as the public weights have it."""
+        return cls(scale=2, units=2, width=6, use_bn=False, bias=False)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Add the predicted detail to the interpolated image (B, C, H, W) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        features = self.further(self.run_layers(lr))
+        return lr + self.output(torch.relu(self.output_bn(features)))
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Refuse weights of the other form: with or without normalisation, or biases."""
+        if "input.weight" in state:
+            normed, biased = "output_bn.weight" in state, "output.bias" in state
+            if (normed, biased) != (self.use_bn, self.output.bias is not None):
+                raise CheckpointError(
+                    f"the DRRN weights in {where} are {'with' if normed else 'without'}"
+                    f" normalisation and {'with' if biased else 'without'} biases: build it with"
+                    f" DRRN(use_bn={normed}, bias={biased})."
+                )
+        return dict(state)

@@ -1,0 +1,89 @@
+"""ESPCN: three convolutions and the first pixel shuffle."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from realdeg.backbones.base import CHANNELS, Backbone, Colour
+from realdeg.errors import ConfigError
+from realdeg.registry import BACKBONES
+
+
+@BACKBONES.register_module()
+class ESPCN(Backbone):
+    """Efficient sub-pixel convolutional network.
+
+    5x5, 3x3 and 3x3 convolutions on the LR image with tanh between, the last of them to scale^2
+    channels that are shuffled to pixels; a linear output and no residual. 21,284 parameters at
+    x2, 22,729 at x3, 24,752 at x4.
+
+    Args:
+        scale: 2, 3 or 4.
+        same_size: Not available.
+        features: Channels of the first layer, an even number; the second has half as many.
+        colour: ``"y"`` as in the paper, or ``"rgb"``.
+
+    Shape:
+        (B, 1 or 3, h, w) -> (B, 1 or 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If colour or ``features`` make no network.
+
+    Source:
+        Shi, Caballero, Huszar, Totz, Aitken, Bishop, Rueckert, Wang, Real-Time Single Image and
+        Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network, CVPR 2016.
+        Keys and initialisation follow yjn870/ESPCN-pytorch.
+    """
+
+    colour: Colour = "y"
+    scales: tuple[int, ...] | None = (2, 3, 4)
+    upsample = "post"
+    halo = 4
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        features: int = 64,
+        colour: Colour = "y",
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if colour not in CHANNELS:
+            raise ConfigError(f"colour of ESPCN is {colour!r}: it must be 'y' or 'rgb'.")
+        if features < 2 or features % 2:
+            raise ConfigError(f"ESPCN needs an even number of features, got {features}.")
+        self.colour = colour
+        self.first_part = nn.Sequential(
+            nn.Conv2d(self.channels, features, 5, padding=2),
+            nn.Tanh(),
+            nn.Conv2d(features, features // 2, 3, padding=1),
+            nn.Tanh(),
+        )
+        self.last_part = nn.Sequential(
+            nn.Conv2d(features // 2, self.channels * scale**2, 3, padding=1),
+            nn.PixelShuffle(scale),
+        )
+        self._initialise()
+
+    @classmethod
+    def example(cls) -> ESPCN:
+        """Return a x2 network, 6 wide."""
+        return cls(scale=2, features=6)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, C, h, w) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        return self.last_part(self.first_part(lr))
+
+    def _initialise(self) -> None:
+        """Draw hidden layers after He et al. (fan-out), the last one small, biases zero."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                fan_out = module.out_channels * module.weight[0, 0].numel()
+                last = module is self.last_part[0]
+                nn.init.normal_(module.weight, std=0.001 if last else math.sqrt(2 / fan_out))
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]

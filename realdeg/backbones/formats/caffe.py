@@ -1,0 +1,194 @@
+"""Caffe weights (``.caffemodel``): the few protobuf messages that hold them, read by hand."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realdeg.errors import CheckpointError
+
+# Numbers of the fields in caffe.proto.
+_LAYERS_V1, _LAYERS = 2, 100  # of NetParameter; V1 is the form until 2014
+_NAME, _TYPE, _BLOBS = 1, 2, 7  # of LayerParameter
+_NAME_V1, _TYPE_V1, _BLOBS_V1 = 4, 5, 6  # of V1LayerParameter
+_LEGACY_SHAPE, _DATA, _SHAPE, _DOUBLES = (1, 2, 3, 4), 5, 7, 8  # of BlobProto
+_DIMENSION = 1  # of BlobShape
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # protobuf's wire types
+_WIDTHS = {_FIXED64: 8, _FIXED32: 4}
+_MOST_AXES = 8
+
+Value = int | memoryview
+
+
+class _Malformed(ValueError):
+    """The bytes are no protobuf message of this kind."""
+
+
+def read_caffe(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read the blobs of a binary Caffe network.
+
+    Convolutions and transposed convolutions have the same layout in Caffe and PyTorch, so they
+    become ``<layer>.weight`` and ``<layer>.bias``, as do inner products, ``Scale`` and ``PReLU``.
+    ``BatchNorm`` becomes ``running_mean`` and ``running_var``, divided by its stored factor.
+    Further blobs, and those of other layers, are called by number (``<layer>.0``).
+
+    Args:
+        path: The ``.caffemodel`` file.
+
+    Returns:
+        The tensors, float32 on the CPU, in the file's order.
+
+    Raises:
+        CheckpointError: If the file is damaged, no Caffe network, or holds no weights.
+    """
+    file = Path(path)
+    try:
+        found = _network(memoryview(file.read_bytes()))
+    except (_Malformed, UnicodeDecodeError) as error:
+        raise CheckpointError(
+            f"{file} cannot be read as a Caffe network ({error}): damaged or of another format."
+        ) from error
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read ({error.strerror or error}).") from error
+    if not found:
+        raise CheckpointError(
+            f"{file} holds no weights: a Caffe network with blobs is wanted, not a solver state or"
+            " a prototxt."
+        )
+    return found
+
+
+def _network(message: memoryview) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for number, value in _fields(message):
+        if number in (_LAYERS, _LAYERS_V1):
+            new = number == _LAYERS
+            for name, tensor in _layer(_bytes(value), new).items():
+                if name in found:
+                    raise _Malformed(f"two layers are called {name.rpartition('.')[0]}")
+                found[name] = tensor
+    return found
+
+
+def _layer(message: memoryview, new: bool) -> dict[str, Tensor]:
+    """Return the named blobs of a layer."""
+    numbers = (_NAME, _TYPE, _BLOBS) if new else (_NAME_V1, _TYPE_V1, _BLOBS_V1)
+    name, kind, blobs = "", "", []
+    for number, value in _fields(message):
+        if number == numbers[0]:
+            name = str(_bytes(value), "utf-8")
+        elif number == numbers[1] and new:
+            kind = str(_bytes(value), "utf-8")
+        elif number == numbers[2]:
+            blobs.append(_blob(_bytes(value)))
+    if kind == "BatchNorm" and len(blobs) == 3:
+        # Caffe keeps sums; the third blob says of how much.
+        factor = float(blobs[2].reshape(-1)[0]) if blobs[2].numel() else 0.0
+        mean, variance = (blob.reshape(-1) * (1 / factor if factor else 0.0) for blob in blobs[:2])
+        return {f"{name}.running_mean": mean, f"{name}.running_var": variance}
+    if len(blobs) > 2:
+        return {f"{name}.{index}": blob for index, blob in enumerate(blobs)}
+    # Old files keep biases in four dimensions.
+    named = zip(("weight", "bias"), blobs, strict=False)
+    return {f"{name}.{key}": b if key == "weight" else b.reshape(-1) for key, b in named}
+
+
+def _blob(message: memoryview) -> Tensor:
+    legacy = dict.fromkeys(_LEGACY_SHAPE, 1)
+    shape: list[int] | None = None
+    is_legacy = False
+    parts: list[np.ndarray] = []
+    for number, value in _fields(message):
+        if number in legacy:
+            legacy[number], is_legacy = _integer(value), True
+        elif number == _SHAPE:
+            shape = [] if shape is None else shape
+            for inner, dimension in _fields(_bytes(value)):
+                if inner == _DIMENSION:
+                    shape += _integers(dimension)
+        elif number in (_DATA, _DOUBLES):
+            parts.append(_numbers(value, "<f4" if number == _DATA else "<f8"))
+    if shape is None and is_legacy:
+        shape = list(legacy.values())
+    values = np.concatenate(parts) if parts else np.zeros(0, "<f4")
+    shape = [len(values)] if shape is None else shape
+    if len(shape) > _MOST_AXES or any(size < 0 for size in shape):
+        raise _Malformed("a blob has an impossible shape")
+    if math.prod(shape) != len(values):
+        raise _Malformed(f"a blob of shape {tuple(shape)} has {len(values)} numbers")
+    return torch.from_numpy(values.astype(np.float32)).reshape(shape)
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, Value]]:
+    """Go through the fields of one message; nested ones stay bytes."""
+    at, end = 0, len(message)
+    while at < end:
+        key, at = _varint(message, at)
+        number, wire = key >> 3, key & 7
+        if number == 0:
+            raise _Malformed("a field has number 0")
+        if wire == _VARINT:
+            value, at = _varint(message, at)
+            yield number, value
+            continue
+        if wire == _BYTES:
+            length, at = _varint(message, at)
+        elif wire in _WIDTHS:
+            length = _WIDTHS[wire]
+        else:
+            raise _Malformed(f"wire type {wire} at byte {at}")
+        if length > end - at:
+            raise _Malformed("it ends in the middle of a field")
+        yield number, message[at : at + length]
+        at += length
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for index in range(10):  # 64 bits, seven to a byte
+        if at + index >= len(message):
+            raise _Malformed("it ends in the middle of a number")
+        byte = message[at + index]
+        value |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            return value, at + index + 1
+    raise _Malformed("a number has more than ten bytes")
+
+
+def _bytes(value: Value) -> memoryview:
+    if isinstance(value, int):
+        raise _Malformed("a number stands where text or a message is wanted")
+    return value
+
+
+def _integer(value: Value) -> int:
+    if not isinstance(value, int):
+        raise _Malformed("bytes stand where a number is wanted")
+    return value
+
+
+def _integers(value: Value) -> list[int]:
+    """Return repeated integers, of which a message may hold one or a packed list."""
+    if isinstance(value, int):
+        return [value]
+    found, at = [], 0
+    while at < len(value):
+        number, at = _varint(value, at)
+        found.append(number)
+    return found
+
+
+def _numbers(value: Value, kind: str) -> np.ndarray:
+    """Return repeated floating-point numbers, of which a message may hold one or a packed list."""
+    content = _bytes(value)
+    if len(content) % np.dtype(kind).itemsize:
+        raise _Malformed("a list of numbers ends in the middle of one")
+    return cast(np.ndarray, np.frombuffer(content, dtype=kind))

@@ -1,0 +1,189 @@
+"""MatConvNet weights (``.mat``): networks as graphs, as chains of layers, and cells of chains."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realdeg.errors import CheckpointError
+
+# What a layer's arrays are, in order; files of 2014 have "filters" and "biases" instead.
+_KINDS = ("weight", "bias", "moments")
+_BIAS = re.compile(r"(?:_b|bias|biases|\.b)\d*$")
+
+
+def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read the parameters of a MatConvNet network.
+
+    Filters are stored as height x width x in x out (transposed convolutions height x width x out x
+    in), without trailing axes of length 1; both become PyTorch's layout by the same reordering.
+
+    - A graph (``net.params``) gives its parameters under their own names.
+    - A chain (``net.layers``) gives ``<layer>.weight`` and ``<layer>.bias``; layers without names
+      are counted as PyTorch counts them in a sequence, activations included: ``model.0``,
+      ``model.2``.
+    - A cell array of chains gives ``0.model.0.weight`` and so on.
+
+    Args:
+        path: The ``.mat`` file, of MATLAB 5 to 7.2 (``save -v7``).
+
+    Returns:
+        The tensors, float32 on the CPU, in the file's order.
+
+    Raises:
+        CheckpointError: If the file is damaged, of MATLAB 7.3, or no network.
+    """
+    file = Path(path)
+    variables = _load(file)
+    found: dict[str, Tensor] = {}
+    for name, value in variables.items():
+        if name.startswith("__"):
+            continue
+        try:
+            found = _network(value)
+        except (ValueError, TypeError, IndexError, KeyError) as error:
+            raise CheckpointError(
+                f"the network '{name}' in {file} is of a form that MatConvNet does not write"
+                f" ({error})."
+            ) from error
+        if found:
+            break
+    if not found:
+        held = ", ".join(sorted(name for name in variables if name[:2] != "__")) or "nothing"
+        raise CheckpointError(
+            f"{file} holds no MatConvNet network (found {held}): a graph with 'params', a chain"
+            " with 'layers' or a cell array of chains is wanted."
+        )
+    return found
+
+
+def _load(file: Path) -> Mapping[str, Any]:
+    from scipy.io import loadmat
+
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(128)
+            stream.seek(0)
+            if head.startswith(b"MATLAB 7.3") or head.startswith(b"\x89HDF"):
+                raise CheckpointError(
+                    f"{file} is a file of MATLAB 7.3 (HDF5), which is not read: open it in MATLAB"
+                    " or Octave and save it with -v7."
+                )
+            # Plain data come out: functions and classes stay undecoded bytes.
+            return loadmat(stream, appendmat=False)
+    except CheckpointError:
+        raise
+    # A damaged file makes SciPy raise almost anything.
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{file} cannot be read as a MATLAB file ({reason}): damaged or of another format."
+        ) from error
+
+
+def _network(value: Any) -> dict[str, Tensor]:
+    """Return the parameters of a variable, or nothing where it is no network."""
+    fields = _fields(value)
+    if "params" in fields:
+        return dict(_graph(value))
+    if "layers" in fields:
+        return _chain(value["layers"].reshape(-1)[0])
+    if not _is_cell(value):
+        return {}
+    items = value.reshape(-1)
+    if all("weights" in _fields(item) or "type" in _fields(item) for item in items):
+        return _chain(value)
+    chains = [_network(item) for item in items]
+    if not all(chains):
+        return {}
+    return {f"{i}.{name}": t for i, chain in enumerate(chains) for name, t in chain.items()}
+
+
+def _graph(network: np.ndarray) -> Iterator[tuple[str, Tensor]]:
+    """Go through the parameters of a graph."""
+    places = _places(network)
+    for entry in network["params"].reshape(-1)[0].reshape(-1):
+        name = _text(entry["name"])
+        is_bias = places[name] > 0 if name in places else bool(_BIAS.search(name))
+        yield name, _vector(entry["value"]) if is_bias else _filters(entry["value"])
+
+
+def _places(network: np.ndarray) -> dict[str, int]:
+    """Say for every parameter of a graph which one of its layer's it is."""
+    found: dict[str, int] = {}
+    if "layers" in _fields(network):
+        for layer in network["layers"].reshape(-1)[0].reshape(-1):
+            names = layer["params"]
+            # One name may be saved without its cell.
+            cells = names.reshape(-1) if _is_cell(names) else [names]
+            found |= {_text(cell): place for place, cell in enumerate(cells)}
+    return found
+
+
+def _chain(layers: np.ndarray) -> dict[str, Tensor]:
+    """Return the parameters of a chain of layers."""
+    found: dict[str, Tensor] = {}
+    items = layers.reshape(-1)
+    for index, item in enumerate(items):
+        layer = item if isinstance(item, np.void) else item.reshape(-1)[0]
+        name = _text(layer["name"]) if "name" in _fields(layer) else ""
+        name = name or f"model.{index}"
+        for kind, array in _arrays(layer):
+            if f"{name}.{kind}" in found:
+                raise ValueError(f"two layers are called {name}")
+            found[f"{name}.{kind}"] = _filters(array) if kind == "weight" else _vector(array)
+    return found
+
+
+def _arrays(layer: np.void) -> Iterator[tuple[str, np.ndarray]]:
+    fields = _fields(layer)
+    if "weights" in fields:
+        stored = layer["weights"]
+        arrays = list(stored.reshape(-1)) if _is_cell(stored) else [stored]
+    else:
+        arrays = [layer[field] for field in ("filters", "biases") if field in fields]
+    for kind, array in zip(_KINDS, arrays, strict=False):
+        if array.size:
+            yield kind, array
+
+
+def _filters(array: np.ndarray) -> Tensor:
+    values = _real(array)
+    if values.ndim > 4:
+        raise ValueError(f"filters of shape {values.shape}")
+    values = values.reshape(values.shape + (1,) * (4 - values.ndim))
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(3, 2, 0, 1)))
+
+
+def _vector(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(_real(array).reshape(-1)))
+
+
+def _real(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"a parameter of type {array.dtype}")
+    return array.astype(np.float32)
+
+
+def _fields(value: Any) -> tuple[str, ...]:
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or dtype.names is None or not getattr(value, "size", 1):
+        return ()
+    return tuple(dtype.names)
+
+
+def _is_cell(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == object and value.size > 0
+
+
+def _text(value: Any) -> str:
+    """Return a MATLAB string, which comes as an array of length 1 or 0."""
+    array = np.asarray(value)
+    return str(array.reshape(-1)[0]) if array.size else ""

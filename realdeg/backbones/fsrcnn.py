@@ -1,0 +1,151 @@
+"""FSRCNN: a narrow network on the LR image and a transposed convolution."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.backbones.base import CHANNELS, Backbone, Colour
+from realdeg.errors import CheckpointError, ConfigError, nearest
+from realdeg.registry import BACKBONES
+
+# Features d, shrunk features s, mapping layers m.
+PRESETS: dict[str, tuple[int, int, int]] = {"fsrcnn": (56, 12, 4), "fsrcnn_s": (32, 5, 1)}
+
+
+@BACKBONES.register_module()
+class FSRCNN(Backbone):
+    """Fast super-resolution network: extract, shrink, map, expand, deconvolve.
+
+    12,809 parameters at every scale (12,464 without biases and PReLUs, as the paper counts), the
+    small form 4,086 (3,937). From one scale to another only the last layer changes its meaning,
+    never a shape.
+
+    Args:
+        scale: 2, 3 or 4.
+        same_size: Not available.
+        preset: ``"fsrcnn"`` (56, 12, 4) or ``"fsrcnn_s"`` (32, 5, 1).
+        features: Channels of the first and last layers (d); None: the preset's.
+        shrunk: Channels of the mapping layers (s); None: the preset's.
+        mapping: Mapping layers (m); None: the preset's.
+        colour: ``"y"`` as in the paper, or ``"rgb"``.
+
+    Shape:
+        (B, 1 or 3, h, w) -> (B, 1 or 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If preset, colour or sizes make no network.
+
+    Source:
+        Dong, Loy, Tang, Accelerating the Super-Resolution Convolutional Neural Network, ECCV 2016.
+        Keys and initialisation follow yjn870/FSRCNN-pytorch.
+    """
+
+    colour: Colour = "y"
+    scales: tuple[int, ...] | None = (2, 3, 4)
+    upsample = "post"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        preset: str = "fsrcnn",
+        features: int | None = None,
+        shrunk: int | None = None,
+        mapping: int | None = None,
+        colour: Colour = "y",
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if preset not in PRESETS:
+            raise ConfigError(
+                f"FSRCNN has no preset '{preset}': it has {', '.join(PRESETS)}."
+                f"{nearest(preset, set(PRESETS))}"
+            )
+        wide, narrow, depth = (
+            default if given is None else given
+            for given, default in zip((features, shrunk, mapping), PRESETS[preset], strict=True)
+        )
+        if min(wide, narrow) < 1 or depth < 0:
+            raise ConfigError(
+                "FSRCNN needs features and shrunk of 1 or more and mapping of 0 or more, got"
+                f" {wide}, {narrow} and {depth}."
+            )
+        if colour not in CHANNELS:
+            raise ConfigError(f"colour of FSRCNN is {colour!r}: it must be 'y' or 'rgb'.")
+        self.colour = colour
+        # Output pixel o of the deconvolution looks at the input pixels i with |o - scale*i| <= 4.
+        self.halo = 2 + depth + (scale + 3) // scale
+        self.first_part = nn.Sequential(
+            nn.Conv2d(self.channels, wide, 5, padding=2), nn.PReLU(wide)
+        )
+        layers: list[nn.Module] = [nn.Conv2d(wide, narrow, 1), nn.PReLU(narrow)]
+        for _ in range(depth):
+            layers += [nn.Conv2d(narrow, narrow, 3, padding=1), nn.PReLU(narrow)]
+        self.mid_part = nn.Sequential(*layers, nn.Conv2d(narrow, wide, 1), nn.PReLU(wide))
+        self.last_part = nn.ConvTranspose2d(
+            wide, self.channels, 9, scale, padding=4, output_padding=scale - 1
+        )
+        self._initialise()
+
+    @classmethod
+    def example(cls) -> FSRCNN:
+        """Return a x2 network of 2 mapping layers, 6 and 3 wide."""
+        return cls(scale=2, features=6, shrunk=3, mapping=2)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, C, h, w) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        return self.last_part(self.mid_part(self.first_part(lr)))
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Refuse weights of another scale, whose shapes are the same.
+
+        A trained network gives mid-grey for mid-grey at the scale that it was trained for, and
+        stripes of another brightness at others.
+
+        Raises:
+            CheckpointError: If the weights fit another scale and not this one.
+        """
+        errors = self._grey_errors(state)
+        fitting = [scale for scale, error in errors.items() if error < 0.03]
+        if fitting and errors[self.scale] > 0.1:
+            raise CheckpointError(
+                f"the FSRCNN weights in {where} were trained for scale"
+                f" {' or '.join(map(str, fitting))}: build it with scale={fitting[0]}, not"
+                f" {self.scale}."
+            )
+        return dict(state)
+
+    def _grey_errors(self, state: Mapping[str, Tensor]) -> dict[int, float]:
+        """Return by scale how far a grey image ends from grey; nothing where keys do not fit."""
+        own = self.state_dict()
+        if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in state.items()}:
+            return {}
+        probe = copy.deepcopy(self).to_empty(device="cpu").float().eval()
+        probe.load_state_dict(dict(state))
+        grey = torch.full((1, self.channels, 1, 1), 0.5).expand(-1, -1, 25, 25)
+        errors = {}
+        for scale in self.scales or ():
+            probe.last_part.stride = (scale, scale)
+            probe.last_part.output_padding = (scale - 1, scale - 1)
+            probe.scale = scale
+            with torch.no_grad():
+                middle = slice(10 * scale, 15 * scale)
+                errors[scale] = float((probe(grey)[..., middle, middle] - 0.5).abs().max())
+        return errors
+
+    def _initialise(self) -> None:
+        """Draw convolutions after He et al. (fan-out), the deconvolution small, biases zero."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                fan_out = module.out_channels * module.weight[0, 0].numel()
+                nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        nn.init.normal_(self.last_part.weight, std=0.001)
+        nn.init.zeros_(self.last_part.bias)  # type: ignore[arg-type]

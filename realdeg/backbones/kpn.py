@@ -1,0 +1,90 @@
+"""KPN: a kernel of its own for every pixel, the baseline of the RealSR data set."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from realdeg.backbones.base import CHANNELS, Backbone, Colour
+from realdeg.backbones.parts import pad_to_multiple, pre_upsampling_halo
+from realdeg.backbones.parts_kernels import (
+    FOLD,
+    KernelBranch,
+    KernelTrunk,
+    initialise_kernels,
+    kernel_reach,
+)
+from realdeg.errors import ConfigError
+from realdeg.ops import pixel_kernel_apply
+from realdeg.registry import BACKBONES
+
+
+@BACKBONES.register_module()
+class KPN(Backbone):
+    """Predicts a K x K kernel for every pixel and filters the image with it.
+
+    Works on the HR grid: the task interpolates the LR image first, or hands it over as it is
+    where ``same_size`` holds (RealSR V1 and V2, for which it was made). The prediction itself runs
+    on a grid four times coarser (pixel unshuffle). The paper's baselines have K = 5, 7, 13 and 19.
+
+    Args:
+        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        same_size: The LR image lies on the HR grid.
+        kernel_size: Side K of the kernels in pixels, odd.
+        num_blocks: Residual blocks of the trunk.
+        num_features: Channels, a multiple of 16.
+        colour: ``"y"`` as in the paper, or ``"rgb"`` (ours: all colours share a pixel's kernel).
+
+    Shape:
+        (B, 1 or 3, H, W) -> the same.
+
+    Raises:
+        ConfigError: If an argument makes no network.
+
+    Source:
+        The KPN baseline of Cai, Zeng, Yong, Cao, Zhang, Toward Real-World Single Image
+        Super-Resolution, ICCV 2019, after Mildenhall et al., CVPR 2018. Layers follow
+        csjcai/RealSR; its weights are Caffe's, the keys are ours.
+    """
+
+    colour: Colour = "y"
+    upsample = "pre"
+    same_size_form = "native"
+    size_multiple = FOLD
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        kernel_size: int = 19,
+        num_blocks: int = 16,
+        num_features: int = 64,
+        colour: Colour = "y",
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ConfigError(f"KPN needs an odd kernel_size, got {kernel_size}.")
+        if colour not in CHANNELS:
+            raise ConfigError(f"colour of KPN is {colour!r}: it must be 'y' or 'rgb'.")
+        self.colour = colour
+        self.trunk = KernelTrunk(self.channels, num_features, num_blocks)
+        self.branch = KernelBranch(num_features, FOLD, kernel_size)
+        radius = kernel_size // 2
+        for pixel in range(FOLD):
+            first, last = kernel_reach(num_blocks, FOLD, pixel)
+            radius = max(radius, pixel - first, last - pixel)
+        self.halo = pre_upsampling_halo(radius, scale, same_size)
+        initialise_kernels(self)
+
+    @classmethod
+    def example(cls) -> KPN:
+        """Return a network of one block, 16 wide, with 3 x 3 kernels."""
+        return cls(scale=2, kernel_size=3, num_blocks=1, num_features=16)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Filter each pixel of the interpolated image (B, C, H, W) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        kernels = self.branch(self.trunk(pad_to_multiple(lr, FOLD)))
+        kernels = kernels[..., : lr.shape[-2], : lr.shape[-1]]
+        return pixel_kernel_apply(lr, kernels.contiguous(), padding="zeros")

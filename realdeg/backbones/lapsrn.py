@@ -1,0 +1,263 @@
+"""LapSRN: a Laplacian pyramid that doubles the image level by level."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Outputs
+from realdeg.backbones.parts_pyramid import (
+    DoublingDeconv,
+    bilinear_weight,
+    from_matconvnet,
+    full_precision,
+)
+from realdeg.backbones.parts_reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
+from realdeg.degradations.primitives.resize import imresize
+from realdeg.errors import CheckpointError, ConfigError
+from realdeg.registry import BACKBONES
+
+# The names of outputs below full size, by how many times smaller than HR they are.
+FRACTIONS: dict[int, str] = {2: "half", 4: "quarter"}
+
+
+class FeatureBlock(nn.Module):
+    """Convolutions and the transposed convolution to the next level, each with a leaky ReLU.
+
+    Args:
+        depth: Convolutions.
+        width: Channels.
+        kernel: Kernel size of the transposed convolution.
+        bias: Whether layers have biases.
+    """
+
+    def __init__(self, depth: int, width: int, kernel: int, bias: bool) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(depth):
+            layers += [
+                nn.Conv2d(width, width, 3, padding=1, bias=bias),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        layers += [DoublingDeconv(width, width, kernel, bias), nn.LeakyReLU(0.2)]
+        self.cov_block = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Double (B, C, h, w)."""
+        return self.cov_block(features)
+
+
+@BACKBONES.register_module()
+class LapSRN(Backbone):
+    """Laplacian pyramid super-resolution network.
+
+    Every level doubles features and image by transposed convolutions and adds a predicted
+    residual to the image. All levels' images are outputs: the last as ``sr``, smaller ones as
+    ``half`` and ``quarter`` (of the HR size), which are compared with the HR image shrunk that
+    much. Scale 3 takes the x4 network's result, shrunk to three quarters.
+
+    The default is the authors' released form (3x3 feature deconvolution, biases): 407,441
+    parameters at x2, 814,242 at x4, 667,123 at x8 (5 convolutions per level there). The paper
+    counts weights only: 406,672 and 812,768.
+
+    Args:
+        scale: How much resolution is lost: 2, 3, 4 or 8.
+        same_size: Not available.
+        depth: Convolutions per level; None: 10, at scale 8 the released network's 5.
+        width: Channels.
+        feature_kernel: Kernel of the feature deconvolution: 3 (released) or 4 (the paper's figure
+            and the PyTorch port).
+        bias: Whether layers have biases; the PyTorch port has none.
+
+    Shape:
+        (B, 1, h, w) -> (B, 1, s*h, s*w)
+
+    Raises:
+        ConfigError: If sizes make no network.
+
+    Source:
+        Lai, Huang, Ahuja, Yang, Deep Laplacian Pyramid Networks for Fast and Accurate
+        Super-Resolution, CVPR 2017. Keys follow twtygqyy/pytorch-LapSRN, whose weights are
+        ``LapSRN(scale=4, feature_kernel=4, bias=False)``; the authors' MatConvNet names are
+        understood too.
+    """
+
+    colour = "y"
+    scales = (2, 3, 4, 8)
+    upsample = "progressive"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        depth: int | None = None,
+        width: int = 64,
+        feature_kernel: int = 3,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        depth = (5 if scale == 8 else 10) if depth is None else depth
+        if depth < 1 or width < 1 or feature_kernel not in (3, 4):
+            raise ConfigError(
+                "LapSRN needs depth and width of 1 or more and a feature_kernel of 3 or 4, got"
+                f" {depth}, {width} and {feature_kernel}."
+            )
+        self.levels = math.ceil(math.log2(scale))
+        self.depth, self.feature_kernel = depth, feature_kernel
+        self.conv_input = nn.Conv2d(1, width, 3, padding=1, bias=bias)
+        for level in range(1, self.levels + 1):
+            block = FeatureBlock(depth, width, feature_kernel, bias)
+            self.add_module(f"convt_F{level}", nn.Sequential(block))
+            self.add_module(f"convt_I{level}", DoublingDeconv(1, 1, 4, bias=False))
+            self.add_module(f"convt_R{level}", nn.Conv2d(width, 1, 3, padding=1, bias=bias))
+        self.halo = halo_of(self._trace, scale)
+        self._initialise()
+
+    @classmethod
+    def example(cls) -> LapSRN:
+        """Return a network of 1 convolution per level, 4 wide."""
+        return cls(scale=4, depth=1, width=4)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Outputs:
+        """Super-resolve (B, 1, h, w) in [0, 1] and return every level."""
+        self.check_input(lr, scale, cond)
+        features = torch.nn.functional.leaky_relu(self.conv_input(lr), 0.2, inplace=True)
+        image, images = lr, []
+        for level in range(1, self.levels + 1):
+            features = self.get_submodule(f"convt_F{level}")(features)
+            residual = self.get_submodule(f"convt_R{level}")(features)
+            with full_precision(lr):
+                image = self.get_submodule(f"convt_I{level}")(image) + residual
+            images.append(image)
+        return pyramid_outputs(images, lr, self.scale)
+
+    def targets(self, hr: Tensor) -> dict[str, Tensor]:
+        """Shrink HR (bicubic) for the levels below full size."""
+        return pyramid_targets(hr, self.scale)
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Translate the authors' MatConvNet names and refuse weights of another form."""
+        own = self.state_dict()
+        named = {self._torch_name(name): value for name, value in state.items()}
+        named = {
+            name: from_matconvnet(value, own[name].shape) if name in own else value
+            for name, value in named.items()
+        }
+        self._check_form(named, where)
+        return named
+
+    def _torch_name(self, name: str) -> str:
+        """Return our name of a tensor in the authors' dialect, whose levels count down."""
+        found = re.fullmatch(r"(?:level(\d+)_)?(\w+)_([fb])", name)
+        if found is None:
+            return name
+        layer, kind = found[2], "weight" if found[3] == "f" else "bias"
+        if found[1] is None:
+            return f"conv_input.{kind}" if layer == "input_conv" else name
+        level = self.levels + 1 - int(found[1])
+        number = re.fullmatch(r"conv(\d+)", layer)
+        if number is not None:
+            return f"convt_F{level}.0.cov_block.{2 * int(number[1]) - 2}.{kind}"
+        ours = {
+            "upconv": f"convt_F{level}.0.cov_block.{2 * self.depth}",
+            "residual_conv": f"convt_R{level}",
+            "img_up": f"convt_I{level}",
+        }
+        return f"{ours[layer]}.{kind}" if layer in ours else name
+
+    def _check_form(self, state: Mapping[str, Tensor], where: str) -> None:
+        # The authors' levels may have become 0 or less, where they have more than this network.
+        levels = sum(1 for name in state if re.fullmatch(r"convt_R-?\d+\.weight", name))
+        if "conv_input.weight" not in state or not levels:
+            return  # another network: what is missing and left over says so
+        if levels != self.levels:
+            raise CheckpointError(
+                f"the LapSRN weights in {where} have {levels} levels, so they are for scale"
+                f" {2**levels}: build it with LapSRN(scale={2**levels})."
+            )
+        has_bias, wants_bias = "conv_input.bias" in state, self.conv_input.bias is not None
+        if has_bias != wants_bias:
+            raise CheckpointError(
+                f"the LapSRN weights in {where} have {'' if has_bias else 'no '}biases:"
+                f" build it with LapSRN(bias={has_bias})."
+            )
+        deconv = state.get(f"convt_F1.0.cov_block.{2 * self.depth}.weight")
+        if deconv is not None and deconv.shape[-1] != self.feature_kernel:
+            raise CheckpointError(
+                f"the LapSRN weights in {where} have another feature deconvolution or depth:"
+                f" build it with LapSRN(feature_kernel={7 - self.feature_kernel}), or with the"
+                " depth that they were trained with."
+            )
+
+    def _trace(self, span: Span) -> Span:
+        image = bicubic_span(span, Fraction(3, 4)) if self.scale == 3 else span
+        # Residuals of all levels are added up, so every level's own path counts.
+        features = image
+        padding = 1 if self.feature_kernel == 4 else 0
+        for _ in range(self.levels):
+            features = union(conv_span(image, 3), features)
+            features = deconv_span(features, self.feature_kernel, 2, padding)
+            for _ in range(self.depth):
+                features = conv_span(features, 3)
+            image = deconv_span(image, 4, 2, 1)
+        return union(conv_span(features, 3), image)
+
+    def _initialise(self) -> None:
+        """Draw weights as the authors do; the image's deconvolutions interpolate bilinearly."""
+        for name, module in self.named_modules():
+            if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                continue
+            if name.startswith("convt_I"):
+                with torch.no_grad():
+                    module.weight.copy_(bilinear_weight(4).expand_as(module.weight))
+                continue
+            std = (
+                1e-3 if name == "conv_input" else math.sqrt(2 / (9 * self.conv_input.out_channels))
+            )
+            nn.init.normal_(module.weight, std=std)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def pyramid_outputs(images: list[Tensor], lr: Tensor, scale: int) -> Outputs:
+    """Name the images of a pyramid that doubles at every level.
+
+    Args:
+        images: The levels, coarsest first, each (B, C, 2^l h, 2^l w).
+        lr: The input (B, C, h, w).
+        scale: What is asked for; 3 is made of the x4 level by antialiased bicubic shrinking.
+
+    Returns:
+        The image of that scale as ``sr``; smaller levels as ``half`` and ``quarter``.
+    """
+    if scale == 3:
+        height, width = lr.shape[-2:]
+        with full_precision(lr):
+            return Outputs(imresize(images[-1], size=(3 * height, 3 * width)))
+    last = len(images) - 1
+    aux = {FRACTIONS[2 ** (last - i)]: image for i, image in enumerate(images[:-1])}
+    return Outputs(images[-1], aux)
+
+
+def pyramid_targets(hr: Tensor, scale: int) -> dict[str, Tensor]:
+    """Return what the levels below full size are compared with.
+
+    Args:
+        hr: The HR image (B, C, H, W), its sides multiples of the scale.
+        scale: The largest scale of the pyramid; 3 has no levels to compare.
+    """
+    if scale == 3:
+        return {}
+    height, width = hr.shape[-2:]
+    return {
+        name: imresize(hr, size=(max(height // factor, 1), max(width // factor, 1)))
+        for factor, name in FRACTIONS.items()
+        if factor < scale
+    }

@@ -1,0 +1,180 @@
+"""LP-KPN: kernels for every pixel of a Laplacian pyramid, the network of the RealSR data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import CHANNELS, Backbone, Colour, Outputs
+from realdeg.backbones.parts import pad_to_multiple, pre_upsampling_halo
+from realdeg.backbones.parts_kernels import (
+    FOLD,
+    KernelBranch,
+    KernelTrunk,
+    initialise_kernels,
+    kernel_reach,
+)
+from realdeg.errors import ConfigError
+from realdeg.ops import pixel_kernel_apply
+from realdeg.registry import BACKBONES
+
+LEVELS = 3
+
+
+class LaplacianPyramid(nn.Module):
+    """Three levels: two of detail at full and half size, and the rest at a quarter.
+
+    The filter is the binomial [1 4 6 4 1] on both axes; beyond the rim is zero.
+
+    Shape:
+        (B, C, H, W), sides divisible by 4, <-> three of (B, C, H / 2^i, W / 2^i)
+
+    Source:
+        Burt and Adelson, The Laplacian Pyramid as a Compact Image Code, 1983.
+    """
+
+    taps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+        self.register_buffer("taps", torch.outer(line, line)[None, None], persistent=False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Take an image apart, full size first."""
+        levels = []
+        for _ in range(LEVELS - 1):
+            smaller = self.reduce(image)
+            levels.append(image - self.expand(smaller))
+            image = smaller
+        return [*levels, image]
+
+    def join(self, levels: Sequence[Tensor]) -> Tensor:
+        """Put the levels together again."""
+        image = levels[-1]
+        for detail in reversed(levels[:-1]):
+            image = detail + self.expand(image)
+        return image
+
+    def reduce(self, image: Tensor) -> Tensor:
+        """Filter and keep every second pixel, beginning with the first."""
+        single = image.flatten(0, 1)[:, None]
+        return F.conv2d(single, self.taps, stride=2, padding=2)[:, 0].unflatten(0, image.shape[:2])
+
+    def expand(self, image: Tensor) -> Tensor:
+        """Put a zero behind every pixel and filter, four times as strong."""
+        single = image.flatten(0, 1)[:, None]
+        larger = F.conv_transpose2d(single, 4 * self.taps, stride=2, padding=2, output_padding=1)
+        return larger[:, 0].unflatten(0, image.shape[:2])
+
+
+@BACKBONES.register_module()
+class LPKPN(Backbone):
+    """Predicts a 5 x 5 kernel for every pixel of each level of the image's Laplacian pyramid.
+
+    Three small kernels over a pyramid reach about as far as one of 20 x 20. Works on the HR grid:
+    the task interpolates the LR image first, or hands it over as it is where ``same_size`` holds
+    (RealSR V1 and V2, for which it was made).
+
+    ``aux`` holds the filtered levels, ``level_0`` (full size) to ``level_2``; where a side does not
+    divide by 4 they are those of the padded image. The released training compares each with the
+    HR image's level and not the image itself; the paper writes the image alone.
+
+    Args:
+        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        same_size: The LR image lies on the HR grid.
+        kernel_size: Side of the kernels in pixels, odd.
+        num_blocks: Residual blocks of the trunk: 16 in the released code.
+        num_features: Channels, a multiple of 16.
+        colour: ``"y"`` as in the paper, or ``"rgb"`` (ours: all colours share a pixel's kernel).
+
+    Shape:
+        (B, 1 or 3, H, W) -> the same.
+
+    Raises:
+        ConfigError: If an argument makes no network.
+
+    Source:
+        Cai, Zeng, Yong, Cao, Zhang, Toward Real-World Single Image Super-Resolution: A New
+        Benchmark and A New Model, ICCV 2019. Layers follow csjcai/RealSR; its weights are Caffe's,
+        the keys are ours.
+    """
+
+    colour: Colour = "y"
+    upsample = "pre"
+    same_size_form = "native"
+    size_multiple = FOLD
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        kernel_size: int = 5,
+        num_blocks: int = 16,
+        num_features: int = 64,
+        colour: Colour = "y",
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ConfigError(f"LPKPN needs an odd kernel_size, got {kernel_size}.")
+        if colour not in CHANNELS:
+            raise ConfigError(f"colour of LPKPN is {colour!r}: it must be 'y' or 'rgb'.")
+        self.colour = colour
+        self.pyramid = LaplacianPyramid()
+        self.trunk = KernelTrunk(self.channels, num_features, num_blocks)
+        self.branches = nn.ModuleList(
+            KernelBranch(num_features, FOLD >> level, kernel_size) for level in range(LEVELS)
+        )
+        radius = _radius(num_blocks, kernel_size // 2)
+        self.halo = pre_upsampling_halo(radius, scale, same_size)
+        initialise_kernels(self)
+
+    @classmethod
+    def example(cls) -> LPKPN:
+        """Return a network of one block, 16 wide, with 3 x 3 kernels."""
+        return cls(scale=2, kernel_size=3, num_blocks=1, num_features=16)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Outputs:
+        """Filter each level of the interpolated image (B, C, H, W) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        image = pad_to_multiple(lr, FOLD)
+        trunk = self.trunk(image)
+        levels = [
+            pixel_kernel_apply(level, branch(trunk), padding="zeros")
+            for level, branch in zip(self.pyramid(image), self.branches, strict=True)
+        ]
+        sr = self.pyramid.join(levels)[..., : lr.shape[-2], : lr.shape[-1]]
+        return Outputs(sr, {f"level_{index}": level for index, level in enumerate(levels)})
+
+    def targets(self, hr: Tensor) -> dict[str, Tensor]:
+        """Return the pyramid of the HR image."""
+        levels = self.pyramid(pad_to_multiple(hr, FOLD))
+        return {f"level_{index}": level for index, level in enumerate(levels)}
+
+
+def _radius(num_blocks: int, half: int) -> int:
+    """Return how far an output pixel looks, in pixels of the HR grid.
+
+    The kernels of the coarsest level are made from furthest away, so that the pixels which they
+    are applied to do not matter.
+    """
+    radius = 0
+    for pixel in range(FOLD):
+        first, last = pixel, pixel
+        for level in range(LEVELS):
+            factor = FOLD >> level
+            looks = [kernel_reach(num_blocks, factor, place) for place in (first, last)]
+            # A level's pixel is filtered from its neighbours, and these were filtered out of the
+            # image by the levels above: 2 pixels of each.
+            wide = half * 2**level + 2 * (2 ** (level + 1) - 1)
+            lowest = min(looks[0][0], first * 2**level - wide)
+            highest = max(looks[1][1], last * 2**level + wide)
+            radius = max(radius, pixel - lowest, highest - pixel)
+            # Pixel p of this level is made from pixels m of the next with |p - 2 m| <= 2.
+            first, last = -(-(first - 2) // 2), (last + 2) // 2
+    return radius

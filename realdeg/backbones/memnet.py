@@ -1,0 +1,144 @@
+"""MemNet: memory blocks that see every memory before them, each one's image supervised."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Colour, Outputs
+from realdeg.backbones.parts import pre_upsampling_halo
+from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.registry import BACKBONES
+
+
+class NormConv(nn.Module):
+    """Batch normalisation, ReLU and a convolution.
+
+    Args:
+        incoming: Channels in.
+        outgoing: Channels out.
+        kernel: Size of the convolution, odd.
+        bias: Whether the convolution has biases.
+    """
+
+    def __init__(self, incoming: int, outgoing: int, kernel: int, bias: bool) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm2d(incoming)
+        self.conv = nn.Conv2d(incoming, outgoing, kernel, padding=kernel // 2, bias=bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        return self.conv(torch.relu(self.bn(features)))
+
+
+class MemoryBlock(nn.Module):
+    """Recursive units (short-term memory) and the gate that joins them with older memories.
+
+    Args:
+        memories: How many older memories come in.
+        units: Units, which share their two convolutions and not their normalisations.
+        width: Channels.
+        bias: Whether convolutions have biases.
+
+    Source:
+        MemNet, equations 4 to 9.
+    """
+
+    def __init__(self, memories: int, units: int, width: int, bias: bool) -> None:
+        super().__init__()
+        self.bn_a = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(units))
+        self.conv_a = nn.Conv2d(width, width, 3, padding=1, bias=bias)
+        self.bn_b = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(units))
+        self.conv_b = nn.Conv2d(width, width, 3, padding=1, bias=bias)
+        self.gate = NormConv((memories + units) * width, width, 1, bias)
+
+    def forward(self, memories: list[Tensor]) -> Tensor:
+        """Return the new memory of the older ones, the latest last, each (B, C, H, W)."""
+        features = memories[-1]
+        short: list[Tensor] = []
+        for first, second in zip(self.bn_a, self.bn_b, strict=True):
+            inner = self.conv_a(torch.relu(first(features)))
+            features = features + self.conv_b(torch.relu(second(inner)))
+            short.append(features)
+        return self.gate(torch.cat([*memories, *short], dim=1))
+
+
+@BACKBONES.register_module()
+class MemNet(Backbone):
+    """Persistent memory network, M6R6: six memory blocks of six units, 80 layers.
+
+    Works on the interpolated image, which is added to the image of every memory; learned weights
+    add those up. 676,992 weights of convolutions (the paper's way of counting), 695,497
+    parameters in all.
+
+    The outputs beside the image are ``memory_1`` to ``memory_M``. The paper's loss is
+    ``WeightedLoss`` with ``outputs={"sr": alpha, "memory_*": (1 - alpha) / M}``.
+
+    Args:
+        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        same_size: The LR image lies on the HR grid.
+        blocks: Memory blocks (the paper's M).
+        units: Units in each block (the paper's R).
+        width: Channels.
+        bias: Whether convolutions have biases.
+        colour: ``"y"`` as in the paper, or ``"rgb"``.
+
+    Shape:
+        (B, 1 or 3, H, W) -> the same.
+
+    Raises:
+        ConfigError: If a count or the colour makes no network.
+
+    Source:
+        Tai, Yang, Liu, Xu, MemNet: A Persistent Memory Network for Image Restoration, ICCV 2017
+        (layers as in tyshiwo/MemNet). No PyTorch weights share them; the keys are our own.
+    """
+
+    colour: Colour = "y"
+    upsample = "pre"
+    same_size_form = "native"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        blocks: int = 6,
+        units: int = 6,
+        width: int = 64,
+        bias: bool = True,
+        colour: Colour = "y",
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        check_settings("MemNet", colour, blocks=blocks, units=units, width=width)
+        self.colour = colour
+        self.halo = pre_upsampling_halo(2 + 2 * blocks * units, scale, same_size)
+        self.feature = NormConv(self.channels, width, 3, bias)
+        self.blocks = nn.ModuleList(
+            MemoryBlock(older, units, width, bias) for older in range(1, blocks + 1)
+        )
+        self.recon_bn = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(blocks))
+        self.recon_conv = nn.Conv2d(width, self.channels, 3, padding=1, bias=bias)
+        self.weights = nn.Parameter(torch.full((blocks,), 1 / blocks))
+        draw_he(self)
+
+    @classmethod
+    def example(cls) -> MemNet:
+        """Return a network of 2 blocks of 2 units, 6 wide, without biases."""
+        return cls(scale=2, blocks=2, units=2, width=6, bias=False)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Outputs:
+        """Return the weighted sum and every memory's image (B, C, H, W) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        memories = [self.feature(lr)]
+        images: dict[str, Tensor] = {}
+        sr: Tensor | None = None
+        for index, (block, norm) in enumerate(zip(self.blocks, self.recon_bn, strict=True)):
+            memories.append(block(memories))
+            image = lr + self.recon_conv(torch.relu(norm(memories[-1])))
+            images[f"memory_{index + 1}"] = image
+            share = self.weights[index] * image
+            sr = share if sr is None else sr + share
+        assert sr is not None
+        return Outputs(sr, images)

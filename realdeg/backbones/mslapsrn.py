@@ -1,0 +1,216 @@
+"""MS-LapSRN: LapSRN with one level for all levels and one recursive block in it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from fractions import Fraction
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Outputs
+from realdeg.backbones.lapsrn import pyramid_outputs, pyramid_targets
+from realdeg.backbones.parts_pyramid import (
+    DoublingDeconv,
+    bilinear_weight,
+    from_matconvnet,
+    full_precision,
+    scale_of_call,
+)
+from realdeg.backbones.parts_reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
+from realdeg.errors import ConfigError
+from realdeg.registry import BACKBONES
+
+SKIPS: tuple[str, ...] = ("source", "previous", "none")
+
+
+class RecursiveBlock(nn.Module):
+    """Leaky ReLU and convolution, ``depth`` times.
+
+    Args:
+        depth: Convolutions.
+        width: Channels.
+    """
+
+    def __init__(self, depth: int, width: int) -> None:
+        super().__init__()
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        for i in range(depth):
+            # The first activation must not change the block's input: it is the skip connection.
+            layers[f"relu_{i}"] = nn.LeakyReLU(0.2, inplace=i > 0)
+            layers[f"conv_{i}"] = nn.Conv2d(width, width, 3, padding=1)
+        self.block = nn.Sequential(layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, h, w)."""
+        return self.block(features)
+
+
+class FeatureEmbedding(nn.Module):
+    """One block, several times over, each time with a skip connection.
+
+    Args:
+        depth: Convolutions of the block.
+        width: Channels.
+        recursions: How many times it runs.
+        skip: ``"source"`` adds the level's input, ``"previous"`` the block's, ``"none"`` nothing.
+    """
+
+    def __init__(self, depth: int, width: int, recursions: int, skip: str) -> None:
+        super().__init__()
+        self.recursive_block = RecursiveBlock(depth, width)
+        self.recursions, self.skip = recursions, skip
+
+    def forward(self, source: Tensor) -> Tensor:
+        """Run on (B, C, h, w)."""
+        features = source
+        for _ in range(self.recursions):
+            found = self.recursive_block(features)
+            if self.skip != "none":
+                found = found.add_(source if self.skip == "source" else features)
+            features = found
+        return features
+
+
+@BACKBONES.register_module()
+class MSLapSRN(Backbone):
+    """Multi-scale Laplacian pyramid network with shared weights.
+
+    One level serves all levels and one network the scales 2, 4 and 8: each call may name its own
+    (``forward(lr, scale=2)``); scale 3 is made of x4, shrunk to three quarters. Outputs are
+    LapSRN's. 222,801 parameters at any scale and number of recursions.
+
+    Args:
+        scale: The scale of calls that name none: 2, 3, 4 or 8.
+        same_size: Not available.
+        depth: Convolutions of the recursive block.
+        recursions: How often it runs per level: 8 in the paper's best (D5R8), 5 or 2 in others.
+        width: Channels.
+        skip: ``"source"`` (the paper's choice), ``"previous"`` (distinct source) or ``"none"``.
+        port: Compute as lorenzomammana/MSLapSRN-pytorch does, for its weights: residuals are not
+            handed to the next level's image, and outputs are clamped to [0, 1].
+
+    Shape:
+        (B, 1, h, w) -> (B, 1, s*h, s*w)
+
+    Raises:
+        ConfigError: If sizes or skip make no network.
+        GeometryError: If a call names another scale.
+
+    Source:
+        Lai, Huang, Ahuja, Yang, Fast and Accurate Image Super-Resolution with Deep Laplacian
+        Pyramid Networks, TPAMI 2018. Keys follow lorenzomammana/MSLapSRN-pytorch; the authors'
+        MatConvNet names are understood too.
+    """
+
+    colour = "y"
+    scales = (2, 3, 4, 8)
+    upsample = "progressive"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        depth: int = 5,
+        recursions: int = 8,
+        width: int = 64,
+        skip: str = "source",
+        port: bool = False,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if min(depth, recursions, width) < 1:
+            raise ConfigError(
+                "MSLapSRN needs depth, recursions and width of 1 or more, got"
+                f" {depth}, {recursions} and {width}."
+            )
+        if skip not in SKIPS:
+            raise ConfigError(f"skip of MSLapSRN is {skip!r}: it must be {', '.join(SKIPS)}.")
+        self.port = port
+        self.conv_input = nn.Conv2d(1, width, 3, padding=1)
+        self.features = FeatureEmbedding(depth, width, recursions, skip)
+        self.transpose = DoublingDeconv(width, width, 3)
+        self.scale_img = DoublingDeconv(1, 1, 4, bias=False)
+        self.predict = nn.Conv2d(width, 1, 3, padding=1)
+        self._convolutions = depth * recursions
+        self.halo = halo_of(self._trace, scale)
+        self._initialise()
+
+    @classmethod
+    def example(cls) -> MSLapSRN:
+        """Return a network of 2 recursions of 1 convolution, 4 wide."""
+        return cls(scale=4, depth=1, recursions=2, width=4)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Outputs:
+        """Super-resolve (B, 1, h, w) in [0, 1] by any of the scales and return every level."""
+        self.check_input(lr, None, cond)
+        factor = scale_of_call(self, scale, self.scales)
+        features, image, images = self.conv_input(lr), lr, []
+        for _ in range(math.ceil(math.log2(factor))):
+            features = self.features(features)
+            features = self.transpose(F.leaky_relu(features, 0.2))
+            residual = self.predict(features)
+            with full_precision(lr):
+                image = self.scale_img(image)
+                made = image + residual
+            images.append(made.clamp(0, 1) if self.port else made)
+            if not self.port:
+                image = made
+        return pyramid_outputs(images, lr, factor)
+
+    def targets(self, hr: Tensor) -> dict[str, Tensor]:
+        """Shrink HR (bicubic) for the levels below full size, whatever scale the call has."""
+        return pyramid_targets(hr, 8)
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Translate the authors' MatConvNet names and layout."""
+        own = self.state_dict()
+        named = {_torch_name(name): value for name, value in state.items()}
+        return {
+            name: from_matconvnet(value, own[name].shape) if name in own else value
+            for name, value in named.items()
+        }
+
+    def _trace(self, span: Span) -> Span:
+        image = bicubic_span(span, Fraction(3, 4)) if self.scale == 3 else span
+        features = image
+        for _ in range(math.ceil(math.log2(self.scale))):
+            features = union(conv_span(image, 3), features)
+            features = deconv_span(features, 3, 2, 0)
+            for _ in range(self._convolutions):
+                features = conv_span(features, 3)
+            image = deconv_span(image, 4, 2, 1)
+        return union(conv_span(features, 3), image)
+
+    def _initialise(self) -> None:
+        """Draw weights as the authors do; the image's deconvolution interpolates bilinearly."""
+        std = math.sqrt(2 / (9 * self.conv_input.out_channels))
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is not None:
+                nn.init.normal_(module.weight, std=1e-3 if name == "conv_input" else std)
+                nn.init.zeros_(module.bias)
+        with torch.no_grad():
+            self.scale_img.weight.copy_(bilinear_weight(4).expand_as(self.scale_img.weight))
+
+
+def _torch_name(name: str) -> str:
+    """Return our name of a tensor in the authors' dialect."""
+    found = re.fullmatch(r"(\w+)_([fb])", name)
+    if found is None:
+        return name
+    kind = "weight" if found[2] == "f" else "bias"
+    number = re.fullmatch(r"conv(\d+)", found[1])
+    if number is not None:
+        return f"features.recursive_block.block.conv_{int(number[1]) - 1}.{kind}"
+    ours = {
+        "input_conv": "conv_input",
+        "upconv": "transpose",
+        "residual_conv": "predict",
+        "img_up": "scale_img",
+    }
+    return f"{ours[found[1]]}.{kind}" if found[1] in ours else name

@@ -1,0 +1,118 @@
+"""MSRN: blocks of two kernel sizes whose outputs are all kept."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.errors import ConfigError
+from realdeg.registry import BACKBONES
+
+
+class MultiScaleBlock(nn.Module):
+    """Two rounds of 3x3 and 5x5 convolutions side by side, each seeing both before it.
+
+    Args:
+        features: Channels in and out.
+
+    Shape:
+        (B, C, H, W) -> (B, C, H, W)
+
+    Source:
+        MSRN, section 3.1.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.conv_3_1 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv_3_2 = nn.Conv2d(2 * features, 2 * features, 3, padding=1)
+        self.conv_5_1 = nn.Conv2d(features, features, 5, padding=2)
+        self.conv_5_2 = nn.Conv2d(2 * features, 2 * features, 5, padding=2)
+        self.confusion = nn.Conv2d(4 * features, features, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        once = torch.cat([self.conv_3_1(features), self.conv_5_1(features)], 1).relu_()
+        twice = torch.cat([self.conv_3_2(once), self.conv_5_2(once)], 1).relu_()
+        return self.confusion(twice) + features
+
+
+@BACKBONES.register_module()
+class MSRN(Backbone):
+    """Multi-scale residual network.
+
+    "Scale" means kernel sizes here. The outputs of all blocks and of the head are concatenated
+    (blocks first) before they are upsampled. With the 24 numbers of the mean shift it has
+    5,930,331 parameters at x2, 6,114,971 at x3, 6,078,043 at x4 and 6,225,755 at x8.
+
+    Args:
+        scale: 2, 3, 4 or 8.
+        same_size: Not available.
+        features: Channels.
+        num_blocks: Multi-scale blocks.
+        mean_shift: Work on [0, 255] less the DIV2K mean, as the authors' weights do; otherwise on
+            [0, 1] as it is. Weights that carry the mean's tensors and were trained without using
+            them load with ``ignore=("sub_mean.", "add_mean.")``.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If the sizes make no network.
+
+    Source:
+        Li, Fang, Mei, Zhang, Multi-scale Residual Network for Image Super-Resolution, ECCV 2018.
+        Keys follow MIVRC/MSRN-PyTorch (its RGB version; the older one on Y is another network).
+    """
+
+    colour: Colour = "rgb"
+    value_range: float = 255.0
+    scales: tuple[int, ...] | None = (2, 3, 4, 8)
+    upsample = "post"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        features: int = 64,
+        num_blocks: int = 8,
+        mean_shift: bool = True,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if min(features, num_blocks) < 1:
+            raise ConfigError(
+                f"MSRN needs features and num_blocks of 1 or more, got {features} and {num_blocks}."
+            )
+        self.value_range = 255.0 if mean_shift else 1.0
+        # Two 5x5 convolutions per block are its longest way; one 3x3 before and one after them.
+        self.halo = post_upsampling_halo(1 + 4 * num_blocks + 1, scale)
+        self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
+        self.add_mean = MeanShift(255.0, +1) if mean_shift else None
+        self.head = nn.Sequential(nn.Conv2d(3, features, 3, padding=1))
+        self.body = nn.ModuleList(MultiScaleBlock(features) for _ in range(num_blocks))
+        self.tail = nn.Sequential(
+            nn.Conv2d((num_blocks + 1) * features, features, 1),
+            nn.Conv2d(features, features, 3, padding=1),
+            Upsampler(scale, features),
+            nn.Conv2d(features, 3, 3, padding=1),
+        )
+
+    @classmethod
+    def example(cls) -> MSRN:
+        """Return a x2 network of 2 blocks, 3 wide."""
+        return cls(scale=2, features=3, num_blocks=2)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""
+        self.check_input(lr, scale, cond)
+        head = self.head(lr if self.sub_mean is None else self.sub_mean(lr))
+        features, outputs = head, []
+        for block in self.body:
+            features = block(features)
+            outputs.append(features)
+        image = self.tail(torch.cat([*outputs, head], 1))
+        return image if self.add_mean is None else self.add_mean(image)

@@ -1,0 +1,86 @@
+"""The data step of plug-and-play super-resolution, exact in the Fourier domain."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Blur(NamedTuple):
+    """A blur, ready for :func:`data_step`.
+
+    Attributes:
+        otf: Its Fourier transform (B or 1, 1, H, W).
+        power: The mean of the squared magnitudes that fall together on the LR grid
+            (B or 1, 1, h, w).
+    """
+
+    otf: Tensor
+    power: Tensor
+
+    @classmethod
+    def of(cls, kernel: Tensor, image: Tensor, factor: int) -> Blur:
+        """Prepare a kernel (B or 1, 1, k, k) for images of a size and a sampling factor."""
+        otf = transfer(kernel, *image.shape[-2:])
+        return cls(otf, _fold(otf.abs().square(), factor))
+
+
+def data_step(image: Tensor, lr: Tensor, blur: Blur, rho: float, factor: int) -> Tensor:
+    """Return the x that minimises |y - (k * x) sampled|^2 + rho |x - image|^2.
+
+    Written as a correction of the image by what LR still lacks, which needs no division by rho
+    and so keeps its digits in single precision.
+
+    Args:
+        image: The denoised image z (B, C, H, W).
+        lr: The LR image y (B, C, h, w).
+        blur: The blur k.
+        rho: Weight of the second term.
+        factor: Every how many pixels are sampled.
+
+    Returns:
+        x, shape (B, C, H, W).
+    """
+    missing = torch.fft.fft2(lr) - _fold(blur.otf * torch.fft.fft2(image), factor)
+    missing = missing / (blur.power + rho)
+    # A sampled image's spectrum repeats, which broadcasting does without copies.
+    spread = _blocks(blur.otf.conj(), factor) * missing[..., None, :, None, :]
+    return image + torch.fft.ifft2(spread.reshape(image.shape)).real
+
+
+def transfer(kernel: Tensor, height: int, width: int) -> Tensor:
+    """Return the Fourier transform of a kernel centred on the first pixel of a repeating image.
+
+    Args:
+        kernel: (B, 1, k, k), larger than the image even.
+        height: The image's height.
+        width: The image's width.
+
+    Returns:
+        Complex, shape (B, 1, height, width).
+    """
+    rows, columns = (
+        _waves(size, taps, kernel)
+        for size, taps in zip((height, width), kernel.shape[-2:], strict=True)
+    )
+    return rows @ kernel.to(rows.dtype) @ columns.mT
+
+
+def _waves(size: int, taps: int, like: Tensor) -> Tensor:
+    frequency = torch.arange(size, device=like.device, dtype=like.dtype) / size
+    place = torch.arange(taps, device=like.device, dtype=like.dtype) - taps // 2
+    angle = -2 * math.pi * frequency[:, None] * place
+    return torch.complex(angle.cos(), angle.sin())
+
+
+def _fold(spectrum: Tensor, factor: int) -> Tensor:
+    """Return the spectrum of an image of which every factor-th pixel was kept."""
+    return _blocks(spectrum, factor).mean(dim=(-4, -2))
+
+
+def _blocks(spectrum: Tensor, factor: int) -> Tensor:
+    *lead, height, width = spectrum.shape
+    return spectrum.reshape(*lead, factor, height // factor, factor, width // factor)

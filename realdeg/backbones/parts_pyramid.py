@@ -1,0 +1,133 @@
+"""Parts that progressive and iterative networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone
+from realdeg.errors import GeometryError
+
+# Kernel, stride and padding by which back-projection networks go up and down, at each factor.
+PROJECTIONS: dict[int, tuple[int, int, int]] = {
+    2: (6, 2, 2),
+    3: (7, 3, 2),
+    4: (8, 4, 2),
+    8: (12, 8, 2),
+}
+
+
+class DoublingDeconv(nn.ConvTranspose2d):
+    """A transposed convolution of stride 2 whose output has exactly twice the size.
+
+    A kernel of 4 is centred by padding. One of 3 cannot be: its last row and column are dropped,
+    as MatConvNet's crop of [0, 1, 0, 1] does.
+
+    Args:
+        in_channels: Channels in.
+        out_channels: Channels out.
+        kernel: Kernel size, 3 or 4.
+        bias: Whether it has biases.
+
+    Shape:
+        (B, in_channels, h, w) -> (B, out_channels, 2h, 2w)
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, bias: bool = True) -> None:
+        padding = 1 if kernel == 4 else 0
+        super().__init__(in_channels, out_channels, kernel, stride=2, padding=padding, bias=bias)
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:  # type: ignore[override]
+        """Run on (B, C, h, w)."""
+        height, width = input.shape[-2:]
+        return super().forward(input)[..., : 2 * height, : 2 * width]
+
+
+def bilinear_weight(kernel: int) -> Tensor:
+    """Return the kernel by which a transposed convolution of stride 2 interpolates bilinearly.
+
+    Args:
+        kernel: Kernel size.
+
+    Returns:
+        Shape (kernel, kernel); every output pixel's taps sum to 1.
+    """
+    factor = (kernel + 1) // 2
+    centre = factor - 1 if kernel % 2 else factor - 0.5
+    row = 1 - (torch.arange(kernel, dtype=torch.float64) - centre).abs() / factor
+    return torch.outer(row, row).float()
+
+
+def full_precision(image: Tensor) -> AbstractContextManager[object]:
+    """Return a context without autocast, for what is added to an image itself.
+
+    Args:
+        image: Says the device. Bfloat16's 8 bits of mantissa are too few for an 8-bit image.
+    """
+    return nullcontext() if image.is_meta else torch.autocast(image.device.type, enabled=False)
+
+
+def pil_bicubic(image: Tensor, factor: int) -> Tensor:
+    """Enlarge as PIL's BICUBIC does (a = -0.5, taps outside the image left out), unrounded.
+
+    Args:
+        image: (B, C, h, w).
+        factor: How many times larger the result is.
+
+    Returns:
+        (B, C, factor * h, factor * w).
+    """
+    height, width = image.shape[-2:]
+    if not image.shape[0]:  # interpolation refuses empty batches
+        return image.new_zeros((0, image.shape[1], factor * height, factor * width))
+    # Without antialias torch takes a = -0.75; with it, PIL's kernel and border.
+    size = (factor * height, factor * width)
+    return F.interpolate(image, size=size, mode="bicubic", antialias=True)
+
+
+def scale_of_call(network: Backbone, scale: float | None, allowed: Sequence[int]) -> int:
+    """Return the scale of a call of a network that serves several.
+
+    Args:
+        network: The network.
+        scale: What ``forward`` was given; None: the network's own.
+        allowed: The scales that this instance serves.
+
+    Raises:
+        GeometryError: If the scale is not among them.
+    """
+    if scale is None:
+        return network.scale
+    if scale not in allowed:
+        raise GeometryError(
+            f"{type(network).__name__} is called with scale {scale:g}: this instance serves"
+            f" {', '.join(map(str, allowed))}."
+        )
+    return int(scale)
+
+
+def from_matconvnet(value: Tensor, shape: Sequence[int]) -> Tensor:
+    """Bring an array of a MatConvNet file to torch's layout.
+
+    MatConvNet stores filters as height x width x in x out (transposed convolutions: height x width
+    x out x in), and Matlab or the reader drops axes of length 1; biases are rows or columns.
+
+    Args:
+        value: The array as it was stored, or in torch's layout already.
+        shape: The shape that the network has there.
+
+    Returns:
+        The tensor of that shape, or ``value`` itself where it cannot be one.
+    """
+    wanted = tuple(shape)
+    if tuple(value.shape) == wanted:
+        return value
+    stored = (*wanted[2:], *wanted[1::-1]) if len(wanted) == 4 else wanted
+    if [size for size in value.shape if size > 1] != [size for size in stored if size > 1]:
+        return value
+    full = value.reshape(stored)
+    return full.permute(3, 2, 0, 1).contiguous() if len(wanted) == 4 else full

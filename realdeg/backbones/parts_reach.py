@@ -1,0 +1,80 @@
+"""How far a network sees: spans of pixels followed backwards through its layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+Span = tuple[int, int]
+"""First and last pixel along one axis, both included."""
+
+
+def conv_span(span: Span, kernel: int, stride: int = 1, padding: int | None = None) -> Span:
+    """Return the input pixels that a convolution reads for a span of its output.
+
+    Args:
+        span: Output pixels.
+        kernel: Kernel size.
+        stride: Stride.
+        padding: Padding; None: half the kernel.
+    """
+    pad = kernel // 2 if padding is None else padding
+    return span[0] * stride - pad, span[1] * stride - pad + kernel - 1
+
+
+def deconv_span(span: Span, kernel: int, stride: int, padding: int) -> Span:
+    """Return the input pixels that a transposed convolution reads for a span of its output.
+
+    Args:
+        span: Output pixels.
+        kernel: Kernel size.
+        stride: Stride.
+        padding: Padding, as ``ConvTranspose2d`` means it (cropped from the output).
+    """
+    return -(-(span[0] + padding - kernel + 1) // stride), (span[1] + padding) // stride
+
+
+def shuffle_span(span: Span, factor: int) -> Span:
+    """Return the coarse pixels that a pixel shuffle takes a span of its output from.
+
+    Args:
+        span: Output pixels.
+        factor: The shuffle's factor.
+    """
+    return span[0] // factor, span[1] // factor
+
+
+def bicubic_span(span: Span, ratio: Fraction) -> Span:
+    """Return the input pixels that antialiased bicubic interpolation reads.
+
+    Args:
+        span: Output pixels.
+        ratio: Output over input size.
+    """
+    radius = 2 / min(ratio, Fraction(1))
+    first, last = ((Fraction(pixel) + Fraction(1, 2)) / ratio - Fraction(1, 2) for pixel in span)
+    # A tap exactly at the radius weighs nothing.
+    return math.floor(first - radius) + 1, math.ceil(last + radius) - 1
+
+
+def union(*spans: Span) -> Span:
+    """Return the span that covers several branches."""
+    return min(span[0] for span in spans), max(span[1] for span in spans)
+
+
+def halo_of(trace: Callable[[Span], Span], scale: int, multiple: int = 1) -> int:
+    """Return how many LR pixels away an input can still change an output.
+
+    Args:
+        trace: Follows a span of output pixels back to LR pixels.
+        scale: Output over input size.
+        multiple: The network works on blocks of that many LR pixels, whose pixels differ.
+    """
+    reaches = [0]
+    for pixel in range(multiple):
+        for phase in range(scale):
+            output = pixel * scale + phase
+            first, last = trace((output, output))
+            reaches += [pixel - first, last - pixel]
+    return max(reaches)

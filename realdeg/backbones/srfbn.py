@@ -1,0 +1,206 @@
+"""SRFBN: one feedback block that sees its own earlier output, run several times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Outputs
+from realdeg.backbones.parts import MeanShift
+from realdeg.backbones.parts_pyramid import PROJECTIONS
+from realdeg.backbones.parts_reach import Span, conv_span, deconv_span, halo_of
+from realdeg.errors import CheckpointError, ConfigError, nearest
+from realdeg.registry import BACKBONES
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One of the paper's networks.
+
+    Attributes:
+        features: Channels.
+        groups: Up- and down-projections in the feedback block.
+    """
+
+    features: int
+    groups: int
+
+
+PRESETS: dict[str, Preset] = {"srfbn": Preset(64, 6), "srfbn_s": Preset(32, 3)}
+
+
+def _activated(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
+    """Put a PReLU of one slope behind a layer."""
+    return nn.Sequential(layer, nn.PReLU(init=0.2))
+
+
+class FeedbackBlock(nn.Module):
+    """Densely connected up- and down-projections of the input and of what the block gave before.
+
+    Args:
+        features: Channels.
+        groups: Projection pairs.
+        scale: The projections' factor.
+
+    Source:
+        SRFBN, equations 5 to 9.
+    """
+
+    def __init__(self, features: int, groups: int, scale: int) -> None:
+        super().__init__()
+        shape = PROJECTIONS[scale]
+
+        def mix(count: int) -> nn.Sequential:
+            return _activated(nn.Conv2d(count * features, features, 1))
+
+        self.compress_in = mix(2)
+        self.upBlocks = nn.ModuleList(
+            _activated(nn.ConvTranspose2d(features, features, *shape)) for _ in range(groups)
+        )
+        self.downBlocks = nn.ModuleList(
+            _activated(nn.Conv2d(features, features, *shape)) for _ in range(groups)
+        )
+        self.uptranBlocks = nn.ModuleList(mix(count) for count in range(2, groups + 1))
+        self.downtranBlocks = nn.ModuleList(mix(count) for count in range(2, groups + 1))
+        self.compress_out = mix(groups)
+
+    def forward(self, features: Tensor, hidden: Tensor) -> Tensor:
+        """Mix (B, C, h, w) with the block's output of the step before."""
+        lows = [self.compress_in(torch.cat([features, hidden], 1))]
+        highs: list[Tensor] = []
+        for group, (up, down) in enumerate(zip(self.upBlocks, self.downBlocks, strict=True)):
+            low = lows[0] if group == 0 else self.uptranBlocks[group - 1](torch.cat(lows, 1))
+            highs.append(up(low))
+            high = highs[0] if group == 0 else self.downtranBlocks[group - 1](torch.cat(highs, 1))
+            lows.append(down(high))
+        return self.compress_out(torch.cat(lows[1:], 1))
+
+
+@BACKBONES.register_module()
+class SRFBN(Backbone):
+    """Super-resolution feedback network.
+
+    In training every step's image is an output: the last as ``sr``, earlier ones as ``step_1``,
+    ``step_2``, ... in [0, 1], so that all weigh alike. In evaluation only the last is made.
+    Parameters at x2, x3, x4, x8 (mean shifts aside): 2,140,534, 2,832,758, 3,631,478, 7,891,318;
+    of SRFBN-S 282,442, 375,626, 483,146, 1,056,586.
+
+    Args:
+        scale: How much resolution is lost: 2, 3, 4 or 8.
+        same_size: Not available.
+        preset: ``"srfbn"`` or the small ``"srfbn_s"``.
+        num_features: Channels; None: the preset's.
+        num_groups: Projection pairs in the feedback block; None: the preset's.
+        num_steps: How often the block runs.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If preset or sizes make no network.
+
+    Source:
+        Li, Yang, Liu, Yang, Jeon, Wu, Feedback Network for Image Super-Resolution, CVPR 2019. Keys
+        follow Paper99/SRFBN_CVPR19.
+    """
+
+    colour = "rgb"
+    value_range = 255.0
+    scales = (2, 3, 4, 8)
+    upsample = "iterative"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        preset: str = "srfbn",
+        num_features: int | None = None,
+        num_groups: int | None = None,
+        num_steps: int = 4,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if preset not in PRESETS:
+            raise ConfigError(
+                f"SRFBN has no preset '{preset}': it has {', '.join(PRESETS)}."
+                f"{nearest(preset, set(PRESETS))}"
+            )
+        features = PRESETS[preset].features if num_features is None else num_features
+        groups = PRESETS[preset].groups if num_groups is None else num_groups
+        if min(features, groups, num_steps) < 1:
+            raise ConfigError(
+                "SRFBN needs num_features, num_groups and num_steps of 1 or more, got"
+                f" {features}, {groups} and {num_steps}."
+            )
+        self.num_groups, self.num_steps = groups, num_steps
+        self.sub_mean = MeanShift(self.value_range, -1)
+        self.add_mean = MeanShift(self.value_range, +1)
+        self.conv_in = _activated(nn.Conv2d(3, 4 * features, 3, padding=1))
+        self.feat_in = _activated(nn.Conv2d(4 * features, features, 1))
+        self.block = FeedbackBlock(features, groups, scale)
+        self.out = _activated(nn.ConvTranspose2d(features, features, *PROJECTIONS[scale]))
+        self.conv_out = nn.Sequential(nn.Conv2d(features, 3, 3, padding=1))
+        self.halo = halo_of(self._trace, scale)
+        self._initialise()
+
+    @classmethod
+    def example(cls) -> SRFBN:
+        """Return a network of 2 groups and 2 steps, 4 wide."""
+        return cls(scale=2, num_features=4, num_groups=2, num_steps=2)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor | Outputs:
+        """Super-resolve (B, 3, h, w) in [0, 255]; in training, return every step's image."""
+        self.check_input(lr, scale, cond)
+        image = self.sub_mean(lr)
+        size = self.output_size(*lr.shape[-2:])
+        base = F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+        base = self.add_mean(base)
+        features = self.feat_in(self.conv_in(image))
+        hidden, aux = features, {}
+        for step in range(1, self.num_steps + 1):
+            hidden = self.block(features, hidden)
+            if self.training and step < self.num_steps:
+                aux[f"step_{step}"] = self._image(hidden, base) / self.value_range
+        sr = self._image(hidden, base)
+        return Outputs(sr, aux) if self.training else sr
+
+    def _image(self, hidden: Tensor, base: Tensor) -> Tensor:
+        return base + self.conv_out(self.out(hidden))
+
+    def targets(self, hr: Tensor) -> dict[str, Tensor]:
+        """Compare every step with HR in [0, 1]."""
+        full = hr / self.value_range
+        return {f"step_{step}": full for step in range(1, self.num_steps)}
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Refuse weights of another scale by name: all their shapes would differ."""
+        found, own = state.get("out.0.weight"), self.state_dict()["out.0.weight"]
+        if found is not None and found.ndim == 4 and found.shape[-1] != own.shape[-1]:
+            kernels = {kernel: scale for scale, (kernel, _, _) in PROJECTIONS.items()}
+            trained = kernels.get(found.shape[-1])
+            if trained is not None:
+                raise CheckpointError(
+                    f"the SRFBN weights in {where} are for scale {trained}: build it with"
+                    f" SRFBN(scale={trained}), not {self.scale}."
+                )
+        return dict(state)
+
+    def _trace(self, span: Span) -> Span:
+        shape = PROJECTIONS[self.scale]
+        span = deconv_span(conv_span(span, 3), *shape)
+        for _ in range(self.num_steps * self.num_groups):
+            span = deconv_span(conv_span(span, *shape), *shape)
+        return conv_span(span, 3)
+
+    def _initialise(self) -> None:
+        """Draw weights after He et al. (2015), as the authors do; biases start at zero."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)

@@ -1,0 +1,115 @@
+"""``realdeg convert_weights``: anybody's weights into a file that describes itself."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from realdeg.cli.options import OptionsAction, parse_scale
+
+if TYPE_CHECKING:
+    from realdeg.backbones import Backbone
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "weights", help="a PyTorch, safetensors, MatConvNet (.mat) or Caffe (.caffemodel) file"
+    )
+    parser.add_argument(
+        "output", nargs="?", help="the .safetensors file to write; without it, tensors are listed"
+    )
+    parser.add_argument("--backbone", metavar="NAME", help="the network; see realdeg list backbones")
+    parser.add_argument("--scale", type=parse_scale, help="the scale that it was trained for")
+    parser.add_argument(
+        "--arguments",
+        nargs="+",
+        action=OptionsAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="further arguments of the network, e.g. bias=False depth=5",
+    )
+    parser.add_argument("--source", metavar="TEXT", help="where the weights come from, to be noted")
+    parser.add_argument(
+        "--partial", action="store_true", help="take what fits and list the rest, not all or nothing"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the output file")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the tensors of the file, or convert it.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        0.
+    """
+    if args.output is None:
+        _show(args.weights)
+        return 0
+    _convert(args)
+    return 0
+
+
+def _show(path: str) -> None:
+    """Print name and shape of every tensor."""
+    from realdeg.backbones import read_weights
+
+    state = read_weights(path)
+    for name, tensor in state.items():
+        print(f"{name} {tuple(tensor.shape)}")
+    print(f"{len(state)} tensors, {sum(tensor.numel() for tensor in state.values()):,} numbers")
+
+
+def _convert(args: argparse.Namespace) -> None:
+    from realdeg.backbones import build_backbone, load_weights
+    from realdeg.errors import ConfigError, OutputError
+    from realdeg.utils.component import save_component
+
+    output = Path(args.output)
+    if args.backbone is None:
+        raise ConfigError(
+            "convert_weights is told no network: name it with --backbone (realdeg list backbones"
+            " shows all)."
+        )
+    if output.suffix != ".safetensors":
+        raise OutputError(f"the result is a .safetensors file, got {output}: name it so.")
+    if output.exists() and not args.overwrite:
+        raise OutputError(f"{output} is there already: remove it, or say --overwrite.")
+    settings = dict(args.arguments)
+    if args.scale is not None:
+        settings["scale"] = args.scale
+    backbone = build_backbone({"type": args.backbone, **settings})
+    left = load_weights(backbone, args.weights, partial=args.partial)
+    digest = save_component(
+        output,
+        backbone,
+        kind="backbone",
+        type=args.backbone,
+        arguments=backbone.arguments,
+        meta=_notes(backbone, Path(args.weights), args.source, left),
+    )
+    for line in left:
+        print(f"not loaded: {line}")
+    count = sum(parameter.numel() for parameter in backbone.parameters())
+    print(f"{output}: {args.backbone}, {count:,} parameters, {digest}")
+
+
+def _notes(
+    backbone: Backbone, weights: Path, source: str | None, left: list[str]
+) -> dict[str, Any]:
+    """Return what the file notes beside the arguments."""
+    import hashlib
+
+    return {
+        "source": source or weights.name,
+        "source_file": weights.name,
+        "source_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "scale": backbone.scale,
+        "same_size": backbone.same_size,
+        "colour": backbone.colour,
+        "value_range": backbone.value_range,
+        "not_loaded": left,
+    }

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from realdeg.backbones import VDSR, build_backbone
+from realdeg.cli.main import main
+from realdeg.utils.component import read_component
+
+
+@pytest.fixture
+def pickled(tmp_path):
+    """A whole network, as the public VDSR is stored."""
+    network = VDSR(depth=3, width=4, bias=False)
+    torch.save({"epoch": 50, "model": network}, tmp_path / "model_epoch_50.pth")
+    return tmp_path / "model_epoch_50.pth", network
+
+
+def convert(*words) -> int:
+    return main(["convert_weights", *map(str, words)])
+
+
+SMALL = ("--arguments", "depth=3", "width=4", "bias=False")
+
+
+def test_conversion_describes_itself(pickled, tmp_path, capsys):
+    path, network = pickled
+    target = tmp_path / "out" / "vdsr.safetensors"
+    words = ("--backbone", "VDSR", "--scale", 3, "--source", "github.com/x/y", *SMALL)
+    assert convert(path, target, *words) == 0
+    assert "VDSR, 216 parameters" in capsys.readouterr().out
+    file = read_component(target)
+    assert file.type == "VDSR" and file.arguments["scale"] == 3
+    assert file.meta["source"] == "github.com/x/y" and file.meta["colour"] == "y"
+    assert file.meta["source_file"] == path.name and file.meta["value_range"] == 1.0
+    found = build_backbone(target, scale=3)
+    assert torch.equal(found.input.weight, network.input.weight)
+
+
+def test_without_output_tensors_are_listed(pickled, capsys):
+    assert convert(pickled[0]) == 0
+    out = capsys.readouterr().out
+    assert "input.weight (4, 1, 3, 3)" in out and "3 tensors, 216 numbers" in out
+
+
+def test_partial(pickled, tmp_path, capsys):
+    target = tmp_path / "vdsr.safetensors"
+    words = (pickled[0], target, "--backbone", "VDSR", "--arguments", "depth=4", "width=4")
+    assert convert(*words, "bias=False") == 2
+    assert "missing residual_layer.1.conv.weight" in capsys.readouterr().err
+    assert convert(*words, "bias=False", "--partial") == 0
+    assert "not loaded: missing residual_layer.1.conv.weight" in capsys.readouterr().out
+    assert len(read_component(target).meta["not_loaded"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("out.safetensors",), "--backbone"),
+        (("out.pth", "--backbone", "VDSR"), ".safetensors"),
+        (("out.safetensors", "--backbone", "VDSRR"), "Did you mean 'VDSR'"),
+        (("out.safetensors", "--backbone", "VDSR"), "no biases"),
+    ],
+)
+def test_mistakes(pickled, tmp_path, capsys, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    assert convert(pickled[0], *words) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_nothing_is_overwritten(pickled, tmp_path, capsys):
+    target = tmp_path / "w.safetensors"
+    target.write_text("mine")
+    words = (pickled[0], target, "--backbone", "VDSR", *SMALL)
+    assert convert(*words) == 2
+    assert "--overwrite" in capsys.readouterr().err and target.read_text() == "mine"
+    assert convert(*words, "--overwrite") == 0
