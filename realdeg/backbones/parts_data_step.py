@@ -44,6 +44,8 @@ def data_step(image: Tensor, lr: Tensor, blur: Blur, rho: float, factor: int) ->
     Returns:
         x, shape (B, C, H, W).
     """
+    if not image.shape[0]:
+        return image  # MKL refuses to transform nothing
     missing = torch.fft.fft2(lr) - _fold(blur.otf * torch.fft.fft2(image), factor)
     missing = missing / (blur.power + rho)
     # A sampled image's spectrum repeats, which broadcasting does without copies.

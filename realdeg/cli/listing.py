@@ -27,15 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="configs (default), all components, or one kind of them",
     )
     parser.add_argument("pattern", nargs="?", default="", help="show only names that contain it")
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="of backbones: parameters, multiply-adds and more, as Markdown",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the names, one per line."""
-    if args.what == "configs":
+    if args.what == "configs" and not args.table:
         from realdeg.config.paths import list_configs
 
         _show(list_configs(), args.pattern)
         return 0
+    if args.table:
+        return _table(args)
     from realdeg import registry
 
     for kind in KINDS if args.what == "components" else (args.what,):
@@ -45,6 +52,18 @@ def run(args: argparse.Namespace) -> int:
             _show(names, args.pattern, indent="  ")
         else:
             _show(names, args.pattern)
+    return 0
+
+
+def _table(args: argparse.Namespace) -> int:
+    """Print the table of backbones."""
+    from realdeg.cli.backbone_table import names, table
+    from realdeg.errors import ConfigError
+
+    if args.what != "backbones":
+        raise ConfigError(f"--table is of backbones: realdeg list backbones, not {args.what}.")
+    wanted = args.pattern.lower()
+    print(table([name for name in names() if wanted in name.lower()]), end="")
     return 0
 
 
