@@ -15,6 +15,7 @@ _LAZY = {
     "SuperResolver": "realdeg.apis",
     "build_backbone": "realdeg.backbones",
     "build_degradation": "realdeg.degradations",
+    "create_backbone": "realdeg.backbones",
     "load_config": "realdeg.config",
     "list_backbones": "realdeg.registry",
     "list_datasets": "realdeg.registry",

@@ -49,7 +49,8 @@ def create_backbone(
                 f" name {file.type}, or other weights."
             )
         stored = file.arguments.get("scale")
-        fixed = not BACKBONES.require(name).any_scale and not partial
+        cls: type[Backbone] = BACKBONES.require(name)
+        fixed = not cls.any_scale and not partial
         if fixed and stored is not None and scale not in (None, stored):
             raise GeometryError(
                 f"the {name} in {Path(weights)} was trained with scale={stored} and scale={scale}"

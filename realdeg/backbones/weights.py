@@ -60,7 +60,8 @@ def load_weights(
         fitting = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
         if not fitting:
             raise CheckpointError(
-                f"nothing of the weights in {path} fits {type(backbone).__name__}: {summary(faults)}."
+                f"nothing of the weights in {path} fits {type(backbone).__name__}:"
+                f" {summary(faults)}."
             )
         state = {**own, **fitting}
     load_state(backbone, state, str(path))

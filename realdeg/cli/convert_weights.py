@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "output", nargs="?", help="the .safetensors file to write; without it, tensors are listed"
     )
-    parser.add_argument("--backbone", metavar="NAME", help="the network; see realdeg list backbones")
+    parser.add_argument(
+        "--backbone", metavar="NAME", help="the network; see realdeg list backbones"
+    )
     parser.add_argument("--scale", type=parse_scale, help="the scale that it was trained for")
     parser.add_argument(
         "--arguments",
@@ -32,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--source", metavar="TEXT", help="where the weights come from, to be noted")
     parser.add_argument(
-        "--partial", action="store_true", help="take what fits and list the rest, not all or nothing"
+        "--partial",
+        action="store_true",
+        help="take what fits and list the rest, not all or nothing",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the output file")
 

@@ -194,7 +194,9 @@ def state_faults(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> l
         One line for each tensor that is missing, left over or of another shape.
     """
     faults = [f"missing {name} {tuple(wanted[name].shape)}" for name in wanted if name not in found]
-    faults += [f"left over {name} {tuple(found[name].shape)}" for name in found if name not in wanted]
+    faults += [
+        f"left over {name} {tuple(found[name].shape)}" for name in found if name not in wanted
+    ]
     faults += [
         f"{name} is {tuple(found[name].shape)}, wanted {tuple(wanted[name].shape)}"
         for name in wanted

@@ -15,6 +15,8 @@ from realdeg.registry import BACKBONES
 from realdeg.utils.component import save_component
 
 SIZES = [(1, 1), (1, 6), (3, 5), (7, 4), (9, 16)]
+# One network for each way to be built; `make test-all` compiles every one to machine code.
+FAMILIES = ("VDSR", "MemNet", "CARN", "RCAN", "LapSRN", "DBPN", "SRFBN", "KPN", "MetaSR")
 
 
 def types() -> list[str]:
@@ -65,6 +67,8 @@ class TestBackboneContract:
         assert isinstance(backbone.whole_image, bool)
         assert isinstance(backbone.needs, tuple)
         assert isinstance(backbone.scale, int) and isinstance(backbone.same_size, bool)
+        assert isinstance(backbone.any_scale, bool) and isinstance(backbone.teacher_forced, bool)
+        assert not (backbone.any_scale and backbone.scales), "any_scale, or these scales?"
         assert type(backbone).__doc__ and "Source:" in type(backbone).__doc__
         assert sum(p.numel() for p in backbone.parameters()) < 100_000, "example() is not tiny"
 
@@ -133,6 +137,31 @@ class TestBackboneContract:
         assert torch.equal(first, second)
         assert torch.equal(lr, before)
 
+    def test_training_leaves_its_input(self, backbone):
+        """Operations in place stay within the network, forwards and backwards."""
+        lr = image(backbone.train(), 2, 6, 7).requires_grad_()
+        before = lr.detach().clone()
+        output = backbone(lr)
+        named = output.named() if isinstance(output, Outputs) else {"sr": output}
+        kept = {name: value.detach().clone() for name, value in named.items()}
+        sum(value.float().square().mean() for value in named.values()).backward()
+        assert torch.equal(lr, before)
+        # An output that a later operation overwrote would be wrong, and nothing would say so.
+        assert all(torch.equal(value, kept[name]) for name, value in named.items())
+
+    def test_targets_fit_the_outputs(self, backbone):
+        network = backbone.train()
+        lr = image(network, 2, 6, 8)
+        output = network(lr)
+        aux = output.aux if isinstance(output, Outputs) else {}
+        targets = network.targets(image(network, 2, *network.output_size(6, 8)))
+        # What is not named is compared with the HR image in [0, 1].
+        assert network.value_range == 1 or aux.keys() <= targets.keys()
+        for name in aux.keys() & targets.keys():  # other calls may have further outputs
+            found = aux[name].shape
+            # Class logits have an axis of classes that their targets lack.
+            assert targets[name].shape in (found, found[:1] + found[2:]), name
+
     def test_file_round_trip(self, backbone, tmp_path):
         path = tmp_path / "backbone.safetensors"
         name = type(backbone).__name__
@@ -151,6 +180,21 @@ class TestBackboneContract:
                 found = sr(backbone(lr)).float()
         assert found.isfinite().all()
         assert (found - wanted).abs().max() < 0.03 * max(wanted.abs().max(), backbone.value_range)
+
+    def test_channels_last_training(self, backbone):
+        """Gradients are the same in either memory layout."""
+        lr = image(backbone.train(), 2, 6, 8)
+        sr(backbone(lr)).square().mean().backward()
+        wanted = {name: p.grad.clone() for name, p in backbone.named_parameters()}
+        backbone.zero_grad()
+        backbone.to(memory_format=torch.channels_last)
+        sr(backbone(lr.contiguous(memory_format=torch.channels_last))).square().mean().backward()
+        # The largest of all: of a bias before batch normalisation there is nothing but noise.
+        size = max(gradient.abs().max().item() for gradient in wanted.values())
+        for name, parameter in backbone.named_parameters():
+            torch.testing.assert_close(
+                parameter.grad, wanted[name], rtol=1e-3, atol=1e-4 * size, msg=name
+            )
 
     def test_channels_last(self, backbone):
         lr = image(backbone, 2, 8, 6)
@@ -180,12 +224,7 @@ class TestBackboneContract:
 
     @pytest.mark.slow
     def test_compile(self, backbone):
-        lr = image(backbone, 1, 8, 6)
-        with torch.no_grad():
-            wanted = sr(backbone(lr))
-            torch.testing.assert_close(
-                sr(torch.compile(backbone)(lr)), wanted, rtol=1e-5, atol=1e-5 * backbone.value_range
-            )
+        check_compiled(backbone, "inductor")
 
     def test_nothing_reaches_further_than_halo(self, backbone, reach):
         """An LR pixel beyond the halo has no gradient, and no nearer bound is promised."""
@@ -194,3 +233,19 @@ class TestBackboneContract:
         for geometry in geometries(type(backbone)):
             network = rebuilt(backbone, **geometry)
             assert reach(network) <= network.halo, geometry
+
+
+def check_compiled(network: Backbone, backend: str) -> None:
+    """Compile a network as one graph, and compare it with itself."""
+    torch._dynamo.reset()
+    lr = image(network, 1, 8, 6)
+    with torch.no_grad():
+        wanted = sr(network(lr))
+        found = sr(torch.compile(network, backend=backend, fullgraph=True)(lr))
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 * network.value_range)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families_are_one_graph(name):
+    torch.manual_seed(0)
+    check_compiled(BACKBONES.get(name).example().eval(), "aot_eager")

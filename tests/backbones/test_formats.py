@@ -13,7 +13,7 @@ import torch
 from scipy.io import savemat
 from torch import nn
 
-from realdeg.backbones import read_weights
+from realdeg.backbones import IRCNN, load_weights, read_weights
 from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
 from realdeg.errors import CheckpointError
 
@@ -154,9 +154,17 @@ class TestMatConvNet:
         assert list(found) == names
         assert torch.equal(found["model.2.weight"], weight)
         assert torch.equal(found["model.2.bias"], bias)
-        savemat(tmp_path / "cells.mat", {"CNNdenoiser": cell([chain, chain])})
-        found = read_matconvnet(tmp_path / "cells.mat")
-        assert list(found) == [f"{i}.{name}" for i in (0, 1) for name in names]
+        for cells in (cell([chain, chain]), cell([{"layers": chain}, {"layers": chain}])):
+            savemat(tmp_path / "cells.mat", {"CNNdenoiser": cells})
+            found = read_matconvnet(tmp_path / "cells.mat")
+            assert list(found) == [f"{i}.{name}" for i in (0, 1) for name in names]
+
+    def test_names_of_a_chain(self, tmp_path, tensors):
+        weights = cell([filters(tensors[0]), tensors[1].numpy()[None]])
+        for name, found in (("conv1", "conv1.weight"), ("layer1", "model.0.weight")):
+            chain = cell([{"name": name, "type": "conv", "weights": weights}])
+            savemat(tmp_path / "net.mat", {"net": {"layers": chain}})
+            assert next(iter(read_matconvnet(tmp_path / "net.mat"))) == found
 
     def test_others(self, tmp_path):
         path = tmp_path / "w.mat"
@@ -207,7 +215,9 @@ class TestPickled:
     @pytest.mark.parametrize("legacy", [False, True])
     def test_a_network_gives_its_state_dict(self, tmp_path, legacy):
         net = Net().half()
-        torch.save(nn.DataParallel(net), tmp_path / "net.pth", _use_new_zipfile_serialization=not legacy)
+        torch.save(
+            nn.DataParallel(net), tmp_path / "net.pth", _use_new_zipfile_serialization=not legacy
+        )
         found, wanted = read_weights(tmp_path / "net.pth"), net.state_dict()
         assert found.keys() == wanted.keys()
         assert all(torch.equal(found[name], wanted[name]) for name in wanted)
@@ -267,6 +277,7 @@ class TestPickled:
         with pytest.raises(CheckpointError, match="beyond its storage"):
             read_pickled(path)
 
+    @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
     @pytest.mark.parametrize("legacy", [False, True])
     def test_any_bytes_end_in_our_error(self, tmp_path, legacy):
         noise = random.Random(0)
@@ -289,3 +300,22 @@ class TestPickled:
             tree = [tree, tree]
         torch.save({"tree": tree, "m": Net()}, tmp_path / "w.pth")
         assert read_weights(tmp_path / "w.pth").keys() == Net().state_dict().keys()
+
+
+def test_a_cell_of_denoisers_fills_ircnn(tmp_path):
+    source = IRCNN(width=4, sigma=4)
+
+    def chain(network: IRCNN) -> np.ndarray:
+        layers: list[dict] = []
+        for part in network.model:
+            layers.append({"type": "relu"})
+            if isinstance(part, nn.Conv2d):
+                pair = [filters(part.weight.detach()), part.bias.detach().numpy()]
+                layers[-1] = {"type": "conv", "weights": cell(pair)}
+        return cell(layers)
+
+    both = cell([chain(IRCNN(width=4)), chain(source)])
+    savemat(tmp_path / "modelgray.mat", {"CNNdenoiser": both})
+    target = IRCNN(width=4, sigma=4)
+    load_weights(target, tmp_path / "modelgray.mat")
+    assert all(torch.equal(v, source.state_dict()[k]) for k, v in target.state_dict().items())

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ _MOST_AXES = 8
 Value = int | memoryview
 
 
-class _Malformed(ValueError):
+class MalformedError(ValueError):
     """The bytes are no protobuf message of this kind."""
 
 
@@ -52,7 +51,7 @@ def read_caffe(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     file = Path(path)
     try:
         found = _network(memoryview(file.read_bytes()))
-    except (_Malformed, UnicodeDecodeError) as error:
+    except (MalformedError, UnicodeDecodeError) as error:
         raise CheckpointError(
             f"{file} cannot be read as a Caffe network ({error}): damaged or of another format."
         ) from error
@@ -73,7 +72,7 @@ def _network(message: memoryview) -> dict[str, Tensor]:
             new = number == _LAYERS
             for name, tensor in _layer(_bytes(value), new).items():
                 if name in found:
-                    raise _Malformed(f"two layers are called {name.rpartition('.')[0]}")
+                    raise MalformedError(f"two layers are called {name.rpartition('.')[0]}")
                 found[name] = tensor
     return found
 
@@ -121,9 +120,9 @@ def _blob(message: memoryview) -> Tensor:
     values = np.concatenate(parts) if parts else np.zeros(0, "<f4")
     shape = [len(values)] if shape is None else shape
     if len(shape) > _MOST_AXES or any(size < 0 for size in shape):
-        raise _Malformed("a blob has an impossible shape")
+        raise MalformedError("a blob has an impossible shape")
     if math.prod(shape) != len(values):
-        raise _Malformed(f"a blob of shape {tuple(shape)} has {len(values)} numbers")
+        raise MalformedError(f"a blob of shape {tuple(shape)} has {len(values)} numbers")
     return torch.from_numpy(values.astype(np.float32)).reshape(shape)
 
 
@@ -134,7 +133,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, Value]]:
         key, at = _varint(message, at)
         number, wire = key >> 3, key & 7
         if number == 0:
-            raise _Malformed("a field has number 0")
+            raise MalformedError("a field has number 0")
         if wire == _VARINT:
             value, at = _varint(message, at)
             yield number, value
@@ -144,9 +143,9 @@ def _fields(message: memoryview) -> Iterator[tuple[int, Value]]:
         elif wire in _WIDTHS:
             length = _WIDTHS[wire]
         else:
-            raise _Malformed(f"wire type {wire} at byte {at}")
+            raise MalformedError(f"wire type {wire} at byte {at}")
         if length > end - at:
-            raise _Malformed("it ends in the middle of a field")
+            raise MalformedError("it ends in the middle of a field")
         yield number, message[at : at + length]
         at += length
 
@@ -155,23 +154,23 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for index in range(10):  # 64 bits, seven to a byte
         if at + index >= len(message):
-            raise _Malformed("it ends in the middle of a number")
+            raise MalformedError("it ends in the middle of a number")
         byte = message[at + index]
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
             return value, at + index + 1
-    raise _Malformed("a number has more than ten bytes")
+    raise MalformedError("a number has more than ten bytes")
 
 
 def _bytes(value: Value) -> memoryview:
     if isinstance(value, int):
-        raise _Malformed("a number stands where text or a message is wanted")
+        raise MalformedError("a number stands where text or a message is wanted")
     return value
 
 
 def _integer(value: Value) -> int:
     if not isinstance(value, int):
-        raise _Malformed("bytes stand where a number is wanted")
+        raise MalformedError("bytes stand where a number is wanted")
     return value
 
 
@@ -190,5 +189,5 @@ def _numbers(value: Value, kind: str) -> np.ndarray:
     """Return repeated floating-point numbers, of which a message may hold one or a packed list."""
     content = _bytes(value)
     if len(content) % np.dtype(kind).itemsize:
-        raise _Malformed("a list of numbers ends in the middle of one")
-    return cast(np.ndarray, np.frombuffer(content, dtype=kind))
+        raise MalformedError("a list of numbers ends in the middle of one")
+    return np.frombuffer(content, dtype=kind)

@@ -16,6 +16,7 @@ from realdeg.errors import CheckpointError
 
 # What a layer's arrays are, in order; files of 2014 have "filters" and "biases" instead.
 _KINDS = ("weight", "bias", "moments")
+_PLAIN_NAME = re.compile(r"layer\d*")  # what MatConvNet calls layers that nobody named
 _BIAS = re.compile(r"(?:_b|bias|biases|\.b)\d*$")
 
 
@@ -29,7 +30,7 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     - A chain (``net.layers``) gives ``<layer>.weight`` and ``<layer>.bias``; layers without names
       are counted as PyTorch counts them in a sequence, activations included: ``model.0``,
       ``model.2``.
-    - A cell array of chains gives ``0.model.0.weight`` and so on.
+    - A cell array of chains gives ``0.model.0.weight`` and so on, whatever its layers are called.
 
     Args:
         path: The ``.mat`` file, of MATLAB 5 to 7.2 (``save -v7``).
@@ -100,10 +101,17 @@ def _network(value: Any) -> dict[str, Tensor]:
     items = value.reshape(-1)
     if all("weights" in _fields(item) or "type" in _fields(item) for item in items):
         return _chain(value)
-    chains = [_network(item) for item in items]
+    chains = [_member(item) for item in items]
     if not all(chains):
         return {}
     return {f"{i}.{name}": t for i, chain in enumerate(chains) for name, t in chain.items()}
+
+
+def _member(item: Any) -> dict[str, Tensor]:
+    """Return the parameters of one of several chains."""
+    if "layers" in _fields(item):
+        item = item["layers"].reshape(-1)[0]
+    return _chain(item, named=False) if _is_cell(item) else {}
 
 
 def _graph(network: np.ndarray) -> Iterator[tuple[str, Tensor]]:
@@ -127,14 +135,15 @@ def _places(network: np.ndarray) -> dict[str, int]:
     return found
 
 
-def _chain(layers: np.ndarray) -> dict[str, Tensor]:
+def _chain(layers: np.ndarray, named: bool = True) -> dict[str, Tensor]:
     """Return the parameters of a chain of layers."""
     found: dict[str, Tensor] = {}
     items = layers.reshape(-1)
     for index, item in enumerate(items):
         layer = item if isinstance(item, np.void) else item.reshape(-1)[0]
-        name = _text(layer["name"]) if "name" in _fields(layer) else ""
-        name = name or f"model.{index}"
+        name = _text(layer["name"]) if named and "name" in _fields(layer) else ""
+        if not name or _PLAIN_NAME.fullmatch(name):
+            name = f"model.{index}"
         for kind, array in _arrays(layer):
             if f"{name}.{kind}" in found:
                 raise ValueError(f"two layers are called {name}")
