@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from scipy.signal import correlate
 
-from realdeg.backbones import RCAN
+from realdeg.backbones import RCAN, load_weights
 from realdeg.backbones.parts import MeanShift, Upsampler, pad_to_multiple
 from realdeg.backbones.rcan import AttentionBlock
-from realdeg.errors import ConfigError, GeometryError
+from realdeg.errors import CheckpointError, ConfigError, GeometryError
 
 
 def count(**settings):
@@ -147,6 +149,52 @@ def test_halo_is_tight_without_the_global_pooling(reach):
         assert reach(network) == network.halo, geometry
     with torch.device("meta"):
         assert RCAN(scale=4).halo == 414
+
+
+@pytest.mark.parametrize("settings", [{}, {"same_size": True}, {"scale": 2, "unshuffle": 2}])
+def test_basicsr_names(tmp_path, settings):
+    torch.manual_seed(0)
+    source, network = small(**settings).eval(), small(**settings).eval()
+    foreign = {}
+    for name, value in source.state_dict().items():
+        name = re.sub(r"^body\.(\d)\.body\.2\.", r"body.\1.conv.", name)
+        name = re.sub(r"^body\.(\d)\.body\.(\d)\.body\.", r"body.\1.residual_group.\2.rcab.", name)
+        name = name.replace("conv_du.0", "attention.1").replace("conv_du.2", "attention.3")
+        name = re.sub(r"^body\.2\.", "conv_after_body.", name)
+        name = re.sub(r"^head\.\d\.", "conv_first.", name)
+        name = name.replace("tail.0.", "upsample.").replace("tail.1.", "conv_last.")
+        if "mean" not in name:
+            foreign[name] = value
+    path = tmp_path / "rcan.pth"
+    torch.save({"params": foreign}, path)
+    load_weights(network, path)
+    lr = torch.rand(1, 3, 5, 6) * 255
+    assert torch.equal(network(lr), source(lr))
+    with pytest.raises(CheckpointError, match="mean_shift=True"):
+        load_weights(small(mean_shift=False, **settings), path)
+    with pytest.raises(CheckpointError, match="num_groups=2, num_blocks=2"):
+        load_weights(small(num_groups=3, **settings), path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"num_groups": 3}, "num_groups=2, num_blocks=2"),
+        ({"num_blocks": 1}, "num_groups=2, num_blocks=2"),
+        ({"num_features": 6}, "num_features=8"),
+        ({"same_size": True}, "input as it is: build it with RCAN.unshuffle=1"),
+        ({"mean_shift": False}, "mean_shift=True"),
+        ({"value_range": 1.0}, "value_range=255"),
+    ],
+)
+def test_weights_of_another_form_are_refused_by_name(tmp_path, settings, match):
+    path = tmp_path / "rcan.pth"
+    torch.save(small().state_dict(), path)
+    with pytest.raises(CheckpointError, match=match):
+        load_weights(small(**settings), path)
+    torch.save(small(same_size=True).state_dict(), path)
+    with pytest.raises(CheckpointError, match="unshuffled by 4: build it with RCAN.unshuffle=4"):
+        load_weights(small(), path)
 
 
 @pytest.mark.parametrize(
