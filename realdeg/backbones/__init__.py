@@ -11,10 +11,13 @@ from realdeg.backbones.cnf import CNF
 from realdeg.backbones.create import create_backbone
 from realdeg.backbones.dbpn import DBPN
 from realdeg.backbones.depthwise_sr import DepthwiseSR
+from realdeg.backbones.dfsa import DFSA
 from realdeg.backbones.dnsr import DNSR
 from realdeg.backbones.drcn import DRCN
 from realdeg.backbones.drrn import DRRN
 from realdeg.backbones.dsrn import DSRN
+from realdeg.backbones.dwsr import DWSR
+from realdeg.backbones.edsr import EDSR
 from realdeg.backbones.espcn import ESPCN
 from realdeg.backbones.fsrcnn import FSRCNN
 from realdeg.backbones.idn import IDN
@@ -23,20 +26,30 @@ from realdeg.backbones.ircnn_hqs import IRCNNHQS
 from realdeg.backbones.kpn import KPN
 from realdeg.backbones.lapsrn import LapSRN
 from realdeg.backbones.lpkpn import LPKPN
+from realdeg.backbones.mdsr import MDSR
 from realdeg.backbones.memnet import MemNet
 from realdeg.backbones.meta_sr import MetaSR
 from realdeg.backbones.mslapsrn import MSLapSRN
+from realdeg.backbones.msr_resnet import MSRResNet
 from realdeg.backbones.msrn import MSRN
+from realdeg.backbones.mwcnn import MWCNN
 from realdeg.backbones.pcarn import PCARN
 from realdeg.backbones.pixel_recursive import PixelRecursiveSR
 from realdeg.backbones.progressive_carn import ProgressiveCARN
 from realdeg.backbones.prosr import ProSR
 from realdeg.backbones.rcan import RCAN
+from realdeg.backbones.rdn import RDN
 from realdeg.backbones.rednet import REDNet
+from realdeg.backbones.rrdbnet import RRDBNet
+from realdeg.backbones.span import SPAN
+from realdeg.backbones.sr_resnet import SRResNet
 from realdeg.backbones.srcnn import SRCNN
 from realdeg.backbones.srdensenet import SRDenseNet
 from realdeg.backbones.srfbn import SRFBN
+from realdeg.backbones.srvgg_compact import SRVGGNetCompact
 from realdeg.backbones.vdsr import VDSR
+from realdeg.backbones.wave_resnet import WaveResNet
+from realdeg.backbones.wavelet_srnet import WaveletSRNet
 from realdeg.backbones.weights import load_weights, read_weights
 
 __all__ = [
@@ -46,11 +59,14 @@ __all__ = [
     "CARNM",
     "CNF",
     "DBPN",
+    "DFSA",
     "DNSR",
     "DRCN",
     "DRRN",
     "DSRN",
+    "DWSR",
     "DepthwiseSR",
+    "EDSR",
     "ESPCN",
     "FSRCNN",
     "IDN",
@@ -59,8 +75,11 @@ __all__ = [
     "KPN",
     "LPKPN",
     "LapSRN",
+    "MDSR",
     "MSLapSRN",
     "MSRN",
+    "MSRResNet",
+    "MWCNN",
     "MemNet",
     "MetaSR",
     "Outputs",
@@ -69,11 +88,18 @@ __all__ = [
     "ProSR",
     "ProgressiveCARN",
     "RCAN",
+    "RDN",
     "REDNet",
+    "RRDBNet",
+    "SPAN",
     "SRCNN",
     "SRDenseNet",
     "SRFBN",
+    "SRResNet",
+    "SRVGGNetCompact",
     "VDSR",
+    "WaveResNet",
+    "WaveletSRNet",
     "build_backbone",
     "create_backbone",
     "load_weights",

@@ -2,6 +2,20 @@
 
 from realdeg.discriminators.base import Discriminator
 from realdeg.discriminators.bulat import BulatDiscriminator
+from realdeg.discriminators.cincgan import CinCGANDiscriminator
 from realdeg.discriminators.dsgan import DSGANDiscriminator
+from realdeg.discriminators.patch_gan import PatchGANDiscriminator
+from realdeg.discriminators.srgan import SRGANDiscriminator
+from realdeg.discriminators.unet import UNetDiscriminator
+from realdeg.discriminators.vgg import VGGDiscriminator
 
-__all__ = ["BulatDiscriminator", "DSGANDiscriminator", "Discriminator"]
+__all__ = [
+    "BulatDiscriminator",
+    "CinCGANDiscriminator",
+    "DSGANDiscriminator",
+    "Discriminator",
+    "PatchGANDiscriminator",
+    "SRGANDiscriminator",
+    "UNetDiscriminator",
+    "VGGDiscriminator",
+]

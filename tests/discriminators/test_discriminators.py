@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from realdeg.discriminators import BulatDiscriminator, DSGANDiscriminator
+from realdeg.discriminators.fixed_size import FixedSizeDiscriminator
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DISCRIMINATORS, list_discriminators
 
@@ -36,7 +37,7 @@ class TestContract:
     @pytest.mark.parametrize("channels", [1, 3])
     def test_logits_and_gradients(self, name, channels):
         network = DISCRIMINATORS.build({"type": name, "width": 8, "in_channels": channels})
-        images = _images(channels).requires_grad_()
+        images = _images(channels, max(16, network.least_size)).requires_grad_()
         logits = network(images)
         assert logits.shape[:2] == (2, 1) and logits.dtype == torch.float32
         logits.square().sum().backward()
@@ -45,7 +46,13 @@ class TestContract:
 
     def test_any_size_from_the_least_on(self, name):
         network = DISCRIMINATORS.build({"type": name, "width": 4}).eval()
-        for size in (network.least_size, network.least_size + 1, 37):
+        least = network.least_size
+        sizes = (least, least + 1, max(37, least))
+        if isinstance(network, FixedSizeDiscriminator):
+            sizes = (least,)
+            with pytest.raises(DataError, match="only"):
+                network(_images(size=least + 1))
+        for size in sizes:
             assert torch.isfinite(network(_images(size=size))).all()
 
     def test_bad_input_is_named(self, name):
@@ -53,7 +60,7 @@ class TestContract:
         with pytest.raises(DataError, match="in_channels"):
             network(_images(1))
         with pytest.raises(DataError, match="raise patch_size"):
-            network(_images(size=16)[..., : network.least_size - 1])
+            network(_images(size=network.least_size)[..., : network.least_size - 1])
         with pytest.raises(ConfigError, match="in_channels"):
             DISCRIMINATORS.build({"type": name, "in_channels": 2})
         with pytest.raises(ConfigError, match="width"):

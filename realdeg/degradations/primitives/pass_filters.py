@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from realdeg.degradations.primitives.wavelets import haar
+
 FILTERS = ("average", "gaussian", "wavelet")
 """What a high-pass filter may be made of; a low-pass filter is one of the first two."""
 
@@ -65,30 +67,11 @@ def high_pass(x: Tensor, kernel_size: int = 5, kind: str = "average") -> Tensor:
         ValueError: If the kind is unknown, or an image is too small for it.
     """
     if kind == "wavelet":
-        return 0.5 + 0.5 * torch.cat(haar(x)[1:], 1)
+        height, width = (side - side % 2 for side in x.shape[-2:])  # an odd last one is left out
+        if not height or not width:
+            raise ValueError(f"high_pass by wavelet needs 2 x 2 pixels, got {tuple(x.shape)}")
+        return 0.5 + 0.5 * haar(x[..., :height, :width])[:, x.shape[1] :]
     return 0.5 + 0.5 * (x - low_pass(x, kernel_size, kind))
-
-
-def haar(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Take one level of the orthonormal Haar wavelet; an odd last row or column is left out.
-
-    Args:
-        x: Images, shape (B, C, H, W).
-
-    Returns:
-        The coarse band and the details by rows, by columns and diagonal, each (B, C, H // 2,
-        W // 2).
-
-    Raises:
-        ValueError: If there is no 2 x 2 block.
-    """
-    height, width = (side - side % 2 for side in x.shape[-2:])
-    if not height or not width:
-        raise ValueError(f"haar needs 2 x 2 pixels, got {tuple(x.shape[-2:])}")
-    x = x[..., :height, :width]
-    a, b = x[..., ::2, ::2], x[..., ::2, 1::2]
-    c, d = x[..., 1::2, ::2], x[..., 1::2, 1::2]
-    return (a + b + c + d) / 2, (a + b - c - d) / 2, (a - b + c - d) / 2, (a - b - c + d) / 2
 
 
 def _separable(x: Tensor, window: Tensor, padded: bool) -> Tensor:

@@ -1,0 +1,1 @@
+backbone = dict(type="CARN", multi_scale=False)

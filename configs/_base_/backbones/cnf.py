@@ -1,0 +1,1 @@
+backbone = dict(type="CNF", depths="7-9-11")

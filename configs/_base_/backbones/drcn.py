@@ -1,0 +1,1 @@
+backbone = dict(type="DRCN", recursions=16, width=256)

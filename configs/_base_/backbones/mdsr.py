@@ -1,0 +1,1 @@
+backbone = dict(type="MDSR", multi_scale=False)

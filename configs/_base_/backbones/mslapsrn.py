@@ -1,0 +1,2 @@
+# D5R8, the best of the paper.
+backbone = dict(type="MSLapSRN", recursions=8)

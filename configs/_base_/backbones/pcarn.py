@@ -1,0 +1,1 @@
+backbone = dict(type="PCARN", multi_scale=False)

@@ -1,0 +1,1 @@
+backbone = dict(type="SRCNN", kernels="9-5-5")

@@ -1,0 +1,27 @@
+# MSRResNet, BasicSR's recipe: patches of 128, 2e-4, four cosines of 250K. x2 and x3 begin with x4.
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/datasets/div2k.py",
+    "../_base_/backbones/msr_resnet.py",
+    "../_base_/degradations/bicubic.py",
+    "../_base_/tasks/benchmark.py",
+    "../_base_/schedules/adam_1m.py",
+]
+scale = 4
+train_dataloader = dict(
+    dataset=dict(
+        transforms=[
+            dict(type="PairedCrop", patch_size=128),
+            dict(type="Flip", transpose=True),
+            dict(type="PackSample"),
+        ]
+    )
+)
+optim_wrapper = dict(optimizer=dict(lr=2e-4, betas=(0.9, 0.99)))
+param_scheduler = dict(
+    type="CosineRestartLR",
+    by_epoch=False,
+    periods=[250_000] * 4,
+    restart_weights=[1, 1, 1, 1],
+    eta_min=1e-7,
+)

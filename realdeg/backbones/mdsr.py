@@ -1,0 +1,153 @@
+"""MDSR: one trunk for three scales, with an entry and an upsampler for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone
+from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.parts_edsr import ResBlock, check_mean_shift
+from realdeg.backbones.parts_keys import store_as
+from realdeg.errors import CheckpointError, ConfigError, GeometryError, nearest
+from realdeg.registry import BACKBONES
+
+SCALES = (2, 3, 4)
+PRESETS: dict[str, int] = {"baseline": 16, "full": 80}
+
+
+@BACKBONES.register_module()
+class MDSR(Backbone):
+    """Multi-scale deep super-resolution network.
+
+    A call's ``scale`` chooses the entry (two blocks of 5x5 convolutions) and the upsampler; the
+    rest is shared. The baseline has 3,227,203 parameters, the full network 7,953,987 (the mean's
+    24 numbers apart). The paper draws one scale for each batch, so only that scale's parts get
+    gradients.
+
+    Args:
+        scale: How much resolution is lost, in calls that do not say it.
+        same_size: Not available.
+        preset: ``"baseline"`` (16 blocks) or ``"full"`` (80).
+        num_blocks: Residual blocks; None: the preset's.
+        num_features: Channels.
+        multi_scale: One network for 2, 3 and 4; otherwise for ``scale`` alone.
+        mean_shift: Work on [0, 255] and take the DIV2K mean off, as the published weights want;
+            otherwise on [0, 1] as it is.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If preset or sizes make no network.
+
+    Source:
+        Lim, Son, Kim, Nah, Lee, Enhanced Deep Residual Networks for Single Image
+        Super-Resolution, CVPRW 2017. Keys follow sanghyun-son/EDSR-PyTorch, whose scales share
+        the last convolution, which those of the Torch7 original do not.
+    """
+
+    value_range: float = 255.0
+    scales: tuple[int, ...] | None = SCALES
+    upsample = "post"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        preset: str = "baseline",
+        num_blocks: int | None = None,
+        num_features: int = 64,
+        multi_scale: bool = True,
+        mean_shift: bool = True,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if preset not in PRESETS:
+            raise ConfigError(
+                f"MDSR has no preset '{preset}': it has {', '.join(PRESETS)}."
+                f"{nearest(preset, set(PRESETS))}"
+            )
+        blocks = PRESETS[preset] if num_blocks is None else num_blocks
+        if min(blocks, num_features) < 1:
+            raise ConfigError(
+                "MDSR needs num_blocks and num_features of 1 or more, got"
+                f" {blocks} and {num_features}."
+            )
+        self.value_range = 255.0 if mean_shift else 1.0
+        self.served = SCALES if multi_scale else (scale,)
+        # 8 pixels are the entry's, by four 5x5 convolutions.
+        radius = 1 + 8 + 2 * blocks + 1
+        self.halo = max(post_upsampling_halo(radius, factor) for factor in self.served)
+        self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
+        self.add_mean = MeanShift(255.0, +1) if mean_shift else None
+        self.head = nn.Sequential(nn.Conv2d(3, num_features, 3, padding=1))
+        self.pre_process = nn.ModuleList(
+            nn.Sequential(ResBlock(num_features, 5), ResBlock(num_features, 5)) for _ in self.served
+        )
+        self.body = nn.Sequential(
+            *(ResBlock(num_features) for _ in range(blocks)),
+            nn.Conv2d(num_features, num_features, 3, padding=1),
+        )
+        self.upsamplers = nn.ModuleList(Upsampler(factor, num_features) for factor in self.served)
+        store_as(self, "upsamplers", "upsample")
+        self.tail = nn.Sequential(nn.Conv2d(num_features, 3, 3, padding=1))
+
+    @classmethod
+    def example(cls) -> MDSR:
+        """Return a network of x2 alone, 2 blocks of 6 channels."""
+        return cls(scale=2, num_blocks=2, num_features=6, multi_scale=False)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""
+        self.check_input(lr, scale, cond)
+        place = self.served.index(int(self.scale if scale is None else scale))
+        features = self.head(lr if self.sub_mean is None else self.sub_mean(lr))
+        features = self.pre_process[place](features)
+        features = self.body(features).add(features)
+        image = self.tail(self.upsamplers[place](features))
+        return image if self.add_mean is None else self.add_mean(image)
+
+    def check_input(
+        self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None
+    ) -> None:
+        """Refuse what ``forward`` cannot take; the network of several scales takes each of them."""
+        if scale is not None and len(self.served) > 1:
+            if scale not in self.served:
+                raise GeometryError(
+                    f"this MDSR was built for scales 2, 3 and 4 and is called with scale {scale}."
+                )
+            scale = None
+        super().check_input(lr, scale, cond)
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Take one scale's parts out of three where this instance has one; refuse another mean.
+
+        Raises:
+            CheckpointError: If the weights are of another mean shift, or of one scale where
+                several are wanted.
+        """
+        if "tail.0.weight" not in state:
+            return dict(state)
+        check_mean_shift(self, self.sub_mean, state, where)
+        count = len({name.split(".")[1] for name in state if name.startswith("pre_process.")})
+        if count == len(self.served):
+            return dict(state)
+        if count != len(SCALES):
+            raise CheckpointError(
+                f"the MDSR weights in {where} are of {count} scale(s) and this network of"
+                f" {len(self.served)}: build it with multi_scale={count > 1}."
+            )
+        found = {}
+        place = SCALES.index(self.scale)
+        for name, value in state.items():
+            part, _, rest = name.partition(".")
+            if part in ("pre_process", "upsample"):
+                number, _, rest = rest.partition(".")
+                if int(number) != place:
+                    continue
+                name = f"{part}.0.{rest}"
+            found[name] = value
+        return found

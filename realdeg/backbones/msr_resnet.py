@@ -1,0 +1,122 @@
+"""MSRResNet: SRResNet without batch normalisation, on top of a bilinear image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone
+from realdeg.backbones.parts import upsampling_steps
+from realdeg.backbones.parts_edsr import draw_small, renaming, without_prefix
+from realdeg.backbones.parts_kernels import ResidualBlock
+from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.errors import CheckpointError, ConfigError
+from realdeg.registry import BACKBONES
+
+MMAGIC_NAMES: tuple[tuple[str, str], ...] = (
+    (r"^trunk_net\.", "body."),
+    (r"^upsample([12])\.upsample_conv\.", r"upconv\1."),
+)
+
+
+@BACKBONES.register_module()
+class MSRResNet(Backbone):
+    """Modified SRResNet, the generator that BasicSR and mmagic train.
+
+    Residual blocks without batch normalisation, leaky ReLUs, and the bilinear image added at the
+    end. It has 1,369,859 parameters at x2, 1,554,499 at x3 and 1,517,571 at x4: as many as EDSR's
+    baseline, by coincidence, and what is often quoted for SRResNet.
+
+    Args:
+        scale: 2, 3 or 4.
+        same_size: Not available.
+        num_features: Channels.
+        num_blocks: Residual blocks.
+        leaky_steps: A leaky ReLU follows each pixel shuffle, as in BasicSR; in mmagic none does.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If the sizes make no network.
+
+    Source:
+        Wang et al., ESRGAN, ECCVW 2018, as its baseline, after Ledig et al., CVPR 2017. Keys
+        follow BasicSR; those of mmagic are translated. x2 and x3 start from x4 there.
+    """
+
+    scales: tuple[int, ...] | None = (2, 3, 4)
+    upsample = "post"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        num_features: int = 64,
+        num_blocks: int = 16,
+        leaky_steps: bool = True,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if min(num_features, num_blocks) < 1:
+            raise ConfigError(
+                "MSRResNet needs num_features and num_blocks of 1 or more, got"
+                f" {num_features} and {num_blocks}."
+            )
+        steps = upsampling_steps(scale)
+        self.step, self.leaky_steps = steps[0], leaky_steps
+        self.halo = halo_of(lambda span: _trace(span, steps, 1 + 2 * num_blocks), scale)
+        grown = self.step**2 * num_features
+        self.conv_first = nn.Conv2d(3, num_features, 3, padding=1)
+        self.body = nn.Sequential(*(ResidualBlock(num_features) for _ in range(num_blocks)))
+        self.upconv1 = nn.Conv2d(num_features, grown, 3, padding=1)
+        self.upconv2 = nn.Conv2d(num_features, grown, 3, padding=1) if len(steps) > 1 else None
+        self.conv_hr = nn.Conv2d(num_features, num_features, 3, padding=1)
+        self.conv_last = nn.Conv2d(num_features, 3, 3, padding=1)
+        draw_small(self)
+
+    @classmethod
+    def example(cls) -> MSRResNet:
+        """Return a x2 network of 2 blocks, 6 wide."""
+        return cls(scale=2, num_features=6, num_blocks=2)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, 3, h, w) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        features = self.body(_leaky(self.conv_first(lr)))
+        for conv in (self.upconv1, self.upconv2):
+            if conv is not None:
+                features = F.pixel_shuffle(conv(features), self.step)
+                features = _leaky(features) if self.leaky_steps else features
+        image = self.conv_last(_leaky(self.conv_hr(features)))
+        size = image.shape[-2:]
+        return image + F.interpolate(lr, size=size, mode="bilinear", align_corners=False)
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Translate mmagic's names; its network is another in one place, and refused by name.
+
+        Raises:
+            CheckpointError: If mmagic's weights meet a network with ``leaky_steps``.
+        """
+        found = without_prefix(state)
+        if "upsample1.upsample_conv.weight" in found and self.leaky_steps:
+            raise CheckpointError(
+                f"the MSRResNet weights in {where} are mmagic's, which has no leaky ReLU after its"
+                " pixel shuffles: build it with MSRResNet(leaky_steps=False)."
+            )
+        return {renaming(name, MMAGIC_NAMES): value for name, value in found.items()}
+
+
+def _leaky(features: Tensor) -> Tensor:
+    return F.leaky_relu(features, 0.1, inplace=True)
+
+
+def _trace(span: Span, steps: list[int], radius: int) -> Span:
+    """Follow a span of output pixels back; the bilinear image never reaches further."""
+    span = conv_span(conv_span(span, 3), 3)
+    for step in reversed(steps):
+        span = conv_span(shuffle_span(span, step), 3)
+    return conv_span(span, 2 * radius + 1)

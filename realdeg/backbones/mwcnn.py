@@ -1,0 +1,279 @@
+"""MWCNN: a U-Net whose pooling is the Haar wavelet, so that nothing is lost on the way down."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts import pad_to_multiple
+from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span, union
+from realdeg.backbones.parts_wavelet import haar_span, pre_upsampling_reach
+from realdeg.degradations.primitives.wavelets import MWCNN_V1, MWCNN_V2, haar, inverse_haar
+from realdeg.errors import CheckpointError, ConfigError
+from realdeg.registry import BACKBONES
+
+MULTIPLE = 8
+EPSILON = 1e-5
+
+
+class ConvBlock(nn.Module):
+    """3 x 3 convolutions, each followed by ReLU, with or without normalisation before it.
+
+    Args:
+        incoming: Channels in.
+        outgoing: Channels out.
+        dilations: The dilation of every convolution.
+        normalise: Whether batch normalisation follows each convolution.
+
+    Shape:
+        (B, incoming, h, w) -> (B, outgoing, h, w)
+    """
+
+    def __init__(
+        self,
+        incoming: int,
+        outgoing: int,
+        dilations: tuple[int, ...] = (1,),
+        normalise: bool = False,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for index, step in enumerate(dilations):
+            entering = outgoing if index else incoming
+            layers.append(nn.Conv2d(entering, outgoing, 3, padding=step, dilation=step))
+            if normalise:
+                layers.append(nn.BatchNorm2d(outgoing, eps=EPSILON))
+            layers.append(nn.ReLU(inplace=True))
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, incoming, h, w)."""
+        return self.body(features)
+
+
+@BACKBONES.register_module()
+class MWCNN(Backbone):
+    """Multi-level wavelet CNN, three levels deep.
+
+    ``"v2"`` (the extended paper's, the one with PyTorch weights) first convolves at full size,
+    dilates, and adds features of equal size after each inverse transform. ``"v1"`` (CVPRW)
+    transforms the image itself, normalises, and adds bands before each inverse transform. In Y
+    24,927,809 parameters (24,930,115 in RGB) and 16,158,308.
+
+    Args:
+        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        same_size: The LR image lies on the HR grid.
+        version: ``"v2"`` or ``"v1"``.
+        width: Channels of the first level; None: 64 (v2) or 160 (v1).
+        colour: ``"y"`` as in the papers, or ``"rgb"``.
+
+    Shape:
+        (B, 1 or 3, H, W) -> the same.
+
+    Raises:
+        ConfigError: If version, width or colour make no network.
+
+    Source:
+        Liu, Zhang, Zhang, Lin, Zuo, Multi-level Wavelet-CNN for Image Restoration, CVPRW 2018
+        (lpj0/MWCNN), and Liu, Zhang, Lian, Zuo, Multi-Level Wavelet Convolutional Neural Networks,
+        IEEE Access 2019. Keys follow lpj-github-io/MWCNNv2; those of v1 are built alike, and the
+        parameters of the MatConvNet files load into them.
+    """
+
+    colour: Colour = "y"
+    upsample = "pre"
+    same_size_form = "native"
+    size_multiple = MULTIPLE
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        version: Literal["v1", "v2"] = "v2",
+        width: int | None = None,
+        colour: Colour = "y",
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if version not in ("v1", "v2"):
+            raise ConfigError(f"version of MWCNN is {version!r}: it must be 'v1' or 'v2'.")
+        self.version = version
+        self.form = MWCNN_V2 if version == "v2" else MWCNN_V1
+        features = (64 if version == "v2" else 160) if width is None else width
+        check_settings("MWCNN", colour, width=features)
+        self.colour = colour
+        if version == "v2":
+            self._build_v2(features)
+        else:
+            self._build_v1(features)
+        trace = self._trace_v2 if version == "v2" else self._trace_v1
+        self.halo = pre_upsampling_reach(trace, MULTIPLE, scale, same_size)
+
+    def _build_v2(self, n: int) -> None:
+        self.head = nn.Sequential(ConvBlock(self.channels, n))
+        self.d_l0 = nn.Sequential(ConvBlock(n, n, (2, 1)))
+        self.d_l1 = nn.Sequential(ConvBlock(4 * n, 2 * n), ConvBlock(2 * n, 2 * n, (2, 1)))
+        self.d_l2 = nn.Sequential(ConvBlock(8 * n, 4 * n), ConvBlock(4 * n, 4 * n, (2, 1)))
+        self.pro_l3 = nn.Sequential(
+            ConvBlock(16 * n, 8 * n),
+            ConvBlock(8 * n, 8 * n, (2, 3)),
+            ConvBlock(8 * n, 8 * n, (3, 2)),
+            ConvBlock(8 * n, 16 * n),
+        )
+        self.i_l2 = nn.Sequential(ConvBlock(4 * n, 4 * n, (2, 1)), ConvBlock(4 * n, 8 * n))
+        self.i_l1 = nn.Sequential(ConvBlock(2 * n, 2 * n, (2, 1)), ConvBlock(2 * n, 4 * n))
+        self.i_l0 = nn.Sequential(ConvBlock(n, n, (2, 1)))
+        self.tail = nn.Sequential(nn.Conv2d(n, self.channels, 3, padding=1))
+
+    def _build_v1(self, n: int) -> None:
+        deep = n * 8 // 5  # 256 at the paper's 160
+
+        def chain(incoming: int, inner: int, number: int, outgoing: int = 0) -> nn.Sequential:
+            sizes = [incoming, *[inner] * number, *([outgoing] if outgoing else [])]
+            pairs = zip(sizes, sizes[1:], strict=False)
+            return nn.Sequential(*(ConvBlock(a, b, normalise=True) for a, b in pairs))
+
+        bands = 4 * self.channels
+        self.head = nn.Sequential(ConvBlock(bands, n))
+        self.d_l1 = chain(n, n, 3)
+        self.d_l2 = chain(4 * n, deep, 4)
+        self.pro_l3 = chain(4 * deep, deep, 7, 4 * deep)
+        self.i_l2 = chain(deep, deep, 3, 4 * n)
+        self.i_l1 = chain(n, n, 3)
+        self.tail = nn.Sequential(nn.Conv2d(n, bands, 3, padding=1))
+        _initialise_v1(self)
+
+    @classmethod
+    def example(cls) -> MWCNN:
+        """Return the second version in colour, 2 wide."""
+        return cls(scale=2, width=2, colour="rgb")
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Sharpen the interpolated image (B, C, H, W) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        height, width = lr.shape[-2:]
+        image = pad_to_multiple(lr, MULTIPLE)
+        image = self._run_v2(image) if self.version == "v2" else self._run_v1(image)
+        return image[..., :height, :width]
+
+    def _run_v2(self, image: Tensor) -> Tensor:
+        level0 = self.d_l0(self.head(image))
+        level1 = self.d_l1(haar(level0, self.form))
+        level2 = self.d_l2(haar(level1, self.form))
+        features = self.pro_l3(haar(level2, self.form))
+        features = inverse_haar(features, self.form).add_(level2)
+        features = inverse_haar(self.i_l2(features), self.form).add_(level1)
+        features = inverse_haar(self.i_l1(features), self.form).add_(level0)
+        return image + self.tail(self.i_l0(features))
+
+    def _run_v1(self, image: Tensor) -> Tensor:
+        # The authors' numbers: white is 2 and black is -2.
+        bands1 = haar(4 * image - 2, self.form)
+        bands2 = haar(self.d_l1(self.head(bands1)), self.form)
+        bands3 = haar(self.d_l2(bands2), self.form)
+        features = inverse_haar(bands3 + self.pro_l3(bands3), self.form)
+        features = inverse_haar(bands2 + self.i_l2(features), self.form)
+        image = inverse_haar(bands1 + self.tail(self.i_l1(features)), self.form)
+        return (image + 2) / 4
+
+    def _trace_v2(self, span: Span) -> Span:
+        at0 = _widened(span, 1 + 3)
+        at1 = _widened(shuffle_span(at0, 2), 1 + 3)
+        at2 = _widened(shuffle_span(at1, 2), 1 + 3)
+        at3 = _widened(shuffle_span(at2, 2), 1 + 5 + 5 + 1)
+        at2 = _widened(union(at2, haar_span(at3)), 3 + 1)
+        at1 = _widened(union(at1, haar_span(at2)), 3 + 1)
+        at0 = _widened(union(at0, haar_span(at1)), 3 + 1)
+        return union(span, at0)
+
+    def _trace_v1(self, span: Span) -> Span:
+        bands1 = shuffle_span(span, 2)
+        bands2 = shuffle_span(_widened(bands1, 4), 2)
+        bands3 = shuffle_span(_widened(bands2, 4), 2)
+        deep = _widened(bands3, 8)
+        bands2 = union(bands2, _widened(haar_span(union(bands3, deep)), 4))
+        return haar_span(union(bands1, _widened(haar_span(bands2), 4)))
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Translate the parameters of the MatConvNet graph; refuse the other version's weights."""
+        if "LIEVE01_layer00f" in state:
+            found = _from_matconvnet(state)
+        else:
+            found = dict(state)
+        if "head.0.body.0.weight" in found:
+            other = "v1" if "d_l0.0.body.0.weight" not in found else "v2"
+            if other != self.version:
+                raise CheckpointError(
+                    f"the weights in {where} are of MWCNN {other}: build it with"
+                    f" MWCNN(version='{other}')."
+                )
+        return found
+
+
+def _widened(span: Span, radius: int) -> Span:
+    return conv_span(span, 2 * radius + 1)
+
+
+def _initialise_v1(network: MWCNN) -> None:
+    """Draw first weights as the authors' code does: orthogonal filters, small random gains."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.orthogonal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, std=math.sqrt(2 / (9 * module.num_features)))
+            with torch.no_grad():
+                # Gains near zero are moved away from it, and keep their sign.
+                sign = torch.where(module.weight < 0, -1.0, 1.0)
+                module.weight.copy_(sign * module.weight.abs().clamp(min=0.03))
+
+
+# Which of our parts the layers of a level of the graph are, in order, with how many each has.
+_GRAPH = {
+    "01": (("head", 1), ("d_l1", 3), ("i_l1", 3), ("tail", 1)),
+    "02": (("d_l2", 4), ("i_l2", 4)),
+    "03": (("pro_l3", 8),),
+}
+
+
+def _from_matconvnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return our names for those of the graph: LIEVE<level>_<kind><layer>."""
+    places = {
+        f"{level}_{index:02d}": place
+        for level, parts in _GRAPH.items()
+        for index, place in enumerate((p, i) for p, number in parts for i in range(number))
+    }
+    found = {}
+    for name, value in state.items():
+        match = re.fullmatch(r"LIEVE(\d\d)_(layer|mean|var|mom)(\d\d)([fb]?)", name)
+        place = None if match is None else places.get(f"{match[1]}_{match[3]}")
+        if match is None or place is None:
+            found[name] = value
+            continue
+        part, index = place
+        stem = f"tail.{index}." if part == "tail" else f"{part}.{index}.body."
+        if match[2] == "layer":
+            layer = stem if part == "tail" else f"{stem}0."
+            if match[4] == "f":
+                found[f"{layer}weight"] = value
+            else:
+                found[f"{layer}bias"] = value.flatten()
+        elif match[2] in ("mean", "var"):  # their names for gain and offset
+            kind = "weight" if match[2] == "mean" else "bias"
+            found[f"{stem}1.{kind}"] = value.flatten()
+        else:
+            mean, deviation = value.reshape(-1, 2).unbind(1)
+            found[f"{stem}1.running_mean"] = mean.contiguous()
+            # The root that is stored has epsilon inside.
+            found[f"{stem}1.running_var"] = deviation.square() - EPSILON
+            found[f"{stem}1.num_batches_tracked"] = torch.tensor(0)
+    return found

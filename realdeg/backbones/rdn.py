@@ -1,0 +1,129 @@
+"""RDN: residual dense blocks whose outputs are all kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone
+from realdeg.backbones.meta_trunks import rdn_layers
+from realdeg.backbones.parts import post_upsampling_halo, upsampling_steps
+from realdeg.backbones.parts_edsr import renaming, without_prefix
+from realdeg.errors import ConfigError, nearest
+from realdeg.registry import BACKBONES
+
+# Blocks D, convolutions C in each, channels G that each convolution adds.
+PRESETS: dict[str, tuple[int, int, int]] = {"A": (20, 6, 32), "B": (16, 8, 64)}
+
+
+@BACKBONES.register_module()
+class RDN(Backbone):
+    """Residual dense network.
+
+    The paper's configuration B has 22,123,395 parameters at x2, 22,308,035 at x3 and 22,271,107
+    at x4. x3 and x4 start from x2: load its weights with ``ignore=("UPNet.",)``.
+
+    There is no mean shift, and nothing but convolutions and ReLUs: with biases multiplied by 255,
+    weights for [0, 1] are weights for [0, 255]. Those of mmagic are brought to this instance's
+    range in that way; EDSR-PyTorch's are for [0, 255].
+
+    Args:
+        scale: 2, 3 or 4.
+        same_size: Not available.
+        preset: ``"B"`` (16 blocks of 8 convolutions of 64 channels) or ``"A"`` (20, 6, 32).
+        num_blocks: Residual dense blocks; None: the preset's.
+        num_convs: Convolutions in each; None: the preset's.
+        growth: Channels that each convolution adds; None: the preset's.
+        num_features: Channels between the blocks.
+        value_range: The number that stands for white.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If preset or sizes make no network.
+
+    Source:
+        Zhang, Tian, Kong, Zhong, Fu, Residual Dense Network for Image Super-Resolution, CVPR
+        2018. Keys follow sanghyun-son/EDSR-PyTorch; those of mmagic and yjn870 are translated.
+    """
+
+    SFENet1: nn.Module
+    SFENet2: nn.Module
+    RDBs: nn.ModuleList
+    GFF: nn.Module
+    value_range: float = 255.0
+    scales: tuple[int, ...] | None = (2, 3, 4)
+    upsample = "post"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        preset: str = "B",
+        num_blocks: int | None = None,
+        num_convs: int | None = None,
+        growth: int | None = None,
+        num_features: int = 64,
+        value_range: float = 255.0,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        if preset not in PRESETS:
+            raise ConfigError(
+                f"RDN has no preset '{preset}': it has {', '.join(PRESETS)}."
+                f"{nearest(preset, set(PRESETS))}"
+            )
+        chosen = zip((num_blocks, num_convs, growth), PRESETS[preset], strict=True)
+        blocks, convs, added = (own if given is None else given for given, own in chosen)
+        if min(blocks, convs, added, num_features) < 1:
+            raise ConfigError(
+                "RDN needs num_blocks, num_convs, growth and num_features of 1 or more, got"
+                f" {blocks}, {convs}, {added} and {num_features}."
+            )
+        self.value_range = value_range
+        self.halo = post_upsampling_halo(2 + blocks * convs + 1, scale)
+        for name, part in rdn_layers(num_features, blocks, convs, added).items():
+            self.add_module(name, part)
+        layers: list[nn.Module] = []
+        width = num_features
+        for step in upsampling_steps(scale):
+            layers += [nn.Conv2d(width, step**2 * added, 3, padding=1), nn.PixelShuffle(step)]
+            width = added
+        self.UPNet = nn.Sequential(*layers, nn.Conv2d(added, 3, 3, padding=1))
+
+    @classmethod
+    def example(cls) -> RDN:
+        """Return a x2 network of 2 blocks of 2 convolutions."""
+        return cls(scale=2, num_blocks=2, num_convs=2, growth=4, num_features=6)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""
+        self.check_input(lr, scale, cond)
+        first = self.SFENet1(lr)
+        features, outputs = self.SFENet2(first), []
+        for block in self.RDBs:
+            features = block(features)
+            outputs.append(features)
+        return self.UPNet(self.GFF(torch.cat(outputs, 1)).add(first))
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Translate the names of mmagic and yjn870, and bring their weights to this range."""
+        found = without_prefix(state)
+        if "sfe1.weight" not in found:
+            return found
+        names = [
+            (r"^sfe([12])\.", r"SFENet\1."),
+            (r"^rdbs\.(\d+)\.layers\.(\d+)\.conv\.", r"RDBs.\1.convs.\2.conv.0."),
+            (r"^rdbs\.(\d+)\.lff\.", r"RDBs.\1.LFF."),
+            (r"^gff\.", "GFF."),
+            (r"^upscale\.", "UPNet."),
+            (r"^output\.", f"UPNet.{len(self.UPNet) - 1}."),
+        ]
+        return {
+            renaming(name, names): value * self.value_range if name.endswith(".bias") else value
+            for name, value in found.items()
+        }

@@ -1,0 +1,247 @@
+"""RRDBNet: the generator of ESRGAN and Real-ESRGAN."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts import pad_to_multiple
+from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_edsr import draw_small, renaming, without_prefix
+from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.errors import CheckpointError, ConfigError, GeometryError
+from realdeg.registry import BACKBONES
+
+# The names of the ESRGAN repository, which BSRGAN and RealSR use too.
+NEW_NAMES: tuple[tuple[str, str], ...] = (
+    (r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
+    (r"^trunk_conv\.", "conv_body."),
+    (r"^upconv(\d+)\.", r"conv_up\1."),
+    (r"^HRconv\.", "conv_hr."),
+)
+
+
+class DenseBlock(nn.Module):
+    """Five convolutions, each seeing all before it, scaled, and the input added.
+
+    Args:
+        features: Channels in and out.
+        growth: Channels that each of the first four adds.
+
+    Shape:
+        (B, C, H, W) -> (B, C, H, W)
+
+    Source:
+        ESRGAN, figure 4.
+    """
+
+    conv5: nn.Module
+
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__()
+        for number in range(1, 6):
+            width = features + (number - 1) * growth
+            grown = growth if number < 5 else features
+            self.add_module(f"conv{number}", nn.Conv2d(width, grown, 3, padding=1))
+        draw_small(self)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        seen = features
+        for number in range(1, 5):
+            added = _leaky(self.get_submodule(f"conv{number}")(seen))
+            seen = torch.cat([seen, added], 1)
+        return torch.add(features, self.conv5(seen), alpha=0.2)
+
+
+class ResidualInResidual(nn.Module):
+    """Three dense blocks, scaled, and the input added.
+
+    Args:
+        features: Channels in and out.
+        growth: See :class:`DenseBlock`.
+
+    Shape:
+        (B, C, H, W) -> (B, C, H, W)
+    """
+
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__()
+        self.rdb1, self.rdb2, self.rdb3 = (DenseBlock(features, growth) for _ in range(3))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        return torch.add(features, self.rdb3(self.rdb2(self.rdb1(features))), alpha=0.2)
+
+
+@BACKBONES.register_module()
+class RRDBNet(Backbone):
+    """Network of residual-in-residual dense blocks.
+
+    It works at a quarter of the output's size: for x2, x1 and LR of the HR's size the input is
+    rearranged first (pixel unshuffle by 2 or 4), as Real-ESRGAN does. With 23 blocks it has
+    16,697,987 parameters at x4, 16,703,171 at x2 and 16,723,907 at x1; with 6 (anime_6B)
+    4,467,779 at x4.
+
+    Args:
+        scale: 1, 2, 4 or 8.
+        same_size: The LR image lies on the HR grid.
+        num_features: Channels.
+        num_blocks: Blocks.
+        growth: Channels that each dense convolution adds.
+        colour: ``"rgb"`` or ``"y"``.
+        unshuffle: Factor of the pixel unshuffle at the input; None: what leaves a factor of 4
+            between features and output, 1 at x8. Older community models have x2 or x1 with 1.
+
+    Shape:
+        (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w), or the same size.
+
+    Raises:
+        ConfigError: If the sizes make no network.
+        GeometryError: If features and output are not a power of two apart.
+
+    Source:
+        Wang et al., ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks, ECCVW
+        2018; the unshuffled forms from Wang et al., Real-ESRGAN, ICCVW 2021. Keys follow BasicSR;
+        those of the ESRGAN repository and of its older architecture are translated.
+    """
+
+    colour: Colour = "rgb"
+    scales: tuple[int, ...] | None = (1, 2, 4, 8)
+    upsample = "post"
+    same_size_form = "unshuffle"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        num_features: int = 64,
+        num_blocks: int = 23,
+        growth: int = 32,
+        colour: Colour = "rgb",
+        unshuffle: int | None = None,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        check_settings(
+            "RRDBNet", colour, num_features=num_features, num_blocks=num_blocks, growth=growth
+        )
+        gain = 1 if same_size else scale
+        fold = max(1, 4 // gain) if unshuffle is None else unshuffle
+        factor = fold * gain
+        if fold < 1:
+            raise ConfigError(f"unshuffle of RRDBNet is {fold}: it must be 1 or more.")
+        if factor & (factor - 1):
+            raise GeometryError(
+                f"RRDBNet doubles its features' size step by step, and unshuffle={fold} leaves a"
+                f" factor of {factor}: use a power of two."
+            )
+        self.colour, self.num_blocks = colour, num_blocks
+        self.unshuffle = self.size_multiple = fold
+        self.steps = factor.bit_length() - 1
+        self.halo = halo_of(self._trace, gain, fold)
+        self.conv_first = nn.Conv2d(self.channels * fold**2, num_features, 3, padding=1)
+        self.body = nn.Sequential(
+            *(ResidualInResidual(num_features, growth) for _ in range(num_blocks))
+        )
+        self.conv_body = nn.Conv2d(num_features, num_features, 3, padding=1)
+        for step in range(1, self.steps + 1):
+            self.add_module(f"conv_up{step}", nn.Conv2d(num_features, num_features, 3, padding=1))
+        self.conv_hr = nn.Conv2d(num_features, num_features, 3, padding=1)
+        self.conv_last = nn.Conv2d(num_features, self.channels, 3, padding=1)
+
+    @classmethod
+    def example(cls) -> RRDBNet:
+        """Return a x4 network of 1 block of 4 channels."""
+        return cls(scale=4, num_features=4, num_blocks=1, growth=2)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, C, h, w) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        height, width = self.output_size(*lr.shape[-2:])
+        image = pad_to_multiple(lr, self.unshuffle)
+        if self.unshuffle > 1:
+            image = F.pixel_unshuffle(image, self.unshuffle)
+        features = self.conv_first(image)
+        features = self.conv_body(self.body(features)).add(features)
+        for step in range(1, self.steps + 1):
+            features = F.interpolate(features, scale_factor=2.0, mode="nearest")
+            features = _leaky(self.get_submodule(f"conv_up{step}")(features))
+        return self.conv_last(_leaky(self.conv_hr(features)))[..., :height, :width]
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Translate the two other dialects; refuse other forms and sizes by name.
+
+        Raises:
+            CheckpointError: If the weights are ESRGAN+'s, or of another number of blocks, of
+                channels, of upsampling steps, or of another unshuffle.
+        """
+        found = without_prefix(state)
+        if any(".conv1x1." in name for name in found):
+            raise CheckpointError(
+                f"the weights in {where} are of ESRGAN+, whose dense blocks have one more"
+                " convolution: RRDBNet is ESRGAN's."
+            )
+        if "model.0.weight" in found:
+            names = _old_names(found)
+            found = {renaming(name, names): value for name, value in found.items()}
+        else:
+            found = {renaming(name, NEW_NAMES): value for name, value in found.items()}
+        self._check_form(found, where)
+        return found
+
+    def _check_form(self, state: Mapping[str, Tensor], where: str) -> None:
+        first = state.get("conv_first.weight")
+        if first is None or "conv_body.weight" not in state:
+            return
+        blocks = sum(name.endswith(".rdb1.conv1.weight") for name in state)
+        steps = sum(re.fullmatch(r"conv_up\d+\.weight", name) is not None for name in state)
+        fold = round((first.shape[1] / self.channels) ** 0.5)
+        for what, stored, own in (
+            ("num_blocks", blocks, self.num_blocks),
+            ("num_features", first.shape[0], self.conv_first.out_channels),
+            ("unshuffle", fold, self.unshuffle),
+        ):
+            if stored != own:
+                raise CheckpointError(
+                    f"the RRDBNet weights in {where} have {what}={stored} and this network {own}:"
+                    f" build it with RRDBNet({what}={stored})."
+                )
+        if steps != self.steps:
+            gain = 2**steps // fold
+            raise CheckpointError(
+                f"the RRDBNet weights in {where} are for scale {gain}: build it with"
+                f" RRDBNet(scale={gain}, unshuffle={fold})."
+            )
+
+    def _trace(self, span: Span) -> Span:
+        """Follow a span of output pixels back to LR pixels."""
+        span = conv_span(conv_span(span, 3), 3)
+        for _ in range(self.steps):
+            span = shuffle_span(conv_span(span, 3), 2)
+        radius = 1 + 15 * self.num_blocks + 1
+        first, last = conv_span(span, 2 * radius + 1)
+        return first * self.unshuffle, last * self.unshuffle + self.unshuffle - 1
+
+
+def _leaky(features: Tensor) -> Tensor:
+    return F.leaky_relu(features, 0.2, inplace=True)
+
+
+def _old_names(state: Mapping[str, Tensor]) -> list[tuple[str, str]]:
+    """Return what the older architecture's names become; they count layers of a sequence."""
+    last = max(int(name.split(".")[1]) for name in state if name.startswith("model."))
+    names = [
+        (r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
+        (r"^model\.1\.sub\.\d+\.(weight|bias)$", r"conv_body.\1"),
+        (r"^model\.0\.", "conv_first."),
+        (rf"^model\.{last}\.", "conv_last."),
+        (rf"^model\.{last - 2}\.", "conv_hr."),
+    ]
+    return names + [(rf"^model\.{3 * k}\.", f"conv_up{k}.") for k in range(1, (last - 1) // 3)]

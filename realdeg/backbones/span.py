@@ -1,0 +1,171 @@
+"""SPAN: attention without parameters, and convolutions that are merged for inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone
+from realdeg.backbones.parts import DIV2K_MEAN
+from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_reparam import Conv3XC, merge_branches
+from realdeg.errors import CheckpointError
+from realdeg.registry import BACKBONES
+
+BLOCKS = 6
+
+
+class AttentionBlock(nn.Module):
+    """Three convolutions whose result weighs itself (the paper's SPAB).
+
+    Args:
+        features: Channels.
+        fused: See :class:`Conv3XC`.
+
+    Shape:
+        (B, C, H, W) -> the block's output and the first convolution's, after SiLU, each
+        (B, C, H, W).
+
+    Source:
+        SPAN, figure 3; the public code's second output is the activated one, as SiLU runs in
+        place there.
+    """
+
+    def __init__(self, features: int, fused: bool) -> None:
+        super().__init__()
+        self.c1_r, self.c2_r, self.c3_r = (
+            Conv3XC(features, features, fused=fused) for _ in range(3)
+        )
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Run on (B, C, H, W)."""
+        first = F.silu(self.c1_r(features))
+        third = self.c3_r(F.silu(self.c2_r(first)))
+        return (third + features) * (torch.sigmoid(third) - 0.5), first
+
+
+@BACKBONES.register_module()
+class SPAN(Backbone):
+    """Swift parameter-free attention network.
+
+    Every 3x3 convolution but the last trains as several branches and runs as one in evaluation;
+    :meth:`fuse` gives the network that has only the latter. Fused it has 481,324 parameters at x2
+    and 498,208 at x4; with 48 channels (SPAN-S, and the public code's default) 410,700 and
+    426,288.
+
+    The mean is taken off inside and never added: input and output both lie in [0, 1].
+
+    Args:
+        scale: Any whole number; the paper's are 2 and 4.
+        same_size: The LR image lies on the HR grid: the network of x1.
+        num_features: Channels; 52 is the paper's SPAN, 48 its SPAN-S.
+        norm: Take the DIV2K mean off and multiply by 255 first, as the authors do; weights that
+            were trained without hold a tensor ``no_norm``.
+        fused: Have merged convolutions only, for inference and for weights of that form.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w), or the same size.
+
+    Raises:
+        ConfigError: If there are no channels.
+
+    Source:
+        Wan, Yu, Li, Chen, Zou, Liu, Yin, Zuo, Swift Parameter-free Attention Network for
+        Efficient Super-Resolution, CVPRW 2024. Keys follow hongyuanyu/SPAN.
+    """
+
+    upsample = "post"
+    same_size_form = "native"
+    mean: Tensor
+    # Two convolutions around the blocks' three, and the last.
+    halo = 1 + 3 * BLOCKS + 1 + 1
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        num_features: int = 52,
+        norm: bool = True,
+        fused: bool = False,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        check_settings("SPAN", "rgb", num_features=num_features)
+        self.norm, self.fused = norm, fused
+        factor = 1 if same_size else scale
+        mean = torch.tensor(DIV2K_MEAN).reshape(1, 3, 1, 1)
+        self.register_buffer("mean", mean, persistent=False)
+        if not norm:
+            self.register_buffer("no_norm", torch.zeros(1))
+        self.conv_1 = Conv3XC(3, num_features, fused=fused)
+        for number in range(1, BLOCKS + 1):
+            self.add_module(f"block_{number}", AttentionBlock(num_features, fused))
+        self.conv_cat = nn.Conv2d(4 * num_features, num_features, 1)
+        self.conv_2 = Conv3XC(num_features, num_features, fused=fused)
+        self.upsampler = nn.Sequential(
+            nn.Conv2d(num_features, 3 * factor**2, 3, padding=1), nn.PixelShuffle(factor)
+        )
+
+    @classmethod
+    def example(cls) -> SPAN:
+        """Return a x2 network, 4 wide."""
+        return cls(scale=2, num_features=4)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, 3, h, w) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        entry = self.conv_1((lr - self.mean) * 255.0 if self.norm else lr)
+        features, shallow, outputs = entry, entry, []
+        for number in range(1, BLOCKS + 1):
+            features, shallow = self.get_submodule(f"block_{number}")(features)
+            if number == 1:
+                outputs.append(features)
+        features = torch.cat([entry, self.conv_2(features), *outputs, shallow], 1)
+        return self.upsampler(self.conv_cat(features))
+
+    def fuse(self) -> SPAN:
+        """Return the network with merged convolutions that gives the same images."""
+        fused = SPAN(**{**self.arguments, "fused": True})
+        own, wanted = self.state_dict(), fused.state_dict()
+        fused.load_state_dict({name: own[name] for name in wanted})
+        return fused.to(self.conv_cat.weight).train(self.training)
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Merge the branches of weights in the training form; refuse what cannot be unmerged.
+
+        Raises:
+            CheckpointError: If the weights are merged only and this network trains branches, or
+                were trained with another ``norm`` or width.
+        """
+        found = dict(state)
+        entry = found.get("conv_cat.weight")
+        if entry is None:
+            return found
+        if entry.shape[0] != self.conv_cat.out_channels:
+            raise CheckpointError(
+                f"the SPAN weights in {where} have {entry.shape[0]} channels: build it with"
+                f" SPAN(num_features={entry.shape[0]})."
+            )
+        if ("no_norm" in found) == self.norm:
+            raise CheckpointError(
+                f"the SPAN weights in {where} were trained {'without' if self.norm else 'with'} the"
+                f" mean taken off: build it with SPAN(norm={not self.norm})."
+            )
+        branched = [name.removesuffix("sk.weight") for name in found if name.endswith(".sk.weight")]
+        if not branched and not self.fused:
+            raise CheckpointError(
+                f"the SPAN weights in {where} hold merged convolutions only: build it with"
+                " SPAN(fused=True)."
+            )
+        for place in branched:  # stored ones may be older than their branches
+            parts = [f"conv.{k}.{kind}" for k in range(3) for kind in ("weight", "bias")]
+            tensors = [found[place + part] for part in (*parts, "sk.weight", "sk.bias")]
+            weight, bias = merge_branches(*tensors)
+            found[f"{place}eval_conv.weight"], found[f"{place}eval_conv.bias"] = weight, bias
+        if self.fused:
+            found = {k: v for k, v in found.items() if ".sk." not in k and ".conv." not in k}
+        return found

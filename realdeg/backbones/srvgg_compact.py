@@ -1,0 +1,122 @@
+"""SRVGGNetCompact: a plain chain of convolutions on top of the nearest neighbour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts_classic import check_settings
+from realdeg.errors import CheckpointError, ConfigError, nearest
+from realdeg.registry import BACKBONES
+
+ACTIVATIONS = ("prelu", "relu", "leakyrelu")
+
+
+@BACKBONES.register_module()
+class SRVGGNetCompact(Backbone):
+    """The compact network of Real-ESRGAN, known as Compact.
+
+    All convolutions run on the LR grid; their output is added to the nearest neighbour's. With 16
+    hidden convolutions it has 595,459, 600,652, 609,307 and 621,424 parameters at x1 to x4
+    (realesr-animevideov3), with 32 at x4 1,213,296 (realesr-general-x4v3).
+
+    Args:
+        scale: Any whole number.
+        same_size: The LR image lies on the HR grid: the network of x1.
+        num_features: Channels; 24 in SuperUltraCompact.
+        num_convs: Convolutions between the first and the last; 8 in UltraCompact and
+            SuperUltraCompact.
+        activation: ``"prelu"`` (a slope for each channel), ``"relu"`` or ``"leakyrelu"``.
+        colour: ``"rgb"`` or ``"y"``.
+
+    Shape:
+        (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w), or the same size.
+
+    Raises:
+        ConfigError: If colour, sizes or activation make no network.
+
+    Source:
+        Wang, Xie, Dong, Shan, Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure
+        Synthetic Data, ICCVW 2021, by its repository only; the paper does not describe it. Keys
+        follow xinntao/Real-ESRGAN.
+    """
+
+    colour: Colour = "rgb"
+    upsample = "post"
+    same_size_form = "native"
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        num_features: int = 64,
+        num_convs: int = 16,
+        activation: str = "prelu",
+        colour: Colour = "rgb",
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        check_settings("SRVGGNetCompact", colour, num_features=num_features, num_convs=num_convs)
+        if activation not in ACTIVATIONS:
+            raise ConfigError(
+                f"activation of SRVGGNetCompact is {activation!r}: it must be one of"
+                f" {', '.join(ACTIVATIONS)}.{nearest(activation, set(ACTIVATIONS))}"
+            )
+        self.colour, self.activation = colour, activation
+        self.factor = 1 if same_size else scale
+        self.halo = num_convs + 2
+        layers: list[nn.Module] = [nn.Conv2d(self.channels, num_features, 3, padding=1)]
+        for _ in range(num_convs):
+            layers += [self._activation(num_features), _square(num_features)]
+        layers.append(self._activation(num_features))
+        layers.append(nn.Conv2d(num_features, self.channels * self.factor**2, 3, padding=1))
+        self.body = nn.Sequential(*layers)
+
+    @classmethod
+    def example(cls) -> SRVGGNetCompact:
+        """Return a x2 network of 3 hidden convolutions, 6 wide."""
+        return cls(scale=2, num_features=6, num_convs=3)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, C, h, w) in [0, 1]."""
+        self.check_input(lr, scale, cond)
+        # Each LR pixel is added to all its HR pixels before they are spread: the nearest
+        # neighbour without an image of its own on the HR grid.
+        detail = self.body(lr).unflatten(1, (self.channels, self.factor**2))
+        return F.pixel_shuffle((detail + lr.unsqueeze(2)).flatten(1, 2), self.factor)
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Refuse weights of another depth, width or scale by name.
+
+        Raises:
+            CheckpointError: If the weights are of another depth, width or scale.
+        """
+        first = state.get("body.0.weight")
+        numbers = [int(name.split(".")[1]) for name in state if name.startswith("body.")]
+        last = state.get(f"body.{max(numbers)}.weight") if numbers else None
+        if first is None or last is None or last.ndim != 4:
+            return dict(state)
+        for what, stored, own in (
+            ("num_convs", max(numbers) // 2 - 1, len(self.body) // 2 - 1),
+            ("num_features", first.shape[0], self.body[0].out_channels),
+            ("scale", round((last.shape[0] / first.shape[1]) ** 0.5), self.factor),
+        ):
+            if stored != own:
+                raise CheckpointError(
+                    f"the SRVGGNetCompact weights in {where} have {what}={stored} and this network"
+                    f" {own}: build it with SRVGGNetCompact({what}={stored})."
+                )
+        return dict(state)
+
+    def _activation(self, features: int) -> nn.Module:
+        if self.activation == "prelu":
+            return nn.PReLU(features)
+        return nn.LeakyReLU(0.1 if self.activation == "leakyrelu" else 0.0, inplace=True)
+
+
+def _square(features: int) -> nn.Conv2d:
+    return nn.Conv2d(features, features, 3, padding=1)

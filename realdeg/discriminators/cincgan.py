@@ -1,0 +1,76 @@
+"""The discriminators of CinCGAN: one for LR images, one for HR images."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from realdeg.discriminators.base import Discriminator
+from realdeg.errors import ConfigError
+from realdeg.registry import DISCRIMINATORS
+
+STRIDES = {"lr": (1, 1, 1, 1, 1), "lr_x2": (2, 1, 1, 1, 1), "hr": (2, 2, 2, 1, 1)}
+
+
+@DISCRIMINATORS.register_module()
+class CinCGANDiscriminator(Discriminator):
+    """Five 4 x 4 convolutions without padding or biases; the mean over all patches is the logit.
+
+    Batch normalisation follows the three in the middle, leaky ReLU 0.2 all but the last.
+    2,765,568 parameters.
+
+    Args:
+        in_channels: 3 for RGB, 1 for Y.
+        width: Channels of the first layer; they double from layer to layer.
+        form: Which images are judged: ``"lr"`` (no layer halves), ``"lr_x2"`` (the first does, as
+            the re-implementation has it at scale 2) or ``"hr"`` (the first three do).
+        last_activation: Leaky ReLU 0.2 on every patch's logit too, as the re-implementation has it.
+
+    Shape:
+        (B, C, H, W) to (B, 1).
+
+    Raises:
+        ConfigError: If an argument is out of range.
+
+    Source:
+        Yuan, Liu, Zhang, Zhang, Dong, Lin, Unsupervised Image Super-Resolution using
+        Cycle-in-Cycle Generative Adversarial Networks, CVPRW 2018. The authors' code was not
+        released; layers and keys follow sangyun884/CinCGAN-pytorch.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        width: int = 64,
+        form: str = "lr",
+        last_activation: bool = False,
+    ) -> None:
+        super().__init__(in_channels)
+        if form not in STRIDES:
+            raise ConfigError(
+                f"CinCGANDiscriminator: form is one of {', '.join(STRIDES)}, got {form!r}."
+            )
+        if width < 1:
+            raise ConfigError(f"CinCGANDiscriminator needs width >= 1, got width={width}.")
+        self.form = form
+        sizes = [in_channels, width, 2 * width, 4 * width, 8 * width, 1]
+        layers: list[nn.Module] = []
+        for index, stride in enumerate(STRIDES[form]):
+            outgoing = sizes[index + 1]
+            layers.append(nn.Conv2d(sizes[index], outgoing, 4, stride, bias=False))
+            if 0 < index < 4:
+                layers.append(nn.BatchNorm2d(outgoing))
+            if index < 4 or last_activation:
+                layers.append(nn.LeakyReLU(0.2, inplace=True))
+        self.layers = nn.Sequential(*layers)
+
+    @property
+    def least_size(self) -> int:
+        """As many pixels as one patch has: 16, 28 or 70."""
+        pixels = 1
+        for stride in reversed(STRIDES[self.form]):
+            pixels = (pixels - 1) * stride + 4
+        return pixels
+
+    def judge(self, images: Tensor) -> Tensor:
+        """Judge each image by the mean of its patches."""
+        return self.layers(images).mean((2, 3))

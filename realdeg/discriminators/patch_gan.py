@@ -1,0 +1,89 @@
+"""PatchGAN: one logit for each overlapping patch."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from realdeg.discriminators.base import Discriminator
+from realdeg.discriminators.spectral import spectral_norm
+from realdeg.errors import ConfigError
+from realdeg.registry import DISCRIMINATORS
+
+NORMS = ("batch", "instance", "spectral", "none")
+
+
+@DISCRIMINATORS.register_module()
+class PatchGANDiscriminator(Discriminator):
+    """4 x 4 convolutions, the first of which halve the image; a logit sees 70 pixels by default.
+
+    Leaky ReLU 0.2 follows every convolution but the last. Normalisation does where it is a layer,
+    but for the first and the last convolution. 2,765,633 parameters with batch normalisation.
+
+    Args:
+        in_channels: 3 for RGB, 1 for Y.
+        width: Channels of the first layer; they double from layer to layer, up to eight times.
+        halvings: How many convolutions halve the image; two more do not.
+        norm: ``"batch"``, ``"instance"`` (without parameters), ``"spectral"`` or ``"none"``.
+        padding: Pixels at each side: 1 as in pix2pix, 2 as in KAIR.
+
+    Shape:
+        (B, C, H, W) to (B, 1, h, w); with 3 halvings and padding 1, h = H // 8 - 2.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+
+    Source:
+        Isola, Zhu, Zhou, Efros, Image-to-Image Translation with Conditional Adversarial Networks,
+        CVPR 2017. Keys follow junyanz/pytorch-CycleGAN-and-pix2pix, with spectral normalisation
+        KAIR. pix2pix's own weights were trained on images in [-1, 1].
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        width: int = 64,
+        halvings: int = 3,
+        norm: str = "batch",
+        padding: int = 1,
+    ) -> None:
+        super().__init__(in_channels)
+        if norm not in NORMS:
+            raise ConfigError(
+                f"PatchGANDiscriminator: norm is one of {', '.join(NORMS)}, got {norm!r}."
+            )
+        if width < 1 or halvings < 1 or padding not in (1, 2):
+            raise ConfigError(
+                "PatchGANDiscriminator needs width and halvings of 1 or more and a padding of 1 or"
+                f" 2, got width={width}, halvings={halvings}, padding={padding}."
+            )
+        self.norm, self.padding = norm, padding
+        self.strides = (*[2] * halvings, 1, 1)
+        sizes = [in_channels, *(width * min(2**i, 8) for i in range(halvings + 1)), 1]
+        layers: list[nn.Module] = []
+        last = len(self.strides) - 1
+        for index, stride in enumerate(self.strides):
+            inner = 0 < index < last
+            bias = not inner or norm != "batch"
+            conv = nn.Conv2d(sizes[index], sizes[index + 1], 4, stride, padding, bias=bias)
+            layers.append(spectral_norm(conv) if norm == "spectral" else conv)
+            if inner and norm == "batch":
+                layers.append(nn.BatchNorm2d(sizes[index + 1]))
+            elif inner and norm == "instance":
+                layers.append(nn.InstanceNorm2d(sizes[index + 1]))
+            if index < last:
+                layers.append(nn.LeakyReLU(0.2, inplace=True))
+        self.model = nn.Sequential(*layers)
+
+    @property
+    def least_size(self) -> int:
+        """As many pixels as give one logit; more with instance normalisation, which needs two."""
+        pixels = 1
+        for index, stride in reversed(list(enumerate(self.strides))):
+            pixels = max((pixels - 1) * stride + 4 - 2 * self.padding, 1)
+            if self.norm == "instance" and index > 1:
+                pixels = max(pixels, 2)
+        return pixels
+
+    def judge(self, images: Tensor) -> Tensor:
+        """Judge each patch."""
+        return self.model(images)

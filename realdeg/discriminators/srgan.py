@@ -1,0 +1,77 @@
+"""The discriminator of SRGAN."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from realdeg.discriminators.fixed_size import FixedSizeDiscriminator
+from realdeg.errors import ConfigError
+from realdeg.registry import DISCRIMINATORS
+
+FORMS = ("srgan", "edsr")
+HIDDEN = 1024
+
+
+@DISCRIMINATORS.register_module()
+class SRGANDiscriminator(FixedSizeDiscriminator):
+    """Eight 3 x 3 convolutions, every second of which halves the image, and two dense layers.
+
+    Channels double from ``width`` to eight times as many. Leaky ReLU 0.2 follows every layer but
+    the last, batch normalisation every convolution but the first. 23,563,649 parameters at 96
+    pixels, 23,565,505 with biases before the normalisations, 23,563,713 in the form of EDSR's code.
+
+    Args:
+        in_channels: 3 for RGB, 1 for Y.
+        width: Channels of the first layer.
+        size: Height and width of the images in pixels, a multiple of 16.
+        bias: Whether convolutions before a normalisation have biases; the paper does not say.
+        form: ``"srgan"``, or ``"edsr"``, which normalises after the first convolution too.
+
+    Shape:
+        (B, C, size, size) to (B, 1).
+
+    Raises:
+        ConfigError: If an argument is out of range.
+
+    Source:
+        Ledig et al., Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
+        Network, CVPR 2017. Keys follow Lornatang/SRGAN-PyTorch, those of the other form
+        EDSR-PyTorch. The paper's sigmoid is the loss's.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        width: int = 64,
+        size: int = 96,
+        bias: bool = False,
+        form: str = "srgan",
+    ) -> None:
+        super().__init__(in_channels, width, size, divisor=16)
+        if form not in FORMS:
+            raise ConfigError(
+                f"SRGANDiscriminator: form is one of {', '.join(FORMS)}, got {form!r}."
+            )
+        nested = form == "edsr"
+        layers: list[nn.Module] = []
+        channels = in_channels
+        for index in range(8):
+            wider = width * 2 ** (index // 2)
+            first = index == 0 and not nested
+            layer: list[nn.Module] = [
+                nn.Conv2d(channels, wider, 3, stride=1 + index % 2, padding=1, bias=bias or first),
+                *([] if first else [nn.BatchNorm2d(wider)]),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+            layers += [nn.Sequential(*layer)] if nested else layer
+            channels = wider
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(
+            nn.Linear(channels * (size // 16) ** 2, HIDDEN),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Linear(HIDDEN, 1),
+        )
+
+    def judge(self, images: Tensor) -> Tensor:
+        """Judge each image."""
+        return self.classifier(self.features(images).flatten(1))
