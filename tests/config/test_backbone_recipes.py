@@ -10,11 +10,13 @@ from realdeg.config import inject, list_configs, load_config
 from realdeg.registry import DATASETS, TASKS
 
 # VDSR and RCAN have recipes of other kinds too, and IRCNNHQS is put together of trained networks.
-NETWORKS = set(
-    "ADRSR CARN CARNM CNF DBPN DNSR DRCN DRRN DSRN DepthwiseSR ESPCN FSRCNN IDN IRCNN KPN LPKPN LapSRN"
-    " MSLapSRN MSRN MemNet MetaSR PCARN PixelRecursiveSR ProSR ProgressiveCARN REDNet SRCNN SRDenseNet"
-    " SRFBN VDSR".split()
-)
+NETWORKS = {
+    *("ADRSR", "CARN", "CARNM", "CNF", "DBPN", "DNSR"),
+    *("DRCN", "DRRN", "DSRN", "DepthwiseSR", "ESPCN", "FSRCNN"),
+    *("IDN", "IRCNN", "KPN", "LPKPN", "LapSRN", "MSLapSRN"),
+    *("MSRN", "MemNet", "MetaSR", "PCARN", "PixelRecursiveSR", "ProSR"),
+    *("ProgressiveCARN", "REDNet", "SRCNN", "SRDenseNet", "SRFBN", "VDSR"),
+}
 BENCHMARKS = ("_291", "_t91", "_div2k", "_df2k", "_bsds300", "_imagenet", "_noise", "_celeba32")
 PAIRS = ("kpn/", "lpkpn/")
 
