@@ -9,6 +9,7 @@ from realdeg.backbones.carn import CARN
 from realdeg.backbones.carnm import CARNM
 from realdeg.backbones.cnf import CNF
 from realdeg.backbones.create import create_backbone
+from realdeg.backbones.csnln import CSNLN
 from realdeg.backbones.dbpn import DBPN
 from realdeg.backbones.depthwise_sr import DepthwiseSR
 from realdeg.backbones.dfsa import DFSA
@@ -20,7 +21,9 @@ from realdeg.backbones.dwsr import DWSR
 from realdeg.backbones.edsr import EDSR
 from realdeg.backbones.espcn import ESPCN
 from realdeg.backbones.fsrcnn import FSRCNN
+from realdeg.backbones.hat import HAT
 from realdeg.backbones.idn import IDN
+from realdeg.backbones.ipt import IPT
 from realdeg.backbones.ircnn import IRCNN
 from realdeg.backbones.ircnn_hqs import IRCNNHQS
 from realdeg.backbones.kpn import KPN
@@ -40,13 +43,16 @@ from realdeg.backbones.prosr import ProSR
 from realdeg.backbones.rcan import RCAN
 from realdeg.backbones.rdn import RDN
 from realdeg.backbones.rednet import REDNet
+from realdeg.backbones.rnan import RNAN
 from realdeg.backbones.rrdbnet import RRDBNet
+from realdeg.backbones.san import SAN
 from realdeg.backbones.span import SPAN
 from realdeg.backbones.sr_resnet import SRResNet
 from realdeg.backbones.srcnn import SRCNN
 from realdeg.backbones.srdensenet import SRDenseNet
 from realdeg.backbones.srfbn import SRFBN
 from realdeg.backbones.srvgg_compact import SRVGGNetCompact
+from realdeg.backbones.swinir import SwinIR
 from realdeg.backbones.vdsr import VDSR
 from realdeg.backbones.wave_resnet import WaveResNet
 from realdeg.backbones.wavelet_srnet import WaveletSRNet
@@ -58,6 +64,7 @@ __all__ = [
     "CARN",
     "CARNM",
     "CNF",
+    "CSNLN",
     "DBPN",
     "DFSA",
     "DNSR",
@@ -69,7 +76,9 @@ __all__ = [
     "EDSR",
     "ESPCN",
     "FSRCNN",
+    "HAT",
     "IDN",
+    "IPT",
     "IRCNN",
     "IRCNNHQS",
     "KPN",
@@ -90,13 +99,16 @@ __all__ = [
     "RCAN",
     "RDN",
     "REDNet",
+    "RNAN",
     "RRDBNet",
+    "SAN",
     "SPAN",
     "SRCNN",
     "SRDenseNet",
     "SRFBN",
     "SRResNet",
     "SRVGGNetCompact",
+    "SwinIR",
     "VDSR",
     "WaveResNet",
     "WaveletSRNet",

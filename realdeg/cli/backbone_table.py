@@ -156,8 +156,10 @@ def _multiply_adds(
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
             network = cls(scale=counted.scale, same_size=counted.same_size, **settings)  # type: ignore[arg-type]
+            # The counter follows gradients, which a parameter handed to a module would have.
+            network.eval().requires_grad_(False)
             with FlopCounterMode(display=False) as counter:
-                network.eval()(torch.zeros(size))
+                network(torch.zeros(size))
     except (DataDependentOutputException, DynamicOutputShapeException):
         return None
     return counter.get_total_flops() / 2e9

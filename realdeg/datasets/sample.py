@@ -62,7 +62,9 @@ class SampleDataset(ImageDataset):
         if mode not in MODES:
             raise ConfigError(f"SampleDataset: mode is one of {', '.join(MODES)}, got {mode!r}.")
         self.mode = mode
-        options = {**(camera or {}), "scale": as_scale(scale), "same_size": bool(same_size)}
+        # Pictures alone are not photographed, and come at any scale.
+        nominal = as_scale(scale) if mode == "pairs" else min(as_scale(scale), 4)
+        options = {**(camera or {}), "scale": nominal, "same_size": bool(same_size)}
         self.camera = DEGRADATIONS.build(dict(type="SampleCamera", **options))
         self._lr: dict[int, np.ndarray] = {}
         super().__init__(

@@ -18,7 +18,6 @@ from realdeg.utils.arguments import CapturesArguments
 from realdeg.utils.component import component_hash, save_component
 from realdeg.utils.scales import divides
 
-
 # Unclipped noise of sigma 255 stays below; an 8-bit image does not, unless it is all but black.
 _FARTHEST = 16.0
 

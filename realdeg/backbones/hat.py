@@ -1,0 +1,187 @@
+"""HAT: window attention beside channel attention, and attention across overlapping windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Colour
+from realdeg.backbones.parts_hat import (
+    HybridBlock,
+    HybridBlocks,
+    HybridGroup,
+    OverlapAttention,
+    overlap_index,
+)
+from realdeg.backbones.parts_reach import Span, conv_span, union
+from realdeg.backbones.parts_swin import SwinSkeleton
+from realdeg.backbones.parts_windows import position_index, shift_masks, window_span
+from realdeg.errors import ConfigError, nearest
+from realdeg.registry import BACKBONES
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One of the released networks.
+
+    Attributes:
+        groups: Residual groups.
+        width: Channels.
+        compress: How many times fewer channels lie between the convolutions of a block.
+        squeeze: How many times fewer channels the channel attention's bottleneck has.
+    """
+
+    groups: int
+    width: int
+    compress: int
+    squeeze: int
+
+
+PRESETS: dict[str, Preset] = {
+    "hat": Preset(6, 180, 3, 30),
+    "hat_s": Preset(6, 144, 24, 24),
+    "hat_l": Preset(12, 180, 3, 30),
+}
+
+
+@BACKBONES.register_module()
+class HAT(SwinSkeleton):
+    """Hybrid attention transformer.
+
+    Args:
+        scale: How much resolution is lost: 2, 3, 4 or 8.
+        same_size: Not supported; the argument exists so that asking is refused by name.
+        preset: ``"hat"``, ``"hat_s"`` or ``"hat_l"``.
+        groups: Residual groups; None: the preset's.
+        blocks: Hybrid blocks in each.
+        width: Channels; None: the preset's.
+        heads: Heads.
+        window: The windows' side in pixels.
+        overlap: How much larger the keys' windows of the overlapping attention are, as a share.
+        compress: How many times fewer channels lie between a block's convolutions; None: the
+            preset's.
+        squeeze: How many times fewer channels the channel attention's bottleneck has; None: the
+            preset's.
+        conv_scale: What a block's convolutional branch is multiplied by.
+        mlp_ratio: How many times wider the perceptrons are.
+        drop_path: How often the last block's branches are left out in training.
+        colour: ``"rgb"`` or ``"y"`` (without a mean shift).
+        head_features: Channels of the reconstruction.
+
+    Shape:
+        (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w)
+
+    Raises:
+        ConfigError: If the settings make no network.
+
+    Source:
+        Chen, Wang, Zhou, Qiao, Dong, Activating More Pixels in Image Super-Resolution Transformer,
+        CVPR 2023. Keys follow XPixelGroup/HAT.
+    """
+
+    whole_image = True
+
+    relative_position_index_SA: Tensor  # noqa: N815 (the published key)
+    relative_position_index_OCA: Tensor  # noqa: N815
+    masks: Tensor
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        preset: str = "hat",
+        groups: int | None = None,
+        blocks: int = 6,
+        width: int | None = None,
+        heads: int = 6,
+        window: int = 16,
+        overlap: float = 0.5,
+        compress: int | None = None,
+        squeeze: int | None = None,
+        conv_scale: float = 0.01,
+        mlp_ratio: float = 2.0,
+        drop_path: float = 0.1,
+        colour: Colour = "rgb",
+        head_features: int = 64,
+    ) -> None:
+        if preset not in PRESETS:
+            raise ConfigError(
+                f"HAT has no preset '{preset}': it has {', '.join(PRESETS)}."
+                f"{nearest(preset, set(PRESETS))}"
+            )
+        chosen = PRESETS[preset]
+        channels = chosen.width if width is None else width
+        narrow = chosen.compress if compress is None else compress
+        reduction = chosen.squeeze if squeeze is None else squeeze
+        grown = int(window * overlap)
+        if not 1 <= min(narrow, reduction) <= max(narrow, reduction) <= channels or grown % 2:
+            raise ConfigError(
+                "HAT needs compress and squeeze from 1 to its width, and an overlap of an even"
+                f" number of pixels, got {narrow} and {reduction} for {channels} channels and"
+                f" {grown} pixels."
+            )
+        self.margin = grown // 2
+
+        def make_group(rates: list[float]) -> nn.Module:
+            shifts = [window // 2 * (i % 2) for i in range(len(rates))]
+            made: list[nn.Module] = [
+                HybridBlock(
+                    channels, heads, window, shift, narrow, reduction, conv_scale, mlp_ratio, rate
+                )
+                for shift, rate in zip(shifts, rates, strict=True)
+            ]
+            last = OverlapAttention(channels, heads, window, self.margin, mlp_ratio)
+            return HybridGroup(HybridBlocks(made, last), channels)
+
+        super().__init__(
+            scale,
+            same_size,
+            channels,
+            chosen.groups if groups is None else groups,
+            blocks,
+            heads,
+            window,
+            colour,
+            1.0,
+            drop_path,
+            make_group,
+            head_features,
+        )
+        self.register_buffer("relative_position_index_SA", position_index(window))
+        self.register_buffer("relative_position_index_OCA", overlap_index(window, self.margin))
+        self.register_buffer("masks", shift_masks(window, window // 2), persistent=False)
+        self.add_shuffle_head(channels)
+        self.finish()
+
+    @classmethod
+    def example(cls) -> HAT:
+        """Return a network of 1 group of 2 blocks with windows of 4 pixels, 8 wide."""
+        return cls(
+            scale=2,
+            groups=1,
+            blocks=2,
+            width=8,
+            heads=2,
+            window=4,
+            compress=2,
+            squeeze=2,
+            conv_scale=0.5,
+            drop_path=0.0,
+            head_features=8,
+        )
+
+    def run_groups(self, features: Tensor) -> Tensor:
+        """Run the groups on (B, H, W, C)."""
+        indices = self.relative_position_index_SA, self.relative_position_index_OCA
+        for group in self.layers:
+            features = group(features, *indices, self.masks)
+        return features
+
+    def trace_group(self, span: Span) -> Span:
+        """Follow a span of a group's output back to its input, channel attention apart."""
+        back = window_span(conv_span(span, 3), self.window, margin=self.margin)
+        for block in reversed(range(self.blocks)):
+            attended = window_span(back, self.window, self.window // 2 * (block % 2))
+            back = union(attended, conv_span(back, 5))
+        return union(span, back)

@@ -1,0 +1,202 @@
+"""The skeleton that SwinIR and HAT share: what comes before and after the attention groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts import DIV2K_MEAN, Upsampler, pad_to_multiple, upsampling_steps
+from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_keys import store_as
+from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.errors import ConfigError
+
+GroupFactory = Callable[[list[float]], nn.Module]
+
+
+class SwinSkeleton(Backbone):
+    """Mean off, convolution, groups with a skip around them, reconstruction, mean on.
+
+    Args:
+        scale: How much resolution is lost.
+        same_size: The LR image lies on the HR grid: no upsampling, and the input is added.
+        width: Channels E.
+        groups: Groups of attention blocks.
+        blocks: Blocks in each group.
+        heads: Heads of each attention.
+        window: The windows' side in pixels.
+        colour: ``"rgb"`` or ``"y"``; the DIV2K mean is taken off in RGB only.
+        value_range: The number that stands for white.
+        drop_path: How often the last block's branches are left out in training; earlier blocks'
+            in proportion.
+        make_group: Makes a group from its blocks' rates of leaving out.
+        head_features: Channels of the reconstruction.
+        three_convs: The body ends in a bottleneck of three convolutions.
+    """
+
+    colour: Colour = "rgb"
+    scales: tuple[int, ...] | None = (2, 3, 4, 8)
+    upsample = "post"
+
+    mean: Tensor
+    upsampler: nn.Module
+    conv_last: nn.Module
+
+    def __init__(
+        self,
+        scale: int,
+        same_size: bool,
+        width: int,
+        groups: int,
+        blocks: int,
+        heads: int,
+        window: int,
+        colour: Colour,
+        value_range: float,
+        drop_path: float,
+        make_group: GroupFactory,
+        head_features: int = 64,
+        three_convs: bool = False,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        name = type(self).__name__
+        check_settings(
+            name,
+            colour,
+            width=width,
+            groups=groups,
+            blocks=blocks,
+            heads=heads,
+            window=window,
+            head_features=head_features,
+        )
+        if width % heads or window < 2 or not 0 <= drop_path < 1:
+            raise ConfigError(
+                f"{name} needs a width that its heads divide, a window of 2 or more and drop_path"
+                f" in [0, 1), got {width} channels for {heads} heads, {window} and {drop_path}."
+            )
+        self.colour, self.value_range = colour, value_range
+        self.groups, self.blocks, self.window = groups, blocks, window
+        self.size_multiple = window
+        self.head_features = head_features
+        mean = value_range * torch.tensor(DIV2K_MEAN if colour == "rgb" else (0.0,))
+        self.register_buffer("mean", mean.reshape(1, -1, 1, 1), persistent=False)
+
+        self.conv_first = nn.Conv2d(self.channels, width, 3, padding=1)
+        self.patch_embed = nn.ModuleDict({"norm": nn.LayerNorm(width)})
+        last = max(groups * blocks - 1, 1)
+        rates = [drop_path * i / last for i in range(groups * blocks)]
+        self.layers = nn.ModuleList(
+            make_group(rates[i * blocks : (i + 1) * blocks]) for i in range(groups)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.conv_after_body = closing_conv(width, three_convs)
+        self.closing_kernel = 5 if three_convs else 3
+
+    def add_shuffle_head(self, width: int) -> None:
+        """Add the layers of the classical reconstruction.
+
+        Args:
+            width: Channels that come in.
+        """
+        self.conv_before_upsample = nn.Sequential(
+            nn.Conv2d(width, self.head_features, 3, padding=1), nn.LeakyReLU(inplace=True)
+        )
+        self.upsampler = Upsampler(self.scale, self.head_features)
+        store_as(self, "upsampler", "upsample")
+        self.conv_last = nn.Conv2d(self.head_features, self.channels, 3, padding=1)
+
+    def finish(self) -> None:
+        """Draw linear layers as the authors do and work out the halo; subclasses call it last."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+        factor = 1 if self.same_size else self.scale
+        self.halo = halo_of(self.trace, factor, self.window)
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, C, h, w) in [0, ``value_range``]."""
+        self.check_input(lr, scale, cond)
+        height, width = self.output_size(*lr.shape[-2:])
+        image = pad_to_multiple(lr, self.window) - self.mean
+        first = self.conv_first(image)
+        features = self.patch_embed["norm"](first.permute(0, 2, 3, 1))
+        features = self.norm(self.run_groups(features)).permute(0, 3, 1, 2)
+        features = self.conv_after_body(features) + first
+        return (self.reconstruct(features, image) + self.mean)[..., :height, :width]
+
+    def run_groups(self, features: Tensor) -> Tensor:
+        """Run the groups on (B, H, W, C)."""
+        for group in self.layers:
+            features = group(features)
+        return features
+
+    def reconstruct(self, features: Tensor, image: Tensor) -> Tensor:
+        """Make the picture, without its mean, from features (B, E, h, w).
+
+        Args:
+            features: The last features.
+            image: The padded input without its mean.
+        """
+        return self.conv_last(self.upsampler(self.conv_before_upsample(features)))
+
+    def trace(self, span: Span) -> Span:
+        """Follow a span of output pixels back to input pixels."""
+        span = conv_span(self.trace_head(span), self.closing_kernel)
+        for _ in range(self.groups):
+            span = self.trace_group(span)
+        return conv_span(span, 3)
+
+    def trace_head(self, span: Span) -> Span:
+        """Follow a span of output pixels back to the last features."""
+        span = conv_span(span, 3)
+        for step in reversed(upsampling_steps(self.scale)):
+            span = conv_span(shuffle_span(span, step), 3)
+        return conv_span(span, 3)
+
+    def trace_group(self, span: Span) -> Span:
+        """Follow a span of a group's output back to its input."""
+        raise NotImplementedError
+
+    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+        """Leave out stored masks, which depend on the training images' size alone."""
+        own = {name: v for name, v in self.state_dict().items() if name.endswith(".attn_mask")}
+        return {name: v for name, v in state.items() if not name.endswith(".attn_mask")} | own
+
+
+def closing_conv(channels: int, three_convs: bool) -> nn.Module:
+    """Return what a group or the body ends in.
+
+    Args:
+        channels: Channels in and out.
+        three_convs: A bottleneck of three convolutions instead of one.
+    """
+    if not three_convs:
+        return nn.Conv2d(channels, channels, 3, padding=1)
+    narrow = channels // 4
+    return nn.Sequential(
+        nn.Conv2d(channels, narrow, 3, padding=1),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(narrow, narrow, 1),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(narrow, channels, 3, padding=1),
+    )
+
+
+def run_conv(conv: nn.Module, features: Tensor) -> Tensor:
+    """Run a convolution on a map that lies as (B, H, W, C).
+
+    Args:
+        conv: The convolution, or several.
+        features: The map.
+
+    Returns:
+        (B, H, W, C').
+    """
+    return conv(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)

@@ -1,0 +1,244 @@
+"""RNAN: residual blocks masked by local and by non-local attention."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone
+from realdeg.backbones.parts import MeanShift, Upsampler, pad_to_multiple, upsampling_steps
+from realdeg.backbones.parts_attention import as_image, as_tokens, attend_by_query, silent
+from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_reach import (
+    Span,
+    conv_span,
+    deconv_span,
+    halo_of,
+    shuffle_span,
+    union,
+)
+from realdeg.errors import ConfigError
+from realdeg.registry import BACKBONES
+
+
+class ResBlock(nn.Module):
+    """Convolution, ReLU, convolution, and the input added.
+
+    Args:
+        channels: Channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        return features + self.body(features)
+
+
+class NonLocal(nn.Module):
+    """Non-local attention whose weights sum to 1 over the queries, as published.
+
+    Args:
+        channels: Channels.
+        inner: Channels of queries, keys and values.
+    """
+
+    def __init__(self, channels: int, inner: int) -> None:
+        super().__init__()
+        self.g = nn.Conv2d(channels, inner, 1)
+        self.theta = nn.Conv2d(channels, inner, 1)
+        self.phi = nn.Conv2d(channels, inner, 1)
+        # At the start it does nothing.
+        self.W = silent(nn.Conv2d(inner, channels, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        query, key, value = (as_tokens(m(features)) for m in (self.theta, self.phi, self.g))
+        found = attend_by_query(query, key, value)
+        return features + self.W(as_image(found, *features.shape[2:]))
+
+
+class MaskBranch(nn.Module):
+    """How much of each number passes, seen from half the resolution.
+
+    Args:
+        channels: Channels.
+        inner: Channels inside the non-local attention that comes first; None: there is none.
+
+    Shape:
+        (B, C, H, W) -> (B, C, H, W) in (0, 1), H and W even.
+    """
+
+    def __init__(self, channels: int, inner: int | None) -> None:
+        super().__init__()
+        first: list[nn.Module] = [] if inner is None else [NonLocal(channels, inner)]
+        self.MB_RB1 = nn.Sequential(*first, ResBlock(channels))
+        self.MB_Down = nn.Sequential(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
+        self.MB_RB2 = nn.Sequential(ResBlock(channels), ResBlock(channels))
+        self.MB_Up = nn.Sequential(nn.ConvTranspose2d(channels, channels, 6, stride=2, padding=2))
+        self.MB_RB3 = nn.Sequential(ResBlock(channels))
+        self.MB_1x1conv = nn.Sequential(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        fine = self.MB_RB1(features)
+        coarse = self.MB_RB2(self.MB_Down(fine))
+        return self.MB_1x1conv(self.MB_RB3(fine + self.MB_Up(coarse))).sigmoid()
+
+
+class TrunkBranch(nn.Module):
+    """Two residual blocks.
+
+    Args:
+        channels: Channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(ResBlock(channels), ResBlock(channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        return self.body(features)
+
+
+class AttentionModule(nn.Module):
+    """A trunk, the mask it passes through, and blocks before and behind.
+
+    Args:
+        channels: Channels.
+        inner: See :class:`MaskBranch`.
+
+    Source:
+        RNAN, equation 6.
+    """
+
+    def __init__(self, channels: int, inner: int | None) -> None:
+        super().__init__()
+        self.RA_RB1 = nn.Sequential(ResBlock(channels))
+        self.RA_TB = nn.Sequential(TrunkBranch(channels))
+        self.RA_MB = nn.Sequential(MaskBranch(channels, inner))
+        self.RA_tail = nn.Sequential(ResBlock(channels), ResBlock(channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        features = self.RA_RB1(features)
+        return self.RA_tail(self.RA_TB(features) * self.RA_MB(features) + features)
+
+
+class Group(nn.Module):
+    """An attention module and a convolution.
+
+    Args:
+        channels: Channels.
+        inner: See :class:`MaskBranch`.
+    """
+
+    def __init__(self, channels: int, inner: int | None = None) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            AttentionModule(channels, inner), nn.Conv2d(channels, channels, 3, padding=1)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        return self.body(features)
+
+
+@BACKBONES.register_module()
+class RNAN(Backbone):
+    """Residual non-local attention network.
+
+    Its first and last group see the whole image. The authors' code takes the softmax of their
+    attention over the queries instead of the keys; the published weights want it so.
+
+    Args:
+        scale: How much resolution is lost: 2, 3, 4 or 8.
+        same_size: Not supported; the argument exists so that asking is refused by name.
+        groups: Groups in all, the two non-local ones included.
+        num_features: Channels; an even number.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If the sizes make no network.
+
+    Source:
+        Zhang, Li, Li, Zhong, Fu, Residual Non-local Attention Networks for Image Restoration,
+        ICLR 2019. Keys follow yulunzhang/RNAN.
+    """
+
+    colour = "rgb"
+    value_range = 255.0
+    scales = (2, 3, 4, 8)
+    upsample = "post"
+    size_multiple = 2
+    whole_image = True
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        groups: int = 10,
+        num_features: int = 64,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        check_settings("RNAN", "rgb", groups=groups, num_features=num_features)
+        if groups < 3 or num_features % 2:
+            raise ConfigError(
+                "RNAN needs 3 or more groups, two of them non-local, and an even number of"
+                f" features, got {groups} and {num_features}."
+            )
+        self.groups = groups
+        self.sub_mean = MeanShift(255.0, -1)
+        self.add_mean = MeanShift(255.0, +1)
+        self.head = nn.Sequential(nn.Conv2d(3, num_features, 3, padding=1))
+        self.body_nl_low = nn.Sequential(Group(num_features, num_features // 2))
+        self.body = nn.Sequential(
+            *(Group(num_features) for _ in range(groups - 2)),
+            nn.Conv2d(num_features, num_features, 3, padding=1),
+        )
+        self.body_nl_high = nn.Sequential(Group(num_features, num_features // 2))
+        self.tail = nn.Sequential(
+            Upsampler(scale, num_features), nn.Conv2d(num_features, 3, 3, padding=1)
+        )
+        self.halo = halo_of(self._trace, scale, self.size_multiple)
+
+    @classmethod
+    def example(cls) -> RNAN:
+        """Return a network of 3 groups, 4 wide, whose attention is not silent."""
+        network = cls(scale=2, groups=3, num_features=4)
+        for module in network.modules():
+            if isinstance(module, NonLocal):
+                nn.init.normal_(module.W.weight, std=0.5)
+        return network
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, 3, h, w) in [0, 255]."""
+        self.check_input(lr, scale, cond)
+        height, width = self.output_size(*lr.shape[-2:])
+        head = self.head(self.sub_mean(pad_to_multiple(lr, self.size_multiple)))
+        features = self.body_nl_high(self.body(self.body_nl_low(head))) + head
+        return self.add_mean(self.tail(features))[..., :height, :width]
+
+    def _trace(self, span: Span) -> Span:
+        """Follow a span of output pixels back, the non-local attentions apart."""
+        span = conv_span(span, 3)
+        for step in reversed(upsampling_steps(self.scale)):
+            span = conv_span(shuffle_span(span, step), 3)
+        for group in range(self.groups):
+            kernel = 5 if group == 1 else 3  # the body ends in one convolution more
+            span = conv_span(conv_span(span, kernel), 9)
+            masked = conv_span(span, 5)
+            half = conv_span(deconv_span(masked, 6, 2, 2), 9)
+            masked = union(masked, conv_span(half, 3, stride=2, padding=1))
+            span = conv_span(union(conv_span(masked, 5), conv_span(span, 9)), 5)
+        return conv_span(span, 3)

@@ -1,0 +1,299 @@
+"""SAN: second-order channel attention, and non-local attention inside the quarters."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Backbone
+from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.parts_attention import as_image, as_tokens, attend_everywhere, silent
+from realdeg.backbones.parts_classic import check_settings
+from realdeg.errors import ConfigError
+from realdeg.registry import BACKBONES
+
+# Larger feature maps have their covariance taken from a part in the middle of that side.
+LARGEST = 1000
+ITERATIONS = 5
+# The trace of a flat map is 0, and so are all its covariances.
+SMALLEST_TRACE = 1e-12
+
+
+def covariance(features: Tensor) -> Tensor:
+    """Return how the channels vary together.
+
+    The public code multiplies with an n x n centring matrix for n pixels; subtracting the means
+    is the same.
+
+    Args:
+        features: (B, C, H, W).
+
+    Returns:
+        (B, C, C), divided by the number of pixels.
+    """
+    tokens = features.flatten(2)
+    centred = tokens - tokens.mean(2, keepdim=True)
+    return centred @ centred.transpose(1, 2) / tokens.shape[2]
+
+
+def matrix_root(matrix: Tensor) -> Tensor:
+    """Return the square root of symmetric matrices by five steps of Newton and Schulz.
+
+    Args:
+        matrix: (B, C, C), positive semidefinite.
+
+    Returns:
+        (B, C, C): the root as near as five steps come.
+
+    Source:
+        Li et al., Towards Faster Training of Global Covariance Pooling Networks by Iterative
+        Matrix Square Root Normalization, CVPR 2018, equations 2 to 5.
+    """
+    trace = matrix.diagonal(dim1=1, dim2=2).sum(1).clamp(min=SMALLEST_TRACE)[:, None, None]
+    matrix = matrix / trace
+    triple = 3 * torch.eye(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
+    inverse = (triple - matrix) / 2
+    root = matrix @ inverse
+    for _ in range(ITERATIONS - 2):
+        factor = (triple - inverse @ root) / 2
+        root, inverse = root @ factor, factor @ inverse
+    return root @ (triple - inverse @ root) / 2 * trace.sqrt()
+
+
+class SecondOrderAttention(nn.Module):
+    """Weigh each channel by a number in (0, 1) computed from how all vary together (SOCA).
+
+    Args:
+        channels: Channels.
+        reduction: How many times fewer channels the bottleneck has.
+
+    Source:
+        SAN, section 3.3.
+    """
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        self.conv_du = nn.Sequential(
+            nn.Conv2d(channels, channels // reduction, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels // reduction, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Weigh (B, C, H, W)."""
+        height, width = features.shape[2:]
+        top, left = max(height - LARGEST, 0) // 2, max(width - LARGEST, 0) // 2
+        part = features[:, :, top : top + LARGEST, left : left + LARGEST]
+        # Eight bits of mantissa are too few for the iteration to converge.
+        with torch.autocast(features.device.type, enabled=False):
+            kind = torch.promote_types(part.dtype, torch.float32)
+            means = matrix_root(covariance(part.to(kind))).mean(1)
+        return features * self.conv_du(means[:, :, None, None].to(features.dtype))
+
+
+class Halve(nn.Module):
+    """Keep the largest of 2 x 2 pixels, or of as many as there are."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        return F.max_pool2d(features, [min(2, side) for side in features.shape[2:]])
+
+
+class EmbeddedGaussian(nn.Module):
+    """Non-local attention with keys and values of half the resolution.
+
+    Args:
+        channels: Channels.
+        inner: Channels of queries, keys and values.
+
+    Source:
+        Wang et al., Non-local Neural Networks, CVPR 2018.
+    """
+
+    def __init__(self, channels: int, inner: int) -> None:
+        super().__init__()
+        self.g = nn.Sequential(nn.Conv2d(channels, inner, 1), Halve())
+        self.theta = nn.Conv2d(channels, inner, 1)
+        self.phi = nn.Sequential(nn.Conv2d(channels, inner, 1), Halve())
+        # At the start it does nothing.
+        self.W = silent(nn.Conv2d(inner, channels, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        query, key, value = (as_tokens(m(features)) for m in (self.theta, self.phi, self.g))
+        found = attend_everywhere(query, key, value)
+        return features + self.W(as_image(found, *features.shape[2:]))
+
+
+class RegionAttention(nn.Module):
+    """Non-local attention in each quarter of the image by itself.
+
+    Args:
+        channels: Channels.
+        inner: Channels of queries, keys and values.
+        reduction: Of an attention that is in the published weights and takes no part.
+    """
+
+    def __init__(self, channels: int, inner: int, reduction: int) -> None:
+        super().__init__()
+        self.soca = idle(SecondOrderAttention(channels, reduction))
+        self.non_local = EmbeddedGaussian(channels, inner)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        height, width = features.shape[2:]
+        rows = [
+            torch.cat([self._quarter(quarter) for quarter in half.split(_halves(width), 3)], 3)
+            for half in features.split(_halves(height), 2)
+        ]
+        return torch.cat(rows, 2)
+
+    def _quarter(self, quarter: Tensor) -> Tensor:
+        return self.non_local(quarter) if min(quarter.shape[2:]) else quarter
+
+
+class ResidualBlock(nn.Module):
+    """Convolution, ReLU, convolution, and the input added.
+
+    Args:
+        channels: Channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv_first = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        return features + self.conv_first(features)
+
+
+class AttentionGroup(nn.Module):
+    """Residual blocks, second-order attention, a convolution, and the input added (LSRAG).
+
+    Args:
+        blocks: Residual blocks.
+        channels: Channels.
+        reduction: See :class:`SecondOrderAttention`.
+    """
+
+    def __init__(self, blocks: int, channels: int, reduction: int) -> None:
+        super().__init__()
+        self.rcab = nn.ModuleList(ResidualBlock(channels) for _ in range(blocks))
+        self.soca = SecondOrderAttention(channels, reduction)
+        self.conv_last = nn.Conv2d(channels, channels, 3, padding=1)
+        # Published, and never used.
+        self.gamma = nn.Parameter(torch.zeros(1), requires_grad=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        found = features
+        for block in self.rcab:
+            found = block(found)
+        return features + self.conv_last(self.soca(found))
+
+
+@BACKBONES.register_module()
+class SAN(Backbone):
+    """Second-order attention network.
+
+    The published weights hold tensors that take no part: the last convolution, an attention
+    beside the non-local one, and a factor in each group. They are counted, read and written
+    here as there, but frozen (``requires_grad`` is False).
+
+    Args:
+        scale: How much resolution is lost: 2, 3, 4 or 8.
+        same_size: Not supported; the argument exists so that asking is refused by name.
+        groups: Groups.
+        blocks: Residual blocks in each.
+        num_features: Channels; 8 or more.
+        reduction: How many times fewer channels the attention's bottleneck has.
+
+    Shape:
+        (B, 3, h, w) -> (B, 3, s*h, s*w)
+
+    Raises:
+        ConfigError: If the sizes make no network.
+
+    Source:
+        Dai, Cai, Zhang, Xia, Zhang, Second-order Attention Network for Single Image
+        Super-Resolution, CVPR 2019. Keys follow daitao/SAN.
+    """
+
+    colour = "rgb"
+    value_range = 255.0
+    scales = (2, 3, 4, 8)
+    upsample = "post"
+    whole_image = True
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        groups: int = 20,
+        blocks: int = 10,
+        num_features: int = 64,
+        reduction: int = 16,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size)
+        check_settings("SAN", "rgb", groups=groups, blocks=blocks, reduction=reduction)
+        if num_features < max(8, reduction):
+            raise ConfigError(
+                f"num_features of SAN is {num_features}: it must be 8 or more, and at least"
+                f" reduction ({reduction})."
+            )
+        self.sub_mean = MeanShift(255.0, -1)
+        self.add_mean = MeanShift(255.0, +1)
+        self.gamma = nn.Parameter(torch.zeros(1))
+        self.head = nn.Sequential(nn.Conv2d(3, num_features, 3, padding=1))
+        self.RG = nn.ModuleList(
+            AttentionGroup(blocks, num_features, reduction) for _ in range(groups)
+        )
+        self.conv_last = idle(nn.Conv2d(num_features, num_features, 3, padding=1))
+        self.non_local = RegionAttention(num_features, num_features // 8, 8)
+        self.tail = nn.Sequential(
+            Upsampler(scale, num_features), nn.Conv2d(num_features, 3, 3, padding=1)
+        )
+        self.halo = post_upsampling_halo(1 + groups * (2 * blocks + 1), scale)
+
+    @classmethod
+    def example(cls) -> SAN:
+        """Return a network of 2 groups of 1 block, 8 wide, whose attention is not silent."""
+        network = cls(scale=2, groups=2, blocks=1, num_features=8, reduction=2)
+        nn.init.normal_(network.non_local.non_local.W.weight, std=0.5)
+        nn.init.constant_(network.gamma, 0.5)
+        return network
+
+    def forward(
+        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
+    ) -> Tensor:
+        """Super-resolve (B, 3, h, w) in [0, 255]."""
+        self.check_input(lr, scale, cond)
+        head = self.head(self.sub_mean(lr))
+        shared = self.non_local(head)
+        features = shared
+        for group in self.RG:
+            features = group(features) + self.gamma * shared
+        return self.add_mean(self.tail(self.non_local(features) + head))
+
+
+def idle(module: nn.Module) -> nn.Module:
+    """Freeze what takes no part, so that nothing waits for its gradients.
+
+    Args:
+        module: The module.
+
+    Returns:
+        The same module.
+    """
+    return module.requires_grad_(False)
+
+
+def _halves(side: int) -> list[int]:
+    return [side // 2, side - side // 2]

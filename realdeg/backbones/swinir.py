@@ -1,0 +1,326 @@
+"""SwinIR: residual groups of shifted-window attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realdeg.backbones.base import Colour
+from realdeg.backbones.parts_keys import store_as
+from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span, union
+from realdeg.backbones.parts_swin import SwinSkeleton, closing_conv, run_conv
+from realdeg.backbones.parts_windows import (
+    DropPath,
+    Perceptron,
+    WindowAttention,
+    from_windows,
+    shift_masks,
+    to_windows,
+    window_span,
+)
+from realdeg.errors import ConfigError, GeometryError, nearest
+from realdeg.registry import BACKBONES
+
+RECONSTRUCTIONS: tuple[str, ...] = ("pixelshuffle", "pixelshuffledirect", "nearest+conv")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One of the released networks.
+
+    Attributes:
+        groups: Residual groups.
+        width: Channels.
+        heads: Heads.
+        reconstruction: How the picture is made.
+        three_convs: Groups and body end in a bottleneck of three convolutions instead of one.
+    """
+
+    groups: int
+    width: int
+    heads: int
+    reconstruction: str
+    three_convs: bool = False
+
+
+PRESETS: dict[str, Preset] = {
+    "classical": Preset(6, 180, 6, "pixelshuffle"),
+    "lightweight": Preset(4, 60, 6, "pixelshuffledirect"),
+    "real_m": Preset(6, 180, 6, "nearest+conv"),
+    "real_l": Preset(9, 240, 8, "nearest+conv", three_convs=True),
+}
+
+
+class SwinBlock(nn.Module):
+    """Window attention and a perceptron, each behind a norm and beside a skip.
+
+    Args:
+        channels: Channels.
+        heads: Heads.
+        window: The windows' side in pixels.
+        shift: How far the windows are moved.
+        mlp_ratio: How many times wider the perceptron is.
+        drop_path: How often a branch is left out in training.
+
+    Shape:
+        (B, H, W, C) -> (B, H, W, C)
+    """
+
+    attn_mask: Tensor | None
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        window: int,
+        shift: int,
+        mlp_ratio: float,
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        self.window, self.shift = window, shift
+        self.norm1 = nn.LayerNorm(channels)
+        self.attn = WindowAttention(channels, window, heads)
+        self.drop_path = DropPath(drop_path)
+        self.norm2 = nn.LayerNorm(channels)
+        self.mlp = Perceptron(channels, int(channels * mlp_ratio))
+        self.register_buffer("attn_mask", shift_masks(window, shift) if shift else None)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, H, W, C)."""
+        branch = self.norm1(features)
+        if self.shift:
+            branch = branch.roll((-self.shift, -self.shift), (1, 2))
+        branch = from_windows(
+            self.attn(to_windows(branch, self.window), self.attn_mask), self.window
+        )
+        if self.shift:
+            branch = branch.roll((self.shift, self.shift), (1, 2))
+        features = features + self.drop_path(branch)
+        return features + self.drop_path(self.mlp(self.norm2(features)))
+
+
+class SwinBlocks(nn.Module):
+    """Blocks one after the other, every second with shifted windows.
+
+    Args:
+        blocks: The blocks.
+    """
+
+    def __init__(self, blocks: list[nn.Module]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, H, W, C)."""
+        for block in self.blocks:
+            features = block(features)
+        return features
+
+
+class SwinGroup(nn.Module):
+    """Blocks, a convolution or a bottleneck of three, and the input added (the paper's RSTB).
+
+    Args:
+        channels: Channels.
+        heads: Heads.
+        window: The windows' side in pixels.
+        mlp_ratio: How many times wider the perceptrons are.
+        three_convs: Whether there are three convolutions.
+        drop_path: How often each block's branches are left out in training.
+
+    Shape:
+        (B, H, W, C) -> (B, H, W, C)
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        window: int,
+        mlp_ratio: float,
+        three_convs: bool,
+        drop_path: list[float],
+    ) -> None:
+        super().__init__()
+        self.residual_group = SwinBlocks(
+            [
+                SwinBlock(channels, heads, window, window // 2 * (i % 2), mlp_ratio, rate)
+                for i, rate in enumerate(drop_path)
+            ]
+        )
+        self.conv = closing_conv(channels, three_convs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, H, W, C)."""
+        return features + run_conv(self.conv, self.residual_group(features))
+
+
+@BACKBONES.register_module()
+class SwinIR(SwinSkeleton):
+    """Image restoration by shifted-window transformers.
+
+    Where LR and HR have the same size, there is no upsampling and the input is added, as in the
+    authors' denoisers. Published weights hold attention masks for the training images' size;
+    they are left out, as the four kinds of window that there are do for every size.
+
+    Args:
+        scale: How much resolution is lost: 2, 3, 4 or 8 (``"nearest+conv"``: 2 or 4).
+        same_size: The LR image lies on the HR grid.
+        preset: ``"classical"`` (M), ``"lightweight"`` (S), ``"real_m"`` or ``"real_l"`` (for
+            real photos).
+        groups: Residual groups; None: the preset's.
+        blocks: Blocks in each.
+        width: Channels; None: the preset's.
+        heads: Heads; None: the preset's.
+        window: The windows' side in pixels (the authors' JPEG networks: 7).
+        mlp_ratio: How many times wider the perceptrons are.
+        reconstruction: ``"pixelshuffle"``, ``"pixelshuffledirect"`` or ``"nearest+conv"``; None:
+            the preset's. Not asked when ``same_size``.
+        three_convs: Groups and body end in a bottleneck of three convolutions; None: the preset's.
+        drop_path: How often the last block's branches are left out in training.
+        colour: ``"rgb"`` or ``"y"`` (without a mean shift).
+        value_range: The number that stands for white (the authors' JPEG networks: 255).
+        head_features: Channels of the reconstruction, where it has any of its own.
+
+    Shape:
+        (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w), or the same size.
+
+    Raises:
+        ConfigError: If the settings make no network.
+        GeometryError: If the reconstruction does not come in that scale.
+
+    Source:
+        Liang, Cao, Sun, Zhang, Van Gool, Timofte, SwinIR: Image Restoration Using Swin
+        Transformer, ICCVW 2021. Keys follow JingyunLiang/SwinIR.
+    """
+
+    same_size_form = "native"
+
+    conv_hr: nn.Module
+
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        preset: str = "classical",
+        groups: int | None = None,
+        blocks: int = 6,
+        width: int | None = None,
+        heads: int | None = None,
+        window: int = 8,
+        mlp_ratio: float = 2.0,
+        reconstruction: str | None = None,
+        three_convs: bool | None = None,
+        drop_path: float = 0.1,
+        colour: Colour = "rgb",
+        value_range: float = 1.0,
+        head_features: int = 64,
+    ) -> None:
+        if preset not in PRESETS:
+            raise ConfigError(
+                f"SwinIR has no preset '{preset}': it has {', '.join(PRESETS)}."
+                f"{nearest(preset, set(PRESETS))}"
+            )
+        chosen = PRESETS[preset]
+        form = chosen.reconstruction if reconstruction is None else reconstruction
+        bottleneck = chosen.three_convs if three_convs is None else three_convs
+        channels = chosen.width if width is None else width
+        count = chosen.heads if heads is None else heads
+        if form not in RECONSTRUCTIONS:
+            raise ConfigError(
+                f"reconstruction of SwinIR is {form!r}: it is one of {', '.join(RECONSTRUCTIONS)}."
+            )
+        super().__init__(
+            scale,
+            same_size,
+            channels,
+            chosen.groups if groups is None else groups,
+            blocks,
+            count,
+            window,
+            colour,
+            value_range,
+            drop_path,
+            lambda rates: SwinGroup(channels, count, window, mlp_ratio, bottleneck, rates),
+            head_features,
+            bottleneck,
+        )
+        self.reconstruction = "none" if same_size else form
+        if self.reconstruction == "pixelshuffle":
+            self.add_shuffle_head(channels)
+        elif self.reconstruction == "pixelshuffledirect":
+            self.upsampler = nn.Sequential(
+                nn.Conv2d(channels, scale**2 * self.channels, 3, padding=1), nn.PixelShuffle(scale)
+            )
+            store_as(self, "upsampler", "upsample")
+        elif self.reconstruction == "nearest+conv":
+            self._add_nearest_head(channels)
+        else:
+            self.conv_last = nn.Conv2d(channels, self.channels, 3, padding=1)
+        self.finish()
+
+    @classmethod
+    def example(cls) -> SwinIR:
+        """Return a network of 1 group of 2 blocks with windows of 4 pixels, 8 wide."""
+        return cls(
+            scale=2,
+            groups=1,
+            blocks=2,
+            width=8,
+            heads=2,
+            window=4,
+            drop_path=0.0,
+            head_features=8,
+        )
+
+    def reconstruct(self, features: Tensor, image: Tensor) -> Tensor:
+        """Make the picture, without its mean, from features (B, E, h, w)."""
+        if self.reconstruction == "pixelshuffle":
+            return super().reconstruct(features, image)
+        if self.reconstruction == "pixelshuffledirect":
+            return self.upsampler(features)
+        if self.reconstruction == "none":
+            return image + self.conv_last(features)
+        features = self.conv_before_upsample(features)
+        for step in range(self.scale // 2):
+            features = F.interpolate(features, scale_factor=2, mode="nearest")
+            features = F.leaky_relu(self.get_submodule(f"conv_up{step + 1}")(features), 0.2)
+        return self.conv_last(F.leaky_relu(self.conv_hr(features), 0.2))
+
+    def trace_head(self, span: Span) -> Span:
+        """Follow a span of output pixels back to the last features."""
+        if self.reconstruction == "pixelshuffle":
+            return super().trace_head(span)
+        if self.reconstruction == "pixelshuffledirect":
+            return conv_span(shuffle_span(span, self.scale), 3)
+        span = conv_span(span, 3)
+        if self.reconstruction == "none":
+            return span
+        span = conv_span(span, 3)
+        for _ in range(self.scale // 2):
+            span = shuffle_span(conv_span(span, 3), 2)
+        return conv_span(span, 3)
+
+    def trace_group(self, span: Span) -> Span:
+        """Follow a span of a group's output back to its input."""
+        back = conv_span(span, self.closing_kernel)
+        for block in reversed(range(self.blocks)):
+            back = window_span(back, self.window, self.window // 2 * (block % 2))
+        return union(span, back)
+
+    def _add_nearest_head(self, width: int) -> None:
+        if self.scale not in (2, 4):
+            raise GeometryError(
+                f"SwinIR(reconstruction='nearest+conv') does not come in scale {self.scale}:"
+                " it has 2 and 4."
+            )
+        self.conv_before_upsample = nn.Sequential(
+            nn.Conv2d(width, self.head_features, 3, padding=1), nn.LeakyReLU(inplace=True)
+        )
+        names = ["conv_up1", "conv_up2"][: self.scale // 2] + ["conv_hr"]
+        for name in names:
+            self.add_module(name, nn.Conv2d(self.head_features, self.head_features, 3, padding=1))
+        self.conv_last = nn.Conv2d(self.head_features, self.channels, 3, padding=1)
