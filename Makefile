@@ -69,4 +69,7 @@ $(VENV)/.ready: setup.cfg setup.py pyproject.toml $(VENV)/torch.txt | $(VENV)/bi
 $(VENV)/.ready-dev: setup.cfg setup.py pyproject.toml $(VENV)/torch.txt | $(VENV)/bin/python
 	@echo "Installing $$(cat $(VENV)/torch.txt) and the other dependencies into $(VENV)"
 	$(BIN)/python -m pip install "$$(cat $(VENV)/torch.txt)" --editable ".[dev]"
+	@# yapf, which mmengine imports, writes a cache at its first import; two test processes that start
+	@# at once would find half of it.
+	$(BIN)/python -c "import mmengine"
 	@touch $@ $(VENV)/.ready
