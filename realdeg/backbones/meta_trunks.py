@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from realdeg.backbones.parts_edsr import ResBlock
+
 
 class DenseConv(nn.Module):
     """A 3x3 convolution and ReLU whose result is joined to the input.
@@ -47,29 +49,6 @@ class ResidualDenseBlock(nn.Module):
         return self.LFF(self.convs(features)).add(features)
 
 
-class EDSRBlock(nn.Module):
-    """Convolution, ReLU, convolution, and the input added.
-
-    Args:
-        features: Channels.
-
-    Source:
-        Lim et al., Enhanced Deep Residual Networks, CVPRW 2017.
-    """
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(features, features, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(features, features, 3, padding=1),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Run on (B, features, h, w)."""
-        return self.body(features).add(features)
-
-
 def rdn_layers(features: int, num_blocks: int, num_convs: int, growth: int) -> dict[str, nn.Module]:
     """Return the layers of RDN under their published names.
 
@@ -102,7 +81,7 @@ def edsr_layers(features: int, num_blocks: int) -> dict[str, nn.Module]:
     return {
         "head": nn.Sequential(nn.Conv2d(3, features, 3, padding=1)),
         "body": nn.Sequential(
-            *(EDSRBlock(features) for _ in range(num_blocks)),
+            *(ResBlock(features) for _ in range(num_blocks)),
             nn.Conv2d(features, features, 3, padding=1),
         ),
     }

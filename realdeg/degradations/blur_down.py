@@ -26,6 +26,7 @@ from realdeg.degradations.reduced import trace_number, trace_seed
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError, nearest
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.streams import stream_seed
 
 
@@ -265,18 +266,6 @@ def traced_kernel(trace: Trace) -> Tensor:
         return kernel
     strength = trace_number(trace, "disturbance", 0.0, LARGEST_DISTURBANCE)
     return disturb(kernel, strength, trace_seed(trace, "disturbance_seed"))
-
-
-def round_to_8_bit(x: Tensor) -> Tensor:
-    """Round values in [0, 1] to the levels of 8 bit, halves up as MATLAB does, and clip them.
-
-    Args:
-        x: Images of any shape.
-
-    Returns:
-        The same shape and dtype.
-    """
-    return x.mul(255).add(0.5).floor().clamp(0, 255).div(255)
 
 
 def _one_of(name: str, value: str | None, known: Sequence[str], usual: str) -> str:

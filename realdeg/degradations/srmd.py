@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
-from realdeg.degradations.blur_down import round_to_8_bit, traced_kernel
+from realdeg.degradations.blur_down import traced_kernel
 from realdeg.degradations.degradation_code import DIMENSIONS, degradation_pca, encode_kernel
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.filtering import filter_image
@@ -20,6 +20,7 @@ from realdeg.degradations.reduced import check_choice, check_range, trace_number
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.streams import stream_seed
 
 # The paper, by scale; scale 1 is its deblurring model, scales above 4 take the ranges of 4.

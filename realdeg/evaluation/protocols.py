@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from realdeg.errors import ConfigError, nearest
 
@@ -200,6 +200,9 @@ PROTOCOLS: dict[str, Protocol] = {
     )
 }
 
+# Any frozen dataclass with a name.
+P = TypeVar("P", bound=Any)
+
 
 def get_protocol(protocol: str | Mapping[str, Any] | Protocol) -> Protocol:
     """Return a protocol by name, or one that differs from a named one.
@@ -221,29 +224,53 @@ def get_protocol(protocol: str | Mapping[str, Any] | Protocol) -> Protocol:
         >>> get_protocol(dict(base="realsr-official", border=4)).name
         'realsr-official,border=4'
     """
-    if isinstance(protocol, Protocol):
+    return resolve_protocol(protocol, Protocol, PROTOCOLS, "evaluation protocol", "protocol")
+
+
+def resolve_protocol(
+    protocol: str | Mapping[str, Any] | P,
+    kind: type[P],
+    known: Mapping[str, P],
+    title: str,
+    short: str,
+) -> P:
+    """Do what :func:`get_protocol` promises, for any family of protocols.
+
+    Args:
+        protocol: A name, a protocol, or a dict with ``base`` and the fields to change.
+        kind: The family: a frozen dataclass with a ``name``.
+        known: Its named protocols.
+        title: What one is called where its name is unknown.
+        short: What one is called elsewhere.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        ConfigError: If the name or a field is unknown, or a value means nothing.
+    """
+    if isinstance(protocol, kind):
         return protocol
     if isinstance(protocol, str):
-        if protocol not in PROTOCOLS:
+        if protocol not in known:
             raise ConfigError(
-                f"no evaluation protocol named '{protocol}': there are {', '.join(PROTOCOLS)}."
-                f"{nearest(protocol, set(PROTOCOLS))}"
+                f"no {title} named '{protocol}': there are {', '.join(known)}."
+                f"{nearest(protocol, set(known))}"
             )
-        return PROTOCOLS[protocol]
+        return known[protocol]
     if not isinstance(protocol, Mapping) or not isinstance(protocol.get("base"), str):
         raise ConfigError(
-            "a protocol is a name or a dict with 'base' and the fields to change,"
-            f" got {protocol!r}."
+            f"a {short} is a name or a dict with 'base' and the fields to change, got {protocol!r}."
         )
     changes = {key: value for key, value in protocol.items() if key != "base"}
-    known = {field.name for field in fields(Protocol)}
+    names = {field.name for field in fields(kind)}
     for key in changes:
-        if key not in known:
+        if key not in names:
             raise ConfigError(
-                f"a protocol has no field '{key}': there are {', '.join(sorted(known))}."
-                f"{nearest(key, known)}"
+                f"a {short} has no field '{key}': there are {', '.join(sorted(names))}."
+                f"{nearest(key, names)}"
             )
-    base = get_protocol(protocol["base"])
+    base = resolve_protocol(protocol["base"], kind, known, title, short)
     if "name" not in changes:
         parts = [base.name, *(f"{key}={value}" for key, value in changes.items())]
         changes["name"] = ",".join(parts)

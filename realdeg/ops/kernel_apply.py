@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from realdeg.ops import direct, fourier
-from realdeg.ops.dispatch import triton_path, use_triton
+from realdeg.ops.dispatch import as_autocast_says, compute_dtype, triton_path, use_triton
 from realdeg.ops.padding import check_together, check_windows, output_size, pad, pad_adjoint
 from realdeg.ops.rule import multiplies_bfloat16, row_phases, takes_fourier
 
@@ -38,11 +38,7 @@ def kernel_apply(
     Raises:
         ValueError: If shapes, dtypes, devices, stride or padding do not fit.
     """
-    kind = x.device.type
-    if torch.is_autocast_enabled(kind):
-        # What is multiplied most. The weights stay: they are read once, as they are.
-        dtype = torch.get_autocast_dtype(kind)
-        x, bases = x.to(dtype), bases.to(dtype)
+    x, bases = as_autocast_says(x, bases)
     return torch.ops.realdeg.kernel_apply(x, weights, bases, stride, padding)
 
 
@@ -70,14 +66,6 @@ def _check(x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str)
             f"{name}: weights must be {expected} for x {tuple(x.shape)}, bases"
             f" {tuple(bases.shape)} and stride {stride}, got {tuple(weights.shape)}"
         )
-
-
-def _compute_dtype(*tensors: Tensor) -> torch.dtype:
-    if use_triton(*tensors):
-        # The kernels read half precision as it is and accumulate in float32.
-        return tensors[0].dtype
-    wide = any(tensor.dtype == torch.float64 for tensor in tensors)
-    return torch.float64 if wide else torch.float32
 
 
 def _multiply_dtype(x: Tensor, bases: Tensor, compute: torch.dtype) -> torch.dtype:
@@ -112,7 +100,7 @@ def _kernel_apply(x: Tensor, weights: Tensor, bases: Tensor, stride: int, paddin
     _check(x, weights, bases, stride, padding)
     if x.numel() == 0 or weights.numel() == 0:
         return x.new_zeros((x.shape[0], x.shape[1], *weights.shape[2:]))
-    dtype = _multiply_dtype(x, bases, _compute_dtype(x, weights, bases))
+    dtype = _multiply_dtype(x, bases, compute_dtype(x, weights, bases))
     with torch.autocast(x.device.type, enabled=False):
         padded = pad(x.to(dtype), bases.shape[-1], stride, padding)
         result = _forward(padded, weights, bases.to(dtype), stride)
@@ -195,7 +183,7 @@ def _kernel_apply_backward(
     if grad.numel() == 0:
         return torch.zeros_like(x), torch.zeros_like(weights), torch.zeros_like(bases)
     size = bases.shape[-1]
-    dtype = _compute_dtype(x, weights, bases)
+    dtype = compute_dtype(x, weights, bases)
     with torch.autocast(x.device.type, enabled=False):
         padded = pad(x.to(dtype), size, stride, padding)
         image, field, kernels = _backward_padded(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from realdeg.ops.dispatch import triton_path, use_triton
+from realdeg.ops.dispatch import as_autocast_says, compute_dtype, triton_path, use_triton
 from realdeg.ops.padding import check_together, check_windows, output_size, pad, pad_adjoint
 
 
@@ -35,10 +35,7 @@ def pixel_kernel_apply(
     Raises:
         ValueError: If shapes, dtypes, devices, stride or padding do not fit.
     """
-    kind = x.device.type
-    if torch.is_autocast_enabled(kind):
-        # The kernels stay: they are read once, as they are.
-        x = x.to(torch.get_autocast_dtype(kind))
+    (x,) = as_autocast_says(x)
     return torch.ops.realdeg.pixel_kernel_apply(x, kernels, stride, padding)
 
 
@@ -74,10 +71,6 @@ def _shifts(
         yield tap, padded[..., dy : dy + rows : stride, dx : dx + columns : stride]
 
 
-def _compute_dtype(x: Tensor, kernels: Tensor) -> torch.dtype:
-    return torch.float64 if torch.float64 in (x.dtype, kernels.dtype) else torch.float32
-
-
 @torch.library.custom_op("realdeg::pixel_kernel_apply", mutates_args=())
 def _pixel_kernel_apply(x: Tensor, kernels: Tensor, stride: int, padding: str) -> Tensor:
     kernel_size = _check(x, kernels, stride, padding)
@@ -87,7 +80,7 @@ def _pixel_kernel_apply(x: Tensor, kernels: Tensor, stride: int, padding: str) -
     if use_triton(x, kernels):
         padded = pad(x, kernel_size, stride, padding)
         return triton_path("pixel_kernel_apply").forward(padded, kernels, stride)
-    dtype = _compute_dtype(x, kernels)
+    dtype = compute_dtype(x, kernels)
     padded = pad(x.to(dtype), kernel_size, stride, padding)
     result = padded.new_zeros(shape)
     for tap, shifted in _shifts(padded, kernel_size, stride, kernels.shape):
@@ -115,7 +108,7 @@ def _pixel_kernel_apply_backward(
     if grad.numel() == 0:
         return torch.zeros_like(x), torch.zeros_like(kernels)
     kernel_size = _check(x, kernels, stride, padding)
-    dtype = _compute_dtype(x, kernels)
+    dtype = compute_dtype(x, kernels)
     shape = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     if use_triton(grad, x, kernels):
         path = triton_path("pixel_kernel_apply")

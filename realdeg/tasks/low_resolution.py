@@ -10,6 +10,7 @@ from torch import Tensor
 from realdeg.degradations import Degradation
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.colour import to_colour
+from realdeg.utils.image import round_to_8_bit
 
 Place = Literal["device", "workers", "prefetch"]
 PLACES: tuple[str, ...] = ("device", "workers", "prefetch")
@@ -98,9 +99,7 @@ class LowResolution:
         # Data do not depend on the precision that the network is trained in.
         with torch.no_grad(), torch.autocast(hr.device.type, enabled=False):
             lr = self.degradation(hr, seeds)
-            if self.quantise:
-                lr = lr.mul(255).clamp_(0, 255).add_(0.5).floor_().div_(255)
-        return lr
+        return round_to_8_bit(lr) if self.quantise else lr
 
 
 class Completed:

@@ -175,3 +175,15 @@ def to_array(tensor: Tensor, dtype: Any = np.uint8) -> np.ndarray:
     # float64 so that 16-bit levels survive the addition of one half.
     values = tensor.detach().to("cpu", torch.float64).clamp(0, 1).mul(greatest).add(0.5).floor()
     return np.ascontiguousarray(values.numpy().astype(dtype).transpose(1, 2, 0))
+
+
+def round_to_8_bit(images: Tensor) -> Tensor:
+    """Round images to the levels that 8-bit files have, half upwards, as :func:`to_array` does.
+
+    Args:
+        images: Any shape, in [0, 1]; what lies beyond is clipped.
+
+    Returns:
+        The same images, a new tensor in [0, 1].
+    """
+    return images.mul(255).clamp(0, 255).add_(0.5).floor_().div_(255)

@@ -10,12 +10,12 @@ import torch
 from scipy import ndimage, stats
 
 from realdeg.degradations import Bicubic, Trace, build_degradation
-from realdeg.degradations.blur_down import BlurDown, round_to_8_bit, traced_kernel
+from realdeg.degradations.blur_down import BlurDown, traced_kernel
 from realdeg.degradations.blur_kinds import KINDS
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.kernels import centroid, delta_kernel
 from realdeg.errors import ConfigError, DataError
-from realdeg.utils.image import as_rgb, read_image
+from realdeg.utils.image import as_rgb, read_image, round_to_8_bit
 
 NARROW = {"shape": "gaussian", "size": 21, "sigma_x": 0.8}
 

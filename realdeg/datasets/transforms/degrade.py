@@ -11,7 +11,7 @@ import torch
 from realdeg.datasets.transforms.base import Transform
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
-from realdeg.utils.image import as_rgb, to_tensor
+from realdeg.utils.image import as_rgb, round_to_8_bit, to_tensor
 from realdeg.utils.scales import as_scale
 
 
@@ -54,7 +54,7 @@ class Degrade(Transform):
             traces = degradation.sample(hr, [results["seed"]])
             lr = degradation.apply(hr, traces)[0]
         if self.quantise:
-            lr = lr.clamp(0, 1).mul(255).add(0.5).floor().div(255)
+            lr = round_to_8_bit(lr)
         results["lr"] = np.ascontiguousarray(lr.numpy().transpose(1, 2, 0))
         if self.record:
             results["meta"]["trace"] = traces[0].to_json()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from realdeg.errors import ConfigError, DataError, nearest
+from realdeg.errors import ConfigError, DataError
 from realdeg.evaluation.pairs import to_levels
-from realdeg.evaluation.protocols import Protocol
+from realdeg.evaluation.protocols import Protocol, resolve_protocol
 from realdeg.utils.colour import rgb_to_ycbcr
 
 Rounding = Literal["uint8", "none"]
@@ -135,33 +135,8 @@ def get_lr_protocol(protocol: str | Mapping[str, Any] | LrProtocol) -> LrProtoco
         >>> get_lr_protocol(dict(base="lr-statistics", border=2)).name
         'lr-statistics,border=2'
     """
-    if isinstance(protocol, LrProtocol):
-        return protocol
-    if isinstance(protocol, str):
-        if protocol not in LR_PROTOCOLS:
-            raise ConfigError(
-                f"no protocol for LR images named '{protocol}': there are"
-                f" {', '.join(LR_PROTOCOLS)}.{nearest(protocol, set(LR_PROTOCOLS))}"
-            )
-        return LR_PROTOCOLS[protocol]
-    if not isinstance(protocol, Mapping) or not isinstance(protocol.get("base"), str):
-        raise ConfigError(
-            "a protocol for LR images is a name or a dict with 'base' and the fields to change,"
-            f" got {protocol!r}."
-        )
-    changes = {key: value for key, value in protocol.items() if key != "base"}
-    known = {field.name for field in fields(LrProtocol)}
-    for key in changes:
-        if key not in known:
-            raise ConfigError(
-                f"a protocol for LR images has no field '{key}': there are"
-                f" {', '.join(sorted(known))}.{nearest(key, known)}"
-            )
-    base = get_lr_protocol(protocol["base"])
-    if "name" not in changes:
-        parts = [base.name, *(f"{key}={value}" for key, value in changes.items())]
-        changes["name"] = ",".join(parts)
-    return replace(base, **changes)
+    name = "protocol for LR images"
+    return resolve_protocol(protocol, LrProtocol, LR_PROTOCOLS, name, name)
 
 
 @dataclass(frozen=True)
