@@ -104,6 +104,18 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     def example(cls) -> Backbone:
         """Return a tiny instance for tests and documentation."""
 
+    @classmethod
+    def rebuild(cls, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> Backbone:
+        """Make the instance that a self-describing file holds, before its tensors are loaded.
+
+        A class whose arguments do not say everything (where the tensors themselves do) overrides it.
+
+        Args:
+            arguments: The constructor's arguments, as the file gives them.
+            state: The file's tensors.
+        """
+        return cls(**arguments)
+
     @abstractmethod
     def forward(
         self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None

@@ -7,11 +7,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError, nearest
 from realdeg.registry import BACKBONES
 from realdeg.utils.component import load_state, read_component
+from realdeg.utils.signature import check_arguments
 
 
 def build_backbone(
@@ -24,6 +27,8 @@ def build_backbone(
     Args:
         cfg: One of ``dict(type='RCAN', ...)``; ``dict(type='RCAN', ..., checkpoint='file')``,
             which fills it from any file that :func:`load_weights` reads;
+            ``dict(type='EDSR', start_from=dict(checkpoint='x2', ignore=('tail.',)))``, whose
+            weights are a start for training and no result;
             ``dict(checkpoint='x.safetensors')`` or the path alone, for a file that describes
             itself.
         scale: The scale asked for; None: the config's or the file's.
@@ -43,13 +48,15 @@ def build_backbone(
         raise ConfigError(f"a backbone is built from a dict or a path, got {cfg!r}.")
     settings = dict(cfg)
     checkpoint = settings.pop("checkpoint", None)
+    start = settings.pop("start_from", None)
     kind = settings.pop("type", None)
     if kind is None:
         if checkpoint is None:
             raise ConfigError(f"a backbone needs a 'type' or a 'checkpoint', got {dict(cfg)!r}.")
-        if settings:
+        if settings or start is not None:
+            others = sorted([*settings, *(["start_from"] if start is not None else [])])
             raise ConfigError(
-                f"backbone has {', '.join(sorted(settings))} beside 'checkpoint', but the file"
+                f"backbone has {', '.join(others)} beside 'checkpoint', but the file"
                 f" {checkpoint} says them itself: remove them, or add a 'type'."
             )
         return _from_file(checkpoint, scale, same_size)
@@ -66,7 +73,21 @@ def build_backbone(
     backbone = _construct(kind, settings, "backbone")
     if checkpoint is not None:
         load_weights(backbone, checkpoint)
+    elif start is not None:
+        _start(backbone, start)
     return backbone
+
+
+def _start(backbone: Backbone, start: Mapping[str, Any]) -> None:
+    """Fill a network with the weights that its training begins from."""
+    settings = dict(start)
+    checkpoint = settings.pop("checkpoint", None)
+    if checkpoint is None:
+        raise ConfigError(
+            "backbone.start_from names no checkpoint: there is nothing to start from."
+        )
+    check_arguments(load_weights, settings, "backbone.start_from")
+    load_weights(backbone, checkpoint, **settings)
 
 
 def _from_file(
@@ -88,13 +109,18 @@ def _from_file(
                 " start another geometry from these weights.",
                 fits=(file.arguments["scale"], bool(file.arguments["same_size"])),
             )
-    backbone = _construct(file.type, file.arguments, str(path))
+    backbone = _construct(file.type, file.arguments, str(path), file.state)
     load_state(backbone, file.state, str(path))
     return backbone
 
 
-def _construct(kind: str | type, settings: Mapping[str, Any], place: str) -> Backbone:
-    """Call the constructor of a registered type, naming unknown arguments."""
+def _construct(
+    kind: str | type,
+    settings: Mapping[str, Any],
+    place: str,
+    state: Mapping[str, Tensor] | None = None,
+) -> Backbone:
+    """Make a registered type from a config, or from a file's arguments and tensors."""
     cls = BACKBONES.require(kind, place) if isinstance(kind, str) else kind
     parameters = inspect.signature(cls).parameters
     takes_all = any(item.kind is inspect.Parameter.VAR_KEYWORD for item in parameters.values())
@@ -105,7 +131,10 @@ def _construct(kind: str | type, settings: Mapping[str, Any], place: str) -> Bac
                 f"{cls.__name__} has no argument '{name}' (at '{place}'): it takes"
                 f" {', '.join(known)}.{nearest(name, known)}"
             )
-    backbone = cls(**settings)
+    if state is None or not issubclass(cls, Backbone):
+        backbone = cls(**settings)
+    else:
+        backbone = cls.rebuild(settings, state)
     if not isinstance(backbone, Backbone):
         raise ConfigError(
             f"{cls.__name__} (at '{place}') is no backbone: derive it from"

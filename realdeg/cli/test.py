@@ -97,6 +97,8 @@ def _leave_out_training(cfg: Config) -> None:
     for key in ("val_dataloader", "val_cfg", "val_evaluator"):
         cfg[key] = None
     model = cfg.get("model") or {}
+    if isinstance(cfg.get("backbone"), dict):
+        cfg.backbone.pop("start_from", None)
     if cfg.get("backbone") is not None and not model.get("train_degradation"):
         cfg.degradation = None
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from realdeg.config.paths import config_name, sibling
 from realdeg.config.places import look_up, registry_at
-from realdeg.config.weights import check_degradation
+from realdeg.config.weights import check_degradation, check_start
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES, DATA_SAMPLERS, DATASETS, DEGRADATIONS, TASKS, TRANSFORMS
 from realdeg.utils.signature import Arguments, arguments_of
@@ -78,6 +78,7 @@ def _inject_model(cfg: Config) -> None:
                 " choose another model.type."
             )
         model[key] = _with_geometry(cfg, copy.deepcopy(value), registry, key)
+    check_start(cfg)
     for key in _GEOMETRY:
         if key in takes:
             model[key] = cfg[key]

@@ -146,7 +146,24 @@ def _walk(value: Any, place: str, registry: Any) -> None:
     else:
         _check_type_present(value, place)
     for key, item in value.items():
-        _walk(item, f"{place}.{key}", registry_at(key, registry))
+        if key == "start_from":
+            _check_start(item, f"{place}.{key}")
+        else:
+            _walk(item, f"{place}.{key}", registry_at(key, registry))
+
+
+def _check_start(value: Any, place: str) -> None:
+    if value is None:
+        return
+    known = ("checkpoint", "ignore", "partial")
+    if not isinstance(value, Mapping) or "checkpoint" not in value:
+        raise ConfigError(
+            f"'{place}' is {value!r}, wanted dict(checkpoint='weights', ignore=('tail.',)): the"
+            " weights to begin with, and what of them is not taken."
+        )
+    for key in value:
+        if key not in known:
+            raise ConfigError(f"unknown key '{place}.{key}'.{nearest(key, known)}")
 
 
 def _check_alone(value: Mapping[str, Any], place: str) -> None:
@@ -178,7 +195,8 @@ def _check_type_present(value: Mapping[str, Any], place: str) -> None:
 def _check_arguments(value: Mapping[str, Any], component: Any, place: str, registry: Any) -> None:
     words = (*_WORDS, *_TAKEN_OUT.get(place.split(".")[0], ()))
     if registry is BACKBONES:
-        words = (*words, "checkpoint")  # weights of a named type; other files describe themselves
+        # Weights of a named type: results, or a start for training.
+        words = (*words, "checkpoint", "start_from")
     if registry is LOSSES:
         words = (*words, "name")  # the name of a term of WeightedLoss
     check_arguments(component, value, place, words)

@@ -55,6 +55,25 @@ def check_degradation(cfg: Mapping[str, Any], value: Any, place: str, *, jointly
             )
 
 
+def check_start(cfg: Mapping[str, Any]) -> None:
+    """Refuse a backbone that starts from weights which are not there.
+
+    Args:
+        cfg: The config.
+
+    Raises:
+        CheckpointError: Naming the command that makes the file.
+    """
+    backbone = cfg.get("backbone")
+    start = backbone.get("start_from") if isinstance(backbone, Mapping) else None
+    if not start:
+        return
+    file = Path(str(start["checkpoint"]))
+    if not file.is_file():
+        how = _how_to_make(file, " --sample" if cfg.get("sample") else "")
+        raise CheckpointError(f"'backbone.start_from': there is no {file}.{how}")
+
+
 def _is_learned(item: Mapping[str, Any], place: str) -> bool:
     found = look_up(DEGRADATIONS, item["type"], place)
     return getattr(found, "fitting", None) is not None
@@ -90,7 +109,7 @@ def _how_to_make(file: Path, flag: str) -> str:
             usual = Path("work_dirs", file.parent.name) == file.parent
             place = "" if usual else f" --work-dir {file.parent}"
             return f" Make it with: realdeg train {name}{flag}{place}"
-    return " Train the degradation first, or correct the path."
+    return " Train that first, or correct the path."
 
 
 def read_header(file: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
