@@ -108,7 +108,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     def rebuild(cls, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> Backbone:
         """Make the instance that a self-describing file holds, before its tensors are loaded.
 
-        A class whose arguments do not say everything (where the tensors themselves do) overrides it.
+        A class whose arguments do not say everything overrides it: the tensors may say the rest.
 
         Args:
             arguments: The constructor's arguments, as the file gives them.
