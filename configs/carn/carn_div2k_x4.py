@@ -1,6 +1,5 @@
-# CARN: batches of 64 patches of 64 LR pixels. The paper trains one network for scales 2, 3 and 4,
-# drawing one of them for each batch. A batch has the config's scale here, so this is the network of
-# one scale (patch 128 at x2, 192 at x3).
+# CARN for one scale: batches of 64 patches of 64 LR pixels (patch 128 at x2, 192 at x3). The paper
+# trains one network for scales 2, 3 and 4 (carn_div2k_multiscale_x4).
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/div2k.py",

@@ -1,5 +1,5 @@
-# MDSR: patches of 48 LR pixels. The paper trains one network for scales 2, 3 and 4 and draws one
-# for each batch; a run has one scale here.
+# MDSR for one scale: patches of 48 LR pixels. The paper trains one network for scales 2, 3 and 4
+# (mdsr_div2k_multiscale_x4).
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/div2k.py",

@@ -1,6 +1,5 @@
-# Meta-SR: 16 patches of 50 LR pixels. The paper draws one scale of 1.1, 1.2, ... 4.0 for each
-# batch; a run has one scale here, any number (scale=2.5, patch 125). Weights serve every scale but
-# know the one.
+# Meta-SR at one scale, any number (scale=2.5, patch 125): 16 patches of 50 LR pixels. Weights serve
+# every scale but know the one; the paper draws one for each batch (meta_sr_div2k_multiscale_x4).
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/div2k_any_scale.py",

@@ -1,5 +1,5 @@
-# MS-LapSRN: the paper's batches of 64 hold scales 2, 4 and 8 in equal parts; a run has one scale
-# here. At x8 the shared level is trained for x2 and x4 as well, on LR that is smaller. 1000
+# MS-LapSRN at x8 alone, where the shared level is trained for x2 and x4 as well, on LR that is
+# smaller; the paper's batches of 64 hold scales 2, 4 and 8 (mslapsrn_291_multiscale_x4). 1000
 # iterations make one epoch; how long it trains is not known to us.
 _base_ = [
     "../_base_/default_runtime.py",

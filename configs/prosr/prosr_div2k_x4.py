@@ -1,8 +1,8 @@
 # ProSR at one scale: patches of 48, 36 and 24 LR pixels at x2, x4 and x8. The paper's curriculum
-# (x2 first, x4 and x8 blended in, one scale drawn for each batch) has no task here yet; the network
-# knows it (ProSR.set_progress), and stages can be run one by one: docs/configs.md, "Growing
-# networks". The rate is halved when 30 epochs bring nothing, down to 1e-5: fixed steps stand in for
-# that. LR is made by PIL's bicubic filter there and by MATLAB's here.
+# (x2 first, x4 and x8 blended in, one scale drawn for each batch) is prosr_div2k_multiscale_x8;
+# stages can also be run one by one: docs/configs.md, "Growing networks". The rate is halved when 30
+# epochs bring nothing, down to 1e-5: fixed steps stand in for that. LR is made by PIL's bicubic
+# filter there and by MATLAB's here.
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/div2k.py",

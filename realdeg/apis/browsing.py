@@ -194,7 +194,8 @@ def _unpack(task: Any, batch: dict[str, Any], position: int) -> list[TrainingSam
 
 
 def _traces(task: Any, batch: dict[str, Any], hr: Tensor) -> list[Trace | None]:
-    degradation = getattr(task, "active_degradation", None)
+    chosen = getattr(task, "degradation_for", None)
+    degradation = chosen(batch) if chosen else getattr(task, "active_degradation", None)
     traces: list[Trace | None] = [None] * hr.shape[0]
     without = (~batch["paired"]).nonzero().flatten().tolist()
     if degradation is None or not without:

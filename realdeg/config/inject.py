@@ -163,6 +163,14 @@ def _inject_sampler(cfg: Config, loader: Any, key: str) -> None:
         sampler.setdefault("seed", cfg.seed)
     if "batch_size" in takes:
         sampler["batch_size"] = loader.get("batch_size", 1)
+    scales = cfg.model.get("scales")
+    if key == "train_dataloader" and scales is not None:
+        if "scales" not in takes:
+            raise ConfigError(
+                f"'model.scales' draws a scale for each batch, which the sampler {sampler['type']}"
+                " does not: use PositionSampler."
+            )
+        sampler["scales"] = scales
 
 
 def _divide_batch(cfg: Config, world_size: int) -> None:

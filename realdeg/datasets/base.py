@@ -36,7 +36,8 @@ class ImageDataset(Dataset[dict[str, Any]]):
     Subclasses set their own attributes, then call this constructor, which calls :meth:`find`.
 
     An item is asked for by ``index`` (evaluation) or by ``(position, index)`` (training), where
-    ``position`` is the sample's place in the whole run. Its randomness is a function of
+    ``position`` is the sample's place in the whole run; ``(position, index, scale)`` asks for HR
+    that is cut for the scale drawn for its batch. Its randomness is a function of
     ``(seed, position)``, or of ``(seed, key)`` in evaluation, so the number of workers, a resume
     and the number of processes change nothing.
 
@@ -133,19 +134,29 @@ class ImageDataset(Dataset[dict[str, Any]]):
             sample["lr"] = self._read(record.lr)
         return sample
 
-    def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
-        """Return one transformed sample.
+    def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> dict[str, Any]:
+        """Return one transformed sample, with ``scale`` where one was drawn for it.
 
         Args:
-            item: ``index``, or ``(position, index)``.
+            item: ``index``, ``(position, index)`` or ``(position, index, scale)``.
+
+        Raises:
+            GeometryError: If a scale was drawn for a real pair, which has its own.
         """
-        position, index = item if isinstance(item, tuple | list) else (None, item)
+        position, index, *drawn = item if isinstance(item, tuple | list) else (None, item)
         results = self.load(int(index))
         stream = Stream(self.seed, results["key"] if position is None else int(position))
         results.update(stream=stream, seed=stream.seed_for("degradation"))
-        results.update(scale=self.scale, same_size=self.same_size)
+        if drawn and "lr" in results:
+            raise GeometryError(
+                f"{self.label}: '{results['key']}' is a real pair and has a scale of its own;"
+                " scales are drawn (model.scales) for HR images, which a degradation shrinks."
+            )
+        results.update(scale=drawn[0] if drawn else self.scale, same_size=self.same_size)
         for transform in self.transforms:
             results = transform(results)
+        if drawn:
+            results["scale"] = drawn[0]
         return results
 
     def summary(self) -> str:

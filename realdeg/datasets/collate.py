@@ -22,16 +22,19 @@ def collate_batch(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     Returns:
         ``hr``; ``lr`` of the paired samples alone, in order, or None; ``paired``, which samples
-        those are; ``key``, ``meta`` and ``seeds``, lists.
+        those are; ``key``, ``meta`` and ``seeds``, lists; ``scale``, where one was drawn.
 
     Shape:
         hr (B, 3, H, W), lr (P, 3, h, w), paired (B,).
 
     Raises:
-        DataError: If the samples are not packed tensors, or of different sizes.
+        DataError: If the samples are not packed tensors, or of different sizes or scales.
     """
+    drawn = {sample.get("scale") for sample in samples}
+    if len(drawn) > 1:
+        raise DataError(f"a batch has one scale, and its samples are of {_listed(drawn)}.")
     paired = [sample.get("lr") is not None for sample in samples]
-    return dict(
+    batch = dict(
         hr=_stack([sample["hr"] for sample in samples], [s["key"] for s in samples], "HR"),
         lr=_stack(
             [sample["lr"] for sample, has in zip(samples, paired, strict=True) if has],
@@ -43,6 +46,11 @@ def collate_batch(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         meta=[sample["meta"] for sample in samples],
         seeds=[int(sample["seed"]) for sample in samples],
     )
+    return batch if drawn in (set(), {None}) else {**batch, "scale": drawn.pop()}
+
+
+def _listed(scales: set[Any]) -> str:
+    return " and ".join(sorted("none" if scale is None else f"{scale:g}" for scale in scales))
 
 
 def _stack(images: Sequence[Any], keys: Sequence[str], what: str) -> Tensor | None:

@@ -174,19 +174,20 @@ class MixtureDataset(Dataset[dict[str, Any]]):
             return dataset.resolve(place, chosen)
         return dataset, chosen
 
-    def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
+    def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> dict[str, Any]:
         """Return one sample.
 
         Args:
-            item: ``index`` into the concatenation, or ``(position, index)``.
+            item: ``index`` into the concatenation, ``(position, index)``, or these and the scale
+                that was drawn for the batch.
         """
         if not isinstance(item, tuple | list):
             component, index = self.locate(item)
             return self.datasets[component][index]
-        position, index = (int(part) for part in item)
-        dataset, chosen = self.resolve(position, index)
+        position, index, *drawn = item
+        dataset, chosen = self.resolve(int(position), int(index))
         # The position in the whole run keeps every sample's random streams apart.
-        return dataset[(position, chosen)]
+        return dataset[(int(position), chosen, *drawn)]
 
     def load(self, index: int) -> dict[str, Any]:
         """Read the images of one item of the concatenation, untransformed."""

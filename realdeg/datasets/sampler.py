@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
@@ -10,6 +10,7 @@ from torch.utils.data import Sampler
 
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DATA_SAMPLERS
+from realdeg.utils.scales import as_scale
 from realdeg.utils.streams import stream_seed
 
 
@@ -19,12 +20,13 @@ def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
 
 
 @DATA_SAMPLERS.register_module()
-class PositionSampler(Sampler[tuple[int, int]]):
-    """Yields (position in the run, index) for ever.
+class PositionSampler(Sampler[tuple[int, int] | tuple[int, int, float]]):
+    """Yields (position in the run, index) for ever, and the batch's scale where one is drawn.
 
     Iteration t takes the positions t * B to (t + 1) * B - 1, of which each process has its
     contiguous slice. The index at a position follows from (seed, position), each epoch being one
-    permutation of the data, so a resume begins in the middle without replay.
+    permutation of the data, so a resume begins in the middle without replay. The scale of a batch
+    follows from (seed, iteration), so it is the same in every process too.
 
     Args:
         dataset: The data set.
@@ -34,9 +36,11 @@ class PositionSampler(Sampler[tuple[int, int]]):
         shuffle: Whether each epoch is permuted.
         rank: Which process this is; None asks torch.distributed.
         world_size: How many processes there are; None asks torch.distributed.
+        scales: One of these is drawn for each batch, all equally likely; None draws none, and the
+            data set's own holds. In a config they are said in ``model.scales``.
 
     Raises:
-        ConfigError: If the batch does not divide by the number of processes.
+        ConfigError: If the batch does not divide by the number of processes, or a scale is none.
         DataError: If the data set is empty.
     """
 
@@ -48,8 +52,14 @@ class PositionSampler(Sampler[tuple[int, int]]):
         shuffle: bool = True,
         rank: int | None = None,
         world_size: int | None = None,
+        scales: Sequence[float] | None = None,
     ) -> None:
         self.rank, self.world_size = _place(rank, world_size)
+        self.scales = None if scales is None else [as_scale(scale) for scale in scales]
+        if self.scales is not None and not (self.scales and min(self.scales) >= 1):
+            raise ConfigError(f"PositionSampler: scales are numbers from 1 up, got {scales!r}.")
+        self.starts: dict[float, int] = {}
+        """The iteration from which a scale is drawn, where a curriculum says so."""
         self.size = len(dataset)
         if self.size == 0:
             raise DataError("the training data set is empty: there is nothing to sample from.")
@@ -77,13 +87,22 @@ class PositionSampler(Sampler[tuple[int, int]]):
         epoch, place = divmod(position, self.size)
         return int(self._order(epoch)[place]) if self.shuffle else place
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def scale_at(self, iteration: int) -> float | None:
+        """Return the scale that is drawn for an iteration's batch, or None where none is."""
+        if self.scales is None:
+            return None
+        drawn = [scale for scale in self.scales if self.starts.get(scale, 0) <= iteration]
+        return drawn[stream_seed(self.seed, "scale", iteration) % len(drawn)]
+
+    def __iter__(self) -> Iterator[tuple[int, int] | tuple[int, int, float]]:
         share = self.batch_size // self.world_size
         iteration = self._iteration
         while True:
             first = iteration * self.batch_size + self.rank * share
+            scale = self.scale_at(iteration)
             for position in range(first, first + share):
-                yield position, self.index_at(position)
+                index = self.index_at(position)
+                yield (position, index) if scale is None else (position, index, scale)
             iteration += 1
 
     def __len__(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -26,6 +27,7 @@ class LowResolution:
         quantise: Whether LR is clipped and rounded to 8 bit, as real pairs and files are.
         differentiable: Whether gradients flow into the degradation (joint training); LR is then
             not rounded.
+        by_scale: The degradations of batches that say their scale; None: there are none.
     """
 
     def __init__(
@@ -34,8 +36,10 @@ class LowResolution:
         colour: str,
         quantise: bool = True,
         differentiable: bool = False,
+        by_scale: Mapping[float, Degradation] | None = None,
     ) -> None:
         self.degradation, self.colour = degradation, colour
+        self.by_scale = by_scale or {}
         self.quantise, self.differentiable = quantise, differentiable
 
     def __call__(self, batch: dict[str, Any]) -> Tensor:
@@ -56,9 +60,11 @@ class LowResolution:
             return to_colour(real, self.colour)
         without = (~paired).nonzero().flatten()
         hr = batch["hr"][without]
-        if self.degradation is None or not self.degradation.needs_rgb:
+        scale = batch.get("scale")
+        degradation = self.at(scale)
+        if degradation is None or not degradation.needs_rgb:
             hr = to_colour(hr, self.colour)
-        degraded = self.degrade(hr, [batch["seeds"][i] for i in without.tolist()])
+        degraded = self.degrade(hr, [batch["seeds"][i] for i in without.tolist()], scale)
         degraded = to_colour(degraded, self.colour)
         if real is None:
             return degraded
@@ -76,12 +82,17 @@ class LowResolution:
         """Return a batch whose ``lr`` holds one image for each HR image."""
         return {**batch, "lr": self(batch)}
 
-    def degrade(self, hr: Tensor, seeds: list[int]) -> Tensor:
+    def at(self, scale: float | None) -> Degradation | None:
+        """Return the degradation of a batch's scale; None as the scale: the run's own."""
+        return self.degradation if scale is None else self.by_scale.get(scale, self.degradation)
+
+    def degrade(self, hr: Tensor, seeds: list[int], scale: float | None = None) -> Tensor:
         """Degrade HR images.
 
         Args:
             hr: Shape (B, C, H, W).
             seeds: One per image.
+            scale: The scale that was drawn for the batch; None: the run's own.
 
         Returns:
             Shape (B, C, h, w).
@@ -89,16 +100,17 @@ class LowResolution:
         Raises:
             ConfigError: If there is no degradation.
         """
-        if self.degradation is None:
+        degradation = self.at(scale)
+        if degradation is None:
             raise ConfigError(
                 "the data set gives HR images without LR, and the config has no degradation: set"
                 " degradation=dict(type=...)."
             )
         if self.differentiable:
-            return self.degradation(hr, seeds)
+            return degradation(hr, seeds)
         # Data do not depend on the precision that the network is trained in.
         with torch.no_grad(), torch.autocast(hr.device.type, enabled=False):
-            lr = self.degradation(hr, seeds)
+            lr = degradation(hr, seeds)
         return round_to_8_bit(lr) if self.quantise else lr
 
 

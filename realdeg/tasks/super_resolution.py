@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -15,6 +15,7 @@ from realdeg.degradations import Degradation, build_degradation
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import TASKS
 from realdeg.tasks.base import Batch, ImageTask, on_cpu
+from realdeg.tasks.joint_scales import Drawn, check_scales, degradations_at
 from realdeg.tasks.low_resolution import PLACES, Completed, LowResolution, Place
 from realdeg.utils.colour import to_colour
 from realdeg.utils.component import save_component
@@ -42,10 +43,13 @@ class SuperResolution(ImageTask):
         degrade_in: Where training images are degraded: on the training ``"device"`` as part of the
             step, in the data loader's ``"workers"``, or by a ``"prefetch"`` thread on the device
             while the step before runs. The LR is the same (docs/speed.md says which to choose).
+        scales: One of these is drawn for each training batch, for a network that serves several;
+            ``scale`` then is that of validation and of calls that name none. None: every batch has
+            the one scale.
 
     Raises:
         ConfigError: If the degradation has not been learned yet.
-        GeometryError: If degradation and backbone differ in geometry.
+        GeometryError: If degradation and backbone differ in geometry, or do not come in a scale.
     """
 
     component: ClassVar[str] = "backbone"
@@ -60,6 +64,7 @@ class SuperResolution(ImageTask):
         same_size: bool | None = None,
         quantise: bool = True,
         degrade_in: Place = "device",
+        scales: Sequence[float] | None = None,
     ) -> None:
         super().__init__(loss)
         if degrade_in not in PLACES:
@@ -77,14 +82,24 @@ class SuperResolution(ImageTask):
         else:
             self.backbone = build_backbone(backbone, scale=scale, same_size=same_size)
         self.quantise, self.train_degradation = quantise, train_degradation
+        self.scales = None if scales is None else check_scales(scales, self.backbone)
+        if self.scales is not None and train_degradation:
+            raise ConfigError(
+                "a degradation that is trained jointly has one scale: remove model.scales or"
+                " model.train_degradation."
+            )
         built: Degradation | None = None
         if degradation is not None:
             built = build_degradation(degradation, self.backbone.scale, self.backbone.same_size)
             self._check(built)
         if built is not None and train_degradation:
             self.degradation = built
-        # A tuple hides the module from nn.Module's registration.
-        self._frozen = () if built is None or train_degradation else (_freeze(built),)
+        frozen: dict[float, Degradation] = {}
+        if built is not None and not train_degradation:
+            frozen[self.backbone.scale] = built
+            frozen |= degradations_at(self.scales or (), degradation, self.backbone.scale)
+        # A plain dict hides the modules from nn.Module's registration.
+        self._frozen = {scale: _freeze(one) for scale, one in frozen.items()}
 
     def _check(self, degradation: Degradation) -> None:
         name = type(degradation).__name__
@@ -100,23 +115,26 @@ class SuperResolution(ImageTask):
     @property
     def active_degradation(self) -> Degradation | None:
         """The degradation, frozen or trained jointly."""
-        if self._frozen:
-            return self._frozen[0]
-        return getattr(self, "degradation", None)
+        return self._frozen.get(self.backbone.scale, getattr(self, "degradation", None))
+
+    def degradation_for(self, batch: Batch) -> Degradation | None:
+        """Return the degradation of a batch's scale."""
+        return self._low_resolution().at(batch.get("scale"))
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> SuperResolution:
         # The frozen degradation follows the model from device to device all the same.
-        for frozen in self._frozen:
+        for frozen in self._frozen.values():
             frozen._apply(fn)
         return super()._apply(fn, recurse)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Compare the network's outputs with HR."""
         hr = to_colour(batch["hr"], self.backbone.colour)
-        lr = self.low_resolution(batch)
+        lr, scale = self.low_resolution(batch), batch.get("scale")
         # An autoregressive network is shown the image that it learns to write.
         cond = hr * self.backbone.value_range if self.backbone.teacher_forced else None
-        outputs = run(self.backbone, network_input(self.backbone, lr), cond=cond)
+        image = network_input(self.backbone, lr, scale)
+        outputs = run(self.backbone, image, scale=scale, cond=cond)
         if outputs.sr.shape != hr.shape:
             raise GeometryError(
                 f"the backbone made {tuple(outputs.sr.shape)} of LR {tuple(lr.shape)}, but HR is"
@@ -146,16 +164,17 @@ class SuperResolution(ImageTask):
             self.backbone.colour,
             quantise=self.quantise and not self.train_degradation,
             differentiable=self.train_degradation,
+            by_scale=self._frozen,
         )
 
     def collate_with(self, collate: Any) -> Any:
         """Return the collate function of the training data, which degrades where that is asked."""
+        if self.scales is not None:
+            collate = Drawn(collate, self.scales)
         if self.degrade_in != "workers":
             return collate
-        worker = self._low_resolution()
-        # The task's own one follows the model to its device; workers stay on the CPU.
-        worker.degradation = copy.deepcopy(worker.degradation)
-        return Completed(collate, worker)
+        # The task's own ones follow the model to its device; workers stay on the CPU.
+        return Completed(collate, copy.deepcopy(self._low_resolution()))
 
     @property
     def prepare(self) -> Callable[[Batch], Batch] | None:
@@ -192,11 +211,15 @@ class SuperResolution(ImageTask):
 
     def output(self, batch: Batch) -> Tensor:
         """Return the super-resolved batch in the backbone's colour."""
-        return run(self.backbone, network_input(self.backbone, self.low_resolution(batch))).sr
+        scale = batch.get("scale")
+        image = network_input(self.backbone, self.low_resolution(batch), scale)
+        return run(self.backbone, image, scale=scale).sr
 
     def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
         """Write the backbone."""
         notes = dict(meta)
+        if self.scales is not None:
+            notes["scales"] = list(self.scales)
         degradation = self.active_degradation
         if degradation is not None:
             notes["degradation"] = {

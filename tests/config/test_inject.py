@@ -111,3 +111,13 @@ def test_a_degradation_inside_the_data_loader(weights):
     dataset = dict(_delete_=True, type="HRFolderDataset", folder="a", transforms=[step])
     with pytest.raises(ConfigError, match=r"transforms.0.degradation' is an untrained DML"):
         inject(load("vdsr/vdsr_realsr_x4", train_dataloader__dataset=dataset))
+
+
+def test_the_sampler_draws_the_scales_of_the_model():
+    name = "mdsr/mdsr_t91_multiscale_x4_cpu"
+    ready = inject(load_config(name))
+    assert list(ready.train_dataloader.sampler.scales) == [2, 3, 4]
+    assert "scales" not in ready.val_dataloader.sampler
+    other = {"train_dataloader.sampler.type": "InfiniteSampler"}
+    with pytest.raises(ConfigError, match="'model.scales' draws .* InfiniteSampler does not"):
+        inject(load_config(name, other))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from realdeg.datasets.transforms.base import Transform, cut, refuse_small, stride_of
@@ -12,13 +13,23 @@ from realdeg.utils.scales import as_scale, divides, hr_length, lr_length
 
 
 class _PatchTransform(Transform):
-    def __init__(self, patch_size: int) -> None:
-        if isinstance(patch_size, bool) or not isinstance(patch_size, int) or patch_size < 1:
+    def __init__(
+        self, patch_size: int, lr_patch_size: int | Mapping[str, int] | None = None
+    ) -> None:
+        self._check(patch_size, "patch_size", "HR")
+        if isinstance(lr_patch_size, Mapping):
+            for scale, side in lr_patch_size.items():
+                self._check(side, f"lr_patch_size.{scale}", "LR")
+        elif lr_patch_size is not None:
+            self._check(lr_patch_size, "lr_patch_size", "LR")
+        self.patch_size, self.lr_patch_size = patch_size, lr_patch_size
+
+    def _check(self, side: Any, name: str, grid: str) -> None:
+        if isinstance(side, bool) or not isinstance(side, int) or side < 1:
             raise ConfigError(
-                f"{type(self).__name__}: patch_size is a positive number of HR pixels, got"
-                f" {patch_size!r}."
+                f"{type(self).__name__}: {name} is a positive number of {grid} pixels, got"
+                f" {side!r}."
             )
-        self.patch_size = patch_size
 
     def required_size(self, after: int) -> int:
         """Say how large an image must be before this step."""
@@ -29,22 +40,36 @@ class _PatchTransform(Transform):
         name = type(self).__name__
         refuse_small(results, self.patch_size, name)
         stride = stride_of(results)
-        if not divides(self.patch_size, stride):
+        side = self._side(stride, as_scale(results["scale"]))
+        if not divides(side, stride):
             raise ConfigError(
-                f"{name}: patch_size={self.patch_size} HR pixels does not divide by the scale"
-                f" {stride}."
+                f"{name}: patch_size={side} HR pixels does not divide by the scale {stride}."
             )
         if results.get("lr") is None:
             height, width = results["hr"].shape[:2]
-            return height - self.patch_size, width - self.patch_size, self.patch_size
+            return height - side, width - side, side
         if not isinstance(stride, int):
             raise ConfigError(
                 f"{name}: at scale {stride} a patch of LR need not begin on a whole HR pixel, so"
                 " pairs are not cut: take HR images and a degradation."
             )
         height, width = results["lr"].shape[:2]
-        patch = self.patch_size // stride
+        patch = side // stride
         return height - patch, width - patch, patch
+
+    def _side(self, stride: float, scale: float) -> int:
+        """Return the patch's side in HR pixels."""
+        said = self.lr_patch_size
+        if said is None:
+            return self.patch_size
+        name = f"x{scale:g}"
+        if isinstance(said, Mapping) and name not in said:
+            raise ConfigError(
+                f"{type(self).__name__}: lr_patch_size says {', '.join(said)}, and the scale is"
+                f" {scale:g}: add {name}, or give one number for all."
+            )
+        side = said[name] if isinstance(said, Mapping) else said
+        return hr_length(min(side, lr_length(self.patch_size, stride)), stride)
 
 
 @TRANSFORMS.register_module()
@@ -54,7 +79,12 @@ class PairedCrop(_PatchTransform):
     Every place is equally likely. A pair is cut on LR's grid, HR alone on its own.
 
     Args:
-        patch_size: Side in HR pixels; a multiple of the scale unless ``same_size``.
+        patch_size: Side in HR pixels; a multiple of the scale unless ``same_size``. Images have to
+            be as large.
+        lr_patch_size: Side in LR pixels, where that shall be the same at every scale
+            (``model.scales``): the patch has as many HR pixels as belong to it, at most
+            ``patch_size``. ``dict(x2=48, x4=36)`` says it for each scale. None: the patch has
+            ``patch_size`` HR pixels.
 
     Raises:
         ConfigError: If the patch does not fit the scale.
@@ -76,7 +106,12 @@ class CentreCrop(_PatchTransform):
     """Cut the square patch in the middle.
 
     Args:
-        patch_size: Side in HR pixels; a multiple of the scale unless ``same_size``.
+        patch_size: Side in HR pixels; a multiple of the scale unless ``same_size``. Images have to
+            be as large.
+        lr_patch_size: Side in LR pixels, where that shall be the same at every scale
+            (``model.scales``): the patch has as many HR pixels as belong to it, at most
+            ``patch_size``. ``dict(x2=48, x4=36)`` says it for each scale. None: the patch has
+            ``patch_size`` HR pixels.
 
     Raises:
         ConfigError: If the patch does not fit the scale.

@@ -186,6 +186,10 @@ def summary_lines(runner: Any) -> list[str]:
         lines = _data_lines(runner.val_loop.dataloader.dataset)[:2]
         rows += [("validation", line) for line in lines]
     rows.append(("batch", f"{batch}, {loader.num_workers} workers per process"))
+    scales = getattr(loader.sampler, "scales", None)
+    if scales:
+        listed = ", ".join(f"{scale:g}" for scale in scales)
+        rows.append(("scales", f"{listed}: one is drawn for each batch"))
     begun = f", {loop.iter:,} of them done" if loop.iter else ""
     rows.append(("iterations", f"{loop.max_iters:,}{begun}"))
     processes = "" if runner.world_size == 1 else f", {runner.world_size} processes"

@@ -1,0 +1,16 @@
+# CARN as in the paper: one network, of whose scales 2, 3 and 4 one is drawn for each batch of 64
+# patches of 64 LR pixels. Validated at x4.
+_base_ = "carn_div2k_x4.py"
+backbone = dict(multi_scale=True)
+model = dict(scales=[2, 3, 4])
+train_dataloader = dict(
+    dataset=dict(
+        transforms=[
+            dict(type="PairedCrop", patch_size=256, lr_patch_size=64),
+            dict(type="Flip", transpose=True),
+            dict(type="PackSample"),
+        ]
+    ),
+)
+# The upsamplers of the scales that were not drawn get no gradient.
+model_wrapper_cfg = dict(find_unused_parameters=True)

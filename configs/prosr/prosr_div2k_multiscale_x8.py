@@ -1,0 +1,17 @@
+# ProSR by the paper's curriculum: x2 alone until 12 % of the run, x4 blended in until 25 %, x8 from
+# 45 % to 60 %; one of the scales that are open is drawn for each batch. Patches of 48, 36 and 24 LR
+# pixels. Otherwise as prosr_div2k_x8.
+_base_ = "prosr_div2k_x8.py"
+model = dict(scales=[2, 4, 8])
+train_dataloader = dict(
+    dataset=dict(
+        transforms=[
+            dict(type="PairedCrop", patch_size=192, lr_patch_size=dict(x2=48, x4=36, x8=24)),
+            dict(type="Flip", transpose=True),
+            dict(type="PackSample"),
+        ]
+    ),
+)
+custom_hooks = [dict(type="CurriculumHook")]
+# Levels above the drawn scale get no gradient.
+model_wrapper_cfg = dict(find_unused_parameters=True)

@@ -1,0 +1,81 @@
+"""Scales one after another, for a network that grows while it is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+
+from realdeg.engine.state import bare
+from realdeg.errors import ConfigError
+from realdeg.registry import HOOKS
+
+
+@HOOKS.register_module()
+class CurriculumHook(Hook):
+    """Tells a network how much of its training is done, and the sampler which scales that opens.
+
+    Both follow from the iteration alone, so a resume needs no state. The network's
+    ``set_progress(share)`` sets its own state and returns the scales to draw from; later shares
+    open more of them.
+
+    Raises:
+        ConfigError: If the network has no curriculum, or no scale is drawn.
+
+    Source:
+        Wang, Perazzi, McWilliams, Sorkine-Hornung, Sorkine-Hornung, Schroers, A Fully Progressive
+        Approach to Single-Image Super-Resolution, CVPRW 2018.
+    """
+
+    def before_train(self, runner: Any) -> None:
+        """Find the iteration from which each scale is drawn.
+
+        Args:
+            runner: The runner.
+        """
+        backbone = self._backbone(runner)
+        if not hasattr(backbone, "set_progress"):
+            raise ConfigError(
+                f"CurriculumHook: {type(backbone).__name__} has no curriculum (set_progress), ProSR"
+                " has one: remove the hook or change the backbone."
+            )
+        sampler = runner.train_dataloader.sampler
+        if not getattr(sampler, "scales", None):
+            raise ConfigError(
+                "CurriculumHook: no scale is drawn for a batch: set model.scales, for instance"
+                " [2, 4, 8]."
+            )
+        total = runner.max_iters
+
+        def opens(scale: float) -> int:
+            found = (scale in backbone.set_progress(done / total) for done in range(total))
+            return next((done for done, is_open in enumerate(found) if is_open), total)
+
+        sampler.starts = {scale: opens(scale) for scale in sampler.scales}
+        if min(sampler.starts.values()):
+            first = ", ".join(map(str, backbone.set_progress(0.0)))
+            raise ConfigError(
+                f"CurriculumHook: {type(backbone).__name__} begins with scale {first}, which is not"
+                f" in model.scales ({', '.join(map(str, sampler.scales))}): add it."
+            )
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Set the network's progress.
+
+        Args:
+            runner: The runner.
+            batch_idx: Not used.
+            data_batch: Not used.
+        """
+        self._backbone(runner).set_progress(runner.iter / runner.max_iters)
+
+    def after_train(self, runner: Any) -> None:
+        """Leave the network as it is used: nothing is blended.
+
+        Args:
+            runner: The runner.
+        """
+        self._backbone(runner).set_progress(1.0)
+
+    def _backbone(self, runner: Any) -> Any:
+        return getattr(bare(runner.model), "backbone", None)

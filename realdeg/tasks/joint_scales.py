@@ -1,0 +1,141 @@
+"""One network for several scales, one of which is drawn for each training batch.
+
+The sampler draws it (``PositionSampler(scales=...)``), the crop cuts HR for it, and the batch says
+it as ``scale``; here is what a task needs beside that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from realdeg.backbones import Backbone
+from realdeg.backbones.running import network_input, result_size, run
+from realdeg.degradations import Degradation, build_degradation
+from realdeg.errors import ConfigError, GeometryError
+from realdeg.utils.scales import as_scale
+
+# Side of the LR image that a network is tried on.
+_SIDE = 4
+
+
+def check_scales(scales: Sequence[float], backbone: Backbone) -> tuple[int | float, ...]:
+    """Return the scales of a run, after making sure that its network takes each of them.
+
+    Args:
+        scales: Numbers from 1 up, as ``model.scales`` says them.
+        backbone: The network.
+
+    Returns:
+        The scales, whole ones as integers.
+
+    Raises:
+        ConfigError: If they are no scales, or one is said twice.
+        GeometryError: If the network is of one scale, or of others.
+    """
+    given = list(scales) if isinstance(scales, Sequence) else []
+    numbers = [s for s in given if isinstance(s, int | float) and not isinstance(s, bool)]
+    found = tuple(as_scale(scale) for scale in numbers if 1 <= scale < math.inf)
+    if not found or len(set(found)) < len(given):
+        raise ConfigError(
+            f"model.scales is {scales!r}, wanted numbers from 1 up such as (2, 3, 4), each once."
+        )
+    name = type(backbone).__name__
+    if backbone.same_size:
+        raise GeometryError(
+            f"model.scales is for networks that enlarge: with same_size=True {name} keeps the size,"
+            " and a degradation that draws one of several scales does it"
+            " (configs/_base_/degradations/bicubic_joint.py)."
+        )
+    for scale in found:
+        if scale == backbone.scale or _serves(backbone, scale):
+            continue
+        raise GeometryError(
+            f"model.scales draws scale {scale}, but {name} as it is configured serves"
+            f" scale {backbone.scale}: choose a network of several scales (MDSR, CARN, MSLapSRN,"
+            " MetaSR, or one on the interpolated image, such as VDSR), with multi_scale=True where"
+            " it has that argument, or leave out model.scales."
+        )
+    return found
+
+
+def _serves(backbone: Backbone, scale: float) -> bool:
+    """Say whether a network takes calls of a scale: the only one who knows is the network."""
+    if backbone.any_scale:
+        return True
+    parameter = next(backbone.parameters(), torch.empty(0))
+    if parameter.is_meta:  # counted, not run
+        return True
+    image = torch.zeros(1, backbone.channels, _SIDE, _SIDE).to(parameter)
+    training = backbone.training
+    # Running means of a normalisation must not see this image.
+    backbone.eval()
+    try:
+        with torch.no_grad():
+            made = run(backbone, network_input(backbone, image, scale), scale=scale).sr
+    except GeometryError:
+        return False
+    finally:
+        backbone.train(training)
+    return tuple(made.shape[-2:]) == result_size(backbone, image, scale)
+
+
+def degradations_at(
+    scales: Sequence[float], cfg: Mapping[str, Any] | str | Degradation | None, own: float
+) -> dict[float, Degradation]:
+    """Build the degradation of each scale.
+
+    Args:
+        scales: The scales of the run.
+        cfg: The degradation's config, path or object; None where there is none.
+        own: The scale of the run's own degradation, which is built elsewhere.
+
+    Returns:
+        The degradations of the other scales.
+
+    Raises:
+        GeometryError: If the degradation has a scale of its own.
+    """
+    found: dict[float, Degradation] = {}
+    if cfg is None:
+        return found
+    for scale in scales:
+        if scale == own:
+            continue
+        try:
+            found[scale] = build_degradation(cfg, scale=scale, same_size=False)
+        except (GeometryError, ConfigError) as error:
+            raise GeometryError(
+                f"model.scales draws scale {scale}, which the degradation does not come in: {error}"
+            ) from error
+    return found
+
+
+class Drawn:
+    """A collate function that refuses batches for which no scale was drawn.
+
+    Args:
+        collate: The collate function proper.
+        scales: The scales of the run.
+    """
+
+    def __init__(self, collate: Any, scales: Sequence[float]) -> None:
+        self.collate, self.scales = collate, tuple(scales)
+
+    def __call__(self, samples: Any) -> dict[str, Any]:
+        """Collate samples.
+
+        Raises:
+            ConfigError: If they have no scale, or one that the task does not expect.
+        """
+        batch: dict[str, Any] = self.collate(samples)
+        if batch.get("scale") not in self.scales:
+            raise ConfigError(
+                f"model.scales is {list(self.scales)}, but the training batch says scale"
+                f" {batch.get('scale')}: train_dataloader.sampler has to be"
+                f" dict(type='PositionSampler', scales={list(self.scales)})."
+            )
+        return batch

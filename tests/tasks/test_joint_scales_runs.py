@@ -1,0 +1,137 @@
+"""Whole runs that draw a scale for each batch, on the sample pictures."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from realdeg.config import inject, load_config
+from realdeg.engine import RealdegRunner
+from realdeg.errors import ConfigError
+
+
+class TestRuns:
+    """Whole runs of the CPU recipe, made smaller still."""
+
+    @staticmethod
+    def train(folder, iterations, **options):
+        options = {
+            "train_cfg.max_iters": iterations,
+            "train_dataloader.batch_size": 2,
+            # What model.scales says to the sampler in a config.
+            "train_dataloader.sampler.scales": [2, 3, 4],
+            # A shorter run is the beginning of the longer one.
+            "param_scheduler.T_max": 16,
+            "param_scheduler.end": 1000,
+            "backbone.num_blocks": 1,
+            "backbone.num_features": 4,
+            "work_dir": str(folder),
+            **options,
+        }
+        cfg = load_config("mdsr/mdsr_t91_multiscale_x4_cpu", options=options, sample=True)
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+        runner = RealdegRunner.from_cfg(inject(cfg))
+        runner.train()
+        state = {name: value.clone() for name, value in runner.model.state_dict().items()}
+        moments = runner.optim_wrapper.state_dict()["state"]
+        runner.close()
+        return state, moments
+
+    def test_sixteen_iterations_equal_eight_and_eight(self, tmp_path):
+        whole = self.train(tmp_path / "whole", 16)
+        self.train(tmp_path / "parts", 8)
+        parts = self.train(tmp_path / "parts", 16, resume=True)
+        assert all(torch.equal(whole[0][name], parts[0][name]) for name in whole[0])
+        assert whole[1].keys() == parts[1].keys()
+        for key, moments in whole[1].items():
+            assert all(torch.equal(value, parts[1][key][name]) for name, value in moments.items())
+        # A scale's own weights take a step where it was drawn, and nowhere else.
+        steps = {int(moments["step"]) for moments in whole[1].values()}
+        assert len(steps) > 1 and max(steps) == 16
+
+    @pytest.mark.parametrize(("place", "workers"), [("workers", 1), ("prefetch", 0)])
+    def test_where_images_are_degraded_changes_nothing(self, tmp_path, place, workers):
+        wanted, _ = self.train(tmp_path / "device", 4)
+        options = {"model.degrade_in": place, "train_dataloader.num_workers": workers}
+        found, _ = self.train(tmp_path / place, 4, **options)
+        assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+
+
+class _Stop(list):
+    """Ends the run once so many iterations have been seen."""
+
+    def __init__(self, seen, last):
+        self.seen, self.last = seen, last
+
+    def append(self, item):
+        self.seen.append(item)
+        if len(self.seen) == self.last:
+            raise SystemExit(0)
+
+
+class TestCurriculum:
+    SMALL = {
+        "backbone.num_features": 4,
+        "backbone.growth_rate": 2,
+        "backbone.blocks": [[1], [1], [1]],
+        "train_dataloader.sampler.scales": [2, 4, 8],
+        "param_scheduler.milestones": [100],
+        "param_scheduler.end": 1000,
+    }
+
+    def train(self, folder, iterations, seen, **options):
+        class Watch(Hook):
+            def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+                network = runner.model.backbone
+                seen.append((data_batch["scale"], network.newest, round(network.blend, 3)))
+
+        options = {
+            "train_cfg.max_iters": iterations,
+            "train_dataloader.batch_size": 1,
+            "work_dir": str(folder),
+            **self.SMALL,
+            **options,
+        }
+        cfg = load_config("prosr/prosr_div2k_multiscale_x8", options=options, sample=True)
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+        runner = RealdegRunner.from_cfg(inject(cfg))
+        runner.register_hook(Watch(), "LOWEST")
+        runner.train()
+        state = {name: value.clone() for name, value in runner.model.state_dict().items()}
+        assert runner.model.backbone.blend == 1.0
+        runner.close()
+        return state
+
+    def test_scales_open_one_after_another(self, tmp_path):
+        seen = []
+        self.train(tmp_path / "run", 40, seen)
+        newest = [scale for _, scale, _ in seen]
+        # 12 % and 45 % of 40 iterations.
+        assert newest == [2] * 5 + [4] * 14 + [8] * 21
+        assert all(drawn <= opened for drawn, opened, _ in seen)
+        assert {drawn for drawn, _, _ in seen[30:]} == {2, 4, 8}
+        # Blended in until 25 % and 60 %.
+        assert 0 < seen[5][2] < seen[9][2] < seen[10][2] == 1 > seen[19][2] > 0
+        assert seen[-1][2] == 1
+
+    def test_it_is_taken_up_again(self, tmp_path):
+        whole, first, second = [], [], []
+        keep = {"default_hooks.checkpoint.interval": 7}
+        one = self.train(tmp_path / "whole", 12, whole, **keep)
+        with pytest.raises(SystemExit):
+            self.train(tmp_path / "parts", 12, _Stop(first, 7), **keep)
+        two = self.train(tmp_path / "parts", 12, second, resume=True, **keep)
+        assert whole == first + second and len(second) == 5
+        assert all(torch.equal(one[name], two[name]) for name in one)
+
+    def test_a_network_without_one(self, tmp_path):
+        options = {"custom_imports.imports": ["realdeg.engine.hooks.curriculum"]}
+        with pytest.raises(ConfigError, match="CurriculumHook: MDSR has no curriculum"):
+            TestRuns.train(tmp_path, 1, custom_hooks=[dict(type="CurriculumHook")], **options)
+
+    def test_nothing_to_draw_from(self, tmp_path):
+        for scales, named in ((None, "no scale is drawn"), ([4, 8], "begins with scale 2")):
+            options = {"model.scales": scales, "train_dataloader.sampler.scales": scales}
+            with pytest.raises(ConfigError, match=named):
+                self.train(tmp_path, 2, [], **options)
