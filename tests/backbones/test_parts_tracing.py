@@ -1,0 +1,62 @@
+"""What one call of a network shows of its reach."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from realdeg.backbones.parts_tracing import trace
+
+
+def found(network, channels=1, scale=1):
+    lr = torch.rand(1, channels, 24, 20)
+    return trace(network, lr, scale)[0]
+
+
+def test_convolutions():
+    plain = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(True), nn.Conv2d(2, 1, 5))
+    assert found(plain).halo == 1 + 4  # not padded: its pixels lie off by 2
+    assert found(nn.Conv2d(1, 1, 3, padding=4, dilation=4)).halo == 4
+    network = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, 4, 3, padding=1))
+    coarse = found(nn.Sequential(*network, nn.PixelShuffle(2)))
+    assert (coarse.halo, coarse.multiple) == (3, 2)
+    assert found(nn.ConvTranspose2d(1, 1, 6, 2, 2), scale=2).halo == 1
+
+
+def test_crops_and_strips():
+    """Rows are cropped, and a part of the channels is written into place."""
+
+    def crops(lr):
+        return F.pad(lr, (3, 3, 3, 3), "reflect")[..., 3:-3, 3:-3]
+
+    def writes(lr):
+        wide = lr.repeat(1, 2, 1, 1)
+        wide[:, :1] = F.avg_pool2d(lr, 7, 1, 3)
+        return wide[:, 1:]
+
+    assert 1 <= found(crops).halo <= 6
+    assert found(writes).halo == 3
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda lr: lr * lr.mean((2, 3), keepdim=True),
+        lambda lr: lr + torch.arange(20.0),
+        lambda lr: lr.softmax(-1),
+        lambda lr: lr.roll(1, -1),
+        lambda lr: lr.transpose(2, 3).flip(2).transpose(2, 3),
+        lambda lr: lr.reshape(1, 1, 12, 2, 10, 2).permute(0, 1, 2, 4, 3, 5).reshape(lr.shape),
+        lambda lr: F.interpolate(lr, scale_factor=2),  # not of the scale that it should have
+    ],
+)
+def test_what_reaches_over_the_image(network):
+    assert found(network).halo is None
+
+
+def test_randomness():
+    assert found(lambda lr: lr + torch.randn(1)).random
+    assert not found(nn.Dropout().eval()).random
+    assert found(nn.Dropout()).random
