@@ -1,0 +1,16 @@
+"""Networks for other programs: safetensors, ONNX, torch.export, each with a model card."""
+
+from realdeg.export.card import Origin, write_card
+from realdeg.export.onnx import export_onnx
+from realdeg.export.program import export_program
+from realdeg.export.safetensors import export_safetensors
+from realdeg.export.target import Exported
+
+__all__ = [
+    "Exported",
+    "Origin",
+    "export_onnx",
+    "export_program",
+    "export_safetensors",
+    "write_card",
+]

@@ -1,0 +1,219 @@
+"""A model card as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from realdeg.evaluation.report import number_text
+
+_FORMS = {
+    "safetensors": "safetensors",
+    "onnx": "ONNX",
+    "torch-export": "torch.export",
+}
+
+
+def to_markdown(card: Mapping[str, Any]) -> str:
+    """Return a card for people.
+
+    Args:
+        card: What ``make_card`` returned.
+    """
+    network = card["network"]
+    arguments = ", ".join(f"{name}={value!r}" for name, value in network["arguments"].items())
+    lines = [f"# {network['type']}, {_factor(card['pictures'])}", ""]
+    if card["training"]["sample"]:
+        lines += [
+            "> **SAMPLE RUN: trained for a short while on built-in pictures, to show that the"
+            " recipe runs. It is no useful network.**",
+            "",
+        ]
+    lines += [
+        f"- Network: `{network['type']}({arguments})`",
+        f"- Parameters: {network['parameters']:,}",
+        *_details(network["details"]),
+        f"- Licence of the weights: {card['licence']}",
+        f"- Hash: `{network['hash']}` (type, arguments and weights)",
+        f"- Written by realdeg {card['realdeg_version']}",
+        "",
+        "## Pictures",
+        "",
+        *_pictures(card["pictures"]),
+        "",
+        "## Files",
+        "",
+        *_files(card),
+        "",
+        "## Training",
+        "",
+        *_training(card),
+        "",
+        "## Numbers",
+        "",
+        *_numbers(card["numbers"]),
+        "",
+        "## Use",
+        "",
+        *_use(card),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _details(details: Mapping[str, Any]) -> list[str]:
+    """Return what the network says of itself beyond what every card says."""
+    said = ("scale", "channels", "licence")
+    return [
+        f"- {name.replace('_', ' ').capitalize()}: {_plain(value)}"
+        for name, value in details.items()
+        if name not in said and value is not None and not isinstance(value, Mapping)
+    ]
+
+
+def _factor(pictures: Mapping[str, Any]) -> str:
+    return "same size" if pictures["same_size"] else f"x{pictures['scale']:g}"
+
+
+def _pictures(pictures: Mapping[str, Any]) -> list[str]:
+    colour = "RGB" if pictures["colour"] == "rgb" else "Y of YCbCr (ITU-R BT.601, 16 to 235)"
+    lines = [
+        f"- Colour: {colour}, {pictures['channels']} channel"
+        + ("s" if pictures["channels"] > 1 else "")
+    ]
+    if pictures["interpolated_first"]:
+        lines.append(
+            f"- Input: the LR picture enlarged {pictures['scale']:g} times by MATLAB's bicubic"
+            " interpolation; the output has the input's size. realdeg enlarges it by itself, other"
+            " programs have to."
+        )
+    elif pictures["same_size"]:
+        lines.append("- Input: the degraded picture, of the output's size.")
+    else:
+        lines.append(f"- Input: the LR picture; the output has {pictures['scale']:g} times as many")
+        lines[-1] += " rows and columns."
+    if pictures["whole_image"]:
+        lines.append("- It looks further than any tile: tiles are an approximation.")
+    else:
+        block = pictures["size_multiple"]
+        begun = f", begun at multiples of {block} pixels of its input" if block > 1 else ""
+        lines.append(f"- Tiles: exact with a rim of {pictures['halo']} LR pixels{begun}.")
+    return lines
+
+
+def _files(card: Mapping[str, Any]) -> list[str]:
+    lines = ["| file | form | numbers | range | sizes | bytes | SHA-256 |", "|" + " --- |" * 7]
+    for item in card["files"]:
+        form = _FORMS[item["form"]] + (f", opset {item['opset']}" if item["opset"] else "")
+        if item["size"]:
+            sizes = f"{item['size'][0]} x {item['size'][1]} only"
+        else:
+            sizes = f"from {item['least_size']} pixels" if item["least_size"] else "any"
+        lines.append(
+            f"| `{item['name']}` | {form} | {item['numbers']} | 0 to {item['value_range']:g} |"
+            f" {sizes} | {item['bytes']:,} | `{item['sha256']}` |"
+        )
+    for item in card["files"]:
+        if item["form"] == "safetensors":
+            continue
+        if item["difference"] is None:
+            text = "not compared with the network: onnxruntime was not installed."
+        else:
+            shapes = ", ".join(" x ".join(map(str, shape)) for shape in item["compared_on"])
+            text = f"differs from the network by {item['difference']:.1e} at most ({shapes})."
+        lines += ["", f"`{item['name']}` {text}"]
+    return lines
+
+
+def _training(card: Mapping[str, Any]) -> list[str]:
+    training, source = card["training"], card["weights_from"]
+    degradation = training["degradation"]
+    facts = {
+        "Data": f"`{training['data']}`" if training["data"] else "not stated",
+        "Degradation": (
+            f"{degradation['described']} (`{degradation['type']}`, hash `{degradation['hash']}`)"
+            if degradation
+            else "none, or not stated"
+        ),
+        "Config": training["config"],
+        "Iterations": training["iterations"],
+        "Seed": training["seed"],
+        "realdeg": training["realdeg_version"],
+        "Weights from": source["file"] and _hashed(f"`{source['file']}`", source["sha256"]),
+        "Converted from": source["source"] and _hashed(source["source"], source["source_sha256"]),
+    }
+    return [f"- {name}: {value}" for name, value in facts.items() if value is not None]
+
+
+def _hashed(name: str, sha256: str | None) -> str:
+    return f"{name}, SHA-256 `{sha256}`" if sha256 else name
+
+
+def _numbers(reports: list[Mapping[str, Any]]) -> list[str]:
+    if not reports:
+        return ["Not measured (`--report report.json` of `realdeg test` puts numbers here)."]
+    lines: list[str] = []
+    for report in reports:
+        lines += [f"{report['title']}, on {report['dataset']}:", ""]
+        if report["notice"]:
+            lines += [f"> **{report['notice']}**", ""]
+        lines += ["| number | mean |", "| --- | ---: |"]
+        lines += [f"| `{k}` | {_number(k, v)} |" for k, v in report["mean"].items()]
+        lines += [f"| `{k}` | n/a: {reason} |" for k, reason in report["missing"].items()]
+        lines.append("")
+        for name, protocol in report["protocols"].items():
+            settings = ", ".join(f"{k} {_plain(v)}" for k, v in protocol.items() if k != "name")
+            lines.append(f"- Protocol `{name}`: {settings}.")
+        if not report["same_weights"]:
+            lines.append("- The report does not say by hash which weights it measured.")
+        lines.append("")
+    return lines[:-1]
+
+
+def _number(name: str, value: Any) -> str:
+    return number_text(name, value) if isinstance(value, int | float) else str(value)
+
+
+def _use(card: Mapping[str, Any]) -> list[str]:
+    lines = []
+    channels = card["pictures"]["channels"]
+    for item in card["files"]:
+        name = item["name"]
+        if item["form"] == "safetensors":
+            code = [
+                "from realdeg import SuperResolver",
+                "from realdeg.utils.image import read_image, write_image",
+                f'write_image("sr.png", SuperResolver("{name}").upscale(read_image("lr.png")))',
+            ]
+        elif item["form"] == "onnx":
+            height, width = item["size"] or ("h", "w")
+            code = [
+                "import onnxruntime",
+                f'session = onnxruntime.InferenceSession("{name}")',
+                f'sr = session.run(None, {{"lr": lr}})[0]  # float32, (b, {channels}, {height},'
+                f" {width}), 0 to 1",
+            ]
+        else:
+            code = [
+                "import torch",
+                f'network = torch.export.load("{name}").module()',
+                "sr = network(lr)  # float32, 0 to 1",
+            ]
+        lines += ["```python", *code, "```", ""]
+        if item["form"] == "safetensors" and card["spandrel"]:
+            lines += [
+                f"spandrel opens it as {card['spandrel']}, for images from 0 to 1:",
+                "",
+                "```python",
+                "from spandrel import ModelLoader",
+                f'model = ModelLoader().load_from_file("{name}")',
+                "sr = model(lr)",
+                "```",
+                "",
+            ]
+    return lines[:-1]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)

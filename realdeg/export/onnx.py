@@ -1,0 +1,192 @@
+"""A network as an ONNX file, checked in onnxruntime."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+
+from realdeg.backbones.base import Backbone
+from realdeg.errors import ConfigError, OutputError
+from realdeg.export.friendlier import friendlier
+from realdeg.export.portable import Size, check_form, least_size, portable
+from realdeg.export.program import compare, first_line, replaced, traced
+from realdeg.export.target import Exported, check_target
+from realdeg.ops.decompose import decompositions
+from realdeg.utils.component import component_hash, plain
+from realdeg.utils.files import atomic_path, sha256_file
+
+OPSET = 18
+_MOST_BYTES = 2**31 - 1  # a protocol buffer holds no more
+
+
+def export_onnx(
+    backbone: Backbone,
+    path: str | os.PathLike[str],
+    *,
+    size: Size | None = None,
+    opset: int = OPSET,
+    overwrite: bool = False,
+) -> Exported:
+    """Write a network as ONNX, and compare the file with the network in onnxruntime.
+
+    The input ``lr`` and the output ``sr`` are float32 in [0, 1], shape (batch, C, height, width),
+    whatever range the network works on. Batch and, unless ``size`` is given, height and width are
+    free. Type, arguments, scale, colour and hash stand in the file's metadata.
+
+    Args:
+        backbone: The network; it is left as it is.
+        path: The ``.onnx`` file.
+        size: Height and width of the input in pixels, where it shall take no other.
+        opset: ONNX's version of operators, 18 or later.
+        overwrite: Replace a file that is there.
+
+    Returns:
+        What was written; ``compared`` is None where onnxruntime is not installed.
+
+    Raises:
+        ConfigError: If ONNX's packages are missing, or the network has no such graph.
+        OutputError: If the file is there, cannot be written, or gives other pictures.
+    """
+    target = check_target(path, "onnx", overwrite)
+    check_form(backbone, "onnx", size)
+    if opset < OPSET:
+        raise ConfigError(f"opset is {opset}: torch writes {OPSET} and later.")
+    for package in ("onnx", "onnxscript"):
+        if find_spec(package) is None:
+            raise ConfigError(
+                f"exporting to ONNX needs the package {package}, which is not installed:"
+                " pip install 'realdeg[onnx]'."
+            )
+    network = portable(backbone)
+    model = _converted(traced(network, size, "onnx"), type(backbone).__name__, size, opset)
+    _describe(model, backbone, size)
+    content = model.SerializeToString()
+    compared = None
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+        if has_onnxruntime():
+            runner = _session(os.fspath(temporary))
+            compared = compare(network.backbone, runner, size, target, "onnxruntime")
+    return Exported(target, "onnx", sha256_file(target), size=size, compared=compared, opset=opset)
+
+
+def has_onnxruntime() -> bool:
+    """Say whether an ONNX file can be checked here."""
+    return find_spec("onnxruntime") is not None
+
+
+def _converted(program: ExportedProgram, name: str, size: Size | None, opset: int) -> Any:
+    """Return the ONNX model of a program."""
+    table = {**decompositions(), **friendlier()}
+    try:
+        with torch.no_grad(), _quiet():
+            found = torch.onnx.export(
+                replaced(program, table),
+                dynamo=True,
+                opset_version=opset,
+                output_names=["sr"],
+                verbose=False,
+            )
+        assert found is not None
+        model = found.model_proto
+    except Exception as error:  # torch raises whatever its translation ran into
+        hint = "" if size else " Fixing the size may help (--size H W)."
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise ConfigError(
+            f"{name} cannot be exported to ONNX: torch's translation failed"
+            f" ({first_line(cause)}).{hint}"
+        ) from error
+    if model.ByteSize() > _MOST_BYTES:
+        raise OutputError(
+            f"{name} makes an ONNX file beyond 2 GB, which the format does not hold in one file:"
+            " export safetensors."
+        )
+    return model
+
+
+def _describe(model: Any, backbone: Backbone, size: Size | None) -> None:
+    """Name inputs, outputs and their sides, and note what the network is."""
+    import onnx
+
+    name = type(backbone).__name__
+    (given,), (result,) = model.graph.input, model.graph.output
+    _rename(model.graph, given, "lr")
+    sides: list[str | None] = [None, None]  # fixed ones stay numbers
+    larger = sides
+    if size is None:
+        factor = backbone.output_size(1, 1)[0]
+        sides = ["height", "width"]
+        larger = [side if factor == 1 else f"{factor}*{side}" for side in sides]
+    _name_sides(given, ["batch", None, *sides])
+    _name_sides(result, ["batch", None, *larger])
+    del model.graph.value_info[:]  # torch's symbols, which mean nothing any more
+    notes = {
+        "type": name,
+        "arguments": json.dumps(plain(backbone.arguments), sort_keys=True),
+        "scale": f"{backbone.scale:g}",
+        "same_size": str(backbone.same_size).lower(),
+        "colour": backbone.colour,
+        "value_range": "1",
+        "least_size": str(least_size(backbone, size) or ""),
+        "hash": component_hash(name, backbone.arguments, backbone.state_dict()),
+    }
+    onnx.helper.set_model_props(model, notes)
+    onnx.checker.check_model(model)
+
+
+def _rename(graph: Any, value: Any, name: str) -> None:
+    old, value.name = value.name, name
+    for node in graph.node:
+        for index, given in enumerate(node.input):
+            if given == old:
+                node.input[index] = name
+
+
+def _name_sides(value: Any, names: list[str | None]) -> None:
+    for side, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
+        if name is not None:
+            side.dim_param = name
+
+
+def _session(path: str) -> Callable[[Tensor], Tensor]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised, and said once
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(image: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {"lr": image.numpy()})[0])
+
+    return run
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's report on its own progress to itself; errors are raised all the same."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

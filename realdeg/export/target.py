@@ -1,0 +1,56 @@
+"""Where an export goes, and what it came to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from realdeg.errors import OutputError
+from realdeg.export.portable import Comparison, Size
+
+SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch-export": ".pt2"}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written.
+
+    Attributes:
+        path: The file.
+        form: ``"safetensors"``, ``"onnx"`` or ``"torch-export"``.
+        sha256: The file's hash.
+        size: Height and width of the only input that it takes; None: any.
+        compared: How it was compared with the network; None: it was not.
+        opset: ONNX's version of operators; None for other forms.
+        half: Whether the weights are stored in half precision.
+    """
+
+    path: Path
+    form: str
+    sha256: str
+    size: Size | None = None
+    compared: Comparison | None = None
+    opset: int | None = None
+    half: bool = False
+
+
+def check_target(path: str | os.PathLike[str], form: str, overwrite: bool) -> Path:
+    """Refuse a file that would not be what its name says, or replace another.
+
+    Args:
+        path: The file to write.
+        form: One of :data:`SUFFIXES`.
+        overwrite: Whether it may replace a file.
+
+    Raises:
+        OutputError: With what to do.
+    """
+    target, suffix = Path(path), SUFFIXES[form]
+    if target.suffix.lower() != suffix:
+        raise OutputError(f"{form} makes a {suffix} file, got {target}: end its name in {suffix}.")
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder: name a file in it.")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} is already there: choose another name, or --overwrite it.")
+    return target
