@@ -8,8 +8,9 @@ from typing import Any
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.build import build_backbone
+from realdeg.backbones.pretrained import fill_pretrained, find_pretrained
 from realdeg.backbones.weights import load_weights
-from realdeg.errors import CheckpointError, GeometryError
+from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.component import describes_itself, read_component
 
@@ -19,16 +20,19 @@ def create_backbone(
     scale: float | None = None,
     *,
     weights: str | os.PathLike[str] | None = None,
+    pretrained: str | None = None,
     partial: bool = False,
     **arguments: Any,
 ) -> Backbone:
     """Make a network by its registered name.
 
     Args:
-        name: One of ``realdeg.list_backbones()``.
+        name: One of ``realdeg.list_backbones()``; case, hyphens and underscores do not matter.
         scale: How much resolution is lost; None: the file's, or the network's default.
         weights: A file to fill it from, of any format that ``load_weights`` reads. One that
             describes itself also gives the arguments that are not stated here.
+        pretrained: The name of published weights (``realdeg list pretrained``), which are fetched
+            if they are not on this machine. They also give the arguments that are not stated here.
         partial: Load what fits of the weights, and leave the rest as it is.
         **arguments: Further arguments of the network, such as ``same_size`` or ``depth``.
 
@@ -36,10 +40,20 @@ def create_backbone(
         The network, in training mode.
 
     Raises:
-        ConfigError: If no network has that name, or the network has no such argument.
-        GeometryError: If the network does not come in that scale, or the file is of another.
-        CheckpointError: If the weights cannot be read or do not fit.
+        ConfigError: If no network or no published weights have that name, or the network has no
+            such argument.
+        GeometryError: If the network or its weights do not come in that scale.
+        CheckpointError: If the weights cannot be fetched or read, or do not fit.
     """
+    name, entry = registered_name(name), None
+    if pretrained is not None:
+        if weights is not None:
+            raise ConfigError(
+                f"{name} is asked for with weights={str(weights)!r} and"
+                f" pretrained={pretrained!r}: only one of them can fill it."
+            )
+        entry = find_pretrained(name, pretrained, scale)
+        arguments = {**entry.settings(), **arguments}
     settings = dict(arguments) if scale is None else {**arguments, "scale": scale}
     if weights is not None and describes_itself(weights):
         file = read_component(weights)
@@ -58,6 +72,32 @@ def create_backbone(
             )
         settings = {**file.arguments, **settings}
     backbone = build_backbone({"type": name, **settings})
-    if weights is not None:
+    if entry is not None:
+        fill_pretrained(backbone, entry, partial=partial)
+    elif weights is not None:
         load_weights(backbone, weights, partial=partial)
     return backbone
+
+
+def registered_name(name: str) -> str:
+    """Return the registered name of a network that is written in another way.
+
+    Args:
+        name: Its name; case, hyphens and underscores do not matter.
+
+    Returns:
+        The registered name, or ``name`` itself where none is like it.
+
+    Examples:
+        >>> registered_name("swinir"), registered_name("srvgg_net_compact")
+        ('SwinIR', 'SRVGGNetCompact')
+    """
+    known = BACKBONES.names()
+    if name in known:
+        return name
+    alike = [each for each in known if _folded(each) == _folded(name)]
+    return alike[0] if len(alike) == 1 else name
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")

@@ -18,9 +18,11 @@ from realdeg.errors import CheckpointError
 from realdeg.utils.component import FORMAT, load_state, read_component, state_faults, summary
 
 # What training code wraps a state dict in, the averaged weights first: they are what was published.
-WRAPPERS: tuple[str, ...] = ("params_ema", "params", "state_dict", "model")
-# What DataParallel and torch.compile put before every key.
-PREFIXES: tuple[str, ...] = ("module.", "_orig_mod.")
+WRAPPERS: tuple[str, ...] = (
+    *("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net"),
+)
+# What DataParallel, torch.compile and adversarial training put before every key.
+PREFIXES: tuple[str, ...] = ("module.", "_orig_mod.", "netG.")
 
 
 def load_weights(
@@ -32,8 +34,8 @@ def load_weights(
 ) -> list[str]:
     """Fill a backbone from a file of any format that :func:`read_weights` reads.
 
-    Wrappers (``params_ema``, ``params``, ``state_dict``, ``model``), ``module.`` prefixes and the
-    dialects that the backbone knows (``adapt_state``) are undone. Everything has to fit.
+    Wrappers (``WRAPPERS``), prefixes of keys (``PREFIXES``) and the dialects that the backbone
+    knows (``adapt_state``) are undone. Everything has to fit.
 
     Args:
         backbone: The network to fill.

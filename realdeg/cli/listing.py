@@ -22,15 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("configs", "components", *KINDS),
+        choices=("configs", "components", "pretrained", *KINDS),
         default="configs",
-        help="configs (default), all components, or one kind of them",
+        help="configs (default), all components, one kind of them, or published weights",
     )
     parser.add_argument("pattern", nargs="?", default="", help="show only names that contain it")
     parser.add_argument(
         "--table",
         action="store_true",
-        help="of backbones: parameters, multiply-adds and more, as Markdown",
+        help="of backbones or of published weights: a table in Markdown",
     )
 
 
@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.table:
         return _table(args)
+    if args.what == "pretrained":
+        return _pretrained(args.pattern)
     from realdeg import registry
 
     for kind in KINDS if args.what == "components" else (args.what,):
@@ -56,14 +58,32 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(args: argparse.Namespace) -> int:
-    """Print the table of backbones."""
-    from realdeg.cli.backbone_table import names, table
+    """Print the table of backbones, or of published weights."""
     from realdeg.errors import ConfigError
 
+    if args.what == "pretrained":
+        from realdeg.backbones.pretrained.table import table as weights_table
+
+        print(weights_table(args.pattern), end="")
+        return 0
     if args.what != "backbones":
-        raise ConfigError(f"--table is of backbones: realdeg list backbones, not {args.what}.")
+        raise ConfigError(
+            "--table is of backbones or of published weights: realdeg list backbones, or realdeg"
+            f" list pretrained, not {args.what}."
+        )
+    from realdeg.cli.backbone_table import names, table
+
     wanted = args.pattern.lower()
     print(table([name for name in names() if wanted in name.lower()]), end="")
+    return 0
+
+
+def _pretrained(pattern: str) -> int:
+    """Print published weights: network, name, scales, licence, and where they are."""
+    from realdeg.backbones.pretrained.table import lines
+
+    for line in lines(pattern):
+        print(line)
     return 0
 
 

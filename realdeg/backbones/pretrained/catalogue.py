@@ -1,0 +1,79 @@
+"""All published weights that are known by name."""
+
+from __future__ import annotations
+
+from realdeg.backbones.pretrained import (
+    attention,
+    cascades,
+    convolutional,
+    luminance,
+    real_world,
+    swinir,
+)
+from realdeg.backbones.pretrained.entry import Pretrained, scales_text
+from realdeg.errors import ConfigError, GeometryError, nearest
+
+CATALOGUE: tuple[Pretrained, ...] = tuple(
+    sorted(
+        (
+            *attention.ENTRIES,
+            *cascades.ENTRIES,
+            *convolutional.ENTRIES,
+            *luminance.ENTRIES,
+            *real_world.ENTRIES,
+            *swinir.ENTRIES,
+        ),
+        key=lambda entry: (entry.type.lower(), entry.name, entry.scales),
+    )
+)
+
+
+def list_pretrained(pattern: str = "") -> list[Pretrained]:
+    """Return the published weights whose network or name contains a text.
+
+    Args:
+        pattern: The text; case does not matter. Empty: all.
+    """
+    wanted = pattern.lower()
+    return [entry for entry in CATALOGUE if wanted in f"{entry.type} {entry.name}".lower()]
+
+
+def find_pretrained(kind: str, name: str, scale: float | None = None) -> Pretrained:
+    """Return what is known of published weights.
+
+    Args:
+        kind: The network's registered name.
+        name: The weights' name.
+        scale: The scale asked for; None: 4, or the only one there is.
+
+    Returns:
+        The entry.
+
+    Raises:
+        ConfigError: If no weights of that network go by that name.
+        GeometryError: If they do not come in that scale.
+    """
+    of_type = [entry for entry in CATALOGUE if entry.type == kind]
+    named = [entry for entry in of_type if entry.name == name]
+    if not named:
+        names = list(dict.fromkeys(entry.name for entry in of_type))
+        known = f"it has {', '.join(names)}" if names else "none of it are known by name"
+        raise ConfigError(
+            f"there are no weights '{name}' of {kind}: {known}.{nearest(str(name), names)}"
+            " `realdeg list pretrained` lists all."
+        )
+    scales = tuple(sorted(each for entry in named for each in entry.scales))
+    if scale is None and len(scales) > 1 and 4 not in scales:
+        raise GeometryError(
+            f"the weights '{name}' of {kind} come in {scales_text(scales)}: say which, with scale=."
+        )
+    if scale is None:
+        scale = 4 if 4 in scales else scales[0]
+    for entry in named:
+        if scale in entry.scales:
+            return entry
+    raise GeometryError(
+        f"the weights '{name}' of {kind} come in {scales_text(scales)}, and scale {scale} is asked"
+        " for: take one of these, or other weights.",
+        fits=(scales[-1], False),
+    )

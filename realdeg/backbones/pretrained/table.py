@@ -1,0 +1,91 @@
+"""The catalogue as text: one line for each name, and the table of the documentation."""
+
+from __future__ import annotations
+
+from realdeg.backbones.pretrained.cache import place_of
+from realdeg.backbones.pretrained.catalogue import list_pretrained
+from realdeg.backbones.pretrained.entry import MEASURED, RGB_BORDER, Y_BORDER, Pretrained
+
+# The protocols that most numbers have are said by a letter; any other is written out below.
+_MARKS = {Y_BORDER: "", RGB_BORDER: " (RGB)", MEASURED: " (here)"}
+_HASHES = {"file": "file", "publisher": "name", "others": "others"}
+
+
+def lines(pattern: str = "") -> list[str]:
+    """Return one line for each name of published weights.
+
+    Args:
+        pattern: Only networks and names that contain it.
+
+    Returns:
+        Network, name, scales, licence, and whether the files are here, can be fetched, or have to
+        be fetched by hand.
+    """
+    rows = [
+        (
+            kind,
+            name,
+            ", ".join(f"x{scale}" for entry in entries for scale in entry.scales),
+            entries[0].licence,
+            _state(entries),
+        )
+        for (kind, name), entries in _by_name(pattern).items()
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def table(pattern: str = "") -> str:
+    """Return the table of published weights in Markdown.
+
+    Args:
+        pattern: Only networks and names that contain it.
+    """
+    head = "| network | `pretrained=` | scales | Set5, dB | trained on | licence | file | hash |"
+    rows = [head, "|---|---|---|---|---|---|---|---|"]
+    rows += [_row(entries) for entries in _by_name(pattern).values()]
+    return "\n".join(rows) + "\n"
+
+
+def _row(entries: list[Pretrained]) -> str:
+    first = entries[0]
+    scales = ", ".join(f"x{scale}" for entry in entries for scale in entry.scales)
+    page = f"[fetched]({first.page})" if first.url else f"[by hand]({first.page})"
+    known = dict.fromkeys(
+        _HASHES[entry.hash_from] if entry.hash_from else "git" if entry.git_blob else "none"
+        for entry in entries
+    )
+    cells = (
+        first.type,
+        f"`{first.name}`",
+        scales,
+        _numbers(entries),
+        first.trained_on,
+        first.licence,
+        page,
+        ", ".join(known),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _numbers(entries: list[Pretrained]) -> str:
+    found = [psnr for entry in entries for psnr in (entry.set5 or (None,) * len(entry.scales))]
+    if not any(found):
+        return ""
+    mark = _MARKS.get(entries[0].protocol, " (other)")
+    return " / ".join("–" if psnr is None else f"{psnr:.2f}" for psnr in found) + mark
+
+
+def _by_name(pattern: str) -> dict[tuple[str, str], list[Pretrained]]:
+    found: dict[tuple[str, str], list[Pretrained]] = {}
+    for entry in list_pretrained(pattern):
+        found.setdefault((entry.type, entry.name), []).append(entry)
+    return found
+
+
+def _state(entries: list[Pretrained]) -> str:
+    here = sum(place_of(entry).is_file() for entry in entries)
+    if here == len(entries):
+        return "here"
+    away = "fetched when used" if entries[0].url else f"by hand from {entries[0].page}"
+    return f"{away}, {here} of {len(entries)} here" if here else away
