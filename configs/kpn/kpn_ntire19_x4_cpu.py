@@ -6,4 +6,4 @@ _base_ = [
     "../_base_/schedules/adam_4k_cpu.py",
 ]
 scale = 4
-backbone = dict(kernel_size=7, num_blocks=2, num_features=16)
+backbone = dict(kernel_size=7, num_blocks=2, num_features=16, init="identity")

@@ -6,7 +6,7 @@ _base_ = [
     "../_base_/schedules/adam_4k_cpu.py",
 ]
 scale = 4
-backbone = dict(num_blocks=2, num_features=16)
+backbone = dict(num_blocks=2, num_features=16, init="identity")
 model = dict(
     loss=dict(
         _delete_=True, type="WeightedLoss", terms=[dict(type="MSELoss")], outputs={"level_*": 1.0}

@@ -1,4 +1,5 @@
-# MSRResNet, BasicSR's recipe: patches of 128, 2e-4, four cosines of 250K. x2 and x3 begin with x4.
+# MSRResNet, BasicSR's recipe: patches of 128, 2e-4, four cosines of 250K, mean weights. x2 and x3
+# begin with x4 (msr_resnet_div2k_x2_from_x4).
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/div2k.py",
@@ -6,6 +7,7 @@ _base_ = [
     "../_base_/degradations/bicubic.py",
     "../_base_/tasks/benchmark.py",
     "../_base_/schedules/adam_1m.py",
+    "../_base_/ema_999.py",
 ]
 scale = 4
 train_dataloader = dict(

@@ -5,19 +5,24 @@ import math
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS
 
 from realdeg.config import inject, list_configs, load_config
-from realdeg.registry import DATASETS, TASKS
+from realdeg.registry import BACKBONES, DATASETS, TASKS, list_backbones
 
-# VDSR and RCAN have recipes of other kinds too, and IRCNNHQS is put together of trained networks.
-NETWORKS = {
-    *("ADRSR", "CARN", "CARNM", "CNF", "DBPN", "DNSR"),
-    *("DRCN", "DRRN", "DSRN", "DepthwiseSR", "ESPCN", "FSRCNN"),
-    *("IDN", "IRCNN", "KPN", "LPKPN", "LapSRN", "MSLapSRN"),
-    *("MSRN", "MemNet", "MetaSR", "PCARN", "PixelRecursiveSR", "ProSR"),
-    *("ProgressiveCARN", "REDNet", "SRCNN", "SRDenseNet", "SRFBN", "VDSR"),
-}
-BENCHMARKS = ("_291", "_t91", "_div2k", "_df2k", "_bsds300", "_imagenet", "_noise", "_celeba32")
+# IRCNNHQS is put together of trained networks, SpandrelModel is whatever its file holds.
+WITHOUT = {"IRCNNHQS", "SpandrelModel"}
+BENCHMARKS = (
+    "_291",
+    "_t91",
+    "_div2k",
+    "_df2k",
+    "_bsds300",
+    "_imagenet",
+    "_noise",
+    "_celeba",
+    "_dfo",
+)
 PAIRS = ("kpn/", "lpkpn/")
 
 
@@ -31,10 +36,20 @@ def recipes():
     ]
 
 
-def built(name, options=None, device="meta"):
-    cfg = inject(load_config(name, options))
+def prepared(name, options=None):
+    cfg = load_config(name, options)
+    cfg.backbone.pop("start_from", None)  # its file is made by another run
+    return inject(cfg)
+
+
+def build(cfg, device):
     with torch.device(device):
-        return cfg, TASKS.build(cfg.model.to_dict())
+        return TASKS.build(cfg.model.to_dict())
+
+
+def built(name, options=None):
+    cfg = prepared(name, options)
+    return cfg, build(cfg, "cpu")
 
 
 def batch(size, paired, scale):
@@ -44,20 +59,28 @@ def batch(size, paired, scale):
 
 
 def test_every_network_has_both_and_they_can_be_built():
-    sizes = {}
+    sizes, tasks = {}, {}
     for name in recipes():
-        cfg, task = built(name)
+        cfg = prepared(name)
+        network = repr(cfg.model.backbone)  # many recipes train the same one
+        if network not in tasks:
+            tasks[network] = build(cfg, "meta")
+        task = tasks[network]
         sizes.setdefault(cfg.backbone.type, set()).add(name.endswith("_cpu"))
         optimiser = build_optim_wrapper(task, cfg.optim_wrapper.to_dict()).optimizer
         # Whatever is singled out by its name has to exist under that name.
         rates = {group["lr"] for group in optimiser.param_groups}
         paramwise = cfg.optim_wrapper.get("paramwise_cfg") or {}
         assert (len(rates) > 1) == bool(paramwise), name
+        # A degradation of several scales on the HR grid has 2, 3 and 4.
+        joint = [2, 3, 4] if "joint" in name else [1 if cfg.same_size else cfg.scale]
         for step in cfg.train_dataloader.dataset.transforms:
-            # Joint scales are 2, 3 and 4.
-            multiple = 12 if "joint" in name else 1 if cfg.same_size else cfg.scale
-            assert step.get("patch_size", 0) % multiple == 0, name
-    assert {kind for kind, both in sizes.items() if both == {True, False}} >= NETWORKS
+            if step.get("lr_patch_size") is None:
+                scales = cfg.model.get("scales") or joint
+                assert all(step.get("patch_size", 0) % scale == 0 for scale in scales), name
+    # Networks of other tests and of plugins are registered, too.
+    own = {kind for kind in list_backbones() if "realdeg." in BACKBONES.get(kind).__module__}
+    assert {kind for kind, both in sizes.items() if both == {True, False}} >= own - WITHOUT
 
 
 SMALL = {
@@ -74,13 +97,14 @@ SMALL = {
     ),
     "srfbn/srfbn_div2k_x4": dict(preset="srfbn_s", num_features=4),
     "vdsr/vdsr_291_joint_x4": dict(depth=3, width=8),
+    "wavelet_srnet/wavelet_srnet_celeba128_x4": dict(widths=[4, 6], num_blocks=1, band_width=2),
 }
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_losses_name_outputs_that_the_network_has(name):
     options = {f"backbone.{key}": value for key, value in SMALL[name].items()}
-    cfg, task = built(name, options, "cpu")
+    cfg, task = built(name, options)
     losses = task.losses(batch(24, "realsr" in name, cfg.scale))
     assert all(torch.isfinite(value) for value in losses.values())
     sum(losses.values()).backward()
@@ -89,7 +113,7 @@ def test_losses_name_outputs_that_the_network_has(name):
 
 @pytest.mark.parametrize("name", [name for name in recipes() if name.endswith("_cpu")])
 def test_a_cpu_recipe_takes_a_step(name):
-    cfg, task = built(name, device="cpu")
+    cfg, task = built(name)
     optimiser = build_optim_wrapper(task, cfg.optim_wrapper.to_dict())
     before = [p.detach().clone() for p in task.parameters() if p.requires_grad]
     logs = task.losses(batch(24, cfg.get("degradation") is None, cfg.scale))
@@ -107,12 +131,52 @@ def test_what_papers_say():
     assert (carn.train_cfg.max_iters, carn.param_scheduler.milestones) == (600_000, [400_000])
     assert carn.train_dataloader.dataset.transforms[0].patch_size == 4 * 64
     assert carn.optim_wrapper.clip_grad == dict(max_norm=10)
+    x2, x4 = (load_config(f"swinir/swinir_df2k_{name}") for name in ("x2", "x4_from_x2"))
+    for cfg, rate, part in ((x2, 2e-4, 1), (x4, 1e-4, 2)):
+        halved = [step // part for step in (250_000, 400_000, 450_000, 475_000)]
+        assert cfg.param_scheduler.milestones == halved and cfg.param_scheduler.gamma == 0.5
+        assert (cfg.train_cfg.max_iters, cfg.optim_wrapper.optimizer.lr) == (500_000 // part, rate)
+        assert cfg.train_dataloader.dataset.transforms[0].patch_size == cfg.scale * 64
+        assert cfg.train_dataloader.batch_size == 32 and cfg.custom_hooks[0].momentum == 1e-3
+    hat = load_config("hat/hat_l_df2k_x4_from_imagenet")
+    assert (
+        hat.backbone.preset == "hat_l"
+        and "hat_l_imagenet_x4/" in hat.backbone.start_from.checkpoint
+    )
+    assert hat.optim_wrapper.optimizer == dict(type="Adam", lr=1e-5, betas=(0.9, 0.99))
+    real = load_config("swinir/swinir_real_l_dfowmfc_x4")
+    assert (real.degradation.type, real.backbone.preset) == ("BSRGAN", "real_l")
     lpkpn = load_config("lpkpn/lpkpn_realsr_x3")
     assert lpkpn.model.loss.outputs == {"level_0": 1.0, "level_1": 1 / 4, "level_2": 1 / 16}
 
 
+def test_rates_of_mwcnn_fall_as_in_its_code():
+    cfg, task = built("mwcnn/mwcnn_v1_div2k291_x4", {"backbone.width": 4})
+    wrapper = build_optim_wrapper(task, cfg.optim_wrapper.to_dict())
+    epoch = 10  # instead of 6000 batches
+    schedules = []
+    for item in cfg.param_scheduler:
+        item = item.to_dict() | dict(optimizer=wrapper.optimizer)
+        for key in ("begin", "end"):
+            if key in item:
+                item[key] = item[key] * epoch // 6000
+        if "milestones" in item:
+            item["milestones"] = [step * epoch // 6000 for step in item["milestones"]]
+        else:
+            item["gamma"] **= 6000 / epoch
+        schedules.append(PARAM_SCHEDULERS.build(item))
+    rates = []
+    for _ in range(45 * epoch):
+        rates.append(wrapper.optimizer.param_groups[0]["lr"])
+        wrapper.optimizer.step()
+        for schedule in schedules:
+            schedule.step()
+    found = [math.log10(rates[at * epoch]) for at in (0, 14, 15, 34, 35, 44)]
+    assert found == pytest.approx([-3, -3, -3.8, -4, -4.5, -5], abs=0.06)
+
+
 def test_joint_scales_are_drawn_for_each_image():
-    _, task = built("vdsr/vdsr_291_joint_x4", {"backbone.depth": 2}, "cpu")
+    _, task = built("vdsr/vdsr_291_joint_x4", {"backbone.depth": 2})
     hr = torch.rand(1, 1, 36, 36).expand(12, -1, -1, -1)
     lr = task.active_degradation(hr, list(range(12)))
     assert lr.shape == hr.shape

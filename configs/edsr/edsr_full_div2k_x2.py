@@ -1,0 +1,3 @@
+# EDSR: 32 blocks of 256 channels.
+_base_ = "edsr_div2k_x2.py"
+backbone = dict(preset="full")

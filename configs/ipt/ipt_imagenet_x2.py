@@ -1,0 +1,12 @@
+# IPT at x2.
+_base_ = "ipt_imagenet_x4.py"
+scale = 2
+train_dataloader = dict(
+    dataset=dict(
+        transforms=[
+            dict(type="PairedCrop", patch_size=96),
+            dict(type="Flip", transpose=True),
+            dict(type="PackSample"),
+        ]
+    )
+)

@@ -1,0 +1,16 @@
+# SwinIR for real photos, M, first stage: absolute error, BSRGAN's degradation, batches of 32
+# patches of 64 LR pixels. The second stage (a U-Net discriminator of weight 0.1 and a VGG loss,
+# 600K iterations at 1e-4) is left out: no task trains super-resolution by a game yet.
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/datasets/dfo.py",
+    "../_base_/backbones/swinir.py",
+    "../_base_/degradations/bsrgan.py",
+    "../_base_/tasks/benchmark.py",
+    "../_base_/schedules/adam_500k_half_250k.py",
+    "../_base_/ema_999.py",
+]
+scale = 4
+backbone = dict(preset="real_m")
+param_scheduler = dict(milestones=[500_000, 800_000, 900_000, 950_000])
+train_cfg = dict(max_iters=1_000_000)
