@@ -1,21 +1,29 @@
 """Attention over a whole image, ours beside the public code's form: time and peak memory.
 
-    python benchmarks/attention.py --side 256
-    python benchmarks/attention.py --side 128 --only CSNLN-cross
+    python benchmarks/attention.py
+    python benchmarks/attention.py --sides 64 96 --only CSNLN-cross
 
-The naive forms are those of the tests, with the sizes of the published networks. One that would
-need more memory than ``--limit`` is not run, and the size of its scores alone is given instead.
+The naive forms are those of the tests, with the sizes of the published networks; each call has a
+process of its own. A naive form that would need more memory than ``--limit`` is not run: its
+memory is computed from the bytes that it takes for each score at the largest side before. Both
+are compared with the naive definition in float64, some of its scores at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import statistics
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from timing import alternate, in_child, peak_bytes, table
+import torch.nn.functional as F
+from timing import peak_bytes, table
 from torch import Tensor
 
 from realdeg.backbones import csnln, san
@@ -24,89 +32,181 @@ from realdeg.backbones.parts_attention import attend_by_query, attend_everywhere
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.backbones import naive_attention as naive  # noqa: E402 (it lies beside the package)
 
-# Copies of the scores that the naive form holds at once: before and after the softmax.
-COPIES = 2.5
-Case = tuple[Callable[..., Tensor], Callable[..., Tensor], list[Tensor], int]
+# Bytes of the scores that the naive form holds at once, at most: before and after the softmax.
+BYTES = 12
+# Scores that the comparison holds at a time, and the lines of queries it looks at.
+BLOCK, LINES = 1 << 23, 4
+Form = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One attention: two forms, the naive definition in blocks, the inputs, the scores."""
+
+    ours: Form
+    theirs: Form
+    reference: Callable[..., tuple[Tensor, Callable[[Tensor], Tensor]]]
+    inputs: list[Tensor]
+    scores: int
 
 
 def case(name: str, side: int) -> Case:
-    """Return our form, the naive one, their inputs, and how many scores there are."""
+    """Return an attention with the published network's sizes for an image of that side."""
     torch.manual_seed(0)
     pixels = side * side
     if name == "SAN-covariance":
         features = torch.randn(1, 64, side, side)
-        return san.covariance, naive.covariance, [features], pixels**2
+        return Case(san.covariance, naive.covariance, centred, [features], pixels**2)
     if name == "SAN-region":
-        layer = san.EmbeddedGaussian(64, 8)
+        layer = san.EmbeddedGaussian(64, 8).requires_grad_(False)
         torch.nn.init.normal_(layer.W.weight)
         quarter = torch.randn(1, 64, side // 2, side // 2)
-        return layer, lambda q: naive.gaussian(layer, q), [quarter], pixels**2 // 64
+
+        def gaussian(features: Tensor) -> Tensor:
+            return naive.gaussian(layer, features)
+
+        def whole(features: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+            wanted = naive.gaussian(layer.double(), features)
+            layer.float()
+            return wanted, lambda found: found
+
+        return Case(layer, gaussian, whole, [quarter], pixels**2 // 64)
     if name == "RNAN":
         tokens = [torch.randn(1, pixels, 32) for _ in range(3)]
-        return attend_by_query, naive.over_queries, tokens, pixels**2
+        # One key in 16 hands something out, so that the comparison needs those only.
+        tokens[2] *= (torch.arange(pixels) % 16 == 0)[:, None]
+        return Case(attend_by_query, naive.over_queries, by_keys, tokens, pixels**2)
     if name == "CSNLN-in":
         tokens = [torch.randn(1, pixels, width) for width in (64, 64, 128)]
-        return attend_everywhere, naive.over_keys, tokens, pixels**2
+        return Case(attend_everywhere, naive.over_keys, some_queries, tokens, pixels**2)
     query, value = torch.randn(1, 64, side, side), torch.randn(1, 128, side, side)
     key, floor = torch.randn(1, 64, side // 2, side // 2), torch.tensor([1e-4])
-    return (
-        lambda q, k, v: csnln.paste_matches(q, k, v, 2, floor),
-        lambda q, k, v: naive.paste_matches(q, k, v, 2, floor),
-        [query, key, value],
+    return Case(
+        lambda q, k, v, f: csnln.paste_matches(q, k, v, 2, f),
+        lambda q, k, v, f: naive.paste_matches(q, k, v, 2, f),
+        some_lines,
+        [query, key, value, floor],
         pixels**2 // 4,
     )
+
+
+Reference = tuple[Tensor, Callable[[Tensor], Tensor]]
+
+
+def centred(features: Tensor) -> Reference:
+    """Multiply with the centring matrix, some of its columns at a time."""
+    tokens = features.flatten(2)
+    pixels = tokens.shape[2]
+    step = max(BLOCK // pixels, 1)
+    total = tokens.new_zeros(1, tokens.shape[1], tokens.shape[1])
+    for first in range(0, pixels, step):
+        count = min(step, pixels - first)
+        columns = tokens.new_full((pixels, count), -1 / pixels**2)
+        columns[first : first + count] += torch.eye(count, dtype=tokens.dtype) / pixels
+        total += tokens @ columns @ tokens[:, :, first : first + count].transpose(1, 2)
+    return total, lambda found: found
+
+
+def by_keys(query: Tensor, key: Tensor, value: Tensor) -> Reference:
+    """Softmax over all queries, a few keys at a time, of those alone that hand something out."""
+    given = value[0].any(1).nonzero()[:, 0]
+    step = max(BLOCK // query.shape[1], 1)
+    total = query.new_zeros(1, query.shape[1], value.shape[2])
+    for some in given.split(step):
+        total += naive.over_queries(query, key[:, some], value[:, some])
+    return total, lambda found: found
+
+
+def some_queries(query: Tensor, key: Tensor, value: Tensor) -> Reference:
+    """Softmax over all keys, for queries spread over the image."""
+    chosen = slice(0, None, max(query.shape[1] * key.shape[1] // BLOCK, 1))
+    return naive.over_keys(query[:, chosen], key, value), lambda found: found[:, chosen]
+
+
+def some_lines(query: Tensor, key: Tensor, value: Tensor, floor: Tensor) -> Reference:
+    """Compare and paste as the public code does, for a few lines of queries in the middle."""
+    top = query.shape[2] // 2 - LINES
+    small = F.unfold(key, 3, padding=1)[0].T.reshape(-1, key.shape[1], 3, 3)
+    small = small / small.square().sum((1, 2, 3), keepdim=True).sqrt().maximum(floor)
+    large = F.unfold(value, 6, padding=2, stride=2)[0].T.reshape(-1, value.shape[1], 6, 6)
+    around = F.pad(query, (1, 1))[:, :, top - 1 : top + LINES + 1]
+    scores = (10 * F.conv2d(around, small)).softmax(1)
+    pasted = F.conv_transpose2d(scores, large, stride=2, padding=(0, 2)) / 6
+    # Pasted patches reach one line further on both sides; lines that get all of them are compared.
+    inside = slice(2 * (top + 1), 2 * (top + LINES - 1))
+    return pasted[:, :, 4:-4], lambda found: found[:, :, inside]
 
 
 NAMES = ("SAN-covariance", "SAN-region", "RNAN", "CSNLN-in", "CSNLN-cross")
 
 
-def row(name: str, arguments: argparse.Namespace) -> list[str]:
-    """Measure one attention."""
-    ours, theirs, inputs, scores = case(name, arguments.side)
-    forms = {"ours": lambda: ours(*inputs)}
-    fits = COPIES * 4 * scores < arguments.limit * 2**30
-    if fits:
-        forms["naive"] = lambda: theirs(*inputs)
+def child(name: str, form: str, side: int) -> dict[str, float]:
+    """Call one form once, and compare it; differences are shares of the largest number."""
+    chosen = case(name, side)
+    function = chosen.ours if form == "ours" else chosen.theirs
+    results: list[Tensor] = []
     with torch.inference_mode():
-        apart = (ours(*inputs) - theirs(*inputs)).abs().max().item() if fits else None
-        timings = alternate(forms, arguments.runs)
-    cells = [name]
-    for form in ("ours", "naive"):
-        if form not in forms:
-            cells += ["not run", f"(scores {4 * scores / 2**20:,.0f})"]
-            continue
-        child = ["--child", f"{name}/{form}", "--side", str(arguments.side)]
-        peak = in_child(__file__, *child, "--threads", str(arguments.threads)) / 2**20
-        cells += [f"{timings[form].median:.2f}", f"{peak:,.0f}"]
-    return [*cells, "" if apart is None else f"{apart:.0e}"]
+        function(*case(name, 16).inputs)  # what libraries set up once
+        # Of one thread: others that share the processor do not count.
+        start = time.process_time()
+        peak = peak_bytes(lambda: results.append(function(*chosen.inputs)))
+        seconds = time.process_time() - start
+        wanted, part = chosen.reference(*(tensor.double() for tensor in chosen.inputs))
+        apart = (part(results[0]) - wanted).abs().max() / wanted.abs().max()
+    return {"seconds": seconds, "peak": peak, "apart": apart.item()}
+
+
+def measure(name: str, form: str, side: int, runs: int) -> dict[str, float]:
+    """Call a form in processes of its own, and return the median of each number."""
+    command = [sys.executable, __file__, "--child", f"{name}/{form}/{side}"]
+    found = [
+        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for _ in range(runs)
+    ]
+    return {key: statistics.median(run[key] for run in found) for key in found[0]}
+
+
+def rows(name: str, arguments: argparse.Namespace) -> Iterator[list[str]]:
+    """Measure one attention at every side."""
+    rate = None
+    for side in sorted(arguments.sides):
+        scores = case(name, side).scores
+        ours = measure(name, "ours", side, arguments.runs)
+        cells = [name, str(side), f"{ours['seconds']:.2f}", f"{ours['peak'] / 2**20:,.0f}"]
+        if BYTES * scores < arguments.limit * 2**30:
+            theirs = measure(name, "naive", side, arguments.runs)
+            rate = theirs["peak"] / scores
+            cells += [f"{theirs['seconds']:.2f}", f"{theirs['peak'] / 2**20:,.0f}"]
+            yield [*cells, f"{ours['apart']:.0e}", f"{theirs['apart']:.0e}"]
+        else:
+            computed = "" if rate is None else f"({rate * scores / 2**20:,.0f})"
+            yield [*cells, "not run", computed, f"{ours['apart']:.0e}", ""]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", action="append", choices=NAMES)
-    parser.add_argument("--side", type=int, default=256, help="side of the LR image")
-    parser.add_argument("--runs", type=int, default=2, help="counted runs of each")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--sides", type=int, nargs="+", default=[64, 96, 128, 256], help="LR pixels"
+    )
+    parser.add_argument("--runs", type=int, default=1, help="processes for each form")
     parser.add_argument("--limit", type=float, default=4.0, help="GiB for a naive form's scores")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     if arguments.child:
-        name, form = arguments.child.split("/")
-        function = dict(zip(("ours", "naive"), case(name, arguments.side)[:2], strict=True))[form]
-        with torch.inference_mode():
-            function(*case(name, 8)[2])  # what libraries set up once
-            inputs = case(name, arguments.side)[2]
-            print(peak_bytes(lambda: function(*inputs)))
+        torch.set_num_threads(1)
+        name, form, side = arguments.child.split("/")
+        print(json.dumps(child(name, form, int(side))))
         return
-    header = ["attention", "ours s", "ours MiB", "naive s", "naive MiB", "largest difference"]
-    rows = []
+    found = []
     for name in arguments.only or NAMES:
-        rows.append(row(name, arguments))
-        print(" | ".join(rows[-1]), flush=True)
-    print(f"\n{arguments.side} x {arguments.side}, {arguments.threads} thread(s)\n")
-    print(table(header, rows))
+        for cells in rows(name, arguments):
+            found.append(cells)
+            print(" | ".join(cells), flush=True)
+    header = ["attention", "side", "ours s", "ours MiB", "naive s", "naive MiB", "ours apart"]
+    print()
+    print(table([*header, "naive apart"], found))
 
 
 if __name__ == "__main__":

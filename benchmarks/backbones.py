@@ -93,7 +93,8 @@ def _key(flag: str) -> str:
 def names() -> list[str]:
     """Return the backbones that come in x4."""
     every = {name: BACKBONES.require(name) for name in BACKBONES.names()}
-    return [name for name, cls in every.items() if cls.scales is None or SCALE in cls.scales]
+    built = {name: cls for name, cls in every.items() if not cls.brings_weights}
+    return [name for name, cls in built.items() if cls.scales is None or SCALE in cls.scales]
 
 
 def main() -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from realdeg.cli.backbone_numbers import OURS, PUBLISHED, VARIANTS, Three
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from realdeg.backbones import Backbone
+
+Shape = Sequence[int]
 
 SCALES = (2, 3, 4)
 HEIGHT, WIDTH = 720, 1280
+# Sides of the pictures on which a network runs that cannot be counted without numbers.
+SMALL = (2, 4)
 NONE = "–"
 
 HEAD = f"""# Backbones in numbers
@@ -21,14 +30,18 @@ Written by `realdeg list backbones --table`. Where a cell has several numbers th
 and x4; one number holds for all. Every network has its default arguments unless its row says more.
 
 - **Parameters** are everything that is trained; fixed mean shifts are not counted.
-- **Multiply-adds** are of all convolutions, in G, for an output of {WIDTH} x {HEIGHT} (at x3
-  {WIDTH // 3 + 1} x {HEIGHT // 3} pixels go in). A transposed convolution counts once for every
-  pixel of its *input*; tables that count it on the output's grid say more (FSRCNN x4: 4.6).
+- **Multiply-adds** are of all convolutions, linear layers, products of attention and per-pixel
+  kernels, in G, for an output of {WIDTH} x {HEIGHT} (at x3 {WIDTH // 3 + 1} x {HEIGHT // 3} pixels
+  go in), with the padding and the overlapping tiles (IPT) that it takes. A transposed convolution
+  counts once for every pixel of its *input*; tables that count it on the output's grid say more
+  (FSRCNN x4: 4.6). Papers often leave the products of attention out (SwinIR lightweight x2: 195.6).
 - **Receptive field**: the side, in pixels of the network's input, of what a pixel of the output
   sees by convolutions; `all`: pooling sees the whole image beside it.
 - **Published** and **ours**: PSNR in dB on Set5, luminance of 8-bit images, border of as many
   pixels as the scale left out, LR by MATLAB's bicubic interpolation. Published numbers are those of
-  the papers; ours are of published weights run here (docs/weights.md says which).
+  the papers, or of a later one's comparison: HAT, RRDBNet and SPAN were trained on DF2K, IPT on
+  ImageNet, SwinIR on DIV2K; MWCNN leaves out no border; DFSA's may be with self-ensemble. Ours are
+  of published weights run here (docs/weights.md says which).
 """
 COLUMNS = (
     "network",
@@ -72,9 +85,11 @@ class Row:
 
 def names() -> list[str]:
     """Return the rows' names: every registered backbone, and variants of ours."""
-    from realdeg.registry import list_backbones
+    from realdeg.registry import BACKBONES, list_backbones
 
-    known = list_backbones()
+    # What is made from a file alone (SpandrelModel) has no main model to count.
+    all_types = {name: BACKBONES.require(name) for name in list_backbones()}
+    known = [k for k, cls in all_types.items() if not getattr(cls, "brings_weights", False)]
     return sorted(known + [name for name, (base, _) in VARIANTS.items() if base in known])
 
 
@@ -142,27 +157,96 @@ def _build(cls: type[Backbone], scale: int, settings: dict[str, object]) -> Back
 def _multiply_adds(
     cls: type[Backbone], counted: Backbone, settings: dict[str, object]
 ) -> float | None:
-    """Return the multiply-adds of one call in G; None where the calls depend on the numbers."""
+    """Return the multiply-adds of one call in G; None where they do not grow with the pixels."""
     import torch
     from torch._subclasses.fake_tensor import (
         DataDependentOutputException,
         DynamicOutputShapeException,
         FakeTensorMode,
     )
+
+    network = cls(scale=counted.scale, same_size=counted.same_size, **settings)  # type: ignore[arg-type]
+    # The counter follows gradients, which a parameter handed to a module would have.
+    network.eval().requires_grad_(False)
+    factor = 1 if counted.same_size or counted.upsample == "pre" else counted.scale
+    height, width = -(-HEIGHT // factor), -(-WIDTH // factor)
+    if not network.teacher_forced:
+        try:
+            # Built outside: a constructor may read numbers, which tensors without any cannot give.
+            with FakeTensorMode(allow_non_fake_inputs=True), _in_one_piece():
+                work = _count(network, torch.zeros(1, network.channels, height, width))
+            return sum(work.values()) / 1e9
+        except (DataDependentOutputException, DynamicOutputShapeException):
+            pass
+    # It needs numbers to run, or draws pixel after pixel, which takes hours.
+    per_pixel = _per_pixel(network)
+    return None if per_pixel is None else per_pixel * height * width / 1e9
+
+
+def _count(network: Backbone, picture: Tensor) -> dict[str, int]:
+    """Count the multiply-adds of one call by the operation that does them."""
+    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    factor = 1 if counted.same_size or counted.upsample == "pre" else counted.scale
-    size = (1, counted.channels, -(-HEIGHT // factor), -(-WIDTH // factor))
+    from realdeg import ops  # noqa: F401 (registers the operators)
+
+    # A counter of torch's counts a multiplication and an addition as two.
+    known = {
+        torch.ops.realdeg.kernel_apply: _kernel_apply_flops,
+        torch.ops.realdeg.pixel_kernel_apply: _pixel_kernel_apply_flops,
+        # Older torch has none for this one.
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    }
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=known) as counter:
+        network(picture)
+    total = counter.get_flop_counts().get("Global", {})
+    return {str(operation): flops // 2 for operation, flops in total.items()}
+
+
+def _per_pixel(network: Backbone) -> float | None:
+    """Run two small pictures, and return the multiply-adds for each pixel of the input.
+
+    For networks that cannot run without numbers. Resampling by matrices, which are mostly zeros,
+    grows faster than the pixels; it is no part of the network, and left out.
+    """
+    import torch
+
+    small, large = (
+        _count(network, torch.full((1, network.channels, side, side), 0.5)) for side in SMALL
+    )
+    growth = (SMALL[1] // SMALL[0]) ** 2
+    linear = [work for name, work in small.items() if large.get(name) == work * growth]
+    return sum(linear) / SMALL[0] ** 2 if linear else None
+
+
+@contextmanager
+def _in_one_piece() -> Iterator[None]:
+    """Have nothing sliced to save memory: without numbers none is needed, and calls take time."""
+    from realdeg.backbones import parts_attention, parts_tiles
+
+    kept = parts_attention.SLICE, parts_tiles.AT_ONCE
+    parts_attention.SLICE = parts_tiles.AT_ONCE = sys.maxsize
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-            network = cls(scale=counted.scale, same_size=counted.same_size, **settings)  # type: ignore[arg-type]
-            # The counter follows gradients, which a parameter handed to a module would have.
-            network.eval().requires_grad_(False)
-            with FlopCounterMode(display=False) as counter:
-                network(torch.zeros(size))
-    except (DataDependentOutputException, DynamicOutputShapeException):
-        return None
-    return counter.get_total_flops() / 2e9
+        yield
+    finally:
+        parts_attention.SLICE, parts_tiles.AT_ONCE = kept
+
+
+def _kernel_apply_flops(
+    image: Shape, weights: Shape, bases: Shape, *_: object, out_shape: Shape, **__: object
+) -> int:
+    # Every basis is convolved with the image, and the results are mixed.
+    return 2 * math.prod(out_shape) * bases[-3] * (bases[-1] * bases[-2] + 1)
+
+
+def _pixel_kernel_apply_flops(
+    image: Shape, kernels: Shape, *_: object, out_shape: Shape, **__: object
+) -> int:
+    return 2 * math.prod(out_shape) * kernels[1]
+
+
+def _attention_flops(query: Shape, key: Shape, value: Shape, *_: object, **__: object) -> int:
+    return 2 * math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
 def _field(network: Backbone) -> str:

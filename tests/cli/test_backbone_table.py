@@ -1,10 +1,31 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from realdeg.backbones import (
+    CSNLN,
+    EDSR,
+    IPT,
+    SAN,
+    PixelRecursiveSR,
+    SwinIR,
+    parts_attention,
+    parts_tiles,
+)
+from realdeg.cli import backbone_table
 from realdeg.cli.backbone_numbers import OURS, PUBLISHED, VARIANTS
-from realdeg.cli.backbone_table import Row, _join, describe, names
+from realdeg.cli.backbone_table import (
+    Row,
+    _count,
+    _in_one_piece,
+    _join,
+    _per_pixel,
+    describe,
+    names,
+)
 from realdeg.cli.main import main
+from realdeg.ops import kernel_apply, pixel_kernel_apply
 from realdeg.registry import BACKBONES
 
 
@@ -21,6 +42,18 @@ def test_the_page_in_docs_is_up_to_date(repository):
         assert [c for i, c in enumerate(found) if i != 2] == [
             c for i, c in enumerate(wanted) if i != 2
         ], name
+
+
+@pytest.mark.parametrize("name", ["CARN", "EDSR, full", "IRCNN", "KPN", "RDN A", "SPAN, fused"])
+def test_the_page_s_multiply_adds_are_up_to_date(name, repository):
+    text = (repository / "docs" / "backbones_table.md").read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith(f"| {name} | "))
+    assert line.split(" | ")[2] == describe(name).cells()[2]
+
+
+def test_only_the_head_of_the_page_is_written_by_hand(repository):
+    text = (repository / "docs" / "backbones_table.md").read_text(encoding="utf-8")
+    assert text.startswith(backbone_table.HEAD + "\n| network |")
 
 
 def _is_ours(name: str) -> bool:
@@ -57,3 +90,67 @@ def test_the_command(capsys):
 def test_a_table_is_of_backbones(what, capsys):
     assert main(["list", what, "--table"]) == 2
     assert "realdeg list backbones" in capsys.readouterr().err
+
+
+def work_of(network, height, width):
+    picture = torch.zeros(1, network.channels, height, width)
+    return _count(network.eval().requires_grad_(False), picture)
+
+
+def test_attention_is_counted(monkeypatch):
+    work = sum(work_of(SwinIR.example(), 8, 8).values())
+    block = 64 * (8 * 24 + 8 * 8 + 2 * 8 * 16) + 4 * 2 * 2 * 16 * 16 * 4
+    convs = 64 * 9 * (3 * 8 + 8 * 8 + 8 * 8 + 8 * 8 + 8 * 32) + 256 * 9 * 8 * 3
+    assert work == 2 * block + convs
+    # HAT's paper: x4 on 64 x 64 pixels.
+    monkeypatch.setattr(backbone_table, "HEIGHT", 256)
+    monkeypatch.setattr(backbone_table, "WIDTH", 256)
+    with torch.device("meta"):
+        network = SwinIR()
+    assert round(backbone_table._multiply_adds(SwinIR, network, {}), 1) == 53.6
+
+
+@pytest.mark.parametrize(("cls", "height", "width"), [(CSNLN, 8, 12), (IPT, 20, 27), (SAN, 9, 10)])
+def test_slices_and_tiles_do_the_same_work(monkeypatch, cls, height, width):
+    network = cls.example()
+    with _in_one_piece():
+        whole = work_of(network, height, width)
+    monkeypatch.setattr(parts_attention, "SLICE", 100)
+    monkeypatch.setattr(parts_tiles, "AT_ONCE", 1)
+    assert sum(work_of(network, height, width).values()) == sum(whole.values())
+    assert parts_attention.SLICE == 100
+
+
+def test_small_pictures_give_what_the_whole_one_does():
+    network = EDSR.example()
+    assert _per_pixel(network.eval()) * 7 * 9 == sum(work_of(network, 7, 9).values())
+
+
+def test_resampling_by_matrices_is_left_out():
+    class Resampling(torch.nn.Module):
+        channels = 1
+
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(1, 2, 3, padding=1)
+
+        def forward(self, image):
+            return self.conv(image) @ torch.eye(image.shape[3])
+
+    assert _per_pixel(Resampling()) == 18
+
+
+def test_kernels_of_each_pixel_are_counted():
+    class Kernels(torch.nn.Module):
+        def forward(self, image):
+            mixed = kernel_apply(image, torch.zeros(1, 4, 6, 8), torch.zeros(4, 5, 5))
+            return pixel_kernel_apply(mixed, torch.zeros(1, 9, 6, 8))
+
+    work = sum(_count(Kernels(), torch.zeros(1, 3, 6, 8)).values())
+    assert work == 3 * 6 * 8 * (4 * 25 + 4 + 9)
+
+
+def test_networks_that_run_on_numbers_only_are_counted():
+    network = PixelRecursiveSR.example()
+    assert _per_pixel(network.eval()) * 2 * 3 == sum(work_of(network, 2, 3).values())
+    assert describe("LapSRN").multiply_adds[1] == pytest.approx(117.5 * 427 * 240 / 320 / 180, 1e-3)
