@@ -48,6 +48,7 @@ LAYERS = {
     "engine": COMPONENT | CONTRACTS,
     "visualization": COMPONENT | CONTRACTS,
     "config": COMPONENT | CONTRACTS | {"datasets"},
+    "export": COMPONENT | CONTRACTS | {"config", "evaluation"},
     "apis": None,
     "cli": None,
     "demo": None,

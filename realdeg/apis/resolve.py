@@ -92,7 +92,8 @@ def load_backbone(
         return source
     cfg, geometry = _component(source, "backbone", BACKBONES, options or {})
     backbone = build_backbone(cfg, **_geometry(geometry, scale, same_size))
-    named = isinstance(cfg, str) or "checkpoint" in cfg
+    named = isinstance(cfg, str) or bool({"checkpoint", "pretrained"} & set(cfg))
+    named = named or backbone.brings_weights
     if not named and next(backbone.parameters(), None) is not None:
         raise ConfigError(
             f"{type(backbone).__name__} has no weights, so its pictures mean nothing: give the"

@@ -38,6 +38,7 @@ from realdeg.backbones.msrn import MSRN
 from realdeg.backbones.mwcnn import MWCNN
 from realdeg.backbones.pcarn import PCARN
 from realdeg.backbones.pixel_recursive import PixelRecursiveSR
+from realdeg.backbones.pretrained import fetch_pretrained, find_pretrained, list_pretrained
 from realdeg.backbones.progressive_carn import ProgressiveCARN
 from realdeg.backbones.prosr import ProSR
 from realdeg.backbones.rcan import RCAN
@@ -47,6 +48,7 @@ from realdeg.backbones.rnan import RNAN
 from realdeg.backbones.rrdbnet import RRDBNet
 from realdeg.backbones.san import SAN
 from realdeg.backbones.span import SPAN
+from realdeg.backbones.spandrel_model import SpandrelModel
 from realdeg.backbones.sr_resnet import SRResNet
 from realdeg.backbones.srcnn import SRCNN
 from realdeg.backbones.srdensenet import SRDenseNet
@@ -108,12 +110,16 @@ __all__ = [
     "SRFBN",
     "SRResNet",
     "SRVGGNetCompact",
+    "SpandrelModel",
     "SwinIR",
     "VDSR",
     "WaveResNet",
     "WaveletSRNet",
     "build_backbone",
     "create_backbone",
+    "fetch_pretrained",
+    "find_pretrained",
+    "list_pretrained",
     "load_weights",
     "read_weights",
 ]

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import pad_to_multiple
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span, union
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 RESIDUAL_SCALE = 0.1
@@ -113,11 +113,7 @@ class ADRSR(Backbone):
         num_blocks: int = 32,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if min(num_features, num_blocks) < 1:
-            raise ConfigError(
-                "ADRSR needs num_features and num_blocks of 1 or more, got"
-                f" {num_features} and {num_blocks}."
-            )
+        check_counts("ADRSR", num_features=num_features, num_blocks=num_blocks)
         self.stage1 = Stage(3, 2, num_features, num_blocks)
         self.stage2 = Stage(6, 2, num_features, num_blocks)
         self.stage3 = Stage(6, scale, num_features, num_blocks)

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from torch import Tensor, nn
 from torch.export import register_dataclass
 
-from realdeg.errors import GeometryError
+from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.arguments import CapturesArguments
 from realdeg.utils.scales import hr_length
 
@@ -57,9 +57,10 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     Args:
         scale: How much resolution is lost, 1 or more; a whole number unless ``any_scale``.
         same_size: The LR image lies on the HR grid already (same height and width as HR).
+        colour: ``"y"`` (one channel) or ``"rgb"`` (three); None: the class's.
 
     Attributes:
-        colour: ``"y"`` (one channel) or ``"rgb"`` (three).
+        colour: What it was built for.
         value_range: The number that stands for white, 1 or 255.
         scales: The scales that can be built; None means any. Not asked when ``same_size``.
         any_scale: ``scale`` may be any real number, each call may have its own, and weights serve
@@ -76,8 +77,11 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         needs: Further things ``forward`` must be given, such as ``("cond",)``.
         teacher_forced: In training, ``forward`` is given the HR image as ``cond``, which an
             autoregressive network continues pixel by pixel.
+        brings_weights: The constructor fills the network from a file, so none has to be named
+            beside it.
 
     Raises:
+        ConfigError: If the colour does not exist.
         GeometryError: If the network does not come in that geometry.
     """
 
@@ -92,12 +96,21 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     whole_image: bool = False
     needs: tuple[str, ...] = ()
     teacher_forced: bool = False
+    brings_weights: bool = False
 
-    def __init__(self, scale: float = 4, same_size: bool = False) -> None:
+    def __init__(
+        self, scale: float = 4, same_size: bool = False, colour: Colour | None = None
+    ) -> None:
         super().__init__()
         self.scale: int = cast(Any, scale)  # an integer for all classes but those of any_scale
         self.same_size = same_size
+        if colour is not None:
+            self.colour = colour
         self._check_geometry()
+        if self.colour not in CHANNELS:
+            raise ConfigError(
+                f"colour of {type(self).__name__} is {self.colour!r}: it must be 'y' or 'rgb'."
+            )
 
     @classmethod
     @abstractmethod
@@ -151,6 +164,8 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         if self.same_size or self.upsample in ("pre", "none"):
             return height, width
         factor = self.scale if scale is None else scale
+        if isinstance(factor, int):  # exact, and torch.export can follow it for any size
+            return height * factor, width * factor
         return hr_length(height, factor), hr_length(width, factor)
 
     def targets(self, hr: Tensor) -> dict[str, Tensor]:

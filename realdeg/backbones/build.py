@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.pretrained import fetch_pretrained, fill_pretrained, find_pretrained
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError, nearest
 from realdeg.registry import BACKBONES
@@ -27,8 +28,11 @@ def build_backbone(
     Args:
         cfg: One of ``dict(type='RCAN', ...)``; ``dict(type='RCAN', ..., checkpoint='file')``,
             which fills it from any file that :func:`load_weights` reads;
+            ``dict(type='SwinIR', pretrained='classical-df2k')``, which fills it from published
+            weights and takes their arguments where the config states none;
             ``dict(type='EDSR', start_from=dict(checkpoint='x2', ignore=('tail.',)))``, whose
-            weights are a start for training and no result;
+            weights are a start for training and no result (``pretrained=`` and ``scale=`` name
+            published ones);
             ``dict(checkpoint='x.safetensors')`` or the path alone, for a file that describes
             itself.
         scale: The scale asked for; None: the config's or the file's.
@@ -40,7 +44,7 @@ def build_backbone(
     Raises:
         ConfigError: If the config names no known backbone or an unknown argument.
         GeometryError: If config or file are of another geometry than the one asked for.
-        CheckpointError: If the weights cannot be read or do not fit.
+        CheckpointError: If the weights cannot be fetched or read, or do not fit.
     """
     if isinstance(cfg, str | os.PathLike):
         cfg = {"checkpoint": cfg}
@@ -49,7 +53,18 @@ def build_backbone(
     settings = dict(cfg)
     checkpoint = settings.pop("checkpoint", None)
     start = settings.pop("start_from", None)
+    pretrained = settings.pop("pretrained", None)
     kind = settings.pop("type", None)
+    if pretrained is not None and checkpoint is not None:
+        raise ConfigError(
+            f"backbone has pretrained={pretrained!r} and checkpoint={str(checkpoint)!r}: only one"
+            " of them can fill it."
+        )
+    if pretrained is not None and kind is None:
+        raise ConfigError(
+            f"backbone has pretrained={pretrained!r} but no type: say whose weights they are,"
+            f" dict(type='SwinIR', pretrained={pretrained!r})."
+        )
     if kind is None:
         if checkpoint is None:
             raise ConfigError(f"a backbone needs a 'type' or a 'checkpoint', got {dict(cfg)!r}.")
@@ -70,8 +85,14 @@ def build_backbone(
                 f" say it once, at the top level."
             )
         settings[name] = asked
+    entry = None
+    if pretrained is not None:
+        entry = find_pretrained(_bare(kind), pretrained, settings.get("scale"))
+        settings = {**entry.settings(), **settings}
     backbone = _construct(kind, settings, "backbone")
-    if checkpoint is not None:
+    if entry is not None:
+        fill_pretrained(backbone, entry)
+    elif checkpoint is not None:
         load_weights(backbone, checkpoint)
     elif start is not None:
         _start(backbone, start)
@@ -79,15 +100,32 @@ def build_backbone(
 
 
 def _start(backbone: Backbone, start: Mapping[str, Any]) -> None:
-    """Fill a network with the weights that its training begins from."""
+    """Fill a network with the weights that its training begins from.
+
+    Published weights do not bring their arguments along here: what is trained is tested by the
+    same config without its start, and has to be the same network then.
+    """
     settings = dict(start)
-    checkpoint = settings.pop("checkpoint", None)
-    if checkpoint is None:
+    checkpoint, pretrained = (settings.pop(key, None) for key in ("checkpoint", "pretrained"))
+    if checkpoint is None and pretrained is None:
         raise ConfigError(
             "backbone.start_from names no checkpoint: there is nothing to start from."
         )
+    if checkpoint is not None and pretrained is not None:
+        raise ConfigError(
+            f"backbone.start_from has checkpoint={str(checkpoint)!r} and pretrained={pretrained!r}:"
+            " training can start from only one of them."
+        )
+    if pretrained is not None:
+        scale = settings.pop("scale", backbone.scale)
+        checkpoint = fetch_pretrained(find_pretrained(type(backbone).__name__, pretrained, scale))
     check_arguments(load_weights, settings, "backbone.start_from")
     load_weights(backbone, checkpoint, **settings)
+
+
+def _bare(kind: str | type) -> str:
+    """Return a type's name without the scope that mmengine lets stand before it."""
+    return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
 
 
 def _from_file(

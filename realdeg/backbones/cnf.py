@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts import pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_settings, draw_he, numbers_of
+from realdeg.backbones.parts_classic import check_counts, draw_he, numbers_of
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -82,15 +82,14 @@ class CNF(Backbone):
         bias: bool = True,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("CNF", colour, width=width)
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("CNF", width=width)
         layers = numbers_of(depths, "depths of CNF")
         if min(layers) < 3 or width % 2:
             raise ConfigError(
                 f"CNF needs members of 3 layers or more and an even width, got depths={depths!r}"
                 f" and width={width}."
             )
-        self.colour = colour
         # 9x9, two 5x5 and the rest 3x3, then the 3x3 of the fusion.
         self.halo = pre_upsampling_halo(4 + 2 + max(layers) - 3 + 2 + 1, scale, same_size)
         self.nets = nn.ModuleList(DeepSRCNN(n, self.channels, width, bias) for n in layers)

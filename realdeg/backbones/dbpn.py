@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.parts_classic import find_preset
 from realdeg.backbones.parts_pyramid import PROJECTIONS, pil_bicubic
 from realdeg.backbones.parts_reach import Span, conv_span, deconv_span, halo_of
-from realdeg.errors import ConfigError, nearest
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 
@@ -197,12 +198,7 @@ class DBPN(Backbone):
         residual: bool | None = None,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"DBPN has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        chosen = PRESETS[preset]
+        chosen = find_preset("DBPN", preset, PRESETS)
         self.stages = chosen.stages if stages is None else stages
         self.iterations = chosen.iterations if iterations is None else iterations
         self.residual = chosen.residual if residual is None else residual

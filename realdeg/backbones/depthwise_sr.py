@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
-from realdeg.errors import ConfigError
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.registry import BACKBONES
 
 
@@ -70,11 +70,7 @@ class DepthwiseSR(Backbone):
         self, scale: int = 4, same_size: bool = False, features: int = 64, num_blocks: int = 16
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if min(features, num_blocks) < 1:
-            raise ConfigError(
-                "DepthwiseSR needs features and num_blocks of 1 or more, got"
-                f" {features} and {num_blocks}."
-            )
+        check_counts("DepthwiseSR", features=features, num_blocks=num_blocks)
         self.halo = post_upsampling_halo(1 + 2 * num_blocks + 1, scale)
         self.sub_mean, self.add_mean = MeanShift(255.0, -1), MeanShift(255.0, +1)
         self.head = nn.Sequential(nn.Conv2d(3, features, 3, padding=1))

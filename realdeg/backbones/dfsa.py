@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import MeanShift, Upsampler, pad_to_multiple, post_upsampling_halo
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
@@ -210,7 +210,7 @@ class DFSA(Backbone):
             "filter_groups": filter_groups,
             "unshuffle": fold,
         }
-        check_settings("DFSA", "rgb", num_features=num_features, **counts)
+        check_counts("DFSA", num_features=num_features, **counts)
         if (
             num_features < reduction
             or num_features % filter_groups

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
-from realdeg.errors import ConfigError
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.registry import BACKBONES
 
 RESIDUAL_SCALE = 0.1
@@ -82,11 +82,7 @@ class DNSR(Backbone):
         num_blocks: int = 32,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if min(num_features, num_blocks) < 1:
-            raise ConfigError(
-                "DNSR needs num_features and num_blocks of 1 or more, got"
-                f" {num_features} and {num_blocks}."
-            )
+        check_counts("DNSR", num_features=num_features, num_blocks=num_blocks)
         self.sub_mean = MeanShift(self.value_range, -1)
         self.add_mean = MeanShift(self.value_range, +1)
         self.head1 = nn.Sequential(nn.Conv2d(3, num_features, 3, padding=1))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts import pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.registry import BACKBONES
 
 
@@ -53,9 +53,8 @@ class DRCN(Backbone):
         width: int = 256,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("DRCN", colour, recursions=recursions, width=width)
-        self.colour = colour
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("DRCN", recursions=recursions, width=width)
         self.recursions = recursions
         self.halo = pre_upsampling_halo(4 + recursions, scale, same_size)
         self.embedding = nn.Sequential(

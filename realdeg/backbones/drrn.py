@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 
@@ -129,9 +129,8 @@ class DRRN(RecursiveLayers, Backbone):
         bias: bool = True,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("DRRN", colour, blocks=blocks, units=units, width=width)
-        self.colour = colour
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("DRRN", blocks=blocks, units=units, width=width)
         self.use_bn = use_bn
         self.halo = pre_upsampling_halo(blocks * (1 + 2 * units) + 1, scale, same_size)
         self.make_layers(units, self.channels, width, use_bn, bias)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span
-from realdeg.backbones.parts_wavelet import haar_span, pre_upsampling_reach
-from realdeg.degradations.primitives.wavelets import haar, inverse_haar, pad_even
+from realdeg.backbones.parts_wavelet import even, haar_span, pre_upsampling_reach
+from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
 
 
@@ -55,9 +55,9 @@ class DWSR(Backbone):
         width: int = 64,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("DWSR", colour, depth=depth, width=width)
-        self.colour, self.depth = colour, depth
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("DWSR", depth=depth, width=width)
+        self.depth = depth
         bands = 4 * self.channels
         self.conv_00 = nn.Conv2d(bands, width, 5, padding=2)
         for index in range(1, depth + 1):
@@ -78,7 +78,7 @@ class DWSR(Backbone):
         """Sharpen the interpolated image (B, C, H, W) in [0, 1]."""
         self.check_input(lr, scale, cond)
         height, width = lr.shape[-2:]
-        bands = haar(pad_even(lr))
+        bands = haar(even(lr))
         *hidden, last = self.children()
         features = bands
         for layer in hidden:

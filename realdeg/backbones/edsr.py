@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from realdeg.backbones.base import Colour
+from realdeg.backbones.parts_classic import check_counts, find_preset
 from realdeg.backbones.parts_edsr import EDSRFamily, ResBlock, check_mean_shift, without_prefix
-from realdeg.errors import CheckpointError, ConfigError, nearest
+from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 
 # Blocks, channels, factor of the residuals.
@@ -73,22 +74,14 @@ class EDSR(EDSRFamily):
         value_range: float | None = None,
         unshuffle: int | None = None,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"EDSR has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        count, width, factor = PRESETS[preset]
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        count, width, factor = find_preset("EDSR", preset, PRESETS)
         count = count if num_blocks is None else num_blocks
         width = width if num_features is None else num_features
         factor = factor if res_scale is None else res_scale
-        if count < 1 or width < 1:
-            raise ConfigError(
-                f"EDSR needs num_blocks and num_features of 1 or more, got {count} and {width}."
-            )
+        check_counts("EDSR", num_blocks=count, num_features=width)
         blocks = [ResBlock(width, res_scale=factor) for _ in range(count)]
-        self.assemble(blocks, width, 2 * count, colour, mean_shift, value_range, unshuffle)
+        self.assemble(blocks, width, 2 * count, mean_shift, value_range, unshuffle)
 
     @classmethod
     def example(cls) -> EDSR:

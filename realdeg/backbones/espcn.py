@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from realdeg.backbones.base import CHANNELS, Backbone, Colour
+from realdeg.backbones.base import Backbone, Colour
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -49,12 +49,9 @@ class ESPCN(Backbone):
         features: int = 64,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        if colour not in CHANNELS:
-            raise ConfigError(f"colour of ESPCN is {colour!r}: it must be 'y' or 'rgb'.")
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
         if features < 2 or features % 2:
             raise ConfigError(f"ESPCN needs an even number of features, got {features}.")
-        self.colour = colour
         self.first_part = nn.Sequential(
             nn.Conv2d(self.channels, features, 5, padding=2),
             nn.Tanh(),

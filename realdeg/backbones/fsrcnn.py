@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from realdeg.backbones.base import CHANNELS, Backbone, Colour
-from realdeg.errors import CheckpointError, ConfigError, nearest
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts_classic import find_preset
+from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 
 # Features d, shrunk features s, mapping layers m.
@@ -59,24 +60,17 @@ class FSRCNN(Backbone):
         mapping: int | None = None,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"FSRCNN has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        own = find_preset("FSRCNN", preset, PRESETS)
         wide, narrow, depth = (
             default if given is None else given
-            for given, default in zip((features, shrunk, mapping), PRESETS[preset], strict=True)
+            for given, default in zip((features, shrunk, mapping), own, strict=True)
         )
         if min(wide, narrow) < 1 or depth < 0:
             raise ConfigError(
                 "FSRCNN needs features and shrunk of 1 or more and mapping of 0 or more, got"
                 f" {wide}, {narrow} and {depth}."
             )
-        if colour not in CHANNELS:
-            raise ConfigError(f"colour of FSRCNN is {colour!r}: it must be 'y' or 'rgb'.")
-        self.colour = colour
         # Output pixel o of the deconvolution looks at the input pixels i with |o - scale*i| <= 4.
         self.halo = 2 + depth + (scale + 3) // scale
         self.first_part = nn.Sequential(

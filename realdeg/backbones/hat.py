@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
+from realdeg.backbones.parts_classic import find_preset
 from realdeg.backbones.parts_hat import (
     HybridBlock,
     HybridBlocks,
@@ -17,7 +18,7 @@ from realdeg.backbones.parts_hat import (
 from realdeg.backbones.parts_reach import Span, conv_span, union
 from realdeg.backbones.parts_swin import SwinSkeleton
 from realdeg.backbones.parts_windows import position_index, shift_masks, window_span
-from realdeg.errors import ConfigError, nearest
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 
@@ -105,12 +106,7 @@ class HAT(SwinSkeleton):
         colour: Colour = "rgb",
         head_features: int = 64,
     ) -> None:
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"HAT has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        chosen = PRESETS[preset]
+        chosen = find_preset("HAT", preset, PRESETS)
         channels = chosen.width if width is None else width
         narrow = chosen.compress if compress is None else compress
         reduction = chosen.squeeze if squeeze is None else squeeze

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import MeanShift, Upsampler
 from realdeg.backbones.parts_attention import from_blocks, to_blocks
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.backbones.parts_tiles import pad_to_size, run_tiled
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -251,7 +251,7 @@ class IPT(Backbone):
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
         counts = {"tile": tile, "patch": patch, "num_features": num_features, "layers": layers}
-        check_settings("IPT", "rgb", heads=heads, **counts)
+        check_counts("IPT", heads=heads, **counts)
         if tile % 4 or tile % patch or num_features * patch**2 % heads:
             raise ConfigError(
                 "IPT needs tiles of a multiple of 4 and of its patches, and heads that divide"

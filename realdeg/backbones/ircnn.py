@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 
@@ -87,11 +87,10 @@ class IRCNN(Backbone):
         colour: Colour = "y",
         sigma: float = 15.0,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("IRCNN", colour, width=width)
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("IRCNN", width=width)
         if not 0 < sigma < math.inf:
             raise ConfigError(f"sigma of IRCNN is {sigma!r}: it must be above 0, such as 15.")
-        self.colour = colour
         self.sigma = sigma
         self.halo = pre_upsampling_halo(sum(DILATIONS), scale, same_size)
         self.model = dilated_layers(self.channels, width)

@@ -20,10 +20,10 @@ from realdeg.backbones.ircnn import (
     one_of,
 )
 from realdeg.backbones.parts_bicubic import bicubic_upsample
-from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he, find_preset
 from realdeg.backbones.parts_data_step import Blur, data_step
 from realdeg.degradations.primitives.resize import imresize
-from realdeg.errors import ConfigError, GeometryError, nearest
+from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 
 Start = Literal["bicubic", "nearest", "aligned"]
@@ -149,13 +149,10 @@ class IRCNNHQS(Backbone):
         colour: Colour | None = None,
         width: int = 64,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        if form not in FORMS:
-            raise ConfigError(
-                f"IRCNNHQS has no form '{form}': it has {', '.join(FORMS)}."
-                f"{nearest(form, set(FORMS))}"
-            )
-        plan = FORMS[form]
+        plan = find_preset("IRCNNHQS", form, FORMS, "form")
+        super().__init__(
+            scale=scale, same_size=same_size, colour=plan.colour if colour is None else colour
+        )
         self.factor = 1 if same_size else scale
         self.projects = form == "back_projection"
         if self.projects and same_size:
@@ -163,10 +160,9 @@ class IRCNNHQS(Backbone):
                 "IRCNNHQS(form='back_projection') undoes bicubic shrinking and has nothing to do"
                 " where LR and HR are of the same size: use form='polyphase'."
             )
-        self.colour = plan.colour if colour is None else colour
         rounds = plan.iterations if iterations is None else iterations
         size = 7 if kernel_size is None else kernel_size
-        check_settings("IRCNNHQS", self.colour, iterations=rounds, kernel_size=size, width=width)
+        check_counts("IRCNNHQS", iterations=rounds, kernel_size=size, width=width)
         if last_sigma is None:
             last_sigma = 3.0 * self.factor if (form, self.colour) == ("polyphase", "rgb") else 0.0
         _check_numbers(kernel_sigma, size, noise, last_sigma)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from realdeg.backbones.base import CHANNELS, Backbone, Colour
+from realdeg.backbones.base import Colour
 from realdeg.backbones.parts import pad_to_multiple, pre_upsampling_halo
 from realdeg.backbones.parts_kernels import (
     FOLD,
+    Init,
     KernelBranch,
-    KernelTrunk,
-    initialise_kernels,
+    KernelPrediction,
     kernel_reach,
 )
-from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
 
 
 @BACKBONES.register_module()
-class KPN(Backbone):
+class KPN(KernelPrediction):
     """Predicts a K x K kernel for every pixel and filters the image with it.
 
     Works on the HR grid: the task interpolates the LR image first, or hands it over as it is
@@ -33,6 +32,8 @@ class KPN(Backbone):
         num_blocks: Residual blocks of the trunk.
         num_features: Channels, a multiple of 16.
         colour: ``"y"`` as in the paper, or ``"rgb"`` (ours: all colours share a pixel's kernel).
+        init: ``"identity"``: training starts from kernels that keep the image. ``"msra"``: drawn
+            after He et al. (2015) throughout, as the released solver does.
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
@@ -46,11 +47,6 @@ class KPN(Backbone):
         csjcai/RealSR; its weights are Caffe's, the keys are ours.
     """
 
-    colour: Colour = "y"
-    upsample = "pre"
-    same_size_form = "native"
-    size_multiple = FOLD
-
     def __init__(
         self,
         scale: int = 4,
@@ -59,21 +55,18 @@ class KPN(Backbone):
         num_blocks: int = 16,
         num_features: int = 64,
         colour: Colour = "y",
+        init: Init = "identity",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ConfigError(f"KPN needs an odd kernel_size, got {kernel_size}.")
-        if colour not in CHANNELS:
-            raise ConfigError(f"colour of KPN is {colour!r}: it must be 'y' or 'rgb'.")
-        self.colour = colour
-        self.trunk = KernelTrunk(self.channels, num_features, num_blocks)
+        super().__init__(
+            scale, same_size, kernel_size, num_blocks, num_features, colour=colour, init=init
+        )
         self.branch = KernelBranch(num_features, FOLD, kernel_size)
         radius = kernel_size // 2
         for pixel in range(FOLD):
             first, last = kernel_reach(num_blocks, FOLD, pixel)
             radius = max(radius, pixel - first, last - pixel)
         self.halo = pre_upsampling_halo(radius, scale, same_size)
-        initialise_kernels(self)
+        self.initialise(init)
 
     @classmethod
     def example(cls) -> KPN:

@@ -8,16 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realdeg.backbones.base import CHANNELS, Backbone, Colour, Outputs
+from realdeg.backbones.base import Colour, Outputs
 from realdeg.backbones.parts import pad_to_multiple, pre_upsampling_halo
 from realdeg.backbones.parts_kernels import (
     FOLD,
+    Init,
     KernelBranch,
-    KernelTrunk,
-    initialise_kernels,
+    KernelPrediction,
     kernel_reach,
 )
-from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
 
@@ -72,7 +71,7 @@ class LaplacianPyramid(nn.Module):
 
 
 @BACKBONES.register_module()
-class LPKPN(Backbone):
+class LPKPN(KernelPrediction):
     """Predicts a 5 x 5 kernel for every pixel of each level of the image's Laplacian pyramid.
 
     Three small kernels over a pyramid reach about as far as one of 20 x 20. Works on the HR grid:
@@ -90,6 +89,8 @@ class LPKPN(Backbone):
         num_blocks: Residual blocks of the trunk: 16 in the released code.
         num_features: Channels, a multiple of 16.
         colour: ``"y"`` as in the paper, or ``"rgb"`` (ours: all colours share a pixel's kernel).
+        init: ``"identity"``: training starts from kernels that keep the image. ``"msra"``: drawn
+            after He et al. (2015) throughout, as the released solver does.
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
@@ -103,11 +104,6 @@ class LPKPN(Backbone):
         the keys are ours.
     """
 
-    colour: Colour = "y"
-    upsample = "pre"
-    same_size_form = "native"
-    size_multiple = FOLD
-
     def __init__(
         self,
         scale: int = 4,
@@ -116,21 +112,18 @@ class LPKPN(Backbone):
         num_blocks: int = 16,
         num_features: int = 64,
         colour: Colour = "y",
+        init: Init = "identity",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ConfigError(f"LPKPN needs an odd kernel_size, got {kernel_size}.")
-        if colour not in CHANNELS:
-            raise ConfigError(f"colour of LPKPN is {colour!r}: it must be 'y' or 'rgb'.")
-        self.colour = colour
+        super().__init__(
+            scale, same_size, kernel_size, num_blocks, num_features, colour=colour, init=init
+        )
         self.pyramid = LaplacianPyramid()
-        self.trunk = KernelTrunk(self.channels, num_features, num_blocks)
         self.branches = nn.ModuleList(
             KernelBranch(num_features, FOLD >> level, kernel_size) for level in range(LEVELS)
         )
         radius = _radius(num_blocks, kernel_size // 2)
         self.halo = pre_upsampling_halo(radius, scale, same_size)
-        initialise_kernels(self)
+        self.initialise(init)
 
     @classmethod
     def example(cls) -> LPKPN:

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.parts_classic import check_counts, find_preset
 from realdeg.backbones.parts_edsr import ResBlock, check_mean_shift
 from realdeg.backbones.parts_keys import store_as
-from realdeg.errors import CheckpointError, ConfigError, GeometryError, nearest
+from realdeg.errors import CheckpointError, GeometryError
 from realdeg.registry import BACKBONES
 
 SCALES = (2, 3, 4)
@@ -63,17 +64,9 @@ class MDSR(Backbone):
         mean_shift: bool = True,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"MDSR has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        blocks = PRESETS[preset] if num_blocks is None else num_blocks
-        if min(blocks, num_features) < 1:
-            raise ConfigError(
-                "MDSR needs num_blocks and num_features of 1 or more, got"
-                f" {blocks} and {num_features}."
-            )
+        blocks = find_preset("MDSR", preset, PRESETS)
+        blocks = blocks if num_blocks is None else num_blocks
+        check_counts("MDSR", num_blocks=blocks, num_features=num_features)
         self.value_range = 255.0 if mean_shift else 1.0
         self.served = SCALES if multi_scale else (scale,)
         # 8 pixels are the entry's, by four 5x5 convolutions.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts import pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.registry import BACKBONES
 
 
@@ -108,9 +108,8 @@ class MemNet(Backbone):
         bias: bool = True,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("MemNet", colour, blocks=blocks, units=units, width=width)
-        self.colour = colour
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("MemNet", blocks=blocks, units=units, width=width)
         self.halo = pre_upsampling_halo(2 + 2 * blocks * units, scale, same_size)
         self.feature = NormConv(self.channels, width, 3, bias)
         self.blocks = nn.ModuleList(

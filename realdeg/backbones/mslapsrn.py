@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.lapsrn import pyramid_outputs, pyramid_targets
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.backbones.parts_pyramid import (
     DoublingDeconv,
     bilinear_weight,
@@ -122,11 +123,7 @@ class MSLapSRN(Backbone):
         port: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if min(depth, recursions, width) < 1:
-            raise ConfigError(
-                "MSLapSRN needs depth, recursions and width of 1 or more, got"
-                f" {depth}, {recursions} and {width}."
-            )
+        check_counts("MSLapSRN", depth=depth, recursions=recursions, width=width)
         if skip not in SKIPS:
             raise ConfigError(f"skip of MSLapSRN is {skip!r}: it must be {', '.join(SKIPS)}.")
         self.port = port

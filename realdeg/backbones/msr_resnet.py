@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import upsampling_steps
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.backbones.parts_edsr import draw_small, renaming, without_prefix
 from realdeg.backbones.parts_kernels import ResidualBlock
 from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 
 MMAGIC_NAMES: tuple[tuple[str, str], ...] = (
@@ -59,11 +60,7 @@ class MSRResNet(Backbone):
         leaky_steps: bool = True,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if min(num_features, num_blocks) < 1:
-            raise ConfigError(
-                "MSRResNet needs num_features and num_blocks of 1 or more, got"
-                f" {num_features} and {num_blocks}."
-            )
+        check_counts("MSRResNet", num_features=num_features, num_blocks=num_blocks)
         steps = upsampling_steps(scale)
         self.step, self.leaky_steps = steps[0], leaky_steps
         self.halo = halo_of(lambda span: _trace(span, steps, 1 + 2 * num_blocks), scale)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
-from realdeg.errors import ConfigError
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.registry import BACKBONES
 
 
@@ -81,10 +81,7 @@ class MSRN(Backbone):
         mean_shift: bool = True,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if min(features, num_blocks) < 1:
-            raise ConfigError(
-                f"MSRN needs features and num_blocks of 1 or more, got {features} and {num_blocks}."
-            )
+        check_counts("MSRN", features=features, num_blocks=num_blocks)
         self.value_range = 255.0 if mean_shift else 1.0
         # Two 5x5 convolutions per block are its longest way; one 3x3 before and one after them.
         self.halo = post_upsampling_halo(1 + 4 * num_blocks + 1, scale)

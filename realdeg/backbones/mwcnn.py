@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import pad_to_multiple
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span, union
 from realdeg.backbones.parts_wavelet import haar_span, pre_upsampling_reach
 from realdeg.degradations.primitives.wavelets import MWCNN_V1, MWCNN_V2, haar, inverse_haar
@@ -100,14 +100,13 @@ class MWCNN(Backbone):
         width: int | None = None,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
         if version not in ("v1", "v2"):
             raise ConfigError(f"version of MWCNN is {version!r}: it must be 'v1' or 'v2'.")
         self.version = version
         self.form = MWCNN_V2 if version == "v2" else MWCNN_V1
         features = (64 if version == "v2" else 160) if width is None else width
-        check_settings("MWCNN", colour, width=features)
-        self.colour = colour
+        check_counts("MWCNN", width=features)
         if version == "v2":
             self._build_v2(features)
         else:

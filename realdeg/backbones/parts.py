@@ -105,6 +105,10 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
         The padded image, or the image itself where nothing was to do.
     """
     height, width = image.shape[-2:]
+    if not isinstance(height, int) and multiple > 1:
+        # torch.export gives symbols, on which nothing may branch: it leaves tiny images out.
+        bottom, right = ((n + multiple - 1) // multiple * multiple - n for n in (height, width))
+        return F.pad(image, (0, right, 0, bottom), mode="reflect")
     bottom, right = -height % multiple, -width % multiple
     if not bottom and not right:
         return image

@@ -1,26 +1,52 @@
-"""What the networks that run on the interpolated image share: names, sizes, first weights."""
+"""What many networks share: the checks of their arguments, and first weights."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from torch import nn
 
-from realdeg.backbones.base import CHANNELS
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, nearest
+
+Settings = TypeVar("Settings")
 
 
-def check_settings(name: str, colour: str, **counts: int) -> None:
-    """Refuse a colour that does not exist and counts below 1.
+def find_preset(
+    name: str, preset: str, presets: Mapping[str, Settings], what: str = "preset"
+) -> Settings:
+    """Look a preset up.
 
     Args:
         name: The network, for the message.
-        colour: ``"y"`` or ``"rgb"``.
+        preset: The preset asked for.
+        presets: Those that exist.
+        what: The argument's name, for the message.
+
+    Returns:
+        What goes by that name.
+
+    Raises:
+        ConfigError: If there is none of that name.
+    """
+    if preset not in presets:
+        raise ConfigError(
+            f"{name} has no {what} '{preset}': it has {', '.join(presets)}."
+            f"{nearest(preset, set(presets))}"
+        )
+    return presets[preset]
+
+
+def check_counts(name: str, **counts: int) -> None:
+    """Refuse counts below 1.
+
+    Args:
+        name: The network, for the message.
         **counts: Numbers of layers or channels by the name of their argument.
 
     Raises:
         ConfigError: If one of them makes no network.
     """
-    if colour not in CHANNELS:
-        raise ConfigError(f"colour of {name} is {colour!r}: it must be 'y' or 'rgb'.")
     for argument, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ConfigError(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from realdeg.backbones.base import CHANNELS, Backbone, Colour
+from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import (
     DIV2K_MEAN,
     MeanShift,
@@ -16,7 +16,7 @@ from realdeg.backbones.parts import (
     pad_to_multiple,
     post_upsampling_halo,
 )
-from realdeg.backbones.parts_classic import draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.errors import CheckpointError, ConfigError
 
 # BasicSR's names outside the blocks, with the places that depend on the instance in braces.
@@ -82,7 +82,6 @@ class EDSRFamily(Backbone):
         blocks: Sequence[nn.Module],
         features: int,
         radius: int,
-        colour: Colour,
         mean_shift: bool | None,
         value_range: float | None,
         unshuffle: int | None,
@@ -93,7 +92,6 @@ class EDSRFamily(Backbone):
             blocks: The body without its last convolution.
             features: Channels.
             radius: How far the blocks see to one side, on their own grid.
-            colour: ``"rgb"`` or ``"y"``.
             mean_shift: Take the mean colour off; None: in RGB yes, in Y no.
             value_range: The number that stands for white; None: 255 with mean shift, otherwise 1.
             unshuffle: Factor of the pixel unshuffle at the input; None: 4 where ``same_size``
@@ -103,20 +101,14 @@ class EDSRFamily(Backbone):
             ConfigError: If the settings make no network.
             GeometryError: If the tail would need a factor that does not exist.
         """
-        shift = colour == "rgb" if mean_shift is None else mean_shift
+        shift = self.colour == "rgb" if mean_shift is None else mean_shift
         fold = (4 if self.same_size else 1) if unshuffle is None else unshuffle
         name = type(self).__name__
-        if colour not in CHANNELS:
-            raise ConfigError(f"colour of {name} is {colour!r}: it must be 'y' or 'rgb'.")
-        if shift and colour != "rgb":
+        if shift and self.colour != "rgb":
             raise ConfigError(
                 f"{name}(mean_shift=True) shifts three colours: use it with colour='rgb'."
             )
-        if min(features, fold) < 1:
-            raise ConfigError(
-                f"{name} needs num_features and unshuffle of 1 or more, got {features} and {fold}."
-            )
-        self.colour = colour
+        check_counts(name, num_features=features, unshuffle=fold)
         self.value_range = (255.0 if shift else 1.0) if value_range is None else value_range
         self.num_features, self.last = features, len(blocks)
         self.unshuffle = self.size_multiple = fold

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor, nn
 
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.errors import ConfigError
+
+Init = Literal["identity", "msra"]
 
 FOLD = 4
 """The trunk works on a grid that many times coarser than the image's."""
@@ -41,18 +47,10 @@ class KernelTrunk(nn.Module):
 
     Shape:
         (B, channels, H, W) -> (B, features, H / 4, W / 4)
-
-    Raises:
-        ConfigError: If the channels cannot be spread over the finer grids.
     """
 
     def __init__(self, channels: int, features: int, num_blocks: int) -> None:
         super().__init__()
-        if features < 1 or features % FOLD**2 or num_blocks < 0:
-            raise ConfigError(
-                f"the trunk needs num_features divisible by {FOLD**2} and num_blocks of 0 or more,"
-                f" got {features} and {num_blocks}."
-            )
         self.head = nn.Conv2d(channels * FOLD**2, features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(num_blocks)))
         self.tail = nn.Conv2d(features, features, 3, padding=1)
@@ -85,6 +83,19 @@ class KernelBranch(nn.Sequential):
             nn.Conv2d(features, kernel_size**2, 3, padding=1),
         )
 
+    def start_from_identity(self) -> None:
+        """Predict about 1 in every kernel's centre and 0 around it, whatever the features are."""
+        hidden, last = self[3], self[5]
+        assert isinstance(hidden, nn.Conv2d) and isinstance(last, nn.Conv2d)
+        assert last.bias is not None
+        with torch.no_grad():
+            # Adam moves all weights of a tap by the same step: the smaller the features are, the
+            # less the first steps throw the kernels off. Not 0: gradients go through them.
+            hidden.weight.mul_(0.3)
+            last.weight.mul_(0.01)
+            last.bias.zero_()
+            last.bias[last.out_channels // 2] = 1
+
 
 def _fold(image: Tensor) -> Tensor:
     """Rearrange (B, C, H, W) to (B, 16 C, H / 4, W / 4); torch's own fails on empty batches."""
@@ -93,17 +104,72 @@ def _fold(image: Tensor) -> Tensor:
     return blocks.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
 
 
-def initialise_kernels(network: nn.Module) -> None:
-    """Draw weights after He et al. (2015), as the released solver does; biases start at zero.
+class KernelPrediction(Backbone):
+    """A network that predicts kernels on the HR grid; a subclass says for what.
 
     Args:
-        network: Every convolution in it is drawn anew.
+        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        same_size: The LR image lies on the HR grid.
+        kernel_size: Side of the kernels in pixels, odd.
+        num_blocks: Residual blocks of the trunk.
+        num_features: Channels, a multiple of 16.
+        colour: ``"y"`` or ``"rgb"``, whose colours share a pixel's kernel.
+        init: See :meth:`initialise`.
+
+    Shape:
+        (B, 1 or 3, H, W) -> the same.
+
+    Raises:
+        ConfigError: If an argument makes no network.
     """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+
+    colour: Colour = "y"
+    upsample = "pre"
+    same_size_form = "native"
+    size_multiple = FOLD
+
+    def __init__(
+        self,
+        scale: int,
+        same_size: bool,
+        kernel_size: int,
+        num_blocks: int,
+        num_features: int,
+        colour: Colour,
+        init: Init,
+    ) -> None:
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        name = type(self).__name__
+        check_counts(name, kernel_size=kernel_size, num_features=num_features)
+        if kernel_size % 2 == 0:
+            raise ConfigError(f"{name} needs an odd kernel_size, got {kernel_size}.")
+        if num_features % FOLD**2 or num_blocks < 0:
+            raise ConfigError(
+                f"{name} needs num_features divisible by {FOLD**2} and num_blocks of 0 or more,"
+                f" got {num_features} and {num_blocks}."
+            )
+        if init not in get_args(Init):
+            raise ConfigError(f"init of {name} is {init!r}: it must be 'identity' or 'msra'.")
+        self.trunk = KernelTrunk(self.channels, num_features, num_blocks)
+
+    def initialise(self, init: Init) -> None:
+        """Draw weights after He et al. (2015), biases at zero; then start from the identity.
+
+        Args:
+            init: ``"msra"`` leaves it at the draw, as the released solver does: each residual block
+                doubles the variance, the kernels sum to anything but 1, and the first images have
+                nothing to do with the input. ``"identity"``: residual blocks add a tenth of that,
+                and every kernel is about 1 in its centre, so that the input goes through.
+        """
+        draw_he(self)
+        if init == "msra":
+            return
+        for module in self.modules():
+            if isinstance(module, ResidualBlock):
+                with torch.no_grad():
+                    module.conv2.weight.mul_(0.1)
+            elif isinstance(module, KernelBranch):
+                module.start_from_identity()
 
 
 def kernel_reach(num_blocks: int, factor: int, pixel: int) -> tuple[int, int]:

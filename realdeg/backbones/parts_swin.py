@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import DIV2K_MEAN, Upsampler, pad_to_multiple, upsampling_steps
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.backbones.parts_keys import store_as
 from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.errors import ConfigError
@@ -61,11 +61,10 @@ class SwinSkeleton(Backbone):
         head_features: int = 64,
         three_convs: bool = False,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
         name = type(self).__name__
-        check_settings(
+        check_counts(
             name,
-            colour,
             width=width,
             groups=groups,
             blocks=blocks,
@@ -78,7 +77,7 @@ class SwinSkeleton(Backbone):
                 f"{name} needs a width that its heads divide, a window of 2 or more and drop_path"
                 f" in [0, 1), got {width} channels for {heads} heads, {window} and {drop_path}."
             )
-        self.colour, self.value_range = colour, value_range
+        self.value_range = value_range
         self.groups, self.blocks, self.window = groups, blocks, window
         self.size_multiple = window
         self.head_features = head_features

@@ -6,9 +6,23 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from realdeg.backbones.parts_reach import Span, bicubic_span
+from realdeg.degradations.primitives.wavelets import pad_even
+
+
+def even(image: Tensor) -> Tensor:
+    """Do as ``pad_even``, also where torch.export gives symbols for the sizes.
+
+    Args:
+        image: (B, C, H, W).
+    """
+    height, width = image.shape[-2:]
+    if isinstance(height, int):
+        return pad_even(image)
+    return F.pad(image, (0, width % 2, 0, height % 2), mode="replicate")
 
 
 def haar_span(span: Span) -> Span:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import DIV2K_MEAN
+from realdeg.backbones.parts_classic import find_preset
 from realdeg.backbones.parts_pyramid import pil_bicubic, scale_of_call
 from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.backbones.parts_reflect import CompressionConv, ReflectConv
-from realdeg.errors import ConfigError, GeometryError, nearest
+from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 
 # The standard deviation that the released weights were trained with: one 8-bit step.
@@ -176,12 +177,7 @@ class ProSR(Backbone):
         block_compression: float | None = None,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"ProSR has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        chosen = PRESETS[preset]
+        chosen = find_preset("ProSR", preset, PRESETS)
         features = chosen.features if num_features is None else num_features
         growth = chosen.growth if growth_rate is None else growth_rate
         layers = chosen.blocks if blocks is None else blocks

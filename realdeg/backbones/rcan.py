@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
+from realdeg.backbones.parts_classic import find_preset
 from realdeg.backbones.parts_edsr import EDSRFamily, check_mean_shift
-from realdeg.errors import CheckpointError, ConfigError, nearest
+from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 
 # Groups x blocks. The DML paper trains "RCAN with 100 convolutional layers" and does not say how
@@ -148,14 +149,10 @@ class RCAN(EDSRFamily):
         value_range: float | None = None,
         unshuffle: int | None = None,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"RCAN has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        groups = PRESETS[preset][0] if num_groups is None else num_groups
-        blocks = PRESETS[preset][1] if num_blocks is None else num_blocks
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        groups, blocks = find_preset("RCAN", preset, PRESETS)
+        groups = groups if num_groups is None else num_groups
+        blocks = blocks if num_blocks is None else num_blocks
         if min(groups, blocks, reduction) < 1 or num_features < reduction:
             raise ConfigError(
                 "RCAN needs num_groups, num_blocks and reduction of 1 or more and num_features >="
@@ -166,7 +163,6 @@ class RCAN(EDSRFamily):
             [ResidualGroup(blocks, num_features, reduction) for _ in range(groups)],
             num_features,
             groups * (2 * blocks + 1),
-            colour,
             mean_shift,
             value_range,
             unshuffle,

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.meta_trunks import rdn_layers
 from realdeg.backbones.parts import post_upsampling_halo, upsampling_steps
+from realdeg.backbones.parts_classic import check_counts, find_preset
 from realdeg.backbones.parts_edsr import renaming, without_prefix
-from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES
 
 # Blocks D, convolutions C in each, channels G that each convolution adds.
@@ -70,18 +70,14 @@ class RDN(Backbone):
         value_range: float = 255.0,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"RDN has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        chosen = zip((num_blocks, num_convs, growth), PRESETS[preset], strict=True)
-        blocks, convs, added = (own if given is None else given for given, own in chosen)
-        if min(blocks, convs, added, num_features) < 1:
-            raise ConfigError(
-                "RDN needs num_blocks, num_convs, growth and num_features of 1 or more, got"
-                f" {blocks}, {convs}, {added} and {num_features}."
-            )
+        own = find_preset("RDN", preset, PRESETS)
+        blocks, convs, added = (
+            default if given is None else given
+            for given, default in zip((num_blocks, num_convs, growth), own, strict=True)
+        )
+        check_counts(
+            "RDN", num_blocks=blocks, num_convs=convs, growth=added, num_features=num_features
+        )
         self.value_range = value_range
         self.halo = post_upsampling_halo(2 + blocks * convs + 1, scale)
         for name, part in rdn_layers(num_features, blocks, convs, added).items():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 
@@ -54,11 +54,10 @@ class REDNet(Backbone):
         width: int = 128,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("REDNet", colour, depth=depth, width=width)
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("REDNet", depth=depth, width=width)
         if depth % 2:
             raise ConfigError(f"depth of REDNet is {depth}: it must be even.")
-        self.colour = colour
         self.halo = pre_upsampling_halo(depth, scale, same_size)
         half = depth // 2
         sizes = [self.channels, *[width] * half]

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import MeanShift, Upsampler, pad_to_multiple, upsampling_steps
 from realdeg.backbones.parts_attention import as_image, as_tokens, attend_by_query, silent
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
+from realdeg.backbones.parts_edsr import ResBlock
 from realdeg.backbones.parts_reach import (
     Span,
     conv_span,
@@ -18,26 +19,6 @@ from realdeg.backbones.parts_reach import (
 )
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-
-
-class ResBlock(nn.Module):
-    """Convolution, ReLU, convolution, and the input added.
-
-    Args:
-        channels: Channels.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Run on (B, C, H, W)."""
-        return features + self.body(features)
 
 
 class NonLocal(nn.Module):
@@ -189,7 +170,7 @@ class RNAN(Backbone):
         num_features: int = 64,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        check_settings("RNAN", "rgb", groups=groups, num_features=num_features)
+        check_counts("RNAN", groups=groups, num_features=num_features)
         if groups < 3 or num_features % 2:
             raise ConfigError(
                 "RNAN needs 3 or more groups, two of them non-local, and an even number of"

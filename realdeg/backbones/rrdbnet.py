@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import pad_to_multiple
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.backbones.parts_edsr import draw_small, renaming, without_prefix
 from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
@@ -126,10 +126,8 @@ class RRDBNet(Backbone):
         colour: Colour = "rgb",
         unshuffle: int | None = None,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings(
-            "RRDBNet", colour, num_features=num_features, num_blocks=num_blocks, growth=growth
-        )
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("RRDBNet", num_features=num_features, num_blocks=num_blocks, growth=growth)
         gain = 1 if same_size else scale
         fold = max(1, 4 // gain) if unshuffle is None else unshuffle
         factor = fold * gain
@@ -140,7 +138,7 @@ class RRDBNet(Backbone):
                 f"RRDBNet doubles its features' size step by step, and unshuffle={fold} leaves a"
                 f" factor of {factor}: use a power of two."
             )
-        self.colour, self.num_blocks = colour, num_blocks
+        self.num_blocks = num_blocks
         self.unshuffle = self.size_multiple = fold
         self.steps = factor.bit_length() - 1
         self.halo = halo_of(self._trace, gain, fold)

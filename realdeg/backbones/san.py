@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
 from realdeg.backbones.parts_attention import as_image, as_tokens, attend_everywhere, silent
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -242,7 +242,7 @@ class SAN(Backbone):
         reduction: int = 16,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        check_settings("SAN", "rgb", groups=groups, blocks=blocks, reduction=reduction)
+        check_counts("SAN", groups=groups, blocks=blocks, reduction=reduction)
         if num_features < max(8, reduction):
             raise ConfigError(
                 f"num_features of SAN is {num_features}: it must be 8 or more, and at least"

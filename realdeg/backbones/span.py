@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import DIV2K_MEAN
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.backbones.parts_reparam import Conv3XC, merge_branches
 from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
@@ -92,7 +92,7 @@ class SPAN(Backbone):
         fused: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        check_settings("SPAN", "rgb", num_features=num_features)
+        check_counts("SPAN", num_features=num_features)
         self.norm, self.fused = norm, fused
         factor = 1 if same_size else scale
         mean = torch.tensor(DIV2K_MEAN).reshape(1, 3, 1, 1)

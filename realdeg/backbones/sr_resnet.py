@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts import upsampling_steps
-from realdeg.backbones.parts_classic import draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.backbones.parts_edsr import renaming
 from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 
 OLD_NAMES: tuple[tuple[str, str], ...] = ((r"^conv_block([123])\.", r"conv\1."),)
@@ -119,11 +119,7 @@ class SRResNet(Backbone):
         tanh: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if min(num_features, num_blocks) < 1:
-            raise ConfigError(
-                "SRResNet needs num_features and num_blocks of 1 or more, got"
-                f" {num_features} and {num_blocks}."
-            )
+        check_counts("SRResNet", num_features=num_features, num_blocks=num_blocks)
         self.tanh = tanh
         slopes = num_features if channel_slopes else 1
         steps = upsampling_steps(scale)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_settings, numbers_of
+from realdeg.backbones.parts_classic import check_counts, numbers_of
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -56,14 +56,13 @@ class SRCNN(Backbone):
         mapped: int = 32,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("SRCNN", colour, width=width, mapped=mapped)
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("SRCNN", width=width, mapped=mapped)
         sizes = numbers_of(kernels, "kernels of SRCNN")
         if len(sizes) != 3 or not all(size % 2 for size in sizes):
             raise ConfigError(
                 f"kernels of SRCNN is {kernels!r}: it must be three odd sizes, such as '9-5-5'."
             )
-        self.colour = colour
         self.halo = pre_upsampling_halo(sum(size // 2 for size in sizes), scale, same_size)
         first, second, third = sizes
         self.conv1 = nn.Conv2d(self.channels, width, first, padding=first // 2)

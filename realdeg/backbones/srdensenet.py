@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from realdeg.backbones.base import CHANNELS, Backbone, Colour
-from realdeg.errors import ConfigError
+from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.registry import BACKBONES
 
 
@@ -97,15 +97,14 @@ class SRDenseNet(Backbone):
         bottleneck: int = 256,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        if colour not in CHANNELS:
-            raise ConfigError(f"colour of SRDenseNet is {colour!r}: it must be 'y' or 'rgb'.")
-        if min(growth, num_blocks, num_layers, bottleneck) < 1:
-            raise ConfigError(
-                "SRDenseNet needs growth, num_blocks, num_layers and bottleneck of 1 or more, got"
-                f" {growth}, {num_blocks}, {num_layers} and {bottleneck}."
-            )
-        self.colour = colour
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts(
+            "SRDenseNet",
+            growth=growth,
+            num_blocks=num_blocks,
+            num_layers=num_layers,
+            bottleneck=bottleneck,
+        )
         # Both deconvolutions and the reconstruction together look one LR pixel further.
         self.halo = 1 + num_blocks * num_layers + 1
         width = growth * num_layers

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.parts import MeanShift
+from realdeg.backbones.parts_classic import check_counts, find_preset
 from realdeg.backbones.parts_pyramid import PROJECTIONS
 from realdeg.backbones.parts_reach import Span, conv_span, deconv_span, halo_of
-from realdeg.errors import CheckpointError, ConfigError, nearest
+from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 
 
@@ -123,18 +124,10 @@ class SRFBN(Backbone):
         num_steps: int = 4,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"SRFBN has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        features = PRESETS[preset].features if num_features is None else num_features
-        groups = PRESETS[preset].groups if num_groups is None else num_groups
-        if min(features, groups, num_steps) < 1:
-            raise ConfigError(
-                "SRFBN needs num_features, num_groups and num_steps of 1 or more, got"
-                f" {features}, {groups} and {num_steps}."
-            )
+        chosen = find_preset("SRFBN", preset, PRESETS)
+        features = chosen.features if num_features is None else num_features
+        groups = chosen.groups if num_groups is None else num_groups
+        check_counts("SRFBN", num_features=features, num_groups=groups, num_steps=num_steps)
         self.num_groups, self.num_steps = groups, num_steps
         self.sub_mean = MeanShift(self.value_range, -1)
         self.add_mean = MeanShift(self.value_range, +1)

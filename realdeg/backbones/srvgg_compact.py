@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.errors import CheckpointError, ConfigError, nearest
 from realdeg.registry import BACKBONES
 
@@ -57,14 +57,14 @@ class SRVGGNetCompact(Backbone):
         activation: str = "prelu",
         colour: Colour = "rgb",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("SRVGGNetCompact", colour, num_features=num_features, num_convs=num_convs)
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("SRVGGNetCompact", num_features=num_features, num_convs=num_convs)
         if activation not in ACTIVATIONS:
             raise ConfigError(
                 f"activation of SRVGGNetCompact is {activation!r}: it must be one of"
                 f" {', '.join(ACTIVATIONS)}.{nearest(activation, set(ACTIVATIONS))}"
             )
-        self.colour, self.activation = colour, activation
+        self.activation = activation
         self.factor = 1 if same_size else scale
         self.halo = num_convs + 2
         layers: list[nn.Module] = [nn.Conv2d(self.channels, num_features, 3, padding=1)]

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
+from realdeg.backbones.parts_classic import find_preset
 from realdeg.backbones.parts_keys import store_as
 from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span, union
 from realdeg.backbones.parts_swin import SwinSkeleton, closing_conv, run_conv
@@ -20,7 +21,7 @@ from realdeg.backbones.parts_windows import (
     to_windows,
     window_span,
 )
-from realdeg.errors import ConfigError, GeometryError, nearest
+from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 
 RECONSTRUCTIONS: tuple[str, ...] = ("pixelshuffle", "pixelshuffledirect", "nearest+conv")
@@ -219,12 +220,7 @@ class SwinIR(SwinSkeleton):
         value_range: float = 1.0,
         head_features: int = 64,
     ) -> None:
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"SwinIR has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        chosen = PRESETS[preset]
+        chosen = find_preset("SwinIR", preset, PRESETS)
         form = chosen.reconstruction if reconstruction is None else reconstruction
         bottleneck = chosen.three_convs if three_convs is None else three_convs
         channels = chosen.width if width is None else width

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts import MeanShift, pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 
@@ -78,15 +78,14 @@ class VDSR(Backbone):
         bias: bool = True,
         mean_shift: bool = False,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        check_settings("VDSR", colour, depth=depth, width=width)
+        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        check_counts("VDSR", depth=depth, width=width)
         if depth < 2:
             raise ConfigError(f"depth of VDSR is {depth}: it must be 2 or more.")
         if mean_shift and colour != "rgb":
             raise ConfigError(
                 "VDSR(mean_shift=True) shifts three colours: use it with colour='rgb'."
             )
-        self.colour = colour
         self.value_range = 255.0 if mean_shift else 1.0
         self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
         self.add_mean = MeanShift(255.0, +1) if mean_shift else None

@@ -9,11 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Upsample
-from realdeg.backbones.parts_classic import check_settings, draw_he
+from realdeg.backbones.parts_classic import check_counts, draw_he, find_preset
 from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span
-from realdeg.backbones.parts_wavelet import by_colour, haar_span, pre_upsampling_reach
-from realdeg.degradations.primitives.wavelets import haar, inverse_haar, pad_even
-from realdeg.errors import ConfigError, nearest
+from realdeg.backbones.parts_wavelet import by_colour, even, haar_span, pre_upsampling_reach
+from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
 
 
@@ -110,17 +109,15 @@ class WaveResNet(Backbone):
         bias: bool = True,
         colour: Colour | None = None,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
-        if preset not in PRESETS:
-            raise ConfigError(
-                f"WaveResNet has no preset '{preset}': it has {', '.join(PRESETS)}."
-                f"{nearest(preset, set(PRESETS))}"
-            )
-        chosen = PRESETS[preset]
+        chosen = find_preset("WaveResNet", preset, PRESETS)
+        super().__init__(
+            scale=scale,
+            same_size=same_size,
+            colour=chosen.colour if colour is None else colour,
+        )
         blocks = chosen.blocks if num_blocks is None else num_blocks
         features = chosen.width if width is None else width
-        self.colour = chosen.colour if colour is None else colour
-        check_settings("WaveResNet", self.colour, num_blocks=blocks, width=features)
+        check_counts("WaveResNet", num_blocks=blocks, width=features)
         self.wavelet, self.num_blocks = chosen.wavelet, blocks
         self.factor = 1 if same_size else scale
         if self.wavelet:
@@ -151,7 +148,7 @@ class WaveResNet(Backbone):
             residual = F.pixel_shuffle(self._residual(repeated), self.factor)
             return F.interpolate(lr, scale_factor=self.factor, mode="nearest") - residual
         height, width = lr.shape[-2:]
-        bands = haar(pad_even(lr))
+        bands = haar(even(lr))
         # The network's channels are colour after colour.
         residual = by_colour(self._residual(by_colour(bands, 4)), self.channels)
         return inverse_haar(bands - residual)[..., :height, :width]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.parts_classic import check_settings
+from realdeg.backbones.parts_classic import check_counts
 from realdeg.degradations.primitives.wavelets import haar_packet, inverse_haar_packet
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -100,7 +100,7 @@ class WaveletSRNet(Backbone):
         band_width: int = 32,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        check_settings("WaveletSRNet", "rgb", num_blocks=num_blocks, band_width=band_width)
+        check_counts("WaveletSRNet", num_blocks=num_blocks, band_width=band_width)
         if not widths or min(widths) < 1:
             raise ConfigError(
                 f"widths of WaveletSRNet are {widths!r}: wanted one or more, each 1 or more."

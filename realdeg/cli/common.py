@@ -10,19 +10,15 @@ from typing import Any
 
 from mmengine.config import Config
 
-from realdeg.cli.options import OptionsAction
+from realdeg.cli.options import add_cfg_options
 from realdeg.errors import ConfigError
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that change a config: ``--cfg-options``, ``--sample``, ``--seed``."""
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=OptionsAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="override config values, e.g. degradation.type=DirectNet train_cfg.max_iters=1000;"
+    add_cfg_options(
+        parser,
+        "override config values, e.g. degradation.type=DirectNet train_cfg.max_iters=1000;"
         " a changed type replaces the whole dict",
     )
     parser.add_argument(

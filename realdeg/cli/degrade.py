@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from realdeg.cli.options import OptionsAction, parse_scale
+from realdeg.cli.options import add_cfg_options, add_same_size, parse_scale
 
 if TYPE_CHECKING:
     from realdeg.apis.folder import Summary
@@ -42,20 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_folder_options(parser: argparse.ArgumentParser, example: str) -> None:
     """Add what every command that makes a folder of images takes."""
-    parser.add_argument(
-        "--same-size",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="LR lies on the HR grid (RealSR V1 and V2, City100)",
-    )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=OptionsAction,
-        default={},
-        metavar="KEY=VALUE",
-        help=f"override values of the config, e.g. {example}",
-    )
+    add_same_size(parser)
+    add_cfg_options(parser, f"override values of the config, e.g. {example}")
     parser.add_argument(
         "--overwrite", action="store_true", help="begin anew, replace what is there"
     )

@@ -26,7 +26,8 @@ COMMANDS = {
     "compare_degradations": "compare several degradations with a real camera",
     "extract_pools": "collect blur kernels and noise patches from real photos",
     "convert_weights": "turn anybody's weights into a file that describes itself",
-    "list": "list configs and registered components",
+    "export": "write a network for other programs, with a model card",
+    "list": "list configs, registered components and published weights",
     "demo": "the whole way on built-in pictures, in minutes",
 }
 # 'list' and 'test' would shadow a builtin's and a test runner's name as modules.

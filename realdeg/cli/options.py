@@ -93,6 +93,33 @@ def parse_scale(text: str) -> int | float:
     return int(number) if number.is_integer() else number
 
 
+def add_cfg_options(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add ``--cfg-options``.
+
+    Args:
+        parser: The parser.
+        help_text: What it does there, with an example.
+    """
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=OptionsAction,
+        default={},
+        metavar="KEY=VALUE",
+        help=help_text,
+    )
+
+
+def add_same_size(parser: argparse.ArgumentParser) -> None:
+    """Add ``--same-size`` and ``--no-same-size``; None where neither is given."""
+    parser.add_argument(
+        "--same-size",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="LR lies on the HR grid (RealSR V1 and V2, City100)",
+    )
+
+
 def _value(tree: ast.expr) -> Any:
     if isinstance(tree, ast.Constant):
         return tree.value

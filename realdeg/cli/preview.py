@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realdeg.cli.options import OptionsAction
+from realdeg.cli.options import add_cfg_options, add_same_size
 from realdeg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,12 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=int, default=4, metavar="N", help="how many samples (4)")
     parser.add_argument("--out", help="the picture to write (preview.png)")
     parser.add_argument("--scale", type=int, help="how much resolution is lost: 2, 3, 4, ...")
-    parser.add_argument(
-        "--same-size",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="LR lies on the HR grid (RealSR V1 and V2, City100)",
-    )
+    add_same_size(parser)
     parser.add_argument(
         "--colour", choices=("rgb", "y"), default="rgb", help="degrade RGB, or luma alone (rgb)"
     )
@@ -55,14 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--save-traces", metavar="FILE", help="write the traces, to be replayed")
     parser.add_argument("--save-images", metavar="FOLDER", help="write the LR images as PNG files")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=OptionsAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="override values of the config, e.g. degradation.sigma=5",
-    )
+    add_cfg_options(parser, "override values of the config, e.g. degradation.sigma=5")
     parser.add_argument(
         "--gallery",
         action="store_true",

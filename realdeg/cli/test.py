@@ -107,7 +107,11 @@ def _refuse_untrained(cfg: Config, runner: RealdegRunner) -> None:
     from realdeg.engine.state import bare, component_of
 
     found = component_of(runner.model)
-    if cfg.get("load_from") or found is None or "checkpoint" in (cfg.get(found[0]) or {}):
+    if cfg.get("load_from") or found is None:
+        return
+    if {"checkpoint", "pretrained"} & set(cfg.get(found[0]) or {}):
+        return
+    if getattr(found[1], "brings_weights", False):
         return
     # What is frozen came from a file; what has parameters to train needs weights.
     if any(parameter.requires_grad for parameter in bare(runner.model).parameters()):
@@ -159,7 +163,8 @@ def _report(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Rep
         kind, module = found
         component: Any = module
         facts[kind.capitalize()] = getattr(component, "describe", lambda: type(module).__name__)()
-        weights = weights or (cfg.get(kind) or {}).get("checkpoint")
+        named = cfg.get(kind) or {}
+        weights = weights or named.get("checkpoint") or named.get("pretrained")
         state = module.state_dict()
         if state:  # Bicubic has no weights that could be told apart
             digest = component_hash(type(module).__name__, component.arguments, state)

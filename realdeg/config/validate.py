@@ -155,11 +155,11 @@ def _walk(value: Any, place: str, registry: Any) -> None:
 def _check_start(value: Any, place: str) -> None:
     if value is None:
         return
-    known = ("checkpoint", "ignore", "partial")
-    if not isinstance(value, Mapping) or "checkpoint" not in value:
+    known = ("checkpoint", "pretrained", "scale", "ignore", "partial")
+    if not isinstance(value, Mapping) or not {"checkpoint", "pretrained"} & set(value):
         raise ConfigError(
-            f"'{place}' is {value!r}, wanted dict(checkpoint='weights', ignore=('tail.',)): the"
-            " weights to begin with, and what of them is not taken."
+            f"'{place}' is {value!r}, wanted dict(checkpoint='weights', ignore=('tail.',)) or"
+            " dict(pretrained='name'): the weights to begin with, and what of them is not taken."
         )
     for key in value:
         if key not in known:
@@ -196,7 +196,7 @@ def _check_arguments(value: Mapping[str, Any], component: Any, place: str, regis
     words = (*_WORDS, *_TAKEN_OUT.get(place.split(".")[0], ()))
     if registry is BACKBONES:
         # Weights of a named type: results, or a start for training.
-        words = (*words, "checkpoint", "start_from")
+        words = (*words, "checkpoint", "pretrained", "start_from")
     if registry is LOSSES:
         words = (*words, "name")  # the name of a term of WeightedLoss
     check_arguments(component, value, place, words)

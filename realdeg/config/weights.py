@@ -66,8 +66,8 @@ def check_start(cfg: Mapping[str, Any]) -> None:
     """
     backbone = cfg.get("backbone")
     start = backbone.get("start_from") if isinstance(backbone, Mapping) else None
-    if not start:
-        return
+    if not start or "checkpoint" not in start:
+        return  # published weights are fetched when the network is built
     file = Path(str(start["checkpoint"]))
     if not file.is_file():
         how = _how_to_make(file, " --sample" if cfg.get("sample") else "")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
-from realdeg.degradations.bicubic import reduce_bicubic
+from realdeg.degradations.bicubic import bicubic_border, reduce_bicubic
 from realdeg.degradations.reduced import trace_seed
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError
@@ -46,6 +46,11 @@ class AWGN(Degradation):
         if not 0 <= sigma <= 255:
             raise ConfigError(f"AWGN: sigma is from 0 to 255 grey levels, got {sigma}.")
         self.sigma, self.clip = float(sigma), clip
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim that depend on how the image is continued."""
+        return bicubic_border(self.scale, self.same_size)
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the seed of the noise field."""

@@ -47,12 +47,29 @@ class Bicubic(Degradation):
 
     @property
     def border(self) -> int:
-        """LR pixels whose taps are mirrored at the rim: two on the coarse grid."""
-        return math.ceil(2 * (self.scale if self.same_size else 1))
+        """LR pixels at each rim that depend on how the image is continued."""
+        return bicubic_border(self.scale, self.same_size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Shrink; and enlarge again when ``same_size``."""
         return reduce_bicubic(hr, self.scale, self.same_size, self.uint8_passes, self.rim)
+
+
+def bicubic_border(scale: float, same_size: bool, reach: int = 0) -> int:
+    """Say how many LR pixels at each rim depend on how the image is continued.
+
+    On the small grid these are 2, whose taps reach beyond the rim. Enlarged again, each counts for
+    ``scale`` pixels, and so do the 1.5 more that enlarging looks at and 1 for a picture whose side
+    the scale does not divide, because the last small pixel then lies across the rim.
+
+    Args:
+        scale: How much resolution is lost.
+        same_size: Whether the result is enlarged to the HR grid again.
+        reach: Pixels of the small picture that something done to it in between looks away.
+    """
+    if scale == 1:
+        return reach
+    return math.ceil((4.5 + reach) * scale) if same_size else 2 + reach
 
 
 def reduce_bicubic(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realdeg.degradations.bicubic import reduce_bicubic
+from realdeg.degradations.bicubic import bicubic_border, reduce_bicubic
 from realdeg.degradations.pool import Pool
 from realdeg.degradations.pooled import PooledDegradation, PoolSource
 from realdeg.degradations.trace import Trace
@@ -80,6 +80,11 @@ class NoisePool(PooledDegradation):
     def stand_in(self) -> Pool:
         """Make the pool that is used when none is given."""
         return gaussian_noise_pool()
+
+    @property
+    def border(self) -> int:
+        """LR pixels at each rim that depend on how the image is continued."""
+        return bicubic_border(self.scale, self.same_size)
 
     def trace_params(self) -> dict[str, Any]:
         """Return what every trace of this object says: the pool among it."""

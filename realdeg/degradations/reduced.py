@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
-from realdeg.degradations.bicubic import reduce_bicubic
+from realdeg.degradations.bicubic import bicubic_border, reduce_bicubic
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
@@ -42,8 +42,7 @@ class ReducedDegradation(Degradation):
     @property
     def border(self) -> int:
         """LR pixels at each rim that a continued image influences."""
-        bicubic = 2 if self.scale > 1 else 0
-        return (bicubic + self.reach) * (self.scale if self.same_size else 1)
+        return bicubic_border(self.scale, self.same_size, self.reach)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Shrink, develop, and enlarge when ``same_size``."""

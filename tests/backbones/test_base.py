@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 
 from realdeg.backbones import RCAN, VDSR, Backbone, Outputs, build_backbone
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
-from realdeg.registry import list_backbones
+from realdeg.registry import BACKBONES, list_backbones
 from realdeg.utils.component import save_component
 
 
@@ -49,6 +51,38 @@ def test_needs_and_scale_of_the_call():
 def test_abstract():
     with pytest.raises(TypeError, match="abstract"):
         Backbone()
+
+
+def taking(argument: str) -> list[str]:
+    """Return the networks that have that argument."""
+    return [
+        name
+        for name in list_backbones()
+        if argument in inspect.signature(BACKBONES.get(name).__init__).parameters
+    ]
+
+
+@pytest.mark.parametrize("name", taking("colour"))
+def test_a_colour_that_does_not_exist(name):
+    cls = BACKBONES.get(name)
+    with pytest.raises(ConfigError) as caught:
+        cls(**{**cls.example().arguments, "colour": "grey"})
+    assert str(caught.value) == f"colour of {name} is 'grey': it must be 'y' or 'rgb'."
+
+
+@pytest.mark.parametrize("name", taking("colour"))
+def test_the_colour_is_what_was_asked_for(name):
+    cls = BACKBONES.get(name)
+    for colour, channels in (("y", 1), ("rgb", 3)):
+        network = cls(**{**cls.example().arguments, "colour": colour})
+        assert (network.colour, network.channels) == (colour, channels)
+
+
+@pytest.mark.parametrize("name", taking("preset"))
+def test_a_preset_that_does_not_exist(name):
+    cls = BACKBONES.get(name)
+    with pytest.raises(ConfigError, match=f"{name} has no preset 'zork': it has ."):
+        cls(**{**cls.example().arguments, "preset": "zork"})
 
 
 def test_geometry_is_handed_over():

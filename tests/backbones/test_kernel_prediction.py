@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from realdeg.backbones.base import Outputs
 from realdeg.backbones.kpn import KPN
 from realdeg.backbones.lpkpn import LPKPN, LaplacianPyramid
 from realdeg.errors import ConfigError
@@ -92,37 +93,62 @@ def test_levels_and_their_targets():
     assert not any(value.requires_grad for value in targets.values())
 
 
-@pytest.mark.parametrize(
-    ("cls", "loss"),
-    [
-        (KPN, {"type": "MSELoss"}),
-        # The released training: the sum of squares of each level counts alike.
-        (
-            LPKPN,
-            {
-                "type": "WeightedLoss",
-                "terms": [{"type": "MSELoss"}],
-                "outputs": {"level_0": 1.0, "level_1": 1 / 4, "level_2": 1 / 16},
-            },
-        ),
-    ],
-)
-def test_learns(cls, loss):
-    torch.manual_seed(0)
-    network, criterion = cls.example(), build_loss(loss)
+# The released training: the sum of squares of each level counts alike.
+LEVELS = {
+    "type": "WeightedLoss",
+    "terms": [{"type": "MSELoss"}],
+    "outputs": {"level_0": 1.0, "level_1": 1 / 4, "level_2": 1 / 16},
+}
+
+
+def errors_while_learning(network, loss: dict) -> tuple[float, list[float]]:
+    """Undo a blur for 40 steps; return the squared error of the input, and of each step."""
     hr = F.interpolate(torch.rand(2, 1, 6, 6), scale_factor=4, mode="bicubic")
     lr = F.avg_pool2d(F.pad(hr, (2, 2, 2, 2), mode="reflect"), 5, stride=1)
-    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
-    history = []
-    for _ in range(30):
+    criterion, optimiser = build_loss(loss), torch.optim.Adam(network.parameters(), 1e-3)
+    targets, history = {"sr": hr} | network.targets(hr), []
+    for _ in range(40):
         outputs = network(lr)
-        found = criterion(outputs, hr if cls is KPN else {"sr": hr} | network.targets(hr))
+        found = criterion(outputs, targets if isinstance(outputs, Outputs) else hr)
         value = sum(found.values()) if isinstance(found, dict) else found
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
-        history.append(value.item())
-    assert history[-1] < 0.5 * history[0]
+        sr = outputs.sr if isinstance(outputs, Outputs) else outputs
+        history.append(F.mse_loss(sr.detach(), hr).item())
+    return F.mse_loss(lr, hr).item(), history
+
+
+@pytest.mark.parametrize(("cls", "loss"), [(KPN, {"type": "MSELoss"}), (LPKPN, LEVELS)])
+def test_learns_from_the_identity(cls, loss):
+    torch.manual_seed(0)
+    before, history = errors_while_learning(cls.example(), loss)
+    assert abs(history[0] - before) < 0.1 * before
+    assert max(history) < 10 * before  # the first steps do not throw the start away
+    assert history[-1] < 0.9 * before
+
+
+@pytest.mark.parametrize(("cls", "loss"), [(KPN, {"type": "MSELoss"}), (LPKPN, LEVELS)])
+def test_the_released_start_has_nothing_to_do_with_the_image(cls, loss):
+    torch.manual_seed(0)
+    settings = {**cls.example().arguments, "init": "msra"}
+    before, history = errors_while_learning(cls(**settings), loss)
+    assert history[0] > 10 * before
+    assert before < history[-1] < 0.5 * history[0]
+
+
+@pytest.mark.parametrize("cls", [KPN, LPKPN])
+def test_the_identity_starts_at_any_depth_and_width(cls):
+    """The largest kernels and a deep trunk: what sums up over both stays small."""
+    torch.manual_seed(0)
+    image = torch.rand(1, 1, 24, 20)
+    network = cls(scale=4, kernel_size=19, num_blocks=16, num_features=32)
+    with torch.no_grad():
+        outputs = network(image)
+    sr = outputs.sr if isinstance(outputs, Outputs) else outputs
+    assert F.mse_loss(sr, image) < 0.05**2
+    for name, parameter in network.named_parameters():
+        assert parameter.abs().sum() > 0 or name.endswith("bias"), name
 
 
 def test_colour_shares_kernels():
@@ -131,7 +157,19 @@ def test_colour_shares_kernels():
 
 
 @pytest.mark.parametrize("cls", [KPN, LPKPN])
-def test_refusals(cls):
-    for settings in ({"kernel_size": 4}, {"num_features": 24}, {"num_blocks": -1}, {"colour": "x"}):
-        with pytest.raises(ConfigError):
-            cls(**settings)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kernel_size": 4}, "needs an odd kernel_size, got 4."),
+        ({"kernel_size": -1}, "kernel_size of {} is -1: it must be a whole number, 1 or more."),
+        ({"num_features": 24}, "num_features divisible by 16 and num_blocks of 0 or more, got 24"),
+        ({"num_blocks": -1}, "num_features divisible by 16 and num_blocks of 0 or more, got 64 an"),
+        ({"colour": "x"}, "colour of {} is 'x': it must be 'y' or 'rgb'."),
+        ({"init": "zero"}, "init of {} is 'zero': it must be 'identity' or 'msra'."),
+    ],
+)
+def test_refusals(cls, settings, message):
+    with pytest.raises(ConfigError) as caught:
+        cls(**settings)
+    assert message.format(cls.__name__) in str(caught.value)
+    assert cls.__name__ in str(caught.value)

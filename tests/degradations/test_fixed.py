@@ -7,11 +7,21 @@ import pytest
 import torch
 from scipy import stats
 
-from realdeg.degradations import AWGN, Bicubic, Compose, GlobalKernel, Trace, build_degradation
+from realdeg.degradations import (
+    AWGN,
+    JPEG,
+    Bicubic,
+    Compose,
+    GlobalKernel,
+    NoisePool,
+    Trace,
+    build_degradation,
+)
 from realdeg.degradations.primitives import imresize
 from realdeg.errors import CheckpointError, ConfigError, DataError, GeometryError
 from realdeg.ops import kernel_apply
 from realdeg.utils.component import save_component
+from realdeg.utils.scales import divides
 
 
 @pytest.mark.parametrize(("scale", "same_size"), [(4, True), (2, False), (3, False), (4, False)])
@@ -97,6 +107,48 @@ def test_same_size_bicubic_comes_back_to_the_hr_grid():
     expected = imresize(imresize(hr, 1 / 3), size=(24, 36))
     torch.testing.assert_close(Bicubic(3, True)(hr, [0]), expected)
     assert torch.equal(Bicubic(1)(hr, [0]), hr)
+
+
+@pytest.mark.parametrize("scale", [1, 1.5, 2, 2.37, 3, 4, 8])
+@pytest.mark.parametrize("same_size", [False, True])
+def test_border_of_bicubic_is_what_the_rim_changes(scale, same_size):
+    """Every side from 20 small pixels on: on the HR grid the scale need not divide it."""
+    reached = 0
+    for side in range(int(20 * scale), int(22 * scale) + 2):
+        if not same_size and not divides(side, scale):
+            continue
+        hr = torch.rand(1, 1, side, side, dtype=torch.float64)
+        ways = [Bicubic(scale, same_size, rim=rim)(hr, [0]) for rim in ("mirror", "replicate")]
+        changed = ((ways[0] - ways[1]).abs() > 1e-12)[0, 0]
+        line = changed[:, changed.shape[0] // 2].nonzero().flatten()
+        near, far = line[line < len(changed) / 2], line[line >= len(changed) / 2]
+        if len(line):
+            reached = max(reached, int(near.max()) + 1, len(changed) - int(far.min()))
+    border = Bicubic(scale, same_size).border
+    # Not much more than needed either.
+    assert reached <= border <= reached + (1.5 * scale + 1 if same_size else 1)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("same_size", [False, True])
+def test_within_its_border_a_tile_of_bicubic_is_the_whole(scale, same_size):
+    hr = torch.rand(2, 3, 32 * scale, 30 * scale)
+    degradation = Bicubic(scale, same_size)
+    top, left, side = 5 * scale, 3 * scale, 20 * scale
+    tile = degradation(hr[..., top : top + side, left : left + side], [0, 0])
+    rim, stride = degradation.border, degradation.stride
+    top, left, side = top // stride + rim, left // stride + rim, side // stride - 2 * rim
+    inside = degradation(hr, [0, 0])[..., top : top + side, left : left + side]
+    assert inside.numel() > 0
+    torch.testing.assert_close(tile[..., rim:-rim, rim:-rim], inside)
+
+
+def test_noise_on_a_reduced_image_has_the_border_of_the_reduction():
+    for same_size in (False, True):
+        assert AWGN(4, same_size).border == Bicubic(4, same_size).border > 0
+        assert NoisePool(4, same_size).border == Bicubic(4, same_size).border
+        assert JPEG(4, same_size).border > Bicubic(4, same_size).border
+    assert AWGN(1).border == NoisePool(1).border == 0
 
 
 def test_compose_gives_the_scale_to_the_part_that_shrinks():
