@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     backbone = load_backbone(
         args.model, scale=args.scale, same_size=args.same_size, options=args.cfg_options
     ).eval()
-    origin = Origin.of(args.model, args.cfg_options)
+    origin = Origin.of(args.model, args.cfg_options, args.scale)
     if not args.no_card:  # before the work, not after it
         check_card(target, backbone, args.overwrite)
         for report in args.report:

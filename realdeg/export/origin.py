@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from realdeg.backbones import fetch_pretrained, find_pretrained
 from realdeg.config import load_config
 from realdeg.config.weights import read_header
 from realdeg.errors import ConfigError
 from realdeg.utils.files import sha256_file
+
+# What an entry of the catalogue says where its publisher says nothing.
+NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,47 @@ class Origin:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Origin:
+    def of(
+        cls,
+        source: str | os.PathLike[str],
+        options: Mapping[str, Any] | None = None,
+        scale: float | None = None,
+    ) -> Origin:
         """Find out where the weights of a model come from.
 
         Args:
             source: What ``realdeg export`` was given: weights, or a config that names them.
             options: Dotted keys laid over the config.
+            scale: The scale asked for; None: what the config or the weights say.
         """
         model = os.fspath(source)
         if Path(model).is_file() and Path(model).suffix != ".py":
             return cls._read(model, Path(model))
         try:
-            backbone = load_config(model, options or {}).get("backbone")
+            cfg: Mapping[str, Any] = load_config(model, options or {})
         except ConfigError:  # a registered type; whoever builds it says whether it is one
-            return cls(model)
-        named = backbone if isinstance(backbone, str) else (backbone or {}).get("checkpoint")
+            chosen = {key.removeprefix("backbone."): v for key, v in (options or {}).items()}
+            cfg = {"backbone": {"type": model, **chosen}}
+        backbone = cfg.get("backbone") or {}
+        if isinstance(backbone, str):
+            return cls._read(model, Path(backbone))
+        if backbone.get("pretrained") is not None:
+            return cls._published(model, backbone, scale or cfg.get("scale"))
+        named = backbone.get("checkpoint")
         return cls(model) if named is None else cls._read(model, Path(str(named)))
+
+    @classmethod
+    def _published(cls, model: str, backbone: Mapping[str, Any], scale: float | None) -> Origin:
+        """Take the notes of weights that were named from the catalogue."""
+        entry = find_pretrained(str(backbone["type"]), str(backbone["pretrained"]), scale)
+        file = fetch_pretrained(entry)
+        stated = entry.licence != NOT_STATED
+        notes = {
+            "source": entry.page,
+            "trained_on": entry.trained_on,
+            "licence": f"{entry.licence} ({entry.page})" if stated else None,
+        }
+        return cls(model, file, sha256_file(file), notes)
 
     @classmethod
     def _read(cls, model: str, file: Path) -> Origin:
@@ -57,10 +86,10 @@ class Origin:
         return cls(model, file, sha256_file(file), header[1] if header else {})
 
     def training_data(self) -> str | None:
-        """Return the training's data set as its config says it, None where that is not known."""
+        """Return the training's data set as its config or publisher says it, None if unknown."""
         text = self.notes.get("config")
         if not isinstance(text, str):
-            return None
+            return self.notes.get("trained_on") or None
         try:
             lines = ast.parse(text).body
         except (SyntaxError, ValueError, RecursionError):

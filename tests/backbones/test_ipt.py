@@ -81,7 +81,9 @@ def test_tiles_of_a_larger_image_are_the_same(reach):
 @pytest.mark.parametrize("form", [{"scale": 2}, {"scale": 3}, {"same_size": True}])
 def test_spandrel_gives_the_same_picture(tmp_path, form):
     """Over every way in which the last tiles can overlap."""
-    spandrel = pytest.importorskip("spandrel", reason="the optional package spandrel is absent")
+    spandrel = pytest.importorskip(
+        "spandrel", reason="spandrel cannot be imported", exc_type=Exception
+    )
     ours = shaken(IPT(**SMALL, **form))
     torch.save(ours.state_dict(), tmp_path / "ours.pth")
     theirs = spandrel.ModelLoader(device="cpu").load_from_file(tmp_path / "ours.pth")

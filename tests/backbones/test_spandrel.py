@@ -7,7 +7,7 @@ import torch
 
 from realdeg.backbones import RCAN
 
-spandrel = pytest.importorskip("spandrel", reason="the optional package spandrel is absent")
+spandrel = pytest.importorskip("spandrel", reason="spandrel cannot be imported", exc_type=Exception)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from realdeg.utils.image import write_image
 class TestCommandLine:
     @pytest.fixture(autouse=True)
     def here(self, tmp_path, monkeypatch):
-        pytest.importorskip("spandrel", reason="the optional package spandrel is absent")
+        pytest.importorskip("spandrel", reason="spandrel cannot be imported", exc_type=Exception)
         monkeypatch.chdir(tmp_path)
         network = SRVGGNetCompact(4, num_features=6, num_convs=3)
         torch.save(network.state_dict(), "4x.pth")

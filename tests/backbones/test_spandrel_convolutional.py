@@ -11,7 +11,7 @@ from realdeg.backbones.rrdbnet import RRDBNet
 from realdeg.backbones.span import SPAN
 from realdeg.backbones.srvgg_compact import SRVGGNetCompact
 
-spandrel = pytest.importorskip("spandrel", reason="the optional package spandrel is absent")
+spandrel = pytest.importorskip("spandrel", reason="spandrel cannot be imported", exc_type=Exception)
 
 TINY_RRDB = {"num_blocks": 2, "num_features": 8}
 TINY_RCAN = {"num_groups": 2, "num_blocks": 2, "num_features": 8, "reduction": 2}

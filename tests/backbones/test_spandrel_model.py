@@ -36,7 +36,7 @@ TINY_RCAN = {"scale": 2, "num_groups": 2, "num_blocks": 1, "num_features": 8, "r
 
 @pytest.fixture
 def spandrel():
-    return pytest.importorskip("spandrel", reason="the optional package spandrel is absent")
+    return pytest.importorskip("spandrel", reason="spandrel cannot be imported", exc_type=Exception)
 
 
 def compact(scale=2, **settings):

@@ -32,7 +32,9 @@ def shaken(network: torch.nn.Module) -> torch.nn.Module:
 
 def same_picture_in_spandrel(make, folder, lr) -> None:
     """Load our file there and theirs here; in double, as wide weights give large numbers."""
-    spandrel = pytest.importorskip("spandrel", reason="the optional package spandrel is absent")
+    spandrel = pytest.importorskip(
+        "spandrel", reason="spandrel cannot be imported", exc_type=Exception
+    )
     ours = shaken(make())
     torch.save(ours.state_dict(), folder / "ours.pth")
     theirs = spandrel.ModelLoader(device="cpu").load_from_file(folder / "ours.pth").model.eval()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+import torch
 
+from realdeg.backbones.pretrained import Pretrained, catalogue
 from realdeg.errors import ConfigError, DataError, OutputError
 from realdeg.evaluation import Report
 from realdeg.evaluation.protocols import get_protocol
@@ -131,3 +134,30 @@ def test_another_network_does_not_continue_the_card(espcn, edsr, tmp_path):
         card_of(edsr, tmp_path)
     card, _ = card_of(edsr, tmp_path, overwrite=True)
     assert card["licence"] == "not stated" and len(card["files"]) == 1
+
+
+def test_published_weights_bring_page_and_licence(espcn, tmp_path, monkeypatch):
+    file = tmp_path / "ESPCN" / "espcn.pth"
+    file.parent.mkdir()
+    torch.save(espcn.state_dict(), file)
+    entry = Pretrained(
+        type="ESPCN",
+        name="test",
+        scales=(espcn.scale,),
+        page="https://example.org/espcn",
+        licence="MIT",
+        trained_on="T91; bicubic",
+        file="espcn.pth",
+        sha256=sha256(file.read_bytes()).hexdigest(),
+        hash_from="file",
+    )
+    monkeypatch.setattr(catalogue, "CATALOGUE", (entry,))
+    monkeypatch.setattr("realdeg.export.origin.fetch_pretrained", lambda found: file)
+    origin = Origin.of("ESPCN", {"backbone.pretrained": "test"}, espcn.scale)
+    card, text = card_of(espcn, tmp_path, origin=origin)
+    assert card["licence"] == "MIT (https://example.org/espcn)"
+    assert card["weights_from"]["source"] == entry.page and "T91; bicubic" in text
+    silent = replace(entry, licence="not stated")
+    monkeypatch.setattr(catalogue, "CATALOGUE", (silent,))
+    origin = Origin.of("ESPCN", {"backbone.pretrained": "test"}, espcn.scale)
+    assert origin.notes["licence"] is None
