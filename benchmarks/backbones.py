@@ -72,7 +72,8 @@ def row(name: str, arguments: argparse.Namespace) -> list[str]:
     timing = alternate({name: call}, arguments.runs)[name]
     per_megapixel = Timing(*(t / megapixels for t in (timing.median, timing.low, timing.high)))
     flags = [flag for flag in ("--compile", "--channels-last") if getattr(arguments, _key(flag))]
-    child = ["--child", name, "--side", str(side), "--threads", str(arguments.threads), *flags]
+    large = min(arguments.memory_side or side, SMALL.get(name, arguments.memory_side or side))
+    child = ["--child", name, "--side", str(large), "--threads", str(arguments.threads), *flags]
     peak = in_child(__file__, *child) / 2**20
     parameters = sum(parameter.numel() for parameter in build(name).parameters())
     return [
@@ -82,7 +83,7 @@ def row(name: str, arguments: argparse.Namespace) -> list[str]:
         f"{per_megapixel.median * 1e3:,.0f}",
         f"{per_megapixel.low * 1e3:,.0f} to {per_megapixel.high * 1e3:,.0f}",
         f"{peak:,.0f}",
-        f"{peak / megapixels:,.0f}",
+        f"{peak / ((large * SCALE) ** 2 / 1e6):,.0f}",
     ]
 
 
@@ -102,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", action="append", help="some of the networks")
     parser.add_argument("--side", type=int, default=64, help="side of the LR image")
+    parser.add_argument("--memory-side", type=int, help="the same for the memory; default: side")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
@@ -122,7 +124,8 @@ def main() -> None:
         f"x{SCALE}, {arguments.threads} thread(s), {platform.machine()}, torch {torch.__version__},"
         f" {'compiled' if arguments.compile else 'eager'},"
         f" {'channels last' if arguments.channels_last else 'channels first'}; median of"
-        f" {arguments.runs} runs."
+        f" {arguments.runs} runs; memory of an LR image of side"
+        f" {arguments.memory_side or arguments.side}."
     )
     print(first, flush=True)
     rows = []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import random
 import statistics
 import subprocess
@@ -72,11 +75,14 @@ def peak_bytes(function: Callable[[], object]) -> int:
     """Return how far one call raises this process's memory above what it holds before.
 
     Memory that earlier calls left to the allocator would hide the peak: call this in a fresh
-    process (:func:`in_child`).
+    process (:func:`in_child`). What its start left there is given back before.
     """
     clear = Path("/proc/self/clear_refs")
     if not clear.exists():
         raise SystemExit("peak memory is read from /proc, which this system lacks")
+    gc.collect()
+    with contextlib.suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
     clear.write_text("5")  # resets the high-water mark
     before = _status("VmRSS")
     result = function()

@@ -56,13 +56,14 @@ def check_degradation(cfg: Mapping[str, Any], value: Any, place: str, *, jointly
 
 
 def check_start(cfg: Mapping[str, Any]) -> None:
-    """Refuse a backbone that starts from weights which are not there.
+    """Refuse a backbone that starts from weights which are not there, or of a sample run.
 
     Args:
         cfg: The config.
 
     Raises:
-        CheckpointError: Naming the command that makes the file.
+        CheckpointError: If the file is missing, naming the command that makes it.
+        ConfigError: If it was trained on the built-in sample, and this run is not.
     """
     backbone = cfg.get("backbone")
     start = backbone.get("start_from") if isinstance(backbone, Mapping) else None
@@ -72,6 +73,12 @@ def check_start(cfg: Mapping[str, Any]) -> None:
     if not file.is_file():
         how = _how_to_make(file, " --sample" if cfg.get("sample") else "")
         raise CheckpointError(f"'backbone.start_from': there is no {file}.{how}")
+    header = read_header(file)
+    if header and header[1].get("sample") and not cfg.get("sample"):
+        raise ConfigError(
+            f"'backbone.start_from': {file} was trained on the built-in sample (--sample), which is"
+            f" no start.{_how_to_make(file, '')} Or run this recipe with --sample too."
+        )
 
 
 def _is_learned(item: Mapping[str, Any], place: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -38,6 +38,9 @@ class WeightedLoss(nn.Module):
     Raises:
         ConfigError: If there are no terms, or two of the same name.
     """
+
+    takes_outputs: ClassVar[bool] = True
+    """Outputs and targets come by name; other losses are given the image alone."""
 
     def __init__(
         self,

@@ -35,7 +35,8 @@ class SuperResolution(ImageTask):
             frozen and stays outside the state dict, the moving average, DDP and ``train()``,
             unless it is trained jointly.
         train_degradation: Whether the degradation is trained jointly with the backbone.
-        loss: Config of the loss.
+        loss: Config of the loss. ``WeightedLoss`` also weighs further outputs of a network that has
+            them; any other loss is given the image alone.
         scale: How much resolution is lost.
         same_size: Whether LR lies on the HR grid.
         quantise: Whether LR made by a frozen degradation is clipped and rounded to 8 bit, as real
@@ -140,7 +141,7 @@ class SuperResolution(ImageTask):
                 f"the backbone made {tuple(outputs.sr.shape)} of LR {tuple(lr.shape)}, but HR is"
                 f" {tuple(hr.shape)}: scale or same_size of data and backbone differ."
             )
-        if outputs.aux:
+        if outputs.aux and getattr(self.loss, "takes_outputs", False):
             # Further outputs are in the network's own range, and so are their targets.
             full = hr * self.backbone.value_range
             targets = dict.fromkeys(outputs.aux, full) | self.backbone.targets(full) | {"sr": hr}

@@ -157,3 +157,13 @@ def test_none_begins_anew(tmp_path, monkeypatch):
     cfg = load_config(RECIPE, {"backbone.start_from": None})
     assert inject(cfg).model.backbone.start_from is None
     assert isinstance(small(4, start_from=None).state_dict(), dict)
+
+
+def test_weights_of_a_sample_run_are_no_start(start):
+    network = small(2)
+    notes = {"sample": True}
+    settings = dict(kind="backbone", type="EDSR", arguments=network.arguments, meta=notes)
+    save_component(start, network, **settings)
+    with pytest.raises(ConfigError, match=r"built-in sample .* realdeg train edsr/edsr_div2k_x2"):
+        task()
+    assert task({"sample": True})

@@ -175,6 +175,14 @@ class TestSuperResolution:
         terms = task(_batch(), "loss")
         assert set(terms) == {"loss_l1", "loss_l1.first"}
 
+    def test_a_plain_loss_is_given_the_image_alone(self):
+        task = SuperResolution(VDSR, scale=4, same_size=True, loss={"type": "L1Loss"})
+        task.backbone.forward = lambda lr, **_: Outputs(lr, {"first": lr * 2})
+        batch = _batch()
+        wanted = (rgb_to_y(batch["lr"]) - rgb_to_y(batch["hr"])).abs().mean()
+        (value,) = task(batch, "loss").values()
+        torch.testing.assert_close(value, wanted)
+
     def test_refusals(self):
         with pytest.raises(ConfigError, match="has not been learned"):
             SuperResolution(VDSR, DML, scale=4, same_size=True)
