@@ -18,6 +18,7 @@ from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, GeometryError, nearest
 from realdeg.registry import BACKBONES, DEGRADATIONS, Registry, load_plugins
 
+_FOR_OTHERS = (".onnx", ".pt2")
 _WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
@@ -137,6 +138,11 @@ def _component(
                 f" settings are fixed: leave out {', '.join(sorted(options))}."
             )
         return text, {}
+    if Path(text).suffix.lower() in _FOR_OTHERS:
+        raise ConfigError(
+            f"{text} is a file for other programs, which realdeg does not run: give the"
+            " backbone.safetensors that it was exported from."
+        )
     if registry.get(text) is not None:
         return _with_options({"type": text}, kind, options), {}
     try:

@@ -176,8 +176,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
 
         Returns:
             The target of each ``aux`` output by name, in that output's own numbers. An output that
-            is not named is compared with the HR image in [0, 1], so a network of another
-            ``value_range`` names them all.
+            is not named is compared with ``hr`` as it is given here.
         """
         return {}
 

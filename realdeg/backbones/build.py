@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +15,10 @@ from realdeg.backbones.pretrained import fetch_pretrained, fill_pretrained, find
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError, nearest
 from realdeg.registry import BACKBONES
-from realdeg.utils.component import load_state, read_component
+from realdeg.utils.component import load_state, read_component, summary
 from realdeg.utils.signature import check_arguments
+
+logger = logging.getLogger(__name__)
 
 
 def build_backbone(
@@ -120,7 +123,11 @@ def _start(backbone: Backbone, start: Mapping[str, Any]) -> None:
         scale = settings.pop("scale", backbone.scale)
         checkpoint = fetch_pretrained(find_pretrained(type(backbone).__name__, pretrained, scale))
     check_arguments(load_weights, settings, "backbone.start_from")
-    load_weights(backbone, checkpoint, **settings)
+    left = load_weights(backbone, checkpoint, **settings)
+    if left:
+        logger.warning(
+            "%s starts from a part of %s: %s.", type(backbone).__name__, checkpoint, summary(left)
+        )
 
 
 def _bare(kind: str | type) -> str:

@@ -144,6 +144,8 @@ class _Follow(TorchDispatchMode):
                 of_channels = "batch_norm" in name  # its vectors
                 if known is None and name in _POINTWISE and not of_channels and _is_map(tensor):
                     raise _LostError
+                if known is not None and name in _POINTWISE and _is_spread(tensor, result):
+                    raise _LostError
             for tensor in _tensors([result]):
                 if tensor.numel():  # batch normalisation returns empty statistics beside its image
                     self._note(tensor, _after(name, sight, args, shapes[0], tuple(tensor.shape)))
@@ -174,6 +176,8 @@ def _after(
     if name in ("max_pool2d_with_indices", "avg_pool2d", "max_pool2d"):
         kernel, stride = args[1], args[2] if len(args) > 2 and args[2] else args[1]
         padding = args[3] if len(args) > 3 else [0]
+        if name.startswith("max") and len(args) > 4:
+            kernel = _dilated(kernel, args[4])
         return _both(sight, kernel, stride, padding)
     if name in ("reflection_pad2d", "replication_pad2d", "constant_pad_nd"):
         left, right, top, bottom = (list(args[1]) + [0, 0, 0, 0])[:4]
@@ -183,6 +187,8 @@ def _after(
         return sight.finer(factor) if name[6] == "s" else sight.coarser(factor, 0, factor - 1)
     if name in ("upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d"):
         factor = _factor(shape, result)
+        if name != "upsample_nearest2d" and args[2]:
+            raise _LostError  # corners on corners: where a pixel lies depends on the image's size
         taps = {"upsample_nearest2d": 0, "upsample_bilinear2d": 1, "upsample_bicubic2d": 2}[name]
         return sight.wider(taps, taps).finer(factor)
     if name == "slice":
@@ -210,13 +216,17 @@ def _convolved(sight: _Sight, args: Any) -> _Sight:
     if weight.ndim != 4:
         raise _LostError
     if not transposed:
-        kernel = [(k - 1) * d + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
-        return _both(sight, kernel, stride, padding)
+        return _both(sight, _dilated(weight.shape[2:], dilation), stride, padding)
     axes = []
     for size, step, pad in zip(weight.shape[2:], stride, padding, strict=True):
         finer = replace(sight, pitch=sight.pitch / step)
         axes.append(finer.wider(size - 1 - pad, pad))
     return axes[0].union(axes[1])
+
+
+def _dilated(kernel: Any, dilation: Any) -> list[int]:
+    pairs = zip(*(list(value) * (2 // len(value)) for value in (kernel, dilation)), strict=True)
+    return [(size - 1) * step + 1 for size, step in pairs]
 
 
 def _both(sight: _Sight, kernel: Any, stride: Any, padding: Any) -> _Sight:
@@ -250,6 +260,12 @@ def _is_map(tensor: Tensor) -> bool:
     """Say whether a tensor tells places of the image apart, as embeddings of positions do."""
     extended = max(tensor.shape[-2:], default=1) > 1
     return extended and not bool((tensor == tensor.flatten()[0]).all())
+
+
+def _is_spread(tensor: Tensor, result: Any) -> bool:
+    """Say whether one pixel of the image is handed to all places."""
+    alone = tensor.ndim >= 3 and tuple(tensor.shape[-2:]) == (1, 1)
+    return alone and any(_is_image(tuple(made.shape)) for made in _tensors([result]))
 
 
 def _is_image(shape: tuple[int, ...]) -> bool:

@@ -29,7 +29,7 @@ def load_weights(
     backbone: Backbone,
     path: str | os.PathLike[str],
     *,
-    ignore: Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     partial: bool = False,
 ) -> list[str]:
     """Fill a backbone from a file of any format that :func:`read_weights` reads.
@@ -41,7 +41,7 @@ def load_weights(
         backbone: The network to fill.
         path: The file.
         ignore: Prefixes of keys that keep the backbone's own values, such as ``("tail.",)`` to
-            start a x4 network from x2 weights.
+            start a x4 network from x2 weights; a text is one prefix.
         partial: Load what fits, and leave the rest as it is.
 
     Returns:
@@ -49,11 +49,16 @@ def load_weights(
 
     Raises:
         CheckpointError: If the file cannot be read safely; naming what is missing, left over or of
-            another shape, unless ``partial``; if nothing fits at all.
+            another shape, unless ``partial``; if nothing fits at all, or all is ignored.
     """
     state = backbone.adapt_state(read_weights(path), str(path))
-    skipped = tuple(ignore)
+    skipped = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     own = backbone.state_dict()
+    if own and all(name.startswith(skipped) for name in own):
+        raise CheckpointError(
+            f"nothing of {path} would be loaded into {type(backbone).__name__}: every key begins"
+            f" with one of the ignored {', '.join(map(repr, skipped))}."
+        )
     if skipped:
         state = {name: value for name, value in state.items() if not name.startswith(skipped)}
         state |= {name: value for name, value in own.items() if name.startswith(skipped)}

@@ -35,26 +35,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the names, one per line."""
-    if args.what == "configs" and not args.table:
-        from realdeg.config.paths import list_configs
+    """Print the names, one per line.
 
-        _show(list_configs(), args.pattern)
-        return 0
+    Raises:
+        ConfigError: If a pattern is in none of them.
+    """
+    known = _names(args.what)
+    _check_pattern(args.what, args.pattern, [name for names in known.values() for name in names])
     if args.table:
         return _table(args)
     if args.what == "pretrained":
         return _pretrained(args.pattern)
+    for kind, names in known.items():
+        found = [name for name in names if args.pattern.lower() in name.lower()]
+        if args.what == "components" and found:
+            print(f"{kind}:")
+        for name in found:
+            print(f"  {name}" if args.what == "components" else name)
+    return 0
+
+
+def _names(what: str) -> dict[str, list[str]]:
+    """Return what there is to list, by kind."""
+    if what == "configs":
+        from realdeg.config.paths import list_configs
+
+        return {what: list_configs()}
+    if what == "pretrained":
+        from realdeg.backbones import list_pretrained
+
+        return {what: [f"{entry.type} {entry.name}" for entry in list_pretrained()]}
     from realdeg import registry
 
-    for kind in KINDS if args.what == "components" else (args.what,):
-        names = getattr(registry, f"list_{kind}")()
-        if args.what == "components":
-            print(f"{kind}:")
-            _show(names, args.pattern, indent="  ")
-        else:
-            _show(names, args.pattern)
-    return 0
+    kinds = KINDS if what == "components" else (what,)
+    return {kind: getattr(registry, f"list_{kind}")() for kind in kinds}
+
+
+def _check_pattern(what: str, pattern: str, known: list[str]) -> None:
+    """Refuse a pattern that nothing contains: no answer looks like an empty collection."""
+    if not pattern or any(pattern.lower() in name.lower() for name in known):
+        return
+    from realdeg.errors import ConfigError, nearest
+
+    kind = "published weights" if what == "pretrained" else what
+    parts = {part for name in known for part in (name, *name.replace("/", " ").split())}
+    raise ConfigError(
+        f"none of the {len(known)} {kind} has '{pattern}' in its name.{nearest(pattern, parts)}"
+        f" `realdeg list {what}` shows all."
+    )
 
 
 def _table(args: argparse.Namespace) -> int:
@@ -85,9 +113,3 @@ def _pretrained(pattern: str) -> int:
     for line in lines(pattern):
         print(line)
     return 0
-
-
-def _show(names: list[str], pattern: str, indent: str = "") -> None:
-    for name in names:
-        if pattern.lower() in name.lower():
-            print(f"{indent}{name}")

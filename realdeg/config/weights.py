@@ -67,7 +67,7 @@ def check_start(cfg: Mapping[str, Any]) -> None:
     """
     backbone = cfg.get("backbone")
     start = backbone.get("start_from") if isinstance(backbone, Mapping) else None
-    if not start or "checkpoint" not in start:
+    if not start or start.get("checkpoint") is None:
         return  # published weights are fetched when the network is built
     file = Path(str(start["checkpoint"]))
     if not file.is_file():
@@ -77,7 +77,7 @@ def check_start(cfg: Mapping[str, Any]) -> None:
     if header and header[1].get("sample") and not cfg.get("sample"):
         raise ConfigError(
             f"'backbone.start_from': {file} was trained on the built-in sample (--sample), which is"
-            f" no start.{_how_to_make(file, '')} Or run this recipe with --sample too."
+            f" no start.{_how_to_make(file, '').rstrip('.')}; or run this recipe with --sample too."
         )
 
 
@@ -105,7 +105,7 @@ def _check_file(cfg: Mapping[str, Any], file: Path, place: str) -> None:
     if meta.get("sample") and not cfg.get("sample"):
         raise ConfigError(
             f"'{place}': {file} was trained on the built-in sample (--sample), no camera's data."
-            f"{_how_to_make(file, '')} Or run this recipe with --sample too."
+            f"{_how_to_make(file, '').rstrip('.')}; or run this recipe with --sample too."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mmengine
@@ -86,7 +87,7 @@ def describe_run(runner: Runner, iteration: int) -> dict[str, Any]:
         "torch_version": str(torch.__version__),
         "mmengine_version": mmengine.__version__,
         "config": runner.cfg.pretty_text,
-        "config_file": str(runner.cfg.filename or ""),
+        "config_file": Path(str(runner.cfg.filename or "")).name,  # folders are nobody's business
         "experiment_name": runner.experiment_name,
         "seed": runner.seed,
         "iter": iteration,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def _continue(card: dict[str, Any], former: dict[str, Any], stated: bool) -> Non
     card["numbers"] += [
         item for item in former["numbers"] if json.dumps(item, sort_keys=True) not in known
     ]
-    if not stated:
+    if not stated and former.get("licence", NOT_STATED) != NOT_STATED:
         card["licence"] = former["licence"]
 
 
@@ -163,7 +164,8 @@ def make_card(
         },
         "training": {
             "data": origin.training_data() if origin else None,
-            "config": notes.get("config_file") or None,
+            # The name alone: the folders of who trained it are nobody's business.
+            "config": re.split(r"[/\\]", str(notes.get("config_file") or ""))[-1] or None,
             "iterations": notes.get("iter"),
             "seed": notes.get("seed"),
             "sample": bool(notes.get("sample", False)),

@@ -109,12 +109,23 @@ def _converted(program: ExportedProgram, name: str, size: Size | None, opset: in
             f"{name} cannot be exported to ONNX: torch's translation failed"
             f" ({first_line(cause)}).{hint}"
         ) from error
+    _check_opset(model, opset)
     if model.ByteSize() > _MOST_BYTES:
         raise OutputError(
             f"{name} makes an ONNX file beyond 2 GB, which the format does not hold in one file:"
             " export safetensors."
         )
     return model
+
+
+def _check_opset(model: Any, asked: int) -> None:
+    """Refuse a model of another version: torch keeps its own where it cannot make the one asked."""
+    found = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
+    if found != asked:
+        raise ConfigError(
+            f"opset is {asked}, and torch {torch.__version__} made a file of {found}: this version"
+            f" of ONNX's operators is out of its reach, take {OPSET}."
+        )
 
 
 def _describe(model: Any, backbone: Backbone, size: Size | None) -> None:
@@ -133,6 +144,9 @@ def _describe(model: Any, backbone: Backbone, size: Size | None) -> None:
     _name_sides(given, ["batch", None, *sides])
     _name_sides(result, ["batch", None, *larger])
     del model.graph.value_info[:]  # torch's symbols, which mean nothing any more
+    # Where each step stands in whose source file: folders of this machine are nobody's business.
+    for part in (model.graph, given, result, *model.graph.node, *model.graph.initializer):
+        del part.metadata_props[:]
     notes = {
         "type": name,
         "arguments": json.dumps(plain(backbone.arguments), sort_keys=True),

@@ -61,14 +61,16 @@ class Origin:
         if isinstance(backbone, str):
             return cls._read(model, Path(backbone))
         if backbone.get("pretrained") is not None:
-            return cls._published(model, backbone, scale or cfg.get("scale"))
+            said = backbone.get("scale") or cfg.get("scale")
+            return cls._published(model, backbone, scale or said)
         named = backbone.get("checkpoint")
         return cls(model) if named is None else cls._read(model, Path(str(named)))
 
     @classmethod
     def _published(cls, model: str, backbone: Mapping[str, Any], scale: float | None) -> Origin:
         """Take the notes of weights that were named from the catalogue."""
-        entry = find_pretrained(str(backbone["type"]), str(backbone["pretrained"]), scale)
+        kind = str(backbone["type"]).rpartition(".")[2]  # a scope may stand before it
+        entry = find_pretrained(kind, str(backbone["pretrained"]), scale)
         file = fetch_pretrained(entry)
         stated = entry.licence != NOT_STATED
         notes = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,11 @@ def export_program(
     network = portable(backbone)
     program = replaced(traced(network, size, "torch-export"), decompositions())
     _drop_guards(program)
+    _drop_places(program)
+    content = io.BytesIO()  # a path would put its own name, a temporary one, into the archive
+    torch.export.save(program, content)
     with atomic_path(target) as temporary:
-        torch.export.save(program, temporary)
+        temporary.write_bytes(content.getbuffer())
         runner = torch.export.load(temporary).module()
         compared = compare(network.backbone, runner, size, target, "torch.export")
     return Exported(
@@ -119,6 +123,11 @@ def compare(
         image = trial(backbone, *sizes)
         wanted = reference(backbone, image)
         shape = (sizes[0], backbone.channels, sizes[1], sizes[2])
+        if not bool(torch.isfinite(wanted).all()):
+            raise OutputError(
+                f"{name} makes numbers that are not finite of an image {shape}: its weights are no"
+                f" useful network, and {target} was not kept."
+            )
         try:
             with torch.no_grad():
                 found: Tensor = runner(image)  # type: ignore[operator]
@@ -163,6 +172,14 @@ def _drop_guards(program: ExportedProgram) -> None:
     # a condition of each call, although the graph does without: the comparison says so.
     if hasattr(program, "_guards_code"):
         program._guards_code = []
+
+
+def _drop_places(program: ExportedProgram) -> None:
+    # Where each step stands in whose source file: folders of this machine are nobody's business.
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
 
 
 def replaced(program: ExportedProgram, table: dict[Any, Any]) -> ExportedProgram:

@@ -50,14 +50,19 @@ def check_scales(scales: Sequence[float], backbone: Backbone) -> tuple[int | flo
             " and a degradation that draws one of several scales does it"
             " (configs/_base_/degradations/bicubic_joint.py)."
         )
+    served = {scale for scale in found if scale == backbone.scale or _serves(backbone, scale)}
     for scale in found:
-        if scale == backbone.scale or _serves(backbone, scale):
+        if scale in served:
             continue
+        listed = ", ".join(f"{each:g}" for each in sorted(served | {backbone.scale}))
+        advice = (
+            "choose a network of several scales (MDSR, CARN, MSLapSRN, MetaSR, or one on the"
+            " interpolated image, such as VDSR), with multi_scale=True where it has that argument"
+        )
         raise GeometryError(
-            f"model.scales draws scale {scale}, but {name} as it is configured serves"
-            f" scale {backbone.scale}: choose a network of several scales (MDSR, CARN, MSLapSRN,"
-            " MetaSR, or one on the interpolated image, such as VDSR), with multi_scale=True where"
-            " it has that argument, or leave out model.scales."
+            f"model.scales draws scale {scale}, but {name} as it is configured serves scale"
+            f" {listed}: {'remove that scale' if len(served) > 1 else advice}, or leave out"
+            " model.scales."
         )
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -81,6 +82,14 @@ class LowResolution:
     def complete(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return a batch whose ``lr`` holds one image for each HR image."""
         return {**batch, "lr": self(batch)}
+
+    def for_workers(self) -> LowResolution:
+        """Return a copy for data-loader workers, whose degradations stay on the CPU."""
+        theirs = copy.deepcopy(self)
+        for degradation in (theirs.degradation, *theirs.by_scale.values()):
+            if degradation is not None:
+                degradation.cpu()
+        return theirs
 
     def at(self, scale: float | None) -> Degradation | None:
         """Return the degradation of a batch's scale; None as the scale: the run's own."""

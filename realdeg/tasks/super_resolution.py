@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -174,8 +173,7 @@ class SuperResolution(ImageTask):
             collate = Drawn(collate, self.scales)
         if self.degrade_in != "workers":
             return collate
-        # The task's own ones follow the model to its device; workers stay on the CPU.
-        return Completed(collate, copy.deepcopy(self._low_resolution()))
+        return Completed(collate, self._low_resolution().for_workers())
 
     @property
     def prepare(self) -> Callable[[Batch], Batch] | None:

@@ -50,10 +50,28 @@ def test_crops_and_strips():
         lambda lr: lr.transpose(2, 3).flip(2).transpose(2, 3),
         lambda lr: lr.reshape(1, 1, 12, 2, 10, 2).permute(0, 1, 2, 4, 3, 5).reshape(lr.shape),
         lambda lr: F.interpolate(lr, scale_factor=2),  # not of the scale that it should have
+        lambda lr: lr * lr[..., 5:6, 5:6],
+        lambda lr: lr[..., :1, :1].expand_as(lr),
     ],
 )
 def test_what_reaches_over_the_image(network):
     assert found(network).halo is None
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_corners_on_corners_depend_on_the_size(mode):
+    """A tile's pixels would lie elsewhere than those of the whole image."""
+
+    def network(align):
+        return nn.Upsample(scale_factor=2, mode=mode, align_corners=align)
+
+    assert found(network(False), scale=2).halo is not None
+    assert found(network(True), scale=2).halo is None
+
+
+def test_dilated_windows():
+    assert found(nn.MaxPool2d(5, 1, padding=2)).halo == 2
+    assert found(nn.MaxPool2d(5, 1, padding=2, dilation=2)).halo == 6
 
 
 def test_randomness():

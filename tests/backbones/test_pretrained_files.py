@@ -67,6 +67,21 @@ class TestFetching:
         server.data, server.tag = BYTES[::-1], '"two"'
         assert fetch(old).read_bytes() == BYTES[::-1]
 
+    def test_a_note_is_never_of_another_beginning(self, server, entry, monkeypatch):
+        server.faults = ["cut", 404]
+        old = replace(entry, size=None, sha256=None)
+        with pytest.raises(CheckpointError):
+            fetch(old)
+        server.data, server.tag = BYTES[::-1], '"two"'
+
+        def interrupted(*args):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(downloading, "_progress", interrupted)
+            fetch(old)
+        assert fetch(old).read_bytes() == BYTES[::-1]
+
     @pytest.mark.parametrize("tag", ["", 'W/"one"'])
     def test_without_a_strong_tag_it_begins_again(self, server, entry, tag):
         server.tag, server.faults = tag, ["cut"]
@@ -258,3 +273,50 @@ class TestCache:
         file.write_bytes(b"other")
         with pytest.raises(CheckpointError, match=f"has changed: it has SHA-256 .*had {DIGEST}"):
             fetch(unknown)
+
+    def test_a_folder_that_others_keep(self, entry, monkeypatch, caplog):
+        unknown = replace(entry, sha256=None, url=None)
+        file = place_of(unknown)
+        file.parent.mkdir(parents=True)
+        file.write_bytes(BYTES)
+
+        def refuse(**where):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        monkeypatch.setattr("realdeg.utils.files.tempfile.mkstemp", refuse)
+        assert fetch(unknown) == file
+        assert DIGEST in caplog.text and "Read-only file system" in caplog.text
+
+
+class TestDisksWithoutLocks:
+    @pytest.fixture(autouse=True)
+    def without(self, monkeypatch):
+        fcntl = pytest.importorskip("fcntl")
+
+        def refuse(*args):
+            raise OSError(errno.ENOSYS, "Function not implemented")
+
+        monkeypatch.setattr(fcntl, "flock", refuse)
+
+    def test_each_fetches_into_a_file_of_its_own(self, server, entry):
+        server.hold.clear()
+        threads = [threading.Thread(target=fetch, args=(entry,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + 10
+        while len(server.requests) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        server.hold.set()
+        for thread in threads:
+            thread.join(10)
+        assert place_of(entry).read_bytes() == BYTES
+        left = sorted(each.name for each in place_of(entry).parent.iterdir())
+        assert left == ["net.pth", "net.pth.lock"]
+
+    def test_nothing_is_kept_of_a_beginning(self, server, entry):
+        server.faults = ["cut"] * 9
+        server.ranges = False
+        with pytest.raises(CheckpointError, match="in 4 tries") as caught:
+            fetch(entry)
+        assert "are kept" not in str(caught.value)
+        assert [each.name for each in place_of(entry).parent.iterdir()] == ["net.pth.lock"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from realdeg.backbones import RCAN, VDSR, build_backbone, load_weights, read_weights
+from realdeg.backbones import ESPCN, RCAN, VDSR, build_backbone, load_weights, read_weights
 from realdeg.errors import CheckpointError
 from realdeg.utils.component import save_component
 
@@ -117,6 +117,20 @@ def test_x4_starts_from_x2(tmp_path):
     load_weights(target, tmp_path / "x2.pt", ignore=("tail.",))
     assert torch.equal(target.head[0].weight, source.head[0].weight)
     assert torch.equal(target.tail[1].weight, tail)
+
+
+def test_a_text_is_one_prefix_to_ignore(tmp_path):
+    network = ESPCN.example()
+    torch.save(network.state_dict(), tmp_path / "x.pth")
+    first = next(iter(network.state_dict()))
+    letters = "".join({name[0] for name in network.state_dict()})
+    other = ESPCN.example()
+    # Not a list of letters, with one of which every key begins.
+    load_weights(other, tmp_path / "x.pth", ignore=f"{letters}.")
+    assert torch.equal(other.state_dict()[first], network.state_dict()[first])
+    prefixes = tuple(sorted(set(letters)))
+    with pytest.raises(CheckpointError, match="nothing of .* would be loaded into ESPCN"):
+        load_weights(other, tmp_path / "x.pth", ignore=prefixes)
 
 
 def test_partial_weights_say_what_differs_and_load_nothing(tmp_path):

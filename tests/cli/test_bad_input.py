@@ -440,6 +440,9 @@ def test_a_loss_that_is_not_finite(refused, here):
 def test_images_to_work_on(refused, here):
     network = "vdsr/backbone.safetensors"
     assert "nowhere" in refused("infer", network, "nowhere.png", "out.png", options=())
+    for exported in ("network.onnx", "network.pt2"):
+        message = refused("infer", exported, "nowhere.png", "out.png", options=())
+        assert f"{exported} is a file for other programs" in message
     (here / "broken.png").write_bytes(b"no picture")
     message = refused("infer", network, "broken.png", "out.png", options=())
     assert "broken.png cannot be decoded" in message

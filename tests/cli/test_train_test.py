@@ -158,6 +158,24 @@ def test_listing(capsys):
     assert main(["list", "components"]) == 0
     out = capsys.readouterr().out
     assert "degradations:\n" in out and "  DML\n" in out
+    assert main(["list", "components", "espcn"]) == 0
+    assert capsys.readouterr().out.split() == ["backbones:", "ESPCN"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("configs", "dml_n9"), "configs has 'dml_n9' in its name."),
+        (("pretrained", "spann"), "Did you mean 'SPAN'"),
+        (("pretrained", "spann", "--table"), "`realdeg list pretrained` shows all."),
+        (("backbones", "swinirr", "--table"), "Did you mean 'SwinIR'"),
+        (("components", "zzzz"), "components has 'zzzz'"),
+    ],
+)
+def test_a_name_that_nothing_has(capsys, words, said):
+    assert main(["list", *words]) == 2
+    heard = capsys.readouterr()
+    assert said in heard.err and not heard.out
 
 
 def test_help_of_every_command(capsys):

@@ -55,11 +55,12 @@ def test_all_but_what_is_ignored_is_taken(start):
     assert drawn and taken(state) == learned(state) - drawn
 
 
-def test_partial_takes_what_fits(start):
+def test_partial_takes_what_fits(start, caplog):
     options = {"backbone.start_from.ignore": [], "backbone.start_from.partial": True}
     state = task(options).backbone.state_dict()
     # x4 has a second doubling, which x2 has not.
     assert learned(state) - taken(state) == {"tail.0.2.weight", "tail.0.2.bias"}
+    assert "EDSR starts from a part of" in caplog.text and "tail.0.2.weight" in caplog.text
 
 
 def test_weights_that_do_not_fit_are_refused(start):
@@ -150,6 +151,12 @@ def test_another_type_drops_them():
     cfg = load_config(RECIPE, {"backbone.type": "RDN", "backbone.num_blocks": 1})
     assert cfg.backbone == dict(type="RDN", num_blocks=1)
     assert inject(cfg).model.backbone.type == "RDN"
+
+
+def test_a_published_start_has_no_file_to_look_for():
+    start = {"checkpoint": None, "pretrained": "torchsr"}
+    cfg = load_config("edsr/edsr_div2k_x4", {"backbone.start_from": start})
+    assert inject(cfg).model.backbone.start_from == start
 
 
 def test_none_begins_anew(tmp_path, monkeypatch):

@@ -71,6 +71,14 @@ def test_training_data_is_read_and_not_run(config, data):
     assert Origin("x", notes={"config": config}).training_data() == data
 
 
+@pytest.mark.parametrize("place", ["/home/me/mine.py", "C:\\Users\\me\\mine.py", "mine.py"])
+def test_the_config_is_named_without_its_folder(espcn, tmp_path, place):
+    origin = Origin("x", notes={"config_file": place})
+    card, text = card_of(espcn, tmp_path, origin=origin)
+    assert "- Config: mine.py\n" in text
+    assert card["training"]["config"] == "mine.py"
+
+
 def test_sample_runs_say_so(espcn, tmp_path):
     _, text = card_of(espcn, tmp_path, origin=Origin("x", notes={"sample": True}))
     assert "SAMPLE RUN" in text
@@ -119,6 +127,14 @@ def test_forms_of_one_network_share_a_card(espcn, tmp_path):
     assert "differs from the network by" in text and "torch.export.load" in text
 
 
+def test_a_licence_that_is_known_later_is_said(espcn, tmp_path):
+    card_of(espcn, tmp_path)
+    done = export_program(espcn, tmp_path / "espcn.pt2")
+    origin = Origin("x", notes={"licence": "MIT"})
+    card = json.loads(write_card(done, espcn, origin=origin)[0].read_text())
+    assert card["licence"] == "MIT"
+
+
 @pytest.mark.parametrize("name", ["espcn.json", "espcn.md"])
 def test_somebody_elses_file_stays(espcn, tmp_path, name):
     (tmp_path / name).write_text("mine")
@@ -161,3 +177,19 @@ def test_published_weights_bring_page_and_licence(espcn, tmp_path, monkeypatch):
     monkeypatch.setattr(catalogue, "CATALOGUE", (silent,))
     origin = Origin.of("ESPCN", {"backbone.pretrained": "test"}, espcn.scale)
     assert origin.notes["licence"] is None
+
+
+@pytest.mark.parametrize("settings", [{"type": "SRCNN"}, {"type": "realdeg.SRCNN"}])
+def test_the_files_own_scale_is_looked_up(settings, monkeypatch, tmp_path):
+    fetched = []
+
+    def fetch(entry):
+        fetched.append(entry)
+        return tmp_path / "config.py"
+
+    monkeypatch.setattr("realdeg.export.origin.fetch_pretrained", fetch)
+    backbone = {**settings, "pretrained": "yjn870", "scale": 2}
+    (tmp_path / "config.py").write_text("")
+    monkeypatch.setattr("realdeg.export.origin.load_config", lambda *_: {"backbone": backbone})
+    Origin.of("any")
+    assert [entry.scales for entry in fetched] == [(2,)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from realdeg.errors import ConfigError, OutputError
 from realdeg.export import export_onnx, export_program, friendlier, onnx, portable, program
 from realdeg.ops import kernel_apply
 
+FOLDER = Path(onnx.__file__).parent  # what a file says of the machine that made it
 needs_onnx = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")),
     reason="the optional packages of realdeg[onnx] are absent",
@@ -59,6 +62,11 @@ class TestOnnx:
         assert notes["type"] == "ESPCN" and notes["colour"] == "y" and notes["scale"] == "2"
         assert json.loads(notes["arguments"]) == espcn.arguments
         assert len(notes["hash"]) == 16
+        assert str(FOLDER).encode() not in path.read_bytes()
+
+    def test_an_opset_out_of_reach_is_no_other_one(self, model_of_espcn):
+        with pytest.raises(ConfigError, match=rf"opset is 99, .* made a file of {onnx.OPSET}"):
+            onnx._check_opset(model_of_espcn, 99)
 
     def test_one_size(self, espcn, tmp_path):
         import onnxruntime
@@ -118,6 +126,13 @@ class TestProgram:
         assert network.size_multiple == 4
         done = export_program(network, tmp_path / "x.pt2")
         assert any(shape[2] % 4 for shape in done.compared.shapes)
+
+    def test_the_same_file_twice_and_no_folder_in_it(self, espcn, tmp_path):
+        first, second = (export_program(espcn, tmp_path / name) for name in ("a.pt2", "b.pt2"))
+        assert first.sha256 == second.sha256
+        with zipfile.ZipFile(first.path) as archive:
+            content = b"".join(archive.read(name) for name in archive.namelist())
+        assert str(FOLDER).encode() not in content and str(tmp_path).encode() not in content
 
     def test_no_operator_of_ours_is_left(self, espcn, tmp_path, monkeypatch):
         def forward(self, lr, *, scale=None, cond=None):
@@ -236,3 +251,11 @@ def test_padding_for_sizes_that_are_symbols(pad):
     for size in ((9, 14), (8, 8), (5, 7), (6, 12)):
         x = torch.rand(2, 1, *size)
         assert torch.equal(found.module()(x), pad(x))
+
+
+def test_weights_that_are_not_finite_are_not_exported(tmp_path):
+    network = ESPCN.example().eval()
+    torch.nn.init.constant_(next(network.parameters()), float("nan"))
+    with pytest.raises(OutputError, match="not finite .* was not kept"):
+        export_program(network, tmp_path / "x.pt2")
+    assert not list(tmp_path.iterdir())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.hooks import Hook
 
+from realdeg.backbones import ProSR
 from realdeg.config import inject, load_config
+from realdeg.datasets import PositionSampler
 from realdeg.engine import RealdegRunner
+from realdeg.engine.hooks import CurriculumHook
 from realdeg.errors import ConfigError
 
 
@@ -135,3 +140,18 @@ class TestCurriculum:
             options = {"model.scales": scales, "train_dataloader.sampler.scales": scales}
             with pytest.raises(ConfigError, match=named):
                 self.train(tmp_path, 2, [], **options)
+
+    @pytest.mark.parametrize("done", [0, 8, 39])
+    def test_a_run_that_is_taken_up_validates_as_it_was(self, done):
+        small = dict(scale=8, num_features=4, growth_rate=2, blocks=[[1], [1], [1]])
+        network, wanted = ProSR(**small), ProSR(**small)
+        sampler = PositionSampler([0], 1, seed=0, scales=[2, 4, 8])
+        runner = SimpleNamespace(
+            model=SimpleNamespace(backbone=network),
+            train_dataloader=SimpleNamespace(sampler=sampler),
+            max_iters=40,
+            iter=done,
+        )
+        CurriculumHook().before_train(runner)
+        wanted.set_progress(done / 40)
+        assert (network.newest, network.blend) == (wanted.newest, wanted.blend)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from realdeg.datasets import collate_batch
+from realdeg.degradations import Bicubic
 from realdeg.errors import ConfigError
 from realdeg.tasks import SuperResolution
 
@@ -45,6 +46,39 @@ def test_the_three_places_make_the_same_lr(paired, colour, degradation):
     assert torch.equal(ahead.prepare(collate_batch(items))["lr"], wanted)
     assert task("device").prepare is None and task("workers").prepare is None
     assert ahead.collate_with(collate_batch) is collate_batch
+
+
+class OnDevice(Bicubic):
+    """Has a tensor, as a learned one has, and notes where it was sent."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.register_buffer("tensor", torch.zeros(1))
+        self.sent = []
+
+    def cpu(self):
+        self.sent.append("cpu")
+        return super().cpu()
+
+
+def test_workers_stay_on_the_cpu():
+    here = OnDevice(scale=4)
+    network = SuperResolution(VDSR, here, scale=4, same_size=False, degrade_in="workers")
+    collate = network.collate_with(collate_batch)
+    (theirs,) = collate.low_resolution.by_scale.values()
+    assert collate.low_resolution.degradation is theirs is not here
+    assert "cpu" in theirs.sent and "cpu" not in here.sent
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_workers_stay_on_the_cpu_while_the_task_does_not():
+    network = SuperResolution(
+        VDSR, OnDevice(scale=4), scale=4, same_size=False, degrade_in="workers"
+    ).cuda()
+    collate = network.collate_with(collate_batch)
+    assert network.active_degradation.tensor.is_cuda
+    assert not collate.low_resolution.degradation.tensor.is_cuda
 
 
 @pytest.mark.parametrize("degradation", [NOISY, {"type": "SRMD"}, {"type": "KernelPool"}])

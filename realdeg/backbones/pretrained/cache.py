@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from realdeg.backbones.pretrained.entry import Pretrained
-from realdeg.errors import CheckpointError
+from realdeg.errors import CheckpointError, OutputError
 from realdeg.utils.files import atomic_path, ensure_writable_dir, sha256_file
 
 logger = logging.getLogger(__name__)
@@ -104,8 +104,18 @@ def _hold_to_first(entry: Pretrained, file: Path) -> None:
     """Compare a file with its own hash of the time when it was first used."""
     found, note = sha256_file(file), file.with_name(f"{file.name}.sha256")
     if not note.is_file():
-        with atomic_path(note) as temporary:
-            temporary.write_text(f"{found}  {file.name}\n", encoding="utf-8")
+        try:
+            with atomic_path(note) as temporary:
+                temporary.write_text(f"{found}  {file.name}\n", encoding="utf-8")
+        except OutputError as error:  # a folder that others keep
+            logger.warning(
+                "nobody publishes a SHA-256 of %s: the file that is here has %s, which cannot be"
+                " noted (%s).",
+                entry,
+                found,
+                error,
+            )
+            return
         logger.warning(
             "nobody publishes a SHA-256 of %s: the file that is here now has %s, and is held to it"
             " from now on (%s).",
@@ -131,26 +141,36 @@ def _git_blob(file: Path) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[bool]:
     """Let one process at a time fetch a file; the others wait.
 
     Args:
         file: The file to fetch; the lock lies beside it. Its folder is made.
 
+    Yields:
+        Whether nobody else fetches it now: False on systems and disks without locks.
+
     Raises:
         OutputError: If the folder cannot be written.
     """
     ensure_writable_dir(file.parent)
-    if sys.platform == "win32":  # no advisory locks there: the rename at the end is atomic anyway
-        yield
-        return
+    with contextlib.ExitStack() as stack:
+        yield _lock(file.with_name(f"{file.name}.lock"), stack)
+
+
+def _lock(file: Path, stack: contextlib.ExitStack) -> bool:
+    if sys.platform == "win32":  # no advisory locks there
+        return False
     import fcntl
 
-    with open(file.with_name(f"{file.name}.lock"), "w") as lock:
+    try:
+        lock = stack.enter_context(file.open("w"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            logger.info("another process is fetching %s: waiting for it.", file.name)
+            logger.info("another process is fetching %s: waiting for it.", file.stem)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    except OSError:  # network disks without locks, and locks that somebody else made
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.message
 import http.client
 import json
@@ -13,8 +14,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -46,6 +47,7 @@ def download(
     pause: float = 1.0,
     timeout: float = 30.0,
     describe: str = "",
+    alone: bool = True,
 ) -> None:
     """Fetch a file beside its target, as ``<name>.part``, and rename it when it is whole.
 
@@ -61,6 +63,8 @@ def download(
         pause: Seconds before the second try; it doubles with each.
         timeout: Seconds without an answer after which a connection counts as broken.
         describe: What is fetched, for the progress bar.
+        alone: Whether no other process fetches it now; else what comes goes into a file of
+            this call's own, which is not gone on with another time.
 
     Raises:
         ConfigError: If the address is neither https nor on this machine, or leads away from
@@ -70,40 +74,44 @@ def download(
         OutputError: If it cannot be written.
     """
     check_address(url)
-    part = target.with_name(f"{target.name}.part")
+    # Processes of several machines may share the disk: no number of theirs tells them apart.
+    mark = "" if alone else f".{uuid.uuid4().hex}"
+    part = target.with_name(f"{target.name}{mark}.part")
     opener = urllib.request.build_opener(_Redirects(url))
     trouble = ""
-    for attempt in range(attempts):
-        if attempt:
-            time.sleep(pause * 2 ** (attempt - 1))
-        try:
-            _fetch(opener, url, part, size, timeout, describe)
-        except _RestartError:
-            forget(target)
-        except _BrokenOffError as error:
-            trouble = str(error)
-        else:
-            wrong = check(part)
-            if wrong:
-                forget(target)
-                raise CheckpointError(f"what {url} gives is not what it gave: {wrong}. Not kept")
-            _finish(part, target)
-            return
+    with contextlib.ExitStack() as leaving:
+        if not alone:
+            leaving.callback(_forget, part)
+        for attempt in range(attempts):
+            if attempt:
+                time.sleep(pause * 2 ** (attempt - 1))
+            try:
+                _fetch(opener, url, part, size, timeout, describe)
+            except _RestartError:
+                _forget(part)
+            except _BrokenOffError as error:
+                trouble = str(error)
+            else:
+                wrong = check(part)
+                if wrong:
+                    _forget(part)
+                    raise CheckpointError(
+                        f"what {url} gives is not what it gave: {wrong}. Not kept"
+                    )
+                _finish(part, target)
+                return
     here = part.stat().st_size if part.exists() else 0
+    kept = f" {here} bytes are kept at {part}, and the next try goes on from there" if here else ""
     raise CheckpointError(
         f"{url} could not be fetched whole in {attempts} tries: {trouble or 'it kept changing'}."
-        f" {here} bytes are kept at {part}, and the next try goes on from there"
+        f"{kept}".rstrip(".")
     )
 
 
-def forget(target: Path) -> None:
-    """Remove what was kept of a file that was not fetched whole.
-
-    Args:
-        target: The file that was to be fetched.
-    """
-    for suffix in (".part", ".part.json"):
-        target.with_name(target.name + suffix).unlink(missing_ok=True)
+def _forget(part: Path) -> None:
+    """Remove what was kept of a file that was not fetched whole."""
+    for file in (part, part.with_name(f"{part.name}.json")):
+        file.unlink(missing_ok=True)
 
 
 def check_address(url: str, came_from: str = "") -> None:
@@ -166,6 +174,7 @@ def _fetch(
             expected = total if total is not None else size
             _check_room(part, None if expected is None else expected - start)
             if not start:
+                _forget(part)  # before the note says what it would not be the beginning of
                 _remember(part, url, answer.headers)
             got = start
             with _progress(describe, expected, start) as advance, _opened(part, start) as stream:
@@ -247,7 +256,7 @@ def _check_room(part: Path, wanted: int | None) -> None:
         )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opened(part: Path, start: int) -> Iterator[IO[bytes]]:
     try:
         stream = open(part, "ab" if start else "wb")  # noqa: SIM115
@@ -276,7 +285,7 @@ def _finish(part: Path, target: Path) -> None:
         os.replace(part, target)
     except OSError as error:
         raise _cannot_write(target, error) from error
-    forget(target)  # its note
+    _forget(part)  # its note
 
 
 def _cannot_write(file: Path, error: OSError) -> OutputError:
@@ -304,7 +313,7 @@ def _reason(error: Exception) -> str:
     return str(getattr(cause, "strerror", None) or cause) or type(error).__name__
 
 
-@contextmanager
+@contextlib.contextmanager
 def _progress(describe: str, total: int | None, start: int) -> Iterator[Callable[[int], None]]:
     """Show how far it is, on a terminal only."""
     if not sys.stderr.isatty():

@@ -49,9 +49,9 @@ def fetch_pretrained(entry: Pretrained) -> Path:
         )
     if offline():
         raise CheckpointError(_by_hand(entry, "REALDEG_OFFLINE forbids to fetch it"))
-    with locked(place):
+    with locked(place) as alone:
         if not place.is_file():  # another process may have fetched it while this one waited
-            _fetch(entry, entry.url, place)
+            _fetch(entry, entry.url, place, alone)
         verify(entry, place)
     return place
 
@@ -80,7 +80,7 @@ def fill_pretrained(backbone: Backbone, entry: Pretrained, *, partial: bool = Fa
         ) from error
 
 
-def _fetch(entry: Pretrained, url: str, place: Path) -> None:
+def _fetch(entry: Pretrained, url: str, place: Path, alone: bool) -> None:
     logger.info("fetching %s from %s (licence: %s).", entry, url, entry.licence)
     try:
         download(
@@ -89,6 +89,7 @@ def _fetch(entry: Pretrained, url: str, place: Path) -> None:
             check=lambda file: fault(entry, file),
             size=entry.size,
             describe=str(entry),
+            alone=alone,
         )
     except CheckpointError as error:
         raise CheckpointError(_by_hand(entry, str(error))) from error

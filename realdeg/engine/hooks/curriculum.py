@@ -58,6 +58,8 @@ class CurriculumHook(Hook):
                 f"CurriculumHook: {type(backbone).__name__} begins with scale {first}, which is not"
                 f" in model.scales ({', '.join(map(str, sampler.scales))}): add it."
             )
+        # Asking has set it; a run that is taken up may validate before its first iteration.
+        backbone.set_progress(runner.iter / total)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Set the network's progress.
