@@ -123,11 +123,6 @@ def compare(
         image = trial(backbone, *sizes)
         wanted = reference(backbone, image)
         shape = (sizes[0], backbone.channels, sizes[1], sizes[2])
-        if not bool(torch.isfinite(wanted).all()):
-            raise OutputError(
-                f"{name} makes numbers that are not finite of an image {shape}: its weights are no"
-                f" useful network, and {target} was not kept."
-            )
         try:
             with torch.no_grad():
                 found: Tensor = runner(image)  # type: ignore[operator]
