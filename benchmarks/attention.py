@@ -27,7 +27,7 @@ from timing import peak_bytes, table
 from torch import Tensor
 
 from realdeg.backbones import csnln, san
-from realdeg.backbones.parts_attention import attend_by_query, attend_everywhere
+from realdeg.backbones.parts.attention import attend_by_query, attend_everywhere
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.backbones import naive_attention as naive  # noqa: E402 (it lies beside the package)

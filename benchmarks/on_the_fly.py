@@ -21,7 +21,7 @@ from timing import table
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import Upsampler
+from realdeg.backbones.parts.common import Upsampler
 from realdeg.config import inject, load_config
 from realdeg.engine import RealdegRunner
 from realdeg.registry import BACKBONES

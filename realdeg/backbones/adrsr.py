@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import pad_to_multiple
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span, union
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import pad_to_multiple
+from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span, union
 from realdeg.registry import BACKBONES
 
 RESIDUAL_SCALE = 0.1

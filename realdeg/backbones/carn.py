@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts import post_upsampling_halo
-from realdeg.backbones.parts_cascade import (
+from realdeg.backbones.parts.cascade import (
     Cascade,
     Residual,
     ScaleHeads,
@@ -16,7 +15,8 @@ from realdeg.backbones.parts_cascade import (
     fusion,
     shifter,
 )
-from realdeg.backbones.parts_keys import store_as
+from realdeg.backbones.parts.common import post_upsampling_halo
+from realdeg.backbones.parts.keys import store_as
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 

@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import MeanShift, pad_to_multiple
-from realdeg.backbones.parts_attention import (
+from realdeg.backbones.parts.attention import (
     as_image,
     as_tokens,
     attend_everywhere,
@@ -17,8 +16,9 @@ from realdeg.backbones.parts_attention import (
     slice_length,
     to_blocks,
 )
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_reach import Span, conv_span, deconv_span, halo_of, union
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import MeanShift, pad_to_multiple
+from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of, union
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 

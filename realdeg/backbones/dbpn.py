@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts_classic import find_preset
-from realdeg.backbones.parts_pyramid import PROJECTIONS, pil_bicubic
-from realdeg.backbones.parts_reach import Span, conv_span, deconv_span, halo_of
+from realdeg.backbones.parts.classic import find_preset
+from realdeg.backbones.parts.pyramid import PROJECTIONS, pil_bicubic
+from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 

@@ -7,8 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import MeanShift, Upsampler, pad_to_multiple, post_upsampling_halo
-from realdeg.backbones.parts_classic import check_counts
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import (
+    MeanShift,
+    Upsampler,
+    pad_to_multiple,
+    post_upsampling_halo,
+)
 from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES

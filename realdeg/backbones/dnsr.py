@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
-from realdeg.backbones.parts_classic import check_counts
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
 from realdeg.registry import BACKBONES
 
 RESIDUAL_SCALE = 0.1

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
-from realdeg.backbones.parts import pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.registry import BACKBONES
 
 

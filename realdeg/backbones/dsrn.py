@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts_bicubic import bicubic_upsample
-from realdeg.backbones.parts_reach import Span, conv_span, halo_of, union
+from realdeg.backbones.parts.bicubic import bicubic_upsample
+from realdeg.backbones.parts.reach import Span, conv_span, halo_of, union
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 

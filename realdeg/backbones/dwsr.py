@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span
-from realdeg.backbones.parts_wavelet import even, haar_span, pre_upsampling_reach
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span
+from realdeg.backbones.parts.wavelet import even, haar_span, pre_upsampling_reach
 from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
 

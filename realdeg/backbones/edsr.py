@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from realdeg.backbones.base import Colour
-from realdeg.backbones.parts_classic import check_counts, find_preset
-from realdeg.backbones.parts_edsr import EDSRFamily, ResBlock, check_mean_shift, without_prefix
+from realdeg.backbones.parts.classic import check_counts, find_preset
+from realdeg.backbones.parts.edsr import EDSRFamily, ResBlock, check_mean_shift, without_prefix
 from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 

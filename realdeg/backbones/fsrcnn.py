@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts_classic import find_preset
+from realdeg.backbones.parts.classic import find_preset
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 

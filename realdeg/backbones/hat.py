@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
-from realdeg.backbones.parts_classic import find_preset
-from realdeg.backbones.parts_hat import (
+from realdeg.backbones.parts.classic import find_preset
+from realdeg.backbones.parts.hat import (
     HybridBlock,
     HybridBlocks,
     HybridGroup,
     OverlapAttention,
     overlap_index,
 )
-from realdeg.backbones.parts_reach import Span, conv_span, union
-from realdeg.backbones.parts_swin import SwinSkeleton
-from realdeg.backbones.parts_windows import position_index, shift_masks, window_span
+from realdeg.backbones.parts.reach import Span, conv_span, union
+from realdeg.backbones.parts.swin import SwinSkeleton
+from realdeg.backbones.parts.windows import position_index, shift_masks, window_span
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts_bicubic import bicubic_upsample
+from realdeg.backbones.parts.bicubic import bicubic_upsample
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import MeanShift, Upsampler
-from realdeg.backbones.parts_attention import from_blocks, to_blocks
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_tiles import pad_to_size, run_tiled
+from realdeg.backbones.parts.attention import from_blocks, to_blocks
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import MeanShift, Upsampler
+from realdeg.backbones.parts.tiles import pad_to_size, run_tiled
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 

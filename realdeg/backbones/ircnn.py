@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts import pre_upsampling_halo
-from realdeg.backbones.parts_classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 

@@ -19,9 +19,9 @@ from realdeg.backbones.ircnn import (
     is_set_of_denoisers,
     one_of,
 )
-from realdeg.backbones.parts_bicubic import bicubic_upsample
-from realdeg.backbones.parts_classic import check_counts, draw_he, find_preset
-from realdeg.backbones.parts_data_step import Blur, data_step
+from realdeg.backbones.parts.bicubic import bicubic_upsample
+from realdeg.backbones.parts.classic import check_counts, draw_he, find_preset
+from realdeg.backbones.parts.data_step import Blur, data_step
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES

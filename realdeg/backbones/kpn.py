@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from realdeg.backbones.base import Colour
-from realdeg.backbones.parts import pad_to_multiple, pre_upsampling_halo
-from realdeg.backbones.parts_kernels import (
+from realdeg.backbones.parts.common import pad_to_multiple, pre_upsampling_halo
+from realdeg.backbones.parts.kernels import (
     FOLD,
     Init,
     KernelBranch,

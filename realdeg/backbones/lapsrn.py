@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.parts_pyramid import (
+from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
     from_matconvnet,
     full_precision,
 )
-from realdeg.backbones.parts_reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
+from realdeg.backbones.parts.reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour, Outputs
-from realdeg.backbones.parts import pad_to_multiple, pre_upsampling_halo
-from realdeg.backbones.parts_kernels import (
+from realdeg.backbones.parts.common import pad_to_multiple, pre_upsampling_halo
+from realdeg.backbones.parts.kernels import (
     FOLD,
     Init,
     KernelBranch,

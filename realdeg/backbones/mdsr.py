@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
-from realdeg.backbones.parts_classic import check_counts, find_preset
-from realdeg.backbones.parts_edsr import ResBlock, check_mean_shift
-from realdeg.backbones.parts_keys import store_as
+from realdeg.backbones.parts.classic import check_counts, find_preset
+from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.parts.edsr import ResBlock, check_mean_shift
+from realdeg.backbones.parts.keys import store_as
 from realdeg.errors import CheckpointError, GeometryError
 from realdeg.registry import BACKBONES
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.meta_trunks import edsr_layers, rdn_layers
 from realdeg.backbones.meta_upscale import MetaUpscale
-from realdeg.backbones.parts import MeanShift
+from realdeg.backbones.parts.common import MeanShift
 from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from realdeg.backbones.parts_edsr import ResBlock
+from realdeg.backbones.parts.edsr import ResBlock
 
 
 class DenseConv(nn.Module):

@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.lapsrn import pyramid_outputs, pyramid_targets
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_pyramid import (
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
     from_matconvnet,
     full_precision,
     scale_of_call,
 )
-from realdeg.backbones.parts_reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
+from realdeg.backbones.parts.reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 

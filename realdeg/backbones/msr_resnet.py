@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import upsampling_steps
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_edsr import draw_small, renaming, without_prefix
-from realdeg.backbones.parts_kernels import ResidualBlock
-from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import upsampling_steps
+from realdeg.backbones.parts.edsr import draw_small, renaming, without_prefix
+from realdeg.backbones.parts.kernels import ResidualBlock
+from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts import pad_to_multiple
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span, union
-from realdeg.backbones.parts_wavelet import haar_span, pre_upsampling_reach
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import pad_to_multiple
+from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span, union
+from realdeg.backbones.parts.wavelet import haar_span, pre_upsampling_reach
 from realdeg.degradations.primitives.wavelets import MWCNN_V1, MWCNN_V2, haar, inverse_haar
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.parts_pixelcnn import COLOURS, LEVELS, GatedPrior, RowSampler
+from realdeg.backbones.parts.pixelcnn import COLOURS, LEVELS, GatedPrior, RowSampler
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 

@@ -7,9 +7,9 @@ from functools import partial
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts import post_upsampling_halo
-from realdeg.backbones.parts_cascade import Cascade, ReLUUpsampler, Residual, fusion, shifter
-from realdeg.backbones.parts_keys import store_as
+from realdeg.backbones.parts.cascade import Cascade, ReLUUpsampler, Residual, fusion, shifter
+from realdeg.backbones.parts.common import post_upsampling_halo
+from realdeg.backbones.parts.keys import store_as
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import DIV2K_MEAN
-from realdeg.backbones.parts_classic import find_preset
-from realdeg.backbones.parts_pyramid import pil_bicubic, scale_of_call
-from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
-from realdeg.backbones.parts_reflect import CompressionConv, ReflectConv
+from realdeg.backbones.parts.classic import find_preset
+from realdeg.backbones.parts.common import DIV2K_MEAN
+from realdeg.backbones.parts.pyramid import pil_bicubic, scale_of_call
+from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.backbones.parts.reflect import CompressionConv, ReflectConv
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 

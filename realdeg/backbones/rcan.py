@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
-from realdeg.backbones.parts_classic import find_preset
-from realdeg.backbones.parts_edsr import EDSRFamily, check_mean_shift
+from realdeg.backbones.parts.classic import find_preset
+from realdeg.backbones.parts.edsr import EDSRFamily, check_mean_shift
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 

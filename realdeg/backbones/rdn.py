@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.meta_trunks import rdn_layers
-from realdeg.backbones.parts import post_upsampling_halo, upsampling_steps
-from realdeg.backbones.parts_classic import check_counts, find_preset
-from realdeg.backbones.parts_edsr import renaming, without_prefix
+from realdeg.backbones.parts.classic import check_counts, find_preset
+from realdeg.backbones.parts.common import post_upsampling_halo, upsampling_steps
+from realdeg.backbones.parts.edsr import renaming, without_prefix
 from realdeg.registry import BACKBONES
 
 # Blocks D, convolutions C in each, channels G that each convolution adds.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import MeanShift, Upsampler, pad_to_multiple, upsampling_steps
-from realdeg.backbones.parts_attention import as_image, as_tokens, attend_by_query, silent
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_edsr import ResBlock
-from realdeg.backbones.parts_reach import (
+from realdeg.backbones.parts.attention import as_image, as_tokens, attend_by_query, silent
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import MeanShift, Upsampler, pad_to_multiple, upsampling_steps
+from realdeg.backbones.parts.edsr import ResBlock
+from realdeg.backbones.parts.reach import (
     Span,
     conv_span,
     deconv_span,

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts import pad_to_multiple
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_edsr import draw_small, renaming, without_prefix
-from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import pad_to_multiple
+from realdeg.backbones.parts.edsr import draw_small, renaming, without_prefix
+from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 

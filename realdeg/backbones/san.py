@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import MeanShift, Upsampler, post_upsampling_halo
-from realdeg.backbones.parts_attention import as_image, as_tokens, attend_everywhere, silent
-from realdeg.backbones.parts_classic import check_counts
+from realdeg.backbones.parts.attention import as_image, as_tokens, attend_everywhere, silent
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 

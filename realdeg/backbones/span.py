@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import DIV2K_MEAN
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_reparam import Conv3XC, merge_branches
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import DIV2K_MEAN
+from realdeg.backbones.parts.reparam import Conv3XC, merge_branches
 from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 

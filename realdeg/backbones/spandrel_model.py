@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts_tracing import trace
+from realdeg.backbones.parts.tracing import trace
 from realdeg.backbones.weights import read_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
@@ -65,7 +65,7 @@ class SpandrelModel(Backbone):
     Numbers are in [0, 1] outside, whatever the network computes with inside. Sizes that it cannot
     take are padded, reflected, and cropped.
 
-    The halo is found by following a call on a small picture (:mod:`.parts_tracing`). Of networks
+    The halo is found by following a call on a small picture (:mod:`.parts.tracing`). Of networks
     with attention, windows or means over the image it is not known: they have ``whole_image``
     and a rim of 64 pixels, so their tiles are an approximation.
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts import upsampling_steps
-from realdeg.backbones.parts_classic import check_counts, draw_he
-from realdeg.backbones.parts_edsr import renaming
-from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.common import upsampling_steps
+from realdeg.backbones.parts.edsr import renaming
+from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 

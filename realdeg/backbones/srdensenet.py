@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts_classic import check_counts
+from realdeg.backbones.parts.classic import check_counts
 from realdeg.registry import BACKBONES
 
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.parts import MeanShift
-from realdeg.backbones.parts_classic import check_counts, find_preset
-from realdeg.backbones.parts_pyramid import PROJECTIONS
-from realdeg.backbones.parts_reach import Span, conv_span, deconv_span, halo_of
+from realdeg.backbones.parts.classic import check_counts, find_preset
+from realdeg.backbones.parts.common import MeanShift
+from realdeg.backbones.parts.pyramid import PROJECTIONS
+from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of
 from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 

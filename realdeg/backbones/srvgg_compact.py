@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts_classic import check_counts
+from realdeg.backbones.parts.classic import check_counts
 from realdeg.errors import CheckpointError, ConfigError, nearest
 from realdeg.registry import BACKBONES
 

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
-from realdeg.backbones.parts_classic import find_preset
-from realdeg.backbones.parts_keys import store_as
-from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span, union
-from realdeg.backbones.parts_swin import SwinSkeleton, closing_conv, run_conv
-from realdeg.backbones.parts_windows import (
+from realdeg.backbones.parts.classic import find_preset
+from realdeg.backbones.parts.keys import store_as
+from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span, union
+from realdeg.backbones.parts.swin import SwinSkeleton, closing_conv, run_conv
+from realdeg.backbones.parts.windows import (
     DropPath,
     Perceptron,
     WindowAttention,

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Upsample
-from realdeg.backbones.parts_classic import check_counts, draw_he, find_preset
-from realdeg.backbones.parts_reach import Span, conv_span, shuffle_span
-from realdeg.backbones.parts_wavelet import by_colour, even, haar_span, pre_upsampling_reach
+from realdeg.backbones.parts.classic import check_counts, draw_he, find_preset
+from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span
+from realdeg.backbones.parts.wavelet import by_colour, even, haar_span, pre_upsampling_reach
 from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.parts_classic import check_counts
+from realdeg.backbones.parts.classic import check_counts
 from realdeg.degradations.primitives.wavelets import haar_packet, inverse_haar_packet
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES

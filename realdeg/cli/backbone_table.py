@@ -222,14 +222,14 @@ def _per_pixel(network: Backbone) -> float | None:
 @contextmanager
 def _in_one_piece() -> Iterator[None]:
     """Have nothing sliced to save memory: without numbers none is needed, and calls take time."""
-    from realdeg.backbones import parts_attention, parts_tiles
+    from realdeg.backbones.parts import attention, tiles
 
-    kept = parts_attention.SLICE, parts_tiles.AT_ONCE
-    parts_attention.SLICE = parts_tiles.AT_ONCE = sys.maxsize
+    kept = attention.SLICE, tiles.AT_ONCE
+    attention.SLICE = tiles.AT_ONCE = sys.maxsize
     try:
         yield
     finally:
-        parts_attention.SLICE, parts_tiles.AT_ONCE = kept
+        attention.SLICE, tiles.AT_ONCE = kept
 
 
 def _kernel_apply_flops(

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from realdeg.backbones import load_weights
 from realdeg.backbones.dbpn import DBPN
-from realdeg.backbones.parts_pyramid import pil_bicubic
+from realdeg.backbones.parts.pyramid import pil_bicubic
 from realdeg.errors import ConfigError, GeometryError
 
 COUNTS = {

@@ -13,7 +13,7 @@ from realdeg.backbones.dfsa import (
     SpectralAttention,
     cosine_basis,
 )
-from realdeg.backbones.parts import post_upsampling_halo
+from realdeg.backbones.parts.common import post_upsampling_halo
 from realdeg.errors import ConfigError
 from tests.backbones.judging import losses_of_training, on_meta, parameters, shapes
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from realdeg.backbones import load_weights
 from realdeg.backbones.edsr import EDSR
-from realdeg.backbones.parts_edsr import ResBlock
+from realdeg.backbones.parts.edsr import ResBlock
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from tests.backbones.judging import losses_of_training, on_meta, parameters, shapes, stored
 

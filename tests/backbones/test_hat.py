@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from realdeg.backbones.hat import HAT
-from realdeg.backbones.parts_hat import OverlapAttention, overlap_index
+from realdeg.backbones.parts.hat import OverlapAttention, overlap_index
 from realdeg.errors import ConfigError, GeometryError
 from tests.backbones.judging import losses_of_training, on_meta, parameters, shapes
 from tests.backbones.test_swinir import same_picture_in_spandrel, shaken

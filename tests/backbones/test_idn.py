@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from realdeg.backbones import load_weights
 from realdeg.backbones.idn import IDN
-from realdeg.backbones.parts_bicubic import bicubic_upsample
+from realdeg.backbones.parts.bicubic import bicubic_upsample
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from tests.backbones.judging import losses_of_training, on_meta, parameters, shapes

@@ -7,7 +7,7 @@ import torch
 
 from realdeg.backbones.ircnn import IRCNN
 from realdeg.backbones.ircnn_hqs import FORMS, IRCNNHQS
-from realdeg.backbones.parts_data_step import Blur, data_step
+from realdeg.backbones.parts.data_step import Blur, data_step
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 

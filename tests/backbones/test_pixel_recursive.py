@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from realdeg.backbones.parts_pixelcnn import GatedPrior
+from realdeg.backbones.parts.pixelcnn import GatedPrior
 from realdeg.backbones.pixel_recursive import PixelRecursiveSR, _chances
 from realdeg.errors import ConfigError
 from realdeg.losses import build_loss

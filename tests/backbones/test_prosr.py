@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from realdeg.backbones import load_weights
-from realdeg.backbones.parts_pyramid import pil_bicubic
+from realdeg.backbones.parts.pyramid import pil_bicubic
 from realdeg.backbones.prosr import STD, ProSR, ResidualDenseBlock
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 

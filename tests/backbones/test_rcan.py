@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scipy.signal import correlate
 
 from realdeg.backbones import RCAN, load_weights
-from realdeg.backbones.parts import MeanShift, Upsampler, pad_to_multiple
+from realdeg.backbones.parts.common import MeanShift, Upsampler, pad_to_multiple
 from realdeg.backbones.rcan import AttentionBlock
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 

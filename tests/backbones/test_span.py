@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from realdeg.backbones import load_weights
-from realdeg.backbones.parts_reparam import Conv3XC
+from realdeg.backbones.parts.reparam import Conv3XC
 from realdeg.backbones.span import SPAN
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.utils.colour import rgb_to_y

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from realdeg.backbones import load_weights
-from realdeg.backbones.parts_windows import (
+from realdeg.backbones.parts.windows import (
     BLOCKED,
     DropPath,
     WindowAttention,

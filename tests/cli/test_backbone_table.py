@@ -10,9 +10,8 @@ from realdeg.backbones import (
     SAN,
     PixelRecursiveSR,
     SwinIR,
-    parts_attention,
-    parts_tiles,
 )
+from realdeg.backbones.parts import attention, tiles
 from realdeg.cli import backbone_table
 from realdeg.cli.backbone_numbers import OURS, PUBLISHED, VARIANTS
 from realdeg.cli.backbone_table import (
@@ -115,10 +114,10 @@ def test_slices_and_tiles_do_the_same_work(monkeypatch, cls, height, width):
     network = cls.example()
     with _in_one_piece():
         whole = work_of(network, height, width)
-    monkeypatch.setattr(parts_attention, "SLICE", 100)
-    monkeypatch.setattr(parts_tiles, "AT_ONCE", 1)
+    monkeypatch.setattr(attention, "SLICE", 100)
+    monkeypatch.setattr(tiles, "AT_ONCE", 1)
     assert sum(work_of(network, height, width).values()) == sum(whole.values())
-    assert parts_attention.SLICE == 100
+    assert attention.SLICE == 100
 
 
 def test_small_pictures_give_what_the_whole_one_does():

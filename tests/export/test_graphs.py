@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from realdeg.backbones import EDSR, ESPCN, IPT, IRCNNHQS, PixelRecursiveSR
-from realdeg.backbones.parts import pad_to_multiple
-from realdeg.backbones.parts_wavelet import even
+from realdeg.backbones.parts.common import pad_to_multiple
+from realdeg.backbones.parts.wavelet import even
 from realdeg.backbones.running import call
 from realdeg.errors import ConfigError, DataError, OutputError
 from realdeg.export import export_onnx, export_program, friendlier, onnx, portable, program

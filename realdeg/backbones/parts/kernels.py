@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts_classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import check_counts, draw_he
 from realdeg.errors import ConfigError
 
 Init = Literal["identity", "msra"]

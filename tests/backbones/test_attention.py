@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from realdeg.backbones import parts_attention
 from realdeg.backbones.csnln import paste_matches
-from realdeg.backbones.parts_attention import (
+from realdeg.backbones.parts import attention
+from realdeg.backbones.parts.attention import (
     as_image,
     as_tokens,
     attend_by_query,
@@ -14,7 +14,7 @@ from realdeg.backbones.parts_attention import (
     from_blocks,
     to_blocks,
 )
-from realdeg.backbones.parts_tiles import pad_to_size, plan_axis, run_tiled
+from realdeg.backbones.parts.tiles import pad_to_size, plan_axis, run_tiled
 from tests.backbones import naive_attention as naive
 
 
@@ -38,7 +38,7 @@ def same_with_gradients(ours, wanted, inputs):
 @pytest.fixture(params=[1, 40, 1 << 24])
 def slices(request, monkeypatch):
     """Slices of one row, of a few, and one slice for all."""
-    monkeypatch.setattr(parts_attention, "SLICE", request.param)
+    monkeypatch.setattr(attention, "SLICE", request.param)
 
 
 @pytest.mark.parametrize("wide", [3, 5])

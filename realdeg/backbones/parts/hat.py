@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realdeg.backbones.parts_swin import run_conv
-from realdeg.backbones.parts_windows import (
+from realdeg.backbones.parts.swin import run_conv
+from realdeg.backbones.parts.windows import (
     DropPath,
     Perceptron,
     WindowAttention,
@@ -125,8 +125,8 @@ class HybridBlock(nn.Module):
 
         Args:
             features: The map.
-            index: See :func:`.parts_windows.position_index`.
-            masks: See :func:`.parts_windows.shift_masks`.
+            index: See :func:`.windows.position_index`.
+            masks: See :func:`.windows.shift_masks`.
         """
         normed = self.norm1(features)
         shifted = normed.roll((-self.shift, -self.shift), (1, 2)) if self.shift else normed

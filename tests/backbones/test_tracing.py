@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from realdeg.backbones.parts_tracing import trace
+from realdeg.backbones.parts.tracing import trace
 
 
 def found(network, channels=1, scale=1):

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts import DIV2K_MEAN, Upsampler, pad_to_multiple, upsampling_steps
-from realdeg.backbones.parts_classic import check_counts
-from realdeg.backbones.parts_keys import store_as
-from realdeg.backbones.parts_reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.common import DIV2K_MEAN, Upsampler, pad_to_multiple, upsampling_steps
+from realdeg.backbones.parts.keys import store_as
+from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.errors import ConfigError
 
 GroupFactory = Callable[[list[float]], nn.Module]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realdeg.backbones.parts_reach import Span
+from realdeg.backbones.parts.reach import Span
 
 # What the published networks add to the scores of pixels that must not see each other.
 BLOCKED = -100.0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from realdeg.backbones.parts import MeanShift, upsampling_steps
+from realdeg.backbones.parts.common import MeanShift, upsampling_steps
 
 
 def body(*layers: nn.Module) -> nn.Sequential:

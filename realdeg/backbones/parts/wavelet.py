@@ -9,7 +9,7 @@ from fractions import Fraction
 import torch.nn.functional as F
 from torch import Tensor
 
-from realdeg.backbones.parts_reach import Span, bicubic_span
+from realdeg.backbones.parts.reach import Span, bicubic_span
 from realdeg.degradations.primitives.wavelets import pad_even
 
 

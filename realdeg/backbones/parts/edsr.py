@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts import (
+from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.common import (
     DIV2K_MEAN,
     MeanShift,
     Upsampler,
     pad_to_multiple,
     post_upsampling_halo,
 )
-from realdeg.backbones.parts_classic import check_counts, draw_he
 from realdeg.errors import CheckpointError, ConfigError
 
 # BasicSR's names outside the blocks, with the places that depend on the instance in braces.

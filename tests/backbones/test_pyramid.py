@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from realdeg.backbones.parts_pyramid import (
+from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
     from_matconvnet,
     pil_bicubic,
 )
-from realdeg.backbones.parts_reach import bicubic_span, conv_span, deconv_span
-from realdeg.backbones.parts_reflect import ReflectConv
+from realdeg.backbones.parts.reach import bicubic_span, conv_span, deconv_span
+from realdeg.backbones.parts.reflect import ReflectConv
 from realdeg.degradations.primitives.resize import imresize
 
 
