@@ -11,7 +11,12 @@ from typing import Any
 from torch import Tensor
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.pretrained import fetch_pretrained, fill_pretrained, find_pretrained
+from realdeg.backbones.pretrained import (
+    Pretrained,
+    fetch_pretrained,
+    fill_pretrained,
+    find_pretrained,
+)
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError, nearest
 from realdeg.registry import BACKBONES
@@ -123,11 +128,22 @@ def _start(backbone: Backbone, start: Mapping[str, Any]) -> None:
         scale = settings.pop("scale", backbone.scale)
         checkpoint = fetch_pretrained(find_pretrained(type(backbone).__name__, pretrained, scale))
     check_arguments(load_weights, settings, "backbone.start_from")
-    left = load_weights(backbone, checkpoint, **settings)
+    say_what_is_left(backbone, load_weights(backbone, checkpoint, **settings), checkpoint)
+
+
+def say_what_is_left(
+    backbone: Backbone, left: list[str], source: str | os.PathLike[str] | Pretrained
+) -> None:
+    """Warn where only a part of some weights was loaded.
+
+    Args:
+        backbone: The network.
+        left: What was not loaded, as :func:`load_weights` lists it.
+        source: Where the weights come from.
+    """
     if left:
-        logger.warning(
-            "%s starts from a part of %s: %s.", type(backbone).__name__, checkpoint, summary(left)
-        )
+        name = type(backbone).__name__
+        logger.warning("%s has only a part of %s: %s.", name, source, summary(left))
 
 
 def _bare(kind: str | type) -> str:

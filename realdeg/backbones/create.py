@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.build import build_backbone
+from realdeg.backbones.build import build_backbone, say_what_is_left
 from realdeg.backbones.pretrained import fill_pretrained, find_pretrained
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
@@ -73,9 +73,10 @@ def create_backbone(
         settings = {**file.arguments, **settings}
     backbone = build_backbone({"type": name, **settings})
     if entry is not None:
-        fill_pretrained(backbone, entry, partial=partial)
+        left = fill_pretrained(backbone, entry, partial=partial)
+        say_what_is_left(backbone, left, entry)
     elif weights is not None:
-        load_weights(backbone, weights, partial=partial)
+        say_what_is_left(backbone, load_weights(backbone, weights, partial=partial), weights)
     return backbone
 
 

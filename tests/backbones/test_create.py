@@ -41,12 +41,13 @@ def test_a_bare_file_needs_the_arguments(file, tmp_path):
         create_backbone("RCAN", 2, weights=tmp_path / "w.pth", **{**arguments, "num_blocks": 2})
 
 
-def test_another_scale(file):
+def test_another_scale(file, caplog):
     path, wanted = file
     with pytest.raises(GeometryError, match="trained with scale=2 and scale=4"):
         create_backbone("RCAN", 4, weights=path)
     found = create_backbone("RCAN", 4, weights=path, partial=True)
     assert found.scale == 4 and torch.equal(found.head[0].weight, wanted.head[0].weight)
+    assert "RCAN has only a part of" in caplog.text and "tail.0" in caplog.text
 
 
 def test_refusals(file, tmp_path):

@@ -60,7 +60,7 @@ def test_partial_takes_what_fits(start, caplog):
     state = task(options).backbone.state_dict()
     # x4 has a second doubling, which x2 has not.
     assert learned(state) - taken(state) == {"tail.0.2.weight", "tail.0.2.bias"}
-    assert "EDSR starts from a part of" in caplog.text and "tail.0.2.weight" in caplog.text
+    assert "EDSR has only a part of" in caplog.text and "tail.0.2.weight" in caplog.text
 
 
 def test_weights_that_do_not_fit_are_refused(start):

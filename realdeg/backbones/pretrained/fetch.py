@@ -56,13 +56,16 @@ def fetch_pretrained(entry: Pretrained) -> Path:
     return place
 
 
-def fill_pretrained(backbone: Backbone, entry: Pretrained, *, partial: bool = False) -> None:
+def fill_pretrained(backbone: Backbone, entry: Pretrained, *, partial: bool = False) -> list[str]:
     """Fill a network with published weights, fetching them if they are not here.
 
     Args:
         backbone: The network, built with ``entry.settings()``.
         entry: The weights.
         partial: Load what fits, and leave the rest as it is.
+
+    Returns:
+        What was not loaded, one line for each tensor: empty unless ``partial``.
 
     Raises:
         CheckpointError: If they cannot be had, or are of another form than the network, naming
@@ -72,7 +75,7 @@ def fill_pretrained(backbone: Backbone, entry: Pretrained, *, partial: bool = Fa
     """
     file = fetch_pretrained(entry)
     try:
-        load_weights(backbone, file, partial=partial)
+        return load_weights(backbone, file, partial=partial)
     except CheckpointError as error:
         form = ", ".join(f"{key}={value!r}" for key, value in entry.settings().items())
         raise CheckpointError(
