@@ -253,8 +253,13 @@ def _child(work_dir: Path, changes: dict, env: dict, function) -> None:
 
 
 def start(work_dir: Path, env: dict | None = None, function=None, **changes):
-    """Train in a process of its own, forked so that torch need not be imported again."""
-    context = multiprocessing.get_context("fork")
+    """Train in a process of its own, forked so that torch need not be imported again.
+
+    Where an earlier test made autograd start threads of its own, torch refuses backward in a fork.
+    """
+    threads = (file.read_text() for file in Path("/proc/self/task").glob("*/comm"))
+    forked = not any("autograd" in name for name in threads)
+    context = multiprocessing.get_context("fork" if forked else "spawn")
     process = context.Process(target=_child, args=(work_dir, changes, env or {}, function))
     process.start()
     return process
