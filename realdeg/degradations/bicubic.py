@@ -58,9 +58,7 @@ class Bicubic(Degradation):
 def bicubic_border(scale: float, same_size: bool, reach: int = 0) -> int:
     """Say how many LR pixels at each rim depend on how the image is continued.
 
-    On the small grid these are 2, whose taps reach beyond the rim. Enlarged again, each counts for
-    ``scale`` pixels, and so do the 1.5 more that enlarging looks at and 1 for a picture whose side
-    the scale does not divide, because the last small pixel then lies across the rim.
+    On the small grid these are 2, whose taps reach beyond the rim.
 
     Args:
         scale: How much resolution is lost.
@@ -69,7 +67,21 @@ def bicubic_border(scale: float, same_size: bool, reach: int = 0) -> int:
     """
     if scale == 1:
         return reach
-    return math.ceil((4.5 + reach) * scale) if same_size else 2 + reach
+    return enlarged_border(2 + reach, scale) if same_size else 2 + reach
+
+
+def enlarged_border(small: int, scale: float) -> int:
+    """Say how many pixels at each rim depend on how the image is continued, once it is enlarged.
+
+    Each small pixel counts for ``scale`` pixels, and so do the 1.5 more that enlarging looks at and
+    1 for a picture whose side the scale does not divide, because the last small pixel then lies
+    across the rim.
+
+    Args:
+        small: The same for the small picture.
+        scale: How many times it is enlarged; at 1 it stays as it is.
+    """
+    return small if scale == 1 else math.ceil((small + 2.5) * scale)
 
 
 def reduce_bicubic(
@@ -97,4 +109,30 @@ def reduce_bicubic(
     small = imresize(hr, 1 / scale, uint8_passes=uint8_passes, border=rim)
     if not same_size:
         return small
-    return imresize(small, size=(height, width), uint8_passes=uint8_passes, border=rim)
+    return enlarge_bicubic(small, scale, (height, width), uint8_passes, rim)
+
+
+def enlarge_bicubic(
+    small: Tensor,
+    scale: float,
+    size: tuple[int, int],
+    uint8_passes: bool = False,
+    rim: str = "mirror",
+) -> Tensor:
+    """Enlarge a shrunken image by exactly what it was shrunk by, and cut it to the HR grid.
+
+    Enlarging it to ``size`` instead would stretch a picture whose sides the scale does not divide,
+    by up to ``scale - 1`` pixels from one side to the other.
+
+    Args:
+        small: The shrunken batch, shape (B, C, ceil(H / scale), ceil(W / scale)).
+        scale: How much resolution was lost.
+        size: (H, W) of the HR grid.
+        uint8_passes: Round to 8 bit after each direction.
+        rim: How images are continued: ``"mirror"`` or ``"replicate"``.
+
+    Returns:
+        Shape (B, C, H, W).
+    """
+    large = imresize(small, scale, uint8_passes=uint8_passes, border=rim)
+    return large[..., : size[0], : size[1]].contiguous()

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
+from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.blur_kinds import KINDS, ORDERS, REDUCTIONS, ROUNDINGS
 from realdeg.degradations.kernel_draw import (
     LARGEST_DISTURBANCE,
@@ -148,7 +149,7 @@ class BlurDown(Degradation):
         small = -(-reach // self.scale) if self.order == "blur_first" else reach
         if self.scale > 1 and self.reduction == "bicubic":
             small += 2
-        return (small + 2 * (self.scale > 1)) * self.scale if self.same_size else small
+        return enlarged_border(small, self.scale) if self.same_size else small
 
     def trace_params(self) -> dict[str, Any]:
         """Return geometry and settings, which every trace repeats."""
@@ -188,7 +189,7 @@ class BlurDown(Degradation):
             lr = round_to_8_bit(lr)
         lr = lr.to(hr.dtype)
         if self.same_size and self.scale > 1:
-            lr = imresize(lr, size=(int(hr.shape[-2]), int(hr.shape[-1])))
+            lr = enlarge_bicubic(lr, self.scale, (int(hr.shape[-2]), int(hr.shape[-1])))
         return lr
 
     def _blur(self, x: Tensor, kernels: Sequence[Tensor]) -> Tensor:

@@ -7,10 +7,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from realdeg.degradations.bicubic import reduce_bicubic
+from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border, reduce_bicubic
 from realdeg.degradations.dsgan_networks import DSGANGenerator
 from realdeg.degradations.generator import GeneratorDegradation
-from realdeg.degradations.primitives import imresize
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
@@ -83,10 +82,9 @@ class DSGAN(GeneratorDegradation):
         convolutions = 2 * len(self.network.res_blocks) + 2
         if not self.same_size:
             return convolutions + 2
-        # Two more on the coarse grid for the enlargement.
         if self.grid == "hr":
-            return convolutions + 4 * self.scale
-        return (convolutions + 4) * self.scale
+            return convolutions + enlarged_border(2, self.scale)
+        return enlarged_border(convolutions + 2, self.scale)
 
     def clean(self, hr: Tensor) -> Tensor:
         """Return the bicubic reduction, enlarged again when ``same_size``."""
@@ -113,7 +111,7 @@ class DSGAN(GeneratorDegradation):
         if self.same_size and self.grid == "hr":
             return self.in_rgb(self.clean(hr), self.network)
         lr = self.in_rgb(reduce_bicubic(hr, self.scale, False), self.network)
-        return imresize(lr, size=(hr.shape[2], hr.shape[3])) if self.same_size else lr
+        return enlarge_bicubic(lr, self.scale, (hr.shape[2], hr.shape[3])) if self.same_size else lr
 
     def describe(self) -> str:
         """Return one line that says what this degradation is."""

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realdeg.degradations.bicubic import enlarged_border
 from realdeg.degradations.generator import GeneratorDegradation
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.noise import white_noise
@@ -89,8 +90,8 @@ class HighToLow(GeneratorDegradation):
     @property
     def border(self) -> int:
         """LR pixels whose windows reach beyond the image: the network sees very far."""
-        # On the HR grid two more coarse pixels for the enlargement.
-        return -(-self.network.reach // self.stride) + (2 * self.scale if self.same_size else 0)
+        small = -(-self.network.reach // self.scale)
+        return enlarged_border(small, self.scale) if self.same_size else small
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the seed of the noise."""

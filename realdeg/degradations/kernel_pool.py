@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from realdeg.degradations.bicubic import enlarged_border
 from realdeg.degradations.pool import Pool
 from realdeg.degradations.pooled import PooledDegradation, PoolSource
 from realdeg.degradations.primitives import gaussian_kernel, imresize
@@ -89,7 +90,7 @@ class KernelPool(PooledDegradation):
         """LR pixels at each rim that the padding influences."""
         reach = self.pool_items.shape[-1] // 2 + 1
         if self.same_size and not self.pool_same_size:
-            return reach + 2 * self.scale  # the enlargement looks at two LR pixels more
+            return enlarged_border(-(-reach // self.scale), self.scale)
         return -(-reach // self.stride)
 
     def trace_params(self) -> dict[str, Any]:

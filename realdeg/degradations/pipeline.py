@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.degradations.base import Degradation
+from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.build import build_degradation
-from realdeg.degradations.primitives.resize import imresize
 from realdeg.degradations.step_record import LARGEST_SEED, StepRecord
 from realdeg.degradations.steps import run_step
 from realdeg.degradations.trace import Trace
@@ -161,7 +161,7 @@ class PipelineDegradation(Degradation):
     @property
     def border(self) -> int:
         """LR pixels at each rim that the padding of any filter may influence."""
-        return self.reach * self.scale + 2 * self.scale if self.same_size else self.reach
+        return enlarged_border(self.reach, self.scale) if self.same_size else self.reach
 
     def small_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the size that the steps end with.
@@ -239,7 +239,7 @@ class PipelineDegradation(Degradation):
                 f" scale {self.scale} asks for {small[0]} x {small[1]}: the trace is damaged."
             )
         if self.same_size and self.scale > 1:
-            x = imresize(x, size=(height, width)).clamp(0, 1)
+            x = enlarge_bicubic(x, self.scale, (height, width)).clamp(0, 1)
         # The caller owns the result: an empty list of steps must not hand out the HR image.
         return x.clone() if x is untouched else x
 

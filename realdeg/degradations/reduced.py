@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
-from realdeg.degradations.bicubic import bicubic_border, reduce_bicubic
-from realdeg.degradations.primitives.resize import imresize
+from realdeg.degradations.bicubic import bicubic_border, enlarge_bicubic, reduce_bicubic
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 
@@ -54,7 +53,7 @@ class ReducedDegradation(Degradation):
             return lr
         height, width = hr.shape[-2:]
         # A picture stays one: interpolation overshoots at edges.
-        return imresize(lr, size=(height, width)).clamp(0, 1)
+        return enlarge_bicubic(lr, self.scale, (height, width)).clamp(0, 1)
 
     def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Change the small pictures as their traces say.

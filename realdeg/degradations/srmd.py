@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
+from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.blur_down import traced_kernel
 from realdeg.degradations.degradation_code import DIMENSIONS, degradation_pca, encode_kernel
 from realdeg.degradations.primitives import imresize
@@ -99,7 +100,7 @@ class SRMD(Degradation):
     def border(self) -> int:
         """LR pixels at each rim that the kernel's window or the reduction's taps reach over."""
         small = -(-(self.kernel_size // 2) // self.scale) + 2 * (self.scale > 1)
-        return (small + 2 * (self.scale > 1)) * self.scale if self.same_size else small
+        return enlarged_border(small, self.scale) if self.same_size else small
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the kernel and the noise."""
@@ -151,7 +152,7 @@ class SRMD(Degradation):
             sigmas = [_sigma(trace) / 255 for trace in traces]
             lr = gaussian_noise(lr, sigmas, [trace_seed(trace) for trace in traces])
         if self.same_size and self.scale > 1:
-            lr = imresize(lr, size=(int(hr.shape[-2]), int(hr.shape[-1])))
+            lr = enlarge_bicubic(lr, self.scale, (int(hr.shape[-2]), int(hr.shape[-1])))
         return lr.clamp(0, 1) if self.clip else lr
 
     def _kernel(self, trace: Trace) -> Tensor:

@@ -260,7 +260,8 @@ class UnpairedDegradation(ImageTask):
         small = imresize(hr, 1 / self.degradation.scale)
         if not self.degradation.same_size:
             return small
-        return imresize(small, size=(hr.shape[2], hr.shape[3]))
+        # By the scale and not to the size, which would stretch sides that it does not divide.
+        return imresize(small, self.degradation.scale)[..., : hr.shape[2], : hr.shape[3]]
 
     def predict(self, batch: Batch) -> list[dict[str, Any]]:
         """Generate the LR image of each HR image; it is measured against the real one."""

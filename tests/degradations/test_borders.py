@@ -1,0 +1,39 @@
+"""What lies further from a cut than ``border`` is the same as in the whole image."""
+
+import pytest
+import torch
+
+from realdeg.degradations import DSGAN, SRMD, Bicubic, BlurDown, HighToLow, KernelPool
+
+SIZES = ((149, 151), (150, 154), (151, 149))
+
+
+def network(cls, scale, **settings):
+    torch.manual_seed(0)
+    return cls(scale, True, width=4, **settings).eval()
+
+
+MAKERS = {
+    "Bicubic": lambda scale: Bicubic(scale, True),
+    "BlurDown": lambda scale: BlurDown(scale, True, kind="BD"),
+    "SRMD": lambda scale: SRMD(scale, True, sigma=(0.0, 0.0), rounding=False),
+    "KernelPool": lambda scale: KernelPool(scale, True),
+    "DSGAN": lambda scale: network(DSGAN, scale, num_blocks=1),
+    "HighToLow": lambda scale: network(HighToLow, scale, noise="none"),
+}
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", MAKERS)
+def test_enlarged_images_with_sides_that_the_scale_does_not_divide(name, scale):
+    degradation = MAKERS[name](scale)
+    rim, more = degradation.border, max(0, degradation.border - 100)
+    generator = torch.Generator().manual_seed(0)
+    hr = torch.rand(1, 3, 190 + more, 197 + more, generator=generator)
+    for height, width in SIZES:
+        cut = hr[..., : height + more, : width + more]
+        inner = (..., slice(height + more - rim), slice(width + more - rim))
+        with torch.no_grad():
+            whole, part = degradation(hr, [5])[inner], degradation(cut, [5])[inner]
+        assert part.numel()
+        torch.testing.assert_close(part, whole, rtol=0, atol=1e-5)
