@@ -46,8 +46,13 @@ def reference_torch(padded, weights, bases, stride):
     return torch.stack(rows)
 
 
-def relative(got, wanted):
-    return float((got.double() - wanted).abs().max() / wanted.abs().max().clamp_min(1e-300))
+def relative(got, wanted, terms=None):
+    """Return the largest error as a share of the largest result, or of the largest sum of terms.
+
+    Where terms cancel each other, rounding is as large as the terms are and not as what is left.
+    """
+    largest = (wanted if terms is None else terms).abs().max().clamp_min(1e-300)
+    return float((got.double() - wanted).abs().max() / largest)
 
 
 def test_the_short_reference_equals_the_written_out_one():
@@ -63,9 +68,10 @@ def test_the_short_reference_equals_the_written_out_one():
 def test_forward_paths(problem, phases):
     padded, weights, bases, stride = problem
     wanted = expected(*problem)
-    assert relative(direct.forward(padded, weights, bases, stride, phases), wanted) < 1e-5
+    terms = expected(padded.abs(), weights.abs(), bases.abs(), stride)
+    assert relative(direct.forward(padded, weights, bases, stride, phases), wanted, terms) < 2e-6
     if stride == 1:
-        assert relative(fourier.forward(padded, weights, bases), wanted) < 1e-5
+        assert relative(fourier.forward(padded, weights, bases), wanted, terms) < 2e-6
 
 
 @settings(max_examples=40, deadline=None)
@@ -76,17 +82,19 @@ def test_backward_paths(problem, phases):
     output = reference_torch(*wide, stride)
     grad = torch.randn(output.shape, generator=torch.Generator().manual_seed(1))
     wanted = torch.autograd.grad(output, wide, grad.double())
+    positive = [t.double().abs().requires_grad_() for t in (padded, weights, bases)]
+    sums = reference_torch(*positive, stride)
+    terms = torch.autograd.grad(sums, positive, grad.double().abs())
     image, kernels = direct.image_and_bases_gradients(
         grad, padded, weights, bases, stride, phases, True, True
     )
     field = direct.weights_gradient(grad, padded, bases, stride, phases)
-    for got, want in zip((image, field, kernels), wanted, strict=True):
-        assert relative(got, want) < 1e-5
+    for got, *known in zip((image, field, kernels), wanted, terms, strict=True):
+        assert relative(got, *known) < 2e-6
     if stride == 1:
-        for got, want in zip(
-            fourier.backward(grad, padded, weights, bases, True, True, True), wanted, strict=True
-        ):
-            assert relative(got, want) < 1e-5
+        found = fourier.backward(grad, padded, weights, bases, True, True, True)
+        for got, *known in zip(found, wanted, terms, strict=True):
+            assert relative(got, *known) < 2e-6
 
 
 @pytest.mark.parametrize("size", [(1, 1), (50, 130), (115, 113), (229, 97)])
@@ -199,3 +207,22 @@ def test_strips_and_tiles_do_not_show():
         bases = torch.randn(m, k, k, generator=generator)
         wanted = expected(pad(x, k, 1, "reflect"), weights, bases, 1)
         assert relative(kernel_apply(x, weights, bases), wanted) < 1e-5
+
+
+def test_one_column_reads_no_foreign_memory():
+    """For such a shape oneDNN's gradient of the kernels holds what lay in memory before."""
+    generator = torch.Generator().manual_seed(0)
+    for size in (29, 31, 33, 34, 38, 39):
+        for k in (14, 15, 17, 18):
+            padded = torch.randn(1, 1, size + k - 1, k, generator=generator)
+            weights = torch.randn(1, 5, size, 1, generator=generator)
+            bases = torch.randn(5, k, k, generator=generator)
+            grad = torch.randn(1, 1, size, 1, generator=generator)
+            junk = [torch.full((count,), 1e30) for count in (100, 1_000, 10_000, 100_000)]
+            del junk
+            wide = [t.double().requires_grad_() for t in (padded, weights, bases)]
+            wanted = torch.autograd.grad(reference_torch(*wide, 1), wide, grad.double())
+            image, kernels = direct.image_and_bases_gradients(
+                grad, padded, weights, bases, 1, 1, True, True
+            )
+            assert relative(image, wanted[0]) < 1e-5 and relative(kernels, wanted[2]) < 1e-5
