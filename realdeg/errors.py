@@ -65,3 +65,13 @@ def nearest(name: str, known: list[str] | tuple[str, ...] | set[str]) -> str:
     if not close:
         return ""
     return " Did you mean " + " or ".join(f"'{folded[item]}'" for item in close) + "?"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error of another library says, or else its type.
+
+    Args:
+        error: The error.
+    """
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)

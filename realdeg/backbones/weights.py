@@ -14,7 +14,7 @@ from torch import Tensor
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
-from realdeg.errors import CheckpointError
+from realdeg.errors import CheckpointError, first_line
 from realdeg.utils.component import FORMAT, load_state, read_component, state_faults, summary
 
 # What training code wraps a state dict in, the averaged weights first: they are what was published.
@@ -130,7 +130,7 @@ def _read_torch(file: Path) -> Any:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"{file} cannot be read as a PyTorch file"
-            f" ({str(error).splitlines()[0] if str(error) else type(error).__name__}): truncated"
+            f" ({first_line(error)}): truncated"
             " or of another format."
         ) from error
 

@@ -105,12 +105,12 @@ def _notes(
     backbone: Backbone, weights: Path, source: str | None, left: list[str]
 ) -> dict[str, Any]:
     """Return what the file notes beside the arguments."""
-    import hashlib
+    from realdeg.utils.files import sha256_file
 
     return {
         "source": source or weights.name,
         "source_file": weights.name,
-        "source_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "source_sha256": sha256_file(weights),
         "scale": backbone.scale,
         "same_size": backbone.same_size,
         "colour": backbone.colour,

@@ -69,16 +69,11 @@ def check_start(cfg: Mapping[str, Any]) -> None:
     start = backbone.get("start_from") if isinstance(backbone, Mapping) else None
     if not start or start.get("checkpoint") is None:
         return  # published weights are fetched when the network is built
-    file = Path(str(start["checkpoint"]))
-    if not file.is_file():
-        how = _how_to_make(file, " --sample" if cfg.get("sample") else "")
-        raise CheckpointError(f"'backbone.start_from': there is no {file}.{how}")
+    file, place = Path(str(start["checkpoint"])), "backbone.start_from"
+    _check_there(cfg, file, place)
     header = read_header(file)
-    if header and header[1].get("sample") and not cfg.get("sample"):
-        raise ConfigError(
-            f"'backbone.start_from': {file} was trained on the built-in sample (--sample), which is"
-            f" no start.{_how_to_make(file, '').rstrip('.')}; or run this recipe with --sample too."
-        )
+    if header:
+        _check_no_sample(cfg, header[1], file, place, "which is no start")
 
 
 def _is_learned(item: Mapping[str, Any], place: str) -> bool:
@@ -87,9 +82,7 @@ def _is_learned(item: Mapping[str, Any], place: str) -> bool:
 
 
 def _check_file(cfg: Mapping[str, Any], file: Path, place: str) -> None:
-    flag = " --sample" if cfg.get("sample") else ""
-    if not file.is_file():
-        raise CheckpointError(f"'{place}': there is no {file}.{_how_to_make(file, flag)}")
+    _check_there(cfg, file, place)
     header = read_header(file)
     if not header:
         return  # whoever builds it says what is wrong with the file
@@ -102,9 +95,21 @@ def _check_file(cfg: Mapping[str, Any], file: Path, place: str) -> None:
                 f" {key}={asked}. Take the weights or the config of the other geometry.",
                 fits=(arguments.get("scale", cfg["scale"]), arguments.get("same_size", False)),
             )
+    _check_no_sample(cfg, meta, file, place, "no camera's data")
+
+
+def _check_there(cfg: Mapping[str, Any], file: Path, place: str) -> None:
+    if not file.is_file():
+        how = _how_to_make(file, " --sample" if cfg.get("sample") else "")
+        raise CheckpointError(f"'{place}': there is no {file}.{how}")
+
+
+def _check_no_sample(
+    cfg: Mapping[str, Any], meta: Mapping[str, Any], file: Path, place: str, why: str
+) -> None:
     if meta.get("sample") and not cfg.get("sample"):
         raise ConfigError(
-            f"'{place}': {file} was trained on the built-in sample (--sample), no camera's data."
+            f"'{place}': {file} was trained on the built-in sample (--sample), {why}."
             f"{_how_to_make(file, '').rstrip('.')}; or run this recipe with --sample too."
         )
 

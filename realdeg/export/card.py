@@ -13,7 +13,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.errors import ConfigError, DataError, OutputError
 from realdeg.evaluation.report import FORMAT as REPORT_FORMAT
 from realdeg.export.card_text import to_markdown
-from realdeg.export.origin import Origin
+from realdeg.export.origin import NOT_STATED, Origin
 from realdeg.export.portable import least_size
 from realdeg.export.target import Exported
 from realdeg.utils.component import component_hash, plain
@@ -21,7 +21,6 @@ from realdeg.utils.files import atomic_path
 from realdeg.version import __version__
 
 FORMAT = "realdeg-card-1"
-NOT_STATED = "not stated"
 # Published architectures that spandrel opens under our keys (tests/export/test_safetensors.py).
 SPANDREL: dict[str, str] = {
     "HAT": "HAT",

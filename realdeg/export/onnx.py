@@ -20,7 +20,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.errors import ConfigError, OutputError
 from realdeg.export.friendlier import friendlier
 from realdeg.export.portable import Size, check_form, least_size, portable
-from realdeg.export.program import compare, first_line, replaced, traced
+from realdeg.export.program import compare, in_short, replaced, traced
 from realdeg.export.target import Exported, check_target
 from realdeg.ops.decompose import decompositions
 from realdeg.utils.component import component_hash, plain
@@ -107,7 +107,7 @@ def _converted(program: ExportedProgram, name: str, size: Size | None, opset: in
             cause = cause.__cause__
         raise ConfigError(
             f"{name} cannot be exported to ONNX: torch's translation failed"
-            f" ({first_line(cause)}).{hint}"
+            f" ({in_short(cause)}).{hint}"
         ) from error
     _check_opset(model, opset)
     if model.ByteSize() > _MOST_BYTES:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from realdeg.backbones.base import Backbone
-from realdeg.errors import ConfigError, OutputError
+from realdeg.errors import ConfigError, OutputError, first_line
 from realdeg.export.portable import (
     Comparison,
     Portable,
@@ -129,7 +129,7 @@ def compare(
         except Exception as error:  # of any runtime, each with its own
             raise OutputError(
                 f"{name} was exported, but {where} cannot run it on {shape}"
-                f" ({first_line(error)}): {target} was not kept.{hint}"
+                f" ({in_short(error)}): {target} was not kept.{hint}"
             ) from error
         if found.shape != wanted.shape or not bool(torch.isfinite(found).all()):
             raise OutputError(
@@ -152,13 +152,12 @@ def _reason(error: BaseException) -> str:
     text = str(error)
     if "Constraints violated" in text or "specialized" in text:
         return "its code goes another way for each size of image"
-    return first_line(error)
+    return in_short(error)
 
 
-def first_line(error: BaseException) -> str:
-    """Return what an error says, in short."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
+def in_short(error: BaseException) -> str:
+    """Return the first line of what an error says, cut where it is very long."""
+    text = first_line(error)
     return text if len(text) <= 200 else text[:197] + "..."
 
 

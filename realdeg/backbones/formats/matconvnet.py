@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realdeg.errors import CheckpointError
+from realdeg.errors import CheckpointError, first_line
 
 # What a layer's arrays are, in order; files of 2014 have "filters" and "biases" instead.
 _KINDS = ("weight", "bias", "moments")
@@ -83,7 +83,7 @@ def _load(file: Path) -> Mapping[str, Any]:
         raise
     # A damaged file makes SciPy raise almost anything.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise CheckpointError(
             f"{file} cannot be read as a MATLAB file ({reason}): damaged or of another format."
         ) from error

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from realdeg.backbones.formats.inert import Inert, InertUnpickler, StorageRef, TensorRef
-from realdeg.errors import CheckpointError
+from realdeg.errors import CheckpointError, first_line
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # what files before PyTorch 1.6 begin with
 _DEEPEST = 100
@@ -51,7 +51,7 @@ def read_pickled(path: str | os.PathLike[str]) -> Any:
         raise
     # Damaged pickles raise almost anything; none of it comes from code of the file.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise CheckpointError(
             f"the pickled objects in {file} cannot be taken apart ({reason}): damaged, or of a form"
             " that holds no network. Where it was made, save model.state_dict() and load that."
