@@ -41,13 +41,13 @@ def test_a_run_killed_right_after_its_last_checkpoint_is_finished(tmp_path):
     exported = (folder / "backbone.safetensors").read_bytes()
     for name in ("backbone.safetensors", "last_checkpoint"):
         (folder / name).unlink()
-    (folder / ".last_checkpoint.a1b2c3d4.tmp").touch()
+    (folder / ".realdeg-a1b2c3d4.tmp").touch()
     train(folder, resume=True)
     ours, theirs = tmp_path / "ours.safetensors", folder / "backbone.safetensors"
     ours.write_bytes(exported)
     assert read_component(ours).hash == read_component(theirs).hash
     assert (folder / "last_checkpoint").read_text() == "iter_16.pth\n"
-    assert not list(folder.glob(".*.tmp*"))
+    assert not list(folder.glob(".*tmp*"))
 
 
 def kill_and_resume(tmp_path, kills: int, last: int) -> None:
@@ -70,7 +70,7 @@ def kill_and_resume(tmp_path, kills: int, last: int) -> None:
     assert run(killed, iterations=last, save=save, resume=True) == 0
     assert differences(final_state(whole, last), final_state(killed, last)) == []
     assert len(list(killed.glob("iter_*.pth"))) == 2
-    assert not list(killed.glob(".*.tmp.*"))
+    assert not list(killed.glob(".*tmp*"))
 
 
 def newest(folder) -> int:

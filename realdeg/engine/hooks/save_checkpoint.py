@@ -14,7 +14,7 @@ from realdeg.engine.loops import VALIDATED
 from realdeg.engine.state import averaged_weights, bare, component_of, describe_run
 from realdeg.errors import ConfigError
 from realdeg.registry import HOOKS
-from realdeg.utils.files import atomic_path
+from realdeg.utils.files import atomic_path, remove_left_overs
 
 _BEST = "best"
 _LESS = ("loss", "error", "mse", "mae", "lpips", "dists", "gmsd", "niqe", "distance", "shift")
@@ -78,9 +78,7 @@ class SaveCheckpointHook(Hook):
         self._saved = runner.iter if runner.iter else -1
         self._fresh = True
         if is_main_process():
-            # What a kill left half written, by the names that atomic_path gives.
-            for file in Path(runner.work_dir).glob(".*.????????.tmp*"):
-                file.unlink(missing_ok=True)
+            remove_left_overs(runner.work_dir)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None

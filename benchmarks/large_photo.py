@@ -1,0 +1,188 @@
+"""Super-resolve a photo of 12 megapixels: seconds and peak memory of whole commands.
+
+    python benchmarks/large_photo.py --weights ../shared/data/weights --out docs/results
+    python benchmarks/large_photo.py --against ../realdeg-before --against-tiles 256 512
+
+Each measurement is one ``realdeg infer`` in a process of its own, from its start to the written
+PNG: wall-clock and processor seconds, and the largest resident memory that the system counted.
+With ``--against`` another checkout of realdeg does the same work, in turn with this one, so that a
+busy machine slows both; processor seconds are then the fairer ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from timing import table
+
+from realdeg.backbones import Backbone
+from realdeg.backbones.create import create_backbone
+from realdeg.utils.component import save_component
+from realdeg.utils.image import write_image
+
+ROOT = Path(__file__).resolve().parent.parent
+NETWORKS = ("FSRCNN", "CARNM", "SRVGGNetCompact")
+# Published weights, where they are at hand; time and memory do not depend on the numbers.
+PUBLISHED = {"FSRCNN": "fsrcnn_x{scale}.pth", "CARNM": "carn_m.pth"}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command took."""
+
+    network: str
+    scale: int
+    code: str
+    tile: str
+    seconds: float
+    processor: float
+    peak_mib: float
+    ok: bool
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    """Return a picture that compresses about as a photo does."""
+    rng = np.random.default_rng(0)
+    picture = rng.normal(0, 2.0, (height, width, 3)).astype(np.float32)
+    for cell in (8, 32, 128, 512):
+        small = rng.normal(0, 24, (height // cell + 2, width // cell + 2, 3)).astype(np.float32)
+        large = torch.nn.functional.interpolate(
+            torch.from_numpy(small.transpose(2, 0, 1).copy())[None],
+            size=(height, width),
+            mode="bilinear",
+        )[0]
+        picture += large.numpy().transpose(1, 2, 0)
+    return np.clip(picture + 128, 0, 255).astype(np.uint8)
+
+
+def network(name: str, scale: int, weights: Path | None) -> Backbone:
+    """Build a network, from published weights where there are any."""
+    torch.manual_seed(0)
+    file = weights / PUBLISHED[name].format(scale=scale) if weights and name in PUBLISHED else None
+    if file is not None and file.is_file():
+        return create_backbone(name, scale, weights=file)
+    return create_backbone(name, scale)
+
+
+def measure(code: Path, model: Path, source: Path, target: Path, tile: str, threads: int) -> Cost:
+    """Run one command and ask the system what it took."""
+    command = [sys.executable, "-m", "realdeg", "infer", str(model), str(source), str(target)]
+    command += ["--tile", tile, "--overwrite", "--quiet", "--device", "cpu"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(code)}
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as log:
+        # In a folder of its own: `python -m` would find this checkout's package first.
+        process = subprocess.Popen(
+            command, env=environment, cwd=target.parent, stdout=log, stderr=log
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        log.seek(0)
+        if process.returncode:
+            print(log.read().decode(errors="replace")[-600:], file=sys.stderr)
+    name, scale = model.stem.rsplit("_x", 1)
+    return Cost(
+        network=name,
+        scale=int(scale),
+        code="this" if code == ROOT else "against",
+        tile=tile,
+        seconds=round(time.perf_counter() - began, 2),
+        processor=round(usage.ru_utime + usage.ru_stime, 2),
+        peak_mib=round(usage.ru_maxrss / 1024, 1),
+        ok=process.returncode == 0,
+    )
+
+
+def main() -> int:
+    """Measure, print the table and keep the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--width", type=int, default=4000)
+    parser.add_argument("--height", type=int, default=3000)
+    parser.add_argument("--scales", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
+    parser.add_argument("--tiles", nargs="+", default=["auto"], help="of this checkout")
+    parser.add_argument("--against", type=Path, help="another checkout to measure in turn")
+    parser.add_argument("--against-tiles", nargs="+", default=["auto"])
+    parser.add_argument("--weights", type=Path, help="folder of published weights")
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="folder for large_photo.json")
+    args = parser.parse_args()
+    costs: list[Cost] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_image(folder / "photo.png", photo(args.height, args.width))
+        for name in args.networks:
+            for scale in args.scales:
+                built = network(name, scale, args.weights)
+                model = folder / f"{name}_x{scale}.safetensors"
+                save_component(model, built, kind="backbone", type=name, arguments=built.arguments)
+                ways = [(ROOT, tile) for tile in args.tiles]
+                if args.against:
+                    ways += [(args.against.resolve(), tile) for tile in args.against_tiles]
+                for _ in range(args.runs):
+                    for code, tile in ways:
+                        target = folder / "result.png"
+                        source = folder / "photo.png"
+                        cost = measure(code, model, source, target, tile, args.threads)
+                        print(cost, file=sys.stderr, flush=True)
+                        costs.append(cost)
+                        target.unlink(missing_ok=True)
+    print(summary(costs))
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        machine = {"processor": platform.processor(), "cores": os.cpu_count()}
+        settings = {"width": args.width, "height": args.height, "threads": args.threads}
+        content = {
+            "torch": torch.__version__,
+            **machine,
+            **settings,
+            "runs": [asdict(cost) for cost in costs],
+        }
+        (args.out / "large_photo.json").write_text(json.dumps(content, indent=1) + "\n")
+    return 0 if all(cost.ok for cost in costs) else 1
+
+
+def summary(costs: list[Cost]) -> str:
+    """Return the table: the least of the runs of each way, beside the quickest of the others."""
+    ways = sorted({(c.network, c.scale, c.code != "this", c.tile) for c in costs})
+    rows = []
+    for name, scale, other, tile in ways:
+        mine = [
+            c
+            for c in costs
+            if (c.network, c.scale, c.code != "this", c.tile) == (name, scale, other, tile)
+        ]
+        rivals = [
+            c for c in costs if c.ok and (c.network, c.scale, c.code) == (name, scale, "against")
+        ]
+        least = min(c.processor for c in mine)
+        ratio = f"{least / min(c.processor for c in rivals):.2f}" if rivals else ""
+        rows.append(
+            [
+                f"{name} x{scale}",
+                "the other" if other else "this",
+                tile,
+                f"{min(c.seconds for c in mine):.0f}" if mine[0].ok else "failed",
+                f"{least:.0f}",
+                ratio,
+                f"{max(c.peak_mib for c in mine):.0f}",
+            ]
+        )
+    header = ["network", "code", "tile", "s", "processor s", "ratio", "peak MiB"]
+    return table(header, rows)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
