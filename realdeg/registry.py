@@ -22,6 +22,7 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry as MMEngineRegistry
 
 from realdeg.errors import ConfigError, nearest
+from realdeg.utils.registered import find_registered, registered_names_only
 from realdeg.utils.signature import check_arguments
 
 SCOPE = "realdeg"
@@ -29,7 +30,18 @@ PLUGIN_GROUP = "realdeg.plugins"
 
 
 class Registry(MMEngineRegistry):
-    """An mmengine registry whose refusals say what was searched and what comes nearest."""
+    """An mmengine registry that knows registered names only.
+
+    A dotted name is never imported, and refusals say what was searched and what comes nearest.
+    """
+
+    def get(self, key: str) -> Any:
+        """Return what is registered under a name, or None.
+
+        Args:
+            key: The registered name, with or without a scope prefix.
+        """
+        return find_registered(self, key)
 
     def names(self) -> list[str]:
         """Return the sorted names registered here, importing the lazy locations first."""
@@ -49,16 +61,14 @@ class Registry(MMEngineRegistry):
         Raises:
             ConfigError: If nothing is registered under that name.
         """
-        try:
-            found = self.get(name)
-        except (RuntimeError, ImportError):  # mmengine's answer to a dotted name of no module
-            found = None
+        found = self.get(name)
         if found is None:
             known = self.names()
             at = f" at '{place}'" if place else ""
+            shown = f"'{name}'" if isinstance(name, str) and len(name) < 80 else f"{name!r:.80}"
             raise ConfigError(
-                f"no {self.name} named '{name}'{at}: searched {', '.join(known) or 'nothing'}"
-                f" (registry '{self.name}', scope '{SCOPE}').{nearest(name, known)}"
+                f"no {self.name} named {shown}{at}: searched {', '.join(known) or 'nothing'}"
+                f" (registry '{self.name}', scope '{SCOPE}').{nearest(str(name)[:80], known)}"
                 " Components of your own are brought in by custom_imports or the"
                 f" '{PLUGIN_GROUP}' entry point."
             )
@@ -80,9 +90,12 @@ class Registry(MMEngineRegistry):
         """
         if not isinstance(cfg, dict) or "type" not in cfg:
             raise ConfigError(f"a {self.name} is built from a dict with a 'type', got {cfg!r}.")
-        if isinstance(cfg["type"], str):
-            check_arguments(self.require(cfg["type"]), cfg)
-        return super().build(cfg, *args, **kwargs)
+        component = cfg["type"]
+        if isinstance(component, str) or not callable(component):
+            component = self.require(component)
+            check_arguments(component, cfg)
+        with registered_names_only():
+            return super().build(cfg, *args, **kwargs)
 
 
 def _root(name: str, location: str) -> Registry:

@@ -34,6 +34,7 @@ from realdeg.registry import (
     TASKS,
     TRANSFORMS,
 )
+from realdeg.utils.registered import find_registered
 
 # The top-level keys of a config, and for those that hold components, the registry.
 TOP_LEVEL: dict[str, Any] = {
@@ -118,6 +119,7 @@ BY_KEY: dict[str, Any] = {
     "optimizer": OPTIMIZERS,
     "constructor": OPTIM_WRAPPER_CONSTRUCTORS,
     "collate_fn": FUNCTIONS,
+    "worker_init_fn": FUNCTIONS,
     "data_preprocessor": TASKS,
     "vis_backends": VISBACKENDS,
 }
@@ -157,13 +159,13 @@ def look_up(registry: Any, name: Any, place: str) -> Any:
         if callable(name):
             return name
         raise ConfigError(f"'{place}.type' is {name!r}, wanted the name of a {registry.name}.")
-    found = _get(registry, name)
+    found = find_registered(registry, name)
     if found is None:
         # mmengine's registries are filled when their modules are imported; its runner needs all.
         import mmengine.runner
         import mmengine.visualization  # noqa: F401
 
-        found = _get(registry, name)
+        found = find_registered(registry, name)
     if found is None:
         parent = registry.parent
         known = set(registry.module_dict) | set(parent.module_dict if parent else ())
@@ -175,10 +177,3 @@ def look_up(registry: Any, name: Any, place: str) -> Any:
             " the 'realdeg.plugins' entry point."
         )
     return found
-
-
-def _get(registry: Any, name: str) -> Any:
-    try:
-        return registry.get(name)
-    except (RuntimeError, ImportError):  # mmengine's answer to a dotted name that is no module
-        return None

@@ -35,6 +35,7 @@ from realdeg.engine.workers import PrepareWorker
 from realdeg.errors import ConfigError
 from realdeg.registry import SCOPE
 from realdeg.utils.files import atomic_path, ensure_writable_dir
+from realdeg.utils.registered import guard_process, registered_names_only
 
 _runs = itertools.count()
 
@@ -68,6 +69,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         compile_model: bool | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        guard_process()  # mmengine's own registries, which take part in every run
         cfg = PlainConfig.of(kwargs.pop("cfg", None))
         self.device = resolve_device(device if device is not None else cfg.get("device"))
         self._compile = cfg.get("compile_model") if compile_model is None else compile_model
@@ -226,7 +228,8 @@ class RealdegRunner(LoadsCheckpoints, Runner):
                 dataloader.pop("prefetch_factor", None)
             if dataloader["num_workers"]:
                 dataloader.setdefault("worker_init_fn", dict(type=PrepareWorker()))
-        return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
+        with registered_names_only():
+            return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper:
         """Build the optimiser wrapper.

@@ -172,7 +172,8 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> No
         where: Where they come from, for the message.
 
     Raises:
-        CheckpointError: If a key is missing, left over, or of another shape.
+        CheckpointError: If a key is missing, left over, or of another shape; if a number is NaN or
+            infinite.
     """
     faults = state_faults(module.state_dict(), state)
     if faults:
@@ -180,7 +181,32 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> No
             f"the weights in {where} are of another architecture than"
             f" {module.__class__.__name__}: {summary(faults)}. Nothing was loaded."
         )
+    refuse_non_finite(state, where)
     module.load_state_dict(dict(state))
+
+
+def refuse_non_finite(state: Mapping[str, Tensor], where: str) -> None:
+    """Refuse weights that can only give black pictures; every load asks, :func:`load_state` for it.
+
+    Args:
+        state: The tensors.
+        where: Where they come from, for the message.
+
+    Raises:
+        CheckpointError: If a number is NaN or infinite, naming the tensors.
+    """
+    broken = [
+        name
+        for name, tensor in state.items()
+        if (tensor.is_floating_point() or tensor.is_complex())
+        and not bool(torch.isfinite(tensor).all())
+    ]
+    if broken:
+        more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
+        raise CheckpointError(
+            f"the weights in {where} hold NaN or infinity ({', '.join(broken[:3])}{more}): the file"
+            " is damaged, or the training that wrote it had broken down. Take other weights."
+        )
 
 
 def state_faults(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
