@@ -1,0 +1,25 @@
+"""Reading and writing pictures: RGB order, 8 and 16 bit, grey and alpha kept right.
+
+Arrays are H x W x C with C = 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
+"""
+
+from realdeg.utils.image.formats import FORMATS, IMAGE_SUFFIXES, Format, check_writable
+from realdeg.utils.image.reading import image_size, read_image
+from realdeg.utils.image.tensors import as_rgb, round_to_8_bit, to_array, to_tensor
+from realdeg.utils.image.writing import ImageWriter, open_image_writer, write_image
+
+__all__ = [
+    "FORMATS",
+    "IMAGE_SUFFIXES",
+    "Format",
+    "ImageWriter",
+    "as_rgb",
+    "check_writable",
+    "image_size",
+    "open_image_writer",
+    "read_image",
+    "round_to_8_bit",
+    "to_array",
+    "to_tensor",
+    "write_image",
+]

@@ -1,0 +1,206 @@
+"""Writing pictures: whole or not at all, row by row where the format can."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+
+from realdeg.errors import DataError
+from realdeg.utils.files import atomic_path
+from realdeg.utils.image.formats import Format, check_writable
+from realdeg.utils.image.png import PngStream
+from realdeg.utils.image.profiles import profile_into_jpeg, profile_into_webp
+
+
+class ImageWriter:
+    """Takes the rows of a picture from top to bottom; made by :func:`open_image_writer`.
+
+    Args:
+        path: The file's name, for messages.
+        stream: Where the bytes go.
+        kind: The format.
+        shape: Height, width and channels.
+        dtype: ``np.uint8`` or ``np.uint16``.
+        icc: An ICC profile, or None.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        stream: BinaryIO,
+        kind: Format,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        icc: bytes | None,
+    ) -> None:
+        self._path, self._stream, self._kind, self._icc = path, stream, kind, icc
+        self._shape, self._dtype = shape, dtype
+        self._done = 0
+        self._png: PngStream | None = None
+        if kind.name == "PNG":
+            self._png = PngStream(stream, *shape, dtype.itemsize * 8, icc)
+        else:
+            self._whole = np.empty(shape, dtype)
+
+    def write(self, rows: np.ndarray) -> None:
+        """Take the next rows.
+
+        Args:
+            rows: N x W x C or, for one channel, N x W.
+
+        Raises:
+            DataError: If they are of another width, channel count or number type, or too many.
+        """
+        part = rows[..., None] if rows.ndim == 2 else rows
+        height, width, channels = self._shape
+        if part.ndim != 3 or part.shape[1:] != (width, channels) or part.dtype != self._dtype:
+            raise DataError(
+                f"cannot write {self._path}: rows of {rows.dtype} {rows.shape} do not belong to a"
+                f" picture of {self._dtype} {self._shape}."
+            )
+        if self._done + part.shape[0] > height:
+            raise DataError(f"cannot write {self._path}: more than its {height} rows were given.")
+        if self._png is not None:
+            self._png.write(part)
+        else:
+            self._whole[self._done : self._done + part.shape[0]] = part
+        self._done += part.shape[0]
+
+    def finish(self) -> None:
+        """Write what is left.
+
+        Raises:
+            DataError: If rows are missing, or the encoder refuses the picture.
+        """
+        if self._done != self._shape[0]:
+            raise DataError(
+                f"cannot write {self._path}: {self._done} of its {self._shape[0]} rows were given."
+            )
+        if self._png is not None:
+            self._png.finish()
+        else:
+            self._stream.write(_encoded(self._path, self._kind, self._whole, self._icc))
+
+
+@contextmanager
+def open_image_writer(
+    path: str | os.PathLike[str],
+    height: int,
+    width: int,
+    channels: int,
+    dtype: Any = np.uint8,
+    *,
+    icc: bytes | None = None,
+) -> Iterator[ImageWriter]:
+    """Write a picture row by row; the file is there when the block ends well, or not at all.
+
+    A PNG goes to the encoder as its rows come, and is never whole in memory; for the other
+    formats the rows are gathered first.
+
+    Args:
+        path: The file; its suffix says the format.
+        height: Rows.
+        width: Columns.
+        channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
+        dtype: ``np.uint8`` or ``np.uint16``.
+        icc: An ICC profile that belongs to the pixels, or None. BMP holds none.
+
+    Yields:
+        The writer.
+
+    Raises:
+        DataError: If the format cannot hold such a picture, before anything is written; or if
+            the rows are not those of the picture.
+        OutputError: If the file cannot be written.
+
+    Examples:
+        >>> import tempfile, pathlib
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "grey.png"
+        >>> with open_image_writer(file, 4, 6, 1) as writer:
+        ...     for _ in range(2):
+        ...         writer.write(np.zeros((2, 6, 1), np.uint8))
+        >>> file.exists()
+        True
+    """
+    kind = check_writable(path, dtype, channels, (height, width))
+    shape = (height, width, channels)
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        writer = ImageWriter(path, stream, kind, shape, np.dtype(dtype), icc)
+        yield writer
+        writer.finish()
+
+
+def write_image(
+    path: str | os.PathLike[str], array: np.ndarray, *, icc: bytes | None = None
+) -> None:
+    """Write a picture, whole or not at all; the suffix says the format.
+
+    Args:
+        path: The file.
+        array: H x W x C or H x W, ``uint8`` or ``uint16``, RGB(A) order or grey (and alpha).
+        icc: An ICC profile that belongs to the pixels, or None. BMP holds none.
+
+    Raises:
+        DataError: If the array is not a picture, or the format cannot hold it.
+        OutputError: If the file cannot be written.
+    """
+    image = array[..., None] if array.ndim == 2 else array
+    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or 0 in image.shape:
+        raise DataError(f"cannot write {path}: an array of shape {array.shape} is not a picture.")
+    height, width, channels = image.shape
+    with open_image_writer(path, height, width, channels, image.dtype, icc=icc) as writer:
+        writer.write(image)
+
+
+def _encoded(
+    path: str | os.PathLike[str], kind: Format, image: np.ndarray, icc: bytes | None
+) -> bytes:
+    if kind.name == "TIFF":
+        return _tiff(image, icc)
+    channels = image.shape[2]
+    if channels == 2:  # neither WebP nor BMP has grey and alpha
+        image = cv2.merge([image[..., 0]] * 3 + [image[..., 1]])
+    elif channels >= 3:
+        code = cv2.COLOR_RGB2BGR if channels == 3 else cv2.COLOR_RGBA2BGRA
+        image = cv2.cvtColor(image, code)
+    try:
+        done, encoded = cv2.imencode(Path(path).suffix.lower(), image)
+    except cv2.error as error:
+        raise DataError(f"cannot write {path}: {error.err or error}.") from error
+    if not done:
+        raise DataError(f"cannot write {path}: OpenCV cannot encode {kind.name}.")
+    content = encoded.tobytes()
+    if icc and kind.name == "JPEG":
+        content = profile_into_jpeg(content, icc)
+    if icc and kind.name == "WebP":
+        content = profile_into_webp(content, icc, image.shape[:2], channels in (2, 4))
+    return content
+
+
+def _tiff(image: np.ndarray, icc: bytes | None) -> bytes:
+    import tifffile
+
+    channels = image.shape[2]
+    options: dict[str, Any] = {"photometric": "rgb" if channels >= 3 else "minisblack"}
+    if channels in (2, 4):
+        options.update(extrasamples=["unassalpha"], planarconfig="contig")
+    if icc:
+        options["iccprofile"] = icc
+    stream = io.BytesIO()
+    tifffile.imwrite(
+        stream,
+        image if channels > 1 else image[..., 0],
+        compression="zlib",
+        compressionargs={"level": 1},
+        metadata=None,
+        software=False,
+        **options,
+    )
+    return stream.getvalue()
