@@ -20,8 +20,8 @@ from realdeg.engine.checkpoint import find_checkpoints, iteration_of, read_check
 from realdeg.utils.component import read_component, save_component
 from realdeg.utils.image import read_image, write_image
 
-_INTERVAL = 4
-_ITERATIONS = 48
+_INTERVAL = 8
+_ITERATIONS = 320
 
 
 @dataclass(frozen=True)
