@@ -1,0 +1,138 @@
+"""One process at a time in a folder."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import stat
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from realdeg.errors import OutputError
+
+LOCK_NAME = ".realdeg.lock"
+"""The file in a folder that whoever works in it holds locked."""
+
+_PATIENCE = 0.3  # seconds: long enough for a holder that is just leaving, short for a person
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+_NOTE_BYTES = 4096
+_held: dict[str, tuple[int, int]] = {}  # real path of the folder: thread, depth
+
+
+@contextmanager
+def exclusive(folder: str | os.PathLike[str], what: str = "run") -> Iterator[None]:
+    """Keep every other process out of a folder for the length of the block.
+
+    The lock is the operating system's: it ends with the process, however that ends, so a killed
+    run leaves nothing to clear away. The same thread may ask again inside of its block (a command
+    around the function that does the work). Where the file system has no locks, a warning says so
+    and the block runs.
+
+    Args:
+        folder: The folder; it is made where it is missing.
+        what: What is going on in it, for the message that another process gets.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        OutputError: If another process works in the folder, if the lock file is a link or no file,
+            or if the folder cannot be written.
+    """
+    place = Path(folder)
+    key, thread = os.path.realpath(place), threading.get_ident()
+    holder, depth = _held.get(key, (thread, 0))
+    if depth and holder == thread:
+        _held[key] = (thread, depth + 1)
+        try:
+            yield
+        finally:
+            _held[key] = (thread, depth)
+        return
+    with _locked(place, what):
+        _held[key] = (thread, 1)
+        try:
+            yield
+        finally:
+            del _held[key]
+
+
+@contextmanager
+def _locked(folder: Path, what: str) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # a command that locks nothing need not wait for it
+
+    path = folder / LOCK_NAME
+    lock = FileLock(
+        path, timeout=_PATIENCE, fallback_to_soft=False, on_acquired=lambda fd: _sign(fd, what)
+    )
+    taken = True
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_link(path)
+        lock.acquire()
+    except Timeout:
+        raise OutputError(
+            f"{folder} is in use by {_signature(path)}: wait until that has ended, stop it, or"
+            " choose another folder."
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise OutputError(
+                f"cannot lock the folder {folder} ({LOCK_NAME}: {error.strerror or error}): choose"
+                " another one or change its permissions."
+            ) from error
+        taken = False
+        warnings.warn(
+            f"the file system of {folder} has no locks ({error.strerror}): nothing keeps a second"
+            " process from writing there at the same time",
+            stacklevel=4,
+        )
+    try:
+        yield
+    finally:
+        if taken:
+            # While it is still held: whoever opened the file before finds it gone and tries again.
+            with suppress(OSError):
+                path.unlink()
+            lock.release()
+
+
+def _refuse_link(path: Path) -> None:
+    # filelock does not follow symbolic links; a hard link would have its other name emptied.
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise OutputError(
+            f"{path} is a link or not a plain file, so it cannot serve as a lock: remove it."
+        )
+
+
+def _sign(descriptor: int, what: str) -> None:
+    note = {
+        "what": what,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+    with suppress(OSError):  # on a full disk the lock holds all the same
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(note).encode(), 0)
+
+
+def _signature(path: Path) -> str:
+    # What the file says is only shown, never acted on.
+    try:
+        with open(path, "rb") as stream:
+            note = json.loads(stream.read(_NOTE_BYTES))
+        what, pid, host, since = (str(note[key]) for key in ("what", "pid", "host", "since"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+    return f"another {what[:60]} (process {pid[:12]} on {host[:60]}, since {since[:20]})"
