@@ -140,7 +140,8 @@ def _run(args: argparse.Namespace, row: Row, seed: int) -> dict[str, float]:
     for test, more in row.tests:
         folder = work_dir / f"test_{test.strip() or 'own'}"
         report = folder / "test" / "report.json"
-        if not report.is_file():
+        # The report of a test that was stopped is marked as incomplete.
+        if not report.is_file() or not json.loads(report.read_text()).get("complete", True):
             _tool("test.py", row.config, folder, [*common, *more], str(weights))
         means = json.loads(report.read_text())["mean"]
         found.update({test + key: entry for key, entry in means.items()})

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from realdeg.datasets import simulated_camera
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, DataError
 from realdeg.evaluation.degradation import (
@@ -275,7 +276,7 @@ def compare_degradations(
         draws=draws,
         seed=seed,
         colour=colour,
-        sample=getattr(pairs, "camera", None) is not None,
+        sample=simulated_camera(pairs) is not None,
         protocols={fidelity.name: fidelity.summary(), chosen.name: chosen.summary()},
         shown=[
             dict(key=i["key"], hr=i["hr"], real=i["lr"], made={}) for i in _spread(items, shown)

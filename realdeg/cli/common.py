@@ -135,12 +135,15 @@ def check_complete(cfg: Config) -> None:
             )
 
 
-def check_data(cfg: Config, keys: Sequence[str]) -> None:
+def check_data(cfg: Config, keys: Sequence[str]) -> list[Any]:
     """Look at every file of the data before anything is built, and say what there is.
 
     Args:
         cfg: The injected config.
         keys: Which data loaders.
+
+    Returns:
+        The data sets of those that the config has.
 
     Raises:
         DataError: If files are missing or damaged.
@@ -149,10 +152,13 @@ def check_data(cfg: Config, keys: Sequence[str]) -> None:
     from realdeg.config.inject import naming_sibling
     from realdeg.registry import DATASETS
 
+    datasets = []
     for key in keys:
         if cfg.get(key) is None:
             continue
         with naming_sibling(cfg):
             dataset = DATASETS.build(cfg[key]["dataset"])
-            if hasattr(dataset, "check"):
+            if callable(getattr(dataset, "check", None)):
                 dataset.check()
+        datasets.append(dataset)
+    return datasets

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from realdeg.evaluation import measure
+from realdeg.evaluation.image_quality import chosen_prediction
 from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.colour import rgb_to_y
 from realdeg.visualization import (
@@ -28,12 +29,13 @@ CROP = 256
 
 def _number(prediction: Mapping[str, Any], protocol: Protocol) -> float:
     scores = measure(
-        prediction["prediction"],
+        chosen_prediction(prediction, protocol),
         prediction["target"],
         protocol,
         ["psnr"],
         scale=prediction["scale"],
         where=f"image '{prediction['key']}'",
+        grey=bool((prediction.get("meta") or {}).get("grey")),
     )
     values = scores[protocol.label("psnr")]
     return sum(values) / len(values)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from realdeg.cli.common import (
     rank,
     world_size,
 )
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, RealdegError
 
 if TYPE_CHECKING:
     from realdeg.engine import RealdegRunner
@@ -51,6 +53,10 @@ def run(args: argparse.Namespace) -> int:
 
     Returns:
         0.
+
+    Raises:
+        SystemExit: With code 130 or 143 after Ctrl-C or SIGTERM, once the image is measured and
+            the report written.
     """
     processes = world_size(args.launcher)
     cfg = prepare(args)
@@ -58,18 +64,16 @@ def run(args: argparse.Namespace) -> int:
     if args.checkpoint is not None:
         cfg.load_from = args.checkpoint
     cfg.resume = False
-    from realdeg.config import inject
     from realdeg.config.inject import naming_sibling
     from realdeg.utils.files import ensure_writable_dir
 
     if cfg.get("test_dataloader") is None:
         raise ConfigError("the config has no 'test_dataloader': there is nothing to test on.")
     check_complete(cfg)
-    cfg = inject(cfg, processes)
+    cfg = _with_needed_degradation(cfg, processes)
     # A folder of its own: the training's log and config stay as they are.
     folder = ensure_writable_dir(Path(cfg.work_dir) / "test")
     cfg.work_dir = str(folder)
-    check_data(cfg, ("test_dataloader",))
 
     from realdeg.engine import RealdegRunner
 
@@ -78,16 +82,39 @@ def run(args: argparse.Namespace) -> int:
     try:
         _refuse_untrained(cfg, runner)
         predictions = _KeepPredictions.register(runner)
-        with naming_sibling(cfg):
-            runner.test()
-        if rank() == 0:
-            report = _report(cfg, runner, args)
-            _show(report, folder)
-            if not args.no_pictures:
-                _draw(runner, predictions, folder)
+        _measure(cfg, runner, args, folder)
+        if rank() == 0 and not args.no_pictures:
+            _draw(runner, predictions, folder)
     finally:
         runner.close()
     return 0
+
+
+def _measure(cfg: Config, runner: RealdegRunner, args: argparse.Namespace, folder: Path) -> None:
+    """Run the test; whatever ends it, its report is kept, and the terminal says where."""
+    from realdeg.cli.measuring import ReportHook, why
+    from realdeg.config.inject import naming_sibling
+
+    kept = ReportHook(lambda runner: _head(cfg, runner, args), folder)
+    runner.register_hook(kept)
+    # Several processes stop together or not at all, so there a signal ends each at once.
+    alone = runner.world_size == 1
+    try:
+        with naming_sibling(cfg), runner.interruption if alone else nullcontext():
+            runner.test()
+        if runner.interruption.requested:
+            raise runner.interruption.leave()
+        if rank() != 0:
+            return
+        report = kept.finish(runner, lambda report: _add_kernel_errors(report, runner))
+        _show(report, folder)
+    except BaseException as error:
+        stopped = runner.interruption
+        reason = f"stopped by {stopped.name()}." if stopped.requested else why(error)
+        sentence = kept.give_up(runner, reason)
+        if sentence:
+            print(sentence, file=sys.stderr)
+        raise
 
 
 def _leave_out_training(cfg: Config) -> None:
@@ -96,11 +123,30 @@ def _leave_out_training(cfg: Config) -> None:
         cfg[key] = None
     for key in ("val_dataloader", "val_cfg", "val_evaluator"):
         cfg[key] = None
-    model = cfg.get("model") or {}
     if isinstance(cfg.get("backbone"), dict):
         cfg.backbone.pop("start_from", None)
-    if cfg.get("backbone") is not None and not model.get("train_degradation"):
-        cfg.degradation = None
+
+
+def _with_needed_degradation(cfg: Config, processes: int) -> Config:
+    """Make the config ready; a network's degradation stays where the test data have no LR.
+
+    Pairs bring their own LR, so a test on them needs no degradation, nor its file.
+    """
+    from realdeg.config import inject
+    from realdeg.datasets import has_lr
+
+    jointly = (cfg.get("model") or {}).get("train_degradation")
+    if cfg.get("backbone") is None or cfg.get("degradation") is None or jointly:
+        ready = inject(cfg, processes)
+        check_data(ready, ("test_dataloader",))
+        return ready
+    degradation, cfg.degradation = cfg.degradation, None
+    ready = inject(cfg, processes)
+    (dataset,) = check_data(ready, ("test_dataloader",))
+    if has_lr(dataset):
+        return ready
+    cfg.degradation = degradation
+    return inject(cfg, processes)
 
 
 def _refuse_untrained(cfg: Config, runner: RealdegRunner) -> None:
@@ -142,15 +188,15 @@ class _KeepPredictions:
         return kept
 
 
-def _report(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Report:
+def _head(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Report:
     from realdeg.config import config_name
-    from realdeg.engine.state import component_of
+    from realdeg.engine.state import bare, component_of
     from realdeg.evaluation import Report
     from realdeg.utils.component import component_hash
 
     loop: Any = runner.test_loop
     dataset = loop.dataloader.dataset
-    summary = dataset.summary() if hasattr(dataset, "summary") else type(dataset).__name__
+    summary = getattr(dataset, "summary", None)
     found = component_of(runner.model)
     facts: dict[str, Any] = {
         "Config": args.config,
@@ -168,22 +214,20 @@ def _report(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Rep
         state = module.state_dict()
         if state:  # Bicubic has no weights that could be told apart
             digest = component_hash(type(module).__name__, component.arguments, state)
+    made_by = getattr(bare(runner.model), "active_degradation", None)
+    if made_by is not None and found is not None and found[0] == "backbone":
+        facts["LR"] = f"made of HR by {made_by.describe()}, seeded by each image's name"
     objective = _objective(weights)
     if objective:
         facts["Trained for"] = objective
-    report = Report(
+    return Report(
         title=config_name(cfg.filename),
-        dataset=summary,
+        dataset=summary() if callable(summary) else type(dataset).__name__,
         checkpoint=weights,
         checkpoint_hash=digest,
         sample=bool(cfg.get("sample")),
         facts=facts,
     )
-    for metric in loop.evaluator.metrics:
-        if hasattr(metric, "averages"):
-            report.add(metric)
-    _add_kernel_errors(report, runner, dataset)
-    return report
 
 
 def _objective(weights: str | None) -> str | None:
@@ -194,8 +238,10 @@ def _objective(weights: str | None) -> str | None:
     return str(header[1]["objective"]) if header and "objective" in header[1] else None
 
 
-def _add_kernel_errors(report: Report, runner: RealdegRunner, dataset: Any) -> None:
+def _add_kernel_errors(report: Report, runner: RealdegRunner) -> None:
     """Where the camera is simulated, its kernels are known: say how near the learned ones are."""
+    loop: Any = runner.test_loop
+    dataset = loop.dataloader.dataset
     camera, degradation = _truth(runner, dataset)
     if camera is None or degradation is None:
         return
@@ -209,15 +255,19 @@ def _add_kernel_errors(report: Report, runner: RealdegRunner, dataset: Any) -> N
         errors = compare_with_truth(degradation, camera, images)
     except ConfigError:  # not a field of kernels
         return
+    except RealdegError as error:
+        report.add_scores({}, missing={"relative_mean": str(error)}, prefix="kernel")
+        return
     report.add_scores(errors, prefix="kernel")
 
 
 def _truth(runner: RealdegRunner, dataset: Any) -> tuple[Any, Any]:
+    from realdeg.datasets import simulated_camera
     from realdeg.engine.state import component_of
 
     found = component_of(runner.model)
     degradation = found[1] if found is not None and found[0] == "degradation" else None
-    return getattr(dataset, "camera", None), degradation
+    return simulated_camera(dataset), degradation
 
 
 def _show(report: Report, folder: Path) -> None:

@@ -14,6 +14,7 @@ from realdeg.datasets.realsr import RealSRDataset
 from realdeg.datasets.records import Fault, Record
 from realdeg.datasets.sample import SampleDataset
 from realdeg.datasets.sampler import EvalSampler, PositionSampler
+from realdeg.datasets.traits import has_lr, simulated_camera
 from realdeg.datasets.transforms import (
     CentreCrop,
     Degrade,
@@ -50,4 +51,6 @@ __all__ = [
     "UnpairedDataset",
     "collate_batch",
     "collate_unpaired",
+    "has_lr",
+    "simulated_camera",
 ]

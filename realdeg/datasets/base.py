@@ -84,6 +84,8 @@ class ImageDataset(Dataset[dict[str, Any]]):
         self._cache: dict[Path, np.ndarray] = {}
         self._cached_bytes = 0
         self._sizes: dict[Path, Size] = {}
+        # What the file was is not to be seen in its cached RGB.
+        self._grey: set[Path] = set()
         self._check_grid()
         self.records = self.find()
         if not self.records and not self.faults:
@@ -111,6 +113,12 @@ class ImageDataset(Dataset[dict[str, Any]]):
             size = getattr(transform, "required_size", lambda after: after)(size)
         return size
 
+    @property
+    def has_lr(self) -> bool:
+        """Whether every sample comes with an LR image, of a file or made by a transform."""
+        made = any(getattr(step, "makes_lr", False) for step in self.transforms)
+        return made or all(record.lr is not None for record in self.records)
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -122,7 +130,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
 
         Returns:
             ``hr`` and, for a pair, ``lr`` (H x W x 3, uint8 or uint16, read-only), ``key``,
-            ``meta``.
+            ``meta``, in which ``grey`` is True where every file has one colour channel.
 
         Raises:
             DataError: If a file cannot be read.
@@ -132,6 +140,8 @@ class ImageDataset(Dataset[dict[str, Any]]):
         sample["hr"] = self._read(record.hr)
         if record.lr is not None:
             sample["lr"] = self._read(record.lr)
+        if all(file in self._grey for file in (record.hr, record.lr) if file is not None):
+            sample["meta"]["grey"] = True
         return sample
 
     def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> dict[str, Any]:
@@ -240,7 +250,10 @@ class ImageDataset(Dataset[dict[str, Any]]):
         array = self._cache.get(path)
         if array is not None:
             return array
-        array = np.ascontiguousarray(as_rgb(read_image(path)))
+        pixels = read_image(path)
+        if pixels.shape[2] < 3:
+            self._grey.add(path)
+        array = np.ascontiguousarray(as_rgb(pixels))
         # A transform that writes into its input would otherwise spoil later epochs.
         array.flags.writeable = False
         # What came first stays: under a fresh shuffle per epoch, evicting the least recently used

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
+from realdeg.datasets.traits import has_lr
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS
 from realdeg.utils.streams import stream_seed
@@ -125,6 +126,11 @@ class MixtureDataset(Dataset[dict[str, Any]]):
     def keys(self) -> list[str]:
         """The key of every item, in the order of the concatenation."""
         return [key for dataset in self.datasets for key in dataset.keys]
+
+    @property
+    def has_lr(self) -> bool:
+        """Whether every sample comes with an LR image."""
+        return all(has_lr(dataset) for dataset in self.datasets)
 
     @property
     def missing(self) -> list[str]:

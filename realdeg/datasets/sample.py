@@ -10,6 +10,7 @@ import numpy as np
 
 from realdeg.datasets.base import ImageDataset, TransformLike, check_split
 from realdeg.datasets.records import Record, list_images
+from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS, DEGRADATIONS
 from realdeg.utils.image import to_array, to_tensor
@@ -26,7 +27,8 @@ class SampleDataset(ImageDataset):
     """Pictures that come with the package; pairs are made by ``SampleCamera`` when first read.
 
     The noise of each picture is fixed: it depends neither on the run's seed nor on the order, so
-    the pairs are the same in every run. ``camera`` tells the true kernels (``kernels_at``). The
+    the pairs are the same in every run. ``simulated_camera`` tells the true kernels
+    (``kernels_at``). The
     test pictures are no crops of the training ones.
 
     Args:
@@ -81,6 +83,16 @@ class SampleDataset(ImageDataset):
         """List the pictures of the split."""
         files = list_images(_FOLDER / self.split)
         return [Record(f"sample/{name}", file) for name, file in files.items()]
+
+    @property
+    def has_lr(self) -> bool:
+        """Whether every sample comes with an LR image."""
+        return self.mode == "pairs" or super().has_lr
+
+    @property
+    def simulated_camera(self) -> Degradation | None:
+        """The camera whose true kernels are known."""
+        return self.camera if self.mode == "pairs" else None
 
     def load(self, index: int) -> dict[str, Any]:
         """Read one picture and, in mode ``pairs``, what the camera made of it.

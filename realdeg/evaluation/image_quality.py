@@ -62,6 +62,7 @@ def measure(
     *,
     scale: float = 1,
     where: str = "the image",
+    grey: bool = False,
 ) -> dict[str, list[float]]:
     """Measure one prediction.
 
@@ -72,6 +73,7 @@ def measure(
         metrics: Any of ``psnr``, ``ssim``, ``ms_ssim``, ``gmsd``.
         scale: The super-resolution scale, for protocols that shave by it.
         where: Names the image in messages.
+        grey: Whether the image's files have one channel; the protocol says how these are measured.
 
     Returns:
         For each number, named with its protocol, one value per sample (tile).
@@ -89,13 +91,43 @@ def measure(
     check_metric_names(metrics, _PAIRWISE)
     available = _functions(chosen)
     samples: dict[str, list[float]] = {chosen.label(name): [] for name in metrics}
-    for first, second in prepare_pair(prediction, target, chosen, scale, where=where):
+    for first, second in prepare_pair(prediction, target, chosen, scale, where=where, grey=grey):
         for name in metrics:
             try:
                 samples[chosen.label(name)].append(available[name](first, second))
             except DataError as error:
                 raise DataError(f"{where}, protocol '{chosen.name}': {error}") from error
     return samples
+
+
+def coloured(sample: Mapping[str, Any]) -> Tensor | None:
+    """Return what a sample has of its prediction in RGB, or None.
+
+    Args:
+        sample: Has ``prediction`` and, where there is one, ``prediction_rgb``.
+    """
+    rgb: Tensor | None = sample.get("prediction_rgb")
+    return sample["prediction"] if rgb is None and sample["prediction"].shape[0] == 3 else rgb
+
+
+def chosen_prediction(sample: Mapping[str, Any], protocol: Protocol) -> Tensor:
+    """Return the image of a sample that a protocol measures: the network's output, or RGB.
+
+    Args:
+        sample: Has ``prediction`` and, where there is one, ``prediction_rgb``.
+        protocol: Says which.
+
+    Raises:
+        DataError: If the protocol measures the RGB picture, and there is none.
+    """
+    rgb = coloured(sample)
+    if protocol.measured == "picture" and rgb is None:
+        raise DataError(
+            f"image '{sample.get('key', '?')}': protocol '{protocol.name}' measures the RGB"
+            " picture, and the prediction has only Y; measure under 'benchmark-y', say."
+        )
+    wanted = protocol.colour == "rgb" or protocol.measured == "picture"
+    return rgb if wanted and rgb is not None else sample["prediction"]
 
 
 def check_metric_names(names: Sequence[str], known: Sequence[str] = METRIC_NAMES) -> None:
@@ -199,7 +231,8 @@ class ImageQuality(BaseMetric):
         Args:
             data_batch: Not used.
             data_samples: Dicts with ``key``, ``prediction`` ((3 or 1, H, W) in [0, 1]),
-                ``target`` ((3, H, W)), ``scale`` and, where there is one, ``prediction_rgb``.
+                ``target`` ((3, H, W)), ``scale`` and, where there is one, ``prediction_rgb``;
+                ``meta['grey']`` says that the image's files have one channel.
 
         Raises:
             DataError: If an image has no target or does not fit it.
@@ -214,17 +247,23 @@ class ImageQuality(BaseMetric):
         if prediction is None or target is None:
             absent = "prediction" if prediction is None else "target"
             raise DataError(f"{where} has no {absent}: nothing can be measured.")
-        rgb = sample.get("prediction_rgb")
-        if rgb is None and prediction.shape[0] == 3:
-            rgb = prediction
-        if self.protocol.colour == "rgb" and rgb is not None:
-            prediction = rgb
+        rgb = coloured(sample)
+        prediction = chosen_prediction(sample, self.protocol)
+        grey = bool((sample.get("meta") or {}).get("grey"))
         scores = ImageScores(key)
         pairwise = [name for name in self.metrics if name in _PAIRWISE]
         if pairwise:
             scale = sample.get("scale") or 1
             scores.samples.update(
-                measure(prediction, target, self.protocol, pairwise, scale=scale, where=where)
+                measure(
+                    prediction,
+                    target,
+                    self.protocol,
+                    pairwise,
+                    scale=scale,
+                    where=where,
+                    grey=grey,
+                )
             )
         if "lpips" in self.metrics:
             self._add_lpips(scores, rgb, target)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from realdeg.errors import DataError
 from realdeg.evaluation.protocols import Protocol
-from realdeg.utils.colour import to_colour
+from realdeg.utils.colour import rgb_to_grey, to_colour
 from realdeg.utils.image import to_array
 from realdeg.utils.scales import hr_length, lr_length
 
@@ -28,7 +28,7 @@ def round_levels(x: Tensor) -> Tensor:
     return x.add(0.5 + _TIE).floor_().clamp_(0, 255)
 
 
-def to_levels(image: Tensor, protocol: Protocol) -> Tensor:
+def to_levels(image: Tensor, protocol: Protocol, grey: bool = False) -> Tensor:
     """Bring one image to the colour and rounding of a protocol.
 
     RGB is clipped and rounded to 8 bit as a saved file would be, then turned to luma, which is
@@ -37,17 +37,24 @@ def to_levels(image: Tensor, protocol: Protocol) -> Tensor:
     Args:
         image: RGB or Y in [0, 1], shape (3 or 1, H, W).
         protocol: Says colour and rounding.
+        grey: Whether the image belongs to a grey file: one channel then is no luma of RGB but the
+            file's own values, and three are what was made of them.
 
     Returns:
         float64 on the 0..255 scale, shape (1 or 3, H, W).
     """
+    if grey and image.shape[-3] == 1 and (protocol.colour == "rgb" or protocol.grey != "as-is"):
+        image = image.expand(*image.shape[:-3], 3, -1, -1)
     if protocol.rounding == "none":
         levels = image.detach().cpu().double().clamp(0, 1)
     else:
         # The function that writes images rounds here: what is measured is what would be saved.
         pixels = torch.from_numpy(to_array(image)).permute(2, 0, 1)
         levels = pixels.contiguous().double().div_(255)
-    levels = to_colour(levels, protocol.colour).mul(255)
+    if grey and protocol.colour == "y" and protocol.grey == "as-is":
+        levels = rgb_to_grey(levels).mul(255)
+    else:
+        levels = to_colour(levels, protocol.colour).mul(255)
     if protocol.rounding == "none":
         return levels
     if protocol.rounding == "uint8-y" or image.shape[-3] == 1:
@@ -109,6 +116,7 @@ def prepare_pair(
     scale: float,
     *,
     where: str = "the image",
+    grey: bool = False,
 ) -> list[tuple[Tensor, Tensor]]:
     """Turn a prediction and its target into the samples that a protocol measures.
 
@@ -118,6 +126,7 @@ def prepare_pair(
         protocol: Says colour, rounding, crop, border and tiles.
         scale: The super-resolution scale, for borders that depend on it.
         where: Names the image in messages.
+        grey: Whether the files have one channel; see :func:`to_levels`.
 
     Returns:
         Pairs of float64 tensors on the 0..255 scale, each of shape (1 or 3, h, w).
@@ -132,7 +141,7 @@ def prepare_pair(
             raise DataError(
                 f"{where}: the {name} has shape {tuple(image.shape)}, wanted (3, H, W)."
             )
-        if protocol.colour == "rgb" and image.shape[0] == 1:
+        if protocol.colour == "rgb" and image.shape[0] == 1 and not grey:
             raise DataError(
                 f"{where}: protocol '{protocol.name}' needs RGB, but the {name} has only Y;"
                 " measure under a protocol of colour 'y'."
@@ -153,8 +162,8 @@ def prepare_pair(
         )
     return list(
         zip(
-            cut_tiles(to_levels(first, protocol), protocol),
-            cut_tiles(to_levels(second, protocol), protocol),
+            cut_tiles(to_levels(first, protocol, grey), protocol),
+            cut_tiles(to_levels(second, protocol, grey), protocol),
             strict=True,
         )
     )

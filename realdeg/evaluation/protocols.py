@@ -17,11 +17,15 @@ from realdeg.errors import ConfigError, nearest
 Colour = Literal["y", "rgb"]
 Rounding = Literal["uint8-y", "uint8-rgb", "none"]
 SsimWindow = Literal["gaussian-11", "uniform-7"]
+Grey = Literal["replicated", "as-is"]
+Shown = Literal["output", "picture"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "colour": ("y", "rgb"),
     "rounding": ("uint8-y", "uint8-rgb", "none"),
     "ssim_window": ("gaussian-11", "uniform-7"),
+    "grey": ("replicated", "as-is"),
+    "measured": ("output", "picture"),
 }
 
 
@@ -47,6 +51,11 @@ class Protocol:
         ssim_window: ``"gaussian-11"`` (Wang et al. 2004: sigma 1.5, biased moments) or
             ``"uniform-7"`` (the default of scikit-image: unbiased moments).
         ssim_range: Dynamic range L of SSIM on the 0..255 scale.
+        grey: What Y is where the files have one channel. ``"replicated"``: they are made RGB, whose
+            luma spans 16..235, so errors shrink and PSNR reads 1.32 dB higher. ``"as-is"``: the
+            channel itself, 0..255.
+        measured: What is measured of a network that has only Y: its ``"output"``, or the luma of
+            the ``"picture"``, the RGB image that its Y and the enlarged chroma of LR make.
         description: One sentence for people.
         source: Whose procedure it is.
 
@@ -64,6 +73,8 @@ class Protocol:
     psnr_peak: float = 255.0
     ssim_window: SsimWindow = "gaussian-11"
     ssim_range: float = 255.0
+    grey: Grey = "replicated"
+    measured: Shown = "output"
     description: str = ""
     source: str = ""
 
@@ -122,9 +133,13 @@ class Protocol:
         if self.tile is not None:
             tiles = f"tiles of {self.tile} px every {self.stride} px as samples of their own"
         ssim = {"gaussian-11": "11 x 11 Gaussian", "uniform-7": "7 x 7 uniform"}[self.ssim_window]
+        if self.measured == "picture":
+            colour += " of the RGB picture"
+        grey = ", grey files as they are" if self.grey == "as-is" and self.colour == "y" else ""
         crop = "" if self.mod_crop == 1 else f", cut to a multiple of {self.mod_crop}"
         return (
-            f"{colour}, {rounding}, {border}, {tiles}{crop}; SSIM {ssim}, L = {self.ssim_range:g}"
+            f"{colour}, {rounding}, {border}, {tiles}{crop}{grey};"
+            f" SSIM {ssim}, L = {self.ssim_range:g}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -159,7 +174,10 @@ PROTOCOLS: dict[str, Protocol] = {
             rounding="uint8-rgb",
             mod_crop="scale",
             description="Unrounded luma of 8-bit RGB, scale pixels shaved, mean over images.",
-            source="the evaluation of RCAN, SwinIR and HAT on Set5, Set14, B100, Urban100",
+            source=(
+                "the evaluation of EDSR, RCAN and IMDN on Set5, Set14, B100, Urban100, which make"
+                " grey files RGB; of SwinIR and HAT for colour"
+            ),
         ),
         Protocol(
             name="benchmark-y-uint8",
@@ -167,8 +185,26 @@ PROTOCOLS: dict[str, Protocol] = {
             border="scale",
             rounding="uint8-y",
             mod_crop="scale",
-            description="As benchmark-y with the luma rounded too, as older papers report.",
-            source="the MATLAB evaluation of VDSR and EDSR (rgb2ycbcr of uint8)",
+            grey="as-is",
+            description=(
+                "As benchmark-y with the luma rounded too and grey files as they are, as older"
+                " papers report."
+            ),
+            source="the MATLAB evaluation of VDSR and EDSR (rgb2ycbcr of uint8 colour images only)",
+        ),
+        Protocol(
+            name="lapsrn",
+            colour="y",
+            border="scale",
+            rounding="uint8-rgb",
+            mod_crop="scale",
+            grey="as-is",
+            measured="picture",
+            description=(
+                "Unrounded luma of the 8-bit RGB picture, also of networks that have only Y; scale"
+                " pixels shaved."
+            ),
+            source="evaluate_SR.m of LapSRN and MS-LapSRN (Lai et al., CVPR 2017, TPAMI 2018)",
         ),
         replace(
             _REALSR,

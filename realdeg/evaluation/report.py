@@ -89,6 +89,10 @@ class Report:
         checkpoint_hash: Its hash, or None.
         sample: Whether the run used the built-in sample set.
         facts: Further lines for the head, such as seed or config.
+
+    Attributes:
+        unfinished: What is still to be measured, or why it never was; empty where all numbers are
+            there. Both files say it, and means of an unfinished report are those so far.
     """
 
     title: str
@@ -102,6 +106,7 @@ class Report:
     protocols: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
     meanings: dict[str, str] = field(default_factory=dict, init=False)
     images: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
+    unfinished: str = field(default="", init=False)
 
     def add(self, metric: Any) -> None:
         """Take over what a metric measured.
@@ -154,33 +159,54 @@ class Report:
             self.protocols[protocol.name] = protocol.to_dict()
             self.meanings[protocol.name] = protocol.summary()
         for scores in per_image:
-            self._add_image(scores, start)
+            self.add_image(scores, prefix)
 
-    def _add_image(self, scores: Any, start: str) -> None:
+    def add_image(self, scores: Any, prefix: str = "") -> None:
+        """Add the numbers of one image, before there are means.
+
+        Args:
+            scores: An object with ``key`` and ``mean()``, or a dict with ``key`` and numbers.
+            prefix: Put before the names as ``prefix/``.
+        """
+        start = f"{prefix}/" if prefix else ""
+        samples: Mapping[str, Sequence[float]] = {}
         if isinstance(scores, Mapping):
             values = {name: value for name, value in scores.items() if name != "key"}
-            key, samples = str(scores["key"]), 1
+            key = str(scores["key"])
         else:
             values, key = scores.mean(), str(scores.key)
-            samples = max(
-                (len(item) for item in getattr(scores, "samples", {}).values()), default=1
-            )
-        entry = self.images.setdefault(key, {"samples": samples, "values": {}})
-        entry["samples"] = max(entry["samples"], samples)
-        entry["values"].update({start + name: value for name, value in values.items()})
+            samples = getattr(scores, "samples", {})
+        entry = self.images.setdefault(key, {"samples": 1, "values": {}, "all": {}})
+        entry["samples"] = max([entry["samples"], *map(len, samples.values())])
+        for name, value in values.items():
+            entry["values"][start + name] = value
+            entry["all"][start + name] = list(samples.get(name, [value]))
+
+    def means(self) -> dict[str, float]:
+        """Return every mean: the final ones, and while the report is unfinished those so far."""
+        if not self.unfinished:
+            return dict(self.averages)
+        found: dict[str, list[float]] = {}
+        for entry in self.images.values():
+            for name, values in entry["all"].items():
+                found.setdefault(name, []).extend(values)
+        so_far = {name: math.fsum(values) / len(values) for name, values in found.items()}
+        return {**so_far, **self.averages}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data, ready for JSON."""
         return {
             "format": FORMAT,
             "title": self.title,
+            "complete": not self.unfinished,
+            "unfinished": self.unfinished,
             "sample": self.sample,
             "notice": SAMPLE_NOTICE if self.sample else "",
             "dataset": self.dataset,
             "checkpoint": self.checkpoint,
             "checkpoint_hash": self.checkpoint_hash,
             "facts": {name: _plain(value) for name, value in self.facts.items()},
-            "mean": {name: _plain(value) for name, value in self.averages.items()},
+            "mean": {name: _plain(value) for name, value in self.means().items()},
             "missing": dict(self.missing),
             "protocols": self.protocols,
             "images": [
@@ -196,6 +222,8 @@ class Report:
     def to_markdown(self) -> str:
         """Return the report as Markdown."""
         lines = [f"# {self.title}", ""]
+        if self.unfinished:
+            lines += [f"> **INCOMPLETE: {self.unfinished}**", ""]
         if self.sample:
             lines += [f"> **{SAMPLE_NOTICE}**", ""]
         head = {
@@ -206,7 +234,8 @@ class Report:
             **{name: str(value) for name, value in self.facts.items()},
         }
         lines += [f"- {name}: {value}" for name, value in head.items() if value]
-        lines += ["", "## Mean", "", *_table(["number", "mean"], self._mean_rows())]
+        heading = "## Mean so far" if self.unfinished else "## Mean"
+        lines += ["", heading, "", *_table(["number", "mean"], self._mean_rows())]
         lines += [f"\n{name} is n/a: {reason}" for name, reason in self.missing.items()]
         if self.meanings:
             lines += ["", "## Protocols", ""]
@@ -214,7 +243,7 @@ class Report:
                 described = self.protocols[name]
                 lines.append(f"- `{name}`: {meaning}. Source: {described['source'] or 'custom'}.")
         if self.images:
-            names = [*self.averages, *self.missing]
+            names = [*self.means(), *self.missing]
             tiled = any(entry["samples"] > 1 for entry in self.images.values())
             header = ["image", *(["samples"] if tiled else []), *names]
             rows = []
@@ -227,7 +256,7 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def _mean_rows(self) -> list[list[str]]:
-        rows = [[f"`{name}`", number_text(name, value)] for name, value in self.averages.items()]
+        rows = [[f"`{name}`", number_text(name, value)] for name, value in self.means().items()]
         return rows + [[f"`{name}`", "n/a"] for name in self.missing]
 
     def write(self, folder: str | os.PathLike[str]) -> tuple[Path, Path]:

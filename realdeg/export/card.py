@@ -239,6 +239,11 @@ def read_numbers(path: str | os.PathLike[str], digest: str) -> dict[str, Any]:
         ) from error
     if form != REPORT_FORMAT:
         raise DataError(f"{file} is a report of format {form!r}, wanted {REPORT_FORMAT!r}.")
+    if report.get("complete") is False:
+        raise DataError(
+            f"{file} is the report of a test that did not end ({report.get('unfinished')}): run"
+            " `realdeg test` again and give the whole report."
+        )
     if found is not None and found != digest:
         raise ConfigError(
             f"{file} measures weights of hash {found}, and this network's is {digest}: give the"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from realdeg.degradations import Degradation
 from realdeg.errors import ConfigError, GeometryError
-from realdeg.utils.colour import to_colour
+from realdeg.utils.colour import channels_of_files, to_colour
 from realdeg.utils.image import round_to_8_bit
 
 Place = Literal["device", "workers", "prefetch"]
@@ -57,16 +57,13 @@ class LowResolution:
             GeometryError: If real and degraded LR differ in size.
         """
         real, paired = batch["lr"], batch["paired"]
+        grey = grey_files(batch)
         if real is not None and real.shape[0] == paired.shape[0]:
-            return to_colour(real, self.colour)
+            return channels_of_files(real, self.colour, grey)
         without = (~paired).nonzero().flatten()
-        hr = batch["hr"][without]
-        scale = batch.get("scale")
-        degradation = self.at(scale)
-        if degradation is None or not degradation.needs_rgb:
-            hr = to_colour(hr, self.colour)
-        degraded = self.degrade(hr, [batch["seeds"][i] for i in without.tolist()], scale)
-        degraded = to_colour(degraded, self.colour)
+        seeds = [batch["seeds"][i] for i in without.tolist()]
+        theirs = [grey[i] for i in without.tolist()]
+        degraded = self._in_colour(batch["hr"][without], seeds, theirs, batch.get("scale"))
         if real is None:
             return degraded
         if real.shape[2:] != degraded.shape[2:]:
@@ -75,7 +72,8 @@ class LowResolution:
                 f" {tuple(degraded.shape[2:])}: the geometry of data and degradation differs."
             )
         lr = degraded.new_empty((paired.shape[0], *degraded.shape[1:]))
-        lr[paired] = to_colour(real, self.colour).to(degraded.dtype)
+        of_pairs = [flag for flag, has in zip(grey, paired.tolist(), strict=True) if has]
+        lr[paired] = channels_of_files(real, self.colour, of_pairs).to(degraded.dtype)
         lr[~paired] = degraded
         return lr
 
@@ -94,6 +92,22 @@ class LowResolution:
     def at(self, scale: float | None) -> Degradation | None:
         """Return the degradation of a batch's scale; None as the scale: the run's own."""
         return self.degradation if scale is None else self.by_scale.get(scale, self.degradation)
+
+    def _in_colour(
+        self, hr: Tensor, seeds: list[int], grey: list[bool], scale: float | None
+    ) -> Tensor:
+        """Degrade in the backbone's colour; grey files as the one channel that they have."""
+        degradation = self.at(scale)
+        if degradation is not None and degradation.needs_rgb:
+            return channels_of_files(self.degrade(hr, seeds, scale), self.colour, grey)
+        if not any(grey):
+            return self.degrade(to_colour(hr, self.colour), seeds, scale)
+        made: list[Tensor] = []
+        for image, seed, flag in zip(hr, seeds, grey, strict=True):
+            source = image[None, :1] if flag else to_colour(image[None], self.colour)
+            lr = self.degrade(source, [seed], scale)
+            made.append(lr.expand(-1, 3, -1, -1) if flag and self.colour == "rgb" else lr)
+        return torch.cat(made)
 
     def degrade(self, hr: Tensor, seeds: list[int], scale: float | None = None) -> Tensor:
         """Degrade HR images.
@@ -121,6 +135,17 @@ class LowResolution:
         with torch.no_grad(), torch.autocast(hr.device.type, enabled=False):
             lr = degradation(hr, seeds)
         return round_to_8_bit(lr) if self.quantise else lr
+
+
+def grey_files(batch: Mapping[str, Any]) -> list[bool]:
+    """Say of each image of a batch whether its files have one channel.
+
+    Args:
+        batch: As ``collate_batch`` made it.
+    """
+    return [bool((meta or {}).get("grey")) for meta in batch.get("meta") or ()] or [False] * batch[
+        "hr"
+    ].shape[0]
 
 
 class Completed:

@@ -15,8 +15,14 @@ from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import TASKS
 from realdeg.tasks.base import Batch, ImageTask, on_cpu
 from realdeg.tasks.joint_scales import Drawn, check_scales, degradations_at
-from realdeg.tasks.low_resolution import PLACES, Completed, LowResolution, Place
-from realdeg.utils.colour import to_colour
+from realdeg.tasks.low_resolution import (
+    PLACES,
+    Completed,
+    LowResolution,
+    Place,
+    grey_files,
+)
+from realdeg.utils.colour import channels_of_files
 from realdeg.utils.component import save_component
 
 
@@ -129,7 +135,7 @@ class SuperResolution(ImageTask):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Compare the network's outputs with HR."""
-        hr = to_colour(batch["hr"], self.backbone.colour)
+        hr = channels_of_files(batch["hr"], self.backbone.colour, grey_files(batch))
         lr, scale = self.low_resolution(batch), batch.get("scale")
         # An autoregressive network is shown the image that it learns to write.
         cond = hr * self.backbone.value_range if self.backbone.teacher_forced else None
@@ -158,10 +164,10 @@ class SuperResolution(ImageTask):
         """
         return self._low_resolution()(batch)
 
-    def _low_resolution(self) -> LowResolution:
+    def _low_resolution(self, colour: str | None = None) -> LowResolution:
         return LowResolution(
             self.active_degradation,
-            self.backbone.colour,
+            colour or self.backbone.colour,
             quantise=self.quantise and not self.train_degradation,
             differentiable=self.train_degradation,
             by_scale=self._frozen,
@@ -187,14 +193,21 @@ class SuperResolution(ImageTask):
         return prepared
 
     def predict(self, batch: Batch) -> list[dict[str, Any]]:
-        """Super-resolve each image."""
-        hr = batch["hr"]
-        rgb = batch["lr"]
-        if rgb is None or rgb.shape[0] != hr.shape[0]:
-            # Pictures need colour, so the whole batch is degraded in RGB here.
-            rgb = self._low_resolution().degrade(hr, batch["seeds"])
-        sr = call(self.backbone, network_input(self.backbone, rgb))
-        coloured = complete_colour(self.backbone, sr, rgb)
+        """Super-resolve each image.
+
+        LR that is made of HR is made in RGB, as the files of benchmarks are; only what is drawn at
+        random is drawn in the network's colour, as in training: the luma of three channels' noise
+        has little more than half of its strength.
+        """
+        hr, grey, backbone = batch["hr"], grey_files(batch), self.backbone
+        rgb = self._low_resolution("rgb")(batch)
+        image = channels_of_files(rgb, backbone.colour, grey)
+        made = not bool(batch["paired"].all())
+        if made and backbone.colour == "y" and _draws(self.active_degradation):
+            image = self._low_resolution()(batch)
+            rgb = _picture(backbone, image, rgb, grey).clamp(0, 1)
+        sr = call(backbone, network_input(backbone, image))
+        coloured = _picture(backbone, sr, rgb, grey)
         return [
             {
                 "key": batch["key"][index],
@@ -234,6 +247,22 @@ class SuperResolution(ImageTask):
             arguments=self.backbone.arguments,
             meta=notes,
         )
+
+
+def _picture(backbone: Backbone, output: Tensor, lr: Tensor, grey: list[bool]) -> Tensor:
+    """Make RGB of what the network returned; a grey file's picture is grey."""
+    picture = complete_colour(backbone, output, lr)
+    for index, flag in enumerate(grey):
+        if flag and output.shape[1] == 1:
+            picture[index] = output[index]
+    return picture
+
+
+def _draws(degradation: Degradation | None) -> bool:
+    """Whether a degradation has anything random that it may draw in luma alone."""
+    if degradation is None or degradation.needs_rgb:
+        return False
+    return type(degradation).sample_one is not Degradation.sample_one
 
 
 def _freeze(degradation: Degradation) -> Degradation:

@@ -5,6 +5,8 @@ Y spans 16/255 to 235/255; nothing is rounded here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -35,6 +37,22 @@ def rgb_to_y(x: Tensor) -> Tensor:
     r, g, b = _TO_YCBCR[0]
     luma = red * (r / 255) + green * (g / 255) + blue * (b / 255) + 16 / 255
     return luma.unsqueeze(-3)
+
+
+def rgb_to_grey(x: Tensor) -> Tensor:
+    """Convert RGB to a grey image of the full range, as MATLAB's ``rgb2gray``.
+
+    Args:
+        x: RGB or grey in [0, 1], shape (..., 3 or 1, H, W).
+
+    Returns:
+        Grey in [0, 1], shape (..., 1, H, W); of three equal channels exactly that channel.
+    """
+    if x.shape[-3] == 1:
+        return x
+    red, green, blue = x.unbind(-3)
+    # Differences, so that equal channels give the channel itself to the last bit.
+    return (green + 0.299 * (red - green) + 0.114 * (blue - green)).unsqueeze(-3)
 
 
 def rgb_to_ycbcr(x: Tensor) -> Tensor:
@@ -74,6 +92,30 @@ def ycbcr_to_rgb(x: Tensor) -> Tensor:
     inverse = torch.linalg.inv(torch.tensor(_TO_YCBCR, dtype=torch.float64)) * 255
     offset = x.new_tensor(_OFFSET).view(3, 1, 1) / 255
     return torch.einsum("ij,...jhw->...ihw", inverse.to(x), x - offset)
+
+
+def channels_of_files(x: Tensor, colour: str, grey: Sequence[bool]) -> Tensor:
+    """Bring a batch to a colour as :func:`to_colour` does, but grey files as they are.
+
+    A network of luma is given a grey file's own values, 0 to 255, as the authors of such networks
+    do: there is no luma of RGB in it.
+
+    Args:
+        x: RGB or Y in [0, 1], shape (B, C, H, W).
+        colour: ``"y"`` or ``"rgb"``.
+        grey: For each image whether its file has one channel, which is then replicated in ``x``.
+
+    Returns:
+        Shape (B, 1 or 3, H, W).
+    """
+    result = to_colour(x, colour)
+    if colour != "y" or x.shape[1] == 1 or not any(grey):
+        return result
+    result = result.clone()
+    for index, flag in enumerate(grey):
+        if flag:
+            result[index] = x[index, :1]
+    return result
 
 
 def to_colour(x: Tensor, colour: str) -> Tensor:

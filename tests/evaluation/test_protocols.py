@@ -23,6 +23,7 @@ def test_names():
         "realsr-official",
         "benchmark-y",
         "benchmark-y-uint8",
+        "lapsrn",
         "dml-paper",
         "rgb",
         "lr-fidelity",

@@ -25,6 +25,9 @@ class Transform(ABC):
     crops_remainder: ClassVar[bool] = False
     """Whether HR that does not divide by the scale is cut here, so that checks let it pass."""
 
+    makes_lr: ClassVar[bool] = False
+    """Whether this step adds the LR image of a sample that has none."""
+
     @abstractmethod
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return the transformed sample.

@@ -31,6 +31,8 @@ class Degrade(Transform):
         ConfigError: If the sample has an LR already, or the degradation is not trained.
     """
 
+    makes_lr = True
+
     def __init__(
         self,
         degradation: dict[str, Any] | str | Path,
