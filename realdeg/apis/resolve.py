@@ -13,6 +13,7 @@ from torch import nn
 from realdeg.backbones import build_backbone
 from realdeg.backbones.base import Backbone
 from realdeg.config import find_config, load_config
+from realdeg.config.paths import run_weights
 from realdeg.degradations import build_degradation
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, GeometryError, nearest
@@ -34,8 +35,8 @@ def load_degradation(
     """Build the degradation that a user names.
 
     Args:
-        source: A file of weights, a registered type, a config (file or name), a dict, or a
-            degradation.
+        source: A file of weights, a run's folder, a registered type, a config (file or name), a
+            dict, or a degradation.
         scale: The scale asked for; None takes what the source says.
         same_size: Whether LR lies on the HR grid; None takes what the source says.
         options: Dotted keys laid over the config or type (``degradation.sigma``).
@@ -74,8 +75,8 @@ def load_backbone(
     """Build the super-resolution network that a user names.
 
     Args:
-        source: A file of weights, a config whose ``backbone`` names weights, a dict with
-            ``checkpoint``, or a network.
+        source: A file of weights, a run's folder, a config whose ``backbone`` names weights, a
+            dict with ``checkpoint``, or a network.
         scale: The scale asked for; None takes what the source says.
         same_size: Whether LR lies on the HR grid; None takes what the source says.
         options: Dotted keys laid over the config or type (``backbone.checkpoint``).
@@ -131,6 +132,7 @@ def _component(
     if isinstance(source, Mapping):
         return _with_options(dict(source), kind, options), {}
     text = os.fspath(source)
+    text = str(run_weights(text, kind) or text)
     if Path(text).suffix.lower() in _WEIGHTS:
         if options:
             raise ConfigError(

@@ -101,6 +101,8 @@ def prepare(args: argparse.Namespace) -> Config:
         cfg.device = args.device
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
+    elif Path(args.config).is_dir():
+        cfg.work_dir = args.config
     elif not cfg.get("work_dir"):
         cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename).stem)
     return cfg

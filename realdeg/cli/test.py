@@ -19,6 +19,7 @@ from realdeg.cli.common import (
     rank,
     world_size,
 )
+from realdeg.cli.run_weights import take_arguments, weights_of_run
 from realdeg.errors import ConfigError, RealdegError
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ _KERNEL_ERRORS = tuple(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("config", help="a config file, or a name such as dml/dml_n8_realsr_x4")
+    parser.add_argument(
+        "config", help="a config file, a run's folder, or a name such as dml/dml_n8_realsr_x4"
+    )
     parser.add_argument(
         "checkpoint",
         nargs="?",
-        help="a training checkpoint (.pth) or exported weights (.safetensors); none for what needs"
-        " no training, such as degradation=Bicubic",
+        help="a training checkpoint (.pth) or exported weights (.safetensors); none for a run's"
+        " folder, and for what needs no training, such as degradation=Bicubic",
     )
     add_run_options(parser)
     add_config_options(parser)
@@ -61,8 +64,11 @@ def run(args: argparse.Namespace) -> int:
     processes = world_size(args.launcher)
     cfg = prepare(args)
     _leave_out_training(cfg)
+    if args.checkpoint is None and Path(args.config).is_dir():
+        args.checkpoint = weights_of_run(Path(args.config), cfg)
     if args.checkpoint is not None:
         cfg.load_from = args.checkpoint
+        take_arguments(cfg, args.checkpoint)
     cfg.resume = False
     from realdeg.config.inject import naming_sibling
     from realdeg.utils.files import ensure_writable_dir
@@ -190,6 +196,7 @@ class _KeepPredictions:
 
 def _head(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Report:
     from realdeg.config import config_name
+    from realdeg.config.inject import recipe_of
     from realdeg.engine.state import bare, component_of
     from realdeg.evaluation import Report
     from realdeg.utils.component import component_hash
@@ -221,7 +228,7 @@ def _head(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Repor
     if objective:
         facts["Trained for"] = objective
     return Report(
-        title=config_name(cfg.filename),
+        title=recipe_of(cfg) or config_name(cfg.filename),
         dataset=summary() if callable(summary) else type(dataset).__name__,
         checkpoint=weights,
         checkpoint_hash=digest,

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("config", help="a config file, or a name such as dml/dml_n8_realsr_x4")
+    parser.add_argument(
+        "config", help="a config file, a run's folder, or a name such as dml/dml_n8_realsr_x4"
+    )
     add_run_options(parser)
     add_config_options(parser)
     parser.add_argument(

@@ -39,6 +39,7 @@ def inject(cfg: Config, world_size: int = 1) -> Config:
         GeometryError: If scale or grid of the parts differ.
         CheckpointError: If a learned degradation's file is missing.
     """
+    said = _said(cfg)
     cfg = copy.deepcopy(cfg)
     _set_defaults(cfg)
     with naming_sibling(cfg):
@@ -48,7 +49,21 @@ def inject(cfg: Config, world_size: int = 1) -> Config:
                 _inject_loader(cfg, key)
     _divide_batch(cfg, world_size)
     _end_schedules(cfg)
+    # For the folder of the run, which keeps what was said rather than what was made of it.
+    object.__setattr__(cfg, "_said", (said, copy.deepcopy(dict(cfg._cfg_dict))))
     return cfg
+
+
+def recipe_of(cfg: Config) -> str | None:
+    """Return the name of the recipe that a config, or the run that saved it, was made of."""
+    recipe = cfg.get("recipe") or (config_name(cfg.filename) if cfg.filename else None)
+    return str(recipe) if recipe else None
+
+
+def _said(cfg: Config) -> dict[str, Any]:
+    said = copy.deepcopy(dict(cfg._cfg_dict))
+    recipe = recipe_of(cfg)
+    return {**said, "recipe": recipe} if recipe else said
 
 
 def _set_defaults(cfg: Config) -> None:
@@ -233,7 +248,7 @@ def naming_sibling(cfg: Config) -> Iterator[None]:
         scale, same_size = cfg.get("scale"), cfg.get("same_size")
         if not cfg.filename or not isinstance(scale, int) or same_size is None:
             raise
-        name = config_name(cfg.filename)
+        name = recipe_of(cfg) or ""
         # Where nobody knows what fits: the twin on the other grid, and the recipe of its file.
         candidates = [error.fits] if error.fits else [(scale, not same_size), (scale, same_size)]
         for fitting, grid in candidates:

@@ -6,15 +6,19 @@ import logging
 import os
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.config.config import RESERVED_KEYS
 
+from realdeg.config.data import is_data, read_data_config, read_saved_program
 from realdeg.config.merge import apply_options, replacing_types
-from realdeg.config.paths import config_name, find_config
+from realdeg.config.paths import config_name, find_config, is_folder
 from realdeg.config.validate import check_keys, validate
 from realdeg.errors import ConfigError, RealdegError
 from realdeg.registry import load_plugins
+from realdeg.utils.data_file import check_size
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +36,9 @@ def load_config(
     dropped. Nothing is built and no data is read.
 
     Args:
-        path_or_name: A file, or the name of a recipe such as ``dml/dml_n8_realsr_x4``.
+        path_or_name: A file, the folder of a run, or the name of a recipe such as
+            ``dml/dml_n8_realsr_x4``. A ``.py`` file is a program and is run; ``.yaml``, ``.json``
+            and what a folder holds are read as data.
         options: Dotted keys and values laid over the file, as ``--cfg-options`` gives them.
         sample: Put the built-in sample in place of all data and shorten the schedule; options
             still win.
@@ -45,9 +51,10 @@ def load_config(
         ConfigError: If the file is not found or broken, or names something unknown.
     """
     file = find_config(path_or_name)
-    cfg = _read(str(file))
     options = dict(options or {})
-    iterations = (cfg.get("train_cfg") or {}).get("max_iters", 0)
+    imports_given = any(key.split(".")[0] == "custom_imports" for key in options)
+    cfg = _read(file, is_folder(Path(path_or_name)), imports_given)
+    iterations = _iterations(cfg)
     apply_options(cfg, options)
     check_keys(cfg)
     spell_out_components(cfg)
@@ -55,7 +62,9 @@ def load_config(
     if not check and not sample:
         return cfg
     load_plugins()
-    if sample or cfg.get("sample"):
+    if cfg.get("recipe") and cfg.get("sample"):
+        logger.warning("SAMPLE RUN of %s, as its folder has it.", cfg.recipe)
+    elif sample or cfg.get("sample"):
         from realdeg.config.sample import use_sample
 
         # The recipe itself is checked first, so that a typing error in it does not go unseen.
@@ -91,10 +100,34 @@ def spell_out_components(cfg: Config) -> None:
         cfg[key] = {"checkpoint": text} if is_file else {"type": text}
 
 
-def _read(file: str) -> Config:
+def _iterations(cfg: Config) -> int:
+    schedule = cfg.get("train_cfg")
+    said = schedule.get("max_iters") if isinstance(schedule, Mapping) else None
+    return said if isinstance(said, int) else 0
+
+
+def _read(file: Path, of_run: bool, imports_given: bool) -> Config:
+    if is_data(file):
+        with replacing_types():
+            data = read_data_config(file, imports_given)
+    elif file.suffix != ".py":
+        raise ConfigError(f"{file} is no config: a config is a .py, .yaml or .json file.")
+    elif of_run:
+        data = read_saved_program(file, imports_given)
+    else:
+        return _run(str(file))
+    reserved = sorted(set(RESERVED_KEYS) & set(data))
+    if reserved:
+        raise ConfigError(f"unknown top-level key '{reserved[0]}' in the config {file}.")
+    return Config(data, cfg_text=" ", filename=str(file))
+
+
+def _run(file: str) -> Config:
+    """Run a config that is a program."""
     try:
         with replacing_types():
             cfg = Config.fromfile(file, import_custom_modules=False, lazy_import=False)
+        check_size(cfg._cfg_dict, file)
         # `test_dataloader = val_dataloader` in a file is one object; later changes are to one.
         object.__setattr__(cfg, "_cfg_dict", _unshared(cfg._cfg_dict))
         return cfg
@@ -116,7 +149,7 @@ def _read(file: str) -> Config:
                 " file itself, where a changed type replaces the dict."
             ) from error
         raise ConfigError(f"{file} cannot be read: the key {error} is missing.") from error
-    except Exception as error:  # a config is a program: it may raise anything
+    except (Exception, SystemExit) as error:  # a config is a program: it may raise anything
         raise ConfigError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
 
 

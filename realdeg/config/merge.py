@@ -15,7 +15,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from realdeg.config.paths import find_config
+from realdeg.config.paths import find_recipe
 from realdeg.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -124,6 +124,22 @@ def _merge(new: Mapping[str, Any], old: Any, place: str, lists: bool) -> Any:
     return merged
 
 
+def merge_dicts(new: Mapping[str, Any], old: Mapping[str, Any]) -> Any:
+    """Lay one config over another, where a changed ``type`` replaces its dict.
+
+    Args:
+        new: What is laid over.
+        old: What lies below; it stays as it is.
+
+    Returns:
+        The merged config.
+
+    Raises:
+        ConfigError: If a dict is laid over what is none.
+    """
+    return _merge(new, ConfigDict(old), "", lists=False)
+
+
 def _merge_a_into_b(a: dict, b: dict, allow_list_keys: bool = False) -> dict:
     """Stand in for ``Config._merge_a_into_b`` while a config is read."""
     return _merge(a, b, "", allow_list_keys)
@@ -134,27 +150,37 @@ def replacing_types() -> Iterator[None]:
     """Let mmengine's ``Config`` replace a dict whose ``type`` changes, within the block.
 
     A base may also be named ``realdeg::dml/dml_n8_realsr_x4.py`` from a config that lies
-    elsewhere.
+    elsewhere, and a base of YAML or JSON is read as data.
     """
-    merge, locate = Config._merge_a_into_b, Config._get_cfg_path
+    from realdeg.config.data import is_data, read_data_config
+
+    merge, locate, read = Config._merge_a_into_b, Config._get_cfg_path, Config._file2dict
+
+    def file2dict(filename: str, *args: Any, **kwargs: Any) -> tuple[dict, str, dict]:
+        if is_data(Path(filename)):  # mmengine reads YAML with a loader that runs code
+            return read_data_config(Path(filename)), "", {}
+        found: tuple[dict, str, dict] = read(filename, *args, **kwargs)
+        return found
 
     def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
         package, mark, inner = cfg_path.partition("::")
         if mark and package == "realdeg":
-            return str(find_config(inner)), None
+            return str(find_recipe(inner)), None
         path, scope = locate(cfg_path, filename)
         if scope is None and not Path(path).is_file():
             raise ConfigError(f"{filename} inherits from '{cfg_path}', and {path} does not exist.")
         return path, scope
 
-    # Both are static methods that Config calls by its own name, so they are put back unbound.
+    # They are static methods that Config calls by its own name, so they are put back unbound.
     Config._merge_a_into_b = staticmethod(_merge_a_into_b)
     Config._get_cfg_path = staticmethod(get_cfg_path)
+    Config._file2dict = staticmethod(file2dict)
     try:
         yield
     finally:
         Config._merge_a_into_b = staticmethod(merge)
         Config._get_cfg_path = staticmethod(locate)
+        Config._file2dict = staticmethod(read)
 
 
 def _nested(options: Mapping[str, Any]) -> ConfigDict:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from realdeg.errors import ConfigError, nearest
+from realdeg.utils.data_file import RUN_CONFIG
 
 _MARK = Path("_base_") / "default_runtime.py"
 
@@ -40,12 +41,27 @@ def list_configs() -> list[str]:
     )
 
 
-def find_config(path_or_name: str | os.PathLike[str]) -> Path:
-    """Find a config file by its path or its name.
+def is_file(path: Path) -> bool:
+    """Say whether a path names a regular file; one that no file can have does not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with characters that no name has
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether a path names a folder; one that no folder can have does not."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def find_recipe(name: str) -> Path:
+    """Find a file of ``config_root()``, and of nowhere else.
 
     Args:
-        path_or_name: A file; or a name below ``config_root()``, with or without ``.py``, with or
-            without its folder where that is unambiguous.
+        name: A name below it such as ``dml/dml_n8_realsr_x4``, with or without ``.py``.
 
     Returns:
         The file.
@@ -53,14 +69,76 @@ def find_config(path_or_name: str | os.PathLike[str]) -> Path:
     Raises:
         ConfigError: If there is none, naming the nearest.
     """
-    given = Path(path_or_name).expanduser()
-    if given.is_file():
+    root = config_root().resolve()
+    file = (root / f"{name.removesuffix('.py')}.py").resolve()
+    if not file.is_relative_to(root) or not is_file(file):
+        stem = name.removesuffix(".py")
+        raise ConfigError(f"realdeg has no recipe '{stem}'.{nearest(stem, list_configs())}")
+    return file
+
+
+def find_run(folder: str | os.PathLike[str]) -> Path:
+    """Find the config that a run saved in its folder.
+
+    Args:
+        folder: A work dir.
+
+    Returns:
+        Its ``config.yaml``, or the one ``.py`` file that former versions saved.
+
+    Raises:
+        ConfigError: If there is neither, or several of the latter.
+    """
+    place = Path(folder)
+    if is_file(place / RUN_CONFIG):
+        return place / RUN_CONFIG
+    programs = sorted(place.glob("*.py"))
+    if len(programs) == 1:
+        return programs[0]
+    found = f"several ({', '.join(file.name for file in programs)})" if programs else "none"
+    raise ConfigError(
+        f"'{place}' is a folder, not a config file, and no run's folder: looked for {RUN_CONFIG}"
+        f" or one .py, found {found}. Name one file in it."
+    )
+
+
+def run_weights(folder: str | os.PathLike[str], kind: str) -> Path | None:
+    """Return the self-describing weights in a run's folder.
+
+    Args:
+        folder: Any path.
+        kind: ``"degradation"`` or ``"backbone"``.
+
+    Returns:
+        The file, or None if it is no folder, or holds none.
+    """
+    file = Path(folder) / f"{kind}.safetensors"
+    return file if is_file(file) else None
+
+
+def find_config(path_or_name: str | os.PathLike[str]) -> Path:
+    """Find a config file by its path or its name.
+
+    Args:
+        path_or_name: A file; the folder of a run; or a name below ``config_root()``, with or
+            without ``.py``, with or without its folder where that is unambiguous.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: If there is none, naming the nearest.
+    """
+    given = Path(path_or_name)
+    if given.parts[:1] == ("~",):
+        given = given.expanduser()
+    if is_file(given):
         return given
-    if given.is_dir():
-        raise ConfigError(f"'{given}' is a folder, not a config file: name one file in it.")
+    if is_folder(given):
+        return find_run(given)
     root = config_root()
     name = given.as_posix().removesuffix(".py").removeprefix("./").removeprefix("configs/")
-    if not given.is_absolute() and (root / f"{name}.py").is_file():
+    if not given.is_absolute() and is_file(root / f"{name}.py"):
         return root / f"{name}.py"
     known = list_configs()
     short = name.rsplit("/", 1)[-1]
@@ -82,8 +160,13 @@ def find_config(path_or_name: str | os.PathLike[str]) -> Path:
 
 
 def config_name(file: str | os.PathLike[str]) -> str:
-    """Return the name of a recipe below ``config_root()``, or else the file's stem."""
+    """Return the name of a recipe below ``config_root()``, or else the file's stem.
+
+    A run's saved config goes by the name of its folder.
+    """
     path = Path(file).resolve()
+    if path.name == RUN_CONFIG:
+        return path.parent.name
     try:
         relative = path.relative_to(config_root())
     except (ValueError, ConfigError):

@@ -45,6 +45,7 @@ TOP_LEVEL: dict[str, Any] = {
     "seed": None,
     "data_root": None,
     "sample": None,
+    "recipe": None,
     "model": TASKS,
     "train_dataloader": None,
     "val_dataloader": None,
@@ -89,9 +90,10 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("custom_hooks", "vis_backends"), list),
     **dict.fromkeys(("val_evaluator", "test_evaluator", "param_scheduler"), Mapping | list),
     **dict.fromkeys(("data_root", "work_dir", "load_from"), str | os.PathLike),
-    **dict.fromkeys(("device", "experiment_name"), str),
+    **dict.fromkeys(("device", "experiment_name", "recipe"), str),
     **dict.fromkeys(("resume", "sample"), bool),
     "compile_model": bool | Mapping,
+    "default_scope": Literal["realdeg", "mmengine"],
     "log_level": Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
 }
 

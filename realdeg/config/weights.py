@@ -134,9 +134,33 @@ def read_header(file: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
         (arguments, meta), or None if the file does not describe itself.
     """
     try:
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(min(length, 1 << 24)))["__metadata__"]
+        header = _header(file)
         return json.loads(header["arguments"]), json.loads(header["meta"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def read_description(file: Path) -> tuple[str, str, dict[str, Any]] | None:
+    """Read what a self-describing file is, without torch and without its tensors.
+
+    Args:
+        file: A ``.safetensors`` file.
+
+    Returns:
+        (kind, type, arguments), or None if the file does not describe itself.
+    """
+    try:
+        header = _header(file)
+        arguments = json.loads(header["arguments"])
+        if not isinstance(arguments, dict):
+            return None
+        return str(header["kind"]), str(header["type"]), arguments
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _header(file: Path) -> dict[str, str]:
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header: dict[str, str] = json.loads(stream.read(min(length, 1 << 24)))["__metadata__"]
+    return header

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import copy
 import itertools
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,12 +27,13 @@ from realdeg.engine.devices import resolve_device, start_processes, stop_process
 from realdeg.engine.environment import environment_lines
 from realdeg.engine.interruption import Interruption
 from realdeg.engine.loading import LoadsCheckpoints
-from realdeg.engine.plain_config import PlainConfig
+from realdeg.engine.plain_config import PlainConfig, run_config_text
 from realdeg.engine.state import component_of
 from realdeg.engine.visualizer import LazyVisualizer
 from realdeg.engine.workers import PrepareWorker
 from realdeg.errors import ConfigError
 from realdeg.registry import SCOPE
+from realdeg.utils.data_file import RUN_CONFIG
 from realdeg.utils.files import atomic_path, ensure_writable_dir
 from realdeg.utils.registered import guard_process, registered_names_only
 
@@ -166,10 +166,20 @@ class RealdegRunner(LoadsCheckpoints, Runner):
 
     @master_only
     def _write_config(self) -> None:
-        name = os.path.basename(self.cfg.filename) if self.cfg.filename else f"{self.timestamp}.py"
-        target = Path(self.work_dir) / Path(name).with_suffix(".py")
+        target = Path(self.work_dir) / RUN_CONFIG
+        try:
+            text = run_config_text(self.cfg)
+        except ConfigError as error:
+            target.unlink(missing_ok=True)  # of a former run
+            self.logger.warning(
+                "%s is not written, so the run's folder does not stand for its config: %s. Register"
+                " what it names and give the name instead, or keep the .py file.",
+                target,
+                str(error).rstrip("."),
+            )
+            return
         with atomic_path(target) as temporary:
-            temporary.write_text(self.cfg.pretty_text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """Call every hook that has a method of that name.

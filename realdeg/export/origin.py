@@ -11,6 +11,7 @@ from typing import Any
 
 from realdeg.backbones import fetch_pretrained, find_pretrained
 from realdeg.config import load_config
+from realdeg.config.paths import run_weights
 from realdeg.config.weights import read_header
 from realdeg.errors import ConfigError
 from realdeg.utils.files import sha256_file
@@ -50,6 +51,7 @@ class Origin:
             scale: The scale asked for; None: what the config or the weights say.
         """
         model = os.fspath(source)
+        model = str(run_weights(model, "backbone") or model)
         if Path(model).is_file() and Path(model).suffix != ".py":
             return cls._read(model, Path(model))
         try:

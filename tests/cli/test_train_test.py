@@ -35,7 +35,7 @@ def test_train_then_test_a_degradation(here, capsys):
     name = "dml/dml_n8_realsr_x2"
     assert run("train", name) == 0
     folder = here / "work_dirs" / "dml_n8_realsr_x2"
-    assert (folder / "iter_2.pth").is_file() and (folder / "dml_n8_realsr_x2.py").is_file()
+    assert (folder / "iter_2.pth").is_file() and (folder / "config.yaml").is_file()
     said = capsys.readouterr()
     assert "SAMPLE RUN" in said.err and "data" in said.err + said.out
 

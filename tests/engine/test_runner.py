@@ -8,12 +8,15 @@ import types
 
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
+from mmengine.hooks import Hook
 
 from realdeg.engine import ClosedFormLoop, RealdegRunner, read_checkpoint
 from realdeg.engine.devices import resolve_device
-from realdeg.engine.plain_config import PlainConfig, config_text
+from realdeg.engine.plain_config import PlainConfig, config_text, run_config_text
 from realdeg.errors import ConfigError, DataError
+from realdeg.utils.data_file import read_data
 from tests.engine.tiny import tiny_config, train
 
 
@@ -56,6 +59,10 @@ def test_an_accelerator_trains_and_resumes(work_dir):
         resolve_device(f"{runner.device.type}:99")
 
 
+class Unregistered(Hook):
+    pass
+
+
 def test_a_config_is_written_fast_and_reads_back(tmp_path):
     cfg = PlainConfig.of(dict(steps=[dict(type="Blur", size=i) for i in range(400)], name="it's"))
     began = time.perf_counter()
@@ -69,8 +76,22 @@ def test_a_config_is_written_fast_and_reads_back(tmp_path):
 
 def test_the_work_dir_holds_the_config(work_dir):
     train(work_dir, iterations=1)
-    (file,) = work_dir.glob("*.py")
-    assert Config.fromfile(file).model.type == "TinyTask"
+    found = read_data(work_dir / "config.yaml")
+    assert found["model"]["type"] == "TinyTask" and not list(work_dir.glob("*.py"))
+    # How and where the run was started is no part of it.
+    assert not {"work_dir", "launcher", "resume", "device"} & set(found)
+
+
+def test_what_has_no_plain_form_is_named_and_not_saved(work_dir):
+    train(work_dir, iterations=1)
+    cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type=torch.optim.Adam, lr=0.1))))
+    assert yaml.safe_load(run_config_text(cfg)) == {
+        "optim_wrapper": {"optimizer": {"type": "Adam", "lr": 0.1}}
+    }
+    with pytest.raises(ConfigError, match="'custom_hooks.0.type' is .*Unregistered"):
+        run_config_text(Config(dict(custom_hooks=[dict(type=Unregistered)])))
+    train(work_dir, iterations=1, custom_hooks=[Unregistered()])
+    assert not (work_dir / "config.yaml").exists()  # that of the run before would be wrong
 
 
 def test_mixed_precision_works_on_any_device(work_dir):

@@ -1,0 +1,124 @@
+"""Which weights a test measures, and what they say of themselves."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from realdeg.errors import CheckpointError
+from realdeg.registry import BACKBONES, DEGRADATIONS, TASKS
+
+logger = logging.getLogger(__name__)
+
+_GEOMETRY = ("scale", "same_size")
+_REGISTRIES = {"degradation": DEGRADATIONS, "backbone": BACKBONES}
+
+
+def weights_of_run(folder: Path, cfg: Config) -> str | None:
+    """Find the weights that a run's folder holds: what was trained, as of its last checkpoint.
+
+    Args:
+        folder: The run's folder.
+        cfg: Its config.
+
+    Returns:
+        ``degradation.safetensors`` or ``backbone.safetensors``, or else the newest ``iter_N.pth``;
+        None where the folder holds neither.
+    """
+    from realdeg.engine.checkpoint import find_checkpoints
+
+    exported = folder / f"{_trains(cfg)}.safetensors"
+    found = exported if exported.is_file() else next(iter(find_checkpoints(folder)), None)
+    if found is not None:
+        logger.info("weights: %s", found)
+    return None if found is None else str(found)
+
+
+def take_arguments(cfg: Config, checkpoint: str) -> None:
+    """Let weights that say what they are build what is tested, whatever the config says.
+
+    Scale and grid stay the config's; weights of another geometry are refused when they are loaded.
+
+    Args:
+        cfg: The config before injection, changed in place.
+        checkpoint: A training checkpoint or a self-describing file. Others change nothing.
+
+    Raises:
+        ConfigError: If the file names a type that is not registered, or arguments that it does not
+            take.
+        CheckpointError: If a training checkpoint cannot be read.
+    """
+    from realdeg.config.places import look_up
+    from realdeg.utils.signature import check_arguments
+
+    kind = _trains(cfg)
+    described = _described(Path(checkpoint))
+    if kind not in _REGISTRIES or described is None or described[0] != kind:
+        return  # what does not fit is refused by whoever loads it
+    _, name, arguments = described
+    component = look_up(_REGISTRIES[kind], name, f"{checkpoint}: {kind}")
+    own = {key: value for key, value in arguments.items() if key not in _GEOMETRY}
+    check_arguments(component, own, f"{checkpoint}: {kind}")
+    said = cfg.get(kind)
+    said = dict(said) if isinstance(said, Mapping) else {}
+    differing = _differing(component, name, own, said)
+    cfg[kind] = {"type": name, **own}
+    if differing:
+        logger.warning(
+            "%s describes itself, and its arguments are taken: %s.", checkpoint, differing
+        )
+
+
+def _trains(cfg: Config) -> str:
+    """Return the kind of component that the config's task trains."""
+    from realdeg.config.places import look_up
+
+    return str(getattr(look_up(TASKS, cfg.model["type"], "model"), "component", ""))
+
+
+def _described(file: Path) -> tuple[str, str, dict[str, Any]] | None:
+    """Return kind, type and arguments of weights, where they are told."""
+    from realdeg.config.weights import read_description
+    from realdeg.engine.checkpoint import read_checkpoint
+
+    if file.suffix == ".safetensors":
+        return read_description(file)
+    try:
+        meta = read_checkpoint(file).get("meta")
+    except CheckpointError:
+        if file.is_file():
+            return None  # a foreign file; whoever loads it says what is wrong
+        raise
+    told = meta.get("component") if isinstance(meta, Mapping) else None
+    if not isinstance(told, Mapping) or not isinstance(told.get("arguments"), Mapping):
+        return None
+    if not told["arguments"] or not isinstance(told.get("type"), str):
+        return None  # built from objects, not from arguments
+    return str(told.get("kind")), told["type"], dict(told["arguments"])
+
+
+def _differing(component: Any, name: str, own: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+    """Phrase where a file's arguments are others than the config's."""
+    if str(said.get("type", "")).rpartition(".")[2] != name:
+        return f"a {name}, where the config has {said.get('type') or said.get('checkpoint')}"
+    parameters = inspect.signature(component).parameters
+    found = []
+    for key, value in own.items():
+        default = parameters[key].default if key in parameters else None
+        config = said.get(key, default)
+        if _comparable(config) != _comparable(value):
+            found.append(f"{key}={value!r} (the config: {config!r})")
+    return ", ".join(found)
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _comparable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_comparable(item) for item in value]
+    return value
