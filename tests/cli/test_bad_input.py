@@ -236,21 +236,21 @@ def test_another_architecture(refused):
     options = (*TINY, "degradation.width=6")
     wanted = "degradation.network.head.weight is (4, 1, 3, 3), wanted (6, 1, 3, 3)"
     for words in (
-        ("test", DML, "dml/iter_2.pth"),
         ("train", DML, "--work-dir", "dml", "--resume"),
         ("train", DML, "--work-dir", "dml", "--resume", "dml/iter_2.pth"),
     ):
         assert wanted in refused(*words, *SAMPLE, options=options)
-    message = refused("test", DML, "dml/degradation.safetensors", *SAMPLE, options=options)
+    more = (*options, "load_from=dml/degradation.safetensors")
+    message = refused("train", DML, "--work-dir", "other", *SAMPLE, options=more)
     assert wanted.removeprefix("degradation.") in message and " more" in message
     message = refused("test", VDSR, "dml/degradation.safetensors", *SAMPLE, options=TINY_VDSR)
     assert "holds a degradation" in message
 
 
-def test_arguments_that_fit_and_differ_are_named(here, capfd):
+def test_arguments_that_differ_are_the_files_and_named(here, capfd):
     words = ["test", DML, "dml/iter_2.pth", *SAMPLE, "--no-pictures", "--work-dir", "out"]
     assert main([*words, "--cfg-options", *TINY, "degradation.activation=softmax"]) == 0
-    assert "activation='sigmoid' instead of 'softmax'" in "".join(capfd.readouterr())
+    assert "activation='sigmoid' (the config: 'softmax')" in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize(
