@@ -1,20 +1,19 @@
 """The check before training: every fault of the files of a data set, found cheaply.
 
-A PNG is judged by its header and its end marker, which finds missing, empty, foreign and truncated
-files without decoding; other formats are decoded, once. A damaged byte in the middle of a PNG is
-found by ``thorough=True``, which decodes everything, or else when the image is first read.
+A file is judged by its header and by where its parts lie, which finds missing, empty, foreign,
+truncated and too large files without decoding. A damaged byte in the middle is found by
+``thorough=True``, which decodes everything, or else when the image is first read.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from realdeg.datasets.records import Fault, Record
 from realdeg.errors import DataError, GeometryError
-from realdeg.utils.image import image_size, read_image
+from realdeg.utils.image import check_image, load_image
 from realdeg.utils.scales import divides, lr_length
 
 Size = tuple[int, int]
@@ -36,18 +35,9 @@ def inspect_image(path: Path, thorough: bool = False) -> Size:
         DataError: If it is missing, empty, truncated or not an image.
     """
     if thorough:
-        height, width = read_image(path).shape[:2]
+        height, width = load_image(path).pixels.shape[:2]
         return height, width
-    size = image_size(path)
-    if path.suffix.lower() == ".png":
-        with open(path, "rb") as stream:
-            stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, stream.tell() - 1024))
-            if b"IEND" not in stream.read():
-                raise DataError(f"the image {path} is truncated: its end marker is missing.")
-    if 0 in size:
-        raise DataError(f"the image {path} has no pixels: {size[0]} x {size[1]}.")
-    return size
+    return check_image(path).size
 
 
 def inspect_record(

@@ -4,7 +4,15 @@ Arrays are H x W x C with C = 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB an
 """
 
 from realdeg.utils.image.formats import FORMATS, IMAGE_SUFFIXES, Format, check_writable
-from realdeg.utils.image.reading import image_size, read_image
+from realdeg.utils.image.header import Header, pixel_limit, set_pixel_limit
+from realdeg.utils.image.reading import (
+    LoadedImage,
+    check_image,
+    image_size,
+    load_image,
+    read_header,
+    read_image,
+)
 from realdeg.utils.image.tensors import as_rgb, round_to_8_bit, to_array, to_tensor
 from realdeg.utils.image.writing import ImageWriter, open_image_writer, write_image
 
@@ -12,13 +20,20 @@ __all__ = [
     "FORMATS",
     "IMAGE_SUFFIXES",
     "Format",
+    "Header",
     "ImageWriter",
+    "LoadedImage",
     "as_rgb",
+    "check_image",
     "check_writable",
     "image_size",
+    "load_image",
     "open_image_writer",
+    "pixel_limit",
+    "read_header",
     "read_image",
     "round_to_8_bit",
+    "set_pixel_limit",
     "to_array",
     "to_tensor",
     "write_image",

@@ -2,13 +2,58 @@
 
 from __future__ import annotations
 
+import io
 import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from realdeg.errors import DataError
+from realdeg.utils.files import open_regular
+from realdeg.utils.image import containers
+from realdeg.utils.image.decoding import decode
+from realdeg.utils.image.header import MAX_PIXELS_VARIABLE, Header, pixel_limit
+from realdeg.utils.image.pillow import to_srgb
+from realdeg.utils.image.png import SIGNATURE
+from realdeg.utils.image.source import BrokenFileError, Source
+from realdeg.utils.image.tiff import tiff_header
+
+# What a file may have beside its pixels: metadata, and the film behind the end of a motion photo.
+_BESIDE = 1 << 28
+_FOREIGN = (
+    (b"\0\0\0\x0cjP  ", 0, "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", 0, "JPEG 2000"),
+    (b"\x76\x2f\x31\x01", 0, "OpenEXR"),
+    (b"#?", 0, "Radiance HDR"),
+    (b"8BPS", 0, "Photoshop"),
+    (b"ftyp", 4, "HEIF, AVIF or film"),
+    (b"\xff\x0a", 0, "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", 0, "JPEG XL"),
+    (b"PF", 0, "PFM"),
+    (b"Pf", 0, "PFM"),
+    (b"P7", 0, "PAM"),
+    (b"%PDF", 0, "PDF"),
+    (b"FUJIFILM", 0, "raw"),
+)
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """A picture and what belongs to it.
+
+    Args:
+        pixels: H x W x C, ``uint8`` or ``uint16``, upright.
+        icc: The ICC profile that its colours are meant by, or None (then they are sRGB).
+        notes: What was done to it on reading that its owner should know.
+    """
+
+    pixels: np.ndarray
+    icc: bytes | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
@@ -18,58 +63,76 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         path: The file.
 
     Returns:
-        H x W x C, ``uint8`` or ``uint16``, C in {1, 2, 3, 4}, RGB(A) order or grey (and alpha).
+        H x W x C, ``uint8`` or ``uint16``, C in {1, 2, 3, 4}: grey, grey and alpha, RGB, RGB and
+        alpha; upright, whatever orientation the file states. Alpha is straight.
 
     Raises:
-        DataError: If the file is missing, empty, damaged, or of a depth or channel count that is
-            not supported.
+        DataError: If the file is missing, empty, damaged, no regular file, larger than the limit
+            of pixels, an animation or of several pages, or of a kind that is not read.
     """
-    file = Path(path)
-    try:
-        content = np.fromfile(file, dtype=np.uint8)
-    except OSError as error:
-        raise DataError(f"cannot read the image {file}: {error.strerror or error}.") from error
-    if content.size == 0:
-        raise DataError(f"the image {file} is empty (0 bytes).")
-    _refuse_truncated(content, file)
-    # IMREAD_UNCHANGED keeps 16 bit and alpha; decoding from memory keeps odd file names working.
-    try:
-        array = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise DataError(f"the image {file} cannot be decoded: {error}.") from error
-    if array is None:
-        raise DataError(f"the image {file} cannot be decoded: it is damaged or not an image.")
-    if array.dtype not in (np.uint8, np.uint16):
-        raise DataError(f"the image {file} has depth {array.dtype}: 8 or 16 bit are supported.")
-    if array.ndim == 2:
-        array = array[..., None]
-    channels = array.shape[2]
-    if channels == 2:
-        return array
-    if channels == 4 and content[:4].tobytes() == b"\x89PNG" and content[25] == 4:
-        # OpenCV hands on grey and alpha as three equal channels and alpha.
-        return np.ascontiguousarray(array[..., [0, 3]])
-    if channels == 3:
-        return cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
-    if channels == 4:
-        return cv2.cvtColor(array, cv2.COLOR_BGRA2RGBA)
-    if channels != 1:
-        raise DataError(f"the image {file} has {channels} channels: 1 to 4 are supported.")
-    return array
+    return _load(path, verify=False).pixels
 
 
-def _refuse_truncated(content: np.ndarray, file: Path) -> None:
-    # OpenCV fills the missing rows of a cut PNG or JPEG with grey or black and only warns.
-    # The end marker is within the last kilobyte of any whole file; some writers pad after it.
-    head, tail = content[:4].tobytes(), content[-1024:].tobytes()
-    png_cut = head == b"\x89PNG" and b"IEND" not in tail
-    jpeg_cut = head[:2] == b"\xff\xd8" and b"\xff\xd9" not in tail
-    if png_cut or jpeg_cut:
-        raise DataError(f"the image {file} is truncated: its end marker is missing.")
+def load_image(
+    path: str | os.PathLike[str], *, first_frame: bool = False, srgb: bool = False
+) -> LoadedImage:
+    """Read a picture with its colour profile; slower than :func:`read_image`, and stricter.
+
+    Args:
+        path: The file.
+        first_frame: Whether to take the first picture of an animation or of several pages,
+            which are refused otherwise.
+        srgb: Whether to convert colours with a profile to sRGB; otherwise they stay and the
+            profile is handed on.
+
+    Returns:
+        The picture.
+
+    Raises:
+        DataError: As for :func:`read_image`; or if the colours cannot be converted.
+    """
+    return _load(path, verify=True, first_frame=first_frame, srgb=srgb)
+
+
+def read_header(path: str | os.PathLike[str], *, whole: bool = False) -> Header:
+    """Read what an image file says of itself, without decoding it.
+
+    Args:
+        path: The file.
+        whole: Whether to look for the end of a JPEG's picture, too, which finds truncated files;
+            other formats say in their headers where that is.
+
+    Returns:
+        Its header.
+
+    Raises:
+        DataError: If the file is missing, empty, damaged, no regular file, larger than the limit
+            of pixels, or of a kind that is not read.
+    """
+    with _naming(path), open_regular(path) as stream:
+        return _header(Source(stream), whole)
+
+
+def check_image(path: str | os.PathLike[str]) -> Header:
+    """Look for all that can be wrong with an image file and is found without decoding it.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its header.
+
+    Raises:
+        DataError: As for :func:`read_image`; damage of the pixels themselves is not seen.
+    """
+    header = read_header(path, whole=True)
+    with _naming(path):
+        _refuse_frames(header)
+    return header
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return height and width of a picture, from its header where the format allows.
+    """Return height and width of a picture, upright, from its header.
 
     Args:
         path: The file.
@@ -80,11 +143,127 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     Raises:
         DataError: If the file is missing, empty or damaged.
     """
+    return read_header(path).size
+
+
+def _load(
+    path: str | os.PathLike[str], *, verify: bool, first_frame: bool = False, srgb: bool = False
+) -> LoadedImage:
+    with _naming(path):
+        with open_regular(path) as stream:
+            # From the header, before memory is taken for the file or its pixels.
+            if stream.seek(0, 2) > pixel_limit() * 8 + _BESIDE:
+                raise BrokenFileError("is larger than any picture within the limit of pixels")
+            stream.seek(0)
+            _header(Source(stream), whole=False)
+            stream.seek(0)
+            content = stream.read()
+        header = _header(Source(io.BytesIO(content)), whole=True, checksums=True)
+        notes = []
+        if header.frames > 1:
+            if not first_frame:
+                _refuse_frames(header)
+            notes.append(f"the first of {header.frames} pictures")
+        pixels = decode(content, header, verify)
+        icc = header.icc or None
+        if header.ink:
+            notes.append("CMYK made RGB")
+            icc = None
+        elif icc is not None and not _is_profile(icc, pixels.shape[2]):
+            notes.append("its colour profile is damaged and was left out")
+            icc = None
+        if icc is not None and srgb:
+            pixels, icc = to_srgb(pixels, icc), None
+            notes.append("converted to sRGB")
+        return LoadedImage(upright(pixels, header.orientation), icc, tuple(notes))
+
+
+@contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say which file it was."""
     try:
-        with open(path, "rb") as stream:
-            head = stream.read(24)
+        yield
+    except BrokenFileError as error:
+        raise DataError(f"the image {Path(path)} {error}.") from error
+    except struct.error as error:
+        raise DataError(f"the image {Path(path)} cannot be decoded: it is damaged.") from error
     except OSError as error:
-        raise DataError(f"cannot read the image {path}: {error.strerror or error}.") from error
-    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR":
-        return int.from_bytes(head[20:24], "big"), int.from_bytes(head[16:20], "big")
-    return read_image(path).shape[:2]
+        reason = error.strerror or error
+        raise DataError(f"cannot read the image {Path(path)}: {reason}.") from error
+
+
+def _refuse_frames(header: Header) -> None:
+    if header.frames > 1:
+        raise BrokenFileError(
+            f"holds {header.frames} pictures (an animation or several pages): split it, or ask for"
+            " the first one where a command can (--first-frame)"
+        )
+
+
+def _header(source: Source, whole: bool, checksums: bool = False) -> Header:
+    if source.size == 0:
+        raise BrokenFileError("is empty (0 bytes)")
+    limit = pixel_limit()
+    header = _header_of(source, source.peek(0, 16), whole, checksums, limit)
+    if header.height * header.width > limit:
+        raise BrokenFileError(
+            f"has {header.height} x {header.width} pixels, more than the limit of {limit}: if it"
+            f" is what it says, raise the limit with the environment variable"
+            f" {MAX_PIXELS_VARIABLE}"
+        )
+    if 0 in header.size:
+        raise BrokenFileError(f"has no pixels: {header.height} x {header.width}")
+    return header
+
+
+def _header_of(source: Source, head: bytes, whole: bool, checksums: bool, limit: int) -> Header:
+    if head[:8] == SIGNATURE:
+        return containers.png_header(source, checksums)
+    if head[:2] == b"\xff\xd8":
+        return containers.jpeg_header(source, whole)
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return tiff_header(source, limit)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return containers.webp_header(source)
+    if head[:2] == b"BM":
+        return containers.bmp_header(source)
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return containers.gif_header(source)
+    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n#":
+        return containers.pnm_header(source)
+    for signature, place, name in _FOREIGN:
+        if head[place : place + len(signature)] == signature:
+            raise BrokenFileError(
+                f"is a file of {name}, which is not read: convert it to PNG or TIFF first"
+            )
+    raise BrokenFileError("cannot be decoded: it is damaged or not an image")
+
+
+def upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn a picture as its orientation tag says (EXIF 2.32, tag 274).
+
+    Args:
+        array: H x W x C as stored.
+        orientation: 1 to 8.
+
+    Returns:
+        The picture as viewers show it.
+    """
+    if orientation >= 5:
+        array = array.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    return np.ascontiguousarray(array)
+
+
+def _is_profile(icc: bytes, channels: int) -> bool:
+    """Tell whether data are an ICC profile (ICC.1:2022, 7.2) of grey or of RGB, as is needed."""
+    colours = b"GRAY" if channels <= 2 else b"RGB "
+    return (
+        len(icc) >= 132
+        and int.from_bytes(icc[:4], "big") <= len(icc)
+        and icc[36:40] == b"acsp"
+        and icc[16:20] == colours
+    )
