@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
-from realdeg.errors import CheckpointError, first_line
+from realdeg.errors import CheckpointError
 from realdeg.utils.component import FORMAT, load_state, read_component, state_faults, summary
 
 # What training code wraps a state dict in, the averaged weights first: they are what was published.
@@ -97,7 +94,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         return read_matconvnet(file)
     if suffix == ".caffemodel":
         return read_caffe(file)
-    raw = _read_safetensors(file) if suffix == ".safetensors" else _read_torch(file)
+    raw = _read_safetensors(file) if suffix == ".safetensors" else read_pickled(file)
     return _strip_prefixes(_unwrap(raw, file))
 
 
@@ -118,29 +115,6 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
     if component.kind != "backbone":
         raise CheckpointError(f"{file} holds a {component.kind} ({component.type}), no backbone.")
     return component.state
-
-
-def _read_torch(file: Path) -> Any:
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if _is_torch_file(file):
-            return read_pickled(file)  # whole networks, command lines, optimisers of old
-        raise CheckpointError(f"{file} is no PyTorch file, or a damaged one.") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise CheckpointError(
-            f"{file} cannot be read as a PyTorch file"
-            f" ({first_line(error)}): truncated"
-            " or of another format."
-        ) from error
-
-
-def _is_torch_file(file: Path) -> bool:
-    """Say whether a file looks like torch.save's: a zip archive, or an old-style pickle."""
-    if zipfile.is_zipfile(file):
-        return True
-    with file.open("rb") as opened:
-        return opened.read(1) == b"\x80"
 
 
 def _unwrap(raw: Any, file: Path) -> dict[str, Tensor]:
