@@ -1,0 +1,141 @@
+"""What it takes to run a shipped recipe in seconds: tiny data in every layout, and tiny networks."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from realdeg.config import list_configs, load_config
+from realdeg.config.inject import inject
+from realdeg.config.weights import degradations_in
+from realdeg.degradations import build_degradation
+from realdeg.registry import BACKBONES, TASKS
+from realdeg.utils.image import write_image
+
+# As large as the largest crop that a recipe cuts, and as the windows of metrics need.
+TRAIN, TEST, SCALES = 528, 144, (2, 3, 4)
+FOLDERS = (
+    "DIV2K/DIV2K_train_HR",
+    "Flickr2K/Flickr2K_HR",
+    "Raw500",
+    "T91",
+    "BSDS200",
+    "BSDS300",
+    "BSD400",
+    "WaterlooExploration",
+    "ImageNet50K",
+    "ImageNet/train",
+    "OST",
+    "FFHQ2000",
+    "Manga109",
+    "SCUT-CTW1500_100",
+    "HIGH",
+    "LOW/wider_lnew",
+)
+# What the example of a network says of its size is taken, not what it says of its kind.
+KIND = {"scale", "colour", "bias", "multi_scale", "sampling", "use_bn", "drop_path", "conv_scale"}
+DEGRADATIONS = {
+    "DML": dict(width=4, levels=1, num_kernels=2, kernel_size=5),
+    "DirectNet": dict(width=4, levels=1),
+    "DirectKPN": dict(width=4, levels=1, kernel_size=5),
+    "GlobalKernel": dict(kernel_size=5),
+    "DSGAN": dict(width=4, num_blocks=1),
+    "HighToLow": dict(width=4),
+}
+
+
+def picture(path: Path, side: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rough = rng.integers(0, 256, (side // 4, side // 4, 3), dtype=np.uint8)
+    write_image(path, rough.repeat(4, 0).repeat(4, 1))
+
+
+def pair(hr: Path, lr: Path, side: int, scale: int, seed: int) -> None:
+    picture(hr, side, seed)
+    rng = np.random.default_rng(seed + 500)
+    write_image(lr, rng.integers(0, 256, (side // scale, side // scale, 3), dtype=np.uint8))
+
+
+def make_data(root: Path) -> None:
+    """Write two pictures into every folder that a recipe looks into."""
+    for number, folder in enumerate(FOLDERS):
+        for index in range(2):
+            picture(root / folder / f"{index:04d}.png", TRAIN, 10 * number + index)
+    for part, side in (("train", TRAIN), ("valid", TEST)):
+        for index in range(2):
+            name = f"{index:04d}"
+            lr = root / f"DIV2K/DIV2K_{part}_LR_mild/{name}x4m.png"
+            pair(root / f"DIV2K/DIV2K_{part}_HR/{name}.png", lr, side, 4, index)
+    for side in (32, 128):
+        for part in ("train", "test"):
+            for index in range(2):
+                picture(root / f"CelebA{side}/{part}/{index}.png", side, index)
+    for scale in (*SCALES, 8):
+        hr, lr = (root / "Set5" / name / f"x{scale}" for name in ("HR", "LR_bicubic"))
+        pair(hr / f"baby_HR_x{scale}.png", lr / f"baby_LRBI_x{scale}.png", 48, scale, scale)
+    for name, small in (("RealSR(V2)", 1), ("RealSR(V3)", 0), ("RealSR-V3-crops", 0)):
+        for camera in ("Canon", "Nikon"):
+            for scale in SCALES:
+                for part, side in (("Train", TRAIN), ("Test", TEST)):
+                    folder = root / name / camera / part / str(scale)
+                    hr, lr = folder / f"{camera}_001_HR.png", folder / f"{camera}_001_LR{scale}.png"
+                    pair(hr, lr, side, small or scale, scale)
+    for part, side in (("train", TRAIN), ("test", TEST)):
+        folder = root / "NTIRE19-RealSR" / part
+        for index in range(2):
+            pair(folder / f"HR/cam1_{index}.png", folder / f"LR/cam1_{index}.png", side, 1, index)
+
+
+def shrinking(name: str) -> dict:
+    """Return the options that make a recipe's network and degradation tiny."""
+    cfg = load_config(name)
+    options = {}
+    backbone = cfg.get("backbone") or {}
+    if "type" in backbone:
+        kind = BACKBONES.get(backbone["type"])
+        known = inspect.signature(kind.__init__).parameters
+        for key, value in kind.example().arguments.items():
+            if key in known and key not in KIND and value != known[key].default:
+                options[f"backbone.{key}"] = value
+    degradation = cfg.get("degradation") or {}
+    if degradation.get("type") in DEGRADATIONS and "checkpoint" not in degradation:
+        if cfg.model.type != "SuperResolution":
+            for key, value in DEGRADATIONS[degradation["type"]].items():
+                options[f"degradation.{key}"] = value
+    return options
+
+
+def make_weights(name: str) -> None:
+    """Put untaught weights wherever a recipe takes those of another run from."""
+    cfg = load_config(name)
+    for _, item in degradations_in(cfg.get("degradation"), "degradation"):
+        if "checkpoint" in item and not Path(item["checkpoint"]).exists():
+            kind = "DSGAN" if "dsgan" in item["checkpoint"] else "DML"
+            made = build_degradation(
+                dict(type=kind, **DEGRADATIONS[kind]), cfg.scale, cfg.same_size
+            )
+            made.mark_trained()
+            made.save(item["checkpoint"])
+    start = (cfg.get("backbone") or {}).get("start_from")
+    if start and start.get("checkpoint") and not Path(start.checkpoint).exists():
+        run = Path(start.checkpoint).parent.name
+        (other,) = (found for found in list_configs() if found.endswith(f"/{run}"))
+        theirs = load_config(other, shrinking(other))
+        theirs.backbone.pop("start_from", None)
+        torch.manual_seed(0)
+        Path(start.checkpoint).parent.mkdir(parents=True)
+        TASKS.build(inject(theirs).model.to_dict()).export(start.checkpoint, {})
+
+
+def options_for(name: str, root: Path) -> list[str]:
+    """Return the command line's values: one iteration of two patches, without workers."""
+    cfg = load_config(name)
+    options = {"data_root": str(root), **shrinking(name)}
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        if cfg.get(loader) is not None:
+            options[f"{loader}.num_workers"] = 0
+    if (cfg.get("train_cfg") or {}).get("type") != "ClosedFormLoop":
+        options["train_cfg.max_iters"] = 1
+        options["train_dataloader.batch_size"] = 2
+    return [f"{key}={value!r}" for key, value in options.items()]
