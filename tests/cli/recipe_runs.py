@@ -1,4 +1,4 @@
-"""What it takes to run a shipped recipe in seconds: tiny data in every layout, and tiny networks."""
+"""Running a shipped recipe in seconds: tiny data in every layout, and tiny networks."""
 
 import inspect
 from pathlib import Path

@@ -38,7 +38,8 @@ def imresize(
             ceil(H * scale) x ceil(W * scale) pixels.
         size: Output (height, width) instead of ``scale``.
         uint8_passes: Round each of the two passes to 8 bit and clip it, as MATLAB does for uint8
-            images; values are taken as [0, 1].
+            images; values are taken as [0, 1]. Sums are exact where the weights are (x2, x4), so
+            halves are rounded up as in integer arithmetic, in float32 and float16, too.
         border: ``"mirror"`` or ``"replicate"``.
 
     Returns:
@@ -67,7 +68,7 @@ def imresize(
         scales = (sizes[0] / height, sizes[1] / width)
     dtype = x.dtype
     if uint8_passes:
-        x = x.double()
+        x = _exact_levels(x)
     # MATLAB starts with the smaller factor; rows win a tie.
     axes = (-2, -1) if scales[0] <= scales[1] else (-1, -2)
     for axis in axes:
@@ -75,8 +76,20 @@ def imresize(
         with torch.autocast(x.device.type, enabled=False):
             x = _resize_axis(x, axis, sizes[axis], scales[axis], border)
         if uint8_passes:
-            x = x.mul(255).clamp(0, 255).add(0.5 + _TIE).floor().div(255)
-    return x.to(dtype)
+            x = x.clamp(0, 255).add(0.5 + _TIE).floor()
+    return (x.div(255) if uint8_passes else x).to(dtype)
+
+
+def _exact_levels(x: Tensor) -> Tensor:
+    """Return an image on the scale 0..255 in float64, 8-bit levels as the whole numbers they are.
+
+    In float32 level / 255 is off by up to half a unit in the last place, and so a sum that is a
+    half in exact arithmetic would fall short of it.
+    """
+    levels = x.double() * 255
+    whole = levels.round()
+    near = (levels - whole).abs() < 255 * torch.finfo(x.dtype).eps
+    return torch.where(near, whole, levels)
 
 
 def _resize_axis(x: Tensor, axis: int, out_size: int, scale: float, border: str) -> Tensor:
