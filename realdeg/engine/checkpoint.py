@@ -8,7 +8,6 @@ A checkpoint is a ``.pth`` that holds plain data and tensors only: ``meta``, ``s
 from __future__ import annotations
 
 import io
-import pickle
 import re
 import warnings
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from torch import Tensor
 from realdeg.errors import CheckpointError
 from realdeg.utils.files import atomic_path
 from realdeg.utils.sealed import damage, write_sealed
+from realdeg.utils.torch_file import check_archive
 
 PATTERN = re.compile(r"iter_(\d+)\.pth")
 LAST = "last_checkpoint"
@@ -113,31 +113,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"no checkpoint at {path}: the file does not exist; {_offered(path.parent)}."
         )
+    # All of it before torch's unpickler, which stumbles over damaged bytes in any way.
     try:
-        # First: what is damaged should not reach the unpickler.
+        with open(path, "rb") as stream:
+            first = stream.read(1)
         fault = damage(path)
     except OSError as error:
         raise _unreadable(path, error) from error
+    if first not in (b"P", b"\x80"):  # a zip archive of torch's, or a bare pickle
+        raise _unreadable(path, ValueError("no file of torch.save"))
     if fault is not None:
         raise CheckpointError(
             f"{path} ({path.stat().st_size} bytes) is truncated or damaged: {fault}. Take another"
             " one."
         )
+    check_archive(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, about pickles that it then refuses
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        with open(path, "rb") as stream:
-            pickled = stream.read(1) in (b"P", b"\x80")  # a zip of torch's, or a bare pickle
-        if pickled and ("Unsupported" in str(error) or "GLOBAL" in str(error)):
-            raise CheckpointError(
-                f"{path} holds pickled code, not only tensors and plain data, and was not loaded:"
-                f" it could run anything on this machine. ({_first_line(error)}) Ask for a"
-                " state dict or a safetensors file instead."
-            ) from error
-        raise _unreadable(path, error) from error
-    except Exception as error:  # the unpickler stumbles over damaged bytes in any way
+    except Exception as error:
         raise _unreadable(path, error) from error
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{path} holds a {type(loaded).__name__}, wanted a dict of tensors.")
@@ -220,12 +215,6 @@ def newest_readable(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | No
             f"none of the {len(files)} checkpoints in {folder} can be read: {skipped[0]}"
         )
     return None
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error)
-    found = re.search(r"Unsupported[^\n]*|GLOBAL [^\n]*", text)
-    return (found.group(0) if found else text.strip().splitlines()[0])[:160]
 
 
 def _unreadable(path: Path, error: BaseException) -> CheckpointError:
