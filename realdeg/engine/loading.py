@@ -15,7 +15,7 @@ from realdeg.engine.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from realdeg.engine.continuing import describe_setup
+from realdeg.engine.setup import describe_setup
 from realdeg.engine.state import bare, collect_state, component_of, restore_training
 from realdeg.engine.weights import COMPONENT_SUFFIX, own_component, read_weights_of
 from realdeg.errors import CheckpointError, GeometryError, first_line

@@ -16,7 +16,8 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from realdeg.engine.checkpoint import to_plain
-from realdeg.engine.continuing import continue_optimisers, describe_setup
+from realdeg.engine.continuing import continue_optimisers
+from realdeg.engine.setup import describe_setup
 from realdeg.errors import CheckpointError
 from realdeg.utils.component import plain
 from realdeg.version import __version__
