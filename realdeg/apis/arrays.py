@@ -93,8 +93,8 @@ def put_together(rgb: Tensor, alpha: Tensor | None, like: Picture) -> NDArray[An
     """Make an array of the same kind as the one that was taken apart.
 
     Args:
-        rgb: RGB, shape (1, 3, H, W). Whole numbers are rounded half up and clipped; a float
-            result is neither.
+        rgb: RGB, shape (1, 3, H, W), or one channel where the picture is grey. Whole numbers are
+            rounded half up and clipped; a float result is neither.
         alpha: Transparency, shape (1, 1, H, W), or None.
         like: The picture that the result comes from.
 
@@ -102,16 +102,20 @@ def put_together(rgb: Tensor, alpha: Tensor | None, like: Picture) -> NDArray[An
         Array with the number type and the channels of the original.
     """
     colour = rgb[0].detach().to("cpu", torch.float32)
-    if like.grey:
-        red, green, blue = (weight * channel for weight, channel in zip(_LUMA, colour, strict=True))
-        colour = (red + green + blue)[None]
-    parts = [colour] if alpha is None else [colour, alpha[0].detach().cpu().clamp(0, 1)]
-    tensor = torch.cat(parts)
+    if like.grey and colour.shape[0] == 3:
+        colour = _luma(colour)
+    if alpha is not None:
+        colour = torch.cat([colour, alpha[0].detach().cpu().clamp(0, 1)])
     if like.dtype.kind == "f":
-        array = tensor.permute(1, 2, 0).contiguous().numpy().astype(like.dtype)
+        array = colour.permute(1, 2, 0).contiguous().numpy().astype(like.dtype, copy=False)
     else:
-        array = to_array(tensor, dtype=like.dtype.type)
+        array = to_array(colour, dtype=like.dtype.type)
     return array[..., 0] if like.flat else array
+
+
+def _luma(colour: Tensor) -> Tensor:
+    red, green, blue = (weight * channel for weight, channel in zip(_LUMA, colour, strict=True))
+    return (red + green + blue)[None]
 
 
 def _to_tensor(array: NDArray[Any]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +19,8 @@ from realdeg.apis.resolve import find_device, load_degradation, where_is
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError, GeometryError
-from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
+from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.utils.colour import one_channel_is_grey, rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 from realdeg.utils.component import component_hash, plain
 from realdeg.utils.scales import hr_length, lr_length
 from realdeg.utils.streams import stream_seed
@@ -31,8 +32,9 @@ Colour = Literal["rgb", "y"]
 class Degrader:
     """Turns HR images into LR images, as a camera (learned) or a recipe (hand-made) would.
 
-    Colour: an RGB image is degraded as it is. A grey image is shown to the degradation as RGB
-    with equal channels, as in training, and the result's luma is kept, so grey stays grey.
+    Colour: an RGB image is degraded as it is. A grey image is one channel: what is drawn for a
+    pixel, noise above all, is drawn once, so noise of sigma 5 is noise of sigma 5 in it, and JPEG
+    codes it as grey. Networks take its luma as that of RGB with equal channels, as in training.
     Alpha is no light that a camera sees: it is not degraded but brought to the LR grid by
     bicubic interpolation, or kept where LR lies on the HR grid. 16-bit images stay 16-bit.
 
@@ -47,7 +49,7 @@ class Degrader:
         colour: ``"rgb"`` degrades the three channels; ``"y"`` degrades luma as the training of
             a luma network does, and brings the colour to the LR grid by bicubic interpolation.
             Noise of sigma 5 is noise of sigma 5 in luma only with ``"y"``; drawn in R, G and B it
-            averages to sigma 2.9 there.
+            averages to sigma 2.9 there. For a grey image both are the same.
 
     Raises:
         ConfigError: If the degradation is unknown, or a learned one that was never trained.
@@ -100,7 +102,8 @@ class Degrader:
         """
         picture = self._prepare(image, remainder)
         with torch.no_grad():
-            (trace,) = self.degradation.sample(self._shown(picture), [int(seed)])
+            shown = self._shown(picture, picture.grey)
+            (trace,) = self.degradation.sample(shown, [int(seed)])
             return self._apply(picture, trace), trace
 
     def replay(self, image: NDArray[Any], trace: Trace) -> NDArray[Any]:
@@ -212,13 +215,24 @@ class Degrader:
             )
         return picture.crop(rows, columns)
 
-    def _shown(self, picture: Picture) -> Tensor:
-        """Return what the degradation gets to see."""
+    def _shown(self, picture: Picture, grey: bool) -> Tensor:
+        """Return what the degradation gets to see: a grey image as its one channel."""
+        if grey:
+            return picture.rgb[:, :1].to(self.device)
         return to_colour(picture.rgb.to(self.device), self.colour)
 
     def _apply(self, picture: Picture, trace: Trace) -> NDArray[np.generic]:
-        lr = self.degradation.apply(self._shown(picture), [trace])
-        if self.colour == "y":
+        # A trace that was drawn for three channels of a grey image, as once was done, stays so.
+        grey = picture.grey and trace.size[0] == 1
+        with one_channel_is_grey() if grey else nullcontext():
+            lr = self.degradation.apply(self._shown(picture, grey), [trace])
+        if not bool(torch.isfinite(lr).all()):
+            # They would be written as black, and nobody would know.
+            raise DataError(
+                f"{type(self.degradation).__name__} returned NaN or infinity: its weights are"
+                " damaged, or its settings leave what numbers can hold."
+            )
+        if self.colour == "y" and not grey:
             chroma = rgb_to_ycbcr(picture.rgb)[:, 1:].to(lr)
             lr = ycbcr_to_rgb(torch.cat([lr, _on_grid(chroma, lr)], dim=1))
         alpha = None if picture.alpha is None else _on_grid(picture.alpha, lr)

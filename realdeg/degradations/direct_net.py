@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.degradations.primitives import imresize
 from realdeg.registry import DEGRADATIONS
-
-# Y moves by 219/255 when R, G and B move by 1 together.
-_LUMA_PER_GREY = 219 / 255
+from realdeg.utils.colour import changed_like_luma
 
 
 @DEGRADATIONS.register_module()
@@ -55,8 +53,6 @@ class DirectNet(LearnedDegradation):
 
     def generate(self, hr: Tensor) -> Tensor:
         """Add the predicted residual."""
-        residual = self.field(hr)
+        residual = changed_like_luma(self.field(hr), hr.shape[1])
         base = hr if self.stride == 1 else imresize(hr, 1 / self.stride)
-        if hr.shape[1] == 3:
-            residual = residual / _LUMA_PER_GREY
         return base + residual

@@ -8,10 +8,9 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
-from realdeg.utils.colour import rgb_to_y
+from realdeg.utils.colour import grey_of, one_channel_of
 
 # Y of 0..255 for black, and its span up to white.
-_BLACK, _SPAN = 16.0, 219.0
 
 
 class GeneratorDegradation(Degradation):
@@ -48,10 +47,10 @@ class GeneratorDegradation(Degradation):
 
     @staticmethod
     def in_rgb(image: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
-        """Run a function of RGB on RGB or on luma.
+        """Run a function of RGB on RGB, luma or grey.
 
         Args:
-            image: Shape (B, C, H, W), C = 1 (Y) or 3 (RGB).
+            image: Shape (B, C, H, W), C = 1 (Y, or grey) or 3 (RGB).
             network: From (B, 3, H, W) to (B, 3, h, w).
 
         Returns:
@@ -59,5 +58,4 @@ class GeneratorDegradation(Degradation):
         """
         if image.shape[1] == 3:
             return network(image)
-        grey = (image * 255 - _BLACK) / _SPAN
-        return rgb_to_y(network(grey.expand(-1, 3, -1, -1)))
+        return one_channel_of(network(grey_of(image).expand(-1, 3, -1, -1)))

@@ -10,7 +10,7 @@ from torch import Tensor
 from realdeg.degradations.encoder_decoder import EncoderDecoder
 from realdeg.degradations.windowed import WindowedDegradation
 from realdeg.errors import ConfigError
-from realdeg.utils.colour import to_colour
+from realdeg.utils.colour import luma_of
 
 LRGrid = Literal["unshuffle", "pool"]
 
@@ -64,12 +64,12 @@ class LearnedDegradation(WindowedDegradation):
         """Run the network on luma and bring its field to the LR grid.
 
         Args:
-            hr: HR batch, RGB or Y, shape (B, C, H, W).
+            hr: HR batch, RGB, Y or grey, shape (B, C, H, W).
 
         Returns:
             Shape (B, out_channels, H / stride, W / stride).
         """
-        field = self.network(to_colour(hr, "y"))
+        field = self.network(luma_of(hr))
         if self.lr_grid == "pool" and self.stride > 1:
             # The mean over an LR pixel's own s x s block keeps the half-pixel centre.
             field = F.avg_pool2d(field, self.stride)

@@ -16,6 +16,7 @@ from realdeg.degradations.pooled import PooledDegradation, PoolSource
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.colour import weights_of_one_channel
 from realdeg.utils.streams import stream_seed
 
 _STAND_IN_SIZE = 64
@@ -24,8 +25,6 @@ _STAND_IN_SEED = 20180618
 # One photo has one noise level: an image larger than a patch is covered with the patches whose
 # levels are next to the drawn one's, this many on either side.
 _NEIGHBOURS = 8
-# BT.601 studio luma of a difference of colours.
-_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 
 
 @DEGRADATIONS.register_module()
@@ -54,7 +53,7 @@ class NoisePool(PooledDegradation):
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``;
-        C = 1 gets the luma of the patches.
+        C = 1 gets the luma of the patches, a grey file their grey.
 
     Raises:
         ConfigError: If the strength is out of range.
@@ -241,5 +240,5 @@ def _in_colour(field: np.ndarray, channels: int) -> np.ndarray:
     if field.shape[0] == channels:
         return field
     if channels == 1:
-        return np.tensordot(np.array(_LUMA, np.float32), field, 1)[None]
+        return np.tensordot(np.array(weights_of_one_channel(), np.float32), field, 1)[None]
     return np.repeat(field, channels, axis=0)

@@ -17,7 +17,7 @@ from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.ops import pad, pad_amounts, pixel_kernel_apply
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.colour import to_colour
+from realdeg.utils.colour import luma_of
 from realdeg.utils.streams import stream_seed
 
 # Standard deviation, in HR pixels, of the window in which the camera looks at the content.
@@ -223,7 +223,7 @@ class SampleCamera(Degradation):
         Luminance and contrast in [0, 1]; how horizontal or vertical (1 or -1) and how diagonal the
         gradients are (structure tensor); gradient of the luminance by rows and by columns.
         """
-        luma = (to_colour(hr, "y").float() * 255 - 16) / 219
+        luma = (luma_of(hr).float() * 255 - 16) / 219
         by_row, by_column = _gradient(luma)
         features = torch.cat(
             [luma, luma * luma, by_column**2 - by_row**2, 2 * by_row * by_column]

@@ -5,7 +5,9 @@ Y spans 16/255 to 235/255; nothing is rounded here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ _TO_YCBCR = (
     (112.0, -93.786, -18.214),
 )
 _OFFSET = (16.0, 128.0, 128.0)
+_one_channel_is_grey: ContextVar[bool] = ContextVar("one_channel_is_grey", default=False)
 
 
 def rgb_to_y(x: Tensor) -> Tensor:
@@ -139,3 +142,78 @@ def to_colour(x: Tensor, colour: str) -> Tensor:
     if channels != 3:
         raise ValueError(f"RGB is needed, got {channels} channel(s)")
     return x
+
+
+@contextmanager
+def one_channel_is_grey() -> Iterator[None]:
+    """Within the block a single channel is a grey file's own values, 0 to 1, and no luma.
+
+    Most of what a degradation does is the same for both: one channel is one channel. What takes
+    luma of an image asks :func:`luma_of`, :func:`grey_of` and :func:`one_channel_of`.
+    """
+    token = _one_channel_is_grey.set(True)
+    try:
+        yield
+    finally:
+        _one_channel_is_grey.reset(token)
+
+
+def luma_of(x: Tensor) -> Tensor:
+    """Return the luma of RGB, luma or grey.
+
+    Args:
+        x: Shape (..., C, H, W) with C = 1 or 3.
+
+    Returns:
+        Luma in [16/255, 235/255], shape (..., 1, H, W).
+    """
+    if x.shape[-3] == 1 and _one_channel_is_grey.get():
+        return x * (219 / 255) + 16 / 255
+    return to_colour(x, "y")
+
+
+def grey_of(x: Tensor) -> Tensor:
+    """Return what an image of one channel shows, black as 0 and white as 1.
+
+    Args:
+        x: Shape (..., 1, H, W): luma or grey.
+
+    Returns:
+        The same shape.
+    """
+    return x if _one_channel_is_grey.get() else (x * 255 - 16) / 219
+
+
+def one_channel_of(rgb: Tensor) -> Tensor:
+    """Return RGB as the kind of single channel that is being worked on: luma or grey.
+
+    Args:
+        rgb: Shape (..., 3, H, W).
+
+    Returns:
+        Shape (..., 1, H, W).
+    """
+    return rgb_to_grey(rgb) if _one_channel_is_grey.get() else rgb_to_y(rgb)
+
+
+def weights_of_one_channel() -> tuple[float, float, float]:
+    """Return what R, G and B count in differences of the kind of single channel worked on."""
+    if _one_channel_is_grey.get():
+        return (0.299, 0.587, 0.114)
+    red, green, blue = _TO_YCBCR[0]
+    return (red / 255, green / 255, blue / 255)
+
+
+def changed_like_luma(change: Tensor, channels: int) -> Tensor:
+    """Return the change of every channel that changes luma as is asked for.
+
+    Args:
+        change: Of luma, shape (..., 1, H, W).
+        channels: Channels of the image that is to be changed: 1 (luma or grey) or 3 (RGB).
+
+    Returns:
+        The same shape; 255/219 of it for RGB and grey, whose range is wider than luma's.
+    """
+    if channels == 1 and not _one_channel_is_grey.get():
+        return change
+    return change / (219 / 255)
