@@ -44,6 +44,10 @@ class OutputError(RealdegError):
     """A result cannot be written where it was asked for."""
 
 
+class MemoryShortageError(RealdegError):
+    """The memory of the machine or the device does not hold what was asked for."""
+
+
 class TrainingError(RealdegError):
     """Training cannot go on, for instance because a loss is no longer finite."""
 

@@ -4,7 +4,7 @@ from realdeg.apis.degrader import Degrader
 from realdeg.apis.folder import Failure, Summary
 from realdeg.apis.manifest import read_manifest
 from realdeg.apis.super_resolver import SuperResolver
-from realdeg.apis.tiling import MemoryShortageError
+from realdeg.errors import MemoryShortageError
 
 __all__ = [
     "Degrader",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.utils.colour import one_channel_is_grey, rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 from realdeg.utils.component import component_hash, plain
+from realdeg.utils.image import LoadedImage, write_image
 from realdeg.utils.scales import hr_length, lr_length
 from realdeg.utils.streams import stream_seed
 
@@ -138,6 +140,7 @@ class Degrader:
         remainder: Remainder = "crop",
         overwrite: bool = False,
         progress: bool = True,
+        jobs: int = 1,
     ) -> Summary:
         """Degrade every image of a folder and write PNG files and ``manifest.jsonl``.
 
@@ -152,28 +155,31 @@ class Degrader:
                 that do not divide by the scale.
             overwrite: Begin anew instead of continuing.
             progress: Show a progress bar.
+            jobs: How many processes degrade, one thread each; the results are the same for any
+                number. Several only on the CPU.
 
         Returns:
             What became of each image; look at ``failed``.
 
         Raises:
             DataError: If there is no image, or ``src`` and ``dst`` are not apart.
-            ConfigError: If ``dst`` was begun with other settings.
-            OutputError: If ``dst`` cannot be written.
+            ConfigError: If ``dst`` was begun with other settings, or ``jobs`` is no number.
+            OutputError: If ``dst`` cannot be written, or another process is writing there.
         """
         _check_remainder(remainder)
 
-        def work(image: NDArray[Any], name: str) -> tuple[NDArray[Any], Record]:
+        def work(image: LoadedImage, name: str, path: Path) -> Record:
             image_seed = stream_seed(seed, name)
-            result, trace = self.degrade(image, image_seed, remainder=remainder)
+            result, trace = self.degrade(image.pixels, image_seed, remainder=remainder)
+            write_image(path, result, icc=image.icc)
             used = list(trace.size[1:])
-            notes = {
+            return {
+                "output_size": list(result.shape[:2]),
                 "used_size": used,
-                "cropped": used != list(image.shape[:2]),
+                "cropped": used != list(image.pixels.shape[:2]),
                 "seed": image_seed,
                 "trace": trace.to_dict(),
             }
-            return result, notes
 
         return process_folder(
             src,
@@ -183,6 +189,10 @@ class Degrader:
             overwrite=overwrite,
             progress=progress,
             title="degrading",
+            jobs=jobs if self.device.type == "cpu" else 1,
+            # One, whatever the machine: threads that wait for each other gain little on images of
+            # a training set's size, lose a lot on a busy machine, and change last digits.
+            threads=1,
         )
 
     def settings(self) -> dict[str, Any]:

@@ -8,30 +8,36 @@ other. One bad image is named at the end and harms none of the rest.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from realdeg.apis.manifest import Manifest, Record
 from realdeg.apis.names import find_images, plan_outputs
-from realdeg.apis.tiling import MemoryShortageError, is_out_of_memory
-from realdeg.errors import DataError, GeometryError
-from realdeg.utils.files import ensure_writable_dir, sha256_file
-from realdeg.utils.image import read_image, write_image
+from realdeg.apis.workers import WorkerDiedError, check_jobs, work_on
+from realdeg.errors import DataError, GeometryError, OutputError, first_line
+from realdeg.utils.files import (
+    atomic_path,
+    concerns_one_file,
+    ensure_writable_dir,
+    remove_left_overs,
+    sha256_file,
+)
+from realdeg.utils.image import LoadedImage, load_image
+from realdeg.utils.locks import exclusive
+from realdeg.utils.memory import is_out_of_memory
 from realdeg.version import __version__
 
-Work = Callable[[NDArray[Any], str], tuple[NDArray[Any], Record]]
-"""Takes an image and its name; returns the result and what the manifest says of it."""
+Work = Callable[[LoadedImage, str, Path], Record]
+"""Takes an image, its name and the PNG file to write; returns what the manifest says of it, the
+result's height and width as ``output_size`` among it."""
 
-# What `atomic_path` leaves behind when a process is killed between writing and renaming.
-_LEFT_OVER = re.compile(r"^\..+\.[a-z0-9_]{8}\.tmp(\.[a-z]+)?$")
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -96,17 +102,23 @@ def process_folder(
     overwrite: bool = False,
     progress: bool = True,
     title: str = "images",
+    jobs: int = 1,
+    threads: int | None = None,
 ) -> Summary:
     """Apply ``work`` to every image below ``src`` and write PNG files below ``dst``.
 
     Args:
         src: Folder of images; sub-folders are followed, hidden files are not.
-        dst: Folder of results, with ``manifest.jsonl``.
+        dst: Folder of results, with ``manifest.jsonl``; no other process may be at work there.
         work: Makes one result.
         settings: What the results depend on, plain data; goes into the manifest's header.
         overwrite: Begin anew: results recorded there are removed, files in the way replaced.
         progress: Show a progress bar.
         title: What the bar says.
+        jobs: How many processes work on images, one thread each; what they make is the same for
+            any number.
+        threads: How many threads compute, unless the folder was begun with another number; None:
+            one where there are several jobs, or else torch's setting.
 
     Returns:
         What became of each image.
@@ -114,37 +126,49 @@ def process_folder(
     Raises:
         DataError: If there is no image, or the two folders are one or lie in each other.
         ConfigError: If ``dst`` was begun with other settings.
-        OutputError: If ``dst`` cannot be written.
+        OutputError: If ``dst`` cannot be written, or another process works there.
     """
     source, target = _separate(Path(src), Path(dst))
-    names, ignored = find_images(source)
+    check_jobs(jobs)
+    names, ignored, refused = find_images(source)
     ensure_writable_dir(target)
-    versions = {"realdeg": __version__, "torch": torch.__version__}
-    threads = torch.get_num_threads()
-    manifest = Manifest(
-        target, {**settings, "versions": versions, "threads": threads}, overwrite=overwrite
-    )
-    _clean(target, manifest)
-    folder = _Folder(source, target, manifest, work, overwrite)
-    for name in sorted(manifest.records.keys() - set(names)):
-        reason = f"it is recorded in {manifest.path} and no longer in {source}"
-        folder.failed.append(
-            Failure(name, f"{reason}: put it back, or make the folder anew with overwrite.")
-        )
-    outputs = plan_outputs(names, {name: r["output"] for name, r in manifest.records.items()})
-    # Sums over many numbers depend on how they are split among threads: those of the first run.
-    with _threads(int(manifest.header.get("threads", threads))):
-        for name in _track(names, title, progress):
-            folder.process(name, outputs.get(name))
-    manifest.finish()
+    if threads is None:
+        threads = 1 if jobs > 1 else torch.get_num_threads()
+    with exclusive(target, f"run that makes {title}"):
+        remove_left_overs(target, below=True)
+        versions = {"realdeg": __version__, "torch": torch.__version__}
+        header = {**settings, "versions": versions, "threads": threads}
+        manifest = Manifest(target, header, overwrite=overwrite)
+        # Sums over many numbers depend on how they are split among threads: those of the first run.
+        threads = manifest.threads
+        _clean(target, manifest)
+        folder = _Folder(source, target, manifest, work, overwrite)
+        for name, reason in refused.items():
+            folder.fail(name, reason)
+        for name in sorted(manifest.records.keys() - set(names)):
+            reason = f"it is recorded in {manifest.path} and no longer in {source}"
+            folder.fail(name, f"{reason}: put it back, or make the folder anew with overwrite.")
+        with _threads(threads):
+            # Processes of several threads cannot be forked.
+            folder.run(names, title, progress, jobs if threads == 1 else 1)
+        remove_left_overs(target, below=True)
+        manifest.finish()
     return Summary(
         target,
-        tuple(folder.made),
-        tuple(folder.kept),
+        tuple(sorted(folder.made)),
+        tuple(sorted(folder.kept)),
         tuple(n for n in names if manifest.records.get(n, {}).get("cropped")),
         tuple(ignored),
-        tuple(sorted(folder.failed, key=lambda failure: failure.name)),
+        tuple(Failure(name, folder.failed[name]) for name in sorted(folder.failed)),
     )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of one image: its new record, the reason of its failure, or neither (kept)."""
+
+    record: Record | None = None
+    reason: str | None = None
 
 
 class _Folder:
@@ -155,28 +179,51 @@ class _Folder:
     ) -> None:
         self.source, self.target, self.manifest = source, target, manifest
         self.work, self.overwrite = work, overwrite
+        self.outputs: dict[str, str] = {}
         self.made: list[str] = []
         self.kept: list[str] = []
-        self.failed: list[Failure] = []
+        self.failed: dict[str, str] = {}
 
-    def process(self, name: str, output: str | None) -> None:
+    def fail(self, name: str, reason: str) -> None:
+        """Note that an image could not be done."""
+        self.failed.setdefault(name, reason)
+
+    def run(self, names: Sequence[str], title: str, progress: bool, jobs: int) -> None:
+        """Make, keep or refuse every image."""
+        fixed = {name: record["output"] for name, record in self.manifest.records.items()}
+        self.outputs = plan_outputs(names, fixed)
+        done = work_on(names, self.process, jobs)
+        for name, outcome in _track(done, len(names), title, progress):
+            if isinstance(outcome, WorkerDiedError):
+                self.fail(name, str(outcome))
+            elif outcome.reason is not None:
+                self.fail(name, outcome.reason)
+            elif outcome.record is None:
+                self.kept.append(name)
+            else:
+                self.manifest.append(outcome.record)
+                self.made.append(name)
+
+    def process(self, name: str) -> _Outcome:
         """Make, keep or refuse one image."""
         try:
+            output = self.outputs.get(name)
             if output is None:
                 raise DataError("its result would get the name of another image's; rename it.")
             if self._is_done(name, output):
-                self.kept.append(name)
-                return
-            self._make(name, output)
-            self.made.append(name)
+                return _Outcome()
+            return _Outcome(record=self._make(name, output))
         # Only what is wrong with this one image; a full disk or a bug stops the run.
-        except (DataError, GeometryError, MemoryShortageError) as error:
-            self.failed.append(Failure(name, str(error)))
-        except (MemoryError, RuntimeError) as error:
+        except (DataError, GeometryError) as error:
+            return _Outcome(reason=str(error))
+        except (OutputError, OSError) as error:
+            if not concerns_one_file(error):
+                raise
+            return _Outcome(reason=str(error))
+        except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            reason = str(error).splitlines()[0] if str(error) else "the machine's memory is full"
-            self.failed.append(Failure(name, f"memory ran out: {reason}"))
+            return _Outcome(reason=f"memory ran out: {first_line(error)}")
 
     def _is_done(self, name: str, output: str) -> bool:
         record = self.manifest.records.get(name)
@@ -187,40 +234,44 @@ class _Folder:
                 f"it has changed since {output} was made from it: put the former file back, or"
                 " make the folder anew with overwrite."
             )
-        file = self.target / output
-        if not file.exists():
+        file = _place(self.target, output)
+        if not os.path.lexists(file):
             return False
-        if _digest(file) != record["output_sha256"]:
+        if file.is_symlink() or _digest(file) != record["output_sha256"]:
             raise DataError(
                 f"its result {file} was changed after it was written: delete that file to have it"
                 " made again."
             )
         return True
 
-    def _make(self, name: str, output: str) -> None:
-        file = self.target / output
+    def _make(self, name: str, output: str) -> Record:
+        file = _place(self.target, output)
         digest = _digest(self.source / name)
-        image = read_image(self.source / name)
-        result, notes = self.work(image, name)
-        if file.exists() and not self.overwrite and not _same_pixels(file, result):
-            raise DataError(
-                f"{file} is already there and was not made by this run: move it away, or replace"
-                " it with overwrite."
-            )
-        write_image(file, result)
-        record: Record = {
+        image = load_image(self.source / name)
+        if os.path.lexists(file) and not self.overwrite:
+            with atomic_path(file) as temporary:
+                notes = self.work(image, name, temporary)
+                made = sha256_file(temporary)
+                # Killed between writing an image and recording it: ours, and made again equal.
+                if not _is_same(file, made):
+                    raise DataError(
+                        f"{file} is already there and was not made by this run: move it away, or"
+                        " replace it with overwrite."
+                    )
+        else:
+            notes = self.work(image, name, file)
+            made = sha256_file(file)
+        return {
             "record": "image",
             "name": name,
             "output": output,
             "source_sha256": digest,
-            "output_sha256": _digest(file),
-            "source_size": list(image.shape[:2]),
-            "output_size": list(result.shape[:2]),
-            "channels": int(result.shape[2]),
-            "bits": result.dtype.itemsize * 8,
+            "output_sha256": made,
+            "source_size": list(image.pixels.shape[:2]),
+            "channels": int(image.pixels.shape[2]),
+            "bits": image.pixels.dtype.itemsize * 8,
             **notes,
         }
-        self.manifest.append(record)
 
 
 def _separate(source: Path, target: Path) -> tuple[Path, Path]:
@@ -235,15 +286,28 @@ def _separate(source: Path, target: Path) -> tuple[Path, Path]:
     return source, target
 
 
+def _place(target: Path, output: str) -> Path:
+    """Return where a result lies, unless a link would lead out of the folder there."""
+    folder = target
+    for part in output.split("/")[:-1]:
+        folder = folder / part
+        if folder.is_symlink():
+            raise DataError(
+                f"{folder} is a link: results are written to {target} and not through links in it."
+                " Remove the link."
+            )
+    return target / output
+
+
 def _clean(target: Path, manifest: Manifest) -> None:
-    """Remove what a killed run left half-written and, on a fresh start, earlier results."""
-    for file in target.rglob(".*"):
-        if file.is_file() and _LEFT_OVER.match(file.name):
-            file.unlink()
+    """Remove the earlier results on a fresh start: what the manifest says, where it is true."""
     for record in manifest.discarded.values():
-        file = target / str(record.get("output"))
-        if file.is_file() and sha256_file(file) == record.get("output_sha256"):
-            file.unlink()
+        try:
+            file = _place(target, record["output"])
+            if not file.is_symlink() and sha256_file(file) == record["output_sha256"]:
+                file.unlink()
+        except (OSError, DataError):  # not there, or not ours
+            continue
 
 
 def _digest(file: Path) -> str:
@@ -253,13 +317,11 @@ def _digest(file: Path) -> str:
         raise DataError(f"cannot read {file}: {error.strerror or error}.") from error
 
 
-def _same_pixels(file: Path, result: NDArray[Any]) -> bool:
-    # Killed between writing an image and recording it: the file is ours, and made again equal.
+def _is_same(file: Path, digest: str) -> bool:
     try:
-        there = read_image(file)
-    except DataError:
+        return not file.is_symlink() and sha256_file(file) == digest
+    except OSError:
         return False
-    return there.dtype == result.dtype and np.array_equal(there, result)
 
 
 @contextmanager
@@ -272,14 +334,14 @@ def _threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _track(names: Sequence[str], title: str, progress: bool) -> Iterator[str]:
+def _track(done: Iterator[_T], number: int, title: str, progress: bool) -> Iterator[_T]:
     if not progress:
-        yield from names
+        yield from done
         return
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(names, description=title, console=Console(stderr=True))
+    yield from track(done, description=title, total=number, console=Console(stderr=True))
 
 
 def _few(names: Sequence[str]) -> str:

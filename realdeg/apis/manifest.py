@@ -2,24 +2,33 @@
 
 Lines are appended and flushed to disk as images are finished, so a killed run loses at most the
 image it was at. A last line that was cut short is dropped; what remains is checked against the
-files before anything is kept.
+files before anything is kept. A manifest may come from anywhere: what it says is held against
+what this code writes before any file is touched on its word.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from realdeg.apis.names import possible_outputs
 from realdeg.errors import ConfigError, DataError, OutputError
-from realdeg.utils.files import atomic_path
+from realdeg.utils.files import atomic_path, open_regular
 
 MANIFEST_NAME = "manifest.jsonl"
 MANIFEST_FORMAT = 1
 # The number of threads is taken over from the manifest, not compared: see `folder.py`.
 _NOT_COMPARED = ("threads",)
+# A line holds a trace, which holds small arrays; a million images make a gigabyte.
+_LONGEST_LINE = 1 << 26
+_LARGEST_FILE = 1 << 32
+_DEEPEST = 200
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Record = dict[str, Any]
 
@@ -38,27 +47,18 @@ def read_manifest(path: str | os.PathLike[str]) -> tuple[Record, dict[str, Recor
         DataError: If there is none, or a line other than a last, cut one is damaged.
     """
     file = Path(path)
-    file = file / MANIFEST_NAME if file.is_dir() else file
     try:
-        lines, _ = _whole_lines(file.read_bytes())
-    except OSError as error:
-        raise DataError(f"cannot read the manifest {file}: {error.strerror or error}.") from error
-    if not lines:
+        file = file / MANIFEST_NAME if file.is_dir() else file
+        records, _ = _read(file)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read the manifest {file}: {reason}.") from error
+    if not records:
         raise DataError(f"the manifest {file} is empty.")
-    records = []
-    for number, line in enumerate(lines, start=1):
-        record = _parse(line)
-        wanted = "header" if number == 1 else "image"
-        if record is None or record.get("record") != wanted or not _sound(record):
-            raise DataError(
-                f"line {number} of the manifest {file} is damaged: put back the file as it was"
-                " written, or make the folder anew with overwrite."
-            )
-        records.append(record)
-    if records[0].get("format") != MANIFEST_FORMAT:
+    number = records[0].get("format")
+    if number != MANIFEST_FORMAT:
         raise DataError(
-            f"the manifest {file} has format {records[0].get('format')!r}, this release reads"
-            f" {MANIFEST_FORMAT}."
+            f"the manifest {file} has format {number!r:.40}, this release reads {MANIFEST_FORMAT}."
         )
     return records[0], {record["name"]: record for record in records[1:]}
 
@@ -84,25 +84,43 @@ class Manifest:
         self.header: Record = json.loads(_line(fresh))
         self.records: dict[str, Record] = {}
         self.discarded: dict[str, Record] = {}
-        if self._repair():
+        if self._there():
             try:
-                header, records = read_manifest(self.path)
+                header, records = self._continue()
             except DataError:
                 if not overwrite:
                     raise
                 header, records = {}, {}
-            if not overwrite:
+            if header and not overwrite:
                 self._compare(header)
                 self.header, self.records = header, records
                 return
             self.discarded = records
         self._rewrite()
 
+    @property
+    def threads(self) -> int:
+        """How many threads the first run had.
+
+        Raises:
+            DataError: If the manifest says no such number, or more than this machine can start.
+        """
+        number, most = self.header.get("threads"), max(64, 4 * (os.cpu_count() or 1))
+        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= most:
+            raise DataError(
+                f"the manifest {self.path} says that it was begun with {number!r:.40} threads,"
+                f" which is no number from 1 to {most}: put back the file as it was written, or"
+                " make the folder anew with overwrite."
+            )
+        return number
+
     def append(self, record: Record) -> None:
         """Add the record of a finished image, on disk before this returns."""
         self.records[record["name"]] = record
         try:
-            with open(self.path, "ab") as stream:
+            # Never through a link, and never waiting for who reads a pipe.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            with os.fdopen(os.open(self.path, flags, 0o666), "ab") as stream:
                 stream.write(_line(record).encode())
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -114,8 +132,41 @@ class Manifest:
 
     def finish(self) -> None:
         """Bring the records into the order of names, whatever order they came in."""
-        if self.path.read_bytes() != self._content():
+        try:
+            with open_regular(self.path) as stream:
+                there = stream.read()
+        except OSError:
+            there = b""
+        if there != self._content():
             self._rewrite()
+
+    def _there(self) -> bool:
+        """Say whether there is a manifest, and refuse what is in its place and none."""
+        if not os.path.lexists(self.path):
+            return False
+        if self.path.is_symlink() or not self.path.is_file():
+            kind = "a link" if self.path.is_symlink() else "no file"
+            raise DataError(
+                f"{self.path} is {kind}: realdeg writes a manifest there and follows no link out of"
+                " the folder of results. Move it away."
+            )
+        return True
+
+    def _continue(self) -> tuple[Record, dict[str, Record]]:
+        """Read what is there, and drop a cut last line."""
+        try:
+            records, length = _read(self.path)
+            if not records:
+                return {}, {}
+            if length != self.path.stat().st_size:
+                with open_regular(self.path) as stream:
+                    whole = stream.read(length)
+                with atomic_path(self.path) as temporary:
+                    temporary.write_bytes(whole)
+        except OSError as error:
+            reason = error.strerror or error
+            raise DataError(f"cannot read the manifest {self.path}: {reason}.") from error
+        return read_manifest(self.path)
 
     def _content(self) -> bytes:
         ordered = [self.records[name] for name in sorted(self.records)]
@@ -125,30 +176,65 @@ class Manifest:
         with atomic_path(self.path) as temporary:
             temporary.write_bytes(self._content())
 
-    def _repair(self) -> bool:
-        """Drop a cut last line; return whether a header is left."""
-        if not self.path.is_file():
-            return False
-        content = self.path.read_bytes()
-        lines, length = _whole_lines(content)
-        if length != len(content) and lines:
-            with atomic_path(self.path) as temporary:
-                temporary.write_bytes(content[:length])
-        return bool(lines)
-
     def _compare(self, header: Record) -> None:
         before, now = _flat(header), _flat(self.header)
         differing = [
-            f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
+            f"{key} was {before.get(key)!r:.200} and is {now.get(key)!r:.200}"
             for key in sorted(before.keys() | now.keys())
             if key not in _NOT_COMPARED and before.get(key) != now.get(key)
         ]
         if differing:
+            more = f" and {len(differing) - 8} more" if len(differing) > 8 else ""
             raise ConfigError(
                 f"the folder {self.path.parent} was begun with other settings:"
-                f" {'; '.join(differing)}. Run with the former ones to continue, choose another"
-                " folder, or begin anew with overwrite."
+                f" {'; '.join(differing[:8])}{more}. Run with the former ones to continue, choose"
+                " another folder, or begin anew with overwrite."
             )
+
+
+def _read(file: Path) -> tuple[list[Record], int]:
+    """Read the records, without a cut last one; also the length in bytes of what is kept."""
+    records: list[Record] = []
+    length, doubtful = 0, 0
+    for number, line in enumerate(_lines(file), start=1):
+        if doubtful:
+            break
+        record = _parse(line) if line.endswith(b"\n") else None
+        if record is None:
+            # A line that is cut, or of the right length and filled with zeros by a crash of the
+            # machine: dropped if it is the last.
+            doubtful = number
+        elif record.get("record") != ("image" if records else "header") or not _sound(record):
+            raise _damaged(file, number)
+        else:
+            records.append(record)
+            length += len(line)
+    else:
+        return records, length
+    raise _damaged(file, doubtful)
+
+
+def _damaged(file: Path, number: int) -> DataError:
+    return DataError(
+        f"line {number} of the manifest {file} is damaged: put back the file as it was written, or"
+        " make the folder anew with overwrite."
+    )
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    with open_regular(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > _LARGEST_FILE:
+            raise DataError(
+                f"the manifest {file} has {size} bytes, more than any that realdeg writes: put back"
+                " the file as it was written, or make the folder anew with overwrite."
+            )
+        number = 1
+        while line := stream.readline(_LONGEST_LINE):
+            if len(line) == _LONGEST_LINE:
+                raise _damaged(file, number)
+            yield line
+            number += 1
 
 
 def _line(record: Mapping[str, Any]) -> str:
@@ -157,32 +243,53 @@ def _line(record: Mapping[str, Any]) -> str:
 
 def _parse(line: bytes) -> Record | None:
     try:
-        record = json.loads(line)
-    except ValueError:
+        record = json.loads(line, parse_constant=_no_number, parse_float=_finite)
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    return record if isinstance(record, dict) and _is_flat_enough(record) else None
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def _is_flat_enough(record: Record) -> bool:
+    level: list[Any] = [record]
+    for _ in range(_DEEPEST):
+        inner = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not level:
+            return True
+    return False
 
 
 def _sound(record: Record) -> bool:
     """Check the fields that files are read, written and removed by."""
     if record["record"] == "header":
         return True
-    texts = [record.get(key) for key in ("name", "output", "source_sha256", "output_sha256")]
-    if not all(isinstance(text, str) and text for text in texts):
+    name, output = record.get("name"), record.get("output")
+    if not isinstance(name, str) or not isinstance(output, str):
         return False
-    # A manifest from elsewhere must not lead out of its folder.
-    output = PurePosixPath(record["output"])
-    return not output.is_absolute() and ".." not in output.parts
+    digests = (record.get("source_sha256"), record.get("output_sha256"))
+    if not all(isinstance(text, str) and _SHA256.fullmatch(text) for text in digests):
+        return False
+    # A manifest from elsewhere must not lead out of its folder, nor to a file that no run made.
+    return is_inside(name) and output in possible_outputs(name)
 
 
-def _whole_lines(content: bytes) -> tuple[list[bytes], int]:
-    """Split into lines, leaving out a cut last one; also the length in bytes of what is kept."""
-    length = content.rfind(b"\n") + 1
-    lines = content[:length].split(b"\n")[:-1]
-    # A crash of the machine may leave a last line of the right length filled with zeros.
-    if lines and _parse(lines[-1]) is None:
-        length -= len(lines.pop()) + 1
-    return lines, length
+def is_inside(name: str) -> bool:
+    """Tell whether a relative name is one that a file below a folder can have."""
+    try:
+        os.fsencode(name)
+    except UnicodeError:
+        return False
+    parts = name.split("/")
+    return "\0" not in name and all(part not in ("", ".", "..") for part in parts)
 
 
 def _flat(value: Mapping[str, Any], place: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,14 +11,15 @@ from realdeg.errors import DataError
 from realdeg.utils.image import IMAGE_SUFFIXES
 
 
-def find_images(folder: Path) -> tuple[list[str], list[str]]:
+def find_images(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
     """List the images below a folder.
 
     Args:
         folder: The folder.
 
     Returns:
-        Sorted relative names (with ``/``) of images, and of other files; hidden ones left out.
+        Sorted relative names (with ``/``) of images, and of other files, hidden ones left out;
+        and what cannot be looked at, with the reason.
 
     Raises:
         DataError: If there is no folder or no image in it.
@@ -26,21 +28,48 @@ def find_images(folder: Path) -> tuple[list[str], list[str]]:
         raise DataError(f"there is no folder {folder}.")
     names: list[str] = []
     ignored: list[str] = []
+    refused: dict[str, str] = {}
     seen: set[str] = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
+
+    def closed(error: OSError) -> None:
+        name = os.path.relpath(str(error.filename), folder)
+        refused[name] = f"the folder cannot be read: {error.strerror or error}."
+
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=closed):
         # A link to a folder above would be followed for ever.
         real = os.path.realpath(root)
         folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]
         files = [] if real in seen else files
         seen.add(real)
         for file in files:
-            if not file.startswith("."):
-                name = (Path(root) / file).relative_to(folder).as_posix()
-                (names if name.lower().endswith(IMAGE_SUFFIXES) else ignored).append(name)
-    if not names:
+            if file.startswith("."):
+                continue
+            path = Path(root) / file
+            name = path.relative_to(folder).as_posix()
+            if not name.lower().endswith(IMAGE_SUFFIXES):
+                ignored.append(name)
+            elif reason := _no_file(path):
+                refused[name] = reason
+            else:
+                names.append(name)
+    if not names and not refused:
         kinds = ", ".join(IMAGE_SUFFIXES)
         raise DataError(f"the folder {folder} holds no image ({kinds}).")
-    return sorted(names), sorted(ignored)
+    return sorted(names), sorted(ignored), refused
+
+
+def _no_file(path: Path) -> str | None:
+    """Say why a path is no file that can be read to its end, or nothing where it is one."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return f"cannot read it: {error.strerror or error}."
+    return None if stat.S_ISREG(mode) else "it is a pipe, a socket or a device, and no file."
+
+
+def possible_outputs(name: str) -> tuple[str, str]:
+    """Return the names that :func:`plan_outputs` may give to the result of an image."""
+    return os.path.splitext(name)[0] + ".png", name + ".png"
 
 
 def plan_outputs(names: Sequence[str], fixed: Mapping[str, str]) -> dict[str, str]:
@@ -62,7 +91,7 @@ def plan_outputs(names: Sequence[str], fixed: Mapping[str, str]) -> dict[str, st
     wanted: dict[str, list[str]] = {}
     for name in names:
         if name not in outputs:
-            wanted.setdefault(os.path.splitext(name)[0] + ".png", []).append(name)
+            wanted.setdefault(possible_outputs(name)[0], []).append(name)
     for output, rivals in wanted.items():
         first = [name for name in rivals if name == output] or (rivals if len(rivals) == 1 else [])
         if first and output not in taken:
@@ -70,7 +99,8 @@ def plan_outputs(names: Sequence[str], fixed: Mapping[str, str]) -> dict[str, st
             taken.add(output)
     for rivals in wanted.values():
         for name in rivals:
-            if name not in outputs and name + ".png" not in taken:
-                outputs[name] = name + ".png"
-                taken.add(name + ".png")
+            longer = possible_outputs(name)[1]
+            if name not in outputs and longer not in taken:
+                outputs[name] = longer
+                taken.add(longer)
     return outputs

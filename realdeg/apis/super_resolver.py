@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from realdeg.apis.arrays import put_together, take_apart
+from realdeg.apis.enlarging import Enlargement, Progress
 from realdeg.apis.folder import Summary, process_folder
+from realdeg.apis.footprint import Footprint, largest_tile, measure_footprint
 from realdeg.apis.manifest import Record
 from realdeg.apis.resolve import find_device, load_backbone, where_is
-from realdeg.apis.tiling import Tiling, run_within_memory, whole_step
-from realdeg.backbones import running
+from realdeg.apis.tiling import Tiling, whole_step, within_memory
 from realdeg.backbones.base import Backbone
-from realdeg.degradations.primitives.resize import imresize
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.utils.component import component_hash, plain
+from realdeg.utils.image import LoadedImage, check_writable, open_image_writer
+from realdeg.utils.memory import available_memory
 
 AUTO_WHOLE = 1024 * 1024
-"""Up to that many pixels of network input, ``tile='auto'`` takes an image whole."""
+"""Up to that many pixels of network input, ``tile='auto'`` may take an image whole."""
 
 AUTO_TILE = 512
-"""Side of the tiles that ``tile='auto'`` takes beyond."""
+"""Side of the largest tiles that ``tile='auto'`` takes beyond."""
+
+AUTO_MEMORY = 1 << 30
+"""Bytes that a network whose tiles are exact may take for a tile on a CPU, with ``tile='auto'``."""
+
+UNMEASURED = 128 * 128
+"""Up to that many pixels, what the network takes is not worth measuring."""
 
 APPROXIMATE_HALO = 64
 """Widest rim for networks whose tiles are an approximation anyway, in network input pixels."""
+
+# Of the memory that is free, what a tile may take: the image, its result and the encoder want some.
+_SHARE = 0.7
+
+_T = TypeVar("_T")
 
 
 class SuperResolver:
@@ -51,7 +66,8 @@ class SuperResolver:
         device: Where to compute; None: where the network is, or for one that is built here the
             machine's accelerator, if it has one.
         tile: Side of the tiles in pixels of the network's input; None: never tile, and fail when
-            memory runs out; ``"auto"``: tiles of 512 beyond 1024 x 1024. With ``"auto"`` or a
+            memory runs out; ``"auto"``: tiles of at most 512 beyond 1024 x 1024, and smaller ones
+            where the network would take more than 1 GiB or than there is. With ``"auto"`` or a
             number, an image on which memory runs out is begun anew with smaller tiles.
 
     Raises:
@@ -85,9 +101,15 @@ class SuperResolver:
         else:
             self.device = find_device(device)
             self.backbone.to(self.device)
+        self._footprints: dict[float | None, Footprint | None] = {}
 
     def upscale(
-        self, image: NDArray[Any], *, scale: float | None = None, cond: Tensor | None = None
+        self,
+        image: NDArray[Any],
+        *,
+        scale: float | None = None,
+        cond: Tensor | None = None,
+        progress: Progress | None = None,
     ) -> NDArray[Any]:
         """Super-resolve one image.
 
@@ -95,6 +117,7 @@ class SuperResolver:
             image: H x W or H x W x C with C from 1 to 4; uint8, uint16, or float in [0, 1].
             scale: The scale of this call, for networks of several; None: the network's.
             cond: What a network that is told the degradation wants to know, shape (1, K).
+            progress: Is told how many tiles are done, and of how many.
 
         Returns:
             The image, of the same number type and channels (a float one is neither clipped nor
@@ -105,7 +128,66 @@ class SuperResolver:
             GeometryError: If the network cannot take it.
             MemoryShortageError: If memory runs out; nothing half-done is returned.
         """
-        return self._upscale(image, scale, cond)[0]
+        work = self._enlargement(image, scale, cond)
+
+        def attempt(tiling: Tiling) -> NDArray[Any]:
+            result = np.empty(work.shape, image.dtype)
+            done = 0
+            for strip in work.strips(tiling, progress):
+                result[done : done + len(strip)] = strip
+                done += len(strip)
+            if done != len(result):  # or the rest would be what the memory held before
+                raise GeometryError(f"{done} of {len(result)} rows were made: a fault of realdeg.")
+            return result
+
+        return self._within_memory(attempt, work, scale, cond)[0]
+
+    def upscale_into(
+        self,
+        image: NDArray[Any],
+        path: str | os.PathLike[str],
+        *,
+        scale: float | None = None,
+        cond: Tensor | None = None,
+        progress: Progress | None = None,
+        icc: bytes | None = None,
+    ) -> Record:
+        """Super-resolve one image into a file, which takes little memory for a PNG of any size.
+
+        Rows go to the encoder as they are made. The file is there when all is done, or not at
+        all.
+
+        Args:
+            image: As for :meth:`upscale`, but uint8 or uint16.
+            path: The file; its suffix says the format.
+            scale: As for :meth:`upscale`.
+            cond: As for :meth:`upscale`.
+            progress: As for :meth:`upscale`.
+            icc: An ICC profile that belongs to the pixels, or None.
+
+        Returns:
+            ``output_size``, and ``tile``, the side of the tiles that were taken (None: whole).
+
+        Raises:
+            DataError: If the array is no image, the format cannot hold the result (said before
+                anything is computed), or the network returns NaN.
+            GeometryError: If the network cannot take it.
+            MemoryShortageError: If memory runs out.
+            OutputError: If the file cannot be written.
+        """
+        work = self._enlargement(image, scale, cond)
+        height, width = work.result_size
+        check_writable(path, image.dtype, work.channels, work.result_size)
+
+        def attempt(tiling: Tiling) -> None:
+            with open_image_writer(
+                path, height, width, work.channels, image.dtype, icc=icc
+            ) as writer:
+                for strip in work.strips(tiling, progress):
+                    writer.write(strip)
+
+        _, tile = self._within_memory(attempt, work, scale, cond)
+        return {"output_size": [height, width], "tile": tile}
 
     def upscale_folder(
         self,
@@ -116,6 +198,7 @@ class SuperResolver:
         cond: Tensor | None = None,
         overwrite: bool = False,
         progress: bool = True,
+        jobs: int = 1,
     ) -> Summary:
         """Super-resolve every image of a folder and write PNG files and ``manifest.jsonl``.
 
@@ -128,6 +211,8 @@ class SuperResolver:
             cond: As for :meth:`upscale`.
             overwrite: Begin anew instead of continuing.
             progress: Show a progress bar.
+            jobs: How many processes work, one thread each, which needs the memory of each. 1: one
+                process with torch's number of threads. Several only on the CPU.
 
         Returns:
             What became of each image; look at ``failed``.
@@ -135,18 +220,24 @@ class SuperResolver:
         Raises:
             DataError: If there is no image, or ``src`` and ``dst`` are not apart.
             ConfigError: If ``dst`` was begun with other settings.
-            OutputError: If ``dst`` cannot be written.
+            OutputError: If ``dst`` cannot be written, or another process is writing there.
         """
 
-        def work(array: NDArray[Any], name: str) -> tuple[NDArray[Any], Record]:
-            result, tile = self._upscale(array, scale, cond)
-            return result, {"tile": tile}
+        def work(image: LoadedImage, name: str, path: Path) -> Record:
+            return self.upscale_into(image.pixels, path, scale=scale, cond=cond, icc=image.icc)
 
         settings = self.settings()
         settings["scale"] = settings["scale"] if scale is None else scale
         settings["cond"] = None if cond is None else cond.tolist()
         return process_folder(
-            src, dst, work, settings, overwrite=overwrite, progress=progress, title="upscaling"
+            src,
+            dst,
+            work,
+            settings,
+            overwrite=overwrite,
+            progress=progress,
+            title="upscaling",
+            jobs=jobs if self.device.type == "cpu" else 1,
         )
 
     def settings(self) -> dict[str, Any]:
@@ -165,26 +256,27 @@ class SuperResolver:
             "device": self.device.type,
         }
 
-    def _upscale(
+    def _enlargement(
         self, image: NDArray[Any], scale: float | None, cond: Tensor | None
-    ) -> tuple[NDArray[Any], int | None]:
-        picture = take_apart(image)
-        backbone = self.backbone
+    ) -> Enlargement:
         cond = None if cond is None else cond.to(self.device)
-        with torch.no_grad():
-            lr = picture.rgb.to(self.device)
-            network_input = running.network_input(backbone, lr, scale)
-            output, tile = run_within_memory(
-                lambda part: running.call(backbone, part, scale=scale, cond=cond),
-                network_input,
-                self._tiling(network_input, scale, cond),
-                may_shrink=self._may_tile(scale, cond) and self.tile is not None,
-            )
-            rgb = running.complete_colour(backbone, output, picture.rgb)
-            alpha = picture.alpha
-            if alpha is not None and alpha.shape[-2:] != rgb.shape[-2:]:
-                alpha = imresize(alpha, size=(int(rgb.shape[-2]), int(rgb.shape[-1])))
-            return put_together(rgb, alpha, picture), tile
+        return Enlargement(self.backbone, self.device, image, scale, cond)
+
+    def _within_memory(
+        self,
+        attempt: Callable[[Tiling], _T],
+        work: Enlargement,
+        scale: float | None,
+        cond: Tensor | None,
+    ) -> tuple[_T, int | None]:
+        may_tile = self._may_tile(scale, cond)
+        tiling = self._tiling(scale)
+        if may_tile:
+            tile = self._auto(work, tiling, scale) if self.tile == "auto" else self.tile
+            tiling = replace(tiling, tile=tile)
+        return within_memory(
+            attempt, work.input_size, tiling, may_shrink=may_tile and self.tile is not None
+        )
 
     def _may_tile(self, scale: float | None, cond: Tensor | None) -> bool:
         # A map of conditions belongs to the whole image.
@@ -196,19 +288,40 @@ class SuperResolver:
             return 1
         return backbone.scale if scale is None else scale
 
-    def _tiling(self, image: Tensor, scale: float | None, cond: Tensor | None) -> Tiling:
-        backbone, tile = self.backbone, self.tile
-        height, width = image.shape[-2:]
-        if tile == "auto":
-            tile = None if height * width <= AUTO_WHOLE else AUTO_TILE
+    def _tiling(self, scale: float | None) -> Tiling:
+        """Return how images are cut, but for the side of the tiles."""
+        backbone = self.backbone
         halo = backbone.halo
         if backbone.upsample == "pre" and not backbone.same_size:
             # The halo counts LR pixels, and this network's input lies on the HR grid.
             halo = math.ceil(halo * (backbone.scale if scale is None else scale))
         if backbone.whole_image:
             halo = min(halo, APPROXIMATE_HALO)
-        if not self._may_tile(scale, cond):
-            tile = None
         factor = self._factor(scale)
         multiple = math.lcm(backbone.size_multiple, whole_step(factor) or 1)
-        return Tiling(tile, halo, multiple, factor)
+        return Tiling(None, halo, multiple, factor)
+
+    def _auto(self, work: Enlargement, tiling: Tiling, scale: float | None) -> int | None:
+        """Choose the side of the tiles; the same for the same image, as long as memory suffices."""
+        height, width = work.input_size
+        wanted = None if height * width <= AUTO_WHOLE else AUTO_TILE
+        if height * width <= UNMEASURED or self.device.type != "cpu":
+            return wanted
+        if scale not in self._footprints:
+            self._footprints[scale] = self._measured(work, tiling)
+        footprint = self._footprints[scale]
+        if footprint is None:
+            return wanted
+        # Tiles of networks that see the whole image are an approximation: the fewer the better.
+        most = math.inf if self.backbone.whole_image else AUTO_MEMORY
+        free = available_memory()
+        if free is not None:
+            most = min(most, free * _SHARE)
+        return largest_tile(footprint, tiling, (height, width), wanted, most)
+
+    def _measured(self, work: Enlargement, tiling: Tiling) -> Footprint | None:
+        channels = self.backbone.channels
+        try:
+            return measure_footprint(work.network, channels, self.device, tiling.multiple)
+        except (DataError, GeometryError):  # none that takes plain grey of that size
+            return None

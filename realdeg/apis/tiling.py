@@ -1,4 +1,4 @@
-"""Run a network over an image in overlapping tiles.
+"""Cut an image into overlapping tiles for a network.
 
 A tile is handed to the network with a rim (the halo) that is as wide as the network sees, and the
 rim's output is thrown away. The result is then the whole image's, save for what reaches further
@@ -8,14 +8,15 @@ than any rim: global pooling and the like (`Backbone.whole_image`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TypeVar
 
-import torch
 from torch import Tensor
 
-from realdeg.errors import GeometryError, RealdegError
+from realdeg.errors import GeometryError, MemoryShortageError, first_line
+from realdeg.utils.memory import is_out_of_memory
 from realdeg.utils.scales import hr_length
 
 logger = logging.getLogger(__name__)
@@ -23,9 +24,10 @@ logger = logging.getLogger(__name__)
 SMALLEST_TILE = 32
 """Below this side, in input pixels, memory is not short because of the tile."""
 
+Span = tuple[int, int]
+"""First pixel and the one after the last."""
 
-class MemoryShortageError(RealdegError):
-    """The memory of the device does not hold the image, or one tile of it."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,28 @@ class Tiling:
     multiple: int = 1
     factor: float = 1
 
+    @property
+    def rim(self) -> int:
+        """The halo, as far as tiles may begin there."""
+        return _round_up(self.halo, self.multiple)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile, in pixels of the network's input.
+
+    Args:
+        rows: The rows whose output is kept.
+        columns: The columns whose output is kept.
+        seen_rows: The rows that the network is given.
+        seen_columns: The columns that the network is given.
+    """
+
+    rows: Span
+    columns: Span
+    seen_rows: Span
+    seen_columns: Span
+
 
 def whole_step(factor: float) -> int | None:
     """Return how many input pixels become whole output pixels, where tiles may begin.
@@ -63,65 +87,93 @@ def whole_step(factor: float) -> int | None:
     return fraction.denominator if abs(fraction - Fraction(factor)) < 1e-12 else None
 
 
-def run_tiled(network: Callable[[Tensor], Tensor], image: Tensor, tiling: Tiling) -> Tensor:
-    """Run a network tile by tile.
+def cut(height: int, width: int, tiling: Tiling) -> list[list[Tile]]:
+    """Cut an image into tiles.
 
     Args:
-        network: Takes (1, C, h, w), returns (1, C', factor * h, factor * w).
-        image: The input, shape (1, C, H, W).
+        height: Its rows, in pixels of the network's input.
+        width: Its columns.
         tiling: How it is cut.
 
     Returns:
-        The output on the CPU, shape (1, C', factor * H, factor * W).
+        The tiles, row by row; together they hold every pixel once.
+    """
+    columns = list(_seen(width, tiling))
+    return [
+        [Tile(down, across, rows, seen) for across, seen in columns]
+        for down, rows in _seen(height, tiling)
+    ]
+
+
+def output_span(span: Span, factor: float) -> Span:
+    """Return the output pixels that a span of input pixels becomes."""
+    return hr_length(span[0], factor), hr_length(span[1], factor)
+
+
+def run_tile(
+    network: Callable[[Tensor], Tensor], part: Tensor, tile: Tile, tiling: Tiling
+) -> Tensor:
+    """Run a network on one tile and cut the rim off.
+
+    Args:
+        network: Takes (1, C, h, w), returns (1, C', factor * h, factor * w).
+        part: What the tile sees of the image.
+        tile: The tile.
+        tiling: How the image is cut.
+
+    Returns:
+        The output of the tile on the CPU.
 
     Raises:
         GeometryError: If the network returns another size than it should.
     """
-    height, width = int(image.shape[-2]), int(image.shape[-1])
-    rows = []
-    for top, bottom in _spans(height, tiling):
-        pieces = []
-        for left, right in _spans(width, tiling):
-            pieces.append(_piece(network, image, tiling, (top, bottom), (left, right)))
-        rows.append(torch.cat(pieces, dim=-1))
-    # Put together from what the network returned, never written into a buffer: a tile that was
-    # not computed cannot leave old pixels behind.
-    return torch.cat(rows, dim=-2)
+    output = network(part)
+    factor = tiling.factor
+    wanted = (hr_length(part.shape[-2], factor), hr_length(part.shape[-1], factor))
+    if tuple(output.shape[-2:]) != wanted:
+        raise GeometryError(
+            f"the network made {output.shape[-2]} x {output.shape[-1]} pixels of"
+            f" {part.shape[-2]} x {part.shape[-1]}, {wanted[0]} x {wanted[1]} were expected: its"
+            " scale is not what it says."
+        )
+    top, left = tile.seen_rows[0], tile.seen_columns[0]
+    rows = output_span((tile.rows[0] - top, tile.rows[1] - top), factor)
+    columns = output_span((tile.columns[0] - left, tile.columns[1] - left), factor)
+    return output[..., rows[0] : rows[1], columns[0] : columns[1]].cpu()
 
 
-def run_within_memory(
-    network: Callable[[Tensor], Tensor], image: Tensor, tiling: Tiling, *, may_shrink: bool
-) -> tuple[Tensor, int | None]:
-    """Run tile by tile, with smaller tiles when memory runs out.
+def within_memory(
+    attempt: Callable[[Tiling], _T], size: Span, tiling: Tiling, *, may_shrink: bool
+) -> tuple[_T, int | None]:
+    """Work on an image, and begin it anew with smaller tiles when memory runs out.
 
-    All tiles of an image have one size: after a shortage the image starts anew.
+    All tiles of an image have one size.
 
     Args:
-        network: As for :func:`run_tiled`.
-        image: The input, shape (1, C, H, W).
+        attempt: Does the whole work with a tiling; begun anew, it leaves nothing of before.
+        size: Height and width of the network's input.
         tiling: The first attempt.
         may_shrink: Whether smaller tiles may be taken.
 
     Returns:
-        The output and the side of the tiles that it was made with (None: whole).
+        What the attempt returned, and the side of the tiles that it was made with (None: whole).
 
     Raises:
         MemoryShortageError: If memory does not suffice for the smallest tile either.
-        GeometryError: If the network returns another size than it should.
     """
-    attempt = tiling
+    height, width = size
+    longest = max(size)
+    now = tiling
     while True:
         try:
-            return run_tiled(network, image, attempt), attempt.tile
-        except RuntimeError as error:
+            return attempt(now), now.tile
+        except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            reason = str(error).splitlines()[0]
-        height, width = image.shape[-2:]
-        longest = max(height, width)
-        smaller = (longest if attempt.tile is None else min(attempt.tile, longest)) // 2
+            reason = first_line(error)
+        smaller = (longest if now.tile is None else min(now.tile, longest)) // 2
         if not may_shrink or smaller < SMALLEST_TILE:
-            shape = "the whole image" if attempt.tile is None else f"tiles of {attempt.tile} pixels"
+            shape = "the whole image" if now.tile is None else f"tiles of {now.tile} pixels"
             raise MemoryShortageError(
                 f"memory ran out on an image of {height} x {width} pixels with {shape} ({reason})."
                 " Take smaller tiles (tile=), or another device."
@@ -132,52 +184,20 @@ def run_within_memory(
             width,
             smaller,
         )
-        attempt = Tiling(smaller, tiling.halo, tiling.multiple, tiling.factor)
+        now = replace(tiling, tile=smaller)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell a shortage of memory from other errors: allocators of the CPU raise RuntimeError."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return any(sign in text for sign in ("out of memory", "not enough memory", "allocate memory"))
-
-
-def _piece(
-    network: Callable[[Tensor], Tensor],
-    image: Tensor,
-    tiling: Tiling,
-    rows: tuple[int, int],
-    columns: tuple[int, int],
-) -> Tensor:
-    halo = _round_up(tiling.halo, tiling.multiple)
-    (top, bottom), (left, right) = rows, columns
-    y0, x0 = max(0, top - halo), max(0, left - halo)
-    part = image[..., y0 : bottom + halo, x0 : right + halo]
-    output = network(part)
-    factor = tiling.factor
-    wanted = (hr_length(part.shape[-2], factor), hr_length(part.shape[-1], factor))
-    if tuple(output.shape[-2:]) != wanted:
-        raise GeometryError(
-            f"the network made {output.shape[-2]} x {output.shape[-1]} pixels of"
-            f" {part.shape[-2]} x {part.shape[-1]}, {wanted[0]} x {wanted[1]} were expected: its"
-            " scale is not what it says."
-        )
-    inner = output[
-        ...,
-        hr_length(top - y0, factor) : hr_length(bottom - y0, factor),
-        hr_length(left - x0, factor) : hr_length(right - x0, factor),
-    ]
-    return inner.cpu()
-
-
-def _spans(length: int, tiling: Tiling) -> list[tuple[int, int]]:
-    """Cut a side into spans that are about equally long."""
+def _seen(length: int, tiling: Tiling) -> Iterator[tuple[Span, Span]]:
+    """Cut a side into spans that are about equally long, each with what its tile sees."""
+    rim = tiling.rim
     if tiling.tile is None or tiling.tile >= length:
-        return [(0, length)]
+        yield (0, length), (0, length)
+        return
     number = -(-length // tiling.tile)
     step = _round_up(-(-length // number), tiling.multiple)
-    return [(start, min(start + step, length)) for start in range(0, length, step)]
+    for start in range(0, length, step):
+        end = min(start + step, length)
+        yield (start, end), (max(0, start - rim), min(end + rim, length))
 
 
 def _round_up(value: int, multiple: int) -> int:

@@ -108,7 +108,13 @@ def complete_colour(backbone: Backbone, output: Tensor, lr: Tensor) -> Tensor:
 
 def result_size(backbone: Backbone, lr: Tensor, scale: float | None = None) -> tuple[int, int]:
     """Return height and width of the result for an LR image (B, C, h, w)."""
-    height, width = int(lr.shape[-2]), int(lr.shape[-1])
+    return enlarged(backbone, int(lr.shape[-2]), int(lr.shape[-1]), scale)
+
+
+def enlarged(
+    backbone: Backbone, height: int, width: int, scale: float | None = None
+) -> tuple[int, int]:
+    """Return height and width of the result for an LR image of so many rows and columns."""
     if backbone.same_size:
         return height, width
     factor = backbone.scale if scale is None else scale

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from realdeg.cli.options import add_cfg_options, add_same_size, parse_scale
+from realdeg.cli.options import add_cfg_options, add_same_size, parse_jobs, parse_scale, printable
 
 if TYPE_CHECKING:
     from realdeg.apis.folder import Summary
@@ -37,11 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="crop",
         help="sizes that do not divide by the scale: crop bottom and right, or refuse (crop)",
     )
-    add_folder_options(parser, "degradation.sigma=5")
+    add_folder_options(parser, "degradation.sigma=5", "as many as there are cores")
 
 
-def add_folder_options(parser: argparse.ArgumentParser, example: str) -> None:
+def add_folder_options(parser: argparse.ArgumentParser, example: str, jobs: str) -> None:
     """Add what every command that makes a folder of images takes."""
+    parser.add_argument(
+        "--jobs",
+        type=parse_jobs,
+        metavar="N",
+        help=f"processes that work on the images of a folder, one thread each ({jobs})",
+    )
     add_same_size(parser)
     add_cfg_options(parser, f"override values of the config, e.g. {example}")
     parser.add_argument(
@@ -62,12 +68,14 @@ def run(args: argparse.Namespace) -> int:
     """
     from realdeg.apis.degrader import Degrader
     from realdeg.apis.resolve import load_degradation
+    from realdeg.apis.workers import usable_cores
 
     degradation = load_degradation(
         args.degradation, scale=args.scale, same_size=args.same_size, options=args.cfg_options
     )
     degrader = Degrader(degradation, device=args.device, colour=args.colour)
     print(degradation.describe())
+    jobs = args.jobs or usable_cores()
     summary = degrader.degrade_folder(
         args.src,
         args.dst,
@@ -75,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         remainder=args.remainder,
         overwrite=args.overwrite,
         progress=not args.quiet,
+        jobs=jobs,
     )
     return report(summary)
 
@@ -88,5 +97,7 @@ def report(summary: Summary) -> int:
     Returns:
         The exit code: 0, or 2 where an image could not be done.
     """
-    print(summary.describe(), file=sys.stdout if summary.ok else sys.stderr)
+    stream = sys.stdout if summary.ok else sys.stderr
+    # Names may hold bytes that are no text, and letters that a terminal takes for commands.
+    print(printable(summary.describe()), file=stream)
     return 0 if summary.ok else 2

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from realdeg.cli.degrade import add_folder_options, report
-from realdeg.cli.options import parse_scale
+from realdeg.cli.options import parse_scale, printable
 
 if TYPE_CHECKING:
+    from realdeg.apis.enlarging import Progress
     from realdeg.apis.super_resolver import SuperResolver
 
 
@@ -28,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="auto|none|N",
         help="side of the tiles in pixels; none: the whole image at once (auto)",
     )
-    add_folder_options(parser, "backbone.checkpoint=work_dirs/vdsr/backbone.safetensors")
+    example = "backbone.checkpoint=work_dirs/vdsr/backbone.safetensors"
+    add_folder_options(parser, example, "1, which uses all cores for one image")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,16 +54,23 @@ def run(args: argparse.Namespace) -> int:
     resolver = SuperResolver(backbone, device=find_device(args.device), tile=args.tile)
     if Path(args.input).is_dir():
         summary = resolver.upscale_folder(
-            args.input, args.output, overwrite=args.overwrite, progress=not args.quiet
+            args.input,
+            args.output,
+            overwrite=args.overwrite,
+            progress=not args.quiet,
+            jobs=args.jobs or 1,
         )
         return report(summary)
-    _one(resolver, Path(args.input), Path(args.output), args.overwrite)
+    _one(resolver, Path(args.input), Path(args.output), args.overwrite, not args.quiet)
     return 0
 
 
-def _one(resolver: SuperResolver, source: Path, target: Path, overwrite: bool) -> None:
+def _one(
+    resolver: SuperResolver, source: Path, target: Path, overwrite: bool, progress: bool
+) -> None:
     from realdeg.errors import DataError, OutputError
-    from realdeg.utils.image import IMAGE_SUFFIXES, read_image, write_image
+    from realdeg.utils.files import remove_left_overs
+    from realdeg.utils.image import check_writable, load_image
 
     if target.is_dir():
         target = target / (source.stem + ".png")
@@ -67,16 +79,33 @@ def _one(resolver: SuperResolver, source: Path, target: Path, overwrite: bool) -
         raise DataError(f"input and output are the same file {source}: choose another output.")
     if not source.exists():
         raise DataError(f"there is no image or folder {source}.")
-    if target.suffix.lower() not in IMAGE_SUFFIXES:
+    if not target.suffix:
         raise OutputError(
             f"the output {target} is neither a folder nor an image: end its name in .png."
         )
-    if target.exists() and not overwrite:
+    check_writable(target, "uint8", 3)
+    if os.path.lexists(target) and not overwrite:
         raise OutputError(f"{target} is already there: choose another output, or --overwrite it.")
-    image = read_image(source)
-    result = resolver.upscale(image)
-    write_image(target, result)
-    print(f"{target}: {image.shape[0]} x {image.shape[1]} -> {result.shape[0]} x {result.shape[1]}")
+    remove_left_overs(target.parent)
+    image = load_image(source)
+    with _bar(progress) as bar:
+        made = resolver.upscale_into(image.pixels, target, progress=bar, icc=image.icc)
+    (height, width), (rows, columns) = image.pixels.shape[:2], made["output_size"]
+    print(printable(f"{target}: {height} x {width} -> {rows} x {columns}"))
+
+
+@contextmanager
+def _bar(progress: bool) -> Iterator[Progress | None]:
+    """Show how many tiles are done."""
+    if not progress:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True)) as shown:
+        task = shown.add_task("upscaling", total=None)
+        yield lambda done, number: shown.update(task, completed=done, total=number)
 
 
 def _tile(text: str) -> int | Literal["auto"] | None:

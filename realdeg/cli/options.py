@@ -93,6 +93,33 @@ def parse_scale(text: str) -> int | float:
     return int(number) if number.is_integer() else number
 
 
+def parse_jobs(text: str) -> int:
+    """Read a number of processes.
+
+    Args:
+        text: What stands behind ``--jobs``.
+
+    Returns:
+        The number.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is no whole number from 1 to 1024.
+    """
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:5]) <= 1024:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of processes: 1 to 1024")
+    return int(text)
+
+
+def printable(text: str) -> str:
+    """Return a text with everything escaped that a terminal would not show as a letter."""
+    return "".join(
+        letter
+        if letter.isprintable() or letter in "\n\t"
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 def add_cfg_options(parser: argparse.ArgumentParser, help_text: str) -> None:
     """Add ``--cfg-options``.
 

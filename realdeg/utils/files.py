@@ -44,6 +44,7 @@ _ADVICE = {
     errno.ENAMETOOLONG: "Give it a shorter name",
     errno.EISDIR: "Move the folder of that name away, or choose another name",
     errno.ENOTDIR: "A file is in the place of its folder: move it away, or choose another place",
+    errno.EEXIST: "A file is in the place of its folder: move it away, or choose another place",
     errno.EACCES: "Change the permissions, or choose another place",
     errno.EPERM: "Change the permissions, or choose another place",
     errno.EROFS: "Choose a place that can be written",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from realdeg.apis import Degrader, folder, read_manifest
+from realdeg.apis import degrader as degrading
 from realdeg.apis.names import plan_outputs
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
@@ -77,16 +78,16 @@ def test_killed_and_run_again_equals_one_run(hr_folder, tmp_path, monkeypatch, p
         if count == point + 1:
             raise Killed
 
-    write, append = folder.write_image, folder.Manifest.append
+    write, append = degrading.write_image, folder.Manifest.append
 
-    def killed_write(path, array):
+    def killed_write(path, array, **icc):
         # Before the image, and between the image and its line in the manifest.
         maybe_kill()
-        write(path, array)
+        write(path, array, **icc)
         maybe_kill()
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "write_image", killed_write)
+        patch.setattr(degrading, "write_image", killed_write)
         try:
             run(hr_folder, tmp_path / "lr")
         except Killed:
@@ -105,7 +106,7 @@ def test_cut_manifest_is_repaired(hr_folder, tmp_path, cut):
     expected = tree(tmp_path / "lr")
     manifest = tmp_path / "lr" / "manifest.jsonl"
     manifest.write_bytes(manifest.read_bytes()[:-cut])
-    (tmp_path / "lr" / ".b_rgb.abcd1234.tmp.png").write_bytes(b"half")
+    (tmp_path / "lr" / ".realdeg-abcd1234.tmp.png").write_bytes(b"half")
     run(hr_folder, tmp_path / "lr")
     assert tree(tmp_path / "lr") == expected
 
@@ -314,10 +315,10 @@ def test_extensions_that_meet_are_both_kept(tmp_path):
 def test_full_disk_stops_the_run(hr_folder, tmp_path, monkeypatch):
     from realdeg.errors import OutputError
 
-    def full(path, array):
+    def full(path, array, **icc):
         raise OutputError(f"cannot write {path}: no space left")
 
-    monkeypatch.setattr(folder, "write_image", full)
+    monkeypatch.setattr(degrading, "write_image", full)
     with pytest.raises(OutputError):
         run(hr_folder, tmp_path / "lr")
 
@@ -325,14 +326,14 @@ def test_full_disk_stops_the_run(hr_folder, tmp_path, monkeypatch):
 def test_memory_shortage_names_the_image(hr_folder, tmp_path, monkeypatch):
     import torch
 
-    write = folder.write_image
+    write = degrading.write_image
 
-    def short(path, array):
+    def short(path, array, **icc):
         if path.name == "b_rgb.png":
             raise torch.OutOfMemoryError("out of memory")
-        write(path, array)
+        write(path, array, **icc)
 
-    monkeypatch.setattr(folder, "write_image", short)
+    monkeypatch.setattr(degrading, "write_image", short)
     summary = run(hr_folder, tmp_path / "lr")
     assert [failure.name for failure in summary.failed] == ["b_rgb.png", "sub/b_rgb.png"]
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from realdeg.apis import MemoryShortageError, SuperResolver, super_resolver, tiling
-from realdeg.backbones import RCAN, VDSR
+from realdeg.apis import MemoryShortageError, SuperResolver, super_resolver
+from realdeg.backbones import RCAN, VDSR, running
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import CheckpointError, ConfigError, DataError, GeometryError
@@ -179,29 +179,30 @@ def test_memory_shortage_is_never_swallowed():
         SuperResolver(net, tile=None).upscale(picture(80, 100))
 
 
-def test_shortage_in_a_later_tile_leaves_no_old_pixels():
+def test_shortage_in_a_later_tile_leaves_no_old_pixels(monkeypatch):
     calls = []
+    call = running.call
 
-    def network(part):
-        calls.append(part.shape)
+    def network(*args, **kwargs):
+        calls.append(args[1].shape)
         if len(calls) == 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return part
+        return call(*args, **kwargs)
 
-    image = torch.rand(1, 3, 100, 100)
-    result, tile = tiling.run_within_memory(network, image, tiling.Tiling(64), may_shrink=True)
-    assert tile == 32
-    torch.testing.assert_close(result, image)
+    monkeypatch.setattr(running, "call", network)
+    image = picture(100, 100)
+    result = SuperResolver(Identity(2, same_size=True), tile=64).upscale(image)
+    assert max(calls[2:]) == (1, 1, 25, 25)
+    np.testing.assert_array_equal(result, image)
 
 
-def test_other_errors_are_not_taken_for_a_shortage():
-    def network(part):
+def test_other_errors_are_not_taken_for_a_shortage(monkeypatch):
+    def network(*args, **kwargs):
         raise RuntimeError("a bug")
 
+    monkeypatch.setattr(running, "call", network)
     with pytest.raises(RuntimeError, match="a bug"):
-        tiling.run_within_memory(
-            network, torch.rand(1, 3, 9, 9), tiling.Tiling(None), may_shrink=True
-        )
+        SuperResolver(Identity(2), tile=4).upscale(picture(9, 9))
 
 
 def test_wrong_size_and_nan_are_refused():

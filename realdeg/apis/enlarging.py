@@ -1,0 +1,128 @@
+"""One image on its way through a network, strip by strip.
+
+Neither the network's input nor its output is ever whole: the colour, the interpolation and the
+rounding of a tile are done tile by tile, and a row of tiles is handed on before the next begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realdeg.apis.arrays import Picture, put_together, take_apart
+from realdeg.apis.tiling import Span, Tile, Tiling, cut, output_span, run_tile
+from realdeg.backbones import running
+from realdeg.backbones.base import Backbone
+from realdeg.degradations.primitives.resize_part import imresize_part
+from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
+
+Progress = Callable[[int, int], object]
+"""Is told how many tiles are done, and of how many."""
+
+
+class Enlargement:
+    """Makes the result of one image, a strip at a time.
+
+    Args:
+        backbone: The network, on its device.
+        device: That device.
+        image: The image, as :func:`take_apart` takes it.
+        scale: The scale of the call; None: the network's.
+        cond: What a network that is told the degradation wants to know.
+
+    Raises:
+        DataError: If the array is no image.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        device: torch.device,
+        image: NDArray[Any],
+        scale: float | None,
+        cond: Tensor | None,
+    ) -> None:
+        # Whole numbers are in range by their type, so one pixel shows what the image is.
+        whole = not isinstance(image, np.ndarray) or image.dtype.kind == "f" or 0 in image.shape
+        self._like: Picture = take_apart(image if whole else image[:1, :1])
+        self._backbone, self._device, self._image = backbone, device, image
+        self._scale, self._cond = scale, cond
+        self.size: Span = (int(image.shape[0]), int(image.shape[1]))
+        self.result_size: Span = running.enlarged(backbone, *self.size, scale)
+        self._interpolates = backbone.upsample == "pre" and not backbone.same_size
+        self.input_size: Span = self.result_size if self._interpolates else self.size
+        self.channels = 1 if image.ndim == 2 else int(image.shape[2])
+        self.shape = self.result_size if image.ndim == 2 else (*self.result_size, self.channels)
+
+    def network(self, part: Tensor) -> Tensor:
+        """Run the network on a part of its input in [0, 1]."""
+        return running.call(self._backbone, part, scale=self._scale, cond=self._cond)
+
+    def strips(self, tiling: Tiling, progress: Progress | None = None) -> Iterator[NDArray[Any]]:
+        """Make the result from top to bottom.
+
+        Args:
+            tiling: How the network's input is cut.
+            progress: Is told of every finished tile.
+
+        Yields:
+            Rows of the result, of the image's number type and channels.
+
+        Raises:
+            DataError: If the network returns NaN.
+            GeometryError: If it returns another size than it should.
+        """
+        rows = cut(*self.input_size, tiling)
+        number, done = sum(map(len, rows)), 0
+        for row in rows:
+            parts = []
+            for tile in row:
+                parts.append(self._tile(tile, tiling))
+                done += 1
+                if progress is not None:
+                    progress(done, number)
+            yield parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def _tile(self, tile: Tile, tiling: Tiling) -> NDArray[Any]:
+        with torch.no_grad():
+            part = self._input(tile.seen_rows, tile.seen_columns)
+            output = run_tile(self.network, part, tile, tiling)
+            rows = output_span(tile.rows, tiling.factor)
+            columns = output_span(tile.columns, tiling.factor)
+            if self._backbone.colour != "rgb":
+                chroma = self._on_grid(self._chroma, rows, columns)
+                output = ycbcr_to_rgb(torch.cat([output, chroma.to(output)], dim=-3))
+            alpha = None if self._like.alpha is None else self._on_grid(self._alpha, rows, columns)
+            return put_together(output, alpha, self._like)
+
+    def _input(self, rows: Span, columns: Span) -> Tensor:
+        """Return a part of what the network is given."""
+        if self._interpolates:
+            return self._on_grid(self._coloured, rows, columns)
+        return self._coloured(rows, columns)
+
+    def _on_grid(self, source: Callable[[Span, Span], Tensor], rows: Span, columns: Span) -> Tensor:
+        """Bring a part of the image to the grid of the result."""
+        if self.size == self.result_size:
+            return source(rows, columns)
+        return imresize_part(source, *self.size, self.result_size, rows, columns)
+
+    def _picture(self, rows: Span, columns: Span) -> Picture:
+        return take_apart(self._image[rows[0] : rows[1], columns[0] : columns[1]])
+
+    def _coloured(self, rows: Span, columns: Span) -> Tensor:
+        rgb = self._picture(rows, columns).rgb.to(self._device)
+        return to_colour(rgb, self._backbone.colour)
+
+    def _chroma(self, rows: Span, columns: Span) -> Tensor:
+        return rgb_to_ycbcr(self._picture(rows, columns).rgb)[..., 1:, :, :]
+
+    def _alpha(self, rows: Span, columns: Span) -> Tensor:
+        alpha = self._picture(rows, columns).alpha
+        assert alpha is not None
+        return alpha
