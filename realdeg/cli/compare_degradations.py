@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realdeg.cli.common import add_config_options, options_of
+from realdeg.cli.options import check_crop
 from realdeg.errors import ConfigError
 
 if TYPE_CHECKING:
-    from realdeg.apis.comparison import Comparison
+    from realdeg.apis.comparison_result import Comparison
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,32 +48,62 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0.
     """
-    from realdeg.apis.comparison import compare_degradations
-    from realdeg.apis.resolve import find_device, load_degradation
+    from realdeg.apis.resolve import load_degradation
     from realdeg.utils.files import ensure_writable_dir
 
     folder = ensure_writable_dir(args.out)  # before the work, not after it
     if args.shown < 1:
         raise ConfigError(f"--shown is 1 or more, got {args.shown}.")
+    check_crop(args.crop)
     cfg = _data_config(args)
     pairs = _pairs(cfg)
     degradations = {}
     for name, source in _named(args.degradations):
         # Each of its own geometry would be measured against pairs of another one.
         degradations[name] = load_degradation(source, scale=cfg.scale, same_size=cfg.same_size)
-    comparison = compare_degradations(
-        degradations,
-        pairs,
-        seed=int(cfg.seed),
-        draws=args.draws,
-        colour=args.colour,
-        shown=args.shown,
-        device=find_device(args.device),
-    )
+    written: list[str] = []
+
+    def keep(comparison: Comparison) -> None:
+        comparison.write(folder)
+        written[:] = comparison.results
+
+    try:
+        comparison = _compare(args, degradations, pairs, int(cfg.seed), keep)
+    except BaseException:
+        if written:
+            print(
+                f"{len(written)} of {len(degradations)} degradations are measured"
+                f" ({', '.join(written)}): kept in {folder / 'comparison.md'}, marked as"
+                " incomplete.",
+                file=sys.stderr,
+            )
+        raise
     print("\n".join(comparison.table()))
     for path in (*comparison.write(folder), *_draw(comparison, folder, args.crop)):
         print(f"wrote {path}")
     return 0
+
+
+def _compare(
+    args: argparse.Namespace,
+    degradations: dict[str, Any],
+    pairs: Any,
+    seed: int,
+    keep: Callable[[Comparison], None],
+) -> Comparison:
+    from realdeg.apis.comparison import compare_degradations
+    from realdeg.apis.resolve import find_device
+
+    return compare_degradations(
+        degradations,
+        pairs,
+        seed=seed,
+        draws=args.draws,
+        colour=args.colour,
+        shown=args.shown,
+        device=find_device(args.device),
+        on_result=keep,
+    )
 
 
 def _data_config(args: argparse.Namespace) -> Any:

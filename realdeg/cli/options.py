@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from realdeg.errors import ConfigError
+
 _WORDS = {"true": True, "false": False, "none": None}
 _OPENING, _CLOSING = "([{", ")]}"
 
@@ -186,3 +188,16 @@ def _split(text: str) -> list[str]:
         else:
             parts[-1] += character
     return [part.strip() for part in parts if part.strip()] or [""]
+
+
+def check_crop(crop: int | None) -> None:
+    """Refuse a crop without pixels.
+
+    Args:
+        crop: What ``--crop`` says; None where it says nothing.
+
+    Raises:
+        ConfigError: If it is less than one pixel.
+    """
+    if crop is not None and crop < 1:
+        raise ConfigError(f"--crop is 1 pixel or more, got {crop}.")

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realdeg.cli.options import add_cfg_options, add_same_size
+from realdeg.cli.options import add_cfg_options, add_same_size, check_crop
 from realdeg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,9 +94,16 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.resolve import load_degradation
     from realdeg.utils.files import ensure_writable_dir
     from realdeg.visualization.degradations import degradation_preview
+    from realdeg.visualization.style import figure_path
 
-    out = Path(args.out or "preview.png")
-    ensure_writable_dir(out.parent)  # before the work, not after it
+    # Before the work, not after it.
+    out = figure_path(args.out or "preview.png")
+    ensure_writable_dir(out.parent)
+    if args.save_traces:
+        ensure_writable_dir(Path(args.save_traces).parent)
+    if args.save_images:
+        ensure_writable_dir(args.save_images)
+    check_crop(args.crop)
     degradation = load_degradation(
         args.config, scale=args.scale, same_size=args.same_size, options=args.cfg_options
     )

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
+from realdeg.errors import OutputError
 from realdeg.utils.files import atomic_path
 from realdeg.utils.image import to_array
 
@@ -29,6 +30,8 @@ MARGIN = 0.1
 TITLE_SPACE = 0.38
 # Distinct also for colour-blind readers (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c4a2f")
+
+FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".pdf", ".svg", ".tif", ".tiff", ".webp")
 
 
 def new_figure(width: float, height: float, *, layout: Layout | None = None) -> Any:
@@ -70,6 +73,26 @@ def axes_at(figure: Any, left: float, top: float, width: float, height: float) -
     )
 
 
+def figure_path(path: str | os.PathLike[str]) -> Path:
+    """Return where a figure will be written; to be asked before the work.
+
+    Args:
+        path: The file; ``.png`` is added where there is no suffix.
+
+    Raises:
+        OutputError: If figures cannot be written in the format that the suffix says.
+    """
+    target = Path(path)
+    if not target.suffix:
+        target = target.with_suffix(".png")
+    if target.suffix.lower() not in FIGURE_SUFFIXES:
+        raise OutputError(
+            f"cannot write {target}: a figure is one of {', '.join(FIGURE_SUFFIXES)}, not"
+            f" {target.suffix!r}; choose another suffix."
+        )
+    return target
+
+
 def save_figure(figure: Any, path: str | os.PathLike[str], *, dpi: int = 150) -> Path:
     """Write a figure, whole or not at all.
 
@@ -84,9 +107,7 @@ def save_figure(figure: Any, path: str | os.PathLike[str], *, dpi: int = 150) ->
     Raises:
         OutputError: If the file cannot be written.
     """
-    target = Path(path)
-    if not target.suffix:
-        target = target.with_suffix(".png")
+    target = figure_path(path)
     with atomic_path(target) as temporary:
         figure.savefig(temporary, dpi=dpi, facecolor="white")
     return target

@@ -71,3 +71,39 @@ def test_mistakes(config, tmp_path, capsys):
     (tmp_path / "lr" / "b.png").unlink()
     assert run(config, out, "Bicubic") == 2
     assert "has no LR" in capsys.readouterr().err
+
+
+def test_what_was_measured_before_a_fault_is_kept(config, tmp_path, monkeypatch, capsys):
+    from realdeg.apis import comparison
+
+    measure = comparison._measure
+
+    def fail(name, *rest):
+        if name == "C":
+            raise RuntimeError("an unforeseen fault")
+        return measure(name, *rest)
+
+    monkeypatch.setattr(comparison, "_measure", fail)
+    words = ("A=Bicubic", "B=dict(type='AWGN',sigma=5)", "C=Bicubic")
+    assert main(["compare_degradations", config, *words, "--out", str(tmp_path / "out")]) == 1
+    found = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
+    assert list(found["degradations"]) == ["A", "B"] and found["complete"] is False
+    assert found["unfinished"].startswith("C had not been measured")
+    assert "INCOMPLETE: C" in (tmp_path / "out" / "comparison.md").read_text(encoding="utf-8")
+    assert "2 of 3 degradations are measured (A, B): kept in" in capsys.readouterr().err
+
+
+def test_a_crop_without_pixels_is_refused_before_the_work(config, tmp_path, capsys):
+    words = ("Bicubic", "--out", str(tmp_path / "out"), "--crop", "-2")
+    assert main(["compare_degradations", config, *words]) == 2
+    assert capsys.readouterr().err.strip() == "error: --crop is 1 pixel or more, got -2."
+
+
+def test_real_pairs_are_no_sample_whatever_their_camera_is_called(config, tmp_path):
+    from realdeg.apis.comparison import compare_degradations
+    from realdeg.datasets import PairedFolderDataset
+    from realdeg.degradations import Bicubic
+
+    pairs = PairedFolderDataset(tmp_path / "hr", tmp_path / "lr", scale=2, same_size=False)
+    pairs.camera = "iPhoneX"
+    assert compare_degradations({"A": Bicubic(2)}, pairs, shown=1).sample is False

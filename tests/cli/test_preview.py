@@ -41,6 +41,9 @@ def test_mistakes(photo, tmp_path, capsys):
         (("AWGM", photo), "Did you mean 'AWGN'"),
         (("AWGN", photo, "-n", 0), "one sample"),
         (("AWGN", photo, "--size", -1), "--size"),
+        (("AWGN", photo, "--crop", -5), "--crop is 1 pixel or more"),
+        (("AWGN", photo, "--save-images", photo), "cannot write in the folder"),
+        (("AWGN", photo, "--save-traces", f"{photo}/t.jsonl"), "cannot write in the folder"),
         (("AWGN", photo, "--trace", photo), "not text"),
         (("AWGN", photo, "--also", "a=b"), "--gallery"),
         (("--gallery", "--also", "nothing"), "NAME=WEIGHTS"),
@@ -60,3 +63,11 @@ def test_gallery(tmp_path):
         assert f"assets/degradations/{picture.name}" in text
         assert read_image(picture).shape[0] == 192
     assert len(pictures) == text.count("![HR and LR")
+
+
+def test_a_format_that_figures_do_not_have_is_refused_before_the_work(photo, tmp_path, capsys):
+    assert run("AWGN", photo, "--out", tmp_path / "sheet.xyz", "--scale", 2) == 2
+    heard = capsys.readouterr()
+    assert "a figure is one of .png" in heard.err and not heard.out
+    assert run("AWGN", photo, "--out", tmp_path / "sheet", "--scale", 2, "-n", 1) == 0
+    assert f"wrote {tmp_path / 'sheet.png'}" in capsys.readouterr().out
