@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from mmengine.registry import (
     EVALUATOR,
@@ -78,23 +76,6 @@ TOP_LEVEL: dict[str, Any] = {
     "runner_type": RUNNERS,
     "device": None,
     "compile_model": None,
-}
-
-# What the values of top-level keys, and of keys right below them, are; None is always allowed.
-VALUES: dict[str, Any] = {
-    **dict.fromkeys(("model", "train_cfg", "val_cfg", "test_cfg", "optim_wrapper"), Mapping),
-    **dict.fromkeys(("env_cfg", "default_hooks", "log_processor", "visualizer"), Mapping),
-    **dict.fromkeys(("randomness", "model_wrapper_cfg", "auto_scale_lr"), Mapping),
-    **dict.fromkeys(("env_cfg.mp_cfg", "env_cfg.dist_cfg"), Mapping),
-    "randomness.seed": int,
-    **dict.fromkeys(("custom_hooks", "vis_backends"), list),
-    **dict.fromkeys(("val_evaluator", "test_evaluator", "param_scheduler"), Mapping | list),
-    **dict.fromkeys(("data_root", "work_dir", "load_from"), str | os.PathLike),
-    **dict.fromkeys(("device", "experiment_name", "recipe"), str),
-    **dict.fromkeys(("resume", "sample"), bool),
-    "compile_model": bool | Mapping,
-    "default_scope": Literal["realdeg", "mmengine"],
-    "log_level": Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
 }
 
 # Further down the key itself says what stands there; where it does not, the registry of the

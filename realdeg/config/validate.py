@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from realdeg.config.places import TOP_LEVEL, VALUES, look_up, registry_at
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+from realdeg.config.places import TOP_LEVEL, look_up, registry_at
+from realdeg.config.schema import check_shape, is_typed, key_fault
 from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES, DEGRADATIONS, LOSSES, METRICS
-from realdeg.utils.annotations import argument_fault, fault
+from realdeg.utils.annotations import argument_fault
 from realdeg.utils.signature import arguments_of, check_arguments
 
 # Not arguments of the component, but words of the config.
@@ -57,26 +59,7 @@ def check_keys(cfg: Mapping[str, Any]) -> None:
                 f"unknown top-level key '{key}' in the config.{nearest(key, list(TOP_LEVEL))}"
                 " A helper variable of a config file is named with two leading underscores."
             )
-    for key, kinds, wanted in (
-        ("scale", (int, float), "a number such as 4"),
-        ("same_size", (bool,), "True (LR on the HR grid) or False"),
-        ("seed", (int,), "a whole number"),
-    ):
-        value = cfg.get(key)
-        if value is not None and (
-            not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
-        ):
-            raise ConfigError(f"'{key}' is {value!r}, wanted {wanted}.")
-    for place, wanted in VALUES.items():
-        key, _, below = place.partition(".")
-        value = cfg.get(key)
-        if below:
-            value = value.get(below) if isinstance(value, Mapping) else None
-        wrong = None if value is None else fault(value, wanted)
-        if wrong:
-            raise ConfigError(f"'{place}' {wrong}.")
-    if cfg.get("scale") is not None and not 1 <= cfg["scale"] < math.inf:
-        raise ConfigError(f"'scale' is {cfg['scale']}, wanted 1 or more.")
+    check_shape(cfg)
     model = cfg.get("model")
     for key in _ONCE:
         if isinstance(model, Mapping) and key in model:
@@ -104,6 +87,16 @@ def validate(cfg: Mapping[str, Any]) -> None:
             _walk(value, key, METRICS)  # mmengine wraps bare metrics in an Evaluator
         else:
             _walk(value, key, TOP_LEVEL[key])
+    _check_constructor(cfg.get("optim_wrapper"))
+
+
+def _check_constructor(wrapper: Any) -> None:
+    name = wrapper.get("constructor") if isinstance(wrapper, Mapping) else None
+    if name is not None:
+        from realdeg.registry import HOOKS
+
+        HOOKS.names()  # realdeg's own constructors come with its hooks
+        look_up(OPTIM_WRAPPER_CONSTRUCTORS, name, "optim_wrapper.constructor")
 
 
 def _check_loader(loader: Any, place: str) -> None:
@@ -118,13 +111,12 @@ def _check_loader(loader: Any, place: str) -> None:
         if key not in known:
             raise ConfigError(f"unknown key '{place}.{key}'.{nearest(key, known)}")
         wrong = None if key in _LOADER else argument_fault(DataLoader, key, value)
-        if key == "num_workers" and isinstance(value, int) and value < 0:
-            wrong = f"is {value}, wanted 0 or more"
         if wrong:
             raise ConfigError(f"'{place}.{key}' {wrong}.")
         _walk(value, f"{place}.{key}", registry_at(key, None))
-    if loader.get("dataset") is None:
-        raise ConfigError(f"'{place}' has no dataset.")
+    for key in ("dataset", "sampler"):
+        if loader.get(key) is None:
+            raise ConfigError(f"'{place}' has no {key}.")
 
 
 def _walk(value: Any, place: str, registry: Any) -> None:
@@ -146,6 +138,9 @@ def _walk(value: Any, place: str, registry: Any) -> None:
     else:
         _check_type_present(value, place)
     for key, item in value.items():
+        wrong = key_fault(key, item)
+        if wrong:
+            raise ConfigError(f"'{place}.{key}' {wrong}.")
         if key == "start_from":
             _check_start(item, f"{place}.{key}")
         else:
@@ -186,9 +181,9 @@ def _is_hook(place: str) -> bool:
 
 def _check_type_present(value: Mapping[str, Any], place: str) -> None:
     name = _name(place)
-    if name in _MUST_HAVE_TYPE or _is_hook(place):
+    if name in _MUST_HAVE_TYPE or _is_hook(place) or is_typed(place):
         or_file = " or checkpoint" if name in _WEIGHTS_DO else ""
-        found = ", ".join(sorted(value)) or "nothing"
+        found = ", ".join(sorted(map(str, value))) or "nothing"
         raise ConfigError(f"'{place}' has no type{or_file}: it holds {found}.")
 
 
