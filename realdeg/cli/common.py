@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from realdeg.cli.options import add_cfg_options
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, DataError
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -162,5 +162,19 @@ def check_data(cfg: Config, keys: Sequence[str]) -> list[Any]:
             dataset = DATASETS.build(cfg[key]["dataset"])
             if callable(getattr(dataset, "check", None)):
                 dataset.check()
+            _check_remainders(cfg, key, dataset)
         datasets.append(dataset)
     return datasets
+
+
+def _check_remainders(cfg: Config, key: str, dataset: Any) -> None:
+    """Refuse HR images that no degradation can shrink, before the first one meets it."""
+    remainders = getattr(dataset, "remainders", None)
+    found = remainders() if cfg.get("degradation") is not None and callable(remainders) else []
+    if found:
+        more = f"\n  and {len(found) - 1} more" if len(found) > 1 else ""
+        raise DataError(
+            f"'{key}' holds HR images that the degradation cannot shrink: add"
+            " dict(type='ModCrop') as the first transform, which cuts the last rows and columns,"
+            f" or remove these files.\n  {found[0]}{more}"
+        )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
-from realdeg.errors import RealdegError
+from realdeg.errors import ConfigError, RealdegError, nearest
 from realdeg.utils.allocator import keep_freed_memory
 from realdeg.version import __version__
 
@@ -34,6 +34,11 @@ COMMANDS = {
 _MODULES = {"list": "listing"}
 # Wherever a disk turns out to be full, it is nothing that we can mend.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# What is wrong with a path that somebody gave.
+_PATHS = (
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.ENOENT),
+)
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -78,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((word for word in words if word in COMMANDS), None)
     args = None
     try:
+        _check_command(words)
         args = build_parser(command).parse_args(words)
         with _notes_to_stderr():
             return int(_module(args.command).run(args))
@@ -92,6 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
+        if error.errno in _PATHS and error.filename is not None:
+            print(f"error: cannot use {error.filename!s:.200}: {error.strerror}.", file=sys.stderr)
+            return 2
         if error.errno not in _FULL:
             traceback.print_exc()
             return 1
@@ -105,6 +114,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception:
         traceback.print_exc()
         return 1
+
+
+def _check_command(words: Sequence[str]) -> None:
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        raise ConfigError(
+            f"there is no command '{words[0]}'.{nearest(words[0], list(COMMANDS))}"
+            " `realdeg --help` lists them."
+        )
 
 
 def _speaks() -> bool:

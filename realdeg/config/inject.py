@@ -140,6 +140,8 @@ def _inject_loader(cfg: Config, key: str) -> None:
         found = look_up(registry, value["type"], place)
         takes = arguments_of(found)
         _give_geometry(cfg, value, takes, place)
+        if getattr(found, "split_is_a_name", False):
+            value.setdefault("split", key.removesuffix("_dataloader"))
         for name in ("data_root", "seed"):
             if name in takes:
                 value.setdefault(name, cfg[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,20 @@ from mmengine.config import Config, ConfigDict
 from mmengine.config.config import RESERVED_KEYS
 
 from realdeg.config.data import is_data, read_data_config, read_saved_program
-from realdeg.config.merge import apply_options, replacing_types
+from realdeg.config.merge import (
+    Dropped,
+    apply_options,
+    collecting_dropped,
+    log_dropped,
+    replacing_types,
+)
 from realdeg.config.paths import config_name, find_config, is_folder
+from realdeg.config.places import look_up
 from realdeg.config.validate import check_keys, validate
 from realdeg.errors import ConfigError, RealdegError
-from realdeg.registry import load_plugins
+from realdeg.registry import DATASETS, load_plugins
 from realdeg.utils.data_file import check_size
+from realdeg.utils.signature import arguments_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,16 +59,18 @@ def load_config(
     Raises:
         ConfigError: If the file is not found or broken, or names something unknown.
     """
-    file = find_config(path_or_name)
     options = dict(options or {})
-    imports_given = any(key.split(".")[0] == "custom_imports" for key in options)
-    cfg = _read(file, is_folder(Path(path_or_name)), imports_given)
-    iterations = _iterations(cfg)
-    apply_options(cfg, options)
+    with collecting_dropped() as dropped:
+        file = find_config(path_or_name)
+        imports_given = any(key.split(".")[0] == "custom_imports" for key in options)
+        cfg = _read(file, is_folder(Path(path_or_name)), imports_given)
+        iterations = _iterations(cfg)
+        apply_options(cfg, options)
     check_keys(cfg)
     spell_out_components(cfg)
     _import_custom(cfg)
     if not check and not sample:
+        log_dropped(dropped)
         return cfg
     load_plugins()
     if cfg.get("recipe") and cfg.get("sample"):
@@ -70,11 +81,21 @@ def load_config(
         # The recipe itself is checked first, so that a typing error in it does not go unseen.
         validate(cfg)
         use_sample(cfg, config_name(file), options, iterations)
-        apply_options(cfg, options)
+        with collecting_dropped():  # the same once more
+            apply_options(cfg, options)
         spell_out_components(cfg)
     if check:
         validate(cfg)
+    log_dropped([_that_matters(one) for one in dropped])
     return cfg
+
+
+def _that_matters(dropped: Dropped) -> Dropped:
+    """Leave out what a former data set alone could take: its folders mean nothing to the next."""
+    if "_dataloader.dataset" not in dropped.place:
+        return dropped
+    takes = arguments_of(look_up(DATASETS, dropped.new, dropped.place))
+    return replace(dropped, keys=tuple(key for key in dropped.keys if key in takes))
 
 
 def spell_out_components(cfg: Config) -> None:

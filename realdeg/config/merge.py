@@ -8,8 +8,10 @@ them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +56,66 @@ def _describe(value: Mapping[str, Any]) -> str:
     return str(value.get("type", value.get("checkpoint", "a dict")))
 
 
+@dataclass(frozen=True)
+class Dropped:
+    """What went when one component took another's place."""
+
+    place: str
+    new: str
+    old: str
+    keys: tuple[str, ...]
+
+
+_collected: ContextVar[list[Dropped] | None] = ContextVar("dropped keys", default=None)
+
+
+@contextmanager
+def collecting_dropped() -> Iterator[list[Dropped]]:
+    """Collect what merges drop instead of logging it at once, within the block.
+
+    Yields:
+        The list, filled while the block runs.
+    """
+    found: list[Dropped] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
+
+
+def log_dropped(dropped: Sequence[Dropped]) -> None:
+    """Log what was dropped, one line for all places where the same was.
+
+    Args:
+        dropped: What was collected.
+    """
+    places: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for one in dropped:
+        if one.keys:
+            places.setdefault((one.new, one.old, one.keys), []).append(one.place)
+    for (new, old, keys), where in places.items():
+        logger.info(
+            "%s: %s replaces %s; dropped keys: %s",
+            ", ".join(dict.fromkeys(where)),
+            new,
+            old,
+            ", ".join(keys),
+        )
+
+
 def _report(place: str, old: Mapping[str, Any], new: Any) -> None:
     kept = set(new) if isinstance(new, Mapping) else set()
     dropped = sorted(str(key) for key in old if key != "type" and key not in kept)
     if not dropped:
         return
-    target = _describe(new) if isinstance(new, Mapping) else new
-    logger.info(
-        "%s: %s replaces %s; dropped keys: %s",
-        place,
-        target,
-        _describe(old),
-        ", ".join(dropped),
-    )
+    target = _describe(new) if isinstance(new, Mapping) else str(new)
+    one = Dropped(place, target, _describe(old), tuple(dropped))
+    collected = _collected.get()
+    if collected is None:
+        log_dropped([one])
+    else:
+        collected.append(one)
 
 
 def _value(new: Any, old: Any, place: str, lists: bool) -> Any:

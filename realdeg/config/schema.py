@@ -166,6 +166,8 @@ def _check_value(place: str, value: Any) -> None:
     if isinstance(value, str):
         if "\0" in value or len(value) > 10_000 or not _writable(value):
             raise ConfigError(f"'{place}' is {value[:60]!r}..., which is no text for a setting.")
+    if isinstance(value, int) and not -(2**64) < value < 2**64:
+        raise ConfigError(f"'{place}' is a number of {value.bit_length()} bits: at most 64 fit.")
     bounds = _entry(RANGES, place)
     if bounds and isinstance(value, int | float) and not bounds[0] <= value <= bounds[1]:
         raise ConfigError(f"'{place}' is {value}, wanted {_between(*bounds)}.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, VISBACKENDS
 
 from realdeg.config.places import TOP_LEVEL, look_up, registry_at
 from realdeg.config.schema import check_shape, is_typed, key_fault
@@ -42,6 +43,18 @@ _MUST_BE_DICT = (
     *("dataset", "datasets", "transforms", "metrics"),
     *("loss", "losses", "optimizer", "sampler", "collate_fn"),
 )
+
+
+# What mmengine's backends write with, which comes with none of us.
+_BACKENDS = {
+    "TensorboardVisBackend": "tensorboard",
+    "WandbVisBackend": "wandb",
+    "MLflowVisBackend": "mlflow",
+    "ClearMLVisBackend": "clearml",
+    "NeptuneVisBackend": "neptune",
+    "DVCLiveVisBackend": "dvclive",
+    "AimVisBackend": "aim",
+}
 
 
 def check_keys(cfg: Mapping[str, Any]) -> None:
@@ -99,6 +112,17 @@ def _check_constructor(wrapper: Any) -> None:
         look_up(OPTIM_WRAPPER_CONSTRUCTORS, name, "optim_wrapper.constructor")
 
 
+def _check_backend(name: Any, place: str) -> None:
+    """Refuse a visualisation backend whose package is not installed."""
+    package = _BACKENDS.get(str(name).rpartition(".")[2])
+    if package is not None and find_spec(package) is None:
+        extra = "'realdeg[tensorboard]'" if package == "tensorboard" else package
+        raise ConfigError(
+            f"'{place}' is a {name}, which needs the package {package}: pip install {extra}, or"
+            " leave this backend out."
+        )
+
+
 def _check_loader(loader: Any, place: str) -> None:
     if loader is None:
         return
@@ -119,19 +143,22 @@ def _check_loader(loader: Any, place: str) -> None:
             raise ConfigError(f"'{place}' has no {key}.")
 
 
-def _walk(value: Any, place: str, registry: Any) -> None:
-    if isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _walk(item, f"{place}.{index}", registry)
+def _walk(value: Any, place: str, registry: Any, item: bool = False) -> None:
+    if isinstance(value, list | tuple) and not (item and _is_slot(place)):
+        for index, inner in enumerate(value):
+            _walk(inner, f"{place}.{index}", registry, item=True)
         return
     if not isinstance(value, Mapping):
-        # A metric may be named in a list of names.
-        plain = int | float if _name(place) == "metrics" else int | float | str
-        if isinstance(value, plain) and (_name(place) in _MUST_BE_DICT or _is_hook(place)):
-            raise ConfigError(f"'{place}' is {value!r}, wanted a dict with a type.")
+        # A metric may be named in a list of names; objects that a program built pass.
+        named = isinstance(value, str) and _name(place) == "metrics"
+        builtin = value is not None and type(value).__module__ == "builtins"
+        if builtin and _is_slot(place) and not named:
+            raise ConfigError(f"'{place}' is {value!r:.200}, wanted a dict with a type.")
         return
     if "type" in value and registry is not None:
         component = look_up(registry, value["type"], place)
+        if registry is VISBACKENDS:
+            _check_backend(value["type"], place)
         _check_arguments(value, component, place, registry)
     elif "checkpoint" in value and registry in (BACKBONES, DEGRADATIONS):
         _check_alone(value, place)
@@ -173,6 +200,11 @@ def _check_alone(value: Mapping[str, Any], place: str) -> None:
 def _name(place: str) -> str:
     """Return the last key of a place that is no number in a list."""
     return next(part for part in reversed(place.split(".")) if not part.isdigit())
+
+
+def _is_slot(place: str) -> bool:
+    """Say whether a component has to stand there, as a dict."""
+    return _name(place) in _MUST_BE_DICT or _is_hook(place)
 
 
 def _is_hook(place: str) -> bool:

@@ -18,10 +18,10 @@ from realdeg.datasets.checking import (
     refuse_geometry,
 )
 from realdeg.datasets.records import SAMPLE_HINT, Fault, Record
+from realdeg.datasets.transforms.chain import build_chain
 from realdeg.errors import ConfigError, DataError, GeometryError
-from realdeg.registry import TRANSFORMS
 from realdeg.utils.image import as_rgb, image_size, read_image
-from realdeg.utils.scales import as_scale
+from realdeg.utils.scales import as_scale, divides
 from realdeg.utils.streams import Stream
 
 TransformLike = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]]
@@ -55,6 +55,9 @@ class ImageDataset(Dataset[dict[str, Any]]):
         GeometryError: If the data are known to be of another geometry.
     """
 
+    split_is_a_name: ClassVar[bool] = False
+    """Whether ``split`` chooses no files, so that configs need not say it."""
+
     grid: ClassVar[bool | None] = None
     """What ``same_size`` must be, where the data are known to have one answer."""
 
@@ -74,8 +77,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         self.data_root = data_root
         self.seed = int(seed)
         self.split = split
-        steps = [dict(type="PackSample")] if transforms is None else transforms
-        self.transforms = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in steps]
+        self.transforms = build_chain(transforms, self.label)
         self.cache_bytes = int(cache_mb * 2**20)
         self.missing: list[str] = []
         """What is not there and tolerated, for the summary."""
@@ -222,6 +224,26 @@ class ImageDataset(Dataset[dict[str, Any]]):
                 faults.append(Fault(record.lr, reason))
         refuse_geometry(pairs, self.scale, self.same_size, self.label)
         refuse_faults(faults, self.label)
+
+    def remainders(self) -> list[Fault]:
+        """Return the HR images that reach a degradation with sides that the scale does not divide.
+
+        Where a transform cuts, or may cut, nothing is said.
+        """
+        if self.same_size or not all(getattr(t, "keeps_size", False) for t in self.transforms):
+            return []
+        found = []
+        for record in self.records:
+            if record.lr is not None:
+                continue
+            try:
+                height, width = self.size_of(record.hr)
+            except DataError:
+                continue  # named by check()
+            if not (divides(height, self.scale) and divides(width, self.scale)):
+                reason = f"is {height} x {width} pixels, which do not divide by {self.scale}"
+                found.append(Fault(record.hr, reason))
+        return found
 
     def too_small_fault(self, path: Path, size: Size) -> Fault:
         """Phrase that an image is smaller than the transforms need."""

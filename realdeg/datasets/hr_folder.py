@@ -37,6 +37,8 @@ class HRFolderDataset(ImageDataset):
         DataError: If a folder is missing, or no image is left.
     """
 
+    split_is_a_name = True
+
     def __init__(
         self,
         folder: str | Path | Sequence[str | Path],

@@ -37,6 +37,8 @@ class PairedFolderDataset(ImageDataset):
         DataError: If a folder is missing or there are no pairs.
     """
 
+    split_is_a_name = True
+
     def __init__(
         self,
         hr_dir: str | Path,

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from realdeg.errors import ConfigError
 
+# Each halves the image and doubles the width: at 10 a patch of 1024 pixels is one.
+_MOST_LEVELS = 10
+
 
 class EncoderDecoder(nn.Module):
     """A U-Net from one luma plane to a field of ``out_channels``.
@@ -24,7 +27,7 @@ class EncoderDecoder(nn.Module):
         scale_in: Space-to-depth factor at the entrance: the field lies on a grid that many times
             coarser than the input.
         width: Channels at full resolution; doubled at each level.
-        levels: Number of halvings.
+        levels: Number of halvings, at most 10.
         skips: Whether encoder features are concatenated into the decoder.
         xavier: Glorot and Bengio's initialisation, ``"uniform"`` or ``"normal"``.
 
@@ -45,9 +48,10 @@ class EncoderDecoder(nn.Module):
         xavier: Literal["uniform", "normal"] = "uniform",
     ) -> None:
         super().__init__()
-        if width < 1 or levels < 0:
+        if width < 1 or not 0 <= levels <= _MOST_LEVELS:
             raise ConfigError(
-                f"the weight network needs width >= 1 and levels >= 0, got {width} and {levels}."
+                f"the weight network needs width >= 1 and levels from 0 to {_MOST_LEVELS}, got"
+                f" {width} and {levels}."
             )
         if xavier not in ("uniform", "normal"):
             raise ConfigError(f"xavier is 'uniform' or 'normal', got {xavier!r}.")

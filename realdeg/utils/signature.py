@@ -75,11 +75,17 @@ def arguments_of(component: Any) -> Arguments:
             required = _required(named)
         if not more:
             break
-        if _foreign(base):
-            # nn.Module's own **kwargs is a refusal in disguise: it takes nothing.
-            module = base.__name__ == "Module" and base.__module__.startswith("torch.")
-            return Arguments(tuple(names), required, open=not module)
+        if base.__name__ == "Module" and base.__module__.startswith("torch."):
+            break  # its own **kwargs is a refusal in disguise: it takes nothing
+        if _foreign(base) and not _followed(component, base):
+            return Arguments(tuple(names), required, open=True)
     return Arguments(tuple(names), required or (), open=False)
+
+
+def _followed(component: type, base: type) -> bool:
+    """Say whether a class behind this one, in Python's order, may take its **kwargs."""
+    behind = component.__mro__[component.__mro__.index(base) + 1 :]
+    return any("__init__" in other.__dict__ for other in behind if other is not object)
 
 
 def _required(named: list[inspect.Parameter]) -> tuple[str, ...]:

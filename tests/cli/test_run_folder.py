@@ -138,3 +138,8 @@ def test_a_folder_that_is_no_runs(here, capsys):
     (here / "empty").mkdir()
     assert run("train", here / "empty") == 2
     assert "no run's folder" in capsys.readouterr().err
+
+
+def test_a_command_that_nobody_has(capsys):
+    assert main(["trian", "x"]) == 2
+    assert "Did you mean 'train'?" in capsys.readouterr().err

@@ -52,6 +52,62 @@ def test_refused_before_any_data_is_read(changes, said):
         load(**changes)
 
 
+SCHEDULE = dict(type="CosineAnnealingLR", by_epoch=False)
+STEP = dict(type="PairedCrop", patch_size=96)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (dict(default_scope=4), "'default_scope' is 4, wanted 'realdeg'"),
+        (dict(default_scope=float("nan")), "'default_scope' is nan"),
+        (dict(train_cfg=-0.5), "'train_cfg' is -0.5, wanted a dict"),
+        (dict(train_cfg=["RGB"]), "'train_cfg' is .*wanted a dict"),
+        (dict(train_cfg__type=None, train_cfg__max_iters=0), "'train_cfg.max_iters' is 0"),
+        (dict(param_scheduler=dict(SCHEDULE, eta_min="a" * 60)), "param_scheduler.eta_min"),
+        (dict(param_scheduler=dict(SCHEDULE, eta_min={"type": "os.getcwd"})), "eta_min"),
+        (dict(param_scheduler=dict(SCHEDULE, etamin=0)), "no argument 'etamin'.*'eta_min'"),
+        (dict(train_dataloader__sampler=[[[]]]), "'train_dataloader.sampler' is .*wanted a dict"),
+        (dict(train_dataloader__sampler=None), "train_dataloader.sampler"),
+        (dict(train_dataloader__sampler={"type": "os.getcwd"}), "train_dataloader.sampler.type"),
+        (dict(train_dataloader__collate_fn=None), "'train_dataloader.collate_fn' is None"),
+        (
+            dict(train_dataloader__collate_fn={"_delete_": True, "typeS": "x"}),
+            "collate_fn' has no type",
+        ),
+        (dict(train_dataloader__collate_fn__type="../../etc"), "train_dataloader.collate_fn.type"),
+        (dict(train_dataloader__num_workers=10**9), "0 or more, at most 512"),
+        (dict(train_dataloader__batch_size=10**12), "'train_dataloader.batch_size'"),
+        (dict(train_dataloader__dataset__transforms=[STEP, [[]]]), "transforms"),
+        (
+            dict(optim_wrapper__optimizer={"_delete_": True, "checkpoint": None}),
+            "optimizer.* has no type",
+        ),
+        (dict(optim_wrapper__optimizer=[[]]), "'optim_wrapper.optimizer' is .*wanted a dict"),
+        (dict(optim_wrapper__constructor="os.system"), "optim_wrapper.constructor"),
+        (dict(custom_hooks=[["x"]]), "custom_hooks"),
+        (dict(seed=-1), "'seed' is -1, wanted 0 or more"),
+        (dict(seed=10**30), "'seed' is a number of 100 bits"),
+        (dict(data_root="a\0b"), "no text for a setting"),
+        (dict(work_dir="x" * 20_000), "no text for a setting"),
+        (dict(custom_hooks=[{"type": "EMAHook", 1: 2}]), "has the key 1"),
+        (dict(vis_backends=[{"type": "AimVisBackend"}]), "pip install aim"),
+    ],
+)
+def test_the_shape_is_the_engines(changes, said):
+    with pytest.raises(ConfigError, match=said) as caught:
+        load(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_levels_that_never_end():
+    from realdeg.degradations import DML
+
+    for levels in (11, 10**30):
+        with pytest.raises(ConfigError, match="levels"):
+            DML(4, True, levels=levels)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

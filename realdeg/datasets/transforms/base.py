@@ -28,6 +28,12 @@ class Transform(ABC):
     makes_lr: ClassVar[bool] = False
     """Whether this step adds the LR image of a sample that has none."""
 
+    keeps_size: ClassVar[bool] = False
+    """Whether HR leaves this step as large as it came, or with its sides exchanged."""
+
+    packs: ClassVar[bool] = False
+    """Whether this step makes the arrays tensors, so that no other can follow."""
+
     @abstractmethod
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return the transformed sample.

@@ -19,6 +19,9 @@ class PackSample(Transform):
         H x W x C to (3, H, W).
     """
 
+    keeps_size = True
+    packs = True
+
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return ``hr``, ``lr`` where there is one, ``key``, ``meta`` and ``seed``."""
         packed = {name: results[name] for name in ("key", "meta", "seed")}
