@@ -12,7 +12,13 @@ from torch import Tensor
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
 from realdeg.errors import CheckpointError
-from realdeg.utils.component import FORMAT, load_state, read_component, state_faults, summary
+from realdeg.utils.component import (
+    describes_itself,
+    load_state,
+    read_component,
+    state_faults,
+    summary,
+)
 
 # What training code wraps a state dict in, the averaged weights first: they are what was published.
 WRAPPERS: tuple[str, ...] = (
@@ -99,13 +105,11 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        with safe_open(str(file), framework="pt") as opened:
-            own = (opened.metadata() or {}).get("format") == FORMAT
-        if not own:
+        if not describes_itself(file):
             return load_file(str(file))
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(

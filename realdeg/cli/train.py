@@ -50,15 +50,10 @@ def run(args: argparse.Namespace) -> int:
     processes = world_size(args.launcher)
     cfg = prepare(args)
     if args.resume is not None:
-        cfg.resume = True
-        if args.resume != "auto":
-            cfg.load_from = args.resume
-        elif str(cfg.get("load_from") or "").endswith(".safetensors"):
-            # Weights that a recipe begins with count until the run has a checkpoint of its own.
-            if any(Path(cfg.work_dir).glob("iter_*.pth")):
-                cfg.load_from = None
-            else:
-                cfg.resume = False
+        # What a recipe begins with counts until the run has a checkpoint of its own.
+        cfg.resume = args.resume == "auto" and (
+            not cfg.get("load_from") or any(Path(cfg.work_dir).glob("iter_*.pth"))
+        )
     from realdeg.config import inject
     from realdeg.utils.files import ensure_writable_dir
 
@@ -77,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
     with naming_sibling(cfg):
         runner = RealdegRunner.from_cfg(cfg)
     try:
+        if args.resume not in (None, "auto"):
+            runner.go_on_from(args.resume)
         _refuse_idle(cfg, runner)
         with naming_sibling(cfg):
             runner.train()

@@ -1,13 +1,13 @@
 """Checkpoint files: whole or absent, and never code.
 
 A checkpoint is a ``.pth`` that holds plain data and tensors only: ``meta``, ``state_dict``,
-``optimizer``, ``param_schedulers``, ``message_hub`` and, with an EMA hook, ``ema_state_dict``.
+``setup``, ``optimizer``, ``param_schedulers``, ``message_hub`` and, with an EMA hook,
+``ema_state_dict``. It carries a hash of all its bytes (``utils/sealed.py``).
 """
 
 from __future__ import annotations
 
 import io
-import pickle
 import re
 import warnings
 from collections.abc import Mapping
@@ -20,6 +20,8 @@ from torch import Tensor
 
 from realdeg.errors import CheckpointError
 from realdeg.utils.files import atomic_path
+from realdeg.utils.sealed import damage, write_sealed
+from realdeg.utils.torch_file import check_archive
 
 PATTERN = re.compile(r"iter_(\d+)\.pth")
 LAST = "last_checkpoint"
@@ -86,7 +88,7 @@ def write_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:
     # torch.save onto a full disk raises whatever its zip writer has at hand; plain writing raises
     # OSError, which atomic_path explains.
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        stream.write(buffer.getbuffer())
+        write_sealed(stream, buffer.getbuffer())
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -99,7 +101,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         What it holds.
 
     Raises:
-        CheckpointError: If it is missing, truncated or unreadable, or holds more than data.
+        CheckpointError: If it is missing, truncated, damaged or unreadable, or holds more than
+            data.
     """
     if path.is_dir():
         raise CheckpointError(
@@ -110,21 +113,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"no checkpoint at {path}: the file does not exist; {_offered(path.parent)}."
         )
+    # All of it before torch's unpickler, which stumbles over damaged bytes in any way.
+    try:
+        with open(path, "rb") as stream:
+            first = stream.read(1)
+        fault = damage(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if first not in (b"P", b"\x80"):  # a zip archive of torch's, or a bare pickle
+        raise _unreadable(path, ValueError("no file of torch.save"))
+    if fault is not None:
+        raise CheckpointError(
+            f"{path} ({path.stat().st_size} bytes) is truncated or damaged: {fault}. Take another"
+            " one."
+        )
+    check_archive(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, about pickles that it then refuses
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        with open(path, "rb") as stream:
-            pickled = stream.read(1) in (b"P", b"\x80")  # a zip of torch's, or a bare pickle
-        if pickled and ("Unsupported" in str(error) or "GLOBAL" in str(error)):
-            raise CheckpointError(
-                f"{path} holds pickled code, not only tensors and plain data, and was not loaded:"
-                f" it could run anything on this machine. ({_first_line(error)}) Ask for a"
-                " state dict or a safetensors file instead."
-            ) from error
-        raise _unreadable(path, error) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:
         raise _unreadable(path, error) from error
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{path} holds a {type(loaded).__name__}, wanted a dict of tensors.")
@@ -149,6 +157,35 @@ def iteration_of(path: Path) -> int:
     return int(match.group(1))
 
 
+def check_training(path: Path, loaded: Mapping[str, Any]) -> int:
+    """Make sure that what was read is a training checkpoint, and the one that its name says.
+
+    Args:
+        path: The file.
+        loaded: What it holds.
+
+    Returns:
+        How many iterations are done.
+
+    Raises:
+        CheckpointError: If it is none, or of another iteration.
+    """
+    meta, state = loaded.get("meta"), loaded.get("state_dict")
+    done = meta.get("iter") if isinstance(meta, Mapping) else None
+    if not isinstance(state, Mapping) or type(done) is not int or done < 0:
+        raise CheckpointError(
+            f"{path} is no training checkpoint: resume from an iter_N.pth, or start anew from its"
+            f" weights with load_from={path} and without --resume."
+        )
+    match = PATTERN.fullmatch(path.name)
+    if match is not None and int(match.group(1)) != done:
+        raise CheckpointError(
+            f"{path} holds iteration {done}, not the one in its name: it was renamed or is damaged."
+            f" Give it the name {checkpoint_name(done)}, or take another one."
+        )
+    return done
+
+
 def newest_readable(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | None:
     """Open the newest checkpoint that can be opened.
 
@@ -167,8 +204,8 @@ def newest_readable(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | No
     for file in files:
         try:
             loaded = read_checkpoint(file)
-            if "meta" not in loaded or "state_dict" not in loaded:
-                raise CheckpointError(f"{file} is no training checkpoint: it has no meta.")
+            if loaded.get("meta") != {} or "state_dict" not in loaded:
+                check_training(file, loaded)
         except CheckpointError as error:
             skipped.append(str(error))
         else:
@@ -178,12 +215,6 @@ def newest_readable(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | No
             f"none of the {len(files)} checkpoints in {folder} can be read: {skipped[0]}"
         )
     return None
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error)
-    found = re.search(r"Unsupported[^\n]*|GLOBAL [^\n]*", text)
-    return (found.group(0) if found else text.strip().splitlines()[0])[:160]
 
 
 def _unreadable(path: Path, error: BaseException) -> CheckpointError:

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.dist import master_only
+from mmengine.hooks import EMAHook, Hook
 
-from realdeg.engine.checkpoint import newest_readable, read_checkpoint, write_checkpoint
+from realdeg.engine.checkpoint import (
+    check_training,
+    newest_readable,
+    read_checkpoint,
+    write_checkpoint,
+)
+from realdeg.engine.setup import describe_setup
 from realdeg.engine.state import bare, collect_state, component_of, restore_training
-from realdeg.errors import CheckpointError, GeometryError
-from realdeg.utils.component import load_state, plain, read_component
-
-_COMPONENT_SUFFIX = ".safetensors"
+from realdeg.engine.weights import COMPONENT_SUFFIX, own_component, read_weights_of
+from realdeg.errors import CheckpointError, GeometryError, first_line
+from realdeg.utils.component import load_state, plain
 
 
 class LoadsCheckpoints:
@@ -24,6 +30,9 @@ class LoadsCheckpoints:
     _has_loaded: bool
     _load_from: str | None
     _resume: bool
+    _exactly: bool
+    setup: dict[str, Any]
+    hooks: list[Hook]
     loaded_from: str
     model: Any
     logger: Any
@@ -42,23 +51,22 @@ class LoadsCheckpoints:
         """Load the weights, or the whole training state, that the config asks for."""
         if self._has_loaded:
             return
+        if self._training:
+            self.setup = describe_setup(self)  # type: ignore[arg-type]
         state: dict[str, Any] | None = None
-        path: Path | None = None
-        skipped: list[str] = []
-        if self._load_from is not None:
-            path = Path(self._load_from)
-        elif self._resume:
+        path = None if self._load_from is None else Path(self._load_from)
+        if self._resume and not (self._exactly and path) and self._own_first(path):
             found = newest_readable(Path(self.work_dir))
-            if found is None:
-                self.say("nothing to resume in %s: starting at iteration 0", self.work_dir)
-                return
-            path, state, skipped = found
+            if found is not None:
+                path, state, skipped = found
+                for sentence in skipped:
+                    self.logger.warning("skipped: %s", sentence)
         if path is None:
+            if self._resume:
+                self.say("nothing to resume in %s: starting at iteration 0", self.work_dir)
             return
-        for sentence in skipped:
-            self.logger.warning("skipped: %s", sentence)
         if self._resume and self._training:
-            if path.suffix == _COMPONENT_SUFFIX:
+            if path.suffix == COMPONENT_SUFFIX:
                 raise CheckpointError(
                     f"{path} holds weights but no training state: resume from an iter_N.pth, or"
                     f" start anew from the weights with load_from={path}."
@@ -68,6 +76,22 @@ class LoadsCheckpoints:
             self._load_weights(path, state)
         self._has_loaded = True
         self.loaded_from = str(path)
+
+    def go_on_from(self, path: str) -> None:
+        """Resume from exactly this checkpoint when the training starts.
+
+        Without it, ``resume`` takes the newest checkpoint of the work dir, whatever the config's
+        ``load_from`` says that the run once began with.
+
+        Args:
+            path: The ``.pth`` file.
+        """
+        self._load_from, self._resume, self._exactly = str(path), True, True
+
+    def _own_first(self, path: Path | None) -> bool:
+        # A checkpoint of the work dir itself is named on purpose: to go back to it.
+        own = Path(self.work_dir).resolve()
+        return path is None or path.resolve().parent != own
 
     def resume(
         self,
@@ -88,17 +112,13 @@ class LoadsCheckpoints:
         self._has_loaded = True
 
     def _restore(self, path: Path, state: dict[str, Any]) -> None:
-        if "meta" not in state or "state_dict" not in state:
-            raise CheckpointError(
-                f"{path} is no training checkpoint: resume from an iter_N.pth, or start anew from"
-                f" its weights with load_from={path}."
-            )
+        iteration = check_training(path, state)
         note = self._differing_arguments(state["meta"], path)
-        self.call_hook("after_load_checkpoint", checkpoint=state)
+        changed = self._match_averaging(state)
+        self._tell_hooks(state, path)
         load_state(bare(self.model), state["state_dict"], str(path))
         if note:
             self.logger.warning(note)
-        iteration = int(state["meta"]["iter"])
         self.train_loop._iter = iteration
         seed = state["meta"].get("seed")
         if seed != self.seed:
@@ -111,8 +131,44 @@ class LoadsCheckpoints:
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
         if self.param_schedulers is not None:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
-        restore_training(self, state, str(path))
+        changed += restore_training(self, state, str(path))  # type: ignore[arg-type]
         self.say("resumed from %s at iteration %d", path, iteration)
+        for line in changed:
+            self.say("changed since: %s", line)
+        if iteration >= self.train_loop.max_iters:
+            self.say(
+                "iteration %d is the end that the config says (train_cfg.max_iters = %d): nothing"
+                " is left to train",
+                iteration,
+                self.train_loop.max_iters,
+            )
+
+    def _match_averaging(self, state: dict[str, Any]) -> list[str]:
+        """Let the raw weights go on where the config no longer averages them."""
+        averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
+        saved = state.get("ema_state_dict")
+        if averages == isinstance(saved, Mapping):
+            return []
+        if averages:
+            return ["custom_hooks: EMAHook, was none: the averages begin with these weights"]
+        raw = {
+            name.removeprefix("module."): value
+            for name, value in dict(saved or {}).items()
+            if str(name).startswith("module.")
+        }
+        state["state_dict"] = {**state["state_dict"], **raw}
+        return ["custom_hooks: no EMAHook, was one: the weights that were averaged go on"]
+
+    def _tell_hooks(self, state: dict[str, Any], path: Path) -> None:
+        try:
+            self.call_hook("after_load_checkpoint", checkpoint=state)
+        except (RuntimeError, KeyError, AttributeError, TypeError) as error:
+            if "ema_state_dict" not in state:
+                raise
+            raise CheckpointError(
+                f"the averaged weights ('ema_state_dict') in {path} do not fit this model"
+                f" ({first_line(error)}): take another checkpoint."
+            ) from error
 
     def load_checkpoint(
         self,
@@ -124,8 +180,9 @@ class LoadsCheckpoints:
         """Load weights into the model; always strictly.
 
         Args:
-            filename: A checkpoint, a state dict, or a self-describing ``.safetensors`` file of the
-                component that the task trains.
+            filename: A checkpoint, a state dict, a self-describing ``.safetensors`` file of the
+                component that the task trains, or a file of another project with the weights of
+                its backbone.
             map_location: Kept for mmengine; files are read on the CPU.
             strict: Kept for mmengine.
             revise_keys: Kept for mmengine.
@@ -137,22 +194,16 @@ class LoadsCheckpoints:
 
     def _load_weights(self, path: Path, state: dict[str, Any] | None) -> dict[str, Any]:
         model = bare(self.model)
-        if path.suffix == _COMPONENT_SUFFIX:
-            component, file = component_of(model), read_component(path)
-            if component is None or component[0] != file.kind:
-                wanted = component[0] if component else "no component"
-                raise CheckpointError(
-                    f"{path} holds a {file.kind}, but the task of this config works with"
-                    f" {wanted}: take other weights or another config."
-                )
+        own = own_component(model, path) if state is None else None
+        if own is not None:
+            module, file = own
             note = self._differing_arguments({"component": {"arguments": file.arguments}}, path)
-            load_state(component[1], file.state, str(path))
+            load_state(module, file.state, str(path))
             state = {"state_dict": dict(model.state_dict()), "meta": file.meta}
         else:
-            state = read_checkpoint(path) if state is None else state
-            state = state if "state_dict" in state else {"state_dict": state, "meta": {}}
+            state = read_weights_of(model, path) if state is None else state
             note = self._differing_arguments(state.get("meta"), path)
-        self.call_hook("after_load_checkpoint", checkpoint=state)
+        self._tell_hooks(state, path)
         load_state(model, state["state_dict"], str(path))
         if note:
             self.logger.warning(note)

@@ -75,6 +75,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         self._compile = cfg.get("compile_model") if compile_model is None else compile_model
         self.interruption = Interruption()
         self.loaded_from = ""
+        self._exactly = False
         self._training = False
         if "work_dir" in kwargs:
             ensure_writable_dir(kwargs["work_dir"])

@@ -16,6 +16,8 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from realdeg.engine.checkpoint import to_plain
+from realdeg.engine.continuing import continue_optimisers
+from realdeg.engine.setup import describe_setup
 from realdeg.errors import CheckpointError
 from realdeg.utils.component import plain
 from realdeg.version import __version__
@@ -118,25 +120,36 @@ def collect_state(runner: Runner, iteration: int, training: bool = True) -> dict
     }
     if training:
         state["message_hub"] = pack_message_hub(runner.message_hub)
+        # Of the start: hooks may change a setting in between.
+        state["setup"] = getattr(runner, "setup", None) or describe_setup(runner)
         state["optimizer"] = runner.optim_wrapper.state_dict()
         schedulers = runner.param_schedulers
         if isinstance(schedulers, Mapping):
             state["param_schedulers"] = {
-                name: [item.state_dict() for item in items] for name, items in schedulers.items()
+                name: [_data(item) for item in items] for name, items in schedulers.items()
             }
         elif schedulers is not None:
-            state["param_schedulers"] = [item.state_dict() for item in schedulers]
+            state["param_schedulers"] = [_data(item) for item in schedulers]
     runner.call_hook("before_save_checkpoint", checkpoint=state)
     return to_plain(state)
 
 
-def restore_training(runner: Runner, state: Mapping[str, Any], where: str) -> None:
+def _data(scheduler: Any) -> dict[str, Any]:
+    # OneCycle keeps its curve as a function.
+    values: dict[str, Any] = scheduler.state_dict()
+    return {key: value for key, value in values.items() if not callable(value)}
+
+
+def restore_training(runner: Runner, state: Mapping[str, Any], where: str) -> list[str]:
     """Give optimiser, schedulers and message hub back.
 
     Args:
         runner: The runner, its optimiser and schedulers built.
         state: What ``collect_state`` returned.
         where: The file, for messages.
+
+    Returns:
+        One line for each setting that was changed since.
 
     Raises:
         CheckpointError: If the file holds weights only, or the state of another optimiser.
@@ -146,31 +159,17 @@ def restore_training(runner: Runner, state: Mapping[str, Any], where: str) -> No
             f"{where} holds weights but no training state: start from it with load_from=... instead"
             " of resuming."
         )
-    unpack_message_hub(runner.message_hub, state["message_hub"])
+    for key in ("optimizer", "message_hub"):
+        if not isinstance(state[key], Mapping):
+            raise CheckpointError(f"'{key}' in {where} is damaged: take another checkpoint.")
+    changed = continue_optimisers(runner, state, where)
     try:
-        runner.optim_wrapper.load_state_dict(state["optimizer"])
-    except (ValueError, KeyError) as error:
+        unpack_message_hub(runner.message_hub, state["message_hub"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
-            f"the optimiser state in {where} does not fit the config's optimiser: {error}."
-            " Resume with the optimiser that the run began with, or start anew with load_from=..."
+            f"'message_hub' in {where} is damaged: take another checkpoint."
         ) from error
-    saved, own = state.get("param_schedulers"), runner.param_schedulers
-    for name, saved_items, items in _pairs(saved, own):
-        if len(saved_items) != len(items):
-            raise CheckpointError(
-                f"{where} holds {len(saved_items)} schedulers{name}, the config has {len(items)}."
-            )
-        for item, values in zip(items, saved_items, strict=True):
-            item.load_state_dict(dict(values))
-
-
-def _pairs(saved: Any, own: Any) -> Iterator[tuple[str, list[Any], list[Any]]]:
-    if isinstance(own, Mapping):
-        saved = saved if isinstance(saved, Mapping) else {}
-        for name, items in own.items():
-            yield f" for {name}", list(saved.get(name, [])), list(items)
-    else:
-        yield "", list(saved or []), list(own or [])
+    return changed
 
 
 def pack_message_hub(hub: MessageHub) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Weights that describe themselves: a safetensors file that says what it is.
 
 The file's metadata hold the kind (degradation or backbone), the registered type, the constructor
-arguments (scale, geometry and colour among them), notes such as the config or ``sample``, and a
-hash of all of it. Nothing is ever unpickled.
+arguments (scale, geometry and colour among them), notes such as the config or ``sample``, a hash
+that tells components apart (``hash``: type, arguments and weights) and one of the whole file
+(``file_hash``), by which damage is found. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from realdeg.errors import CheckpointError
 from realdeg.utils.files import atomic_path
 
 FORMAT = "realdeg-component-1"
+# The hash of the file stands in its header, and is taken of the file with zeros in its place.
+_FILE_HASH, _ZEROS = "file_hash", "0" * 64
+_MARK = f'"{_FILE_HASH}":"'.encode()
+_KEYS = {"format", "kind", "type", "arguments", "meta", "hash", _FILE_HASH}
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,35 @@ def save_component(
         "arguments": json.dumps(plain(dict(arguments)), sort_keys=True),
         "meta": json.dumps(plain(dict(meta or {})), sort_keys=True),
         "hash": digest,
+        _FILE_HASH: _ZEROS,
     }
-    payload = save(state, metadata=header)
+    payload = bytearray(save(state, metadata=header))
+    at = _hash_place(payload)
+    payload[at : at + 64] = hashlib.sha256(payload).hexdigest().encode()
     with atomic_path(path) as temporary:
         temporary.write_bytes(payload)
     return digest
+
+
+def _hash_place(payload: bytes | bytearray) -> int:
+    """Return where a file's own hash stands. Within a JSON text the mark's quotes are escaped."""
+    end = 8 + int.from_bytes(payload[:8], "little")
+    found = payload.find(_MARK, 8, end)
+    return found + len(_MARK) if found >= 0 else -1
+
+
+def _is_whole(file: Path, wanted: str) -> bool:
+    with open(file, "rb") as stream:
+        length = stream.read(8)
+        head = bytearray(length + stream.read(int.from_bytes(length, "little")))
+        at = _hash_place(head)
+        if at < 0 or head[at : at + 64] != wanted.encode():
+            return False
+        head[at : at + 64] = _ZEROS.encode()
+        digest = hashlib.sha256(head)
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest() == wanted
 
 
 def describes_itself(path: str | os.PathLike[str]) -> bool:
@@ -111,9 +140,11 @@ def describes_itself(path: str | os.PathLike[str]) -> bool:
 
     try:
         with safe_open(str(path), framework="pt") as opened:
-            return (opened.metadata() or {}).get("format") == FORMAT
+            header = opened.metadata() or {}
     except (SafetensorError, OSError, ValueError):
         return False
+    # A damaged one is still one of ours, and must not pass for anybody's.
+    return header.get("format") == FORMAT or len(_KEYS & set(header)) >= len(_KEYS) - 2
 
 
 def read_component(path: str | os.PathLike[str]) -> ComponentFile:
@@ -156,9 +187,15 @@ def read_component(path: str | os.PathLike[str]) -> ComponentFile:
         arguments = json.loads(header["arguments"])
         meta = json.loads(header["meta"])
         kind, type_, digest = header["kind"], header["type"], header["hash"]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(f"the description inside {file} is damaged ({error}).") from error
-    if component_hash(type_, arguments, state) != digest:
+    if not isinstance(arguments, dict) or not isinstance(meta, dict):
+        raise CheckpointError(f"the description inside {file} is damaged: it is no mapping.")
+    if _FILE_HASH in header:
+        whole = _is_whole(file, header[_FILE_HASH])
+    else:  # written before files had it: of seven entries six are there, and no other
+        whole = set(header) < _KEYS
+    if not whole or component_hash(type_, arguments, state) != digest:
         raise CheckpointError(f"{file} was altered: its contents do not match its own hash.")
     return ComponentFile(kind, type_, arguments, meta, digest, state)
 
@@ -175,6 +212,12 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> No
         CheckpointError: If a key is missing, left over, or of another shape; if a number is NaN or
             infinite.
     """
+    odd = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
+    if odd:
+        raise CheckpointError(
+            f"the weights in {where} are no state dict: {', '.join(odd[:3])} holds no tensor."
+            " Nothing was loaded."
+        )
     faults = state_faults(module.state_dict(), state)
     if faults:
         raise CheckpointError(

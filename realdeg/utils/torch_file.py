@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,7 +110,10 @@ def check_archive(path: Path) -> None:
         ) from error
 
 
-FAULTS = (ValueError, LookupError, EOFError, RecursionError, zipfile.BadZipFile, OverflowError)
+FAULTS = (
+    *(ValueError, LookupError, EOFError, RecursionError, OverflowError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 """What a damaged file ends in; none of it comes from code of the file."""
 
 

@@ -1,0 +1,147 @@
+"""Going on with settings that were changed: what the config says now wins where it was changed.
+
+A checkpoint holds, beside the state of optimisers and schedulers, the settings that they were
+built with (its ``setup``). Where the config still says the same, the state comes back as it was.
+Where it says something else, the rate (or whatever else is scheduled) becomes the one that an
+unbroken run with the new settings would have at this iteration: schedulers are functions of the
+iteration, so they are built anew and stepped up to it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from realdeg.engine.optimiser_state import WAY_OUT, damaged, odd_state, unfit
+from realdeg.engine.setup import (
+    changes_of,
+    describe_setup,
+    former_setup,
+    named_schedulers,
+    named_wrappers,
+)
+from realdeg.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
+_MEASURING = "Reduce"
+"""Schedulers whose name begins so depend on what was measured, not on the iteration alone."""
+
+
+def continue_optimisers(runner: Runner, state: Mapping[str, Any], where: str) -> list[str]:
+    """Give optimisers and schedulers their state back, and the changed settings their due.
+
+    Args:
+        runner: The runner, its optimisers and schedulers just built.
+        state: A checkpoint.
+        where: Its file, for messages.
+
+    Returns:
+        One line for each setting that was changed.
+
+    Raises:
+        CheckpointError: If the state is of an optimiser of another type, or of other parameters;
+            if it belongs to a scheduler that depends on measures; if it is damaged.
+    """
+    own = describe_setup(runner)
+    try:
+        former = former_setup(state, own)
+        changes = changes_of(former, own, where)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise damaged("the setup of the optimisers", where) from error
+    rates = any(change.rate for change in changes)
+    if rates:
+        _refuse_measuring(former, own, where)
+        _step_up(runner, int(state["meta"]["iter"]))
+    fresh = _groups(runner)
+    _load_optimisers(runner, state, where)
+    if rates:
+        _take_rates(runner, fresh)
+    else:
+        _load_schedulers(runner, state.get("param_schedulers"), where)
+    for change in changes:
+        change.carry_out(runner)
+    for name, wrapper in named_wrappers(runner.optim_wrapper):
+        fault = odd_state(wrapper.optimizer, fresh[name])
+        if fault:
+            raise unfit(name, where, fault)
+    return [str(change) for change in changes]
+
+
+def _refuse_measuring(former: Mapping[str, Any], own: Mapping[str, Any], where: str) -> None:
+    for setup in (former, own):
+        for items in setup["param_schedulers"].values():
+            for item in items:
+                if str(item.get("type", "")).startswith(_MEASURING):
+                    raise CheckpointError(
+                        f"the schedule was changed and has a {item['type']}, which depends on what"
+                        f" was measured and not on the iteration, so {where} cannot go on with it."
+                        f" {WAY_OUT.format(where=where)}."
+                    )
+
+
+def _step_up(runner: Runner, iteration: int) -> None:
+    """Bring new schedulers to where an unbroken run would have them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mmengine misses the optimiser's steps
+        for _, items in named_schedulers(runner.param_schedulers):
+            counting = [item for item in items if not item.by_epoch]
+            for _ in range(iteration):
+                for item in counting:
+                    item.step()
+
+
+def _groups(runner: Runner) -> dict[str, list[dict[str, Any]]]:
+    return {
+        name: [
+            {key: value for key, value in group.items() if key != "params"}
+            for group in wrapper.optimizer.param_groups
+        ]
+        for name, wrapper in named_wrappers(runner.optim_wrapper)
+    }
+
+
+def _take_rates(runner: Runner, fresh: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Put what the new schedules say at this iteration in place of what was loaded."""
+    for name, wrapper in named_wrappers(runner.optim_wrapper):
+        for group, new in zip(wrapper.optimizer.param_groups, fresh[name], strict=True):
+            for key in [key for key in group if key.startswith("initial_")]:
+                key = key.removeprefix("initial_")
+                del group[f"initial_{key}"]
+                group[key] = new[key]  # scheduled before, and perhaps no longer
+            for key in ["lr", *(key for key in new if key.startswith("initial_"))]:
+                for part in (key, key.removeprefix("initial_")):
+                    group[part] = new[part]
+            if "initial_momentum" in new and "betas" in new:
+                group["betas"] = new["betas"]
+
+
+def _load_optimisers(runner: Runner, state: Mapping[str, Any], where: str) -> None:
+    parts = state["optimizer"]
+    for name, wrapper in named_wrappers(runner.optim_wrapper):
+        try:
+            wrapper.load_state_dict(dict(parts[name] if name else parts))
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise unfit(name, where, f"{error!s:.200}".rstrip(".")) from error
+
+
+def _load_schedulers(runner: Runner, saved: Any, where: str) -> None:
+    fault = damaged("the state of the schedulers", where)
+    try:
+        states = dict(named_schedulers(saved))
+    except TypeError as error:
+        raise fault from error
+    for name, items in named_schedulers(runner.param_schedulers):
+        values = states.get(name, [])
+        if len(values) != len(items) or not all(map(_is_progress, values)):
+            raise fault
+        for item, progress in zip(items, values, strict=True):
+            item.load_state_dict(dict(progress))
+
+
+def _is_progress(values: Any) -> bool:
+    return isinstance(values, Mapping) and all(
+        isinstance(values.get(key), int) for key in ("last_step", "_global_step")
+    )

@@ -1,0 +1,240 @@
+"""The settings that optimisers and schedulers were built with, and what was changed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor
+
+from realdeg.engine.checkpoint import to_plain
+from realdeg.engine.optimiser_state import unfit
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
+# What a scheduler's state holds of its progress; the rest are its settings.
+_PROGRESS = (
+    *("last_step", "_global_step", "_last_value", "base_values", "verbose", "optimizer"),
+    *("best", "cooldown_counter", "num_bad_epochs", "min_values"),
+)
+
+
+def describe_setup(runner: Runner) -> dict[str, Any]:
+    """Return the settings that a run's optimisers and schedulers were built with.
+
+    Args:
+        runner: The runner, its optimisers and schedulers just built.
+
+    Returns:
+        Plain data: ``max_iters``; for each optimiser its type and the settings of each parameter
+        group; for each scheduler its type and settings.
+    """
+    return to_plain(
+        {
+            "max_iters": runner.train_loop.max_iters,
+            "optimizer": {
+                name: {
+                    "type": type(wrapper.optimizer).__name__,
+                    "wrapper": type(wrapper).__name__,
+                    "groups": [_settings(group) for group in wrapper.optimizer.param_groups],
+                }
+                for name, wrapper in named_wrappers(runner.optim_wrapper)
+            },
+            "param_schedulers": {
+                name: [
+                    {"type": type(item).__name__, **_scheduler_settings(item.state_dict())}
+                    for item in items
+                ]
+                for name, items in named_schedulers(runner.param_schedulers)
+            },
+        }
+    )
+
+
+def named_wrappers(wrapper: Any) -> Iterator[tuple[str, OptimWrapper]]:
+    """Iterate the optimiser wrappers of a run by name; a single one has the name ``""``."""
+    if isinstance(wrapper, OptimWrapperDict):
+        yield from wrapper.items()
+    else:
+        yield "", wrapper
+
+
+def named_schedulers(schedulers: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Iterate lists of schedulers, or of their states, by the name of the optimiser."""
+    if isinstance(schedulers, Mapping):
+        yield from ((str(name), list(items)) for name, items in schedulers.items())
+    elif schedulers:
+        yield "", list(schedulers)
+
+
+class Change:
+    """A setting that differs from what the checkpoint's run was built with.
+
+    Args:
+        place: Where it stands in the config.
+        old: What it was.
+        new: What it is.
+        rate: Whether the course of what is scheduled depends on it.
+        group: The name of its optimiser, the number of the group of parameters, and its key.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        old: Any,
+        new: Any,
+        rate: bool = True,
+        group: tuple[str, int, str] | None = None,
+    ) -> None:
+        self.place, self.old, self.new = place, old, new
+        self.rate = rate
+        self._group = group
+
+    def __str__(self) -> str:
+        return f"{self.place}: {_short(self.new)}, was {_short(self.old)}"
+
+    def carry_out(self, runner: Runner) -> None:
+        """Put a changed setting of the optimiser in place of the one that was loaded."""
+        if self._group is None or self.rate:
+            return
+        name, number, key = self._group
+        wrapper = dict(named_wrappers(runner.optim_wrapper))[name]
+        wrapper.optimizer.param_groups[number][key] = self.new
+
+
+def _settings(group: Mapping[str, Any]) -> dict[str, Any]:
+    # Schedulers keep what a setting was before they touched it beside it.
+    return {
+        key: group.get(f"initial_{key}", value)
+        for key, value in group.items()
+        if key not in ("params", "param_names") and not key.startswith("initial_")
+    }
+
+
+def _scheduler_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value for key, value in values.items() if key not in _PROGRESS and _is_setting(value)
+    }
+
+
+def _is_setting(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str | Mapping | list | tuple)
+
+
+def former_setup(state: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checkpoint's setup; of one that has none, what its state lets guess.
+
+    Args:
+        state: The checkpoint.
+        own: This run's setup.
+    """
+    setup = state.get("setup")
+    if isinstance(setup, Mapping):
+        return dict(setup)
+    names = list(own["optimizer"])
+    states = state["optimizer"] if names != [""] else {"": state["optimizer"]}
+    optimisers = {
+        name: {"groups": [_settings(group) for group in part.get("param_groups", [])]}
+        for name, part in states.items()
+        if isinstance(part, Mapping)
+    }
+    schedulers = {
+        name: [_scheduler_settings(item) for item in items]
+        for name, items in named_schedulers(state.get("param_schedulers"))
+    }
+    return {"optimizer": optimisers, "param_schedulers": schedulers}
+
+
+def changes_of(former: Mapping[str, Any], own: Mapping[str, Any], where: str) -> list[Change]:
+    """List what differs between two setups.
+
+    Args:
+        former: The checkpoint's.
+        own: This run's.
+        where: The checkpoint's file, for messages.
+
+    Raises:
+        CheckpointError: If the optimisers are of other types or have other groups of parameters.
+    """
+    found: list[Change] = []
+    if "max_iters" in former and former["max_iters"] != own["max_iters"]:
+        place = "train_cfg.max_iters"
+        found.append(Change(place, former["max_iters"], own["max_iters"], rate=False))
+    _refuse_other_optimisers(former["optimizer"], own["optimizer"], where)
+    scheduled = {"lr"} | {
+        str(item.get("param_name")) for items in own["param_schedulers"].values() for item in items
+    }
+    if "momentum" in scheduled:
+        scheduled.add("betas")  # where mmengine finds the momentum of Adam
+    for name, mine in own["optimizer"].items():
+        theirs = former["optimizer"][name]["groups"]
+        place = f"optim_wrapper.{name}.optimizer" if name else "optim_wrapper.optimizer"
+        for number, (old, new) in enumerate(zip(theirs, mine["groups"], strict=True)):
+            of = f" (group {number})" if len(theirs) > 1 else ""
+            found += [
+                Change(
+                    f"{place}.{key}{of}", old[key], new[key], key in scheduled, (name, number, key)
+                )
+                for key in new
+                if key in old and _plain(old[key]) != _plain(new[key])
+            ]
+    found += _scheduler_changes(former["param_schedulers"], own["param_schedulers"])
+    return found
+
+
+def _scheduler_changes(
+    former: Mapping[str, list[dict[str, Any]]], own: Mapping[str, list[dict[str, Any]]]
+) -> list[Change]:
+    found = []
+    for name in dict.fromkeys([*former, *own]):
+        theirs, mine = former.get(name, []), own.get(name, [])
+        place = f"param_scheduler.{name}" if name else "param_scheduler"
+        types = [[item.get("type") for item in items] for items in (theirs, mine)]
+        if len(theirs) != len(mine) or (None not in types[0] and types[0] != types[1]):
+            old, new = (", ".join(map(str, names)) or "none" for names in types)
+            found.append(Change(place, old, new))
+            continue
+        for number, (their, my) in enumerate(zip(theirs, mine, strict=True)):
+            of = f"[{number}]" if len(mine) > 1 else ""
+            found += [
+                Change(f"{place}{of}.{key}", their.get(key), my.get(key))
+                for key in dict.fromkeys([*their, *my])
+                if key != "type" and _plain(their.get(key)) != _plain(my.get(key))
+            ]
+    return found
+
+
+def _refuse_other_optimisers(former: Mapping[str, Any], own: Mapping[str, Any], where: str) -> None:
+    if set(former) != set(own):
+        one = "one that has no name"
+        names = [", ".join(sorted(filter(None, setup))) or one for setup in (former, own)]
+        raise unfit("", where, f"it is of {names[0]}, the config has {names[1]}")
+    for name, mine in own.items():
+        theirs = former[name]
+        for key in ("type", "wrapper"):
+            if theirs.get(key, mine[key]) != mine[key]:
+                fault = f"it is of {theirs[key]}, the config says {mine[key]}"
+                raise unfit(name, where, fault)
+        if len(theirs["groups"]) != len(mine["groups"]):
+            raise unfit(
+                name,
+                where,
+                f"it has {len(theirs['groups'])} groups of parameters, the config makes"
+                f" {len(mine['groups'])} (paramwise_cfg)",
+            )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):  # MultiStepLR counts its milestones
+        value = list(value)
+    return f"{value}"[:120]
