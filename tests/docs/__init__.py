@@ -1,0 +1,1 @@
+"""Every command and snippet of the documentation is run."""
