@@ -44,5 +44,7 @@ def set_up(folder: Path) -> None:
             picture(folder / name / f"{'ab'[number]}.png", 71 + number, 93, number)
     for name in ("pairs", "pairs/train"):
         pairs(folder / name / "hr", folder / name / "lr", 3, 128)
-    pairs(folder / "pairs/test_hr", folder / "pairs/test_lr", 2, 64)
-    pairs(folder / "pairs/test/hr", folder / "pairs/test/lr", 2, 64)
+    pairs(folder / "pairs_v3/hr", folder / "pairs_v3/lr", 3, 128, scale=4)
+    pairs(folder / "pairs_v3/test_hr", folder / "pairs_v3/test_lr", 2, 128, scale=4)
+    pairs(folder / "pairs/test_hr", folder / "pairs/test_lr", 2, 128)
+    pairs(folder / "pairs/test/hr", folder / "pairs/test/lr", 2, 128)

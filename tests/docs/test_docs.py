@@ -28,7 +28,7 @@ PAGES = sorted(
         *ROOT.glob("projects/*/README.md"),
     )
 )
-QUICK = ("README.md", "CONTRIBUTING.md", "docs/getting_started.md", "docs/training.md")
+QUICK = ("README.md", "CONTRIBUTING.md")
 SHORT = (
     "train_cfg.max_iters=2",
     "train_cfg.val_interval=2",
