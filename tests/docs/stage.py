@@ -41,7 +41,7 @@ def set_up(folder: Path) -> None:
         picture(folder / name, 61, 90)
     for name in ("photos", "folder_in", "hr"):
         for number in range(2):
-            picture(folder / name / f"{'ab'[number]}.png", 71 + number, 93, number)
+            picture(folder / name / f"{'ab'[number]}.png", 131 + number, 147, number)
     for name in ("pairs", "pairs/train"):
         pairs(folder / name / "hr", folder / name / "lr", 3, 128)
     pairs(folder / "pairs_v3/hr", folder / "pairs_v3/lr", 3, 128, scale=4)
