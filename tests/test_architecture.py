@@ -46,6 +46,10 @@ LAYERS = {
     "datasets": COMPONENT | CONTRACTS,
     "evaluation": COMPONENT,
     "engine": COMPONENT | CONTRACTS,
+    # The one hook that measures the data before anything is trained.
+    "engine.hooks.alignment": COMPONENT
+    | CONTRACTS
+    | {"engine", "evaluation.alignment", "evaluation.alignment_limits"},
     "visualization": COMPONENT | CONTRACTS,
     "config": COMPONENT | CONTRACTS | {"datasets"},
     "export": COMPONENT | CONTRACTS | {"config", "evaluation"},

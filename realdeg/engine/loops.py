@@ -255,6 +255,7 @@ class EvalLoop(BaseLoop):
         runner.call_hook(f"before_{stage}_iter", batch_idx=index, data_batch=batch)
         step = runner.model.test_step if stage == "test" else runner.model.val_step
         outputs = step(batch)
+        runner.call_hook("before_measuring", outputs=outputs)
         self.evaluator.process(data_samples=outputs, data_batch=batch)
         runner.call_hook(f"after_{stage}_iter", batch_idx=index, data_batch=batch, outputs=outputs)
 

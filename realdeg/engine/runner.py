@@ -206,7 +206,11 @@ class RealdegRunner(LoadsCheckpoints, Runner):
             "timer": dict(type="IterTimerHook"),
             "finite": dict(type="FiniteLossHook"),
             "param_scheduler": dict(type="ParamSchedulerHook"),
+            "alignment": dict(type="AlignmentHook"),
+            "baseline": dict(type="BaselineHook"),
+            "standstill": dict(type="StandstillHook"),
             "logger": dict(type="ProgressHook"),
+            "outputs": dict(type="OutputsHook"),
             "checkpoint": dict(type="SaveCheckpointHook"),
         }
         chosen.update(hooks or {})

@@ -1,5 +1,12 @@
 """Metrics, the protocols that say what they mean, and reports."""
 
+from realdeg.evaluation.alignment import PairAlignment, RegionShift, measure_alignment
+from realdeg.evaluation.alignment_limits import (
+    AlignmentLimits,
+    AlignmentVerdict,
+    judge_alignment,
+    measure_pairs,
+)
 from realdeg.evaluation.degradation import (
     LR_PROTOCOLS,
     Bandwidth,
@@ -20,6 +27,8 @@ __all__ = [
     "LR_PROTOCOLS",
     "METRIC_NAMES",
     "PROTOCOLS",
+    "AlignmentLimits",
+    "AlignmentVerdict",
     "Bandwidth",
     "ColourDrift",
     "EffectiveKernel",
@@ -28,16 +37,21 @@ __all__ = [
     "LrProtocol",
     "MeanSpread",
     "NoiseStatistics",
+    "PairAlignment",
     "PatchDistance",
     "Protocol",
+    "RegionShift",
     "Report",
     "SubPixelShift",
     "compare_with_truth",
     "get_lr_protocol",
     "get_protocol",
+    "judge_alignment",
     "kernel_error_map",
     "kernel_errors",
     "mean_and_spread",
     "measure",
+    "measure_alignment",
+    "measure_pairs",
     "over_seeds",
 ]

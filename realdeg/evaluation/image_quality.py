@@ -180,6 +180,9 @@ class ImageQuality(BaseMetric):
     """
 
     default_prefix = ""
+    compares_images = True
+    """Whether the numbers follow from prediction, target and scale alone, so that any other image
+    can be measured in the prediction's place."""
 
     def __init__(
         self,

@@ -50,6 +50,12 @@ class ImageTask(BaseModel, ABC):
     component: ClassVar[str]
     """Which attribute is trained and exported: ``"degradation"`` or ``"backbone"``."""
 
+    adversarial: ClassVar[bool] = False
+    """Whether losses pull against each other, so that none of them has to fall."""
+
+    baseline_name: ClassVar[str] = "its input"
+    """What :meth:`baseline` returns, in words."""
+
     def __init__(self, loss: Mapping[str, Any]) -> None:
         super().__init__(data_preprocessor=BatchToDevice())
         self.loss = LOSSES.build(dict(loss))
@@ -115,6 +121,17 @@ class ImageTask(BaseModel, ABC):
         Returns:
             The hash of the weights.
         """
+
+    def baseline(self, sample: Mapping[str, Any]) -> Tensor | None:
+        """Return what doing nothing would predict.
+
+        Args:
+            sample: One of :meth:`predict`.
+
+        Returns:
+            An image of the target's size, shape (1 or 3, H, W); None where nothing is comparable.
+        """
+        return None
 
     def named_losses(self, value: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
         """Give a loss that returned a bare tensor its name."""

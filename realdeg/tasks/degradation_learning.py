@@ -11,7 +11,7 @@ from torch import Tensor
 
 from realdeg.degradations import Degradation, build_degradation
 from realdeg.errors import ConfigError, DataError
-from realdeg.registry import TASKS
+from realdeg.registry import DEGRADATIONS, TASKS
 from realdeg.tasks.base import Batch, ImageTask, on_cpu
 from realdeg.utils.colour import to_colour
 
@@ -37,6 +37,7 @@ class DegradationLearning(ImageTask):
     """
 
     component: ClassVar[str] = "degradation"
+    baseline_name: ClassVar[str] = "the bicubic reduction of HR"
 
     def __init__(
         self,
@@ -86,6 +87,10 @@ class DegradationLearning(ImageTask):
             for index in range(hr.shape[0])
         ]
 
+    def baseline(self, sample: Mapping[str, Any]) -> Tensor | None:
+        """Return the bicubic reduction of HR."""
+        return bicubic_of(self.degradation, to_colour(sample["input"], self.colour))
+
     def output(self, batch: Batch) -> Tensor:
         """Return the generated LR batch."""
         return self.degradation(to_colour(batch["hr"], self.colour), batch["seeds"])
@@ -121,6 +126,20 @@ class DegradationLearning(ImageTask):
             )
         wanted = colour or self.colour
         return to_colour(batch["hr"], wanted), to_colour(batch["lr"], wanted)
+
+
+def bicubic_of(degradation: Degradation, hr: Tensor) -> Tensor:
+    """Reduce HR by bicubic interpolation to the geometry of a degradation.
+
+    Args:
+        degradation: Says scale and grid.
+        hr: Shape (C, H, W).
+
+    Returns:
+        Shape (C, H / stride, W / stride).
+    """
+    options = dict(scale=degradation.scale, same_size=degradation.same_size)
+    return DEGRADATIONS.build(dict(type="Bicubic", **options))(hr[None], [0])[0]
 
 
 def _shave(image: Tensor, rim: int) -> Tensor:

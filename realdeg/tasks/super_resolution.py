@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from realdeg.backbones import Backbone, build_backbone
-from realdeg.backbones.running import call, complete_colour, network_input, run
+from realdeg.backbones.running import call, complete_colour, network_input, result_size, run
 from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations.primitives import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import TASKS
 from realdeg.tasks.base import Batch, ImageTask, on_cpu
@@ -59,6 +60,7 @@ class SuperResolution(ImageTask):
     """
 
     component: ClassVar[str] = "backbone"
+    baseline_name: ClassVar[str] = "its LR image (enlarged by bicubic interpolation)"
 
     def __init__(
         self,
@@ -220,6 +222,12 @@ class SuperResolution(ImageTask):
             }
             for index in range(hr.shape[0])
         ]
+
+    def baseline(self, sample: Mapping[str, Any]) -> Tensor | None:
+        """Return the LR image, enlarged by bicubic interpolation where the network enlarges."""
+        image = sample["input"][None]
+        size = result_size(self.backbone, image)
+        return (image if size == tuple(image.shape[-2:]) else imresize(image, size=size))[0]
 
     def output(self, batch: Batch) -> Tensor:
         """Return the super-resolved batch in the backbone's colour."""

@@ -18,6 +18,7 @@ from realdeg.degradations.primitives.pass_filters import low_pass
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DISCRIMINATORS, LOSSES, TASKS
 from realdeg.tasks.base import Batch, ImageTask, Mode, on_cpu
+from realdeg.tasks.degradation_learning import bicubic_of
 from realdeg.utils.colour import to_colour
 
 _STEPS = ("degradation_step", "discriminator_step")
@@ -58,6 +59,8 @@ class UnpairedDegradation(ImageTask):
     """
 
     component: ClassVar[str] = "degradation"
+    adversarial: ClassVar[bool] = True
+    baseline_name: ClassVar[str] = "the bicubic reduction of HR"
 
     def __init__(
         self,
@@ -283,6 +286,10 @@ class UnpairedDegradation(ImageTask):
             }
             for index in range(generated.shape[0])
         ]
+
+    def baseline(self, sample: Mapping[str, Any]) -> Tensor | None:
+        """Return the bicubic reduction of HR."""
+        return bicubic_of(self.degradation, to_colour(sample["input"], self.colour))
 
     def output(self, batch: Batch) -> Tensor:
         """Return the generated LR batch."""

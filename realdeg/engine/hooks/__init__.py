@@ -1,15 +1,23 @@
 """Hooks: what happens around an iteration."""
 
+from realdeg.engine.hooks.alignment import AlignmentHook
+from realdeg.engine.hooks.baseline import BaselineHook
 from realdeg.engine.hooks.curriculum import CurriculumHook
 from realdeg.engine.hooks.finite_loss import FiniteLossHook
+from realdeg.engine.hooks.outputs import OutputsHook
 from realdeg.engine.hooks.progress import ProgressHook
 from realdeg.engine.hooks.run_info import RunInfoHook
 from realdeg.engine.hooks.save_checkpoint import SaveCheckpointHook
+from realdeg.engine.hooks.standstill import StandstillHook
 
 __all__ = [
+    "AlignmentHook",
+    "BaselineHook",
     "CurriculumHook",
     "FiniteLossHook",
+    "OutputsHook",
     "ProgressHook",
     "RunInfoHook",
     "SaveCheckpointHook",
+    "StandstillHook",
 ]

@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from torch import distributed
 
 from realdeg.engine.environment import device_name
+from realdeg.engine.hooks.baseline import beside_input
 from realdeg.engine.state import bare, component_of
 from realdeg.errors import ConfigError
 from realdeg.registry import HOOKS
@@ -44,6 +46,7 @@ class ProgressHook(Hook):
         self._since = 0
         self._first = True
         self._val_began = 0.0
+        self._pace = Pace()
 
     def before_train(self, runner: Any) -> None:
         """Say what is about to run.
@@ -56,6 +59,7 @@ class ProgressHook(Hook):
         # From here on, whatever a hook tells is news.
         runner.console.quiet = False
         self._since, self._first = runner.iter, True
+        self._pace = Pace()
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -69,6 +73,7 @@ class ProgressHook(Hook):
             outputs: The named losses.
         """
         done = runner.iter + 1
+        self._pace.iteration(done)
         if done % self.interval and done != runner.max_iters and not self._first:
             return
         self._first = False
@@ -78,6 +83,7 @@ class ProgressHook(Hook):
                 last = name.endswith("lr")
                 scalars[name] = float(buffer.current() if last else buffer.mean(done - self._since))
         self._since = done
+        scalars = mean_over_processes(scalars, runner.device)
         runner.visualizer.add_scalars(scalars, step=done)
         runner.logger.info("%s", self._line(runner, done, scalars))
 
@@ -96,7 +102,10 @@ class ProgressHook(Hook):
             runner: The runner.
             metrics: By name.
         """
-        self._tell(runner, "val", metrics or {}, time.monotonic() - self._val_began)
+        seconds = time.monotonic() - self._val_began
+        if metrics:
+            self._pace.validation(seconds)
+        self._tell(runner, "val", metrics or {}, seconds)
 
     def before_test(self, runner: Any) -> None:
         """Start the clock.
@@ -134,7 +143,10 @@ class ProgressHook(Hook):
             {f"{stage}/{key}": value for key, value in numbers.items()}, step=iteration
         )
         at = f" at {iteration}" if stage == "val" and iteration else ""
-        shown = "  ".join(f"{key} {value:.4f}" for key, value in numbers.items())
+        shown = "  ".join(
+            f"{key} {value:.4f}{beside_input(runner, key, value) if stage == 'val' else ''}"
+            for key, value in numbers.items()
+        )
         runner.say("%s", f"{stage}{at}: {shown}  ({seconds:.1f} s)")
 
     def _line(self, runner: Any, done: int, scalars: Mapping[str, float]) -> str:
@@ -152,11 +164,89 @@ class ProgressHook(Hook):
             parts.append(f"lr {scalars['train/lr']:.3g}")
         if "train/time" in scalars:
             step, data = scalars["train/time"], scalars.get("train/data_time", 0.0)
-            left = step * (runner.max_iters - done)
+            left = self._pace.left(runner.train_loop, done)
             waited = f"{100 * data / step:.0f} % waiting for data" if step > 0 else ""
             parts.append(f"{_seconds(step)}/iteration, {waited}")
-            parts.append(f"{datetime.timedelta(seconds=int(left))} left")
+            if left is not None:
+                parts.append(f"{datetime.timedelta(seconds=int(left))} left")
         return "  ".join(parts)
+
+
+class Pace:
+    """How long the rest of a run will take, from what has been seen of it.
+
+    The first iterations fill caches, start workers and choose algorithms: they say nothing of the
+    others, and so there is no estimate before some more have passed. Validations are counted by
+    themselves, as soon as one has been seen.
+    """
+
+    # Iterations that are left out, and how much has to be seen after them.
+    _WARM_UP, _LEAST_ITERATIONS, _LEAST_SECONDS = 2, 3, 1.0
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._began = 0.0
+        self._last = 0.0
+        self._validating = 0.0
+        self._validations: list[float] = []
+
+    def iteration(self, done: int) -> None:
+        """Note that an iteration is done.
+
+        Args:
+            done: How many are done in the whole run.
+        """
+        self._seen += 1
+        self._last = time.monotonic()
+        if self._seen == self._WARM_UP:
+            self._began, self._validating = self._last, 0.0
+
+    def validation(self, seconds: float) -> None:
+        """Note that a validation took so long."""
+        self._validations.append(seconds)
+        self._validating += seconds
+
+    def left(self, loop: Any, done: int) -> float | None:
+        """Return the seconds that are left.
+
+        Args:
+            loop: The training loop.
+            done: How many iterations are done.
+
+        Returns:
+            The estimate; None where too little has been seen.
+        """
+        counted = self._seen - self._WARM_UP
+        rest = loop.max_iters - done
+        if not rest:
+            return 0.0
+        # Checkpoints and whatever else hooks do take their share of the time between iterations.
+        training = self._last - self._began - self._validating
+        if counted < self._LEAST_ITERATIONS or training < self._LEAST_SECONDS:
+            return None
+        seconds = training / counted * rest
+        if self._validations:
+            # The first one may have had more to do.
+            latest = self._validations[-3:]
+            count = loop.max_iters // loop.val_interval - done // loop.val_interval
+            count += loop.max_iters % loop.val_interval > 0
+            seconds += count * sum(latest) / len(latest)
+        return seconds
+
+
+def mean_over_processes(scalars: dict[str, float], device: torch.device) -> dict[str, float]:
+    """Return the means of numbers over the processes of a run; every process has to ask.
+
+    Args:
+        scalars: The same names in every process.
+        device: Where this process computes.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return scalars
+    values = torch.tensor(list(scalars.values()), dtype=torch.float64, device=device)
+    distributed.all_reduce(values)
+    means = (values / distributed.get_world_size()).tolist()
+    return dict(zip(scalars, means, strict=True))
 
 
 def summary_lines(runner: Any) -> list[str]:

@@ -1,0 +1,105 @@
+"""Before a training on pairs: are they aligned?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+
+from realdeg.engine.state import bare
+from realdeg.errors import ConfigError
+from realdeg.evaluation.alignment_limits import AlignmentLimits, judge_alignment, measure_pairs
+from realdeg.registry import HOOKS
+
+
+@HOOKS.register_module()
+class AlignmentHook(Hook):
+    """Measures a few real pairs before the first iteration, and warns where they are off.
+
+    What is learned from misaligned pairs learns the misalignment. ``default_hooks.alignment=None``
+    leaves the measurement out. A run that is taken up again does not measure again.
+
+    Args:
+        pairs: How many pairs of each data set, spread evenly over it.
+        side: Side of the middle part of each picture that is looked at, in LR pixels.
+        limits: Limits that differ from
+            :class:`~realdeg.evaluation.alignment_limits.AlignmentLimits`.
+
+    Raises:
+        ConfigError: If a number makes no sense.
+    """
+
+    priority = "LOW"  # after the summary, which opens the console
+
+    def __init__(
+        self, pairs: int = 4, side: int = 512, limits: dict[str, float] | None = None
+    ) -> None:
+        for name, value, least in (("pairs", pairs, 1), ("side", side, 64)):
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(
+                    f"AlignmentHook.{name} is {value!r}, wanted a whole number >= {least}."
+                )
+        self.pairs, self.side = pairs, side
+        known = list(AlignmentLimits.__dataclass_fields__)
+        for name, limit in (limits or {}).items():
+            if name not in known or isinstance(limit, bool) or not isinstance(limit, int | float):
+                raise ConfigError(
+                    f"AlignmentHook.limits says {name} = {limit!r}: it holds numbers named"
+                    f" {', '.join(known)}."
+                )
+        self.limits = AlignmentLimits(**(limits or {}))
+
+    def before_train(self, runner: Any) -> None:
+        """Measure, and say what was found.
+
+        Args:
+            runner: The runner.
+        """
+        # Who learns from unpaired images compares none with a partner.
+        if runner.iter or getattr(bare(runner.model), "adversarial", False):
+            return
+        if not is_main_process():
+            return
+        began = time.monotonic()
+        for dataset in _paired(runner.train_loop.dataloader.dataset):
+            scale, same_size = dataset.scale, dataset.same_size
+            found = measure_pairs(
+                dataset.load, len(dataset), scale, same_size, self.pairs, self.side
+            )
+            if not found:
+                continue
+            verdict = judge_alignment(found, scale, same_size, self.limits)
+            for name, pair in found.items():
+                runner.logger.debug("alignment of '%s': %s", name, pair.describe())
+            label = getattr(dataset, "label", type(dataset).__name__)
+            if verdict.fault:
+                runner.logger.warning(
+                    "the pairs of %s are off: %s. What is learned from them learns the"
+                    " misalignment, too: register them first. docs/alignment.md has the numbers of"
+                    " published data sets; default_hooks.alignment=None leaves this out.",
+                    label,
+                    verdict.fault,
+                )
+            else:
+                runner.say("pairs of %s: %s", label, verdict.summary)
+        runner.logger.debug("alignment measured in %.1f s", time.monotonic() - began)
+
+
+def _paired(dataset: Any) -> Iterator[Any]:
+    """Find the data sets whose items are pairs, in mixtures too."""
+    inner = getattr(dataset, "datasets", None)
+    if isinstance(inner, list | tuple):
+        for part in inner:
+            yield from _paired(part)
+        return
+    needed = ("load", "scale", "same_size")
+    if not all(hasattr(dataset, name) for name in needed) or not len(dataset):
+        return
+    records = getattr(dataset, "records", None)
+    # Data sets with files say whether they are pairs before anything is read.
+    if records and records[0].lr is None and getattr(dataset, "mode", "hr") != "pairs":
+        return
+    yield dataset

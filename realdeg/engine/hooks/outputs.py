@@ -1,0 +1,236 @@
+"""What the model makes during validation: kernels that follow the scene, and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from torch import Tensor
+
+from realdeg.engine.state import bare
+from realdeg.errors import TrainingError
+from realdeg.registry import HOOKS
+from realdeg.utils.colour import to_colour
+
+_NOTE = "outputs_watched"
+# Pictures of a validation that are looked at, side of their middle part in HR pixels, and points
+# of each.
+_PICTURES, _SIDE, _POINTS = 2, 256, 64
+# Kernels that differ from their mean by less than this share of it are one kernel.
+_LEAST_SPREAD = 0.01
+# What a kernel may add to, or take from, brightness.
+_MOST_GAIN = 0.1
+# Pictures with less than this share of the targets' brightness or contrast show nothing.
+_LEAST_SHARE = 0.1
+
+
+@HOOKS.register_module()
+class OutputsHook(Hook):
+    """Watches what comes out of the model while it is validated.
+
+    - A degradation that is a field of kernels (``kernels_at``): how far kernels, and mixing weights
+      where there are some, differ from place to place, and what the kernels sum to. Told at every
+      validation; a field that has collapsed to one kernel, and kernels whose sum is far from 1,
+      are named.
+    - Predictions that are black or constant are named; NaN or infinity ends the run.
+
+    Each warning comes once in a run. The first validation of a long run may find anything and
+    warns of nothing but black pictures.
+    """
+
+    priority = "LOW"  # after the metrics have been told
+
+    def __init__(self) -> None:
+        self._kernels: list[Tensor] = []
+        self._weights: list[Tensor] = []
+        self._moments = torch.zeros(2, 3, dtype=torch.float64)
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Forget the validation before.
+
+        Args:
+            runner: The runner.
+        """
+        self._kernels, self._weights = [], []
+        self._moments = torch.zeros(2, 3, dtype=torch.float64)
+
+    def before_measuring(self, runner: Any, outputs: Any = None) -> None:
+        """Refuse predictions that are not finite, before a metric meets them.
+
+        Args:
+            runner: The runner.
+            outputs: The predictions of a batch.
+
+        Raises:
+            TrainingError: Naming the image, and how much of it is broken.
+        """
+        if not runner._training:
+            return
+        for sample in outputs or []:
+            image = sample.get("prediction") if isinstance(sample, Mapping) else None
+            if not isinstance(image, Tensor) or not image.is_floating_point():
+                continue
+            broken = 1 - float(torch.isfinite(image).double().mean())
+            if broken:
+                raise TrainingError(
+                    f"validation at iteration {runner.iter}: {broken:.1%} of what the model makes"
+                    f" of '{sample.get('key')}' is NaN or infinite. The checkpoint of this"
+                    f" iteration is in {runner.work_dir}; a smaller learning rate or gradient"
+                    " clipping (optim_wrapper.clip_grad) from an earlier one may help."
+                )
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Look at the predictions of a batch, and at kernels of the first pictures.
+
+        Args:
+            runner: The runner.
+            batch_idx: Not used.
+            data_batch: Not used.
+            outputs: The predictions.
+        """
+        if not runner._training:
+            return
+        task = bare(runner.model)
+        degradation, component = (getattr(task, n, None) for n in ("degradation", "component"))
+        for sample in outputs or []:
+            if not (isinstance(sample, Mapping) and "input" in sample):
+                return
+            made = sample["prediction"].double()
+            colour = "y" if made.shape[0] == 1 else "rgb"
+            wanted = to_colour(sample["target"], colour).double()
+            for row, image in enumerate((made, wanted)):
+                self._moments[row] += torch.stack(
+                    [image.mean(), image.std(), torch.ones((), dtype=torch.float64)]
+                )
+            if degradation is not None and len(self._kernels) < _PICTURES:
+                # HR is what a degradation is given, and what a network is to make.
+                side = "input" if component == "degradation" else "target"
+                self._look(degradation, sample[side])
+
+    @torch.no_grad()
+    def _look(self, degradation: Any, hr: Tensor) -> None:
+        stride = degradation.stride
+        size = [min(side, _SIDE) // stride * stride for side in hr.shape[-2:]]
+        first = [(side - part) // 2 for side, part in zip(hr.shape[-2:], size, strict=True)]
+        part = hr[:, first[0] : first[0] + size[0], first[1] : first[1] + size[1]][None]
+        parameter = next(degradation.parameters(), None)
+        part = part if parameter is None else part.to(parameter)
+        rows, columns = (side // stride for side in size)
+        across = round(_POINTS**0.5)
+        points = [
+            (rows * (2 * i + 1) // (2 * across), columns * (2 * j + 1) // (2 * across))
+            for i in range(across)
+            for j in range(across)
+        ]
+        try:
+            kernels = degradation.kernels_at(part, points)
+        except NotImplementedError:
+            return
+        self._kernels.append(kernels.detach().double().cpu())
+        mixing = getattr(degradation, "weights", None)
+        if callable(mixing):
+            down, along = (list(places) for places in zip(*points, strict=True))
+            chosen = mixing(part)[0][:, down, along]
+            self._weights.append(chosen.T.detach().double().cpu())
+
+    def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
+        """Tell the spread of the kernels, and name what is wrong.
+
+        Args:
+            runner: The runner.
+            metrics: By name; empty when the validation was broken off.
+        """
+        if not metrics or not runner._training:
+            return
+        hub = runner.message_hub
+        state = dict(hub.get_info(_NOTE) or {"seen": 0, "told": []})
+        state["seen"] += 1
+        faults = self._dark()
+        if self._kernels:
+            faults += self._field(runner, late=state["seen"] > 1 or runner.iter >= runner.max_iters)
+        for name, message in faults:
+            if name not in state["told"]:
+                state["told"] = [*state["told"], name]
+                runner.logger.warning("%s", message)
+        hub.update_info(_NOTE, state)
+
+    def _dark(self) -> list[tuple[str, str]]:
+        made, wanted = self._moments
+        if not float(made[2]):
+            return []
+        (mean, deviation), (light, contrast) = (m[:2] / m[2] for m in (made, wanted))
+        if mean >= _LEAST_SHARE * light and deviation >= _LEAST_SHARE * contrast:
+            return []
+        what = "black" if mean < _LEAST_SHARE * light else "constant"
+        return [
+            (
+                "dark",
+                f"the predictions are {what}: mean {mean:.3f} and deviation {deviation:.3f}, the"
+                f" targets have {light:.3f} and {contrast:.3f}. Unless that changes soon, begin"
+                " anew with another seed, initialisation or a smaller learning rate.",
+            )
+        ]
+
+    def _field(self, runner: Any, late: bool) -> list[tuple[str, str]]:
+        degradation: Any = bare(runner.model).degradation
+        kernels = torch.cat(self._kernels)
+        sums = kernels.sum((1, 2))
+        numbers = {"kernel_sum": float(sums.mean())}
+        text = f"kernels sum to {float(sums.min()):.3f} .. {float(sums.max()):.3f}"
+        varies = degradation.fitting == "gradient"
+        if varies:
+            numbers["kernel_spread"] = spread(kernels)
+            text += f", differ from place to place by {numbers['kernel_spread']:.2%}"
+        if self._weights:
+            numbers["weight_spread"] = spread(torch.cat(self._weights))
+            text += f" (mixing weights by {numbers['weight_spread']:.2%})"
+        runner.logger.info("%s", text.replace("%", " %"))
+        runner.visualizer.add_scalars(
+            {f"val/{key}": value for key, value in numbers.items()}, step=runner.iter
+        )
+        faults: list[tuple[str, str]] = []
+        name = type(degradation).__name__
+        if late and varies and numbers["kernel_spread"] < _LEAST_SPREAD:
+            faults.append(
+                (
+                    "collapsed",
+                    f"{name} has collapsed to one kernel for every content: its kernels differ from"
+                    f" place to place by {numbers['kernel_spread']:.2%}".replace("%", " %")
+                    + ". GlobalKernel finds the best single kernel in minutes; begin anew with"
+                    " another seed, degradation.init='gaussian_bank' or a smaller learning rate.",
+                )
+            )
+        if late and abs(numbers["kernel_sum"] - 1) > _MOST_GAIN:
+            faults.append(
+                (
+                    "sum",
+                    f"the kernels of {name} sum to {numbers['kernel_sum']:.3f} on average"
+                    f" ({float(sums.min()):.3f} .. {float(sums.max()):.3f}): LR becomes"
+                    f" {'brighter' if numbers['kernel_sum'] > 1 else 'darker'} than HR. Either the"
+                    " pairs differ in brightness, or it has not been learned yet.",
+                )
+            )
+        return faults
+
+
+def spread(values: Tensor) -> float:
+    """Return how far vectors differ from their mean, as a share of the mean's length.
+
+    Args:
+        values: One vector (or kernel) a row, shape (P, ...).
+
+    Returns:
+        The root mean square distance from the mean over the norm of the mean; infinite where the
+        mean is zero and the vectors are not.
+    """
+    vectors = values.flatten(1)
+    mean = vectors.mean(0)
+    distance = float((vectors - mean).square().sum(1).mean().sqrt())
+    length = float(mean.norm())
+    if length == 0:
+        return 0.0 if distance == 0 else float("inf")
+    return distance / length

@@ -1,0 +1,131 @@
+"""Say so where the loss does not fall."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, variance
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapperDict
+
+from realdeg.engine.hooks.baseline import INPUT
+from realdeg.engine.state import bare
+from realdeg.errors import ConfigError
+from realdeg.registry import HOOKS
+
+_NOTE = "loss_means"
+# Blocks after which the two halves are compared: 1000, 2000, 4000 and 8000 iterations in blocks of
+# 100. Later a loss may rest: it has been learned.
+_AFTER = (10, 20, 40, 80)
+# A loss that falls by less than this share from one half to the other stands still...
+_LEAST_FALL = 0.01
+# ...if it can also be ruled out, at two standard errors, that it fell by more than this.
+_SURELY_LESS = 0.03
+
+
+@HOOKS.register_module()
+class StandstillHook(Hook):
+    """Names a loss that stands still from the start.
+
+    The means of blocks of iterations are kept. After 10, 20, 40 and 80 blocks the second half is
+    compared with the first (the very first block, in which most losses fall from nowhere, is left
+    out). Runs with several optimisers, whose losses pull against each other, and runs that begin
+    with weights are left alone, and so is a model that a validation found better than its input.
+
+    Args:
+        block: Iterations whose losses are averaged.
+
+    Raises:
+        ConfigError: If ``block`` is not a positive whole number.
+    """
+
+    def __init__(self, block: int = 100) -> None:
+        if not isinstance(block, int) or block < 1:
+            raise ConfigError(f"StandstillHook.block is {block!r}, wanted a whole number >= 1.")
+        self.block = block
+        self._watching = False
+
+    def before_train(self, runner: Any) -> None:
+        """Decide whether there is anything to watch.
+
+        Args:
+            runner: The runner.
+        """
+        hub = runner.message_hub
+        several = isinstance(runner.optim_wrapper, OptimWrapperDict)
+        state = hub.get_info(_NOTE)
+        if state is None:
+            begins_anew = not runner.iter and not runner.loaded_from
+            state = {"means": [], "sum": 0.0, "open": begins_anew and not _starts_from(runner)}
+            hub.update_info(_NOTE, state)
+        adversarial = getattr(bare(runner.model), "adversarial", False)
+        self._watching = bool(state["open"]) and not several and not adversarial
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Take the loss; compare, if it is time to.
+
+        Args:
+            runner: The runner.
+            batch_idx: Not used.
+            data_batch: Not used.
+            outputs: Not used: the message hub has the loss.
+        """
+        buffer = runner.message_hub.log_scalars.get("train/loss")
+        if not self._watching or buffer is None:
+            return
+        state = dict(runner.message_hub.get_info(_NOTE))
+        state["sum"] += float(buffer.current())
+        if (runner.iter + 1) % self.block == 0:
+            state["means"] = [*state["means"], state["sum"] / self.block]
+            state["sum"] = 0.0
+            count = len(state["means"])
+            if count in _AFTER:
+                self._compare(runner, state)
+            if count >= _AFTER[-1]:
+                state["open"] = False
+            self._watching = state["open"]
+        runner.message_hub.update_info(_NOTE, state)
+
+    def _compare(self, runner: Any, state: dict[str, Any]) -> None:
+        means = state["means"]
+        half = len(means) // 2
+        early, late = means[1:half], means[half:]
+        first, second = fmean(early), fmean(late)
+        if not first > 0:
+            return
+        error = math.sqrt(variance(early) / len(early) + variance(late) / len(late)) / first
+        fall = 1 - second / first
+        if fall >= _LEAST_FALL or fall + 2 * error >= _SURELY_LESS or _better(runner):
+            return
+        state["open"] = False
+        runner.logger.warning(
+            "the loss stands still: %.4g on average over iterations %d to %d, %.4g over %d to %d."
+            " A smaller (or larger) learning rate, another initialisation or another loss may"
+            " help.",
+            first,
+            self.block + 1,
+            half * self.block,
+            second,
+            half * self.block + 1,
+            len(means) * self.block,
+        )
+
+
+def _better(runner: Any) -> bool:
+    """Say whether the last validation found the model better than its input."""
+    noted = runner.message_hub.get_info(INPUT)
+    for name, score in (noted["scores"] if noted else {}).items():
+        buffer = runner.message_hub.log_scalars.get(f"val/{name}")
+        if "psnr" in name and buffer is not None:
+            return float(buffer.current()) > score + 0.1
+    return False
+
+
+def _starts_from(runner: Any) -> bool:
+    """Say whether what is trained begins with weights."""
+    part = runner.cfg.get(str(getattr(bare(runner.model), "component", "")))
+    named = ("checkpoint", "pretrained", "start_from")
+    return isinstance(part, dict) and any(part.get(name) for name in named)
