@@ -19,6 +19,9 @@ from realdeg.utils.colour import to_colour
 
 # Windows gathered at once while fitting: 225 taps of 2**17 windows are 236 MB in float64.
 _WINDOWS_AT_ONCE = 1 << 17
+# Share of the greatest eigenvalue of the windows' products below which nothing is left but the
+# rounding of float64; rounding to 8 bit alone leaves 1e-8.
+_LEAST_ENERGY = 1e-12
 
 
 @DEGRADATIONS.register_module()
@@ -111,16 +114,27 @@ class GlobalKernel(WindowedDegradation):
             The condition number of the problem.
 
         Raises:
-            DataError: If nothing was accumulated.
+            DataError: If nothing was accumulated, or the images have too little texture to tell one
+                kernel from another.
         """
         if self._products is None or self._targets is None or not self._count:
             raise DataError("GlobalKernel has no pairs to be fitted to: accumulate some first.")
         products, targets = self._products / self._count, self._targets / self._count
-        # gelsd takes the shortest of many solutions where flat images leave the kernel open.
+        taps = len(products)
+        energies = torch.linalg.eigvalsh(products.cpu())  # rising
+        greatest = float(energies[-1])
+        rank = int((energies > _LEAST_ENERGY * greatest).sum()) if greatest > 0 else 0
+        if rank < taps:
+            raise DataError(
+                f"the pairs have too little texture to determine a {self.kernel_size} x"
+                f" {self.kernel_size} kernel: their {self._count} windows tell {rank} of its {taps}"
+                " taps apart (black or constant images tell 0 or 1, stripes one row). Give pairs"
+                " with texture, or a smaller degradation.kernel_size."
+            )
         solution = torch.linalg.lstsq(products.cpu(), targets.cpu()[:, None], driver="gelsd")
         self.kernel.copy_(solution.solution.view(self.kernel_size, self.kernel_size))
         self.mark_trained()
-        return float(torch.linalg.cond(products.cpu()))
+        return greatest / float(energies[0])
 
     def generate(self, hr: Tensor) -> Tensor:
         """Filter every pixel with the kernel."""

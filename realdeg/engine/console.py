@@ -8,6 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from mmengine.logging.logger import FilterDuplicateWarning
+
 # mmengine's six warnings that realdeg has no child of the optimiser and other registries.
 _NOISE = "Failed to search registry with scope"
 
@@ -24,6 +26,27 @@ class ConsoleFilter(logging.Filter):
         if record.levelno >= logging.WARNING:
             return not str(record.msg).startswith(_NOISE)
         return bool(getattr(record, "console", not self.quiet))
+
+
+class OnceEach(logging.Filter):
+    """Let each warning pass once, by what it says.
+
+    mmengine's own filter goes by the format, so a second file or data set with the same fault is
+    never heard of.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Decide on one record."""
+        if record.levelno != logging.WARNING:
+            return True
+        text = record.getMessage()
+        new = text not in self.seen
+        self.seen.add(text)
+        return new
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -52,6 +75,10 @@ def quieten(logger: logging.Logger) -> ConsoleFilter:
     """
     console = ConsoleFilter()
     for handler in logger.handlers:
+        for filter_ in list(handler.filters):
+            if isinstance(filter_, FilterDuplicateWarning):
+                handler.removeFilter(filter_)
+                handler.addFilter(OnceEach())
         if isinstance(handler, logging.FileHandler):
             # Otherwise logging prints a traceback for every line that a full disk refuses.
             handler.handleError = partial(_leave_out, logger, handler)  # type: ignore[method-assign]

@@ -30,6 +30,10 @@ _REACH, _SHARE = 4, 0.04
 _OVERVIEW = 192
 # Below this correlation of band-passed luma two regions do not show the same thing.
 _LEAST_AGREEMENT = 0.4
+# Share of the gradients' energy that has to lie across their main direction.
+_LEAST_SPREAD = 0.01
+# A place whose correlation is this share of the best one is as good.
+_AS_GOOD = 0.98
 # Below this many regions nothing can be said of rotation and scale.
 _LEAST_REGIONS = 4
 # A pixel of LR means in levels of 8 bit: a region with less deviation shows nothing but noise.
@@ -180,7 +184,9 @@ def measure_alignment(
         if float(region.std()) < _LEAST_DEVIATION:
             continue
         textured += 1
-        coarse = _seek(banded, (top, left), side, start)
+        if not _spreads(banded[0][top : top + side, left : left + side]):
+            continue
+        coarse = _seek(banded, (top, left), side, start, grain)
         if coarse is None:
             continue
         down, right, agreement = coarse
@@ -237,21 +243,34 @@ def _overview(image: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
     ]
     margin = [side // 5 for side in small[0].shape]
     middle = small[0][margin[0] : -margin[0] or None, margin[1] : -margin[1] or None]
-    peak, place = _best(small[1], middle)
+    _, peak, place = _correlation(small[1], middle)
     if peak < _LEAST_AGREEMENT:
         return 0.0, 0.0
     return (margin[0] - place[0]) * factor, (margin[1] - place[1]) * factor
 
 
-def _best(image: np.ndarray, part: np.ndarray) -> tuple[float, tuple[int, int]]:
-    """Find a part in an image: its correlation and its place."""
+def _spreads(region: np.ndarray) -> bool:
+    """Say whether a region has gradients of more than one direction; stripes have not."""
+    rows, columns = np.gradient(region)
+    tensor = [float((a * b).mean()) for a, b in ((rows, rows), (columns, columns), (rows, columns))]
+    half = (tensor[0] + tensor[1]) / 2
+    rest = math.hypot((tensor[0] - tensor[1]) / 2, tensor[2])
+    return half - rest > _LEAST_SPREAD * (half + rest)
+
+
+def _correlation(image: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, float, tuple[int, int]]:
+    """Find a part in an image: the correlation everywhere, its peak and the peak's place."""
     scores = cv2.matchTemplate(image, np.ascontiguousarray(part), cv2.TM_CCOEFF_NORMED)
     _, peak, _, (column, row) = cv2.minMaxLoc(scores)
-    return float(peak), (row, column)
+    return scores, float(peak), (row, column)
 
 
 def _seek(
-    banded: list[np.ndarray], place: tuple[int, int], side: int, start: tuple[float, float]
+    banded: list[np.ndarray],
+    place: tuple[int, int],
+    side: int,
+    start: tuple[float, float],
+    grain: float,
 ) -> tuple[int, int, float] | None:
     """Find a region of LR in the reduced HR image: whole pixels down and right, and agreement."""
     image, reference = banded
@@ -265,8 +284,15 @@ def _seek(
     window = reference[first[0] : last[0], first[1] : last[1]]
     if min(window.shape) < side:
         return None
-    peak, (row, column) = _best(window, image[top : top + side, left : left + side])
+    part = image[top : top + side, left : left + side]
+    scores, peak, (row, column) = _correlation(window, part)
     if not peak >= _LEAST_AGREEMENT:
+        return None
+    # Stripes, single edges and repeated patterns lie as well somewhere else.
+    apart = math.ceil(2 + 2 * grain)
+    others = scores.copy()
+    others[max(0, row - apart) : row + apart + 1, max(0, column - apart) : column + apart + 1] = 0
+    if float(others.max()) > _AS_GOOD * peak:
         return None
     return top - (first[0] + row), left - (first[1] + column), peak
 

@@ -154,3 +154,14 @@ def test_warnings_reach_the_console(work_dir, capsys):
     runner.say("hello %s", "you")
     told = capsys.readouterr().out
     assert "detail" not in told and "warning: beware" in told and "hello you" in told
+
+
+def test_the_same_warning_about_another_thing_is_heard(work_dir, capsys):
+    """mmengine's filter goes by the format and drops the second one."""
+    runner = RealdegRunner.from_cfg(tiny_config(work_dir))
+    for name in ("one", "two", "two"):
+        runner.logger.warning("the file %s is odd", name)
+    with open(runner.logger.log_file, encoding="utf-8") as file:
+        log = file.read()
+    for text in (log, "".join(capsys.readouterr())):
+        assert text.count("the file one is odd") == 1 and text.count("the file two is odd") == 1

@@ -200,8 +200,8 @@ class OutputsHook(Hook):
                     "collapsed",
                     f"{name} has collapsed to one kernel for every content: its kernels differ from"
                     f" place to place by {numbers['kernel_spread']:.2%}".replace("%", " %")
-                    + ". GlobalKernel finds the best single kernel in minutes; begin anew with"
-                    " another seed, degradation.init='gaussian_bank' or a smaller learning rate.",
+                    + ". GlobalKernel finds the best single kernel in minutes; begin anew with a"
+                    " smaller learning rate or another seed.",
                 )
             )
         if late and abs(numbers["kernel_sum"] - 1) > _MOST_GAIN:
