@@ -14,11 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts.ceiling import Ceiling, check_scale
 from realdeg.backbones.parts.tracing import trace
 from realdeg.backbones.weights import read_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.component import FORMAT
+from realdeg.utils.tensor_file import open_tensors
 
 UNKNOWN_HALO = 64
 """The rim of tiles, in LR pixels, for networks whose reach cannot be followed."""
@@ -315,7 +317,8 @@ def detect(state: Mapping[str, Tensor], file: str) -> Any:
     spandrel = import_spandrel()
     registry = spandrel.MAIN_REGISTRY
     try:
-        descriptor = registry.load(dict(state))
+        with Ceiling(state, file):
+            descriptor = registry.load(dict(state))
     except spandrel.UnsupportedModelError as error:
         raise CheckpointError(
             f"spandrel {_version()} recognises none of its {len(registry)} architectures in {file}"
@@ -339,6 +342,7 @@ def detect(state: Mapping[str, Tensor], file: str) -> Any:
             f"{file} is a {name} from {channels[0]} to {channels[1]} channels: only networks from 3"
             " to 3 (RGB) or from 1 to 1 (Y) can be used here."
         )
+    check_scale(descriptor.scale, f"{file} is a {name}")
     return descriptor
 
 
@@ -368,11 +372,9 @@ def _patterns(state: Mapping[str, Any]) -> set[str]:
 
 def _metadata(file: Path) -> dict[str, str]:
     """Return what a safetensors file says of itself, as far as others than we wrote it."""
-    from safetensors import safe_open
-
     if file.suffix.lower() != ".safetensors":
         return {}
-    with safe_open(str(file), framework="pt") as opened:
+    with open_tensors(file) as opened:
         found = dict(opened.metadata() or {})
     return {} if found.get("format") == FORMAT else found
 

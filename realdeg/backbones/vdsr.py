@@ -61,7 +61,8 @@ class VDSR(Backbone):
     Source:
         Kim, Lee, Lee, Accurate Image Super-Resolution Using Very Deep Convolutional Networks,
         CVPR 2016. Keys follow the public weights of twtygqyy/pytorch-vdsr; those of
-        EDSR-PyTorch's ``vdsr`` are translated.
+        EDSR-PyTorch's ``vdsr`` and of huangzehao/caffe-vdsr (``VDSR_Official.mat``, the authors'
+        own, and ``VDSR_Adam.caffemodel``) are translated.
     """
 
     colour: Colour = "y"
@@ -111,8 +112,15 @@ class VDSR(Backbone):
         return image if self.add_mean is None else self.add_mean(image)
 
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate EDSR-PyTorch's names; refuse weights with other biases or another range."""
+        """Translate names of EDSR-PyTorch and caffe-vdsr; refuse other biases or another range.
+
+        Caffe was trained on patches that MATLAB wrote to HDF5, where rows are columns: its filters
+        are transposed. In the ``.mat`` files they lie as MATLAB's images do.
+        """
         found = dict(state)
+        for first, pattern, transposed in _CAFFE:
+            if first in state:
+                found = _from_caffe(state, pattern, transposed)
         if "body.0.0.weight" in state:
             last = max(int(name.split(".")[1]) for name in state if name.startswith("body."))
             found = {_public_name(name, last): value for name, value in state.items()}
@@ -131,6 +139,28 @@ class VDSR(Backbone):
                 f" shift: build it with VDSR(mean_shift={shifts})."
             )
         return found
+
+
+# The first filter's name, those of all, and whether they are transposed.
+_CAFFE = (
+    ("conv1.weight", r"conv(?P<number>\d+)\.(?P<kind>\w+)", True),
+    ("weight.1", r"(?P<kind>weight|bias)\.(?P<number>\d+)", False),
+)
+
+
+def _from_caffe(state: Mapping[str, Tensor], pattern: str, transposed: bool) -> dict[str, Tensor]:
+    """Return the tensors of caffe-vdsr under the public weights' names."""
+    matches = {name: re.fullmatch(pattern, name) for name in state}
+    last = max(int(match["number"]) for match in matches.values() if match)
+    found = {}
+    for name, match in matches.items():
+        value = state[name]
+        if match is None:
+            found[name] = value
+            continue
+        new = _public_name(f"body.{int(match['number']) - 1}.0.{match['kind']}", last - 1)
+        found[new] = value.transpose(2, 3) if transposed and value.ndim == 4 else value
+    return found
 
 
 def _public_name(name: str, last: int) -> str:

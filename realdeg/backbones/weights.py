@@ -19,11 +19,13 @@ from realdeg.utils.component import (
     state_faults,
     summary,
 )
+from realdeg.utils.tensor_file import open_tensors
 
 # What training code wraps a state dict in, the averaged weights first: they are what was published.
 WRAPPERS: tuple[str, ...] = (
     *("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net"),
 )
+_LONGEST_NAME = 512
 # What DataParallel, torch.compile and adversarial training put before every key.
 PREFIXES: tuple[str, ...] = ("module.", "_orig_mod.", "netG.")
 
@@ -95,6 +97,24 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"no weights at {file}: the file does not exist.")
+    try:
+        state = _read(file)
+    except MemoryError as error:
+        raise CheckpointError(
+            f"the weights in {file} ({file.stat().st_size:,} bytes) do not fit into this machine's"
+            " memory."
+        ) from error
+    for name in state:
+        # They are printed, and no network has such.
+        if len(name) > _LONGEST_NAME or not name.isprintable():
+            raise CheckpointError(
+                f"{file} names a tensor {ascii(name[:80])}, as no network does: it is damaged or"
+                " made to mislead."
+            )
+    return state
+
+
+def _read(file: Path) -> dict[str, Tensor]:
     suffix = file.suffix.lower()
     if suffix == ".mat":
         return read_matconvnet(file)
@@ -105,13 +125,11 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         if not describes_itself(file):
-            return load_file(str(file))
-    except (SafetensorError, OSError, ValueError) as error:
+            with open_tensors(file) as opened:
+                return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{file} cannot be read as safetensors ({error}): truncated or of another format."
         ) from error
@@ -132,12 +150,36 @@ def _unwrap(raw: Any, file: Path) -> dict[str, Tensor]:
         elif found is None and states and len(states) == len(raw):  # several networks in one file
             found = {f"{k}.{name}": t for k, part in raw.items() for name, t in part.items()}
     if not _is_state(found):
-        held = f"keys {sorted(map(str, raw))[:5]}" if isinstance(raw, Mapping) else type(raw)
+        kind = _training_state(raw)
+        if kind:
+            raise CheckpointError(
+                f"{file} holds {kind} and no weights: give the file of weights that was saved with"
+                " it (BasicSR: models/net_g_<iteration>.pth)."
+            )
+        held = (
+            f"keys {[ascii(key)[1:-1][:40] for key in sorted(map(str, raw))[:5]]}"
+            if isinstance(raw, Mapping)
+            else type(raw)
+        )
         raise CheckpointError(
             f"{file} holds no state dict (found {held}): wanted tensors by name, bare or under"
             f" one of {', '.join(WRAPPERS)}."
         )
     return {str(name): value for name, value in found.items()}
+
+
+def _training_state(raw: Any) -> str:
+    """Say which state of a training something is, if it is one."""
+    keys = set(raw) if isinstance(raw, Mapping) else set()
+    if {"optimizers", "schedulers"} <= keys:
+        return (
+            f"the optimisers and schedules of a training of BasicSR, iteration {raw.get('iter')},"
+        )
+    if {"state", "param_groups"} <= keys:
+        return "the state of an optimiser"
+    if {"last_epoch", "base_lrs"} <= keys:
+        return "the state of a schedule"
+    return ""
 
 
 def _is_state(value: Any) -> bool:

@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take what fits and list the rest, not all or nothing",
     )
+    parser.add_argument(
+        "--custom-imports",
+        nargs="+",
+        default=[],
+        metavar="MODULE",
+        help="modules of your own that register the network, e.g. my_package.my_network",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the output file")
 
 
@@ -69,8 +76,10 @@ def _show(path: str) -> None:
 
 def _convert(args: argparse.Namespace) -> None:
     from realdeg.backbones import build_backbone, load_weights
+    from realdeg.config.load import import_modules
     from realdeg.errors import ConfigError, OutputError
     from realdeg.utils.component import save_component
+    from realdeg.utils.files import remove_left_overs
 
     output = Path(args.output)
     if args.backbone is None:
@@ -82,6 +91,8 @@ def _convert(args: argparse.Namespace) -> None:
         raise OutputError(f"the result is a .safetensors file, got {output}: name it so.")
     if output.exists() and not args.overwrite:
         raise OutputError(f"{output} is there already: remove it, or say --overwrite.")
+    remove_left_overs(output.parent)
+    import_modules(args.custom_imports, "--custom-imports")
     settings = dict(args.arguments)
     if args.scale is not None:
         settings["scale"] = args.scale

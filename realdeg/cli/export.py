@@ -61,11 +61,13 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.export import Origin, write_card
     from realdeg.export.card import check_card, network_hash, read_numbers
     from realdeg.export.target import check_target
+    from realdeg.utils.files import remove_left_overs
 
     _check_options(args)
     target = check_target(args.output, args.to, args.overwrite)
     if args.no_card and (args.report or args.licence):
         raise ConfigError("--report and --licence go into the card, and --no-card writes none.")
+    remove_left_overs(target.parent)
     backbone = load_backbone(
         args.model, scale=args.scale, same_size=args.same_size, options=args.cfg_options
     ).eval()

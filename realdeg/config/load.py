@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -192,17 +192,35 @@ def _import_custom(cfg: Config) -> None:
             f"'custom_imports' is {custom!r}, wanted dict(imports=['your_package.module'])."
         )
     imports = custom["imports"]
-    for name in [imports] if isinstance(imports, str) else imports:
+    import_modules(
+        [imports] if isinstance(imports, str) else imports,
+        "custom_imports",
+        allow_failed=bool(custom.get("allow_failed_imports")),
+    )
+
+
+def import_modules(names: Sequence[str], said: str, *, allow_failed: bool = False) -> None:
+    """Import modules of the user's own, so that their components are registered.
+
+    Args:
+        names: The modules, which the user has named: nothing that a file says belongs here.
+        said: Where they were named, for messages.
+        allow_failed: Warn of what cannot be imported, and go on.
+
+    Raises:
+        ConfigError: If one cannot be imported.
+    """
+    for name in names:
         try:
             import_module(name)
         # A stranger's module may raise anything, SystemExit included.
         except (Exception, SystemExit) as error:
-            if custom.get("allow_failed_imports"):
-                logger.warning("custom_imports: %s is left out (%s)", name, error)
+            if allow_failed:
+                logger.warning("%s: %s is left out (%s)", said, name, error)
                 continue
             absent = isinstance(error, ModuleNotFoundError) and error.name == name.split(".")[0]
             hint = " Is its folder on PYTHONPATH?" if absent else ""
             raise ConfigError(
-                f"custom_imports names '{name}', which cannot be imported:"
+                f"{said} names '{name}', which cannot be imported:"
                 f" {type(error).__name__}: {error}.{hint}"
             ) from error

@@ -20,6 +20,7 @@ from torch import Tensor
 from realdeg.errors import DataError
 from realdeg.utils.component import plain
 from realdeg.utils.files import atomic_path
+from realdeg.utils.tensor_file import open_tensors
 
 POOL_FORMAT = "realdeg-pool-1"
 KINDS = ("kernels", "noise")
@@ -167,8 +168,6 @@ def load_pool(path: str | os.PathLike[str], kind: str | None = None) -> Pool:
     Raises:
         DataError: If the file is missing, damaged, altered, empty or of another kind.
     """
-    from safetensors import SafetensorError, safe_open
-
     file = Path(path)
     if not file.is_file():
         raise DataError(
@@ -176,11 +175,11 @@ def load_pool(path: str | os.PathLike[str], kind: str | None = None) -> Pool:
             " photos."
         )
     try:
-        with safe_open(str(file), framework="pt") as opened:
+        with open_tensors(file) as opened:
             header = opened.metadata() or {}
             names = list(opened.keys())
             items = opened.get_tensor("items") if names == ["items"] else None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"the pool {file} cannot be read ({error}): make it anew.") from error
     if header.get("format") != POOL_FORMAT or items is None:
         raise DataError(

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from realdeg.errors import CheckpointError
 from realdeg.utils.files import atomic_path
+from realdeg.utils.tensor_file import open_tensors
 
 FORMAT = "realdeg-component-1"
 # The hash of the file stands in its header, and is taken of the file with zeros in its place.
@@ -136,12 +137,10 @@ def describes_itself(path: str | os.PathLike[str]) -> bool:
     Args:
         path: Any file, or none.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(str(path), framework="pt") as opened:
+        with open_tensors(path) as opened:
             header = opened.metadata() or {}
-    except (SafetensorError, OSError, ValueError):
+    except (OSError, ValueError):
         return False
     # A damaged one is still one of ours, and must not pass for anybody's.
     return header.get("format") == FORMAT or len(_KEYS & set(header)) >= len(_KEYS) - 2
@@ -159,16 +158,14 @@ def read_component(path: str | os.PathLike[str]) -> ComponentFile:
     Raises:
         CheckpointError: If it is missing, truncated, of another format, or altered.
     """
-    from safetensors import SafetensorError, safe_open
-
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"no weights at {file}: the file does not exist.")
     try:
-        with safe_open(str(file), framework="pt") as opened:
+        with open_tensors(file) as opened:
             header = opened.metadata() or {}
             state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         hint = ""
         if file.suffix in (".pth", ".pt", ".ckpt"):
             hint = (

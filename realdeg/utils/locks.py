@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import socket
 import stat
@@ -16,17 +17,21 @@ from pathlib import Path
 
 from realdeg.errors import OutputError
 
+logger = logging.getLogger(__name__)
+
 LOCK_NAME = ".realdeg.lock"
 """The file in a folder that whoever works in it holds locked."""
 
 _PATIENCE = 0.3  # seconds: long enough for a holder that is just leaving, short for a person
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 _NOTE_BYTES = 4096
-_held: dict[str, tuple[int, int]] = {}  # real path of the folder: thread, depth
+_held: dict[str, tuple[int, int]] = {}  # path of the lock: thread, depth
 
 
 @contextmanager
-def exclusive(folder: str | os.PathLike[str], what: str = "run") -> Iterator[None]:
+def exclusive(
+    folder: str | os.PathLike[str], what: str = "run", *, name: str = LOCK_NAME, wait: bool = False
+) -> Iterator[bool]:
     """Keep every other process out of a folder for the length of the block.
 
     The lock is the operating system's: it ends with the process, however that ends, so a killed
@@ -37,37 +42,39 @@ def exclusive(folder: str | os.PathLike[str], what: str = "run") -> Iterator[Non
     Args:
         folder: The folder; it is made where it is missing.
         what: What is going on in it, for the message that another process gets.
+        name: The lock file's name, where several things may go on in one folder.
+        wait: Wait until the other process has ended, instead of refusing.
 
     Yields:
-        Nothing.
+        Whether every other process is kept out; False where the file system has no locks.
 
     Raises:
         OutputError: If another process works in the folder, if the lock file is a link or no file,
             or if the folder cannot be written.
     """
     place = Path(folder)
-    key, thread = os.path.realpath(place), threading.get_ident()
+    key, thread = os.path.join(os.path.realpath(place), name), threading.get_ident()
     holder, depth = _held.get(key, (thread, 0))
     if depth and holder == thread:
         _held[key] = (thread, depth + 1)
         try:
-            yield
+            yield True
         finally:
             _held[key] = (thread, depth)
         return
-    with _locked(place, what):
+    with _locked(place / name, what, wait) as taken:
         _held[key] = (thread, 1)
         try:
-            yield
+            yield taken
         finally:
-            del _held[key]
+            _held.pop(key, None)  # without locks, two threads may have come here
 
 
 @contextmanager
-def _locked(folder: Path, what: str) -> Iterator[None]:
+def _locked(path: Path, what: str, wait: bool) -> Iterator[bool]:
     from filelock import FileLock, Timeout  # a command that locks nothing need not wait for it
 
-    path = folder / LOCK_NAME
+    folder = path.parent
     lock = FileLock(
         path, timeout=_PATIENCE, fallback_to_soft=False, on_acquired=lambda fd: _sign(fd, what)
     )
@@ -75,7 +82,13 @@ def _locked(folder: Path, what: str) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_link(path)
-        lock.acquire()
+        try:
+            lock.acquire()
+        except Timeout:
+            if not wait:
+                raise
+            logger.info("waiting for %s", _signature(path))
+            lock.acquire(timeout=-1)
     except Timeout:
         raise OutputError(
             f"{folder} is in use by {_signature(path)}: wait until that has ended, stop it, or"
@@ -84,7 +97,7 @@ def _locked(folder: Path, what: str) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise OutputError(
-                f"cannot lock the folder {folder} ({LOCK_NAME}: {error.strerror or error}): choose"
+                f"cannot lock the folder {folder} ({path.name}: {error.strerror or error}): choose"
                 " another one or change its permissions."
             ) from error
         taken = False
@@ -94,7 +107,7 @@ def _locked(folder: Path, what: str) -> Iterator[None]:
             stacklevel=4,
         )
     try:
-        yield
+        yield taken
     finally:
         if taken:
             # While it is still held: whoever opened the file before finds it gone and tries again.

@@ -5,17 +5,22 @@ from __future__ import annotations
 import argparse
 import random
 import struct
+import time
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
+from safetensors.torch import save_file
 from scipy.io import savemat
 from torch import nn
 
-from realdeg.backbones import IRCNN, load_weights, read_weights
+from realdeg.backbones import IRCNN, VDSR, load_weights, read_weights
 from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
 from realdeg.errors import CheckpointError
+from tests.utils.hostile import archive, nested_modules, state, tensor
 
 
 def varint(number: int) -> bytes:
@@ -90,6 +95,21 @@ class TestCaffe:
             path.write_bytes(content)
             with pytest.raises(CheckpointError, match="caffemodel"):
                 read_caffe(path)
+
+    def test_an_empty_blob_of_impossible_shape(self, tmp_path):
+        path = tmp_path / "net.caffemodel"
+        for sizes in ((0, *[2**31 - 1] * 7), (0, 2**62)):
+            empty = message(7, message(1, b"".join(map(varint, sizes))))
+            path.write_bytes(layer("a", "Convolution", [empty], False))
+            with pytest.raises(CheckpointError, match="impossible shape"):
+                read_caffe(path)
+
+    def test_fields_are_bounded(self, tmp_path, monkeypatch):
+        path = tmp_path / "net.caffemodel"
+        path.write_bytes(varint(7 << 3) + bytes(1) + varint(7 << 3) + bytes(1))
+        monkeypatch.setenv("REALDEG_MAX_STEPS", "1")
+        with pytest.raises(CheckpointError, match="more than 1 steps"):
+            read_caffe(path)
 
     def test_any_bytes_end_in_our_error(self, tmp_path, tensors):
         noise = random.Random(0)
@@ -186,6 +206,139 @@ class TestMatConvNet:
             path.write_bytes(content)
             with pytest.raises(CheckpointError, match="w.mat"):
                 read_matconvnet(path)
+
+
+def element(kind: int, content: bytes) -> bytes:
+    return struct.pack("<2I", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+def array(form: int, sizes: tuple[int, ...], *parts: bytes, name: str = "") -> bytes:
+    """An array of a ``.mat`` file, as its bytes say."""
+    flags, shape = struct.pack("<2I", form, 0), struct.pack(f"<{len(sizes)}i", *sizes)
+    head = element(6, flags) + element(5, shape) + element(1, name.encode())
+    return element(14, head + b"".join(parts))
+
+
+def mat(*variables: bytes) -> bytes:
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + b"".join(variables)
+
+
+def packed(variable: bytes) -> bytes:
+    content = zlib.compress(variable, 9)
+    return struct.pack("<2I", 15, len(content)) + content
+
+
+def nested(depth: int) -> bytes:
+    inner = array(6, (1, 1), element(9, bytes(8)))
+    for _ in range(depth):
+        inner = array(1, (1, 1), inner)
+    return inner
+
+
+class TestHostileMatlab:
+    """What SciPy alone would take memory or the stack for."""
+
+    CASES = {
+        "unpacks": mat(packed(array(6, (2**27, 1), element(2, bytes(2**27)), name="a"))),
+        "nested": mat(packed(nested(20_000))),
+        "cells": mat(array(1, (2**30, 1), name="a")),
+        "structs": mat(array(2, (2**30, 1), element(5, b"\1\0\0\0"), element(1, b"a"), name="a")),
+        "text": mat(array(4, (1, 2**30), element(4, b""), name="a")),
+        "numbers": mat(array(6, (2**30, 1), element(9, bytes(8)), name="a")),
+        "negative": mat(array(6, (-1, -8), element(9, bytes(64)), name="a")),
+        "long": mat(struct.pack("<2I", 14, 2**32 - 1)),
+        "fields": mat(array(2, (0, 0), element(5, b"\1\0\0\0"), element(1, b"a" * 10_000))),
+        "wide": mat(array(2, (0, 0), element(5, b"\0\0\0\0"), element(1, b"a" * 8), name="a")),
+        "cut": mat(packed(array(6, (1, 1), element(9, bytes(8)), name="a"))[:-9]),
+        "matlab 4": bytes(20),
+    }
+
+    @pytest.mark.parametrize("name", CASES)
+    def test_refused(self, tmp_path, name):
+        path = tmp_path / "w.mat"
+        path.write_bytes(self.CASES[name])
+        begun = time.monotonic()
+        with pytest.raises(CheckpointError, match=r"w\.mat"):
+            read_weights(path)
+        assert time.monotonic() - begun < 5
+
+    def test_elements_are_bounded(self, tmp_path, monkeypatch):
+        path = tmp_path / "w.mat"
+        path.write_bytes(mat(array(1, (50, 1), *[element(14, b"")] * 50, name="a")))
+        monkeypatch.setenv("REALDEG_MAX_STEPS", "50")
+        with pytest.raises(CheckpointError, match="more than 50 steps.*REALDEG_MAX_STEPS"):
+            read_weights(path)
+
+    def test_the_bound_on_unpacking_can_be_set(self, tmp_path, monkeypatch):
+        path = tmp_path / "w.mat"
+        savemat(path, {"image": np.zeros((300, 300))}, do_compression=True)
+        monkeypatch.setenv("REALDEG_MAX_UNPACKED", "1000")
+        with pytest.raises(CheckpointError, match="more than 1,000;.*REALDEG_MAX_UNPACKED"):
+            read_weights(path)
+
+    def test_what_no_network_is_made_of_is_left_out(self, tmp_path, tensors):
+        path = tmp_path / "w.mat"
+        weights = cell([filters(tensors[0]), tensors[1].numpy()[None]])
+        chain = {"layers": cell([{"type": "conv", "weights": weights}])}
+        for packing in (False, True):
+            stranger = scipy.sparse.csc_array(np.eye(3))
+            savemat(path, {"aaa": stranger, "net": chain}, do_compression=packing)
+            assert list(read_weights(path)) == ["model.0.weight", "model.0.bias"]
+
+    @pytest.mark.parametrize("packing", [False, True])
+    def test_any_bytes_end_in_our_error(self, tmp_path, tensors, packing):
+        noise, path = random.Random(0), tmp_path / "w.mat"
+        weights = cell([filters(tensors[0]), tensors[1].numpy()[None]])
+        layers = cell([{"name": "conv1", "type": "conv", "weights": weights}])
+        savemat(path, {"net": {"layers": layers, "meta": "text"}}, do_compression=packing)
+        whole = path.read_bytes()
+        for _ in range(200):
+            content = bytearray(whole)
+            for _ in range(2):
+                content[noise.randrange(120, len(content))] = noise.randrange(256)
+            path.write_bytes(content)
+            try:
+                read_weights(path)
+            except CheckpointError:
+                pass
+
+
+class TestCaffeVdsr:
+    """The two forms of huangzehao/caffe-vdsr: a struct of two cells, and layers conv1 to conv20."""
+
+    @pytest.fixture
+    def network(self):
+        torch.manual_seed(1)
+        return VDSR(depth=4, width=3)
+
+    def convolutions(self, network):
+        return [network.input, *(part.conv for part in network.residual_layer), network.output]
+
+    def test_mat(self, tmp_path, network):
+        layers = self.convolutions(network)
+        model = {
+            "weight": cell([filters(each.weight.detach()) for each in layers]),
+            "bias": cell([each.bias.detach().numpy()[:, None] for each in layers]),
+        }
+        savemat(tmp_path / "VDSR_Official.mat", {"model": model})
+        self.check(tmp_path / "VDSR_Official.mat", network)
+
+    def test_caffemodel_lies_on_its_side(self, tmp_path, network):
+        content = b""
+        for number, each in enumerate(self.convolutions(network), 1):
+            weight = each.weight.detach().transpose(2, 3).contiguous()
+            blobs = [blob(weight, False), blob(each.bias.detach(), False)]
+            content += layer(f"conv{number}", "Convolution", blobs, False)
+        (tmp_path / "VDSR_Adam.caffemodel").write_bytes(content)
+        self.check(tmp_path / "VDSR_Adam.caffemodel", network)
+
+    def check(self, path, network):
+        found = VDSR(depth=4, width=3)
+        assert load_weights(found, path) == []
+        wanted = network.state_dict()
+        assert all(torch.equal(value, wanted[name]) for name, value in found.state_dict().items())
+        with pytest.raises(CheckpointError, match=r"residual_layer\.3"):
+            load_weights(VDSR(depth=6, width=3), path)
 
 
 class Net(nn.Module):
@@ -293,6 +446,45 @@ class TestPickled:
                 read_weights(path)
             except CheckpointError:
                 pass
+
+    def test_modules_of_shared_modules_do_not_explode(self, tmp_path):
+        path = archive(tmp_path / "w.pth", nested_modules(40, with_tensor=False))
+        with pytest.raises(CheckpointError, match="holds no state dict"):
+            read_weights(path)
+        path = archive(tmp_path / "w.pth", nested_modules(60, with_tensor=True), _0=bytes(16))
+        begun = time.monotonic()
+        with pytest.raises(CheckpointError, match="share modules until"):
+            read_weights(path)
+        assert time.monotonic() - begun < 5
+        # A recursive network shares its blocks, and each place has a name.
+        path = archive(tmp_path / "w.pth", nested_modules(5, with_tensor=True), _0=bytes(16))
+        assert len(read_weights(path)) == 32
+
+    def test_numbers_that_are_shared_are_bounded(self, tmp_path):
+        names = {f"w{n}": tensor("0", 2**20, (2**20,), (1,)) for n in range(100)}
+        path = archive(tmp_path / "w.pth", state(**names), _0=bytes(2**22))
+        with pytest.raises(CheckpointError, match="are shared by tensors of"):
+            read_weights(path)
+
+    @pytest.mark.parametrize("name", ["a\x1b[2Jb", "x" * 600, "two\nlines"])
+    def test_names_that_no_network_has(self, tmp_path, name):
+        for suffix, write in ((".pth", torch.save), (".safetensors", save_file)):
+            path = tmp_path / f"w{suffix}"
+            write({name: torch.ones(2), "b": torch.ones(1)}, path)
+            with pytest.raises(CheckpointError) as caught:
+                read_weights(path)
+            assert str(caught.value).isprintable() and len(str(caught.value)) < 400
+
+    def test_training_states_say_what_they_are(self, tmp_path):
+        path = tmp_path / "w.state"
+        optimiser = torch.optim.Adam(Net().parameters()).state_dict()
+        basicsr = {"epoch": 1, "iter": 500, "optimizers": [optimiser], "schedulers": [{}]}
+        torch.save(basicsr, path)
+        with pytest.raises(CheckpointError, match=r"BasicSR, iteration 500.*no weights.*net_g_"):
+            read_weights(path)
+        torch.save(optimiser, path)
+        with pytest.raises(CheckpointError, match="state of an optimiser and no weights"):
+            read_weights(path)
 
     def test_lists_of_lists_do_not_explode(self, tmp_path):
         tree: list = [1]

@@ -27,7 +27,7 @@ class TestFetching:
     def test_whole_and_only_once(self, server, entry):
         file = fetch(entry)
         assert file.read_bytes() == BYTES
-        assert sorted(each.name for each in file.parent.iterdir()) == ["net.pth", "net.pth.lock"]
+        assert sorted(each.name for each in file.parent.iterdir()) == ["net.pth"]
         assert fetch(entry) == file and server.sent == len(BYTES)
 
     def test_truncated_is_noticed_and_gone_on_with(self, server, entry):
@@ -108,6 +108,23 @@ class TestFetching:
         with pytest.raises(CheckpointError, match="has 1024000 bytes, and 7 are known"):
             fetch(replace(entry, size=7))
         assert not place_of(entry).exists()
+
+    @pytest.mark.parametrize("fault", ["endless", "more"])
+    def test_it_stops_at_the_known_length(self, server, entry, fault):
+        server.faults = [fault]
+        with pytest.raises(CheckpointError, match="more than its 1024000 bytes come.*not kept"):
+            fetch(entry)
+        assert list(place_of(entry).parent.iterdir()) == []
+        assert server.sent < 20 * len(BYTES)
+
+    def test_it_stops_where_no_length_is_known(self, server, entry, monkeypatch):
+        monkeypatch.setenv("REALDEG_MAX_DOWNLOAD", "500000")
+        for fault in ("endless", None):  # without and with a Content-Length
+            server.faults, server.sent = [fault], 0
+            with pytest.raises(CheckpointError, match="more than 500000 bytes.*MAX_DOWNLOAD"):
+                fetch(replace(entry, size=None))
+            assert list(place_of(entry).parent.iterdir()) == []
+            assert server.sent < 20 * len(BYTES)
 
     def test_the_beginning_of_a_hash_does(self, entry):
         assert fetch(replace(entry, sha256=DIGEST[:8])).is_file()
@@ -229,6 +246,40 @@ class TestFetching:
         assert server.requests[1]["range"] == f"bytes={got}-"
 
 
+class TestLinks:
+    """What a link in the cache points to is neither written to nor emptied."""
+
+    @pytest.fixture(params=["symbolic", "hard"])
+    def link(self, request, tmp_path, entry):
+        own = tmp_path / "thesis.txt"
+        own.write_text("mine")
+        place_of(entry).parent.mkdir(parents=True)
+
+        def make(name):
+            path = place_of(entry).parent / name
+            path.symlink_to(own) if request.param == "symbolic" else path.hardlink_to(own)
+
+        yield make
+        assert own.read_text() == "mine"
+
+    @pytest.mark.parametrize("name", ["net.pth.part", "net.pth.part.json", ".net.pth.lock"])
+    def test_of_a_new_file(self, entry, link, name):
+        link(name)
+        try:
+            assert fetch(entry).read_bytes() == BYTES
+        except OutputError as error:
+            assert "lock" in name and "remove it" in str(error)
+
+    def test_of_a_part(self, server, entry, link):
+        server.faults = ["cut", 404]
+        with pytest.raises(CheckpointError):
+            fetch(entry)
+        part_of(entry).unlink()
+        link("net.pth.part")
+        assert fetch(entry).read_bytes() == BYTES
+        assert "range" not in server.requests[-1]
+
+
 class TestCache:
     def test_folders(self, tmp_path, monkeypatch):
         assert cache_folder() == tmp_path / "home" / "weights"
@@ -311,7 +362,7 @@ class TestDisksWithoutLocks:
             thread.join(10)
         assert place_of(entry).read_bytes() == BYTES
         left = sorted(each.name for each in place_of(entry).parent.iterdir())
-        assert left == ["net.pth", "net.pth.lock"]
+        assert left == [".net.pth.lock", "net.pth"]
 
     def test_nothing_is_kept_of_a_beginning(self, server, entry):
         server.faults = ["cut"] * 9
@@ -319,4 +370,4 @@ class TestDisksWithoutLocks:
         with pytest.raises(CheckpointError, match="in 4 tries") as caught:
             fetch(entry)
         assert "are kept" not in str(caught.value)
-        assert [each.name for each in place_of(entry).parent.iterdir()] == ["net.pth.lock"]
+        assert [each.name for each in place_of(entry).parent.iterdir()] == [".net.pth.lock"]

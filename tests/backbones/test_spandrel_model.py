@@ -332,6 +332,16 @@ class TestRefusals:
         with pytest.raises(CheckpointError, match=f"big.pt is a LaMa, .*{said}"):
             SpandrelModel.rebuild({"file": "big.pt"}, {})
 
+    def test_more_than_the_file_holds(self, spandrel):
+        """Loaders count layers by their names."""
+        from spandrel.architectures.ESRGAN import ESRGAN
+
+        state = dict(ESRGAN(num_filters=4, num_blocks=1).state_dict())
+        block = {name: t for name, t in state.items() if name.startswith("model.1.sub.0.")}
+        state |= {name.replace("sub.0.", "sub.9000000."): t for name, t in block.items()}
+        with pytest.raises(CheckpointError):
+            SpandrelModel.rebuild({"file": "x.pth"}, state)
+
     def test_randomness(self, spandrel, monkeypatch):
         call = F.interpolate
         monkeypatch.setattr(

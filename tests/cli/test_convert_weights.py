@@ -5,6 +5,7 @@ import torch
 
 from realdeg.backbones import VDSR, build_backbone
 from realdeg.cli.main import main
+from realdeg.registry import BACKBONES
 from realdeg.utils.component import read_component
 
 
@@ -76,3 +77,49 @@ def test_nothing_is_overwritten(pickled, tmp_path, capsys):
     assert convert(*words) == 2
     assert "--overwrite" in capsys.readouterr().err and target.read_text() == "mine"
     assert convert(*words, "--overwrite") == 0
+
+
+def test_a_network_of_ones_own(pickled, tmp_path, capsys, monkeypatch):
+    (tmp_path / "my_vdsr.py").write_text(
+        "from realdeg.backbones import VDSR\nfrom realdeg.registry import BACKBONES\n\n\n"
+        "@BACKBONES.register_module()\nclass MyVDSR(VDSR):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(BACKBONES, "_module_dict", dict(BACKBONES.module_dict))
+    words = (pickled[0], tmp_path / "w.safetensors", "--backbone", "MyVDSR", *SMALL)
+    assert convert(*words) == 2
+    assert "MyVDSR" in capsys.readouterr().err
+    assert convert(*words, "--custom-imports", "nothing_here") == 2
+    assert "--custom-imports names 'nothing_here'" in capsys.readouterr().err
+    assert convert(*words, "--custom-imports", "my_vdsr") == 0
+    assert read_component(tmp_path / "w.safetensors").type == "MyVDSR"
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_none(tmp_path, capsys, number):
+    network = VDSR(depth=3, width=4, bias=False)
+    network.output.weight.data[0, 0, 0, 0] = number
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    target = tmp_path / "w.safetensors"
+    assert convert(tmp_path / "w.pth", target, "--backbone", "VDSR", *SMALL) == 2
+    assert "NaN or infinity (output.weight)" in capsys.readouterr().err and not target.exists()
+
+
+@pytest.mark.parametrize("wrapper", ["params", "params_ema"])
+def test_files_of_basicsr(tmp_path, wrapper):
+    network, other = (VDSR(depth=3, width=4, bias=False) for _ in range(2))
+    content = {wrapper: network.state_dict()}
+    if wrapper == "params_ema":
+        content["params"] = other.state_dict()
+    torch.save(content, tmp_path / "net_g_5.pth")
+    target = tmp_path / "w.safetensors"
+    assert convert(tmp_path / "net_g_5.pth", target, "--backbone", "VDSR", *SMALL) == 0
+    assert torch.equal(read_component(target).state["input.weight"], network.input.weight)
+
+
+def test_what_a_killed_conversion_left_is_removed(pickled, tmp_path):
+    left = tmp_path / ".realdeg-abcdefgh.tmp.safetensors"
+    left.write_bytes(b"half")
+    target = tmp_path / "w.safetensors"
+    assert convert(pickled[0], target, "--backbone", "VDSR", *SMALL) == 0
+    assert not left.exists() and target.is_file()

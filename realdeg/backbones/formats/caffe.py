@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from realdeg.errors import CheckpointError
+from realdeg.utils.budget import Budget, LimitError
 
 # Numbers of the fields in caffe.proto.
 _LAYERS_V1, _LAYERS = 2, 100  # of NetParameter; V1 is the form until 2014
@@ -23,6 +24,8 @@ _DIMENSION = 1  # of BlobShape
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # protobuf's wire types
 _WIDTHS = {_FIXED64: 8, _FIXED32: 4}
 _MOST_AXES = 8
+_LARGEST_EMPTY = 2**20
+_LARGEST = 2**31 - 1  # bytes of a message, and numbers along an axis
 
 Value = int | memoryview
 
@@ -50,7 +53,11 @@ def read_caffe(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """
     file = Path(path)
     try:
-        found = _network(memoryview(file.read_bytes()))
+        if file.stat().st_size > _LARGEST:
+            raise MalformedError("longer than any message of protocol buffers")
+        found = _Reader(Budget()).network(memoryview(file.read_bytes()))
+    except LimitError as error:
+        raise CheckpointError(f"{file} is not read: {error}.") from error
     except (MalformedError, UnicodeDecodeError) as error:
         raise CheckpointError(
             f"{file} cannot be read as a Caffe network ({error}): damaged or of another format."
@@ -65,89 +72,101 @@ def read_caffe(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     return found
 
 
-def _network(message: memoryview) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
-    for number, value in _fields(message):
-        if number in (_LAYERS, _LAYERS_V1):
-            new = number == _LAYERS
-            for name, tensor in _layer(_bytes(value), new).items():
-                if name in found:
-                    raise MalformedError(f"two layers are called {name.rpartition('.')[0]}")
-                found[name] = tensor
-    return found
+class _Reader:
+    """Reads the messages of one file.
 
+    Args:
+        budget: The fields that it may go through.
+    """
 
-def _layer(message: memoryview, new: bool) -> dict[str, Tensor]:
-    """Return the named blobs of a layer."""
-    numbers = (_NAME, _TYPE, _BLOBS) if new else (_NAME_V1, _TYPE_V1, _BLOBS_V1)
-    name, kind, blobs = "", "", []
-    for number, value in _fields(message):
-        if number == numbers[0]:
-            name = str(_bytes(value), "utf-8")
-        elif number == numbers[1] and new:
-            kind = str(_bytes(value), "utf-8")
-        elif number == numbers[2]:
-            blobs.append(_blob(_bytes(value)))
-    if kind == "BatchNorm" and len(blobs) == 3:
-        # Caffe keeps sums; the third blob says of how much.
-        factor = float(blobs[2].reshape(-1)[0]) if blobs[2].numel() else 0.0
-        mean, variance = (blob.reshape(-1) * (1 / factor if factor else 0.0) for blob in blobs[:2])
-        return {f"{name}.running_mean": mean, f"{name}.running_var": variance}
-    if len(blobs) > 2:
-        return {f"{name}.{index}": blob for index, blob in enumerate(blobs)}
-    # Old files keep biases in four dimensions.
-    named = zip(("weight", "bias"), blobs, strict=False)
-    return {f"{name}.{key}": b if key == "weight" else b.reshape(-1) for key, b in named}
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
 
+    def network(self, message: memoryview) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for number, value in self._fields(message):
+            if number in (_LAYERS, _LAYERS_V1):
+                new = number == _LAYERS
+                for name, tensor in self._layer(_bytes(value), new).items():
+                    if name in found:
+                        raise MalformedError(f"two layers are called {name.rpartition('.')[0]}")
+                    found[name] = tensor
+        return found
 
-def _blob(message: memoryview) -> Tensor:
-    legacy = dict.fromkeys(_LEGACY_SHAPE, 1)
-    shape: list[int] | None = None
-    is_legacy = False
-    parts: list[np.ndarray] = []
-    for number, value in _fields(message):
-        if number in legacy:
-            legacy[number], is_legacy = _integer(value), True
-        elif number == _SHAPE:
-            shape = [] if shape is None else shape
-            for inner, dimension in _fields(_bytes(value)):
-                if inner == _DIMENSION:
-                    shape += _integers(dimension)
-        elif number in (_DATA, _DOUBLES):
-            parts.append(_numbers(value, "<f4" if number == _DATA else "<f8"))
-    if shape is None and is_legacy:
-        shape = list(legacy.values())
-    values = np.concatenate(parts) if parts else np.zeros(0, "<f4")
-    shape = [len(values)] if shape is None else shape
-    if len(shape) > _MOST_AXES or any(size < 0 for size in shape):
-        raise MalformedError("a blob has an impossible shape")
-    if math.prod(shape) != len(values):
-        raise MalformedError(f"a blob of shape {tuple(shape)} has {len(values)} numbers")
-    return torch.from_numpy(values.astype(np.float32)).reshape(shape)
+    def _layer(self, message: memoryview, new: bool) -> dict[str, Tensor]:
+        """Return the named blobs of a layer."""
+        numbers = (_NAME, _TYPE, _BLOBS) if new else (_NAME_V1, _TYPE_V1, _BLOBS_V1)
+        name, kind, blobs = "", "", []
+        for number, value in self._fields(message):
+            if number == numbers[0]:
+                name = str(_bytes(value), "utf-8")
+            elif number == numbers[1] and new:
+                kind = str(_bytes(value), "utf-8")
+            elif number == numbers[2]:
+                blobs.append(self._blob(_bytes(value)))
+        if kind == "BatchNorm" and len(blobs) == 3:
+            # Caffe keeps sums; the third blob says of how much.
+            factor = float(blobs[2].reshape(-1)[0]) if blobs[2].numel() else 0.0
+            mean, variance = (
+                blob.reshape(-1) * (1 / factor if factor else 0.0) for blob in blobs[:2]
+            )
+            return {f"{name}.running_mean": mean, f"{name}.running_var": variance}
+        if len(blobs) > 2:
+            return {f"{name}.{index}": blob for index, blob in enumerate(blobs)}
+        # Old files keep biases in four dimensions.
+        named = zip(("weight", "bias"), blobs, strict=False)
+        return {f"{name}.{key}": b if key == "weight" else b.reshape(-1) for key, b in named}
 
+    def _blob(self, message: memoryview) -> Tensor:
+        legacy = dict.fromkeys(_LEGACY_SHAPE, 1)
+        shape: list[int] | None = None
+        is_legacy = False
+        parts: list[np.ndarray] = []
+        for number, value in self._fields(message):
+            if number in legacy:
+                legacy[number], is_legacy = _integer(value), True
+            elif number == _SHAPE:
+                shape = [] if shape is None else shape
+                for inner, dimension in self._fields(_bytes(value)):
+                    if inner == _DIMENSION:
+                        shape += _integers(dimension)
+            elif number in (_DATA, _DOUBLES):
+                parts.append(_numbers(value, "<f4" if number == _DATA else "<f8"))
+        if shape is None and is_legacy:
+            shape = list(legacy.values())
+        values = np.concatenate(parts) if parts else np.zeros(0, "<f4")
+        shape = [len(values)] if shape is None else shape
+        # An empty blob takes no room whatever its sizes; nothing else keeps them small.
+        empty = 0 in shape and max(shape) > _LARGEST_EMPTY
+        if len(shape) > _MOST_AXES or any(size > _LARGEST for size in shape) or empty:
+            raise MalformedError("a blob has an impossible shape")
+        if math.prod(shape) != len(values):
+            raise MalformedError(f"a blob of shape {tuple(shape)} has {len(values)} numbers")
+        return torch.from_numpy(values.astype(np.float32)).reshape(shape)
 
-def _fields(message: memoryview) -> Iterator[tuple[int, Value]]:
-    """Go through the fields of one message; nested ones stay bytes."""
-    at, end = 0, len(message)
-    while at < end:
-        key, at = _varint(message, at)
-        number, wire = key >> 3, key & 7
-        if number == 0:
-            raise MalformedError("a field has number 0")
-        if wire == _VARINT:
-            value, at = _varint(message, at)
-            yield number, value
-            continue
-        if wire == _BYTES:
-            length, at = _varint(message, at)
-        elif wire in _WIDTHS:
-            length = _WIDTHS[wire]
-        else:
-            raise MalformedError(f"wire type {wire} at byte {at}")
-        if length > end - at:
-            raise MalformedError("it ends in the middle of a field")
-        yield number, message[at : at + length]
-        at += length
+    def _fields(self, message: memoryview) -> Iterator[tuple[int, Value]]:
+        """Go through the fields of one message; nested ones stay bytes."""
+        at, end = 0, len(message)
+        while at < end:
+            key, at = _varint(message, at)
+            number, wire = key >> 3, key & 7
+            self._budget.spend()
+            if number == 0:
+                raise MalformedError("a field has number 0")
+            if wire == _VARINT:
+                value, at = _varint(message, at)
+                yield number, value
+                continue
+            if wire == _BYTES:
+                length, at = _varint(message, at)
+            elif wire in _WIDTHS:
+                length = _WIDTHS[wire]
+            else:
+                raise MalformedError(f"wire type {wire} at byte {at}")
+            if length > end - at:
+                raise MalformedError("it ends in the middle of a field")
+            yield number, message[at : at + length]
+            at += length
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
@@ -178,8 +197,9 @@ def _integers(value: Value) -> list[int]:
     """Return repeated integers, of which a message may hold one or a packed list."""
     if isinstance(value, int):
         return [value]
-    found, at = [], 0
-    while at < len(value):
+    found: list[int] = []
+    at = 0
+    while at < len(value) and len(found) <= _MOST_AXES:
         number, at = _varint(value, at)
         found.append(number)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from realdeg.backbones.formats.matlab import unpacked
 from realdeg.errors import CheckpointError, first_line
+from realdeg.utils.budget import LimitError
 
 # What a layer's arrays are, in order; files of 2014 have "filters" and "biases" instead.
 _KINDS = ("weight", "bias", "moments")
@@ -30,6 +33,8 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     - A chain (``net.layers``) gives ``<layer>.weight`` and ``<layer>.bias``; layers without names
       are counted as PyTorch counts them in a sequence, activations included: ``model.0``,
       ``model.2``.
+    - A struct of cells (``model.weight{i}``, ``model.bias{i}``), as matcaffe's users save networks,
+      gives ``weight.1``, ``bias.1`` and so on.
     - A cell array of chains gives ``0.model.0.weight`` and so on, whatever its layers are called.
 
     Args:
@@ -49,7 +54,7 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             continue
         try:
             found = _network(value)
-        except (ValueError, TypeError, IndexError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise CheckpointError(
                 f"the network '{name}' in {file} is of a form that MatConvNet does not write"
                 f" ({error})."
@@ -60,7 +65,8 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         held = ", ".join(sorted(name for name in variables if name[:2] != "__")) or "nothing"
         raise CheckpointError(
             f"{file} holds no MatConvNet network (found {held}): a graph with 'params', a chain"
-            " with 'layers' or a cell array of chains is wanted."
+            " with 'layers', a struct of cells 'weight' and 'bias', or a cell array of chains is"
+            " wanted."
         )
     return found
 
@@ -69,19 +75,13 @@ def _load(file: Path) -> Mapping[str, Any]:
     from scipy.io import loadmat
 
     try:
-        with file.open("rb") as stream:
-            head = stream.read(128)
-            stream.seek(0)
-            if head.startswith(b"MATLAB 7.3") or head.startswith(b"\x89HDF"):
-                raise CheckpointError(
-                    f"{file} is a file of MATLAB 7.3 (HDF5), which is not read: open it in MATLAB"
-                    " or Octave and save it with -v7."
-                )
-            # Plain data come out: functions and classes stay undecoded bytes.
-            return loadmat(stream, appendmat=False)
-    except CheckpointError:
-        raise
-    # A damaged file makes SciPy raise almost anything.
+        # Plain data come out: functions and classes stay undecoded bytes.
+        return loadmat(io.BytesIO(unpacked(file)), appendmat=False)
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read ({error.strerror or error}).") from error
+    except LimitError as error:
+        raise CheckpointError(f"{file} is not read: {error}.") from error
+    # What was gone through before makes SciPy raise where names or texts are no text.
     except Exception as error:
         reason = first_line(error)
         raise CheckpointError(
@@ -96,6 +96,8 @@ def _network(value: Any) -> dict[str, Tensor]:
         return dict(_graph(value))
     if "layers" in fields:
         return _chain(value["layers"].reshape(-1)[0])
+    if {"weight", "bias"} <= set(fields):
+        return dict(_cells(value))
     if not _is_cell(value):
         return {}
     items = value.reshape(-1)
@@ -105,6 +107,16 @@ def _network(value: Any) -> dict[str, Tensor]:
     if not all(chains):
         return {}
     return {f"{i}.{name}": t for i, chain in enumerate(chains) for name, t in chain.items()}
+
+
+def _cells(network: np.ndarray) -> Iterator[tuple[str, Tensor]]:
+    """Go through a struct with a cell of filters and one of biases."""
+    for kind, read in (("weight", _filters), ("bias", _vector)):
+        stored = network[kind].reshape(-1)[0]
+        if not _is_cell(stored):
+            raise ValueError(f"'{kind}' is no cell array")
+        for index, array in enumerate(stored.reshape(-1), 1):
+            yield f"{kind}.{index}", read(array)
 
 
 def _member(item: Any) -> dict[str, Tensor]:
@@ -195,4 +207,6 @@ def _is_cell(value: Any) -> bool:
 def _text(value: Any) -> str:
     """Return a MATLAB string, which comes as an array of length 1 or 0."""
     array = np.asarray(value)
+    if array.size and array.dtype.kind != "U":
+        raise ValueError("a name that is no text")
     return str(array.reshape(-1)[0]) if array.size else ""

@@ -16,7 +16,7 @@ from realdeg.utils.pickles import Inert
 from realdeg.utils.torch_file import DEEPEST, FAULTS, check_shared, open_torch_file
 from realdeg.utils.torch_pickle import StorageRef, TensorRef
 
-_LONGEST_NAME, _MOST_NAMES = 512, 100_000
+_LONGEST_NAME, _MOST_NAMES = 512, 20_000
 _GROUPS = ("_parameters", "_buffers", "_modules")
 
 Read = Callable[[StorageRef], Tensor]
@@ -165,11 +165,14 @@ def _items(group: Any) -> list[tuple[str, Any]]:
     """Return the named entries of a module's group; anything else than a dict has none."""
     if not isinstance(group, Mapping):
         return []
-    return [(str(name), value) for name, value in group.items() if _is_name(name)]
+    found = [(str(name), value) for name, value in group.items() if _is_name(name)]
+    if any(len(name) > _LONGEST_NAME for name, _ in found):
+        raise ValueError("a tensor's name is longer than any network's")
+    return found
 
 
 def _is_name(key: Any) -> bool:
-    return isinstance(key, str | int) and len(str(key)) <= _LONGEST_NAME
+    return isinstance(key, str | int)
 
 
 def _is_module(item: Inert) -> bool:

@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from realdeg.backbones.pretrained.entry import Pretrained
 from realdeg.errors import CheckpointError, OutputError
 from realdeg.utils.files import atomic_path, ensure_writable_dir, sha256_file
+from realdeg.utils.locks import exclusive
 
 logger = logging.getLogger(__name__)
 
@@ -149,28 +149,13 @@ def locked(file: Path) -> Iterator[bool]:
         file: The file to fetch; the lock lies beside it. Its folder is made.
 
     Yields:
-        Whether nobody else fetches it now: False on systems and disks without locks.
+        Whether nobody else fetches it now: False on disks without locks.
 
     Raises:
         OutputError: If the folder cannot be written.
     """
-    ensure_writable_dir(file.parent)
-    with contextlib.ExitStack() as stack:
-        yield _lock(file.with_name(f"{file.name}.lock"), stack)
-
-
-def _lock(file: Path, stack: contextlib.ExitStack) -> bool:
-    if sys.platform == "win32":  # no advisory locks there
-        return False
-    import fcntl
-
-    try:
-        lock = stack.enter_context(file.open("w"))
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info("another process is fetching %s: waiting for it.", file.stem)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-    except OSError:  # network disks without locks, and locks that somebody else made
-        return False
-    return True
+    folder = ensure_writable_dir(file.parent)
+    with exclusive(
+        folder, f"download of {file.name}", name=f".{file.name}.lock", wait=True
+    ) as alone:
+        yield alone

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import sys
 import time
 import urllib.error
@@ -24,6 +25,9 @@ from realdeg.errors import CheckpointError, ConfigError, OutputError
 from realdeg.version import __version__
 
 _BLOCK = 1 << 18
+_MOST = 2**32  # bytes of a file whose length nobody states
+_GO_ON = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 # Worth another try; anything else stays as it is.
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -31,6 +35,10 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 class _BrokenOffError(Exception):
     """The connection ended too early; what came is kept, and another try may go on from there."""
+
+
+class _TooLongError(Exception):
+    """More comes than the file has; nothing of it is kept."""
 
 
 class _RestartError(Exception):
@@ -69,8 +77,9 @@ def download(
     Raises:
         ConfigError: If the address is neither https nor on this machine, or leads away from
             either.
-        CheckpointError: If the server does not give the file, never gives all of it, or gives
-            another one.
+        CheckpointError: If the server does not give the file, never gives all of it, gives
+            another one, or more than the file's length (where that is not known, than
+            ``REALDEG_MAX_DOWNLOAD`` bytes).
         OutputError: If it cannot be written.
     """
     check_address(url)
@@ -89,6 +98,9 @@ def download(
                 _fetch(opener, url, part, size, timeout, describe)
             except _RestartError:
                 _forget(part)
+            except _TooLongError as error:
+                _forget(part)
+                raise CheckpointError(str(error)) from error
             except _BrokenOffError as error:
                 trouble = str(error)
             else:
@@ -163,6 +175,9 @@ def _fetch(
 ) -> None:
     headers = {"User-Agent": f"realdeg/{__version__}", "Accept-Encoding": "identity"}
     start, validator = _kept(part, url)
+    most = most_download() if size is None else size
+    if start > most:
+        raise _RestartError
     if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": validator}
     request = urllib.request.Request(url, headers=headers)
@@ -170,7 +185,7 @@ def _fetch(
         with opener.open(request, timeout=timeout) as answer:
             start = _where_it_starts(answer, start, url)
             total = _total(answer, start)
-            _check_length(url, total, size)
+            _check_length(url, total, size, most)
             expected = total if total is not None else size
             _check_room(part, None if expected is None else expected - start)
             if not start:
@@ -179,6 +194,8 @@ def _fetch(
             got = start
             with _progress(describe, expected, start) as advance, _opened(part, start) as stream:
                 while block := answer.read(_BLOCK):
+                    if got + len(block) > most:
+                        raise _TooLongError(_too_long(url, most, size is not None))
                     _write(stream, block, part)
                     got += len(block)
                     advance(len(block))
@@ -198,8 +215,11 @@ def _kept(part: Path, url: str) -> tuple[int, str]:
     """Return how many bytes are here already, and what says that they are of the same file."""
     try:
         note = json.loads(part.with_name(f"{part.name}.json").read_text(encoding="utf-8"))
-        if note["url"] == url and note["validator"]:
-            return part.stat().st_size, str(note["validator"])
+        found = part.lstat()
+        # A link would have what it points to written to.
+        whole = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+        if whole and note["url"] == url and note["validator"]:
+            return found.st_size, str(note["validator"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return 0, ""
@@ -211,7 +231,8 @@ def _remember(part: Path, url: str, headers: email.message.Message) -> None:
     validator = headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
     note = {"url": url, "validator": validator}
     try:
-        part.with_name(f"{part.name}.json").write_text(json.dumps(note), encoding="utf-8")
+        with _created(part.with_name(f"{part.name}.json")) as stream:
+            stream.write(json.dumps(note).encode())
     except OSError as error:
         raise _cannot_write(part, error) from error
 
@@ -239,7 +260,26 @@ def _total(answer: Any, start: int) -> int | None:
     return start + int(length) if length and length.isdigit() else None
 
 
-def _check_length(url: str, total: int | None, size: int | None) -> None:
+def most_download() -> int:
+    """Return the most bytes that a file of unknown length may have: ``REALDEG_MAX_DOWNLOAD``."""
+    text = os.environ.get("REALDEG_MAX_DOWNLOAD", "")
+    return int(text) if text.isdecimal() and int(text) > 0 else _MOST
+
+
+def _too_long(url: str, most: int, known: bool) -> str:
+    if known:
+        return (
+            f"{url} is another file than it was: more than its {most} bytes come. It was not kept"
+        )
+    return (
+        f"{url} gives more than {most} bytes, and its length is not known: it was not kept. For a"
+        " file that you trust, set REALDEG_MAX_DOWNLOAD to more"
+    )
+
+
+def _check_length(url: str, total: int | None, size: int | None, most: int) -> None:
+    if total is not None and size is None and total > most:
+        raise CheckpointError(_too_long(url, most, False))
     if total is not None and size is not None and total != size:
         raise CheckpointError(
             f"{url} is another file than it was: it has {total} bytes, and {size} are known of it."
@@ -259,7 +299,7 @@ def _check_room(part: Path, wanted: int | None) -> None:
 @contextlib.contextmanager
 def _opened(part: Path, start: int) -> Iterator[IO[bytes]]:
     try:
-        stream = open(part, "ab" if start else "wb")  # noqa: SIM115
+        stream = open(os.open(part, _GO_ON), "ab") if start else _created(part)  # noqa: SIM115
     except OSError as error:
         raise _cannot_write(part, error) from error
     try:
@@ -269,6 +309,12 @@ def _opened(part: Path, start: int) -> Iterator[IO[bytes]]:
             stream.close()
         except OSError as error:
             raise _cannot_write(part, error) from error
+
+
+def _created(file: Path) -> IO[bytes]:
+    """Open a new file; what is in its place is neither written to nor followed."""
+    file.unlink(missing_ok=True)
+    return open(os.open(file, _NEW, 0o666), "wb")
 
 
 def _write(stream: IO[bytes], block: bytes, part: Path) -> None:
