@@ -73,7 +73,7 @@ def make_data(root: Path) -> None:
                 picture(root / f"CelebA{side}/{part}/{index}.png", side, index)
     for scale in (*SCALES, 8):
         hr, lr = (root / "Set5" / name / f"x{scale}" for name in ("HR", "LR_bicubic"))
-        pair(hr / f"baby_HR_x{scale}.png", lr / f"baby_LRBI_x{scale}.png", 48, scale, scale)
+        pair(hr / f"baby_HR_x{scale}.png", lr / f"baby_LRBI_x{scale}.png", 96, scale, scale)
     for name, small in (("RealSR(V2)", 1), ("RealSR(V3)", 0), ("RealSR-V3-crops", 0)):
         for camera in ("Canon", "Nikon"):
             for scale in SCALES:

@@ -33,13 +33,15 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def passed(pytestconfig, repository):
+def passed(pytestconfig, repository, tmp_path_factory):
     """A folder with one file for each recipe that passed with these sources."""
     digest = hashlib.sha256()
     files = [*repository.glob("realdeg/**/*.py"), *repository.glob("configs/**/*.py"), __file__]
     for file in sorted(map(Path, files)):
         digest.update(file.read_bytes())
-    return pytestconfig.cache.mkdir(f"recipes-{digest.hexdigest()[:16]}")
+    name = f"recipes-{digest.hexdigest()[:16]}"
+    cache = getattr(pytestconfig, "cache", None)  # it can be switched off
+    return cache.mkdir(name) if cache is not None else tmp_path_factory.mktemp(name)
 
 
 @pytest.fixture(autouse=True)
