@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from realdeg.cli.common import (
     check_complete,
     check_data,
     prepare,
+    rank,
     world_size,
 )
 from realdeg.errors import ConfigError, OutputError
@@ -56,24 +58,32 @@ def run(args: argparse.Namespace) -> int:
         )
     from realdeg.config import inject
     from realdeg.utils.files import ensure_writable_dir
+    from realdeg.utils.locks import exclusive
 
     check_complete(cfg)
     if cfg.get("train_dataloader") is None:
         raise ConfigError("the config has no 'train_dataloader': there is nothing to train on.")
     cfg = inject(cfg, processes)
     work_dir = ensure_writable_dir(cfg.work_dir)
-    if cfg.get("sample"):
-        _refuse_to_overwrite(work_dir)
-    check_data(cfg, ("train_dataloader", "val_dataloader"))
+    # Before anything is written there. The other processes of a run follow the first one.
+    with exclusive(work_dir, "training run") if rank() == 0 else nullcontext():
+        _train(cfg, args.resume)
+    return 0
 
+
+def _train(cfg: Config, resume: str | None) -> None:
     from realdeg.config.inject import naming_sibling
     from realdeg.engine import RealdegRunner
 
+    work_dir = Path(cfg.work_dir)
+    if cfg.get("sample"):
+        _refuse_to_overwrite(work_dir)
+    check_data(cfg, ("train_dataloader", "val_dataloader"))
     with naming_sibling(cfg):
         runner = RealdegRunner.from_cfg(cfg)
     try:
-        if args.resume not in (None, "auto"):
-            runner.go_on_from(args.resume)
+        if resume not in (None, "auto"):
+            runner.go_on_from(str(resume))
         _refuse_idle(cfg, runner)
         with naming_sibling(cfg):
             runner.train()
@@ -81,7 +91,6 @@ def run(args: argparse.Namespace) -> int:
         runner.close()
     for file in sorted(work_dir.glob("*.safetensors")):
         runner.say("wrote %s", file)
-    return 0
 
 
 def _refuse_idle(cfg: Config, runner: RealdegRunner) -> None:

@@ -67,7 +67,7 @@ def continue_optimisers(runner: Runner, state: Mapping[str, Any], where: str) ->
         fault = odd_state(wrapper.optimizer, fresh[name])
         if fault:
             raise unfit(name, where, fault)
-    return [str(change) for change in changes]
+    return [str(change) for change in changes if change.said]
 
 
 def _refuse_measuring(former: Mapping[str, Any], own: Mapping[str, Any], where: str) -> None:
@@ -116,6 +116,11 @@ def _take_rates(runner: Runner, fresh: Mapping[str, list[dict[str, Any]]]) -> No
                     group[part] = new[part]
             if "initial_momentum" in new and "betas" in new:
                 group["betas"] = new["betas"]
+            for key in (set(group) ^ set(new)) - {"params"}:  # notes of OneCycle
+                if key in new:
+                    group[key] = new[key]
+                else:
+                    group.pop(key)
 
 
 def _load_optimisers(runner: Runner, state: Mapping[str, Any], where: str) -> None:

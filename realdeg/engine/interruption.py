@@ -1,14 +1,15 @@
-"""Ctrl-C and SIGTERM: finish the iteration, save, leave."""
+"""Ctrl-C, SIGTERM and a lost terminal: finish the iteration, save, leave."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
@@ -31,7 +32,9 @@ class Interruption:
     def __enter__(self) -> Interruption:
         self._process = os.getpid()
         if threading.current_thread() is threading.main_thread():
-            self._former = {number: signal.signal(number, self._handle) for number in SIGNALS}
+            # What was ignored before (by nohup, for instance) is not to end the run.
+            heeded = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+            self._former = {number: signal.signal(number, self._handle) for number in heeded}
         return self
 
     def __exit__(
@@ -56,8 +59,24 @@ class Interruption:
 
     def leave(self) -> SystemExit:
         """Return the exception that ends the process with 128 + the signal's number."""
+        if self.signum == signal.SIGHUP:
+            _write_nowhere()
         return SystemExit(128 + (self.signum or signal.SIGTERM))
 
     def name(self) -> str:
         """Return the signal's name."""
         return signal.Signals(self.signum).name if self.signum else "another process's signal"
+
+
+def _write_nowhere() -> None:
+    # Where the terminal is gone, Python's last flush would fail and change the exit code.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            try:
+                os.dup2(nowhere, stream.fileno())
+            except (OSError, ValueError):
+                pass
+    os.close(nowhere)

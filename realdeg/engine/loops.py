@@ -15,9 +15,10 @@ from torch.utils.data import DataLoader
 from realdeg.engine.closed_form import ClosedFormLoop
 from realdeg.engine.devices import agree
 from realdeg.engine.prefetch import prefetched
+from realdeg.engine.setup import named_wrappers
 from realdeg.engine.state import bare
-from realdeg.engine.workers import stop_workers
-from realdeg.errors import ConfigError, DataError, RealdegError
+from realdeg.engine.workers import ADVICE, stop_workers, worker_failure
+from realdeg.errors import ConfigError, DataError, OutputError, RealdegError, TrainingError
 from realdeg.registry import LOOPS
 
 __all__ = ["ClosedFormLoop", "EvalLoop", "IterTrainLoop"]
@@ -65,6 +66,7 @@ class IterTrainLoop(BaseLoop):
         self.stop_training = False  # set by early stopping
         self._epoch = 0
         self._iter = 0
+        self._stepped = False  # within the present iteration
 
     @property
     def epoch(self) -> int:
@@ -83,8 +85,9 @@ class IterTrainLoop(BaseLoop):
             The model.
 
         Raises:
-            SystemExit: With code 130 or 143 after Ctrl-C or SIGTERM, once the iteration is done
-                and saved.
+            SystemExit: With code 130, 143 or 129 after Ctrl-C, SIGTERM or a lost terminal, once
+                the iteration is done and saved.
+            DataError: If a data-loading worker was killed, or cannot hand over what it read.
         """
         runner = self.runner
         runner.call_hook("before_train")
@@ -93,6 +96,12 @@ class IterTrainLoop(BaseLoop):
         with runner.interruption:
             try:
                 self._train()
+            except Exception as error:
+                self._rescue(error)
+                failure = worker_failure(error)
+                if failure is not None:
+                    raise failure from error
+                raise
             finally:
                 # Rather than idle through what comes after the training.
                 stop_workers(self.dataloader)
@@ -102,8 +111,28 @@ class IterTrainLoop(BaseLoop):
         runner.call_hook("after_train")
         return runner.model
 
+    def _rescue(self, error: Exception) -> None:
+        """Save what was done before an error, unless the error is about just that."""
+        runner = self.runner
+        if isinstance(error, TrainingError | OutputError):
+            return
+        if self._stepped:
+            runner.say(
+                "iteration %d broke off when its step had begun, so it was not saved; the last"
+                " checkpoint in %s is kept",
+                self._iter + 1,
+                runner.work_dir,
+            )
+            return
+        runner.call_hook("on_error", error=error)
+
+    def _note_step(self, *_: Any) -> None:
+        self._stepped = True
+
     def _train(self) -> None:
         runner = self.runner
+        for _, wrapper in named_wrappers(runner.optim_wrapper):
+            wrapper.optimizer.register_step_pre_hook(self._note_step)
         batches = self._batches()
         noted = runner.message_hub.get_info(VALIDATED)
         if self._iter and self._due() and noted != self._iter:
@@ -130,6 +159,7 @@ class IterTrainLoop(BaseLoop):
             "after_train_iter", batch_idx=self._iter, data_batch=batch, outputs=outputs
         )
         self._iter += 1
+        self._stepped = False
 
     def _due(self) -> bool:
         if self.runner.val_loop is None or self._iter < self.val_begin:
@@ -213,7 +243,14 @@ class EvalLoop(BaseLoop):
         runner.call_hook(f"before_{stage}_epoch")
         runner.model.eval()
         metrics: dict[str, Any] = {}
-        if self._predict():
+        try:
+            seen = self._predict()
+        except RuntimeError as error:  # torch tells of a dead worker wherever it finds us
+            failure = worker_failure(error)
+            if failure is None:
+                raise
+            raise failure from error
+        if seen:
             metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
         runner.call_hook(f"after_{stage}_epoch", metrics=metrics)
         runner.call_hook(f"after_{stage}")
@@ -274,7 +311,15 @@ def plain_errors(loader: DataLoader) -> Iterator[Any]:
         DataError: If a worker was killed.
     """
     # Started here, in the main thread: a prefetcher's thread ends before the workers do.
-    return _plain_errors(iter(loader))
+    try:
+        iterator = iter(loader)
+    except OSError as error:
+        if not loader.num_workers:
+            raise
+        raise DataError(
+            f"the data-loading workers cannot be started ({error.strerror or error}). {ADVICE}."
+        ) from error
+    return _plain_errors(iterator)
 
 
 def _plain_errors(iterator: Iterator[Any]) -> Iterator[Any]:
@@ -288,11 +333,8 @@ def _plain_errors(iterator: Iterator[Any]) -> Iterator[Any]:
             sentence = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
             raise type(error)(sentence) from error
         except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker (pid"):
+            failure = worker_failure(error)
+            if failure is None:
                 raise
-            # Killed from outside, nearly always by a machine that is short of memory.
-            raise DataError(
-                f"{str(error).splitlines()[0].rstrip('.')}. Where memory or shared memory is"
-                " short, lower num_workers, batch_size or cache_mb."
-            ) from error
+            raise failure from error
         yield batch

@@ -6,11 +6,12 @@ import atexit
 import copy
 import itertools
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import is_distributed, master_only
+from mmengine.dist import is_distributed, is_main_process, master_only
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
@@ -35,7 +36,11 @@ from realdeg.errors import ConfigError
 from realdeg.registry import SCOPE
 from realdeg.utils.data_file import RUN_CONFIG
 from realdeg.utils.files import atomic_path, ensure_writable_dir
+from realdeg.utils.locks import exclusive
 from realdeg.utils.registered import guard_process, registered_names_only
+
+RUN = "training run"
+"""What a second process in the work dir is told that the first one is."""
 
 _runs = itertools.count()
 
@@ -348,10 +353,15 @@ class RealdegRunner(LoadsCheckpoints, Runner):
 
         Returns:
             The model.
+
+        Raises:
+            OutputError: If another process trains in the same work dir.
         """
         self._training = True
+        alone = exclusive(self.work_dir, RUN) if is_main_process() else nullcontext()
         try:
-            return super().train()
+            with alone:
+                return super().train()
         finally:
             self._training = False
 

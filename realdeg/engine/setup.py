@@ -92,6 +92,11 @@ class Change:
         self.rate = rate
         self._group = group
 
+    @property
+    def said(self) -> bool:
+        """Whether it is worth a line: what ends with the run is said by the run's length."""
+        return self.place.rpartition(".")[2] not in ("end", "total_iters")
+
     def __str__(self) -> str:
         return f"{self.place}: {_short(self.new)}, was {_short(self.old)}"
 
@@ -172,6 +177,7 @@ def changes_of(former: Mapping[str, Any], own: Mapping[str, Any], where: str) ->
         theirs = former["optimizer"][name]["groups"]
         place = f"optim_wrapper.{name}.optimizer" if name else "optim_wrapper.optimizer"
         for number, (old, new) in enumerate(zip(theirs, mine["groups"], strict=True)):
+            _refuse_foreign_keys(former["optimizer"][name], old, new, name, where)
             of = f" (group {number})" if len(theirs) > 1 else ""
             found += [
                 Change(
@@ -182,6 +188,16 @@ def changes_of(former: Mapping[str, Any], own: Mapping[str, Any], where: str) ->
             ]
     found += _scheduler_changes(former["param_schedulers"], own["param_schedulers"])
     return found
+
+
+def _refuse_foreign_keys(
+    former: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any], name: str, where: str
+) -> None:
+    # Checkpoints that do not name their optimiser: Adam and RAdam differ by an option alone.
+    foreign = set(old) - set(new) - {"max_lr", "min_lr"}  # those are OneCycle's notes
+    if "type" not in former and foreign:
+        fault = f"it has {', '.join(map(repr, sorted(foreign)))}, which this optimiser has not"
+        raise unfit(name, where, fault)
 
 
 def _scheduler_changes(

@@ -1,19 +1,31 @@
-"""Data-loading workers that stay until the iteration is done, and not longer."""
+"""Data-loading workers: they stay until the iteration is done, and what ends one is told."""
 
 from __future__ import annotations
 
 import mmap
 import os
+import re
 import signal
-from multiprocessing import util
+from multiprocessing import queues, util
 from types import FrameType
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
+from realdeg.errors import DataError
+
 GRACE = 30
 """Seconds that a worker outlives a SIGTERM, for the main process to finish and save."""
+
+_UNSENT = 74  # a worker's exit code when a batch could not be sent (EX_IOERR)
+_SHARED_MEMORY = re.compile(r"unable to (allocate|open|resize|mmap)[^\n]*</?torch_[^\n]*")
+ADVICE = (
+    "Take fewer workers (train_dataloader.num_workers; 0 needs no shared memory), a smaller"
+    " batch_size or cache_mb, or give /dev/shm more room (docker run --shm-size)"
+)
+"""What to do where data loading has too little memory."""
+_note = mmap.mmap(-1, 512)  # shared with the workers that are forked later: why one left
 
 
 class PrepareWorker:
@@ -33,6 +45,10 @@ class PrepareWorker:
     def __call__(self, worker_id: int) -> None:
         """Set a worker's signal handlers and threads."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # A batch is sent by a thread, whose errors the main process would never hear of: it would
+        # wait for that batch for ever.
+        queues.Queue._on_queue_feeder_error = staticmethod(_leave_unsent)  # type: ignore
         signal.signal(signal.SIGTERM, self._on_terminate)
         torch.set_num_threads(1)
 
@@ -46,6 +62,46 @@ class PrepareWorker:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._leaving = mmap.mmap(-1, 1)
+
+
+def _leave_unsent(error: Exception, batch: Any) -> None:
+    text = f"{type(error).__name__}: {error}".encode()[: len(_note) - 1]
+    _note[: len(text) + 1] = text + b"\0"
+    os._exit(_UNSENT)
+
+
+def worker_failure(error: BaseException) -> DataError | None:
+    """Phrase how a data-loading worker ended.
+
+    Args:
+        error: What torch raised in the main process, perhaps anywhere in it.
+
+    Returns:
+        The sentence as an error; None if the error is about something else.
+    """
+    if not isinstance(error, RuntimeError):
+        return None
+    text = str(error)
+    if text.startswith("DataLoader worker (pid"):
+        note = bytes(_note).partition(b"\0")[0].decode(errors="replace")
+        _note[:1] = b"\0"
+        if note:
+            return DataError(
+                f"a data-loading worker could not hand over a batch ({note}). {ADVICE}."
+            )
+        # Killed from outside, nearly always by a machine that is short of memory.
+        return DataError(f"{_line(text)}. Where memory or shared memory is short: {ADVICE}.")
+    if text.startswith("Too many open files. Communication with the workers"):
+        return DataError(f"{_line(text)}.")
+    found = _SHARED_MEMORY.search(text)
+    if found:
+        return DataError(f"a data-loading worker got no shared memory ({found[0]:.200}). {ADVICE}.")
+    return None
+
+
+def _line(text: str) -> str:
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    return (lines[0] if lines else "")[:200].rstrip(".")
 
 
 def _set(flag: mmap.mmap) -> None:

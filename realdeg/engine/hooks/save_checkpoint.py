@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from realdeg.engine.checkpoint import LAST, checkpoint_name, find_checkpoints, iteration_of
 from realdeg.engine.loops import VALIDATED
 from realdeg.engine.state import averaged_weights, bare, component_of, describe_run
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, first_line
 from realdeg.registry import HOOKS
 from realdeg.utils.files import atomic_path, remove_left_overs
 
@@ -122,6 +122,28 @@ class SaveCheckpointHook(Hook):
             "stopped by %s after iteration %d, saved in %s. To go on, give the same command with"
             " --resume.",
             runner.interruption.name(),
+            runner.iter,
+            runner.work_dir,
+        )
+
+    def on_error(self, runner: Any, error: Exception) -> None:
+        """Save what was done before an error that is not about the weights, and say so.
+
+        Args:
+            runner: The runner, between two iterations.
+            error: What ends the run.
+        """
+        if self._saved != runner.iter:
+            if not runner.iter:
+                return
+            try:
+                self._save(runner, runner.iter)
+            except Exception as failure:  # the error that came first is the one to tell
+                runner.logger.warning("and nothing could be saved: %s", first_line(failure))
+                return
+        runner.say(
+            "stopped by an error after iteration %d, saved in %s. Once that is mended, the same"
+            " command with --resume goes on.",
             runner.iter,
             runner.work_dir,
         )
