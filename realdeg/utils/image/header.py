@@ -40,7 +40,7 @@ class Header:
     frames: int = 1
     icc: bytes = b""
     ink: bool = False
-    detail: dict[str, object] = field(default_factory=dict, repr=False)
+    detail: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def size(self) -> tuple[int, int]:
