@@ -23,7 +23,7 @@ from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.utils.colour import one_channel_is_grey, rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 from realdeg.utils.component import component_hash, plain
-from realdeg.utils.image import LoadedImage, write_image
+from realdeg.utils.image import LoadedImage, Reading, write_image
 from realdeg.utils.scales import hr_length, lr_length
 from realdeg.utils.streams import stream_seed
 
@@ -141,6 +141,7 @@ class Degrader:
         overwrite: bool = False,
         progress: bool = True,
         jobs: int = 1,
+        reading: Reading | None = None,
     ) -> Summary:
         """Degrade every image of a folder and write PNG files and ``manifest.jsonl``.
 
@@ -157,6 +158,7 @@ class Degrader:
             progress: Show a progress bar.
             jobs: How many processes degrade, one thread each; the results are the same for any
                 number. Several only on the CPU.
+            reading: How images are read: several pages, colour profiles.
 
         Returns:
             What became of each image; look at ``failed``.
@@ -188,6 +190,7 @@ class Degrader:
             {**self.settings(), "seed": int(seed), "remainder": remainder},
             overwrite=overwrite,
             progress=progress,
+            reading=reading,
             title="degrading",
             jobs=jobs if self.device.type == "cpu" else 1,
             # One, whatever the machine: threads that wait for each other gain little on images of

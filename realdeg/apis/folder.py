@@ -27,7 +27,7 @@ from realdeg.utils.files import (
     remove_left_overs,
     sha256_file,
 )
-from realdeg.utils.image import LoadedImage, load_image
+from realdeg.utils.image import LoadedImage, Reading
 from realdeg.utils.locks import exclusive
 from realdeg.utils.memory import is_out_of_memory
 from realdeg.version import __version__
@@ -64,6 +64,8 @@ class Summary:
         cropped: Names of the images whose size did not divide and that were cropped.
         ignored: Names of files in the source folder that are no images.
         failed: The images that could not be done.
+        noted: Names of the images of which more is to be said (``notes`` in the manifest): the
+            first of several pages, CMYK made RGB, a damaged colour profile.
     """
 
     folder: Path
@@ -72,6 +74,7 @@ class Summary:
     cropped: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
+    noted: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -87,6 +90,8 @@ class Summary:
             )
         if self.ignored:
             lines.append(f"{len(self.ignored)} files are no images: {_few(self.ignored)}")
+        if self.noted:
+            lines.append(f"{len(self.noted)} with notes in the manifest: {_few(self.noted)}")
         if self.failed:
             lines.append(f"{len(self.failed)} FAILED:")
             lines += [f"  {failure.name}: {failure.reason}" for failure in self.failed]
@@ -104,6 +109,7 @@ def process_folder(
     title: str = "images",
     jobs: int = 1,
     threads: int | None = None,
+    reading: Reading | None = None,
 ) -> Summary:
     """Apply ``work`` to every image below ``src`` and write PNG files below ``dst``.
 
@@ -119,6 +125,7 @@ def process_folder(
             any number.
         threads: How many threads compute, unless the folder was begun with another number; None:
             one where there are several jobs, or else torch's setting.
+        reading: How images are read, which goes into the manifest's header, too.
 
     Returns:
         What became of each image.
@@ -137,12 +144,13 @@ def process_folder(
     with exclusive(target, f"run that makes {title}"):
         remove_left_overs(target, below=True)
         versions = {"realdeg": __version__, "torch": torch.__version__}
-        header = {**settings, "versions": versions, "threads": threads}
+        reading = reading or Reading()
+        header = {**settings, **reading.settings(), "versions": versions, "threads": threads}
         manifest = Manifest(target, header, overwrite=overwrite)
         # Sums over many numbers depend on how they are split among threads: those of the first run.
         threads = manifest.threads
         _clean(target, manifest)
-        folder = _Folder(source, target, manifest, work, overwrite)
+        folder = _Folder(source, target, manifest, work, overwrite, reading)
         for name, reason in refused.items():
             folder.fail(name, reason)
         for name in sorted(manifest.records.keys() - set(names)):
@@ -160,6 +168,7 @@ def process_folder(
         tuple(n for n in names if manifest.records.get(n, {}).get("cropped")),
         tuple(ignored),
         tuple(Failure(name, folder.failed[name]) for name in sorted(folder.failed)),
+        tuple(n for n in names if manifest.records.get(n, {}).get("notes")),
     )
 
 
@@ -175,10 +184,16 @@ class _Folder:
     """One run over a folder."""
 
     def __init__(
-        self, source: Path, target: Path, manifest: Manifest, work: Work, overwrite: bool
+        self,
+        source: Path,
+        target: Path,
+        manifest: Manifest,
+        work: Work,
+        overwrite: bool,
+        reading: Reading,
     ) -> None:
         self.source, self.target, self.manifest = source, target, manifest
-        self.work, self.overwrite = work, overwrite
+        self.work, self.overwrite, self.reading = work, overwrite, reading
         self.outputs: dict[str, str] = {}
         self.made: list[str] = []
         self.kept: list[str] = []
@@ -247,7 +262,7 @@ class _Folder:
     def _make(self, name: str, output: str) -> Record:
         file = _place(self.target, output)
         digest = _digest(self.source / name)
-        image = load_image(self.source / name)
+        image = self.reading.load(self.source / name)
         if os.path.lexists(file) and not self.overwrite:
             with atomic_path(file) as temporary:
                 notes = self.work(image, name, temporary)
@@ -270,6 +285,7 @@ class _Folder:
             "source_size": list(image.pixels.shape[:2]),
             "channels": int(image.pixels.shape[2]),
             "bits": image.pixels.dtype.itemsize * 8,
+            **({"notes": list(image.notes)} if image.notes else {}),
             **notes,
         }
 

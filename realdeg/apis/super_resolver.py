@@ -23,7 +23,7 @@ from realdeg.apis.tiling import Tiling, whole_step, within_memory
 from realdeg.backbones.base import Backbone
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.utils.component import component_hash, plain
-from realdeg.utils.image import LoadedImage, check_writable, open_image_writer
+from realdeg.utils.image import LoadedImage, Reading, check_writable, open_image_writer
 from realdeg.utils.memory import available_memory
 
 AUTO_WHOLE = 1024 * 1024
@@ -199,6 +199,7 @@ class SuperResolver:
         overwrite: bool = False,
         progress: bool = True,
         jobs: int = 1,
+        reading: Reading | None = None,
     ) -> Summary:
         """Super-resolve every image of a folder and write PNG files and ``manifest.jsonl``.
 
@@ -213,6 +214,7 @@ class SuperResolver:
             progress: Show a progress bar.
             jobs: How many processes work, one thread each, which needs the memory of each. 1: one
                 process with torch's number of threads. Several only on the CPU.
+            reading: How images are read: several pages, colour profiles.
 
         Returns:
             What became of each image; look at ``failed``.
@@ -236,6 +238,7 @@ class SuperResolver:
             settings,
             overwrite=overwrite,
             progress=progress,
+            reading=reading,
             title="upscaling",
             jobs=jobs if self.device.type == "cpu" else 1,
         )

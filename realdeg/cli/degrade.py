@@ -6,10 +6,18 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from realdeg.cli.options import add_cfg_options, add_same_size, parse_jobs, parse_scale, printable
+from realdeg.cli.options import (
+    add_cfg_options,
+    add_same_size,
+    parse_jobs,
+    parse_pixels,
+    parse_scale,
+    printable,
+)
 
 if TYPE_CHECKING:
     from realdeg.apis.folder import Summary
+    from realdeg.utils.image import Reading
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +61,40 @@ def add_folder_options(parser: argparse.ArgumentParser, example: str, jobs: str)
     parser.add_argument(
         "--overwrite", action="store_true", help="begin anew, replace what is there"
     )
+    parser.add_argument(
+        "--first-frame",
+        action="store_true",
+        help="take the first picture of animations and of files of several pages, not refuse them",
+    )
+    parser.add_argument(
+        "--to-srgb",
+        action="store_true",
+        help="convert pictures with a colour profile to sRGB instead of keeping the profile",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=parse_pixels,
+        metavar="N",
+        help="pixels of the largest file that is read (200000000, or REALDEG_MAX_PIXELS)",
+    )
     parser.add_argument("--device", help="cpu, cuda or cuda:1")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def reading_of(args: argparse.Namespace) -> Reading:
+    """Return how images are to be read, and set the limit of pixels.
+
+    Args:
+        args: The parsed arguments, with those of :func:`add_folder_options`.
+
+    Returns:
+        What they say.
+    """
+    from realdeg.utils.image import Reading, set_pixel_limit
+
+    if args.max_pixels is not None:
+        set_pixel_limit(args.max_pixels)
+    return Reading(first_frame=args.first_frame, srgb=args.to_srgb)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.resolve import load_degradation
     from realdeg.apis.workers import usable_cores
 
+    reading = reading_of(args)
     degradation = load_degradation(
         args.degradation, scale=args.scale, same_size=args.same_size, options=args.cfg_options
     )
@@ -84,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         progress=not args.quiet,
         jobs=jobs,
+        reading=reading,
     )
     return report(summary)
 

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from realdeg.cli.degrade import add_folder_options, report
+from realdeg.cli.degrade import add_folder_options, reading_of, report
 from realdeg.cli.options import parse_scale, printable
 
 if TYPE_CHECKING:
     from realdeg.apis.enlarging import Progress
     from realdeg.apis.super_resolver import SuperResolver
+    from realdeg.utils.image import Reading
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.resolve import find_device, load_backbone
     from realdeg.apis.super_resolver import SuperResolver
 
+    reading = reading_of(args)
     backbone = load_backbone(
         args.model, scale=args.scale, same_size=args.same_size, options=args.cfg_options
     )
@@ -59,18 +61,23 @@ def run(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
             progress=not args.quiet,
             jobs=args.jobs or 1,
+            reading=reading,
         )
         return report(summary)
-    _one(resolver, Path(args.input), Path(args.output), args.overwrite, not args.quiet)
+    _one(resolver, Path(args.input), Path(args.output), args, reading)
     return 0
 
 
 def _one(
-    resolver: SuperResolver, source: Path, target: Path, overwrite: bool, progress: bool
+    resolver: SuperResolver,
+    source: Path,
+    target: Path,
+    args: argparse.Namespace,
+    reading: Reading,
 ) -> None:
     from realdeg.errors import DataError, OutputError
     from realdeg.utils.files import remove_left_overs
-    from realdeg.utils.image import check_writable, load_image
+    from realdeg.utils.image import check_writable
 
     if target.is_dir():
         target = target / (source.stem + ".png")
@@ -84,14 +91,18 @@ def _one(
             f"the output {target} is neither a folder nor an image: end its name in .png."
         )
     check_writable(target, "uint8", 3)
-    if os.path.lexists(target) and not overwrite:
+    if os.path.lexists(target) and not args.overwrite:
         raise OutputError(f"{target} is already there: choose another output, or --overwrite it.")
     remove_left_overs(target.parent)
-    image = load_image(source)
-    with _bar(progress) as bar:
+    image = reading.load(source)
+    with _bar(not args.quiet) as bar:
         made = resolver.upscale_into(image.pixels, target, progress=bar, icc=image.icc)
     (height, width), (rows, columns) = image.pixels.shape[:2], made["output_size"]
-    print(printable(f"{target}: {height} x {width} -> {rows} x {columns}"))
+    notes = list(image.notes)
+    if image.icc and target.suffix.lower() == ".bmp":
+        notes.append("BMP holds no colour profile: it was left out")
+    said = f" ({'; '.join(notes)})" if notes else ""
+    print(printable(f"{target}: {height} x {width} -> {rows} x {columns}{said}"))
 
 
 @contextmanager

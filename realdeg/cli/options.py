@@ -112,6 +112,23 @@ def parse_jobs(text: str) -> int:
     return int(text)
 
 
+def parse_pixels(text: str) -> int:
+    """Read a number of pixels.
+
+    Args:
+        text: What stands behind ``--max-pixels``.
+
+    Returns:
+        The number.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is no whole number from 1 to 10**18.
+    """
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:19]) <= 10**18:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of pixels, such as 200000000")
+    return int(text)
+
+
 def printable(text: str) -> str:
     """Return a text with everything escaped that a terminal would not show as a letter."""
     return "".join(

@@ -7,6 +7,7 @@ from realdeg.utils.image.formats import FORMATS, IMAGE_SUFFIXES, Format, check_w
 from realdeg.utils.image.header import Header, pixel_limit, set_pixel_limit
 from realdeg.utils.image.reading import (
     LoadedImage,
+    Reading,
     check_image,
     image_size,
     load_image,
@@ -23,6 +24,7 @@ __all__ = [
     "Header",
     "ImageWriter",
     "LoadedImage",
+    "Reading",
     "as_rgb",
     "check_image",
     "check_writable",

@@ -7,7 +7,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,29 @@ class LoadedImage:
     pixels: np.ndarray
     icc: bytes | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How pictures are to be read.
+
+    Args:
+        first_frame: Take the first picture of an animation or of several pages, which are refused
+            otherwise.
+        srgb: Convert colours with a profile to sRGB; otherwise they stay, and the profile is
+            handed on.
+    """
+
+    first_frame: bool = False
+    srgb: bool = False
+
+    def load(self, path: str | os.PathLike[str]) -> LoadedImage:
+        """Read a picture so: :func:`load_image`."""
+        return load_image(path, first_frame=self.first_frame, srgb=self.srgb)
+
+    def settings(self) -> dict[str, bool]:
+        """Return what differs from the default, as plain data for a manifest."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
