@@ -10,6 +10,18 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory):
+    """A cache of the test session's own, and not the user's; processes inherit it."""
+    stated = os.environ.get("REALDEG_HOME")
+    os.environ["REALDEG_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if stated is None:
+        os.environ.pop("REALDEG_HOME", None)
+    else:
+        os.environ["REALDEG_HOME"] = stated
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout."""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import platform
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from realdeg.datasets.base import ImageDataset, TransformLike, check_split
 from realdeg.datasets.records import Record, list_images
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS, DEGRADATIONS
+from realdeg.utils.cache import kept
 from realdeg.utils.image import to_array, to_tensor
 from realdeg.utils.scales import as_scale
 from realdeg.utils.streams import stream_seed
+from realdeg.version import __version__
 
 SPLITS = ("train", "test")
 MODES = ("pairs", "hr")
@@ -25,6 +33,8 @@ _FOLDER = Path(__file__).parent / "sample_images"
 @DATASETS.register_module()
 class SampleDataset(ImageDataset):
     """Pictures that come with the package; pairs are made by ``SampleCamera`` when first read.
+
+    What was made is kept in the user's cache (``REALDEG_HOME``, ``~/.cache/realdeg/sample``).
 
     The noise of each picture is fixed: it depends neither on the run's seed nor on the order, so
     the pairs are the same in every run. ``simulated_camera`` tells the true kernels
@@ -115,9 +125,30 @@ class SampleDataset(ImageDataset):
 
     def _photograph(self, index: int, sample: dict[str, Any]) -> np.ndarray:
         if index not in self._lr:
-            hr = to_tensor(sample["hr"])[None]
-            lr = self.camera(hr, [stream_seed("sample set", sample["key"])])
-            array = to_array(lr[0])
-            array.flags.writeable = False
-            self._lr[index] = array
+            height, width, channels = sample["hr"].shape
+            shape = (height // self.camera.stride, width // self.camera.stride, channels)
+            seed = stream_seed("sample set", sample["key"])
+
+            def expose() -> bytes:
+                return to_array(self.camera(to_tensor(sample["hr"])[None], [seed])[0]).tobytes()
+
+            content = kept("sample", self._circumstances(sample["hr"], seed), prod(shape), expose)
+            # Arrays of bytes are read-only.
+            self._lr[index] = np.frombuffer(content, np.uint8).reshape(shape)
         return self._lr[index]
+
+    def _circumstances(self, hr: np.ndarray, seed: int) -> bytes:
+        """Return everything that the last bit of a photograph may depend on."""
+        camera = type(self.camera)
+        source = Path(inspect.getfile(camera)).read_bytes()
+        said = dict(
+            camera=self.camera.arguments,
+            code=sha256(source).hexdigest(),
+            hr=sha256(hr.tobytes()).hexdigest(),
+            seed=seed,
+            # Rounding differs between builds, processors and numbers of threads.
+            machine=[__version__, torch.__version__, np.__version__, platform.machine()],
+            processor=torch.backends.cpu.get_cpu_capability(),
+            threads=torch.get_num_threads(),
+        )
+        return json.dumps(said, sort_keys=True, default=str).encode()

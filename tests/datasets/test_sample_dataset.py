@@ -31,6 +31,37 @@ def test_pairs_are_the_same_in_every_run():
     assert first.load(3)["lr"] is first.load(3)["lr"]
 
 
+def test_photographs_are_made_once_and_held_to_their_hash(tmp_path, monkeypatch):
+    monkeypatch.setenv("REALDEG_HOME", str(tmp_path))
+    exposed = []
+    camera = type(SampleDataset(split="test").camera)
+    plain = camera.degrade
+    monkeypatch.setattr(camera, "degrade", lambda *a: exposed.append(1) or plain(*a))
+
+    def photograph(index=0, **options):
+        return SampleDataset(split="test", scale=4, same_size=False, **options).load(index)["lr"]
+
+    first = photograph()
+    assert np.array_equal(photograph(), first) and len(exposed) == 1
+    assert not photograph().flags.writeable
+    # Another camera, picture, grid: others.
+    photograph(camera=dict(noise=False))
+    photograph(1)
+    assert len(exposed) == 3 and len(list((tmp_path / "sample").iterdir())) == 3
+    for file in (tmp_path / "sample").iterdir():
+        content = bytearray(file.read_bytes())
+        content[100] ^= 1
+        file.write_bytes(content)
+    assert np.array_equal(photograph(), first) and len(exposed) == 4
+    for file in (tmp_path / "sample").iterdir():
+        file.write_bytes(b"")
+    assert np.array_equal(photograph(), first) and len(exposed) == 5
+    assert np.array_equal(photograph(), first) and len(exposed) == 5
+    # Where nothing can be kept, it is made.
+    monkeypatch.setenv("REALDEG_HOME", str(next((tmp_path / "sample").iterdir())))
+    assert np.array_equal(photograph(), first) and len(exposed) == 6
+
+
 def test_the_camera_tells_the_truth_behind_the_pairs():
     data = SampleDataset(camera=dict(noise=False), split="test", scale=4)
     sample = data.load(1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from realdeg.backbones.pretrained.entry import Pretrained
 from realdeg.errors import CheckpointError, OutputError
+from realdeg.utils import cache as utils_cache
 from realdeg.utils.files import atomic_path, ensure_writable_dir, sha256_file
 from realdeg.utils.locks import exclusive
 
@@ -19,11 +20,7 @@ logger = logging.getLogger(__name__)
 
 def cache_folder() -> Path:
     """Return the folder of all weights: of ``REALDEG_HOME``, ``XDG_CACHE_HOME`` or the home."""
-    home = os.environ.get("REALDEG_HOME")
-    if home:
-        return Path(home).expanduser() / "weights"
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "realdeg" / "weights"
+    return utils_cache.cache_folder("weights")
 
 
 def place_of(entry: Pretrained) -> Path:
