@@ -110,3 +110,21 @@ def test_a_launcher_without_its_variables_is_explained(work_dir, monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(ConfigError, match="torchrun"):
         train(work_dir, launcher="pytorch")
+
+
+def test_logged_losses_are_means_over_processes(tmp_path, monkeypatch):
+    """The log once had the loss of the first process alone."""
+    import json
+
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    train(alone, iterations=4)
+    assert two_processes(both, iterations=4) == [0, 0]
+    told = []
+    for folder in (alone, both):
+        (file,) = folder.glob("*/vis_data/scalars.json")
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        told.append([line["train/loss_square"] for line in lines if "train/loss_square" in line])
+    assert len(told[0]) == 2
+    # One process has the whole batch: its loss is the mean of both halves.
+    assert told[1] == pytest.approx(told[0], rel=1e-5)

@@ -63,8 +63,8 @@ class AlignmentHook(Hook):
             return
         if not is_main_process():
             return
-        began = time.monotonic()
         for dataset in _paired(runner.train_loop.dataloader.dataset):
+            began = time.monotonic()
             scale, same_size = dataset.scale, dataset.same_size
             found = measure_pairs(
                 dataset.load, len(dataset), scale, same_size, self.pairs, self.side
@@ -73,7 +73,7 @@ class AlignmentHook(Hook):
                 continue
             verdict = judge_alignment(found, scale, same_size, self.limits)
             for name, pair in found.items():
-                runner.logger.debug("alignment of '%s': %s", name, pair.describe())
+                self._note(runner, f"alignment of '{name}': {pair.describe()}")
             label = getattr(dataset, "label", type(dataset).__name__)
             if verdict.fault:
                 runner.logger.warning(
@@ -85,7 +85,11 @@ class AlignmentHook(Hook):
                 )
             else:
                 runner.say("pairs of %s: %s", label, verdict.summary)
-        runner.logger.debug("alignment measured in %.1f s", time.monotonic() - began)
+            self._note(runner, f"measured in {time.monotonic() - began:.1f} s")
+
+    def _note(self, runner: Any, text: str) -> None:
+        """Write to the log file alone."""
+        runner.logger.info("%s", text, extra={"console": False})
 
 
 def _paired(dataset: Any) -> Iterator[Any]:
