@@ -137,7 +137,7 @@ def refuse_equal_names(metrics: Any) -> None:
     names: Counter[str] = Counter()
     for metric in metrics:
         start = f"{metric.prefix}/" if getattr(metric, "prefix", None) else ""
-        names.update({start + label for label in getattr(metric, "labels", ())})
+        names.update(list(dict.fromkeys(start + label for label in getattr(metric, "labels", ()))))
     for name, count in names.items():
         if count > 1:
             raise ConfigError(

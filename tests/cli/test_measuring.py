@@ -295,7 +295,7 @@ def network_on_hr(name, sizes, *options, work_dir="out", size=16):
 @pytest.mark.parametrize("name", HR_ONLY)
 def test_a_network_is_tested_on_images_without_lr(here, name):
     # The degradation used to be dropped for every network.
-    size = {"ircnn": 16, "pixel": 20, "wavelet": 32}[name.partition("_")[0].partition("/")[0]]
+    size = {"ircnn": 16, "pixel": 24, "wavelet": 32}[name.partition("_")[0].partition("/")[0]]
     assert network_on_hr(name, HR_ONLY[name], size=size) == 0
     found = report()
     assert found["complete"] and found["facts"]["LR"].startswith("made of HR by ")
