@@ -32,7 +32,7 @@ AUTO_WHOLE = 1024 * 1024
 AUTO_TILE = 512
 """Side of the largest tiles that ``tile='auto'`` takes beyond."""
 
-AUTO_MEMORY = 1 << 30
+AUTO_MEMORY = 3 << 28
 """Bytes that a network whose tiles are exact may take for a tile on a CPU, with ``tile='auto'``."""
 
 UNMEASURED = 128 * 128
@@ -67,7 +67,7 @@ class SuperResolver:
             machine's accelerator, if it has one.
         tile: Side of the tiles in pixels of the network's input; None: never tile, and fail when
             memory runs out; ``"auto"``: tiles of at most 512 beyond 1024 x 1024, and smaller ones
-            where the network would take more than 1 GiB or than there is. With ``"auto"`` or a
+            where the network would take more than 768 MiB or than there is. With ``"auto"`` or a
             number, an image on which memory runs out is begun anew with smaller tiles.
 
     Raises:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,11 +94,12 @@ def run(args: argparse.Namespace) -> int:
         args: The parsed arguments.
 
     Returns:
-        0.
+        0; 2 where a photo could not be read: the pool is that of the others.
     """
     from realdeg.cli import pool_extraction, pool_report
     from realdeg.degradations.pool import load_pool
-    from realdeg.errors import ConfigError, OutputError
+    from realdeg.errors import ConfigError, DataError, OutputError
+    from realdeg.utils.files import remove_left_overs
 
     if args.what == "show":
         pool = load_pool(args.pool)
@@ -117,8 +120,24 @@ def run(args: argparse.Namespace) -> int:
         "photos": pool_extraction.from_photos,
         "noise": pool_extraction.noise,
     }
-    made: Pool = extract[args.what](args, print)
+    remove_left_overs(target.parent)
+    failed: dict[str, str] = {}
+    try:
+        made: Pool = extract[args.what](args, print, failed)
+    except DataError:
+        _report(failed)
+        raise
     digest = made.save(target)
     print("\n".join(pool_report.lines(made)))
     print(f"written to {target} (hash {digest})")
-    return 0
+    _report(failed)
+    return 2 if failed else 0
+
+
+def _report(failed: Mapping[str, str]) -> None:
+    from realdeg.cli.options import printable
+
+    if failed:
+        print(f"{len(failed)} FAILED, and are not in the pool:", file=sys.stderr)
+        for name in sorted(failed):
+            print(printable(f"  {name}: {failed[name]}"), file=sys.stderr)

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
-from realdeg.errors import ConfigError, RealdegError, nearest
+from realdeg.errors import ConfigError, RealdegError, first_line, nearest
 from realdeg.utils.allocator import keep_freed_memory
+from realdeg.utils.memory import is_out_of_memory
 from realdeg.version import __version__
 
 COMMANDS = {
@@ -101,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno in _PATHS and error.filename is not None:
             print(f"error: cannot use {error.filename!s:.200}: {error.strerror}.", file=sys.stderr)
             return 2
+        if is_out_of_memory(error):
+            return _short_of_memory(error)
         if error.errno not in _FULL:
             traceback.print_exc()
             return 1
@@ -111,9 +114,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    except Exception:
+    except Exception as error:
+        if is_out_of_memory(error):
+            return _short_of_memory(error)
         traceback.print_exc()
         return 1
+
+
+def _short_of_memory(error: BaseException) -> int:
+    print(
+        f"error: memory ran out ({first_line(error)}): take smaller images, batches or tiles, fewer"
+        " workers, or another machine. What was saved before is kept.",
+        file=sys.stderr,
+    )
+    return 2
 
 
 def _check_command(words: Sequence[str]) -> None:

@@ -23,19 +23,22 @@ from realdeg.degradations.estimation import (
     patch_kernels,
 )
 from realdeg.degradations.pool import Pool
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.utils.image import as_rgb, read_image, to_tensor
 from realdeg.utils.streams import stream_seed
 
 Say = Callable[[str], Any]
+Failed = dict[str, str]
+"""Photos that could not be read, with the reasons."""
 
 
-def from_pairs(args: argparse.Namespace, say: Say) -> Pool:
+def from_pairs(args: argparse.Namespace, say: Say, failed: Failed) -> Pool:
     """Find kernels by least squares against pairs.
 
     Args:
         args: The arguments of ``extract_pools pairs``.
         say: Gets lines on how it goes.
+        failed: Is filled with what cannot be read; the rest is done.
 
     Returns:
         A pool of kernels.
@@ -56,23 +59,41 @@ def from_pairs(args: argparse.Namespace, say: Say) -> Pool:
         transforms=[],
         cache_mb=0,
     )
-    data.check()
-    say(data.summary())
+    try:
+        data.check()
+    except (DataError, GeometryError) as error:
+        fault: DataError | GeometryError | None = error
+    else:
+        fault = None
+        say(data.summary())
 
-    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
-        for index in range(len(data)):
-            sample = data.load(index)
-            yield to_tensor(sample["hr"])[None], to_tensor(sample["lr"])[None]
+    def pairs() -> Iterator[tuple[str, Tensor, Tensor]]:
+        for index, key in enumerate(data.keys):
+            if key in failed:
+                continue
+            try:
+                sample = data.load(index)
+                _same_geometry(sample["hr"], sample["lr"], args)
+            except (DataError, GeometryError) as error:
+                failed[key] = str(error)
+            else:
+                yield key, to_tensor(sample["hr"])[None], to_tensor(sample["lr"])[None]
 
+    if fault is not None:
+        # Which of the pairs is it? Where none is, or all are, it is the folders' fault.
+        if sum(1 for _ in pairs()) == 0 or not failed:
+            raise fault
+        say(f"{len(data.keys) - len(failed)} of {len(data.keys)} pairs can be read")
     began = time.perf_counter()
-    common = common_kernel(pairs(), args.scale, args.same_size, args.kernel_size)
+    both = ((hr, lr) for _, hr, lr in pairs())
+    common = common_kernel(both, args.scale, args.same_size, args.kernel_size)
     size = common.kernel_size
     say(f"one kernel of {size} x {size} for all pairs: {time.perf_counter() - began:.1f} s")
     patch = args.patch or (96 if args.same_size else 32)
     kernels: list[Tensor] = []
     records: list[dict[str, Any]] = []
     refused: Counter[str] = Counter()
-    for key, (hr, lr) in zip(data.keys, pairs(), strict=True):
+    for key, hr, lr in pairs():
         for found in patch_kernels(hr, lr, common, patch, centre=not args.keep_shifts):
             if found.kernel is None:
                 refused[found.fault or ""] += 1
@@ -89,7 +110,7 @@ def from_pairs(args: argparse.Namespace, say: Say) -> Pool:
         "source": args.name or Path(args.lr_dir).absolute().name,
         "method": "least squares",
         "patch": patch,
-        "pairs": len(data),
+        "pairs": len(data) - len(failed),
         "refused": dict(refused),
         "centred": not args.keep_shifts,
     }
@@ -100,12 +121,13 @@ def from_pairs(args: argparse.Namespace, say: Say) -> Pool:
     )
 
 
-def from_photos(args: argparse.Namespace, say: Say) -> Pool:
+def from_photos(args: argparse.Namespace, say: Say, failed: Failed) -> Pool:
     """Find one kernel per photo, without pairs.
 
     Args:
         args: The arguments of ``extract_pools photos``.
         say: Gets lines on how it goes.
+        failed: Is filled with what cannot be read; the rest is done.
 
     Returns:
         A pool of kernels.
@@ -126,7 +148,10 @@ def from_photos(args: argparse.Namespace, say: Say) -> Pool:
     records: list[dict[str, Any]] = []
     refused: Counter[str] = Counter()
     for key, file in files:
-        image = to_tensor(_middle(as_rgb(read_image(file)), args.crop))[None].to(device)
+        photo = _read(key, file, failed)
+        if photo is None:
+            continue
+        image = to_tensor(_middle(photo, args.crop))[None].to(device)
         try:
             seed = stream_seed(args.seed, key)
             found = kernelgan(image, args.scale, args.iterations, seed)
@@ -153,12 +178,13 @@ def from_photos(args: argparse.Namespace, say: Say) -> Pool:
     return Pool("kernels", torch.stack(kernels), args.scale, False, meta, tuple(records))
 
 
-def noise(args: argparse.Namespace, say: Say) -> Pool:
+def noise(args: argparse.Namespace, say: Say, failed: Failed) -> Pool:
     """Collect noise patches.
 
     Args:
         args: The arguments of ``extract_pools noise``.
         say: Gets lines on how it goes.
+        failed: Is filled with what cannot be read; the rest is done.
 
     Returns:
         A pool of noise.
@@ -178,7 +204,9 @@ def noise(args: argparse.Namespace, say: Say) -> Pool:
     refused: Counter[str] = Counter()
     files = _photos(args.src)
     for key, file in files.items():
-        image = as_rgb(read_image(file))
+        image = _read(key, file, failed)
+        if image is None:
+            continue
         if min(image.shape[:2]) < args.patch:
             refused["photo too small"] += 1
             continue
@@ -197,12 +225,31 @@ def noise(args: argparse.Namespace, say: Say) -> Pool:
         "criteria": args.criteria,
         "settings": dict(vars(criteria)),
         "detrend": args.detrend,
-        "photos": len(files),
+        "photos": len(files) - len(failed),
         "refused": dict(refused),
     }
     chosen = _spread(len(patches), args)
     items = torch.stack([patches[n] for n in chosen])
     return Pool("noise", items, meta=meta, records=tuple(records[n] for n in chosen))
+
+
+def _read(key: str, file: Path, failed: Failed) -> np.ndarray | None:
+    """Read a photo, or note why it cannot be read."""
+    try:
+        return as_rgb(read_image(file))
+    except DataError as error:
+        failed[key] = str(error)
+        return None
+
+
+def _same_geometry(hr: np.ndarray, lr: np.ndarray, args: argparse.Namespace) -> None:
+    factor = 1 if args.same_size else args.scale
+    wanted = tuple(side * factor for side in lr.shape[:2])
+    if hr.shape[:2] != wanted:
+        raise GeometryError(
+            f"HR has {hr.shape[0]} x {hr.shape[1]} pixels and LR {lr.shape[0]} x {lr.shape[1]}:"
+            f" {wanted[0]} x {wanted[1]} were expected."
+        )
 
 
 def _photos(folder: str) -> dict[str, Path]:

@@ -21,6 +21,7 @@ from realdeg.cli.common import (
 )
 from realdeg.cli.run_weights import take_arguments, weights_of_run
 from realdeg.errors import ConfigError, RealdegError
+from realdeg.utils.memory import memory_for
 
 if TYPE_CHECKING:
     from realdeg.engine import RealdegRunner
@@ -106,7 +107,12 @@ def _measure(cfg: Config, runner: RealdegRunner, args: argparse.Namespace, folde
     # Several processes stop together or not at all, so there a signal ends each at once.
     alone = runner.world_size == 1
     try:
-        with naming_sibling(cfg), runner.interruption if alone else nullcontext():
+        advice = "Measure smaller images or fewer at once, or on another device."
+        with (
+            naming_sibling(cfg),
+            runner.interruption if alone else nullcontext(),
+            memory_for("the test of a whole image", advice),
+        ):
             runner.test()
         if runner.interruption.requested:
             raise runner.interruption.leave()

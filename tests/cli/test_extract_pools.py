@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import numpy as np
 import pytest
@@ -102,3 +103,37 @@ def test_mistakes_are_named(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         _run("show", target)
     assert not target.exists()
+
+
+def test_a_photo_that_cannot_be_read_does_not_end_the_rest(pairs, tmp_path, capsys):
+    folder, _ = pairs
+    rng = np.random.default_rng(0)
+    quiet = (128 + rng.normal(0, 3, (64, 64, 3))).round().astype(np.uint8)
+    write_image(tmp_path / "noisy" / "good.png", quiet)
+    words = ["--patch", 16, "--criteria", "realsr"]
+    assert _run("noise", tmp_path / "noisy", tmp_path / "good.safetensors", *words) == 0
+    (tmp_path / "noisy" / "broken.jpg").write_bytes(b"\xff\xd8")
+    os.mkfifo(tmp_path / "noisy" / "pipe.png")
+    write_image(tmp_path / "noisy" / ("n" * 251 + ".png"), quiet[:8])
+    capsys.readouterr()
+    assert _run("noise", tmp_path / "noisy", tmp_path / "n.safetensors", *words) == 2
+    said = capsys.readouterr()
+    assert "2 FAILED" in said.err and "broken" in said.err and "pipe" in said.err
+    made = load_pool(tmp_path / "n.safetensors")
+    assert torch.equal(made.items, load_pool(tmp_path / "good.safetensors").items)
+    assert made.meta["photos"] == 2
+    # Pairs: one that is broken, one of another size.
+    (folder / "2_HR.png").write_bytes(b"broken")
+    write_image(folder / "2_LR2.png", quiet)
+    write_image(folder / "3_HR.png", quiet)
+    write_image(folder / "3_LR2.png", quiet)
+    words = ["--pattern", "{name}_HR", "--lr-pattern", "{name}_LR{scale}", "--scale", 2]
+    assert _run("pairs", folder, folder, tmp_path / "p.safetensors", *words, "--patch", 48) == 2
+    said = capsys.readouterr().err
+    assert "2 FAILED" in said and "  2: " in said and "  3: HR has 64 x 64" in said
+    assert load_pool(tmp_path / "p.safetensors").meta["pairs"] == 2
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "a.png").write_bytes(b"broken")
+    with pytest.raises(DataError):
+        _run("noise", tmp_path / "all", tmp_path / "x.safetensors")
+    assert "1 FAILED" in capsys.readouterr().err
