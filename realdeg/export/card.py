@@ -13,6 +13,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.errors import ConfigError, DataError, OutputError
 from realdeg.evaluation.report import FORMAT as REPORT_FORMAT
 from realdeg.export.card_text import to_markdown
+from realdeg.export.foreign_text import harmless
 from realdeg.export.origin import NOT_STATED, Origin
 from realdeg.export.portable import least_size
 from realdeg.export.target import Exported
@@ -107,8 +108,9 @@ def _read_card(path: Path) -> dict[str, Any] | None:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         ours = card["format"] == FORMAT and card["network"]["hash"] and card["files"]
-        return card if ours else None
-    except (OSError, ValueError, KeyError, TypeError):
+        to_markdown(card)  # whoever else wrote it, it can be continued
+        return harmless(card) if ours else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -139,7 +141,7 @@ def make_card(
 ) -> dict[str, Any]:
     """Return a card as plain data; the arguments are those of :func:`write_card`."""
     name, digest = type(backbone).__name__, network_hash(backbone)
-    notes = dict(origin.notes) if origin else {}
+    notes = harmless(dict(origin.notes)) if origin else {}
     describe = getattr(backbone, "describe", None)
     found = describe() if callable(describe) else None
     details = dict(found) if isinstance(found, Mapping) else {}
@@ -151,7 +153,7 @@ def make_card(
             "arguments": plain(backbone.arguments),
             "parameters": sum(parameter.numel() for parameter in backbone.parameters()),
             "hash": digest,
-            "details": plain(details),
+            "details": harmless(plain(details)),
         },
         "pictures": _pictures(backbone),
         "files": [_file(exported, backbone)],
@@ -162,20 +164,24 @@ def make_card(
             "source_sha256": notes.get("source_sha256"),
         },
         "training": {
-            "data": origin.training_data() if origin else None,
+            "data": harmless(origin.training_data()) if origin else None,
             # The name alone: the folders of who trained it are nobody's business.
             "config": re.split(r"[/\\]", str(notes.get("config_file") or ""))[-1] or None,
             "iterations": notes.get("iter"),
             "seed": notes.get("seed"),
             "sample": bool(notes.get("sample", False)),
             "realdeg_version": notes.get("realdeg_version"),
-            "degradation": notes.get("degradation"),
+            "degradation": _mapping(notes.get("degradation")),
         },
         "numbers": [read_numbers(path, digest) for path in reports],
         "licence": licence or notes.get("licence") or details.get("licence") or NOT_STATED,
         "spandrel": SPANDREL.get(name) or _from_spandrel(name, details),
     }
     return card
+
+
+def _mapping(value: Any) -> dict[str, Any] | None:
+    return dict(value) if isinstance(value, Mapping) else None
 
 
 def _from_spandrel(name: str, details: Any) -> str | None:
@@ -232,7 +238,7 @@ def read_numbers(path: str | os.PathLike[str], digest: str) -> dict[str, Any]:
         form = report["format"]
         mean, protocols = dict(report["mean"]), dict(report["protocols"])
         found = report["checkpoint_hash"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{file} is no report that can be read ({error}): give the report.json that"
             " `realdeg test` wrote."
@@ -249,13 +255,14 @@ def read_numbers(path: str | os.PathLike[str], digest: str) -> dict[str, Any]:
             f"{file} measures weights of hash {found}, and this network's is {digest}: give the"
             " report of these weights."
         )
+    report = harmless(report)
     return {
         "title": report.get("title"),
         "dataset": report.get("dataset"),
         "sample": bool(report.get("sample")),
         "notice": report.get("notice") or "",
         "same_weights": found is not None,
-        "mean": mean,
-        "missing": dict(report.get("missing") or {}),
-        "protocols": protocols,
+        "mean": harmless(mean),
+        "missing": _mapping(report.get("missing")) or {},
+        "protocols": {name: _mapping(each) or {} for name, each in harmless(protocols).items()},
     }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from realdeg.evaluation.report import number_text
+from realdeg.export.foreign_text import code, prose
 
 _FORMS = {
     "safetensors": "safetensors",
@@ -22,7 +24,8 @@ def to_markdown(card: Mapping[str, Any]) -> str:
     """
     network = card["network"]
     arguments = ", ".join(f"{name}={value!r}" for name, value in network["arguments"].items())
-    lines = [f"# {network['type']}, {_factor(card['pictures'])}", ""]
+    call = f"{network['type']}({arguments})"
+    lines = [f"# {prose(network['type'])}, {_factor(card['pictures'])}", ""]
     if card["training"]["sample"]:
         lines += [
             "> **SAMPLE RUN: trained for a short while on built-in pictures, to show that the"
@@ -30,10 +33,10 @@ def to_markdown(card: Mapping[str, Any]) -> str:
             "",
         ]
     lines += [
-        f"- Network: `{network['type']}({arguments})`",
+        f"- Network: {code(call)}",
         f"- Parameters: {network['parameters']:,}",
         *_details(network["details"]),
-        f"- Licence of the weights: {card['licence']}",
+        f"- Licence of the weights: {prose(card['licence'])}",
         f"- Hash: `{network['hash']}` (type, arguments and weights)",
         f"- Written by realdeg {card['realdeg_version']}",
         "",
@@ -64,7 +67,7 @@ def _details(details: Mapping[str, Any]) -> list[str]:
     """Return what the network says of itself beyond what every card says."""
     said = ("scale", "channels", "licence")
     return [
-        f"- {name.replace('_', ' ').capitalize()}: {_plain(value)}"
+        f"- {prose(name.replace('_', ' ').capitalize())}: {prose(_plain(value))}"
         for name, value in details.items()
         if name not in said and value is not None and not isinstance(value, Mapping)
     ]
@@ -109,7 +112,7 @@ def _files(card: Mapping[str, Any]) -> list[str]:
         else:
             sizes = f"from {item['least_size']} pixels" if item["least_size"] else "any"
         lines.append(
-            f"| `{item['name']}` | {form} | {item['numbers']} | 0 to {item['value_range']:g} |"
+            f"| {code(item['name'])} | {form} | {item['numbers']} | 0 to {item['value_range']:g} |"
             f" {sizes} | {item['bytes']:,} | `{item['sha256']}` |"
         )
     for item in card["files"]:
@@ -120,7 +123,7 @@ def _files(card: Mapping[str, Any]) -> list[str]:
         else:
             shapes = ", ".join(" x ".join(map(str, shape)) for shape in item["compared_on"])
             text = f"differs from the network by {item['difference']:.1e} at most ({shapes})."
-        lines += ["", f"`{item['name']}` {text}"]
+        lines += ["", f"{code(item['name'])} {text}"]
     return lines
 
 
@@ -128,24 +131,31 @@ def _training(card: Mapping[str, Any]) -> list[str]:
     training, source = card["training"], card["weights_from"]
     degradation = training["degradation"]
     facts = {
-        "Data": f"`{training['data']}`" if training["data"] else "not stated",
+        "Data": code(training["data"]) if training["data"] else "not stated",
         "Degradation": (
-            f"{degradation['described']} (`{degradation['type']}`, hash `{degradation['hash']}`)"
-            if degradation
+            f"{prose(degradation.get('described'))} ({code(degradation.get('type'))}, hash"
+            f" {code(degradation.get('hash'))})"
+            if isinstance(degradation, Mapping)
             else "none, or not stated"
         ),
-        "Config": training["config"],
-        "Iterations": training["iterations"],
-        "Seed": training["seed"],
-        "realdeg": training["realdeg_version"],
-        "Weights from": source["file"] and _hashed(f"`{source['file']}`", source["sha256"]),
-        "Converted from": source["source"] and _hashed(source["source"], source["source_sha256"]),
+        **{
+            name: None if training[key] is None else prose(training[key])
+            for name, key in (
+                ("Config", "config"),
+                ("Iterations", "iterations"),
+                ("Seed", "seed"),
+                ("realdeg", "realdeg_version"),
+            )
+        },
+        "Weights from": source["file"] and _hashed(code(source["file"]), source["sha256"]),
+        "Converted from": source["source"]
+        and _hashed(prose(source["source"]), source["source_sha256"]),
     }
     return [f"- {name}: {value}" for name, value in facts.items() if value is not None]
 
 
 def _hashed(name: str, sha256: str | None) -> str:
-    return f"{name}, SHA-256 `{sha256}`" if sha256 else name
+    return f"{name}, SHA-256 {code(sha256)}" if sha256 else name
 
 
 def _numbers(reports: list[Mapping[str, Any]]) -> list[str]:
@@ -153,16 +163,20 @@ def _numbers(reports: list[Mapping[str, Any]]) -> list[str]:
         return ["Not measured (`--report report.json` of `realdeg test` puts numbers here)."]
     lines: list[str] = []
     for report in reports:
-        lines += [f"{report['title']}, on {report['dataset']}:", ""]
+        lines += [f"{prose(report['title'])}, on {prose(report['dataset'])}:", ""]
         if report["notice"]:
-            lines += [f"> **{report['notice']}**", ""]
+            lines += [f"> **{prose(report['notice'])}**", ""]
         lines += ["| number | mean |", "| --- | ---: |"]
-        lines += [f"| `{k}` | {_number(k, v)} |" for k, v in report["mean"].items()]
-        lines += [f"| `{k}` | n/a: {reason} |" for k, reason in report["missing"].items()]
+        lines += [f"| {code(k)} | {_number(k, v)} |" for k, v in report["mean"].items()]
+        lines += [
+            f"| {code(k)} | n/a: {prose(reason)} |" for k, reason in report["missing"].items()
+        ]
         lines.append("")
         for name, protocol in report["protocols"].items():
-            settings = ", ".join(f"{k} {_plain(v)}" for k, v in protocol.items() if k != "name")
-            lines.append(f"- Protocol `{name}`: {settings}.")
+            settings = ", ".join(
+                f"{prose(k)} {prose(_plain(v))}" for k, v in protocol.items() if k != "name"
+            )
+            lines.append(f"- Protocol {code(name)}: {settings}.")
         if not report["same_weights"]:
             lines.append("- The report does not say by hash which weights it measured.")
         lines.append("")
@@ -170,42 +184,42 @@ def _numbers(reports: list[Mapping[str, Any]]) -> list[str]:
 
 
 def _number(name: str, value: Any) -> str:
-    return number_text(name, value) if isinstance(value, int | float) else str(value)
+    return number_text(name, value) if isinstance(value, int | float) else prose(value)
 
 
 def _use(card: Mapping[str, Any]) -> list[str]:
     lines = []
     channels = card["pictures"]["channels"]
     for item in card["files"]:
-        name = item["name"]
+        name = json.dumps(item["name"], ensure_ascii=False)
         if item["form"] == "safetensors":
             code = [
                 "from realdeg import SuperResolver",
                 "from realdeg.utils.image import read_image, write_image",
-                f'write_image("sr.png", SuperResolver("{name}").upscale(read_image("lr.png")))',
+                f'write_image("sr.png", SuperResolver({name}).upscale(read_image("lr.png")))',
             ]
         elif item["form"] == "onnx":
             height, width = item["size"] or ("h", "w")
             code = [
                 "import onnxruntime",
-                f'session = onnxruntime.InferenceSession("{name}")',
+                f"session = onnxruntime.InferenceSession({name})",
                 f'sr = session.run(None, {{"lr": lr}})[0]  # float32, (b, {channels}, {height},'
                 f" {width}), 0 to 1",
             ]
         else:
             code = [
                 "import torch",
-                f'network = torch.export.load("{name}").module()',
+                f"network = torch.export.load({name}).module()",
                 "sr = network(lr)  # float32, 0 to 1",
             ]
         lines += ["```python", *code, "```", ""]
         if item["form"] == "safetensors" and card["spandrel"]:
             lines += [
-                f"spandrel opens it as {card['spandrel']}, for images from 0 to 1:",
+                f"spandrel opens it as {prose(card['spandrel'])}, for images from 0 to 1:",
                 "",
                 "```python",
                 "from spandrel import ModelLoader",
-                f'model = ModelLoader().load_from_file("{name}")',
+                f"model = ModelLoader().load_from_file({name})",
                 "sr = model(lr)",
                 "```",
                 "",

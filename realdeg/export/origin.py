@@ -17,6 +17,7 @@ from realdeg.errors import ConfigError
 from realdeg.utils.files import sha256_file
 
 # What an entry of the catalogue says where its publisher says nothing.
+_LONGEST_CONFIG = 2**20  # characters
 NOT_STATED = "not stated"
 
 
@@ -87,16 +88,23 @@ class Origin:
         if not file.is_file():
             return cls(model)
         header = read_header(file)
-        return cls(model, file, sha256_file(file), header[1] if header else {})
+        return cls(
+            model,
+            file,
+            sha256_file(file),
+            header[1] if header and isinstance(header[1], dict) else {},
+        )
 
     def training_data(self) -> str | None:
         """Return the training's data set as its config or publisher says it, None if unknown."""
         text = self.notes.get("config")
         if not isinstance(text, str):
             return self.notes.get("trained_on") or None
+        if len(text) > _LONGEST_CONFIG:
+            return None
         try:
             lines = ast.parse(text).body
-        except (SyntaxError, ValueError, RecursionError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         for line in lines:
             if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "train_dataloader":

@@ -7,7 +7,6 @@ import random
 import struct
 import time
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
@@ -20,39 +19,20 @@ from torch import nn
 from realdeg.backbones import IRCNN, VDSR, load_weights, read_weights
 from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
 from realdeg.errors import CheckpointError
+from tests.utils.foreign import (
+    array,
+    blob,
+    cell,
+    element,
+    filters,
+    layer,
+    mat,
+    message,
+    nested,
+    packed,
+    varint,
+)
 from tests.utils.hostile import archive, nested_modules, state, tensor
-
-
-def varint(number: int) -> bytes:
-    out = b""
-    while number > 0x7F:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
-
-
-def message(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def blob(values: torch.Tensor, legacy: bool, packed: bool = True) -> bytes:
-    if legacy:
-        sizes = (1,) * (4 - values.ndim) + tuple(values.shape)
-        shape = b"".join(varint(n << 3) + varint(size) for n, size in enumerate(sizes, 1))
-    else:
-        shape = message(7, message(1, b"".join(varint(size) for size in values.shape)))
-    numbers = [struct.pack("<f", float(value)) for value in values.reshape(-1)]
-    if packed:
-        return shape + message(5, b"".join(numbers))
-    return shape + b"".join(varint(5 << 3 | 5) + number for number in numbers)
-
-
-def layer(name: str, kind: str, blobs: list[bytes], v1: bool) -> bytes:
-    if v1:
-        text = message(4, name.encode()) + varint(5 << 3) + varint(4)
-        return message(2, text + b"".join(message(6, b) for b in blobs))
-    text = message(1, name.encode()) + message(2, kind.encode())
-    return message(100, text + b"".join(message(7, b) for b in blobs))
 
 
 @pytest.fixture
@@ -126,21 +106,6 @@ class TestCaffe:
                 pass
 
 
-def cell(items: list) -> np.ndarray:
-    out = np.empty((1, len(items)), dtype=object)
-    for index, item in enumerate(items):
-        out[0, index] = item
-    return out
-
-
-def filters(weight: torch.Tensor) -> np.ndarray:
-    """Store as MATLAB does: height x width x in x out, without trailing ones."""
-    array = weight.permute(2, 3, 1, 0).numpy()
-    while array.ndim > 2 and array.shape[-1] == 1:
-        array = array[..., 0]
-    return array
-
-
 class TestMatConvNet:
     def test_graph(self, tmp_path, tensors):
         weight, bias = tensors
@@ -206,33 +171,6 @@ class TestMatConvNet:
             path.write_bytes(content)
             with pytest.raises(CheckpointError, match="w.mat"):
                 read_matconvnet(path)
-
-
-def element(kind: int, content: bytes) -> bytes:
-    return struct.pack("<2I", kind, len(content)) + content + bytes(-len(content) % 8)
-
-
-def array(form: int, sizes: tuple[int, ...], *parts: bytes, name: str = "") -> bytes:
-    """An array of a ``.mat`` file, as its bytes say."""
-    flags, shape = struct.pack("<2I", form, 0), struct.pack(f"<{len(sizes)}i", *sizes)
-    head = element(6, flags) + element(5, shape) + element(1, name.encode())
-    return element(14, head + b"".join(parts))
-
-
-def mat(*variables: bytes) -> bytes:
-    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + b"".join(variables)
-
-
-def packed(variable: bytes) -> bytes:
-    content = zlib.compress(variable, 9)
-    return struct.pack("<2I", 15, len(content)) + content
-
-
-def nested(depth: int) -> bytes:
-    inner = array(6, (1, 1), element(9, bytes(8)))
-    for _ in range(depth):
-        inner = array(1, (1, 1), inner)
-    return inner
 
 
 class TestHostileMatlab:

@@ -193,3 +193,43 @@ def test_the_files_own_scale_is_looked_up(settings, monkeypatch, tmp_path):
     monkeypatch.setattr("realdeg.export.origin.load_config", lambda *_: {"backbone": backbone})
     Origin.of("any")
     assert [entry.scales for entry in fetched] == [(2,)]
+
+
+HOSTILE = {
+    "source": "<script>alert(1)</script>\x1b[2J\n# a heading\n[x](javascript:alert(1))",
+    "licence": "MIT | `x`\r\n\r\n| a | b |",
+    "config_file": "../../../etc/passwd",
+    "iter": float("nan"),
+    "seed": "\ud800",
+    "realdeg_version": ["a"] * 5,
+    "degradation": {"described": "<img src=x onerror=y>", "type": "`", "hash": None},
+    "trained_on": "x" * 10**6,
+}
+
+
+@pytest.mark.parametrize("degradation", [HOSTILE["degradation"], "text", [1], 5])
+def test_what_a_file_says_of_itself_is_text_and_nothing_else(espcn, tmp_path, degradation):
+    origin = Origin("x", notes={**HOSTILE, "degradation": degradation})
+    exported = export_safetensors(espcn, tmp_path / "out" / "x.safetensors")
+    written = write_card(exported, espcn, origin=origin)
+    assert sorted(each.name for each in tmp_path.rglob("*")) == [
+        *("out", "x.json", "x.md", "x.safetensors")
+    ]
+    card = json.loads(written[0].read_text(encoding="utf-8"))
+    assert card["training"]["config"] == "passwd" and card["training"]["iterations"] is None
+    text = written[1].read_text(encoding="utf-8")
+    assert "\x1b" not in text and "<" not in text.replace("&lt;", "")
+    assert text.count("\n# ") == 0 and "\n[x](" not in text and " [x](" not in text
+    assert len(text) < 10_000
+    written = write_card(exported, espcn, origin=origin)  # the card is continued
+
+
+def test_a_card_of_somebody_elses_making_is_not_continued(espcn, tmp_path):
+    exported = export_safetensors(espcn, tmp_path / "x.safetensors")
+    path, _ = write_card(exported, espcn)
+    for change in ({"files": [5]}, {"numbers": 3}, {"training": []}, {"network": {"hash": "a"}}):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({**card, **change}), encoding="utf-8")
+        with pytest.raises(OutputError, match="no card of this network"):
+            write_card(exported, espcn)
+        path.write_text(json.dumps(card), encoding="utf-8")

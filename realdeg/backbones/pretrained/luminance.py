@@ -15,6 +15,7 @@ _T91 = "91 images of Yang et al.; bicubic"
 _T291 = "91 images of Yang et al., BSDS200; bicubic"
 _LAPSRN = "phoenix104104/LapSRN/95154bba82a3aab9bdaec8e0eedd4187babc5ed2/pretrained_models"
 _IDN = "Zheng222/IDN-Caffe/482c601336000f5c00b0e93f83a525f0fc917830/test/caffemodel"
+_CAFFE_VDSR = "huangzehao/caffe-vdsr/5a839232d179c10736ed94e7142068b168b61cf6"
 _VDSR = "twtygqyy/pytorch-vdsr/514b021044018baf909e79f48392783daa592888/model"
 _TWTYGQYY = "twtygqyy/pytorch-LapSRN/1b7737abe6ccaef2d14b673d301edbace3414c02/model"
 _PORT = "lorenzomammana/MSLapSRN-pytorch/dc56d7d49c72af387167c02226d197a5c7bd2839"
@@ -74,6 +75,30 @@ SRCNN: tuple[Pretrained, ...] = tuple(
 )
 
 VDSR: tuple[Pretrained, ...] = (
+    in_git(
+        "VDSR",
+        "official",
+        (2, 3, 4),
+        f"{_CAFFE_VDSR}/Test",
+        "VDSR_Official.mat",
+        licence="MIT",
+        trained_on=_T291,
+        sha256="f613166660840af1a2ca47e31b0337b951e7c4e094364f6135a16d81a55c323c",
+        size=2490083,
+        set5=(37.53, 33.66, 31.35),
+    ),
+    in_git(
+        "VDSR",
+        "huangzehao",
+        (2, 3, 4),
+        f"{_CAFFE_VDSR}/Train",
+        "VDSR_Adam.caffemodel",
+        licence="MIT",
+        trained_on=_T291,
+        sha256="9199251105e65ccbe3c720192366383e12fca21afaa71a792595b13eb2d8ae9d",
+        size=2666880,
+        set5=(37.58, 33.68, 31.33),
+    ),
     in_git(
         "VDSR",
         "twtygqyy",
