@@ -30,6 +30,16 @@ class RunInfoHook(RuntimeInfoHook):
         self.last_loop_stage = None
         self._capped: set[str] = set()
 
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Note the iteration.
+
+        Args:
+            runner: The runner.
+            batch_idx: The iteration.
+            data_batch: The batch.
+        """
+        runner.message_hub.update_info("iter", runner.iter)
+
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
@@ -41,6 +51,10 @@ class RunInfoHook(RuntimeInfoHook):
             data_batch: The batch.
             outputs: The named losses.
         """
+        # Here and not before the iteration, which may break off. The schedulers step later.
+        rates: Any = runner.optim_wrapper.get_lr()
+        for name, values in rates.items():
+            runner.message_hub.update_scalar(f"train/{name}", values[0])
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         scalars = runner.message_hub.log_scalars
         if len(scalars) != len(self._capped):
