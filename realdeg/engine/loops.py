@@ -11,13 +11,20 @@ from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from realdeg.engine.closed_form import ClosedFormLoop
 from realdeg.engine.devices import agree
 from realdeg.engine.prefetch import prefetched
 from realdeg.engine.setup import named_wrappers
 from realdeg.engine.state import bare
-from realdeg.engine.workers import ADVICE, stop_workers, worker_failure
+from realdeg.engine.workers import (
+    ADVICE,
+    deaf_to_workers,
+    lost_worker,
+    stop_workers,
+    worker_failure,
+)
 from realdeg.errors import ConfigError, DataError, OutputError, RealdegError, TrainingError
 from realdeg.registry import LOOPS
 
@@ -124,7 +131,8 @@ class IterTrainLoop(BaseLoop):
                 runner.work_dir,
             )
             return
-        runner.call_hook("on_error", error=error)
+        with deaf_to_workers():
+            runner.call_hook("on_error", error=error)
 
     def _note_step(self, *_: Any) -> None:
         self._stepped = True
@@ -316,6 +324,8 @@ def plain_errors(loader: DataLoader) -> Iterator[Any]:
     except OSError as error:
         if not loader.num_workers:
             raise
+        # torch's half-made iterator would complain about itself when it is collected.
+        _MultiProcessingDataLoaderIter._shutdown = True
         raise DataError(
             f"the data-loading workers cannot be started ({error.strerror or error}). {ADVICE}."
         ) from error
@@ -332,8 +342,8 @@ def _plain_errors(iterator: Iterator[Any]) -> Iterator[Any]:
             # torch re-raises with the worker's whole traceback as the message.
             sentence = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
             raise type(error)(sentence) from error
-        except RuntimeError as error:
-            failure = worker_failure(error)
+        except (RuntimeError, EOFError, OSError) as error:
+            failure = worker_failure(error) or lost_worker(error, iterator)
             if failure is None:
                 raise
             raise failure from error

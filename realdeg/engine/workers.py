@@ -6,6 +6,9 @@ import mmap
 import os
 import re
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import queues, util
 from types import FrameType
 from typing import Any
@@ -83,12 +86,8 @@ def worker_failure(error: BaseException) -> DataError | None:
         return None
     text = str(error)
     if text.startswith("DataLoader worker (pid"):
-        note = bytes(_note).partition(b"\0")[0].decode(errors="replace")
-        _note[:1] = b"\0"
-        if note:
-            return DataError(
-                f"a data-loading worker could not hand over a batch ({note}). {ADVICE}."
-            )
+        if unsent := _unsent():
+            return unsent
         # Killed from outside, nearly always by a machine that is short of memory.
         return DataError(f"{_line(text)}. Where memory or shared memory is short: {ADVICE}.")
     if text.startswith("Too many open files. Communication with the workers"):
@@ -96,6 +95,55 @@ def worker_failure(error: BaseException) -> DataError | None:
     found = _SHARED_MEMORY.search(text)
     if found:
         return DataError(f"a data-loading worker got no shared memory ({found[0]:.200}). {ADVICE}.")
+    return None
+
+
+def _unsent() -> DataError | None:
+    note = bytes(_note).partition(b"\0")[0].decode(errors="replace")
+    _note[:1] = b"\0"
+    if not note:
+        return None
+    return DataError(f"a data-loading worker could not hand over a batch ({note}). {ADVICE}.")
+
+
+@contextmanager
+def deaf_to_workers() -> Iterator[None]:
+    """Keep torch from telling of dead workers, which it does anywhere, while this block runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, former)
+
+
+def lost_worker(error: Exception, iterator: Any) -> DataError | None:
+    """Phrase an error of the connection to a worker that has ended before it handed over a batch.
+
+    Args:
+        error: What torch raised when it went for the batch.
+        iterator: The data loader's iterator.
+
+    Returns:
+        The sentence as an error; None if the error came from the data, or every worker lives.
+    """
+    if f"Caught {type(error).__name__} in DataLoader worker" in str(error):
+        return None
+    for worker in getattr(iterator, "_workers", []):
+        worker.join(1)  # the connection may break before the process is gone
+        if worker.exitcode is not None:
+            if unsent := _unsent():
+                return unsent
+            code = worker.exitcode
+            how = (
+                f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            )
+            return DataError(
+                f"a data-loading worker (process {worker.pid}) was {how}. Where memory or shared"
+                f" memory is short: {ADVICE}."
+            )
     return None
 
 

@@ -120,6 +120,32 @@ def test_the_state_of_other_optimisers_is_refused(tmp_path, photos):
         train(tmp_path / "run", photos, resume=True)
 
 
+def test_what_is_changed_for_one_of_two_optimisers_wins_and_is_listed(tmp_path, photos, capsys):
+    from realdeg.engine.setup import describe_setup
+
+    train(tmp_path / "parts", photos, iterations=3)
+    cfg = config(tmp_path / "parts", photos, iterations=5, resume=True)
+    other = dict(type="Adam", lr=5e-4, eps=1e-6)
+    cfg["optim_wrapper"]["discriminator_step"] = {**ADAM, "optimizer": other}
+    runner = RealdegRunner.from_cfg(cfg)
+    runner.train()
+    runner.close()
+    rates = {name: wrapper.get_lr()["lr"][0] for name, wrapper in runner.optim_wrapper.items()}
+    settings = describe_setup(runner)["optimizer"]["discriminator_step"]["groups"][0]
+    assert settings["eps"] == 1e-6
+    assert rates["discriminator_step"] == pytest.approx(rates["degradation_step"] / 2)
+    said = capsys.readouterr().out
+    assert "optim_wrapper.discriminator_step.optimizer.lr: 0.0005, was 0.001" in said
+    assert "degradation_step.optimizer" not in said
+    cfg = config(tmp_path / "parts", photos, iterations=6, resume=True)
+    other = dict(type="SGD", lr=5e-4)
+    cfg["optim_wrapper"]["discriminator_step"] = {**ADAM, "optimizer": other}
+    runner = RealdegRunner.from_cfg(cfg)
+    with pytest.raises(CheckpointError, match="state for discriminator_step in .* of Adam"):
+        runner.train()
+    runner.close()
+
+
 def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path, photos):
     model = {**DSGAN, "gan_loss": dict(type="CrossEntropyGANLoss", weight=float("inf"))}
     with pytest.raises(TrainingError, match="'loss_gan' is inf"):

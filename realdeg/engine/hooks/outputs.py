@@ -147,11 +147,13 @@ class OutputsHook(Hook):
         if not metrics or not runner._training:
             return
         hub = runner.message_hub
-        state = dict(hub.get_info(_NOTE) or {"seen": 0, "told": []})
-        state["seen"] += 1
+        # Not a count: a validation that is made up for after a resume must leave the same note.
+        state = dict(hub.get_info(_NOTE) or {"first": runner.iter, "told": []})
         faults = self._dark()
         if self._kernels:
-            faults += self._field(runner, late=state["seen"] > 1 or runner.iter >= runner.max_iters)
+            faults += self._field(
+                runner, late=state["first"] < runner.iter or runner.iter >= runner.max_iters
+            )
         for name, message in faults:
             if name not in state["told"]:
                 state["told"] = [*state["told"], name]
