@@ -117,6 +117,16 @@ def make_weights(name: str) -> None:
             )
             made.mark_trained()
             made.save(item["checkpoint"])
+    begun = cfg.get("load_from")
+    if begun and not Path(begun).exists():
+        (other,) = (found for found in list_configs() if found.endswith(Path(begun).parent.name))
+        theirs = load_config(other)
+        kind = theirs.degradation.type
+        made = build_degradation(
+            dict(type=kind, **DEGRADATIONS[kind]), theirs.scale, theirs.same_size
+        )
+        made.mark_trained()
+        made.save(begun)
     start = (cfg.get("backbone") or {}).get("start_from")
     if start and start.get("checkpoint") and not Path(start.checkpoint).exists():
         run = Path(start.checkpoint).parent.name
@@ -135,6 +145,8 @@ def options_for(name: str, root: Path) -> list[str]:
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         if cfg.get(loader) is not None:
             options[f"{loader}.num_workers"] = 0
+    if "LPIPSLoss" in str(cfg.model.get("perceptual_loss")):
+        options["model.perceptual_loss.weight"] = 0  # AlexNet's weights are not shipped
     if (cfg.get("train_cfg") or {}).get("type") != "ClosedFormLoop":
         options["train_cfg.max_iters"] = 1
         options["train_dataloader.batch_size"] = 2

@@ -340,3 +340,25 @@ def test_noise_for_a_network_of_luma_has_its_strength(here):
             assert all(
                 torch.equal(made["prediction_rgb"][i], made["prediction"][0]) for i in (0, 2)
             )
+
+
+def test_weights_of_another_project_are_measured_or_told_what_to_say(here, capsys):
+    """BasicSR's files used to end in an AttributeError."""
+    from realdeg.backbones import create_backbone, load_weights
+
+    name, sizes = "ircnn/ircnn_noise15_x1_cpu", HR_ONLY["ircnn/ircnn_noise15_x1_cpu"]
+    assert network_on_hr(name, sizes) == 0
+    network = create_backbone("IRCNN", 1, same_size=True, width=4)
+    load_weights(network, "net.safetensors")
+    torch.save({"params": network.state_dict()}, "params.pth")
+    torch.save({"params": create_backbone("SRCNN", 2).state_dict()}, "other.pth")
+    words = ["--device", "cpu", "--no-pictures", "--work-dir", "again", "--cfg-options"]
+    words += [f"data_root={os.getcwd()}", "test_dataloader.num_workers=0", "backbone.width=4"]
+    words.append("test_dataloader.dataset={'type': 'HRFolderDataset', 'folder': 'hr'}")
+    assert main(["test", name, "params.pth", *words]) == 0
+    again = json.loads(open("again/test/report.json", encoding="utf-8").read())
+    assert again["mean"] == report()["mean"]
+    capsys.readouterr()
+    assert main(["test", name, "other.pth", *words]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: ") and "backbone.checkpoint=FILE" in said
