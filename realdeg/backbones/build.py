@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 from collections.abc import Mapping
@@ -18,9 +17,10 @@ from realdeg.backbones.pretrained import (
     find_pretrained,
 )
 from realdeg.backbones.weights import load_weights
-from realdeg.errors import CheckpointError, ConfigError, GeometryError, nearest
+from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.component import load_state, read_component, summary
+from realdeg.utils.construction import within_budget
 from realdeg.utils.signature import check_arguments
 
 logger = logging.getLogger(__name__)
@@ -158,8 +158,8 @@ def _from_file(
     file = read_component(path)
     if file.kind != "backbone":
         raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), no backbone.")
-    known = BACKBONES.get(file.type)
-    if scale is not None and known is not None and known.any_scale:
+    known = BACKBONES.require(file.type, str(path))
+    if scale is not None and getattr(known, "any_scale", False):
         file.arguments["scale"] = scale  # such weights serve every scale
     for name, asked in (("scale", scale), ("same_size", same_size)):
         stored = file.arguments.get(name)
@@ -168,7 +168,7 @@ def _from_file(
                 f"the {file.type} in {path} was trained with {name}={stored} and {name}={asked} is"
                 f" asked for: set {name}={stored}, or name the type beside the checkpoint to"
                 " start another geometry from these weights.",
-                fits=(file.arguments["scale"], bool(file.arguments["same_size"])),
+                fits=(file.arguments.get("scale", 4), bool(file.arguments.get("same_size"))),
             )
     backbone = _construct(file.type, file.arguments, str(path), file.state)
     load_state(backbone, file.state, str(path))
@@ -182,20 +182,15 @@ def _construct(
     state: Mapping[str, Tensor] | None = None,
 ) -> Backbone:
     """Make a registered type from a config, or from a file's arguments and tensors."""
-    cls = BACKBONES.require(kind, place) if isinstance(kind, str) else kind
-    parameters = inspect.signature(cls).parameters
-    takes_all = any(item.kind is inspect.Parameter.VAR_KEYWORD for item in parameters.values())
-    known = list(parameters)
-    for name in settings:
-        if name not in known and not takes_all:
-            raise ConfigError(
-                f"{cls.__name__} has no argument '{name}' (at '{place}'): it takes"
-                f" {', '.join(known)}.{nearest(name, known)}"
-            )
-    if state is None or not issubclass(cls, Backbone):
+    cls = kind if callable(kind) else BACKBONES.require(kind, place)
+    if state is None:
+        check_arguments(cls, settings, place)
         backbone = cls(**settings)
     else:
-        backbone = cls.rebuild(settings, state)
+        with within_budget(state, place, cls.__name__):
+            check_arguments(cls, settings)
+            rebuild = getattr(cls, "rebuild", None)
+            backbone = rebuild(settings, state) if rebuild else cls(**settings)
     if not isinstance(backbone, Backbone):
         raise ConfigError(
             f"{cls.__name__} (at '{place}') is no backbone: derive it from"

@@ -16,7 +16,7 @@ from realdeg.backbones.parts.attention import (
     slice_length,
     to_blocks,
 )
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import check_counts, check_repeats
 from realdeg.backbones.parts.common import MeanShift, pad_to_multiple
 from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of, union
 from realdeg.errors import ConfigError
@@ -262,7 +262,8 @@ class CSNLN(Backbone):
         self, scale: int = 4, same_size: bool = False, num_features: int = 128, depth: int = 12
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        check_counts("CSNLN", num_features=num_features, depth=depth)
+        check_counts("CSNLN", num_features=num_features)
+        check_repeats("CSNLN", depth=depth)
         if num_features % 2:
             raise ConfigError(f"num_features of CSNLN is {num_features}: it must be even.")
         self.num_features, self.depth = num_features, depth

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts.classic import find_preset
+from realdeg.backbones.parts.classic import check_repeats, find_preset
 from realdeg.backbones.parts.pyramid import PROJECTIONS, pil_bicubic
 from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of
 from realdeg.errors import ConfigError
@@ -209,6 +209,7 @@ class DBPN(Backbone):
                 f" features, stem features and iterations, got {self.stages}, {num_features},"
                 f" {stem_features} and {self.iterations}."
             )
+        check_repeats("DBPN", iterations=self.iterations)
         self.feat0 = ConvBlock(3, stem_features, 3, padding=1)
         self.feat1 = ConvBlock(stem_features, num_features, 1)
         # The second up-projection sees the first down-projection only; later ones see all.

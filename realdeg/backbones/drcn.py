@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
-from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he
 from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.registry import BACKBONES
 
@@ -54,7 +54,8 @@ class DRCN(Backbone):
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("DRCN", recursions=recursions, width=width)
+        check_counts("DRCN", width=width)
+        check_repeats("DRCN", recursions=recursions)
         self.recursions = recursions
         self.halo = pre_upsampling_halo(4 + recursions, scale, same_size)
         self.embedding = nn.Sequential(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he
 from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
@@ -130,7 +130,8 @@ class DRRN(RecursiveLayers, Backbone):
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("DRRN", blocks=blocks, units=units, width=width)
+        check_counts("DRRN", blocks=blocks, width=width)
+        check_repeats("DRRN", units=units)
         self.use_bn = use_bn
         self.halo = pre_upsampling_halo(blocks * (1 + 2 * units) + 1, scale, same_size)
         self.make_layers(units, self.channels, width, use_bn, bias)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.bicubic import bicubic_upsample
+from realdeg.backbones.parts.classic import check_repeats
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, union
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -65,6 +66,7 @@ class DSRN(Backbone):
         super().__init__(scale=scale, same_size=same_size)
         if width < 2 or steps < 2:
             raise ConfigError(f"DSRN needs width and steps of 2 or more, got {width} and {steps}.")
+        check_repeats("DSRN", steps=steps)
         self.steps = steps
         self.in_conv0 = nn.Conv2d(3, width // 2, 3, padding=1)
         self.in_conv1 = nn.Conv2d(width // 2, width, 3, padding=1)

@@ -20,7 +20,7 @@ from realdeg.backbones.ircnn import (
     one_of,
 )
 from realdeg.backbones.parts.bicubic import bicubic_upsample
-from realdeg.backbones.parts.classic import check_counts, draw_he, find_preset
+from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he, find_preset
 from realdeg.backbones.parts.data_step import Blur, data_step
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError, GeometryError
@@ -162,7 +162,8 @@ class IRCNNHQS(Backbone):
             )
         rounds = plan.iterations if iterations is None else iterations
         size = 7 if kernel_size is None else kernel_size
-        check_counts("IRCNNHQS", iterations=rounds, kernel_size=size, width=width)
+        check_counts("IRCNNHQS", kernel_size=size, width=width)
+        check_repeats("IRCNNHQS", iterations=rounds)
         if last_sigma is None:
             last_sigma = 3.0 * self.factor if (form, self.colour) == ("polyphase", "rgb") else 0.0
         _check_numbers(kernel_sigma, size, noise, last_sigma)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.lapsrn import pyramid_outputs, pyramid_targets
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import check_counts, check_repeats
 from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
@@ -123,7 +123,8 @@ class MSLapSRN(Backbone):
         port: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        check_counts("MSLapSRN", depth=depth, recursions=recursions, width=width)
+        check_counts("MSLapSRN", depth=depth, width=width)
+        check_repeats("MSLapSRN", recursions=recursions)
         if skip not in SKIPS:
             raise ConfigError(f"skip of MSLapSRN is {skip!r}: it must be {', '.join(SKIPS)}.")
         self.port = port

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.parts.classic import check_counts, find_preset
+from realdeg.backbones.parts.classic import check_counts, check_repeats, find_preset
 from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.parts.pyramid import PROJECTIONS
 from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of
@@ -127,7 +127,8 @@ class SRFBN(Backbone):
         chosen = find_preset("SRFBN", preset, PRESETS)
         features = chosen.features if num_features is None else num_features
         groups = chosen.groups if num_groups is None else num_groups
-        check_counts("SRFBN", num_features=features, num_groups=groups, num_steps=num_steps)
+        check_counts("SRFBN", num_features=features, num_groups=groups)
+        check_repeats("SRFBN", num_steps=num_steps)
         self.num_groups, self.num_steps = groups, num_steps
         self.sub_mean = MeanShift(self.value_range, -1)
         self.add_mean = MeanShift(self.value_range, +1)

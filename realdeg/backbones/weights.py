@@ -19,6 +19,7 @@ from realdeg.utils.component import (
     state_faults,
     summary,
 )
+from realdeg.utils.construction import refuse_other_files
 from realdeg.utils.tensor_file import open_tensors
 
 # What training code wraps a state dict in, the averaged weights first: they are what was published.
@@ -94,6 +95,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     Raises:
         CheckpointError: If the file is missing, damaged or holds no weights.
     """
+    refuse_other_files(path)
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"no weights at {file}: the file does not exist.")

@@ -11,6 +11,7 @@ from realdeg.config.paths import list_configs
 from realdeg.config.places import look_up
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.plain_json import read_json
 
 
 def degradations_in(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -135,9 +136,13 @@ def read_header(file: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """
     try:
         header = _header(file)
-        return json.loads(header["arguments"]), json.loads(header["meta"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = [
+            read_json(header[key], key, CheckpointError, finite=False)
+            for key in ("arguments", "meta")
+        ]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, CheckpointError):
         return None
+    return (found[0], found[1]) if all(isinstance(part, dict) for part in found) else None
 
 
 def read_description(file: Path) -> tuple[str, str, dict[str, Any]] | None:
@@ -151,11 +156,11 @@ def read_description(file: Path) -> tuple[str, str, dict[str, Any]] | None:
     """
     try:
         header = _header(file)
-        arguments = json.loads(header["arguments"])
+        arguments = read_json(header["arguments"], "arguments", CheckpointError)
         if not isinstance(arguments, dict):
             return None
         return str(header["kind"]), str(header["type"]), arguments
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, CheckpointError):
         return None
 
 

@@ -11,6 +11,8 @@ from realdeg.degradations.base import Degradation
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.component import load_state, read_component
+from realdeg.utils.construction import within_budget
+from realdeg.utils.signature import check_arguments
 
 
 def build_degradation(
@@ -65,7 +67,12 @@ def _from_file(
     file = read_component(path)
     if file.kind != "degradation":
         raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), wanted a degradation.")
-    degradation = DEGRADATIONS.build({"type": file.type, **file.arguments})
+    cls = DEGRADATIONS.require(file.type, str(path))
+    with within_budget(file.state, str(path), file.type):
+        check_arguments(cls, file.arguments)
+        degradation = cls(**file.arguments)
+    if not isinstance(degradation, Degradation):
+        raise CheckpointError(f"{path} holds a {file.type}, which is no degradation.")
     _check_geometry(degradation, scale, same_size, str(path))
     load_state(degradation, file.state, str(path))
     degradation.eval().requires_grad_(False)

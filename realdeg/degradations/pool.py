@@ -19,6 +19,7 @@ from torch import Tensor
 
 from realdeg.errors import DataError
 from realdeg.utils.component import plain
+from realdeg.utils.construction import refuse_other_files
 from realdeg.utils.files import atomic_path
 from realdeg.utils.tensor_file import open_tensors
 
@@ -168,6 +169,7 @@ def load_pool(path: str | os.PathLike[str], kind: str | None = None) -> Pool:
     Raises:
         DataError: If the file is missing, damaged, altered, empty or of another kind.
     """
+    refuse_other_files(path)
     file = Path(path)
     if not file.is_file():
         raise DataError(

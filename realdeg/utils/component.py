@@ -19,8 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from realdeg.errors import CheckpointError
+from realdeg.errors import CheckpointError, first_line
+from realdeg.utils.construction import refuse_other_files
 from realdeg.utils.files import atomic_path
+from realdeg.utils.plain_json import read_json
 from realdeg.utils.tensor_file import open_tensors
 
 FORMAT = "realdeg-component-1"
@@ -158,12 +160,19 @@ def read_component(path: str | os.PathLike[str]) -> ComponentFile:
     Raises:
         CheckpointError: If it is missing, truncated, of another format, or altered.
     """
+    refuse_other_files(path)
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"no weights at {file}: the file does not exist.")
     try:
         with open_tensors(file) as opened:
             header = opened.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise CheckpointError(
+                    f"{file} holds tensors but does not say what they are (format"
+                    f" {header.get('format', '')[:40]!r}, wanted {FORMAT!r}): it was not written by"
+                    " realdeg."
+                )
             state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (OSError, ValueError) as error:
         hint = ""
@@ -173,21 +182,17 @@ def read_component(path: str | os.PathLike[str]) -> ComponentFile:
                 " degradation.safetensors or backbone.safetensors that lies beside it."
             )
         raise CheckpointError(
-            f"{file} cannot be read as safetensors ({error}): truncated or of another format.{hint}"
+            f"{file} cannot be read as safetensors ({first_line(error)}): truncated or of another"
+            f" format.{hint}"
         ) from error
-    if header.get("format") != FORMAT:
+    missing = [key for key in ("kind", "type", "arguments", "meta", "hash") if key not in header]
+    if missing:
         raise CheckpointError(
-            f"{file} holds tensors but does not say what they are (format"
-            f" {header.get('format')!r}, wanted {FORMAT!r}): it was not written by realdeg."
+            f"the description inside {file} is damaged: it lacks {', '.join(missing)}."
         )
-    try:
-        arguments = json.loads(header["arguments"])
-        meta = json.loads(header["meta"])
-        kind, type_, digest = header["kind"], header["type"], header["hash"]
-    except (KeyError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"the description inside {file} is damaged ({error}).") from error
-    if not isinstance(arguments, dict) or not isinstance(meta, dict):
-        raise CheckpointError(f"the description inside {file} is damaged: it is no mapping.")
+    arguments = _described(header["arguments"], f"'arguments' inside {file}", finite=True)
+    meta = _described(header["meta"], f"'meta' inside {file}", finite=False)
+    kind, type_, digest = header["kind"], header["type"], header["hash"]
     if _FILE_HASH in header:
         whole = _is_whole(file, header[_FILE_HASH])
     else:  # written before files had it: of seven entries six are there, and no other
@@ -195,6 +200,13 @@ def read_component(path: str | os.PathLike[str]) -> ComponentFile:
     if not whole or component_hash(type_, arguments, state) != digest:
         raise CheckpointError(f"{file} was altered: its contents do not match its own hash.")
     return ComponentFile(kind, type_, arguments, meta, digest, state)
+
+
+def _described(text: str, what: str, *, finite: bool) -> dict[str, Any]:
+    value = read_json(text, what, CheckpointError, finite=finite)
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{what} is no object but {value!r:.40}: the file is damaged.")
+    return value
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:

@@ -37,7 +37,11 @@ def main() -> int:
         kinds[outcome.kind] += 1
         slowest, peak = max(slowest, outcome.seconds), max(peak, outcome.memory)
         if args.verbose:
-            print(f"{outcome.kind:8} {outcome.name}", flush=True)
+            print(
+                f"{outcome.kind:8} {outcome.seconds:5.1f} s {outcome.memory / 1e6:5.0f} MB"
+                f" {outcome.name}",
+                flush=True,
+            )
         if not outcome.good:
             wrong.append({"name": outcome.name, "kind": outcome.kind, "said": outcome.said})
             print(f"--- {outcome.name}: {outcome.kind}\n{outcome.said}", flush=True)

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -5,7 +6,7 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from realdeg.utils.annotations import argument_fault, fault
+from realdeg.utils.annotations import argument_fault, fault, shown
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from realdeg.utils.annotations import argument_fault, fault
         (None, int | None, None),
         ("a", Literal["a", "b"], None),
         ("c", Literal["a", "b", "d"], "'a', 'b' or 'd'"),
-        ([1], tuple[int, int], None),
+        ([1, 2], tuple[int, int], None),
         (5, Sequence[int], "a list"),
         ({"type": "L1Loss"}, Mapping[str, Any], None),
         ("L1Loss", Mapping[str, Any], "a dict"),
@@ -32,11 +33,59 @@ from realdeg.utils.annotations import argument_fault, fault
         (5, str | Path, None),
         (torch.zeros(1), int, None),
         ("x", Any, None),
+        # What is inside lists and dicts.
+        ([1, 2], list[int], None),
+        ([1, "b"], list[int], "a list of whole numbers"),
+        ([1, None], Sequence[float], "a list of numbers"),
+        ([0.5, True], tuple[float, float], "a list of 2 numbers"),
+        ([0.5], tuple[float, float], "a list of 2 numbers"),
+        ([0.5, 1, 2], tuple[float, ...], None),
+        (["a", 1], tuple[int, str], "a list of 2 items: a whole number, a text"),
+        ([[1], [2, "c"]], Sequence[Sequence[int]], "a list of lists"),
+        ({"a": 1}, dict[str, int], None),
+        ({"a": "b"}, dict[str, int], "a dict of whole numbers"),
+        ([1.5, "a"], float | Sequence[float], "a number or a list of numbers"),
+        ([object], list[int], None),
+        # Numbers that no computation can take.
+        (math.inf, float, "a finite number"),
+        (-math.inf, int | None, "a finite whole number or None"),
+        ([1.0, math.inf], list[float], "a list of numbers"),
+        (math.inf, Any, None),
+        ({"max_norm": math.inf}, dict, None),
+        (10**400, Any, "a number within 64 bits"),
+        (True, Literal[1], "1"),
     ],
 )
 def test_values_and_annotations(value, wanted, phrase):
-    expected = None if phrase is None else f"is {value!r}, wanted {phrase}"
-    assert fault(value, wanted) == expected
+    found = fault(value, wanted)
+    if phrase is None:
+        assert found is None
+    else:
+        assert found == f"is {shown(value, 24)}, wanted {phrase}"
+
+
+@pytest.mark.parametrize("wanted", [float, int, Any, list, dict[str, Any]])
+@pytest.mark.parametrize("value", [math.nan, [1, math.nan], {"a": [{"b": math.nan}]}, [10**4301]])
+def test_numbers_that_fit_nowhere(value, wanted):
+    assert "wanted a number" in fault(value, wanted)
+
+
+def test_values_inside_each_other_end_somewhere():
+    endless = []
+    endless.append(endless)
+    assert "nested" in fault(endless, list)
+    assert len(fault("x" * 10_000, int)) < 300
+
+
+class Unlimited:
+    def __init__(self, most: float = math.inf, least: float = 0.0):
+        self.most, self.least = most, least
+
+
+def test_a_default_may_be_infinite():
+    assert argument_fault(Unlimited, "most", math.inf) is None
+    assert argument_fault(Unlimited, "least", math.inf) == "is inf, wanted a finite number"
+    assert argument_fault(Unlimited, "most", math.nan) == "is nan, wanted a number"
 
 
 class Parent:

@@ -37,8 +37,14 @@ def find_preset(
     return presets[preset]
 
 
+MOST = 1 << 16
+"""Layers or channels of one kind."""
+MOST_REPEATS = 256
+"""Runs through the same weights: IRCNN's thirty are the most that a paper asks for."""
+
+
 def check_counts(name: str, **counts: int) -> None:
-    """Refuse counts below 1.
+    """Refuse counts below 1, and those that no network has.
 
     Args:
         name: The network, for the message.
@@ -51,6 +57,26 @@ def check_counts(name: str, **counts: int) -> None:
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ConfigError(
                 f"{argument} of {name} is {count!r}: it must be a whole number, 1 or more."
+            )
+        if count > MOST:
+            raise ConfigError(f"{argument} of {name} is {count}: it must be {MOST} or less.")
+
+
+def check_repeats(name: str, **counts: int) -> None:
+    """Refuse to run the same weights more often than any paper does, for they cost no memory.
+
+    Args:
+        name: The network, for the message.
+        **counts: How often a part runs, by the name of the argument.
+
+    Raises:
+        ConfigError: If it would not run at all, or for ever.
+    """
+    check_counts(name, **counts)
+    for argument, count in counts.items():
+        if count > MOST_REPEATS:
+            raise ConfigError(
+                f"{argument} of {name} is {count}: it must be {MOST_REPEATS} or less."
             )
 
 

@@ -87,9 +87,9 @@ class SwinSkeleton(Backbone):
         self.conv_first = nn.Conv2d(self.channels, width, 3, padding=1)
         self.patch_embed = nn.ModuleDict({"norm": nn.LayerNorm(width)})
         last = max(groups * blocks - 1, 1)
-        rates = [drop_path * i / last for i in range(groups * blocks)]
         self.layers = nn.ModuleList(
-            make_group(rates[i * blocks : (i + 1) * blocks]) for i in range(groups)
+            make_group([drop_path * i / last for i in range(g * blocks, (g + 1) * blocks)])
+            for g in range(groups)
         )
         self.norm = nn.LayerNorm(width)
         self.conv_after_body = closing_conv(width, three_convs)

@@ -1,0 +1,180 @@
+"""Build what a file describes without letting its arguments ask for more than its tensors fill."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from realdeg.errors import CheckpointError, ConfigError, RealdegError, first_line
+
+# What a constructor may use besides its weights (masks, windows, kernels), and once more while it
+# draws numbers that the file's replace.
+_SPARE_BYTES = 1 << 28
+_ROOM = 4
+# The deepest networks have a few thousand parts, each with a name in the file or without numbers.
+_SPARE_PARTS = 1000
+
+_building: ContextVar[str] = ContextVar("the file that is being built from", default="")
+
+
+def refuse_other_files(path: str | os.PathLike[str]) -> None:
+    """Refuse to read a file because another one says so; what reads a file of weights asks.
+
+    Args:
+        path: The file that would be read.
+
+    Raises:
+        CheckpointError: While something is built from the description inside a file.
+    """
+    if _building.get():
+        raise CheckpointError(
+            f"{_building.get()} names another file ({os.fspath(path)!r:.80}): a file of weights"
+            " holds all that it needs, so this one is damaged or hostile."
+        )
+
+
+@contextmanager
+def within_budget(state: Mapping[str, Tensor], where: str, what: str) -> Iterator[None]:
+    """Hold what is built within the block against the tensors that will fill it.
+
+    Every tensor is judged before memory is taken for it, and every part when it is added to a
+    network, so a number such as 2147483648 among a file's arguments costs nothing. What a
+    constructor says of its arguments becomes a sentence about the file, and no other file is read.
+
+    Args:
+        state: The file's tensors.
+        where: The file, for the message.
+        what: The type that is built, for the message.
+
+    Raises:
+        CheckpointError: If more is built than the file holds, or the arguments make nothing.
+    """
+    held = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    counter = _Counter(
+        _ROOM * held + _SPARE_BYTES, 6 * len(state) + _SPARE_PARTS, f"the {what} in {where}"
+    )
+    handles = [
+        register_module_parameter_registration_hook(counter.tensor_added),
+        register_module_buffer_registration_hook(counter.tensor_added),
+        register_module_module_registration_hook(counter.part_added),
+    ]
+    token = _building.set(where)
+    try:
+        with _Watch(counter):
+            yield
+    except ConfigError as error:  # it speaks of arguments, and has to say whose
+        raise CheckpointError(f"{where}: {error}") from error
+    except RealdegError:
+        raise
+    except Exception as error:
+        # The arguments are the file's: whatever a constructor stumbles over came from there.
+        raise CheckpointError(
+            f"the arguments of {what} in {where} make no {what} ({first_line(error)}): the file is"
+            " damaged, or of another release."
+        ) from error
+    finally:
+        _building.reset(token)
+        for handle in handles:
+            handle.remove()
+
+
+class _Counter:
+    """Adds up what is built, and refuses what is too much."""
+
+    def __init__(self, most_bytes: int, most_parts: int, what: str) -> None:
+        self.most_bytes, self.most_parts, self.what = most_bytes, most_parts, what
+        self.bytes = self.parts = 0
+
+    def refuse_size(self, size: int) -> None:
+        if size > self.most_bytes:
+            raise CheckpointError(
+                f"the arguments of {self.what} ask for {size / 1e6:.0f} MB or more, and its tensors"
+                f" need {(self.most_bytes - _SPARE_BYTES) / _ROOM / 1e6:.1f} MB: the file is"
+                " damaged or hostile."
+            )
+
+    def tensor_added(self, module: nn.Module, name: str, tensor: Any) -> None:
+        self.part_added(module, name, tensor)
+        if isinstance(tensor, Tensor):
+            self.bytes += tensor.numel() * tensor.element_size()
+            self.refuse_size(self.bytes)
+
+    def part_added(self, module: nn.Module, name: str, part: Any) -> None:
+        self.parts += 1  # a tensor counts, so that parts are seen before they are put together
+        if self.parts > self.most_parts:
+            raise CheckpointError(
+                f"the arguments of {self.what} ask for more than {self.most_parts} parts: the file"
+                " is damaged or hostile."
+            )
+
+
+class _Watch(TorchDispatchMode):
+    """Asks how large a result will be before it is computed."""
+
+    def __init__(self, counter: _Counter) -> None:
+        super().__init__()
+        self.counter = counter
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # torch would import its compiler, 2 s, to leave this class out of it
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        schema = func._schema
+        # What happens in place, or gives a view, takes no memory.
+        if not schema.is_mutable and not any(result.alias_info for result in schema.returns):
+            if _upper_bound(func, args, kwargs) > self.counter.most_bytes:
+                self.counter.refuse_size(_result_size(func, args, kwargs))
+        return func(*args, **kwargs)
+
+
+def _upper_bound(func: Any, args: Any, kwargs: dict[str, Any]) -> float:
+    """Return how many bytes a call takes at most, by a rule that costs next to nothing."""
+    leaves = tree_leaves((args, kwargs))
+    shapes = [leaf.shape for leaf in leaves if isinstance(leaf, Tensor)]
+    if shapes and torch.Tag.pointwise in func.tags:
+        sides = zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1)
+        return 16 * math.prod(max(aligned) for aligned in sides)
+    if func in (torch.ops.aten.cat.default, torch.ops.aten.stack.default):
+        return 16 * sum(math.prod(shape) for shape in shapes)
+    # Sizes, steps and repeats multiply, at worst; a step below 1 divides.
+    numbers = [abs(leaf) for leaf in leaves if type(leaf) in (int, float) and leaf]
+    return 16 * math.prod(
+        [
+            *(max(1, math.prod(shape)) for shape in shapes),
+            *(max(number, 1 / number) for number in numbers),
+        ]
+    )
+
+
+def _result_size(func: Any, args: Any, kwargs: dict[str, Any]) -> int:
+    """Return how many bytes a call takes, found without taking them; torch needs 2 s at first."""
+    names = [argument.name for argument in func._schema.arguments]
+    if "size" in names[: len(args)] and not any(isinstance(leaf, Tensor) for leaf in args):
+        dtype = kwargs.get("dtype") or torch.get_default_dtype()
+        return math.prod(args[names.index("size")]) * dtype.itemsize
+    try:
+        shadows = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), (args, kwargs))
+        if "device" in names:
+            shadows[1]["device"] = torch.device("meta")
+        results = tree_leaves(func(*shadows[0], **shadows[1]))
+    except Exception:  # the size depends on numbers, or the call is wrong and will say so itself
+        return 0
+    tensors = [leaf for leaf in results if isinstance(leaf, Tensor)]
+    return sum(math.prod(leaf.shape) * leaf.element_size() for leaf in tensors)
