@@ -53,6 +53,8 @@ _FORBIDDEN = (
 _LATE = (
     "mmengine.runner",
     "mmengine.visualization",
+    "mmcv",
+    "torch._dynamo",
     "scipy.io",
     "scipy.signal",
     "scipy.optimize",
