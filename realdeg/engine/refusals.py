@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from types import TracebackType
+from typing import Any
 
 from realdeg.errors import ConfigError, RealdegError, first_line
 
@@ -32,8 +34,9 @@ def refusals(place: str) -> Iterator[None]:
     except Exception as error:
         if _raised_by(error.__traceback__).split(".")[0] not in _FOREIGN:
             raise
+        kind = "a missing key, " if isinstance(error, KeyError) else ""
         raise ConfigError(
-            f"'{place}' cannot be built: {type(error).__name__}: {first_line(error).rstrip('.')}."
+            f"'{place}' cannot be built: {kind}{first_line(error).rstrip('.')[:300]}."
         ) from error
 
 
@@ -46,3 +49,42 @@ def _raised_by(traceback: TracebackType | None) -> str:
             found = name
         traceback = traceback.tb_next
     return found
+
+
+# What the runner builds, and the key of the config that it is built from.
+_BUILDERS = {
+    "setup_env": "env_cfg",
+    "set_randomness": "randomness",
+    "build_log_processor": "log_processor",
+    "build_visualizer": "visualizer",
+    "build_optim_wrapper": "optim_wrapper",
+    "build_param_scheduler": "param_scheduler",
+    "build_train_loop": "train_cfg' or 'train_dataloader",
+    "build_val_loop": "val_cfg', 'val_dataloader' or 'val_evaluator",
+    "build_test_loop": "test_cfg', 'test_dataloader' or 'test_evaluator",
+    "register_hooks": "default_hooks' or 'custom_hooks",
+    "scale_lr": "auto_scale_lr",
+}
+
+
+def says_what_cannot_be_built(runner: type) -> type:
+    """Have a runner's builders refuse in sentences; a decorator.
+
+    Args:
+        runner: The runner's class, changed in place.
+
+    Returns:
+        The class.
+    """
+    for name, place in _BUILDERS.items():
+        setattr(runner, name, _refusing(getattr(runner, name), place))
+    return runner
+
+
+def _refusing(method: Callable[..., Any], place: str) -> Callable[..., Any]:
+    @wraps(method)
+    def refusing(*args: Any, **kwargs: Any) -> Any:
+        with refusals(place):
+            return method(*args, **kwargs)
+
+    return refusing

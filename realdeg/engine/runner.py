@@ -29,6 +29,7 @@ from realdeg.engine.environment import environment_lines
 from realdeg.engine.interruption import Interruption
 from realdeg.engine.loading import LoadsCheckpoints
 from realdeg.engine.plain_config import PlainConfig, run_config_text
+from realdeg.engine.refusals import refusals, says_what_cannot_be_built
 from realdeg.engine.state import component_of
 from realdeg.engine.visualizer import LazyVisualizer
 from realdeg.engine.workers import PrepareWorker
@@ -46,6 +47,7 @@ _runs = itertools.count()
 
 
 @RUNNERS.register_module()
+@says_what_cannot_be_built
 class RealdegRunner(LoadsCheckpoints, Runner):
     """mmengine's Runner with the traps of long runs taken out.
 
@@ -195,10 +197,13 @@ class RealdegRunner(LoadsCheckpoints, Runner):
             **kwargs: Its arguments.
         """
         # mmengine's own turns a TypeError inside a hook into one without its traceback.
-        for hook in self._hooks:
-            method = getattr(hook, fn_name, None)
-            if method is not None:
-                method(self, **kwargs)
+        # What mmengine's hooks build, they build before the run.
+        building = fn_name == "before_run"
+        with refusals("custom_hooks' or 'default_hooks") if building else nullcontext():
+            for hook in self._hooks:
+                method = getattr(hook, fn_name, None)
+                if method is not None:
+                    method(self, **kwargs)
 
     def register_default_hooks(self, hooks: Mapping[str, Hook | dict | None] | None = None) -> None:
         """Register realdeg's default hooks, changed by the config's.
@@ -271,10 +276,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
                     f"optim_wrapper of type {optim_wrapper['type']} has no optimizer: add"
                     " optimizer=dict(type='Adam', lr=1e-4). A changed type drops the former keys."
                 )
-        try:
-            return super().build_optim_wrapper(optim_wrapper)
-        except (ValueError, TypeError, AssertionError) as error:  # how torch and mmengine refuse
-            raise ConfigError(f"'optim_wrapper' cannot be built: {error}") from error
+        return super().build_optim_wrapper(optim_wrapper)
 
     def _build_param_scheduler(self, scheduler: Any, optim_wrapper: OptimWrapper) -> list[Any]:
         schedulers = scheduler if isinstance(scheduler, list | tuple) else [scheduler]
@@ -286,10 +288,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
                     # mmengine's default counts epochs, of which an iteration loop has one.
                     item.setdefault("by_epoch", False)
             prepared.append(item)
-        try:
-            return super()._build_param_scheduler(prepared, optim_wrapper)
-        except (ValueError, TypeError, AssertionError) as error:
-            raise ConfigError(f"'param_scheduler' cannot be built: {error}") from error
+        return super()._build_param_scheduler(prepared, optim_wrapper)
 
     def build_test_loop(self, loop: Any) -> Any:
         """Build the loop of ``test()``.

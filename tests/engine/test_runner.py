@@ -176,3 +176,29 @@ def test_a_mistake_in_a_hook_keeps_its_traceback(work_dir):
     with pytest.raises(TypeError) as caught:
         train(work_dir, custom_hooks=[Mistaken()])
     assert caught.traceback[-1].name == "after_train_iter"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (dict(custom_hooks=[dict(type="EMAHook", momentu=0.1)]), "custom_hooks.*momentu"),
+        (dict(custom_hooks=[dict(type="EMAHook", momentum=2.5)]), "custom_hooks.*must be in range"),
+        (dict(val_cfg=dict(types="EvalLoop")), "'val_cfg'.*types"),
+        (dict(train_cfg=dict(max_iters=1)), "'train_cfg'.*missing key"),
+        (dict(optim_wrapper=dict(optimizer=dict(type="SGD", lr=-1))), "'optim_wrapper'.*-1"),
+        (dict(param_scheduler=dict(type="StepLR")), "'param_scheduler'.*step_size"),
+    ],
+)
+def test_what_mmengine_cannot_build_is_a_sentence(work_dir, changes, said):
+    with pytest.raises(ConfigError, match=said) as caught:
+        RealdegRunner.from_cfg(tiny_config(work_dir, iterations=1, **changes)).train()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mistake_in_somebodys_own_code_keeps_its_traceback(work_dir):
+    class Broken(Hook):
+        def before_run(self, runner):
+            raise TypeError("a bug of mine")
+
+    with pytest.raises(TypeError, match="a bug of mine"):
+        train(work_dir, iterations=1, custom_hooks=[Broken()])

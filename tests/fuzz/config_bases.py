@@ -33,7 +33,9 @@ def bases() -> dict[str, dict[str, Any]]:
             dict(type="SRVGGNetCompact", num_features=4, num_convs=1), dict(type="Bicubic")
         ),
         "edsr": _network(dict(type="EDSR", num_blocks=1, num_features=8), _COMPOSE),
-        "rcan": _network(dict(type="RCAN", num_groups=1, num_blocks=1, num_features=8, reduction=4), _BSRGAN),
+        "rcan": _network(
+            dict(type="RCAN", num_groups=1, num_blocks=1, num_features=8, reduction=4), _BSRGAN
+        ),
         "vdsr": _network(dict(type="VDSR", depth=3, width=4), dict(type="AWGN", sigma=5), True),
         "espcn": _network(dict(type="ESPCN"), dict(type="RealESRGAN")),
         "prosr": _network(
@@ -151,9 +153,7 @@ def _run(data: dict[str, Any], same_size: bool, protocol: str) -> dict[str, Any]
             num_workers=0,
             sampler=dict(type="PositionSampler"),
             collate_fn=_COLLATE,
-            dataset=dict(
-                data, transforms=[dict(type="PairedCrop", patch_size=32), _FLIP, _PACK]
-            ),
+            dataset=dict(data, transforms=[dict(type="PairedCrop", patch_size=32), _FLIP, _PACK]),
         ),
         val_dataloader=evaluated,
         test_dataloader=evaluated,

@@ -104,10 +104,12 @@ def cases(seed: int, count: int) -> Iterator[Case]:
         name = rng.choice(sorted(known))
         form = rng.choice(("py", "py", "py", "yaml", "json"))
         cfg, said = deepcopy(known[name]), []
+        gentle = rng.random() < 0.5
         for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4))):
-            said.append(change(cfg, rng))
-        if form != "py" and rng.random() < 0.3:
+            said.append(nudge(cfg, rng) if gentle else change(cfg, rng))
+        if form != "py" and not gentle and rng.random() < 0.5:
             said.append(ask_for_code(cfg, rng))
+        _end_soon(cfg)
         words = rng.choice(_COMMANDS)
         file = f"c.{form}"
         if words[1] == "w":
@@ -128,12 +130,16 @@ def change(cfg: dict[str, Any], rng: Random) -> str:
     holder: Any = cfg
     for key in above:
         holder = holder[key]
-    kind = rng.choice(("set", "set", "set", "name", "del", "ren", "copy", "deep", "add", "type"))
+    kind = rng.choice(
+        ("near",) * 8 + ("set", "set", "set", "name", "del", "ren", "copy", "deep", "add", "type")
+    )
     shown = ".".join(map(str, place))
     if kind == "del":
         del holder[last]
     elif kind == "ren" and isinstance(holder, dict):
-        holder[rng.choice((f"{last}s", str(last)[:-1] or "x", "type", "_scope_"))] = holder.pop(last)
+        holder[rng.choice((f"{last}s", str(last)[:-1] or "x", "type", "_scope_"))] = holder.pop(
+            last
+        )
     elif kind == "copy":
         found = deepcopy(_at(cfg, rng.choice(places)))
         holder[last] = found
@@ -141,9 +147,9 @@ def change(cfg: dict[str, Any], rng: Random) -> str:
         for _ in range(rng.choice((1, 1, 5, 40, 200))):
             holder[last] = [holder[last]]
     elif kind == "add" and isinstance(holder[last], dict):
-        holder[last][rng.choice(("type", "extra", "_scope_", "_delete_", "checkpoint", "scale"))] = (
-            rng.choice((*_VALUES, *_NAMES))
-        )
+        holder[last][
+            rng.choice(("type", "extra", "_scope_", "_delete_", "checkpoint", "scale"))
+        ] = rng.choice((*_VALUES, *_NAMES))
     elif kind == "name":
         holder[last] = rng.choice(_NAMES)
     elif kind == "type" and isinstance(holder[last], dict):
@@ -152,6 +158,51 @@ def change(cfg: dict[str, Any], rng: Random) -> str:
         holder[last] = deepcopy(rng.choice(_VALUES))
         shown += f"={holder[last]!r:.40}"
     return f"{kind} {shown}"
+
+
+def nudge(cfg: dict[str, Any], rng: Random) -> str:
+    """Put another value of the same type at one place, and say so."""
+    places = [place for place in _places(cfg) if place[-1] != "type"]
+    place = rng.choice([p for p in places if not isinstance(_at(cfg, p), dict)])
+    holder = _at(cfg, place[:-1])
+    holder[place[-1]] = _near(holder[place[-1]], rng)
+    return f"near {'.'.join(map(str, place))}={holder[place[-1]]!r:.40}"
+
+
+def _end_soon(cfg: dict[str, Any]) -> None:
+    """Long runs are no faults: one or two iterations show as much."""
+    schedule = cfg.get("train_cfg")
+    if isinstance(schedule, dict) and isinstance(schedule.get("max_iters"), int):
+        if 3 < schedule["max_iters"] < 2**40:
+            schedule["max_iters"] = 2
+    for key in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        loader = cfg.get(key)
+        if isinstance(loader, dict) and isinstance(loader.get("num_workers"), int):
+            if 2 < loader["num_workers"] < 512:
+                loader["num_workers"] = 1
+
+
+def _near(value: Any, rng: Random) -> Any:
+    """Return another value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return rng.choice((0, 1, 2, 3, 5, 7, 8, 16, -1, value + 1, 2 * value, 10**6))
+    if isinstance(value, float):
+        return rng.choice((0.0, -value, value * 1e-9, value * 1e9, 1.0, 0.5, 2.5))
+    if isinstance(value, str):
+        return rng.choice((*_NAMES, value.lower(), f"{value} ", "lr", "hr", "same", "psnr", "EDSR"))
+    if isinstance(value, list | tuple) and value:
+        items = list(value)
+        kind = rng.randrange(4)
+        if kind == 0:
+            return [*items, rng.choice(items)]
+        if kind == 1:
+            return items[1:]
+        if kind == 2:
+            return items[::-1]
+        return rng.sample(items, len(items))
+    return rng.choice(_VALUES)
 
 
 def ask_for_code(cfg: dict[str, Any], rng: Random) -> str:

@@ -23,6 +23,8 @@ class Flip(Transform):
         transpose: Whether rows and columns may be exchanged.
     """
 
+    keeps_size = True
+
     def __init__(
         self, horizontal: bool = True, vertical: bool = True, transpose: bool = False
     ) -> None:

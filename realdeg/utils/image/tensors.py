@@ -37,6 +37,8 @@ def to_tensor(array: np.ndarray) -> Tensor:
         float32 in [0, 1], shape (C, H, W).
     """
     channels_first = np.ascontiguousarray(array.transpose(2, 0, 1))
+    if min(channels_first.strides) < 0:  # a flip of one row or column, which NumPy calls contiguous
+        channels_first = channels_first.copy()
     if not np.issubdtype(array.dtype, np.integer):
         return torch.from_numpy(channels_first.astype(np.float32, copy=False))
     if channels_first.dtype == np.uint8:
