@@ -34,6 +34,14 @@ def test_safetensors_with_a_card(weights, tmp_path, capsys):
     assert SuperResolver(out, device="cpu").backbone.scale == 2
 
 
+def test_what_a_killed_export_left_is_removed(weights, tmp_path):
+    left = tmp_path / "out" / ".realdeg-abcdefgh.tmp.onnx"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    assert export(weights, left.parent / "x.safetensors", "--to", "safetensors", "--no-card") == 0
+    assert [each.name for each in left.parent.iterdir()] == ["x.safetensors"]
+
+
 def test_program_without_a_card(weights, tmp_path, capsys):
     out = tmp_path / "espcn.pt2"
     words = (weights, out, "--to", "torch-export", "--no-card", "--size", 9, 12)
