@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-STEPS = 2_000_000
+STEPS = 1_000_000
 """Steps of reading (opcodes of a pickle, elements of a ``.mat``, fields of a message)."""
 
 UNPACKED_RATIO = 20
@@ -22,7 +22,7 @@ class Budget:
     """The steps that are left for one file.
 
     Args:
-        steps: How many there are; None: ``REALDEG_MAX_STEPS``, or 2 million.
+        steps: How many there are; None: ``REALDEG_MAX_STEPS``, or 1 million.
     """
 
     def __init__(self, steps: int | None = None) -> None:

@@ -250,8 +250,7 @@ def refuse_non_finite(state: Mapping[str, Tensor], where: str) -> None:
     broken = [
         name
         for name, tensor in state.items()
-        if (tensor.is_floating_point() or tensor.is_complex())
-        and not bool(torch.isfinite(tensor).all())
+        if (tensor.is_floating_point() or tensor.is_complex()) and not _is_finite(tensor)
     ]
     if broken:
         more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
@@ -259,6 +258,15 @@ def refuse_non_finite(state: Mapping[str, Tensor], where: str) -> None:
             f"the weights in {where} hold NaN or infinity ({', '.join(broken[:3])}{more}): the file"
             " is damaged, or the training that wrote it had broken down. Take other weights."
         )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    try:
+        # Numbers of 8 bits are stored, and hardly computed with.
+        wide = tensor.float() if tensor.element_size() == 1 else tensor
+        return bool(torch.isfinite(wide).all())
+    except (NotImplementedError, RuntimeError):  # a type that no network is of
+        return False
 
 
 def state_faults(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:

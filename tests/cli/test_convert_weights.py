@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from realdeg.backbones import VDSR, build_backbone
 from realdeg.cli.main import main
@@ -103,6 +104,16 @@ def test_numbers_that_are_none(tmp_path, capsys, number):
     target = tmp_path / "w.safetensors"
     assert convert(tmp_path / "w.pth", target, "--backbone", "VDSR", *SMALL) == 2
     assert "NaN or infinity (output.weight)" in capsys.readouterr().err and not target.exists()
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float16, torch.float64])
+def test_numbers_of_other_types(tmp_path, dtype):
+    network = VDSR(depth=3, width=4, bias=False)
+    save_file({k: v.to(dtype) for k, v in network.state_dict().items()}, tmp_path / "w.safetensors")
+    target = tmp_path / "out.safetensors"
+    assert convert(tmp_path / "w.safetensors", target, "--backbone", "VDSR", *SMALL) == 0
+    wanted = network.input.weight.to(dtype).float()
+    assert torch.equal(read_component(target).state["input.weight"], wanted)
 
 
 @pytest.mark.parametrize("wrapper", ["params", "params_ema"])
