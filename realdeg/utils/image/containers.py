@@ -14,8 +14,6 @@ _MOST_PARTS = 1_000_000
 # Every scan of a progressive JPEG goes over the whole picture again; encoders make about ten.
 _MOST_SCANS = 100
 
-_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
-_MARKER_IN_SCAN = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
 
@@ -115,11 +113,10 @@ def jpeg_header(source: Source, whole: bool) -> Header:
     profile: dict[tuple[int, int], bytes] = {}
     orientation: int | None = None
     for _ in range(_MOST_PARTS):
-        match = source.search(_MARKER_IN_SCAN if scans else _MARKER, place, 2)
-        if match is None:
+        found = source.find_marker(place, in_scan=scans > 0)
+        if found is None:
             raise BrokenFileError("is truncated: its end marker is missing")
-        code = match.group(1)[0]
-        place = source.found + len(match.group(0))
+        code, place = found
         if code == 0xD9:
             break
         if code == 0x01 or 0xD0 <= code <= 0xD8:

@@ -144,27 +144,45 @@ def _with_key(array: np.ndarray, key: Any, bits: int) -> np.ndarray | None:
 
 
 def _png_is_whole(content: bytes, header: Header) -> bool:
-    """Inflate the pixels and count their bytes, without keeping them."""
+    """Inflate the pixels, count their bytes and look at the rows' filters, without keeping them."""
     parts: Any = header.detail["parts"]
-    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[_whole(header, "colour")]
-    depth = samples * _whole(header, "bits")
-    wanted = 0
-    for left, across, top, down in _PASSES if content[28] else ((0, 1, 0, 1),):
-        columns = (header.width - left + across - 1) // across
-        rows = (header.height - top + down - 1) // down
-        wanted += rows * (1 + (columns * depth + 7) // 8) if columns > 0 else 0
-    found, inflater = 0, zlib.decompressobj()
+    passes = _rows_of_png(header, interlaced=content[28] == 1)
+    rows, length = passes.pop(0)
+    place, inflater = 0, zlib.decompressobj()
     try:
         for start, end in parts:
-            if content[start + 4 : start + 8] != b"IDAT":
-                continue
-            rest = content[start + 8 : end - 4]
-            while rest and found < wanted:
-                found += len(inflater.decompress(rest, 1 << 20))
+            rest = (
+                content[start + 8 : end - 4] if content[start + 4 : start + 8] == b"IDAT" else b""
+            )
+            while rest:
+                piece = inflater.decompress(rest, 1 << 20)
                 rest = inflater.unconsumed_tail
+                while piece:
+                    taken = piece[: rows * length - place]
+                    # Each row begins with the number of its filter, 0 to 4.
+                    if max(taken[-place % length :: length], default=0) > 4:
+                        return False
+                    place, piece = place + len(taken), piece[len(taken) :]
+                    if place == rows * length:
+                        if not passes:
+                            return True
+                        (rows, length), place = passes.pop(0), 0
     except zlib.error:
-        return False
-    return found >= wanted
+        pass
+    return False
+
+
+def _rows_of_png(header: Header, interlaced: bool) -> list[tuple[int, int]]:
+    """Return how many rows each pass over the picture has, and how many bytes a row."""
+    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[_whole(header, "colour")]
+    depth = samples * _whole(header, "bits")
+    found = []
+    for left, across, top, down in _PASSES if interlaced else ((0, 1, 0, 1),):
+        columns = (header.width - left + across - 1) // across
+        rows = (header.height - top + down - 1) // down
+        if columns > 0 and rows > 0:
+            found.append((rows, 1 + (columns * depth + 7) // 8))
+    return found
 
 
 def _pnm(content: bytes, header: Header) -> np.ndarray | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import IO
 
-_BLOCK = 1 << 16
+import numpy as np
+
+_BLOCK = 1 << 18
 
 
 class BrokenFileError(ValueError):
@@ -56,22 +57,26 @@ class Source:
         """Return some bytes as a whole number without a sign."""
         return int.from_bytes(self.take(start, count), "little" if order == "little" else "big")
 
-    def search(self, pattern: re.Pattern[bytes], start: int, reach: int) -> re.Match[bytes] | None:
-        """Find a pattern.
+    def find_marker(self, start: int, in_scan: bool) -> tuple[int, int] | None:
+        """Find the next marker of a JPEG: a byte 255 and one that is not 0 or 255.
 
         Args:
-            pattern: Matches up to ``reach`` bytes.
             start: Where the search begins.
-            reach: The longest match.
+            in_scan: Whether compressed pixels are gone through, among which stand markers of
+                restarts (0xD0 to 0xD7).
 
         Returns:
-            The first match, with its position in :attr:`found`, or None.
+            The marker's second byte and the position behind it, or None.
         """
-        for place, block in self._blocks(start, reach):
-            match = pattern.search(block)
-            if match is not None:
-                self.found = place + match.start()
-                return match
+        for place, block in self._blocks(start, 1):
+            values = np.frombuffer(block, np.uint8)
+            codes = values[np.flatnonzero(values[:-1] == 255) + 1]
+            wanted = (codes != 0) & (codes != 255)
+            if in_scan:
+                wanted &= (codes < 0xD0) | (codes > 0xD7)
+            if wanted.any():
+                which = int(np.flatnonzero(values[:-1] == 255)[int(wanted.argmax())]) + 1
+                return int(values[which]), place + which + 1
         return None
 
     def _blocks(self, start: int, reach: int) -> Iterator[tuple[int, bytes]]:
