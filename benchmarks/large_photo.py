@@ -139,19 +139,26 @@ def main() -> int:
                         print(cost, file=sys.stderr, flush=True)
                         costs.append(cost)
                         target.unlink(missing_ok=True)
+                        keep(args, costs)  # each, since all of them take hours
     print(summary(costs))
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        machine = {"processor": platform.processor(), "cores": os.cpu_count()}
-        settings = {"width": args.width, "height": args.height, "threads": args.threads}
-        content = {
-            "torch": torch.__version__,
-            **machine,
-            **settings,
-            "runs": [asdict(cost) for cost in costs],
-        }
-        (args.out / "large_photo.json").write_text(json.dumps(content, indent=1) + "\n")
     return 0 if all(cost.ok for cost in costs) else 1
+
+
+def keep(args: argparse.Namespace, costs: list[Cost]) -> None:
+    """Write what was measured so far."""
+    if args.out is None:
+        return
+    args.out.mkdir(parents=True, exist_ok=True)
+    content = {
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "width": args.width,
+        "height": args.height,
+        "threads": args.threads,
+        "runs": [asdict(cost) for cost in costs],
+    }
+    (args.out / "large_photo.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
 def summary(costs: list[Cost]) -> str:

@@ -142,4 +142,10 @@ def report(summary: Summary) -> int:
     stream = sys.stdout if summary.ok else sys.stderr
     # Names may hold bytes that are no text, and letters that a terminal takes for commands.
     print(printable(summary.describe()), file=stream)
+    if not summary.ok:
+        print(
+            f"error: {len(summary.failed)} images could not be done (see above): mend or remove"
+            " them and run the same command again, which makes only what is missing.",
+            file=stream,
+        )
     return 0 if summary.ok else 2

@@ -131,6 +131,12 @@ def run(args: argparse.Namespace) -> int:
     print("\n".join(pool_report.lines(made)))
     print(f"written to {target} (hash {digest})")
     _report(failed)
+    if failed:
+        print(
+            f"error: {len(failed)} photos or pairs could not be read (see above) and are not in the"
+            " pool: mend or remove them, and extract it anew with --overwrite.",
+            file=sys.stderr,
+        )
     return 2 if failed else 0
 
 
