@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
         0; 2 where a photo could not be read: the pool is that of the others.
     """
     from realdeg.cli import pool_extraction, pool_report
+    from realdeg.cli.pool_parts import PoolParts
     from realdeg.degradations.pool import load_pool
     from realdeg.errors import ConfigError, DataError, OutputError
     from realdeg.utils.files import remove_left_overs
@@ -128,13 +129,15 @@ def run(args: argparse.Namespace) -> int:
         _report(failed)
         raise
     digest = made.save(target)
+    if not failed:
+        PoolParts(target, {}).clear()
     print("\n".join(pool_report.lines(made)))
     print(f"written to {target} (hash {digest})")
     _report(failed)
     if failed:
         print(
             f"error: {len(failed)} photos or pairs could not be read (see above) and are not in the"
-            " pool: mend or remove them, and extract it anew with --overwrite.",
+            " pool: mend or remove them, and run the same command with --overwrite.",
             file=sys.stderr,
         )
     return 2 if failed else 0

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from realdeg.cli.pool_parts import PoolParts
 from realdeg.datasets.records import list_images
 from realdeg.degradations.estimation import (
     QuietPatches,
@@ -144,6 +145,8 @@ def from_photos(args: argparse.Namespace, say: Say, failed: Failed) -> Pool:
     files = list(_photos(args.src).items())
     files = [files[n] for n in _spread(len(files), args)]
     say(f"{len(files)} photos, {args.iterations} steps each")
+    settings = {name: getattr(args, name) for name in ("scale", "iterations", "crop", "seed")}
+    parts = PoolParts(Path(args.pool), {**settings, "device": device.type})
     kernels: list[Tensor] = []
     records: list[dict[str, Any]] = []
     refused: Counter[str] = Counter()
@@ -152,9 +155,12 @@ def from_photos(args: argparse.Namespace, say: Say, failed: Failed) -> Pool:
         if photo is None:
             continue
         image = to_tensor(_middle(photo, args.crop))[None].to(device)
+        found = parts.find(key, file)
         try:
-            seed = stream_seed(args.seed, key)
-            found = kernelgan(image, args.scale, args.iterations, seed)
+            if found is None:
+                seed = stream_seed(args.seed, key)
+                found = kernelgan(image, args.scale, args.iterations, seed)
+                parts.keep(key, file, found)
         except DataError as error:
             refused[str(error)] += 1
             say(f"{key}: refused, {error}")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from realdeg.cli import extract_pools
+from realdeg.cli import extract_pools, pool_extraction
+from realdeg.degradations.estimation.kernelgan import KernelGANResult
 from realdeg.degradations.kernel_pool import KernelPool
 from realdeg.degradations.noise_pool import NoisePool
 from realdeg.degradations.pool import load_pool
@@ -66,6 +67,39 @@ def test_kernels_from_photos_alone(pairs, tmp_path, capsys):
     pool = load_pool(pool_file, "kernels")
     assert pool.items.shape == (1, 13, 13) and pool.meta["method"] == "KernelGAN"
     assert "1 photos" in capsys.readouterr().out
+
+
+def test_photos_are_trained_on_once(pairs, tmp_path, capsys, monkeypatch):
+    folder, _ = pairs
+    trained = []
+
+    def quick(image, scale, iterations, seed):
+        trained.append(seed)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        rng = torch.Generator().manual_seed(seed % 1000)
+        kernel = torch.rand(13, 13, generator=rng, dtype=torch.float64)
+        record = {"released": True, "seconds": 0.1, "bicubic_loss": 1 / 3}
+        return KernelGANResult(kernel / kernel.sum(), record)
+
+    monkeypatch.setattr(pool_extraction, "kernelgan", quick)
+    (folder / "broken.png").write_bytes(b"broken")
+    words = ["--scale", 2, "--crop", 96, "--device", "cpu"]
+    file, parts = tmp_path / "k.safetensors", tmp_path / "k.safetensors.parts"
+    with pytest.raises(KeyboardInterrupt):
+        _run("photos", folder, file, *words)
+    assert not file.exists() and len(list(parts.iterdir())) == 1
+    # Stopped after the first of four photos; a fifth is broken.
+    assert _run("photos", folder, file, *words) == 2
+    assert len(trained) == 5 and "broken" in capsys.readouterr().err
+    (folder / "broken.png").unlink()
+    # What is damaged is found anew.
+    damaged = sorted(parts.iterdir())[0]
+    damaged.write_bytes(damaged.read_bytes()[:-8] + bytes(8))
+    assert _run("photos", folder, file, *words, "--overwrite") == 0
+    assert len(trained) == 6 and not parts.exists()
+    assert _run("photos", folder, tmp_path / "whole.safetensors", *words) == 0
+    assert load_pool(file).hash == load_pool(tmp_path / "whole.safetensors").hash
 
 
 def test_noise(tmp_path, capsys):
