@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path, PurePath
 from typing import Any, Literal, Union
 
 _LISTS = (list, tuple, Sequence, Iterable, Collection)
@@ -21,6 +22,7 @@ _PHRASES: dict[Any, str] = {
     str: "a text",
     type(None): "None",
     os.PathLike: "a path",
+    Path: "a path",
     **dict.fromkeys(_LISTS, "a list"),
     **dict.fromkeys(_DICTS, "a dict"),
 }
@@ -34,6 +36,9 @@ _PLURALS: dict[Any, str] = {
     **dict.fromkeys(_DICTS, "dicts"),
 }
 _PLAIN = (bool, int, float, str, list, tuple, Mapping, type(None))
+# Built-in values that no data file holds: each fits where its own type is asked for.
+_ODD = (bytes, bytearray, complex, set, frozenset, range, type(...), types.ModuleType)
+_CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 
 
 # What torch and NumPy can hold in one number.
@@ -56,6 +61,9 @@ def fault(value: Any, wanted: Any) -> str | None:
     Returns:
         ``"is 'many', wanted a whole number"``, or None.
     """
+    if isinstance(value, _ODD + _CODE):
+        fits = any(_takes_odd(value, member) for member in _members(wanted))
+        return None if fits else f"is {shown(value)}, wanted {_phrase(wanted, value) or 'data'}"
     if not isinstance(value, _PLAIN):
         return None
     odd = _odd_number(value)
@@ -64,6 +72,16 @@ def fault(value: Any, wanted: Any) -> str | None:
     if any(_fits(value, member) for member in _members(wanted)):
         return None
     return f"is {shown(value)}, wanted {_phrase(wanted, value)}"
+
+
+def _takes_odd(value: Any, wanted: Any) -> bool:
+    """Say whether bytes, a set or a function are what an annotation asks for."""
+    base = typing.get_origin(wanted) or wanted
+    if isinstance(value, _CODE) and (base in (Any, object) or not inspect.isclass(base)):
+        return True
+    if base in _PHRASES or base is Literal or base is None:
+        return isinstance(value, set | frozenset) and base in (Iterable, Collection)
+    return not inspect.isclass(base) or isinstance(value, base) or isinstance(value, _CODE)
 
 
 def shown(value: Any, most: int = 200) -> str:
@@ -165,6 +183,8 @@ def _fits(value: Any, wanted: Any) -> bool:
     if base in _DICTS and isinstance(value, Mapping):
         inner = typing.get_args(wanted)
         return len(inner) != 2 or all(_item_fits(item, inner[1]) for item in value.values())
+    if inspect.isclass(base) and issubclass(base, PurePath):
+        return isinstance(value, str)
     if base in _PHRASES:
         return isinstance(value, base)
     # A number or a text becomes no tensor; what else a signature names, only its owner knows.

@@ -1,5 +1,5 @@
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +30,18 @@ from realdeg.utils.annotations import argument_fault, fault, shown
         ("x", float | torch.Tensor, "a number"),
         # What a signature names beyond plain types, its owner judges.
         ("x", torch.nn.Module, None),
-        (5, str | Path, None),
+        (5, str | Path, "a text or a path"),
+        (True, Path | None, "a path or None"),
+        ("x", Path, None),
+        # Built-in values that stand in no file of data.
+        (b"bytes", str, "a text"),
+        (b"bytes", Mapping[str, Any], "a dict"),
+        (b"bytes", Any, None),
+        (1j, float, "a number"),
+        ({1, 2}, list[int], "a list"),
+        (print, int | None, "a whole number or None"),
+        (print, Callable[..., Any] | None, None),
+        (int, type[int], None),
         (torch.zeros(1), int, None),
         ("x", Any, None),
         # What is inside lists and dicts.
