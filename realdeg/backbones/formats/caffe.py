@@ -121,7 +121,7 @@ class _Reader:
         legacy = dict.fromkeys(_LEGACY_SHAPE, 1)
         shape: list[int] | None = None
         is_legacy = False
-        parts: list[np.ndarray] = []
+        stored = {_DATA: bytearray(), _DOUBLES: bytearray()}
         for number, value in self._fields(message):
             if number in legacy:
                 legacy[number], is_legacy = _integer(value), True
@@ -130,11 +130,17 @@ class _Reader:
                 for inner, dimension in self._fields(_bytes(value)):
                     if inner == _DIMENSION:
                         shape += _integers(dimension)
-            elif number in (_DATA, _DOUBLES):
-                parts.append(_numbers(value, "<f4" if number == _DATA else "<f8"))
+            elif number in stored:
+                content = _bytes(value)
+                if len(content) % (4 if number == _DATA else 8):
+                    raise MalformedError("a list of numbers ends in the middle of one")
+                stored[number] += content
         if shape is None and is_legacy:
             shape = list(legacy.values())
-        values = np.concatenate(parts) if parts else np.zeros(0, "<f4")
+        kind = "<f8" if stored[_DOUBLES] else "<f4"
+        if all(stored.values()):
+            raise MalformedError("a blob has numbers of two types")
+        values = np.frombuffer(stored[_DOUBLES] or stored[_DATA], kind)
         shape = [len(values)] if shape is None else shape
         # An empty blob takes no room whatever its sizes; nothing else keeps them small.
         empty = 0 in shape and max(shape) > _LARGEST_EMPTY
@@ -203,11 +209,3 @@ def _integers(value: Value) -> list[int]:
         number, at = _varint(value, at)
         found.append(number)
     return found
-
-
-def _numbers(value: Value, kind: str) -> np.ndarray:
-    """Return repeated floating-point numbers, of which a message may hold one or a packed list."""
-    content = _bytes(value)
-    if len(content) % np.dtype(kind).itemsize:
-        raise MalformedError("a list of numbers ends in the middle of one")
-    return np.frombuffer(content, dtype=kind)
