@@ -195,10 +195,10 @@ class TestHostileMatlab:
     def test_refused(self, tmp_path, name):
         path = tmp_path / "w.mat"
         path.write_bytes(self.CASES[name])
-        begun = time.monotonic()
+        begun = time.process_time()
         with pytest.raises(CheckpointError, match=r"w\.mat"):
             read_weights(path)
-        assert time.monotonic() - begun < 5
+        assert time.process_time() - begun < 5
 
     def test_elements_are_bounded(self, tmp_path, monkeypatch):
         path = tmp_path / "w.mat"
@@ -390,10 +390,10 @@ class TestPickled:
         with pytest.raises(CheckpointError, match="holds no state dict"):
             read_weights(path)
         path = archive(tmp_path / "w.pth", nested_modules(60, with_tensor=True), _0=bytes(16))
-        begun = time.monotonic()
+        begun = time.process_time()
         with pytest.raises(CheckpointError, match="share modules until"):
             read_weights(path)
-        assert time.monotonic() - begun < 5
+        assert time.process_time() - begun < 5
         # A recursive network shares its blocks, and each place has a name.
         path = archive(tmp_path / "w.pth", nested_modules(5, with_tensor=True), _0=bytes(16))
         assert len(read_weights(path)) == 32

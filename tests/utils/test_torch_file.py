@@ -96,10 +96,10 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile(tmp_path, name):
     path = archive(tmp_path / "x.pth", HOSTILE[name], _0=bytes(16))
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(CheckpointError, match=r"x\.pth"):
         check_archive(path)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_steps_are_bounded(tmp_path, monkeypatch):
