@@ -66,7 +66,8 @@ def read_weights_of(model: nn.Module, path: Path) -> dict[str, Any]:
             raise
         return _of_others(model, path)
     state = found.get("state_dict", found)
-    if _is_state(state) and set(state) & set(model.state_dict()):
+    ours = "meta" in found or _backbone_of(model) is None or set(state) & set(model.state_dict())
+    if _is_state(state) and ours:
         meta = found.get("meta") if state is not found else None
         others = {} if state is found else found
         return {**others, "state_dict": state, "meta": meta if isinstance(meta, Mapping) else {}}
