@@ -207,3 +207,17 @@ def test_tools_are_the_commands(repository, command):
     assert all(path.is_file() for path in others)
     done = subprocess.run([sys.executable, tool, "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and f"realdeg {command}" in done.stdout
+
+
+def test_a_test_that_runs_out_of_memory_says_so(here, monkeypatch, capsys):
+    from realdeg.engine import RealdegRunner
+
+    def short(runner):
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr(RealdegRunner, "test", short)
+    options = ("degradation.type=Bicubic",)
+    assert run("test", "dml/dml_n8_realsr_x4", options=options) == 2
+    said = capsys.readouterr().err
+    assert "memory ran out on the test" in said and "could not create a primitive" in said
+    assert "Traceback" not in said
