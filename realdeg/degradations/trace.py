@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 
 from realdeg.errors import DataError
+from realdeg.utils.plain_json import read_json
 
 TRACE_VERSION = 1
 # A trace is a record, not an image: 1 MiB holds a 362 x 362 float64 kernel.
 _LARGEST_ARRAY = 1 << 20
 _DTYPES = ("float32", "float64", "int64", "uint8")
+_DEEPEST = 32
 _FIELDS = {"version", "type", "size", "params", "parts"}
 
 
@@ -70,8 +72,10 @@ class Trace:
         Raises:
             DataError: If a field is missing, unknown, of a wrong type or of another version.
         """
-        if _depth > 32:
-            raise DataError("a trace is nested more than 32 deep: it is damaged or hostile.")
+        if _depth > _DEEPEST:
+            raise DataError(
+                f"a trace is nested more than {_DEEPEST} deep: it is damaged or hostile."
+            )
         if not isinstance(record, dict):
             raise DataError(f"a trace is a JSON object, got {type(record).__name__}.")
         if record.get("version") != TRACE_VERSION:
@@ -113,11 +117,7 @@ class Trace:
         Raises:
             DataError: If the text is not JSON or not a trace.
         """
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"a trace is not valid JSON: {error}.") from error
-        return cls.from_dict(record)
+        return cls.from_dict(read_json(text, "a trace", DataError))
 
     def get(self, name: str, kind: builtins.type | tuple[builtins.type, ...]) -> Any:
         """Return a decision after checking its type: traces may come from anywhere.
@@ -198,13 +198,19 @@ def _encode(value: Any, name: str) -> Any:
     )
 
 
-def _decode(value: Any, name: str) -> Any:
+def _decode(value: Any, name: str, depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        raise DataError(f"'{name}' in a trace is nested more than {_DEEPEST} deep.")
     if isinstance(value, list):
-        return [_decode(item, name) for item in value]
+        return [_decode(item, name, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DataError(f"'{name}' in a trace is {value}: only finite numbers are recorded.")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise DataError(f"'{name}' in a trace is a number beyond 64 bits: it is damaged.")
     if not isinstance(value, dict):
         return value
     if "array" not in value:
-        return {key: _decode(item, name) for key, item in value.items()}
+        return {key: _decode(item, name, depth + 1) for key, item in value.items()}
     dtype, shape, text = value.get("array"), value.get("shape"), value.get("base64")
     if (
         dtype not in _DTYPES

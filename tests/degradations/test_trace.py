@@ -49,7 +49,7 @@ def _record(**changes) -> str:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "not valid JSON"),
+        ("{", "no readable JSON"),
         ("[]", "JSON object"),
         (_record(version=99), "version 99"),
         (_record(more=1), "unknown fields: more"),
