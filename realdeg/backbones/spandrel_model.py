@@ -19,7 +19,7 @@ from realdeg.backbones.parts.tracing import trace
 from realdeg.backbones.weights import read_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
-from realdeg.utils.component import FORMAT
+from realdeg.utils.component import FORMAT, refuse_non_finite
 from realdeg.utils.tensor_file import open_tensors
 
 UNKNOWN_HALO = 64
@@ -106,7 +106,9 @@ class SpandrelModel(Backbone):
                 " SpandrelModel(file='weights.pth'), backbone.file=... on the command line."
             )
         import_spandrel()  # said before the file is looked at
-        self._assemble(read_weights(file), os.fspath(file), scale, same_size)
+        state = read_weights(file)
+        refuse_non_finite(state, os.fspath(file))
+        self._assemble(state, os.fspath(file), scale, same_size)
         self._metadata = _metadata(Path(file))
 
     @classmethod

@@ -21,6 +21,7 @@ from realdeg.errors import DataError
 from realdeg.utils.component import plain
 from realdeg.utils.construction import refuse_other_files
 from realdeg.utils.files import atomic_path
+from realdeg.utils.plain_json import read_json
 from realdeg.utils.tensor_file import open_tensors
 
 POOL_FORMAT = "realdeg-pool-1"
@@ -194,10 +195,10 @@ def load_pool(path: str | os.PathLike[str], kind: str | None = None) -> Pool:
         pool = Pool(
             header["kind"],
             items,
-            json.loads(header["scale"]),
-            bool(json.loads(header["same_size"])),
-            _mapping(json.loads(header["meta"])),
-            tuple(_mapping(record) for record in json.loads(header["records"])),
+            _read(header, "scale"),
+            bool(_read(header, "same_size")),
+            _mapping(_read(header, "meta")),
+            tuple(_mapping(record) for record in _read(header, "records")),
         )
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"the description inside the pool {file} is damaged ({error}).") from error
@@ -234,6 +235,10 @@ def merge_pools(pools: Sequence[Pool]) -> Pool:
     meta = {"source": sources, "merged": [pool.hash for pool in pools]}
     items = torch.cat([pool.items for pool in pools])
     return Pool(first.kind, items, first.scale, first.same_size, meta, tuple(records))
+
+
+def _read(header: Mapping[str, str], key: str) -> Any:
+    return read_json(header[key], f"'{key}'", DataError, largest=1 << 24, finite=False)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -339,6 +339,12 @@ class RealdegRunner(LoadsCheckpoints, Runner):
                 " does nothing); wrap it in a module of its own."
             )
         options = dict(self._compile) if isinstance(self._compile, Mapping) else {}
+        for key, value in dict(options.get("options") or {}).items():
+            if not isinstance(value, bool | int | float):  # texts there name programs that are run
+                raise ConfigError(
+                    f"'compile_model.options.{key}' is {value!r:.60}: only numbers, True and False are"
+                    " handed on."
+                )
         # In place, so that the keys of the state dict stay as they are.
         module.compile(**options)
         self.say("compiled %s: the first iterations take long", type(module).__name__)

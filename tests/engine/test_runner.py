@@ -107,6 +107,12 @@ def test_mixed_precision_works_on_any_device(work_dir):
         train(work_dir, optim_wrapper=dict(wrapper, dtype="float16"))
 
 
+@pytest.mark.parametrize("value", ["touch PWNED", ["touch", "PWNED"], {"a": "touch PWNED"}])
+def test_options_of_the_compiler_name_no_program(work_dir, value):
+    with pytest.raises(ConfigError, match=r"compile_model.options.cpp.cxx"):
+        train(work_dir, iterations=1, compile_model=dict(options={"cpp.cxx": value}))
+
+
 def test_compiling_keeps_the_keys(work_dir):
     runner = train(work_dir, iterations=2, compile_model=dict(backend="eager"))
     assert runner.model.backbone._compiled_call_impl is not None

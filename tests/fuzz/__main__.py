@@ -19,7 +19,7 @@ KINDS = ("configs", "images", "weights", "components", "manifests", "traces")
 def main() -> int:
     """Run the cases that the command line asks for; the exit code is 1 if any went wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("kind", choices=(*KINDS, "selfcheck"))
+    parser.add_argument("kind", choices=(*KINDS, "names", "selfcheck"))
     parser.add_argument("--count", type=int, default=100, help="how many cases")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other cases")
     parser.add_argument("--first", type=int, default=0, help="the case to begin with")
