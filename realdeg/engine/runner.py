@@ -342,8 +342,8 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         for key, value in dict(options.get("options") or {}).items():
             if not isinstance(value, bool | int | float):  # texts there name programs that are run
                 raise ConfigError(
-                    f"'compile_model.options.{key}' is {value!r:.60}: only numbers, True and False are"
-                    " handed on."
+                    f"'compile_model.options.{key}' is {value!r:.60}: only numbers, True and"
+                    " False are handed on."
                 )
         # In place, so that the keys of the state dict stay as they are.
         module.compile(**options)

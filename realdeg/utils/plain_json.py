@@ -58,7 +58,7 @@ def read_json(
         if "\\ud" in text.lower():  # halves of characters cannot be written anywhere again
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as cause:
-        raise error(f"{what} is no readable JSON ({first_line(cause)}).") from cause
+        raise error(f"{what} is no readable JSON ({first_line(cause)}): it is damaged.") from cause
     if not _is_flat(value):
         raise error(f"{what} is nested more than {DEEPEST} deep: the file is damaged or hostile.")
     return value
