@@ -65,7 +65,8 @@ def _case(name: str, kind: str, content: bytes, use: int) -> Case:
             (folder / "net.safetensors").write_bytes(network())
 
     if use == 1 and kind not in ("GIF", "PPM"):  # which folders do not take for images
-        return Case(f"degrade {name}", call=degrade, prepare=prepare)
+        words = ("degrade", "Bicubic", "in", "out", "--scale", "2", "--quiet")
+        return Case(f"degrade {name}", words, prepare=prepare)
     if use == 2:
         words = ("infer", "net.safetensors", f"in/{file}", "out.png", "--quiet")
         return Case(f"infer {name}", words, prepare=prepare)
@@ -74,18 +75,6 @@ def _case(name: str, kind: str, content: bytes, use: int) -> Case:
         look(folder / "in" / file)
 
     return Case(f"read {name}", call=call, prepare=prepare)
-
-
-def degrade(folder: Path) -> None:
-    """Degrade a folder; what it could not do is listed, which is no error of the command."""
-    from realdeg.cli.main import main
-    from realdeg.errors import DataError
-
-    words = ("degrade", "Bicubic", folder / "in", folder / "out", "--scale", "2", "--quiet")
-    code = main([str(word) for word in words])
-    if code == 2:
-        raise DataError("the image was refused.")
-    assert code == 0, code
 
 
 def look(path: Path) -> None:
