@@ -108,13 +108,14 @@ class BaselineHook(Hook):
         if name is None or getattr(task, "adversarial", False):
             return
         hub = runner.message_hub
-        state = dict(hub.get_info(_BELOW) or {"row": 0, "told": False})
+        state = dict(hub.get_info(_BELOW) or {"row": [], "told": False})
         below = float(metrics[name]) < scores[name] - _EVEN
-        state["row"] = state["row"] + 1 if below else 0
+        # By iteration: one that is made up for after a kill counts once.
+        state["row"] = [*(i for i in state["row"] if i < runner.iter), runner.iter] if below else []
         last = runner.iter >= runner.max_iters and not runner.cfg.get("sample")
-        if below and not state["told"] and (last or state["row"] >= self.patience):
+        if below and not state["told"] and (last or len(state["row"]) >= self.patience):
             state["told"] = True
-            count = state["row"]
+            count = len(state["row"])
             runner.logger.warning(
                 "the model is worse than doing nothing: %s is %.2f, that of %s is %.2f (%d"
                 " validation%s in a row below it). A smaller learning rate, another"
