@@ -120,27 +120,38 @@ def _at(record: Any, place: tuple[Any, ...]) -> Any:
     return record
 
 
+def change_values(drawn: random.Random, record: Any) -> None:
+    """Put another number, type or text at some place of plain data, or take a field away.
+
+    Args:
+        drawn: Decides.
+        record: A dict, changed in place.
+    """
+    places = list(_places(record))
+    if not places:
+        return
+    place = drawn.choice(places)
+    holder = _at(record, place[:-1])
+    action = drawn.randrange(4)
+    if action == 0 and isinstance(holder, dict):
+        del holder[place[-1]]
+    elif action == 1 and isinstance(holder, dict):
+        holder[drawn.choice(("type", "extra", "op", "threads"))] = drawn.choice(_ODD)
+    elif action == 2 and isinstance(holder[place[-1]], int | float):
+        holder[place[-1]] = holder[place[-1]] * drawn.choice((-1, 0, 1000, 10**9)) + 1
+    else:
+        holder[place[-1]] = drawn.choice(_ODD)
+
+
 def _values(drawn: random.Random, folder: Path, within: str | None = None) -> None:
     """Other numbers, types and texts at some places."""
     lines = _lines(folder)
     for _ in range(drawn.randint(1, 3)):
         number = drawn.randrange(1 if within else 0, len(lines))
         record = json.loads(lines[number])
-        places = list(_places(record.get(within) if within else record))
-        places = [(within, *place) if within else place for place in places]
-        if not places:
-            continue
-        place = drawn.choice(places)
-        holder = _at(record, place[:-1])
-        action = drawn.randrange(4)
-        if action == 0 and isinstance(holder, dict):
-            del holder[place[-1]]
-        elif action == 1 and isinstance(holder, dict):
-            holder[drawn.choice(("type", "extra", "op", "threads"))] = drawn.choice(_ODD)
-        elif action == 2 and isinstance(holder[place[-1]], int | float):
-            holder[place[-1]] = holder[place[-1]] * drawn.choice((-1, 0, 1000, 10**9)) + 1
-        else:
-            holder[place[-1]] = drawn.choice(_ODD)
+        inner = record.get(within) if within else record
+        if isinstance(inner, dict):
+            change_values(drawn, inner)
         lines[number] = json.dumps(record).encode() + b"\n"
     _keep(folder, lines)
 
