@@ -11,7 +11,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, VISBACKENDS
 from realdeg.config.places import TOP_LEVEL, look_up, registry_at
 from realdeg.config.schema import check_shape, is_typed, key_fault
 from realdeg.errors import ConfigError, nearest
-from realdeg.registry import BACKBONES, DEGRADATIONS, LOSSES, METRICS
+from realdeg.registry import BACKBONES, DATASETS, DEGRADATIONS, LOSSES, METRICS
 from realdeg.utils.annotations import argument_fault
 from realdeg.utils.signature import arguments_of, check_arguments
 
@@ -130,6 +130,7 @@ def _check_loader(loader: Any, place: str) -> None:
         raise ConfigError(f"'{place}' is {loader!r}, wanted a dict with a dataset.")
     from torch.utils.data import DataLoader
 
+    DATASETS.names()  # functions that collate come with the data sets
     known = (*_LOADER, *arguments_of(DataLoader).names)
     for key, value in loader.items():
         if key not in known:

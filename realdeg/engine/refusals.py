@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from types import TracebackType
@@ -88,3 +88,25 @@ def _refusing(method: Callable[..., Any], place: str) -> Callable[..., Any]:
             return method(*args, **kwargs)
 
     return refusing
+
+
+def refuse_doubled(metrics: Sequence[Any]) -> None:
+    """Refuse metrics that give two numbers of one name, before anything is measured.
+
+    Args:
+        metrics: An evaluator's metrics; those with ``labels`` are compared.
+
+    Raises:
+        ConfigError: Naming the number.
+    """
+    seen = set()
+    for metric in metrics:
+        prefix = getattr(metric, "prefix", None)
+        for name in getattr(metric, "labels", ()):
+            full = f"{prefix}/{name}" if prefix else str(name)
+            if full in seen:
+                raise ConfigError(
+                    f"two metrics of one evaluator measure '{full}': leave one out, or give it a"
+                    " prefix of its own."
+                )
+            seen.add(full)

@@ -29,7 +29,7 @@ from realdeg.engine.environment import environment_lines
 from realdeg.engine.interruption import Interruption
 from realdeg.engine.loading import LoadsCheckpoints
 from realdeg.engine.plain_config import PlainConfig, run_config_text
-from realdeg.engine.refusals import refusals, says_what_cannot_be_built
+from realdeg.engine.refusals import refusals, refuse_doubled, says_what_cannot_be_built
 from realdeg.engine.state import component_of
 from realdeg.engine.visualizer import LazyVisualizer
 from realdeg.engine.workers import PrepareWorker
@@ -289,6 +289,22 @@ class RealdegRunner(LoadsCheckpoints, Runner):
                     item.setdefault("by_epoch", False)
             prepared.append(item)
         return super()._build_param_scheduler(prepared, optim_wrapper)
+
+    def build_evaluator(self, evaluator: Any) -> Any:
+        """Build an evaluator.
+
+        Args:
+            evaluator: Its config, or the evaluator.
+
+        Returns:
+            The evaluator.
+
+        Raises:
+            ConfigError: If two of its metrics measure numbers of one name.
+        """
+        built = super().build_evaluator(evaluator)
+        refuse_doubled(built.metrics)
+        return built
 
     def build_test_loop(self, loop: Any) -> Any:
         """Build the loop of ``test()``.

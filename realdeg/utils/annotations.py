@@ -77,7 +77,7 @@ def fault(value: Any, wanted: Any) -> str | None:
 def _takes_odd(value: Any, wanted: Any) -> bool:
     """Say whether bytes, a set or a function are what an annotation asks for."""
     base = typing.get_origin(wanted) or wanted
-    if isinstance(value, _CODE) and (base in (Any, object) or not inspect.isclass(base)):
+    if base in (Any, object):
         return True
     if base in _PHRASES or base is Literal or base is None:
         return isinstance(value, set | frozenset) and base in (Iterable, Collection)

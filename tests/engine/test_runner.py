@@ -208,3 +208,13 @@ def test_a_mistake_in_somebodys_own_code_keeps_its_traceback(work_dir):
 
     with pytest.raises(TypeError, match="a bug of mine"):
         train(work_dir, iterations=1, custom_hooks=[Broken()])
+
+
+def test_two_metrics_of_one_name_are_refused_before_training():
+    from realdeg.engine.refusals import refuse_doubled
+    from realdeg.evaluation import ImageQuality
+
+    one, two = (ImageQuality(protocol="rgb", metrics=["psnr"]) for _ in range(2))
+    with pytest.raises(ConfigError, match=r"two metrics .* measure 'psnr\[rgb\]'"):
+        refuse_doubled([one, two])
+    refuse_doubled([one, ImageQuality(protocol="rgb", metrics=["psnr"], prefix="other"), object()])
