@@ -151,6 +151,9 @@ def _inject_loader(cfg: Config, key: str) -> None:
             value["degradation"] = _with_geometry(cfg, value["degradation"], DEGRADATIONS, at)
         _check_required(value, takes, place)
         _check_data_geometry(cfg, found, place)
+    outer = look_up(DATASETS, loader["dataset"].get("type"), f"{key}.dataset")
+    if getattr(outer, "collated_by", None):
+        loader.setdefault("collate_fn", dict(type=outer.collated_by))
     if not loader.get("num_workers"):
         loader.pop("persistent_workers", None)  # torch refuses them without workers
         loader.pop("prefetch_factor", None)

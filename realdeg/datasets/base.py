@@ -55,6 +55,9 @@ class ImageDataset(Dataset[dict[str, Any]]):
         GeometryError: If the data are known to be of another geometry.
     """
 
+    collated_by: ClassVar[str] = "collate_batch"
+    """The function that makes batches of its samples, where a loader names none."""
+
     split_is_a_name: ClassVar[bool] = False
     """Whether ``split`` chooses no files, so that configs need not say it."""
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import accumulate
 from math import lcm
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -92,6 +92,9 @@ class MixtureDataset(Dataset[dict[str, Any]]):
     Raises:
         ConfigError: If there are no data sets, or not one positive ratio each.
     """
+
+    collated_by: ClassVar[str] = "collate_batch"
+    """The function that makes batches of its samples, where a loader names none."""
 
     def __init__(
         self,

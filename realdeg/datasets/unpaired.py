@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from mmengine.registry import FUNCTIONS
@@ -42,6 +42,9 @@ class UnpairedDataset(Dataset[dict[str, Any]]):
     Raises:
         ConfigError: If there are not two data sets, or ``real`` is neither.
     """
+
+    collated_by: ClassVar[str] = "collate_unpaired"
+    """The function that makes batches of its samples, where a loader names none."""
 
     def __init__(
         self,

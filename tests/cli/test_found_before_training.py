@@ -107,3 +107,12 @@ def test_tensorboard_that_is_not_installed(monkeypatch, capsys):
     assert run("vis_backends=[dict(type='TensorboardVisBackend')]") == 2
     said = capsys.readouterr().err
     assert "pip install 'realdeg[tensorboard]'" in said and "Traceback" not in said
+
+
+def test_a_loader_that_names_no_collating_function_has_its_data_sets(here):
+    cfg = load_config("own.py")
+    for key in ("train", "val"):
+        cfg[f"{key}_dataloader"].pop("collate_fn", None)
+    ready = inject(cfg)
+    assert ready.train_dataloader.collate_fn == ready.val_dataloader.collate_fn
+    assert ready.val_dataloader.collate_fn == dict(type="collate_batch")

@@ -174,7 +174,8 @@ def test_functions_that_collate_are_known_whatever_stands_first(repository):
     """The registry of functions is filled with the data sets, which nothing has asked for yet."""
     script = (
         "from realdeg.config.validate import _check_loader\n"
-        "_check_loader(dict(collate_fn=dict(type='collate_batch'), sampler=dict(type='EvalSampler'),"
+        "_check_loader(dict(collate_fn=dict(type='collate_batch'),"
+        " sampler=dict(type='EvalSampler'),"
         " dataset=dict(type='SampleDataset')), 'val_dataloader')\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(repository)}
