@@ -90,7 +90,7 @@ def run_config_text(cfg: Config) -> str:
     said, injected = cfg.__dict__.get("_said") or (nothing, nothing)
     data: dict[str, Any] = {}
     for key, value in current.items():
-        if key in _OF_THE_START or (key == "load_from" and current.get("resume")):
+        if key in _OF_THE_START:
             continue
         if key not in injected or not _equal(value, injected[key]):
             data[key] = _plain(value, key)  # changed since
