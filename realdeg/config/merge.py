@@ -249,6 +249,20 @@ def _nested(options: Mapping[str, Any]) -> ConfigDict:
     return nested
 
 
+def _done(value: Any) -> Any:
+    """Leave out words that have done their work: how to merge, and realdeg's own scope."""
+    if isinstance(value, dict):
+        kept = {
+            key: _done(item)
+            for key, item in value.items()
+            if key != _DELETE and not (key == "_scope_" and item == "realdeg")
+        }
+        return ConfigDict(kept)
+    if isinstance(value, list | tuple):
+        return type(value)(_done(item) for item in value)
+    return value
+
+
 def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """Lay command-line options over a config, in place.
 
@@ -260,4 +274,4 @@ def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
         ConfigError: If an option reaches into what is neither a dict nor a list item.
     """
     merged = _merge(_nested(options), cfg._cfg_dict, "", lists=True)
-    object.__setattr__(cfg, "_cfg_dict", ConfigDict(merged))
+    object.__setattr__(cfg, "_cfg_dict", ConfigDict(_done(merged)))

@@ -163,6 +163,8 @@ def _check_value(place: str, value: Any) -> None:
         strange = [key for key in value if not isinstance(key, str)]
         if strange:
             raise ConfigError(f"'{place}' has the key {strange[0]!r}, wanted names of arguments.")
+    if place.rpartition(".")[2] == "_scope_" and value not in ("realdeg", "mmengine"):
+        raise ConfigError(f"'{place}' is {value!r:.80}, wanted 'realdeg' or 'mmengine'.")
     if isinstance(value, str):
         if "\0" in value or len(value) > 10_000 or not _writable(value):
             raise ConfigError(f"'{place}' is {value[:60]!r}..., which is no text for a setting.")

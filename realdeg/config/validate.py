@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, VISBACKENDS
+from mmengine.registry import FUNCTIONS, OPTIM_WRAPPER_CONSTRUCTORS, VISBACKENDS
 
 from realdeg.config.places import TOP_LEVEL, look_up, registry_at
 from realdeg.config.schema import check_shape, is_typed, key_fault
 from realdeg.errors import ConfigError, nearest
-from realdeg.registry import BACKBONES, DATASETS, DEGRADATIONS, LOSSES, METRICS
+from realdeg.registry import BACKBONES, DATASETS, DEGRADATIONS, DISCRIMINATORS, LOSSES, METRICS
 from realdeg.utils.annotations import argument_fault
 from realdeg.utils.signature import arguments_of, check_arguments
 
@@ -55,6 +55,10 @@ _BACKENDS = {
     "DVCLiveVisBackend": "dvclive",
     "AimVisBackend": "aim",
 }
+
+
+# What is built without mmengine's scopes.
+_UNSCOPED = (BACKBONES, DEGRADATIONS, DISCRIMINATORS, LOSSES, FUNCTIONS)
 
 
 def check_keys(cfg: Mapping[str, Any]) -> None:
@@ -222,6 +226,10 @@ def _check_type_present(value: Mapping[str, Any], place: str) -> None:
 
 def _check_arguments(value: Mapping[str, Any], component: Any, place: str, registry: Any) -> None:
     words = (*_WORDS, *_TAKEN_OUT.get(place.split(".")[0], ()))
+    scoped = registry not in _UNSCOPED
+    private = [key for key in value if key[:1] == "_" and not (scoped and key == "_scope_")]
+    if private:  # they would be handed to the component
+        raise ConfigError(f"'{place}' takes no key '{private[0]}'.")
     if registry is BACKBONES:
         # Weights of a named type: results, or a start for training.
         words = (*words, "checkpoint", "pretrained", "start_from")

@@ -61,7 +61,7 @@ def fault(value: Any, wanted: Any) -> str | None:
     Returns:
         ``"is 'many', wanted a whole number"``, or None.
     """
-    if isinstance(value, _ODD + _CODE):
+    if isinstance(value, _ODD + _CODE) or type(value) is object:
         fits = any(_takes_odd(value, member) for member in _members(wanted))
         return None if fits else f"is {shown(value)}, wanted {_phrase(wanted, value) or 'data'}"
     if not isinstance(value, _PLAIN):
@@ -178,6 +178,8 @@ def _fits(value: Any, wanted: Any) -> bool:
     if base in (int, float):
         kind = Integral if base is int else Real
         return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
+    if base in _LISTS and isinstance(value, str):
+        return False  # Python would go through its letters
     if base in _LISTS and isinstance(value, list | tuple):
         return _items_fit(value, typing.get_args(wanted), base)
     if base in _DICTS and isinstance(value, Mapping):

@@ -116,3 +116,11 @@ def test_broken_files(tmp_path, text, said):
         write(tmp_path, name, "scale = 2\n")
     with pytest.raises(ConfigError, match=said):
         load_config(write(tmp_path, "a.py", text), check=False)
+
+
+def test_the_word_for_replacing_goes_where_nothing_lay_below(tmp_path):
+    text = (
+        "degradation = dict(type='DML', _delete_=True)\nparam_scheduler = [dict(_delete_=False)]\n"
+    )
+    cfg = load_config(write(tmp_path, "a.py", text), check=False)
+    assert cfg.degradation == dict(type="DML") and cfg.param_scheduler == [{}]

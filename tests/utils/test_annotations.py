@@ -35,6 +35,8 @@ from realdeg.utils.annotations import argument_fault, fault, shown
         ("x", Path, None),
         # Built-in values that stand in no file of data.
         (b"bytes", str, "a text"),
+        ("text", Sequence[str], "a list"),
+        (["text", [1]], Sequence[Sequence[int]], "a list of lists"),
         (b"bytes", Mapping[str, Any], "a dict"),
         (b"bytes", Any, None),
         (1j, float, "a number"),
