@@ -47,8 +47,9 @@ DEGRADATIONS = {
 
 def picture(path: Path, side: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rough = rng.integers(0, 256, (side // 4, side // 4, 3), dtype=np.uint8)
-    write_image(path, rough.repeat(4, 0).repeat(4, 1))
+    # Blocks of 3 pixels: every phase of a grid of 2 or 4 sees other ones.
+    rough = rng.integers(0, 256, (side // 3 + 1, side // 3 + 1, 3), dtype=np.uint8)
+    write_image(path, rough.repeat(3, 0).repeat(3, 1)[:side, :side])
 
 
 def pair(hr: Path, lr: Path, side: int, scale: int, seed: int) -> None:
@@ -103,6 +104,8 @@ def shrinking(name: str) -> dict:
         if cfg.model.type != "SuperResolution":
             for key, value in DEGRADATIONS[degradation["type"]].items():
                 options[f"degradation.{key}"] = value
+    if "width" in (cfg.model.get("discriminator") or {}):
+        options["model.discriminator.width"] = 4
     return options
 
 
