@@ -79,7 +79,7 @@ def make_gallery(
             degradation = load_degradation(source, scale=scale, same_size=False)
             samples = sample_previews(Degrader(degradation), hr, PICTURE, count=_SAMPLES, seed=seed)
         except RealdegError as error:
-            absent.append(f"`{name}`: {str(error).split(': ')[0]}.")
+            absent.append(f"`{name}`: {str(error).split(': give ')[0].rstrip('.')}.")
             continue
         exhibits.append(Exhibit(name, note, degradation.describe(), samples))
         write_image(pictures / f"{name}.jpg", strip(hr, [sample.lr for sample in samples]))
@@ -158,13 +158,13 @@ def _page(exhibits: Sequence[Exhibit], absent: Sequence[str], scale: int, seed: 
         " which smooth the finest noise a little. The page and its pictures are made by",
         "",
         "```",
-        f"python tools/preview.py --gallery --scale {scale} --seed {seed}",
+        f"realdeg preview --gallery --scale {scale} --seed {seed}",
         "```",
         "",
         "and a sheet of your own, with every trace in words, by",
         "",
         "```",
-        f"python tools/preview.py BSRGAN photo.png --scale {scale} -n 6 --out sheet.png",
+        f"realdeg preview BSRGAN photo.png --scale {scale} -n 6 --out sheet.png",
         "```",
     ]
     for exhibit in exhibits:

@@ -79,7 +79,7 @@ def world_size(launcher: str) -> int:
     if missing:
         raise ConfigError(
             f"--launcher {launcher} needs torchrun ({', '.join(missing)} not set):"
-            " torchrun --nproc_per_node 2 tools/train.py CONFIG --launcher pytorch"
+            " torchrun --nproc-per-node 2 -m realdeg train CONFIG --launcher pytorch"
         )
     return _from_environment("WORLD_SIZE", 1)
 

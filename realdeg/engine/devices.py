@@ -71,7 +71,7 @@ def start_processes(device: torch.device, options: dict[str, Any] | None = None)
     if missing:
         raise ConfigError(
             f"launcher='pytorch' but {', '.join(missing)} is not set: start the run with"
-            " `torchrun --nproc-per-node=N tools/train.py CONFIG --launcher pytorch`."
+            " `torchrun --nproc-per-node=N -m realdeg train CONFIG --launcher pytorch`."
         )
     options = dict(options or {})
     timeout = datetime.timedelta(seconds=float(options.get("timeout", 1800)))
