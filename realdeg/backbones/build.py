@@ -20,7 +20,7 @@ from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.component import load_state, read_component, summary
-from realdeg.utils.construction import within_budget
+from realdeg.utils.construction import bounded_parts, within_budget
 from realdeg.utils.signature import check_arguments
 
 logger = logging.getLogger(__name__)
@@ -185,7 +185,8 @@ def _construct(
     cls = kind if callable(kind) else BACKBONES.require(kind, place)
     if state is None:
         check_arguments(cls, settings, place)
-        backbone = cls(**settings)
+        with bounded_parts(cls.__name__):
+            backbone = cls(**settings)
     else:
         with within_budget(state, place, cls.__name__):
             check_arguments(cls, settings)

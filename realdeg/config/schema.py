@@ -121,6 +121,8 @@ def check_shape(cfg: Mapping[str, Any]) -> None:
             continue
         top = "." not in place
         wrong = None if top and value is None else fault(value, wanted)
+        if wrong and (is_typed(place) or _matches(place, "default_hooks.*")):
+            wrong = wrong.replace("wanted a dict", "wanted a dict with a type")
         if wrong:
             raise ConfigError(f"'{place}' {wrong}.")
 
@@ -136,7 +138,9 @@ def key_fault(key: str, value: Any) -> str | None:
         As :func:`realdeg.utils.annotations.fault`.
     """
     wanted = KEYS.get(key)
-    return None if wanted is None else fault(value, wanted)
+    if wanted is None or (isinstance(value, list | tuple) and fault([], wanted) is None):
+        return None  # a list's items are looked at one by one
+    return fault(value, wanted)
 
 
 def is_typed(place: str) -> bool:

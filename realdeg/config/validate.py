@@ -41,7 +41,7 @@ _MUST_HAVE_TYPE = ("model", "dataset", "transforms", "metrics", *_WEIGHTS_DO)
 # A name alone does not do there.
 _MUST_BE_DICT = (
     *("dataset", "datasets", "transforms", "metrics"),
-    *("loss", "losses", "optimizer", "sampler", "collate_fn"),
+    *("loss", "losses", "optimizer", "sampler", "collate_fn", "pipeline", "discriminator"),
 )
 
 

@@ -11,7 +11,7 @@ from realdeg.degradations.base import Degradation
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.component import load_state, read_component
-from realdeg.utils.construction import within_budget
+from realdeg.utils.construction import bounded_parts, within_budget
 from realdeg.utils.signature import check_arguments
 
 
@@ -58,7 +58,8 @@ def build_degradation(
             cfg[name] = value
     if "type" not in cfg:
         raise ConfigError(f"a degradation needs a 'type' or a 'checkpoint', got {sorted(cfg)}.")
-    return DEGRADATIONS.build(cfg)
+    with bounded_parts(str(cfg["type"])):
+        return DEGRADATIONS.build(cfg)
 
 
 def _from_file(

@@ -20,6 +20,7 @@ from realdeg.registry import DISCRIMINATORS, LOSSES, TASKS
 from realdeg.tasks.base import Batch, ImageTask, Mode, on_cpu
 from realdeg.tasks.degradation_learning import bicubic_of
 from realdeg.utils.colour import to_colour
+from realdeg.utils.construction import bounded_parts
 
 _STEPS = ("degradation_step", "discriminator_step")
 
@@ -87,11 +88,12 @@ class UnpairedDegradation(ImageTask):
                 f"{type(self.degradation).__name__} is not learned by gradient descent:"
                 " UnpairedDegradation trains DSGAN, HighToLow, DirectNet and the like."
             )
-        self.discriminator = (
-            discriminator
-            if isinstance(discriminator, nn.Module)
-            else DISCRIMINATORS.build(dict(discriminator))
-        )
+        with bounded_parts("the discriminator"):
+            self.discriminator = (
+                discriminator
+                if isinstance(discriminator, nn.Module)
+                else DISCRIMINATORS.build(dict(discriminator))
+            )
         self.gan_loss = LOSSES.build(dict(gan_loss))
         if not hasattr(self.gan_loss, "discriminator"):
             raise ConfigError(

@@ -29,6 +29,9 @@ _ROOM = 4
 # The deepest networks have a few thousand parts, each with a name in the file or without numbers.
 _SPARE_PARTS = 1000
 
+MOST_PARTS = 50_000
+"""How many layers and tensors a network of a config may have; the largest have some thousands."""
+
 _building: ContextVar[str] = ContextVar("the file that is being built from", default="")
 
 
@@ -89,6 +92,38 @@ def within_budget(state: Mapping[str, Tensor], where: str, what: str) -> Iterato
         ) from error
     finally:
         _building.reset(token)
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def bounded_parts(what: str) -> Iterator[None]:
+    """Refuse a network of more layers than anybody's, while it is built from a config.
+
+    Args:
+        what: The type that is built, for the message.
+
+    Raises:
+        ConfigError: If it has more parts than ``MOST_PARTS``.
+    """
+    count = 0
+
+    def added(module: nn.Module, name: str, part: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > MOST_PARTS:
+            raise ConfigError(
+                f"the arguments of {what} ask for more than {MOST_PARTS} layers and tensors: take"
+                " fewer blocks."
+            )
+
+    handles = [
+        register_module_parameter_registration_hook(added),
+        register_module_module_registration_hook(added),
+    ]
+    try:
+        yield
+    finally:
         for handle in handles:
             handle.remove()
 

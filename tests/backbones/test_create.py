@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 
@@ -59,3 +61,13 @@ def test_refusals(file, tmp_path):
         create_backbone("VDSR", deep=3)
     with pytest.raises(CheckpointError, match="does not exist"):
         create_backbone("VDSR", weights=tmp_path / "no.pth")
+
+
+def test_a_network_of_a_million_layers_is_refused_at_once():
+    from realdeg.backbones import build_backbone
+
+    cfg = dict(type="ProSR", preset="prosrs", blocks=[[10**6], [1]], scale=4)
+    began = time.perf_counter()
+    with pytest.raises(ConfigError, match="more than 50000 layers"):
+        build_backbone(cfg)
+    assert time.perf_counter() - began < 30
