@@ -240,6 +240,14 @@ def torchrun(words: list[str], more: list[str]) -> int:
     """Start the command with two processes."""
     assert words[2:4] == ["-m", "realdeg"], "tools/ is not installed: torchrun starts realdeg"
     command = shortened([*words[4:], *more])
-    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m"]
+    start = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+    ]
     environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
     return subprocess.run([*start, "realdeg", *command], env=environment).returncode
