@@ -29,8 +29,8 @@ _ROOM = 4
 # The deepest networks have a few thousand parts, each with a name in the file or without numbers.
 _SPARE_PARTS = 1000
 
-MOST_PARTS = 50_000
-"""How many layers and tensors a network of a config may have; the largest have some thousands."""
+MOST_PARTS, MOST_BYTES = 20_000, 1 << 31
+"""What a network of a config may have: the largest have some thousands of layers and 0.5 GB."""
 
 _building: ContextVar[str] = ContextVar("the file that is being built from", default="")
 
@@ -71,14 +71,9 @@ def within_budget(state: Mapping[str, Tensor], where: str, what: str) -> Iterato
     counter = _Counter(
         _ROOM * held + _SPARE_BYTES, 6 * len(state) + _SPARE_PARTS, f"the {what} in {where}"
     )
-    handles = [
-        register_module_parameter_registration_hook(counter.tensor_added),
-        register_module_buffer_registration_hook(counter.tensor_added),
-        register_module_module_registration_hook(counter.part_added),
-    ]
     token = _building.set(where)
     try:
-        with _Watch(counter):
+        with _counting(counter):
             yield
     except ConfigError as error:  # it speaks of arguments, and has to say whose
         raise CheckpointError(f"{where}: {error}") from error
@@ -92,37 +87,34 @@ def within_budget(state: Mapping[str, Tensor], where: str, what: str) -> Iterato
         ) from error
     finally:
         _building.reset(token)
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
 def bounded_parts(what: str) -> Iterator[None]:
-    """Refuse a network of more layers than anybody's, while it is built from a config.
+    """Refuse a network that is larger than anybody's, while it is built from a config.
+
+    Every tensor is judged before memory is taken for it, and every part when it is added.
 
     Args:
         what: The type that is built, for the message.
 
     Raises:
-        ConfigError: If it has more parts than ``MOST_PARTS``.
+        ConfigError: If it has more parts than ``MOST_PARTS`` or more bytes than ``MOST_BYTES``.
     """
-    count = 0
+    with _counting(_Bounds(MOST_BYTES, MOST_PARTS, what)):
+        yield
 
-    def added(module: nn.Module, name: str, part: Any) -> None:
-        nonlocal count
-        count += 1
-        if count > MOST_PARTS:
-            raise ConfigError(
-                f"the arguments of {what} ask for more than {MOST_PARTS} layers and tensors: take"
-                " fewer blocks."
-            )
 
+@contextmanager
+def _counting(counter: _Counter) -> Iterator[None]:
     handles = [
-        register_module_parameter_registration_hook(added),
-        register_module_module_registration_hook(added),
+        register_module_parameter_registration_hook(counter.tensor_added),
+        register_module_buffer_registration_hook(counter.tensor_added),
+        register_module_module_registration_hook(counter.part_added),
     ]
     try:
-        yield
+        with _Watch(counter):
+            yield
     finally:
         for handle in handles:
             handle.remove()
@@ -155,6 +147,25 @@ class _Counter:
             raise CheckpointError(
                 f"the arguments of {self.what} ask for more than {self.most_parts} parts: the file"
                 " is damaged or hostile."
+            )
+
+
+class _Bounds(_Counter):
+    """The same for what a config asks for."""
+
+    def refuse_size(self, size: int) -> None:
+        if size > self.most_bytes:
+            raise ConfigError(
+                f"the arguments of {self.what} ask for {size / 1e9:.1f} GB of weights or more, and"
+                f" at most {self.most_bytes / 1e9:.1f} GB are made: take fewer channels or layers."
+            )
+
+    def part_added(self, module: nn.Module, name: str, part: Any) -> None:
+        self.parts += 1
+        if self.parts > self.most_parts:
+            raise ConfigError(
+                f"the arguments of {self.what} ask for more than {self.most_parts} layers and"
+                " tensors: take fewer blocks."
             )
 
 
