@@ -175,9 +175,10 @@ def _components(value: Any, place: str, registry: Any) -> Iterator[tuple[str, An
 
 
 def _inject_sampler(cfg: Config, loader: Any, key: str) -> None:
-    sampler = loader.get("sampler")
-    if not isinstance(sampler, dict):
-        return
+    if loader.get("sampler") is None:
+        usual = "PositionSampler" if key == "train_dataloader" else "EvalSampler"
+        loader["sampler"] = dict(type=usual)
+    sampler = loader["sampler"]
     takes = arguments_of(look_up(DATA_SAMPLERS, sampler["type"], f"{key}.sampler"))
     if "seed" in takes:
         sampler.setdefault("seed", cfg.seed)

@@ -66,8 +66,8 @@ PLACES: dict[str, Any] = {
 # Inside components the key says what stands there, whatever a signature leaves open.
 KEYS: dict[str, Any] = {
     "dataset": _Dict,
-    "datasets": _Dicts,
-    "transforms": _Dicts | None,
+    "datasets": list,  # what is wrong with an item is said of the item
+    "transforms": list | None,
     "pipeline": _Dicts | None,
     "losses": _Dict | _Dicts | None,
     "discriminator": _Dict | None,
@@ -124,6 +124,8 @@ def check_shape(cfg: Mapping[str, Any]) -> None:
         if wrong and (is_typed(place) or _matches(place, "default_hooks.*")):
             wrong = wrong.replace("wanted a dict", "wanted a dict with a type")
         if wrong:
+            if is_typed(place):
+                wrong = wrong.replace("wanted a dict", "wanted a dict with a type")
             raise ConfigError(f"'{place}' {wrong}.")
 
 

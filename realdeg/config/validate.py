@@ -143,9 +143,8 @@ def _check_loader(loader: Any, place: str) -> None:
         if wrong:
             raise ConfigError(f"'{place}.{key}' {wrong}.")
         _walk(value, f"{place}.{key}", registry_at(key, None))
-    for key in ("dataset", "sampler"):
-        if loader.get(key) is None:
-            raise ConfigError(f"'{place}' has no {key}.")
+    if loader.get("dataset") is None:
+        raise ConfigError(f"'{place}' has no dataset.")
 
 
 def _walk(value: Any, place: str, registry: Any, item: bool = False) -> None:

@@ -104,12 +104,29 @@ def save_component(
         "hash": digest,
         _FILE_HASH: _ZEROS,
     }
-    payload = bytearray(save(state, metadata=header))
+    payload = _in_order(save(state, metadata=header))
     at = _hash_place(payload)
     payload[at : at + 64] = hashlib.sha256(payload).hexdigest().encode()
     with atomic_path(path) as temporary:
         temporary.write_bytes(payload)
     return digest
+
+
+def _in_order(payload: bytes) -> bytearray:
+    """Sort the notes in a file's header, which the library writes in an order left to chance.
+
+    So equal components are equal files.
+    """
+    end = 8 + int.from_bytes(payload[:8], "little")
+    header = json.loads(payload[8:end])
+    notes = header.pop("__metadata__")
+    text = json.dumps(
+        {"__metadata__": dict(sorted(notes.items())), **header},
+        separators=(",", ":"),
+        ensure_ascii=False,
+    ).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
+    return bytearray(len(text).to_bytes(8, "little") + text + payload[end:])
 
 
 def _hash_place(payload: bytes | bytearray) -> int:
