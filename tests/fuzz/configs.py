@@ -178,6 +178,9 @@ def _end_soon(cfg: dict[str, Any]) -> None:
             schedule["max_iters"] = 2
     for key in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(key)
+        collate = loader.get("collate_fn") if isinstance(loader, dict) else None
+        if isinstance(collate, dict) and isinstance(collate.get("type"), Source):
+            collate["type"] = "L1Loss"  # what a program's own function returns is its own affair
         if isinstance(loader, dict) and isinstance(loader.get("num_workers"), int):
             if 2 < loader["num_workers"] < 512:
                 loader["num_workers"] = 1
@@ -242,9 +245,14 @@ def write(cfg: dict[str, Any], file: str, rng: Random) -> str:
             return "".join(f"{key} = {pformat(cfg[key], width=100)}\n" for key in cfg)
         except ValueError:  # a number with more digits than Python writes
             return "scale = 10**5000\n"
-    if file.endswith(".json"):
-        return json.dumps(cfg, default=str)
-    text: str = yaml.dump(_plain(cfg), Dumper=yaml.SafeDumper, sort_keys=False, width=10**6)
+        except RecursionError:  # lists too deep for pprint
+            return f"scale = {'[' * 150}{']' * 150}\n"
+    try:
+        if file.endswith(".json"):
+            return json.dumps(cfg, default=str)
+        text: str = yaml.dump(_plain(cfg), Dumper=yaml.SafeDumper, sort_keys=False, width=10**6)
+    except RecursionError:
+        return f"{'[' * 5000}{']' * 5000}"
     return text.replace("'@tag@'", rng.choice(_TAGS)).replace("@tag@", rng.choice(_TAGS))
 
 
