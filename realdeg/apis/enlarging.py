@@ -54,6 +54,8 @@ class Enlargement:
         self._scale, self._cond = scale, cond
         self.size: Span = (int(image.shape[0]), int(image.shape[1]))
         self.result_size: Span = running.enlarged(backbone, *self.size, scale)
+        # A grey file's one channel is what it is, no luma of RGB: networks of luma are given it so.
+        self._grey = self._like.grey and backbone.colour == "y"
         self._interpolates = backbone.upsample == "pre" and not backbone.same_size
         self.input_size: Span = self.result_size if self._interpolates else self.size
         self.channels = 1 if image.ndim == 2 else int(image.shape[2])
@@ -94,7 +96,7 @@ class Enlargement:
             output = run_tile(self.network, part, tile, tiling)
             rows = output_span(tile.rows, tiling.factor)
             columns = output_span(tile.columns, tiling.factor)
-            if self._backbone.colour != "rgb":
+            if self._backbone.colour != "rgb" and not self._grey:
                 chroma = self._on_grid(self._chroma, rows, columns)
                 output = ycbcr_to_rgb(torch.cat([output, chroma.to(output)], dim=-3))
             alpha = None if self._like.alpha is None else self._on_grid(self._alpha, rows, columns)
@@ -117,6 +119,8 @@ class Enlargement:
 
     def _coloured(self, rows: Span, columns: Span) -> Tensor:
         rgb = self._picture(rows, columns).rgb.to(self._device)
+        if self._grey:
+            return rgb[:, :1]
         return to_colour(rgb, self._backbone.colour)
 
     def _chroma(self, rows: Span, columns: Span) -> Tensor:

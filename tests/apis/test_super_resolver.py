@@ -101,6 +101,18 @@ def test_grey_through_a_luma_network_keeps_its_range():
     np.testing.assert_array_equal(result, image)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_luma_network_is_given_grey_as_it_is(channels):
+    # As `test` gives it; squeezed to 16..235 it would be another input.
+    image = picture(5, 6, channels, np.float32)
+    seen = []
+    network = Identity(2, same_size=True)
+    network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
+    result = SuperResolver(network).upscale(image)
+    np.testing.assert_array_equal(seen[-1][0, 0].numpy(), image[..., 0])
+    np.testing.assert_array_equal(result, image)
+
+
 def test_sixteen_bit_is_not_cut_to_eight():
     result = SuperResolver(Identity(2)).upscale(picture(32, 32, 3, np.uint16))
     assert len(np.unique(result)) > 256
@@ -232,7 +244,7 @@ def test_condition_reaches_the_network():
     with pytest.raises(GeometryError, match="cond"):
         resolver.upscale(picture(8, 8, 1))
     result = resolver.upscale(picture(8, 8, 1, np.float32), cond=torch.tensor([[0.5]]))
-    np.testing.assert_allclose(result, (0.5 - 16 / 255) * 255 / 219, atol=1e-5)
+    np.testing.assert_allclose(result, 0.5, atol=1e-5)  # grey goes through as it is
 
 
 def test_weights_from_a_file_or_none(tmp_path):
