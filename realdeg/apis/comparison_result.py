@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from realdeg.evaluation.degradation.numbers import NUMBERS, Number, number_of
-from realdeg.utils.files import atomic_path, ensure_writable_dir
+from realdeg.utils.files import write_record
 
 FORMAT = "realdeg-comparison-1"
 # Numbers that the JSON file has and the table leaves out.
@@ -182,13 +181,7 @@ class Comparison:
         Raises:
             OutputError: If the folder cannot be written.
         """
-        place = ensure_writable_dir(folder)
-        paths = (place / "comparison.json", place / "comparison.md")
-        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        for path, content in zip(paths, (text + "\n", self.to_markdown()), strict=True):
-            with atomic_path(path) as temporary:
-                temporary.write_text(content, encoding="utf-8")
-        return paths
+        return write_record(folder, "comparison", self.to_dict(), self.to_markdown())
 
     def _missing(self) -> Iterator[tuple[str, str, str]]:
         reasons: dict[tuple[str, str], list[str]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 from realdeg.errors import ConfigError
 from realdeg.evaluation.degradation.protocol import LrProtocol
 from realdeg.evaluation.protocols import Protocol
-from realdeg.utils.files import atomic_path, ensure_writable_dir
+from realdeg.utils.files import write_record
 
 FORMAT = "realdeg-report-1"
 SAMPLE_NOTICE = (
@@ -271,13 +270,7 @@ class Report:
         Raises:
             OutputError: If the folder cannot be written.
         """
-        place = ensure_writable_dir(folder)
-        json_path, markdown_path = place / "report.json", place / "report.md"
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        for path, content in ((json_path, text + "\n"), (markdown_path, self.to_markdown())):
-            with atomic_path(path) as temporary:
-                temporary.write_text(content, encoding="utf-8")
-        return json_path, markdown_path
+        return write_record(folder, "report", self.to_dict(), self.to_markdown())
 
 
 def number_text(name: str, value: float | None) -> str:

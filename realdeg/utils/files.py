@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from realdeg.errors import OutputError
 
@@ -242,3 +243,29 @@ def ensure_writable_dir(path: str | os.PathLike[str]) -> Path:
             " Choose another one or change its permissions."
         ) from error
     return folder
+
+
+def write_record(
+    folder: str | os.PathLike[str], stem: str, data: Mapping[str, Any], markdown: str
+) -> tuple[Path, Path]:
+    """Write what was measured for programs and for people, each file whole or not at all.
+
+    Args:
+        folder: Made where it is missing.
+        stem: The name of both files, without suffix.
+        data: What ``.json`` holds: plain data without NaN and infinity.
+        markdown: What ``.md`` holds.
+
+    Returns:
+        The two paths.
+
+    Raises:
+        OutputError: If the folder cannot be written.
+    """
+    place = ensure_writable_dir(folder)
+    paths = (place / f"{stem}.json", place / f"{stem}.md")
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    for path, content in zip(paths, (text + "\n", markdown), strict=True):
+        with atomic_path(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return paths
