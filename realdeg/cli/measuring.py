@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,6 @@ class ReportHook(Hook):
     def before_test(self, runner: Any) -> None:
         """Make the head, and refuse what could not be written in the end."""
         loop = runner.test_loop
-        refuse_equal_names(loop.evaluator.metrics)
         self._total = len(loop.dataloader.dataset)
         self._seen = [0] * len(loop.evaluator.metrics)
         self.report = self.head(runner)
@@ -123,27 +121,6 @@ class ReportHook(Hook):
         self._written = True
         end = time.monotonic()
         self._next = end + (end - start) / _SHARE
-
-
-def refuse_equal_names(metrics: Any) -> None:
-    """Refuse metrics whose numbers have the same names, before anything is measured.
-
-    Args:
-        metrics: The evaluator's.
-
-    Raises:
-        ConfigError: Naming a number that two metrics would have.
-    """
-    names: Counter[str] = Counter()
-    for metric in metrics:
-        start = f"{metric.prefix}/" if getattr(metric, "prefix", None) else ""
-        names.update(list(dict.fromkeys(start + label for label in getattr(metric, "labels", ()))))
-    for name, count in names.items():
-        if count > 1:
-            raise ConfigError(
-                f"test_evaluator has two metrics that give '{name}': remove one, or give it a"
-                " prefix."
-            )
 
 
 def why(error: BaseException) -> str:

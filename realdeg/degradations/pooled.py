@@ -13,11 +13,13 @@ from torch import Tensor
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.pool import Pool, items_hash, load_pool
 from realdeg.errors import ConfigError, DataError
+from realdeg.utils.annotations import fault
 
 PoolSource = str | os.PathLike[str] | Mapping[str, Any] | Pool | None
 # A file may ask for room before its items are read: room for 20000 noise patches of 64 x 64.
 _MOST_NUMBERS = 1 << 28
-_PLACEHOLDER = {"shape", "scale", "same_size", "source"}
+# What the file of a pooled degradation says of its pool; of "shape" each number.
+_DESCRIBED = {"shape": int, "scale": int, "same_size": bool, "source": str}
 
 
 class PooledDegradation(Degradation):
@@ -103,11 +105,16 @@ class PooledDegradation(Degradation):
     def _placeholder(self, description: dict[str, Any]) -> Tensor:
         name = type(self).__name__
         shape = description.get("shape")
-        if set(description) != _PLACEHOLDER or not isinstance(shape, list | tuple):
+        if set(description) != set(_DESCRIBED) or not isinstance(shape, list | tuple):
             raise ConfigError(
                 f"{name}: pool is the path of a pool file, got a mapping with"
                 f" {', '.join(map(str, description)) or 'nothing'}."
             )
+        for key, wanted in _DESCRIBED.items():
+            for value in shape if key == "shape" else [description[key]]:
+                wrong = fault(value, wanted)
+                if wrong:
+                    raise ConfigError(f"{name}: '{key}' of its pool {wrong}.")
         description["shape"] = [int(n) for n in shape]
         kernels = self.pool_kind == "kernels"
         # An empty placeholder passes the very checks of a real pool before it is filled.

@@ -239,7 +239,7 @@ def test_two_numbers_of_one_name_are_refused_before_the_work(pairs, capsys):
     one = "{'type': 'ImageQuality', 'protocol': 'benchmark-y'}"
     twice = f"[{one}, {one}]"
     assert measure_degradation(metrics=twice) == 2
-    assert "two metrics that give 'psnr[benchmark-y]'" in capsys.readouterr().err
+    assert "two metrics of one evaluator measure 'psnr[benchmark-y]'" in capsys.readouterr().err
     assert not os.path.exists("out/test/report.json")
 
 

@@ -347,3 +347,14 @@ class TestBoth:
                 kind(2, False, {**arguments["pool"], "shape": shape})
         with pytest.raises(ConfigError, match="path of a pool file"):
             kind(2, False, {"path": "x"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("scale", "{}"), ("scale", 2.5), ("same_size", "no"), ("source", 5), ("shape", [1, "5", 5])],
+)
+def test_what_a_file_says_of_its_pool_is_checked(key, value):
+    described = {"shape": [1, 5, 5], "scale": 2, "same_size": False, "source": "photos"}
+    KernelPool(2, pool=described)
+    with pytest.raises(ConfigError, match=f"'{key}' of its pool is"):
+        KernelPool(2, pool={**described, key: value})
