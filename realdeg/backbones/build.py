@@ -97,7 +97,7 @@ def build_backbone(
     if pretrained is not None:
         entry = find_pretrained(_bare(kind), pretrained, settings.get("scale"))
         settings = {**entry.settings(), **settings}
-    backbone = _construct(kind, settings, "backbone")
+    backbone = construct(kind, settings, "backbone")
     if entry is not None:
         fill_pretrained(backbone, entry)
     elif checkpoint is not None:
@@ -170,19 +170,38 @@ def _from_file(
                 " start another geometry from these weights.",
                 fits=(file.arguments.get("scale", 4), bool(file.arguments.get("same_size"))),
             )
-    backbone = _construct(file.type, file.arguments, str(path), file.state)
+    backbone = construct(file.type, file.arguments, str(path), file.state)
     load_state(backbone, file.state, str(path))
     return backbone
 
 
-def _construct(
+def construct(
     kind: str | type,
     settings: Mapping[str, Any],
     place: str,
     state: Mapping[str, Tensor] | None = None,
 ) -> Backbone:
-    """Make a registered type from a config, or from a file's arguments and tensors."""
+    """Make a registered type from a config, or from a file's arguments and tensors.
+
+    Args:
+        kind: The registered name, or a class.
+        settings: Its arguments and nothing else.
+        place: Where they stand: a place in a config, or the file.
+        state: The file's tensors; None: the arguments are a config's.
+
+    Returns:
+        The network, without the tensors.
+
+    Raises:
+        ConfigError: If there is no such network, or it takes no such arguments.
+        CheckpointError: If a file's arguments ask for more than its tensors, or make nothing.
+    """
     cls = kind if callable(kind) else BACKBONES.require(kind, place)
+    if isinstance(cls, type) and not issubclass(cls, Backbone):
+        raise ConfigError(
+            f"{cls.__name__} (at '{place}') is no backbone: derive it from"
+            " realdeg.backbones.Backbone."
+        )
     if state is None:
         check_arguments(cls, settings, place)
         with bounded_parts(cls.__name__):
@@ -190,11 +209,8 @@ def _construct(
     else:
         with within_budget(state, place, cls.__name__):
             check_arguments(cls, settings)
-            rebuild = getattr(cls, "rebuild", None)
+            rebuild = getattr(cls, "rebuild", None)  # a function may make a network, too
             backbone = rebuild(settings, state) if rebuild else cls(**settings)
     if not isinstance(backbone, Backbone):
-        raise ConfigError(
-            f"{cls.__name__} (at '{place}') is no backbone: derive it from"
-            " realdeg.backbones.Backbone."
-        )
+        raise ConfigError(f"{cls.__name__} (at '{place}') made a {type(backbone).__name__}.")
     return backbone

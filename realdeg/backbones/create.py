@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.build import build_backbone, say_what_is_left
+from realdeg.backbones.build import build_backbone, construct, say_what_is_left
 from realdeg.backbones.pretrained import fill_pretrained, find_pretrained
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.component import describes_itself, read_component
+from realdeg.utils.signature import check_arguments
 
 
 def create_backbone(
@@ -55,6 +56,7 @@ def create_backbone(
         entry = find_pretrained(name, pretrained, scale)
         arguments = {**entry.settings(), **arguments}
     settings = dict(arguments) if scale is None else {**arguments, "scale": scale}
+    backbone = None
     if weights is not None and describes_itself(weights):
         file = read_component(weights)
         if file.kind != "backbone" or file.type != name:
@@ -70,8 +72,11 @@ def create_backbone(
                 f"the {name} in {Path(weights)} was trained with scale={stored} and scale={scale}"
                 f" is asked for: ask for {stored}, or say partial=True to start from what fits."
             )
-        settings = {**file.arguments, **settings}
-    backbone = build_backbone({"type": name, **settings})
+        check_arguments(cls, settings)
+        # What the file says are arguments and nothing else; in a config some words name files.
+        backbone = construct(cls, {**file.arguments, **settings}, str(weights), file.state)
+    if backbone is None:
+        backbone = build_backbone({"type": name, **settings})
     if entry is not None:
         left = fill_pretrained(backbone, entry, partial=partial)
         say_what_is_left(backbone, left, entry)

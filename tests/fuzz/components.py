@@ -251,7 +251,7 @@ def _changed_state(rng: random.Random, state: dict[str, Tensor]) -> tuple[dict[s
     elif way == 2:
         bad = rng.choice((math.nan, math.inf, -math.inf))
         if tensor.is_floating_point() and tensor.numel():
-            tensor = tensor.clone()
+            tensor = tensor.contiguous().clone()
             tensor.view(-1)[rng.randrange(tensor.numel())] = bad
         state[name] = tensor
     elif way == 3:

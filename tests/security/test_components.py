@@ -161,6 +161,15 @@ def test_a_file_names_no_other_file(type_, changes, tmp_path, monkeypatch):
         build(write(tmp_path, type_, changes), type_)
 
 
+@pytest.mark.parametrize("key", ["checkpoint", "pretrained", "start_from", "__init__", "type"])
+def test_arguments_of_a_file_are_no_words_of_a_config(key, tmp_path):
+    path = write(tmp_path, "FSRCNN", {key: str(tmp_path / "x.safetensors")})
+    for load in (build_backbone, lambda file: create_backbone("FSRCNN", weights=file)):
+        with pytest.raises(CheckpointError, match=r"x\.safetensors") as refused:
+            load(path)
+        assert key in str(refused.value)
+
+
 @pytest.mark.parametrize("text", ["NaN", '{"scale": NaN}', "[]", "{", "[" * 99_999, '{"a":1e999}'])
 def test_a_description_that_is_no_plain_object(text, tmp_path):
     path = write(tmp_path, "FSRCNN", arguments=text)
