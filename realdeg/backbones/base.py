@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ Upsample = Literal["pre", "post", "progressive", "iterative", "none"]
 SameSizeForm = Literal["native", "unshuffle"]
 
 CHANNELS: dict[str, int] = {"y": 1, "rgb": 3}
+MOST_SCALE = 64
+"""Networks that interpolate first are built for any scale up to this: papers go to 16."""
 
 
 @dataclass
@@ -229,7 +230,10 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         name = type(self).__name__
         if not _is_scale(self.scale, whole=not self.any_scale):
             kind = "any number" if self.any_scale else "a whole number"
-            raise GeometryError(f"scale of {name} is {self.scale!r}: it must be {kind}, 1 or more.")
+            raise GeometryError(
+                f"scale of {name} is {self.scale!r}: it must be {kind}, 1 or more (and at most"
+                f" {MOST_SCALE})."
+            )
         if self.same_size:
             if self.same_size_form is None:
                 fits = "any" if self.scales is None else ", ".join(map(str, self.scales))
@@ -246,7 +250,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
 
 
 def _is_scale(value: object, *, whole: bool) -> bool:
-    """Say whether a value is a scale: 1 or more, finite, and an integer where that is wanted."""
+    """Say whether a value is a scale: from 1 on, and an integer where that is wanted."""
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         return False
-    return 1 <= value < math.inf
+    return 1 <= value <= MOST_SCALE

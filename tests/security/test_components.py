@@ -291,3 +291,9 @@ def test_the_description_says_what_it_holds(tmp_path):
     assert json.dumps(found.arguments, sort_keys=True) == json.dumps(
         SOURCES["DML"][1], sort_keys=True
     )
+
+
+@pytest.mark.parametrize("scale", [65, 2000, 10**9])
+def test_a_scale_that_no_picture_survives(scale, tmp_path):
+    with pytest.raises(RealdegError, match="at most 64"):
+        build_backbone(write(tmp_path, "SRCNN", {"scale": scale}))
