@@ -108,6 +108,11 @@ def validate(cfg: Mapping[str, Any]) -> None:
 
 
 def _check_constructor(wrapper: Any) -> None:
+    if isinstance(wrapper, Mapping) and not {"optimizer", "constructor", "type"} & set(wrapper):
+        raise ConfigError(
+            f"'optim_wrapper' has no optimizer: it holds {', '.join(map(str, wrapper)) or 'nothing'}."
+            " Add optimizer=dict(type='Adam', lr=1e-4), or a constructor."
+        )
     name = wrapper.get("constructor") if isinstance(wrapper, Mapping) else None
     if name is not None:
         from realdeg.registry import HOOKS
