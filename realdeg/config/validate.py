@@ -109,8 +109,9 @@ def validate(cfg: Mapping[str, Any]) -> None:
 
 def _check_constructor(wrapper: Any) -> None:
     if isinstance(wrapper, Mapping) and not {"optimizer", "constructor", "type"} & set(wrapper):
+        found = ", ".join(map(str, wrapper)) or "nothing"
         raise ConfigError(
-            f"'optim_wrapper' has no optimizer: it holds {', '.join(map(str, wrapper)) or 'nothing'}."
+            f"'optim_wrapper' has no optimizer: it holds {found}."
             " Add optimizer=dict(type='Adam', lr=1e-4), or a constructor."
         )
     name = wrapper.get("constructor") if isinstance(wrapper, Mapping) else None
@@ -158,8 +159,8 @@ def _walk(value: Any, place: str, registry: Any, item: bool = False) -> None:
             _walk(inner, f"{place}.{index}", registry, item=True)
         return
     if not isinstance(value, Mapping):
-        # A metric may be named in a list of names; objects that a program built pass.
-        named = isinstance(value, str) and _name(place) == "metrics"
+        # Metrics may be named in a list of names, weights by their path; built objects pass.
+        named = isinstance(value, str) and _name(place) in ("metrics", *_WEIGHTS_DO)
         builtin = value is not None and type(value).__module__ == "builtins"
         if builtin and _is_slot(place) and not named:
             raise ConfigError(f"'{place}' is {value!r:.200}, wanted a dict with a type.")
@@ -213,7 +214,7 @@ def _name(place: str) -> str:
 
 def _is_slot(place: str) -> bool:
     """Say whether a component has to stand there, as a dict."""
-    return _name(place) in _MUST_BE_DICT or _is_hook(place)
+    return _name(place) in (*_MUST_BE_DICT, *_WEIGHTS_DO) or _is_hook(place)
 
 
 def _is_hook(place: str) -> bool:

@@ -44,6 +44,8 @@ def build_degradation(
         if Path(text).suffix or os.sep in text:
             return _from_file(text, scale, same_size)
         cfg = {"type": text}
+    if not isinstance(cfg, Mapping):
+        raise ConfigError(f"a degradation is a dict, a path or a name, got {cfg!r:.80}.")
     cfg = dict(cfg)
     if "checkpoint" in cfg:
         path = cfg.pop("checkpoint")

@@ -86,6 +86,7 @@ STEP = dict(type="PairedCrop", patch_size=96)
             "optimizer.* has no type",
         ),
         (dict(optim_wrapper__optimizer=[[]]), "'optim_wrapper.optimizer' is .*wanted a dict"),
+        (dict(degradation=dict(type="Compose", parts=["Bicubic", -1])), "parts.1' is -1"),
         (dict(optim_wrapper={"_delete_": True}), "'optim_wrapper' has no optimizer"),
         (dict(optim_wrapper__constructor="os.system"), "optim_wrapper.constructor"),
         (dict(custom_hooks=[["x"]]), "custom_hooks"),
