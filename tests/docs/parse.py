@@ -78,7 +78,8 @@ def parse_python(words: list[str]) -> None:
         assert (ROOT / words[2]).exists(), f"{words[2]} does not exist"
         return
     if words[0] == "-m":
-        file = ROOT / words[1].replace(".", "/") / "__main__.py"
+        module = ROOT / words[1].replace(".", "/")
+        file = module / "__main__.py" if module.is_dir() else module.with_suffix(".py")
         words = words[1:]
     else:
         file = ROOT / words[0]
