@@ -9,6 +9,8 @@ from functools import wraps
 from types import TracebackType
 from typing import Any
 
+from mmengine.optim import _ParamScheduler
+
 from realdeg.errors import ConfigError, RealdegError, first_line
 
 _FOREIGN = ("torch", "mmengine", "mmcv", "numpy")
@@ -110,3 +112,21 @@ def refuse_doubled(metrics: Sequence[Any]) -> None:
                     " prefix of its own."
                 )
             seen.add(full)
+
+
+def only_schedulers(built: list[Any]) -> list[Any]:
+    """Return schedulers as they are, or refuse what a function made instead of one.
+
+    Args:
+        built: What was built from ``param_scheduler``.
+
+    Returns:
+        The same list.
+
+    Raises:
+        ConfigError: If something in it is no scheduler.
+    """
+    for item in built:
+        if not isinstance(item, _ParamScheduler):
+            raise ConfigError(f"'param_scheduler' makes {item!r:.80}, which is no scheduler.")
+    return built

@@ -29,7 +29,12 @@ from realdeg.engine.environment import environment_lines
 from realdeg.engine.interruption import Interruption
 from realdeg.engine.loading import LoadsCheckpoints
 from realdeg.engine.plain_config import PlainConfig, run_config_text
-from realdeg.engine.refusals import refusals, refuse_doubled, says_what_cannot_be_built
+from realdeg.engine.refusals import (
+    only_schedulers,
+    refusals,
+    refuse_doubled,
+    says_what_cannot_be_built,
+)
 from realdeg.engine.state import component_of
 from realdeg.engine.visualizer import LazyVisualizer
 from realdeg.engine.workers import PrepareWorker
@@ -288,7 +293,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
                     # mmengine's default counts epochs, of which an iteration loop has one.
                     item.setdefault("by_epoch", False)
             prepared.append(item)
-        return super()._build_param_scheduler(prepared, optim_wrapper)
+        return only_schedulers(super()._build_param_scheduler(prepared, optim_wrapper))
 
     def build_evaluator(self, evaluator: Any) -> Any:
         """Build an evaluator.

@@ -204,6 +204,8 @@ def _items_fit(value: Sequence[Any], inner: tuple[Any, ...], base: Any) -> bool:
 
 def _item_fits(item: Any, wanted: Any) -> bool:
     members = _members(wanted)
+    if isinstance(item, _ODD + _CODE):
+        return any(_takes_odd(item, member) for member in members)
     return not isinstance(item, _PLAIN) or any(_fits(item, member) for member in members)
 
 

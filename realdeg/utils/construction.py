@@ -29,7 +29,7 @@ _ROOM = 4
 # The deepest networks have a few thousand parts, each with a name in the file or without numbers.
 _SPARE_PARTS = 1000
 
-MOST_PARTS, MOST_BYTES = 20_000, 1 << 31
+MOST_PARTS, MOST_BYTES = 20_000, 1 << 30
 """What a network of a config may have: the largest have some thousands of layers and 0.5 GB."""
 
 _building: ContextVar[str] = ContextVar("the file that is being built from", default="")

@@ -193,6 +193,7 @@ def test_a_mistake_in_a_hook_keeps_its_traceback(work_dir):
         (dict(train_cfg=dict(max_iters=1)), "'train_cfg'.*missing key"),
         (dict(optim_wrapper=dict(optimizer=dict(type="SGD", lr=-1))), "'optim_wrapper'.*-1"),
         (dict(param_scheduler=dict(type="StepLR")), "'param_scheduler'.*step_size"),
+        (dict(param_scheduler=dict(type=lambda **_: None)), "makes None, which is no scheduler"),
     ],
 )
 def test_what_mmengine_cannot_build_is_a_sentence(work_dir, changes, said):

@@ -36,6 +36,7 @@ from realdeg.utils.annotations import argument_fault, fault, shown
         # Built-in values that stand in no file of data.
         (b"bytes", str, "a text"),
         ("text", Sequence[str], "a list"),
+        ([b"x"], list[Any], None),
         (["text", [1]], Sequence[Sequence[int]], "a list of lists"),
         (b"bytes", Mapping[str, Any], "a dict"),
         (b"bytes", Any, None),
@@ -58,7 +59,7 @@ from realdeg.utils.annotations import argument_fault, fault, shown
         ({"a": 1}, dict[str, int], None),
         ({"a": "b"}, dict[str, int], "a dict of whole numbers"),
         ([1.5, "a"], float | Sequence[float], "a number or a list of numbers"),
-        ([object], list[int], None),
+        ([object], list[int], "a list of whole numbers"),
         # Numbers that no computation can take.
         (math.inf, float, "a finite number"),
         (-math.inf, int | None, "a finite whole number or None"),
