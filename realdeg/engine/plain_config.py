@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import inspect
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from pprint import pformat
 from typing import Any
 
@@ -15,7 +17,8 @@ from mmengine.config import Config
 
 import realdeg.registry
 from realdeg.errors import ConfigError
-from realdeg.utils.data_file import check_size, data_text
+from realdeg.utils.data_file import RUN_CONFIG, check_size, data_text
+from realdeg.utils.files import atomic_path
 
 # How and where a run was started, which the next start says for itself.
 _OF_THE_START = ("work_dir", "launcher", "resume", "device")
@@ -100,6 +103,33 @@ def run_config_text(cfg: Config) -> str:
         data["recipe"] = said["recipe"]
     check_size(data, "the config")
     return _HEAD + data_text(data)
+
+
+def save_run_config(cfg: Config, folder: Path, logger: logging.Logger) -> None:
+    """Write a run's config into its folder, or say why the folder does not stand for it.
+
+    Args:
+        cfg: The runner's config.
+        folder: The work dir.
+        logger: Who is told.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    target = folder / RUN_CONFIG
+    try:
+        text = run_config_text(cfg)
+    except ConfigError as error:
+        target.unlink(missing_ok=True)  # of a former run
+        logger.warning(
+            "%s is not written, so the run's folder does not stand for its config: %s. Register"
+            " what it names and give the name instead, or keep the .py file.",
+            target,
+            str(error).rstrip("."),
+        )
+        return
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _equal(first: Any, second: Any) -> bool:

@@ -28,7 +28,7 @@ from realdeg.engine.devices import resolve_device, start_processes, stop_process
 from realdeg.engine.environment import environment_lines
 from realdeg.engine.interruption import Interruption
 from realdeg.engine.loading import LoadsCheckpoints
-from realdeg.engine.plain_config import PlainConfig, run_config_text
+from realdeg.engine.plain_config import PlainConfig, save_run_config
 from realdeg.engine.refusals import (
     only_schedulers,
     refusals,
@@ -40,8 +40,7 @@ from realdeg.engine.visualizer import LazyVisualizer
 from realdeg.engine.workers import PrepareWorker
 from realdeg.errors import ConfigError
 from realdeg.registry import SCOPE
-from realdeg.utils.data_file import RUN_CONFIG
-from realdeg.utils.files import atomic_path, ensure_writable_dir
+from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.locks import exclusive
 from realdeg.utils.registered import guard_process, registered_names_only
 
@@ -179,20 +178,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
 
     @master_only
     def _write_config(self) -> None:
-        target = Path(self.work_dir) / RUN_CONFIG
-        try:
-            text = run_config_text(self.cfg)
-        except ConfigError as error:
-            target.unlink(missing_ok=True)  # of a former run
-            self.logger.warning(
-                "%s is not written, so the run's folder does not stand for its config: %s. Register"
-                " what it names and give the name instead, or keep the .py file.",
-                target,
-                str(error).rstrip("."),
-            )
-            return
-        with atomic_path(target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        save_run_config(self.cfg, Path(self.work_dir), self.logger)
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """Call every hook that has a method of that name.
