@@ -1,6 +1,6 @@
 """Super-resolve a photo of 12 megapixels: seconds and peak memory of whole commands.
 
-    python benchmarks/large_photo.py --weights ../shared/data/weights --out docs/results
+    python benchmarks/large_photo.py --weights WEIGHTS --out docs/results
     python benchmarks/large_photo.py --against ../realdeg-before --against-tiles 256 512
 
 Each measurement is one ``realdeg infer`` in a process of its own, from its start to the written
