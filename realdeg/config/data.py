@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from realdeg.config.paths import find_recipe, is_file
+from realdeg.config.schema import walk
 from realdeg.errors import ConfigError
 from realdeg.utils.data_file import SUFFIXES, check_size, read_assignments, read_data
 
@@ -89,7 +90,7 @@ def check_data(cfg: Mapping[str, Any], what: str, imports_given: bool = False) -
             " imports nothing. If you trust these modules:"
             " --cfg-options custom_imports.imports=[...], or install them with an entry point."
         )
-    for place, key, value in _walk(cfg, ""):
+    for place, key, value in walk(cfg):
         if key == "_scope_" and value not in _SCOPES:
             raise ConfigError(
                 f"'{place}' in {what} is {value!r}: a scope names a package to import, and a config"
@@ -109,19 +110,6 @@ def check_data(cfg: Mapping[str, Any], what: str, imports_given: bool = False) -
 def _registered(name: str) -> bool:
     scope, dot, rest = name.partition(".")
     return not dot or (scope in _SCOPES and "." not in rest)
-
-
-def _walk(value: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield place, key and value of everything; the depth was checked before."""
-    items: Any = ()
-    if isinstance(value, Mapping):
-        items = value.items()
-    elif isinstance(value, list | tuple):
-        items = enumerate(value)
-    for key, item in items:
-        where = f"{place}.{key}" if place else str(key)
-        yield where, key, item
-        yield from _walk(item, where)
 
 
 def _imports(custom: Any) -> str:

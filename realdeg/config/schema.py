@@ -114,7 +114,7 @@ def check_shape(cfg: Mapping[str, Any]) -> None:
     """
     cfg = getattr(cfg, "_cfg_dict", cfg)  # mmengine's Config is no mapping
     check_size(cfg, "the config")
-    for place, value in walk(cfg):
+    for place, _, value in walk(cfg):
         _check_value(place, value)
         wanted = _entry(PLACES, place)
         if wanted is None:
@@ -150,8 +150,8 @@ def is_typed(place: str) -> bool:
     return any(_matches(place, pattern) for pattern in TYPED)
 
 
-def walk(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every place below a value with what stands there, outer ones first."""
+def walk(value: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield every place below a value, its key and what stands there, outer ones first."""
     items: Any = ()
     if isinstance(value, Mapping):
         items = value.items()
@@ -159,7 +159,7 @@ def walk(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         items = enumerate(value)
     for key, item in items:
         where = f"{place}.{key}" if place else str(key)
-        yield where, item
+        yield where, key, item
         yield from walk(item, where)
 
 
