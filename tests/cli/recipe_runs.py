@@ -47,9 +47,9 @@ DEGRADATIONS = {
 
 def picture(path: Path, side: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    # Blocks of 3 pixels: every phase of a grid of 2 or 4 sees other ones.
-    rough = rng.integers(0, 256, (side // 3 + 1, side // 3 + 1, 3), dtype=np.uint8)
-    write_image(path, rough.repeat(3, 0).repeat(3, 1)[:side, :side])
+    # Blocks of 5 pixels: every phase of a grid of 2, 3 or 4 sees other ones.
+    rough = rng.integers(0, 256, (side // 5 + 1, side // 5 + 1, 3), dtype=np.uint8)
+    write_image(path, rough.repeat(5, 0).repeat(5, 1)[:side, :side])
 
 
 def pair(hr: Path, lr: Path, side: int, scale: int, seed: int) -> None:
