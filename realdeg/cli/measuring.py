@@ -87,7 +87,7 @@ class ReportHook(Hook):
         """Keep what was measured before a test ended early.
 
         Args:
-            runner: The runner.
+            runner: Its evaluator holds what was measured.
             reason: Why it ended.
 
         Returns:

@@ -56,7 +56,7 @@ class AlignmentHook(Hook):
         """Measure, and say what was found.
 
         Args:
-            runner: The runner.
+            runner: Its training pairs are measured, unless it goes on from a checkpoint.
         """
         # Who learns from unpaired images compares none with a partner.
         if runner.iter or getattr(bare(runner.model), "adversarial", False):

@@ -40,7 +40,7 @@ class BaselineHook(Hook):
         """Prepare to measure, if that has not been done.
 
         Args:
-            runner: The runner.
+            runner: Its message hub says whether the input was measured already.
         """
         self._twins = []
         if getattr(bare(runner.model), "baseline", None) is None:
@@ -61,7 +61,7 @@ class BaselineHook(Hook):
         """Measure the inputs of a batch.
 
         Args:
-            runner: The runner.
+            runner: Its task says what the input amounts to (``baseline``).
             batch_idx: Not used.
             data_batch: Not used.
             outputs: The predictions, each with its input.
@@ -84,7 +84,7 @@ class BaselineHook(Hook):
         """Note what the input scores; name a model that stays below it.
 
         Args:
-            runner: The runner.
+            runner: Its message hub keeps the scores, so that a resume measures nothing.
             metrics: By name; empty when the validation was broken off.
         """
         twins, self._twins = self._twins, []
@@ -135,7 +135,7 @@ def beside_input(runner: Any, name: str, value: float) -> str:
     """Phrase what a metric's value is beside that of the input.
 
     Args:
-        runner: The runner.
+        runner: Its message hub has the input's scores.
         name: The metric's name.
         value: Its value.
 

@@ -51,7 +51,7 @@ class OutputsHook(Hook):
         """Forget the validation before.
 
         Args:
-            runner: The runner.
+            runner: Not used.
         """
         self._kernels, self._weights = [], []
         self._moments = torch.zeros(2, 3, dtype=torch.float64)
@@ -60,7 +60,7 @@ class OutputsHook(Hook):
         """Refuse predictions that are not finite, before a metric meets them.
 
         Args:
-            runner: The runner.
+            runner: Its iteration and work dir are named in the message.
             outputs: The predictions of a batch.
 
         Raises:
@@ -87,7 +87,7 @@ class OutputsHook(Hook):
         """Look at the predictions of a batch, and at kernels of the first pictures.
 
         Args:
-            runner: The runner.
+            runner: Its degradation is asked for the kernels.
             batch_idx: Not used.
             data_batch: Not used.
             outputs: The predictions.
@@ -141,7 +141,7 @@ class OutputsHook(Hook):
         """Tell the spread of the kernels, and name what is wrong.
 
         Args:
-            runner: The runner.
+            runner: Its log is told, its message hub notes what was told.
             metrics: By name; empty when the validation was broken off.
         """
         if not metrics or not runner._training:

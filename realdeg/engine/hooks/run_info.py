@@ -46,7 +46,7 @@ class RunInfoHook(RuntimeInfoHook):
         """Record the losses.
 
         Args:
-            runner: The runner.
+            runner: Its message hub takes losses and learning rates.
             batch_idx: The iteration.
             data_batch: The batch.
             outputs: The named losses.

@@ -50,7 +50,7 @@ class StandstillHook(Hook):
         """Decide whether there is anything to watch.
 
         Args:
-            runner: The runner.
+            runner: Its task, optimisers and start say whether the loss has to fall.
         """
         hub = runner.message_hub
         several = isinstance(runner.optim_wrapper, OptimWrapperDict)
@@ -68,7 +68,7 @@ class StandstillHook(Hook):
         """Take the loss; compare, if it is time to.
 
         Args:
-            runner: The runner.
+            runner: Its message hub has the loss.
             batch_idx: Not used.
             data_batch: Not used.
             outputs: Not used: the message hub has the loss.
