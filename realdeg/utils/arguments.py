@@ -5,7 +5,22 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Component:
+    """Marks an argument that takes a component of a registry, or its config.
+
+    ``Annotated[Degradation | Mapping[str, Any] | str, Component("degradation")]``: whoever reads
+    configs then knows which names may stand there.
+
+    Attributes:
+        registry: The registry's name: ``"degradation"``, ``"backbone"``, ``"loss"``, ...
+    """
+
+    registry: str
 
 
 def capture_arguments(init: Callable[..., None]) -> Callable[..., None]:

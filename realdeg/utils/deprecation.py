@@ -1,0 +1,51 @@
+"""Old names that still work and say what to write instead."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
+    """Warn that a name was replaced by another one.
+
+    Args:
+        old: What was used.
+        new: What to write instead.
+        stacklevel: How many calls up the line lies that the warning shows; 3 is the caller of the
+            function that calls this one.
+    """
+    warnings.warn(
+        f"{old} is deprecated and will be removed in realdeg 2.0: use {new}.",
+        DeprecationWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def renamed_attributes(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """Make a module's ``__getattr__`` that still finds names it had before.
+
+    Args:
+        module: The module's ``__name__``.
+        names: New names by old ones, each as ``"package.module:name"``.
+
+    Returns:
+        The function to assign to ``__getattr__``. It warns, and raises AttributeError for a name
+        that never was.
+
+    Example:
+        >>> lookup = renamed_attributes("realdeg", {"OldPath": "pathlib:Path"})
+        >>> lookup("OldPath").__name__
+        'Path'
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        place, _, new = names[name].partition(":")
+        warn_renamed(f"{module}.{name}", f"{place}.{new}")
+        return getattr(import_module(place), new)
+
+    return __getattr__
