@@ -27,6 +27,7 @@ from realdeg.config.validate import check_keys, validate
 from realdeg.errors import ConfigError, RealdegError
 from realdeg.registry import DATASETS, load_plugins
 from realdeg.utils.data_file import check_size
+from realdeg.utils.files import names_a_file
 from realdeg.utils.signature import arguments_of
 
 logger = logging.getLogger(__name__)
@@ -117,8 +118,7 @@ def spell_out_components(cfg: Config) -> None:
                 " the path of such a file, or a registered name."
             )
         text = str(value)
-        is_file = os.sep in text or "." in text
-        cfg[key] = {"checkpoint": text} if is_file else {"type": text}
+        cfg[key] = {"checkpoint": text} if names_a_file(text) else {"type": text}
 
 
 def _iterations(cfg: Config) -> int:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from realdeg.degradations.base import Degradation
-from realdeg.errors import CheckpointError, ConfigError, GeometryError
+from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.component import load_state, read_component
 from realdeg.utils.construction import bounded_parts, within_budget
+from realdeg.utils.files import names_a_file
+from realdeg.utils.geometry import check_geometry
 from realdeg.utils.signature import check_arguments
 
 
@@ -37,13 +38,12 @@ def build_degradation(
         GeometryError: If the file's geometry differs from the one asked for.
     """
     if isinstance(cfg, Degradation):
-        _check_geometry(cfg, scale, same_size, "the degradation given")
+        check_geometry(cfg, scale, same_size, f"the {type(cfg).__name__} given")
         return cfg
     if isinstance(cfg, str | os.PathLike):
-        text = str(cfg)
-        if Path(text).suffix or os.sep in text:
-            return _from_file(text, scale, same_size)
-        cfg = {"type": text}
+        if names_a_file(cfg):
+            return _from_file(cfg, scale, same_size)
+        cfg = {"type": str(cfg)}
     if not isinstance(cfg, Mapping):
         raise ConfigError(f"a degradation is a dict, a path or a name, got {cfg!r:.80}.")
     cfg = dict(cfg)
@@ -76,23 +76,8 @@ def _from_file(
         degradation = cls(**file.arguments)
     if not isinstance(degradation, Degradation):
         raise CheckpointError(f"{path} holds a {file.type}, which is no degradation.")
-    _check_geometry(degradation, scale, same_size, str(path))
+    check_geometry(degradation, scale, same_size, f"the {file.type} in {path}")
     load_state(degradation, file.state, str(path))
     degradation.eval().requires_grad_(False)
     degradation.mark_trained()
     return degradation
-
-
-def _check_geometry(
-    degradation: Degradation, scale: float | None, same_size: bool | None, where: str
-) -> None:
-    asked = (
-        degradation.scale if scale is None else scale,
-        degradation.same_size if same_size is None else bool(same_size),
-    )
-    if (degradation.scale, degradation.same_size) != asked:
-        raise GeometryError(
-            f"{where} is a {type(degradation).__name__} of scale {degradation.scale},"
-            f" same_size={degradation.same_size}; asked for are scale {asked[0]},"
-            f" same_size={asked[1]}. Take a config (or train a degradation) of the same geometry."
-        )

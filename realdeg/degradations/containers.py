@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
@@ -15,6 +14,7 @@ from realdeg.degradations.build import build_degradation
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.files import names_a_file
 from realdeg.utils.streams import stream_seed
 
 Part: TypeAlias = Mapping[str, Any] | str | Degradation
@@ -344,7 +344,7 @@ def is_file(part: Part) -> bool:
     """Say whether a part is a self-describing file, given by its path or as a checkpoint."""
     if isinstance(part, Mapping):
         return "checkpoint" in part
-    return isinstance(part, str) and bool(Path(part).suffix)
+    return isinstance(part, str) and names_a_file(part)
 
 
 def leaves_grid(part: Part | None) -> bool:

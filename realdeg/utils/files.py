@@ -52,6 +52,35 @@ _ADVICE = {
 }
 
 
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".mat", ".caffemodel")
+"""What the names of files of weights end in."""
+_SCOPES = ("realdeg.", "mmengine.")
+
+
+def names_a_file(text: str | os.PathLike[str]) -> bool:
+    """Say whether a text stands for a file rather than for the name of a registered component.
+
+    Names of components have neither a slash nor, behind their scope, a dot. Whether the file is
+    there is another question.
+
+    Args:
+        text: What a user or a config says: ``"a.safetensors"``, ``"DML"``, ``"realdeg.DML"``.
+
+    Example:
+        >>> [names_a_file(text) for text in ("weights/dml", "x.pth", "DML", "realdeg.DML")]
+        [True, True, False, False]
+    """
+    if isinstance(text, os.PathLike) or os.sep in text or is_weights(text):
+        return True
+    scope = next((scope for scope in _SCOPES if text.startswith(scope)), "")
+    return "." in text.removeprefix(scope)
+
+
+def is_weights(path: str | os.PathLike[str]) -> bool:
+    """Say whether a path has the suffix of a file of weights."""
+    return Path(path).suffix.lower() in WEIGHTS_SUFFIXES
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path that takes the place of ``path`` when the block ends well.

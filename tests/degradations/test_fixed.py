@@ -231,6 +231,6 @@ def test_building_names_what_is_wrong(tmp_path):
         build_degradation(path)
     given = Bicubic(4)
     assert build_degradation(given) is given
-    with pytest.raises(GeometryError, match="asked for are scale 2"):
+    with pytest.raises(GeometryError, match="scale=4, and scale=2 is asked for"):
         build_degradation(given, scale=2)
     assert isinstance(build_degradation("Bicubic", 2), Bicubic)
