@@ -41,11 +41,11 @@ def renamed_attributes(module: str, names: Mapping[str, str]) -> Callable[[str],
         'Path'
     """
 
-    def __getattr__(name: str) -> Any:
+    def find(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         place, _, new = names[name].partition(":")
         warn_renamed(f"{module}.{name}", f"{place}.{new}")
         return getattr(import_module(place), new)
 
-    return __getattr__
+    return find
