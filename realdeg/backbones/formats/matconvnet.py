@@ -75,8 +75,9 @@ def _load(file: Path) -> Mapping[str, Any]:
     from scipy.io import loadmat
 
     try:
+        stream: Any = io.BytesIO(unpacked(file))  # SciPy's stubs know of paths only
         # Plain data come out: functions and classes stay undecoded bytes.
-        return loadmat(io.BytesIO(unpacked(file)), appendmat=False)
+        return loadmat(stream, appendmat=False)
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read ({error.strerror or error}).") from error
     except LimitError as error:
