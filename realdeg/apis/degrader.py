@@ -238,7 +238,7 @@ class Degrader:
         # A trace that was drawn for three channels of a grey image, as once was done, stays so.
         grey = picture.grey and trace.size[0] == 1
         with one_channel_is_grey() if grey else nullcontext():
-            lr = self.degradation.apply(self._shown(picture, grey), [trace])
+            lr = self.degradation.replay(self._shown(picture, grey), [trace])
         if not bool(torch.isfinite(lr).all()):
             # They would be written as black, and nobody would know.
             raise DataError(

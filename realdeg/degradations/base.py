@@ -1,13 +1,13 @@
-"""The contract of every degradation: sampling is split from applying.
+"""The contract of every degradation: drawing is split from computing.
 
-``sample`` draws every random decision, one trace per image; ``apply`` is deterministic and so
-replays any trace. The split follows kornia's augmentations.
+``sample`` draws every random decision, one trace per image; ``replay`` carries a trace out and is
+deterministic. The split follows kornia's augmentations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, TypeVar, cast, overload
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,10 @@ from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError, GeometryError
 from realdeg.utils.arguments import CapturesArguments
 from realdeg.utils.component import component_hash, save_component
+from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.scales import divides
+
+Self = TypeVar("Self", bound="Degradation")
 
 # Unclipped noise of sigma 255 stays below; an 8-bit image does not, unless it is all but black.
 _FARTHEST = 16.0
@@ -41,7 +44,7 @@ class Degradation(CapturesArguments, nn.Module):
     """
 
     differentiable: ClassVar[bool] = True
-    """Whether :meth:`apply` has a gradient with respect to HR."""
+    """Whether :meth:`replay` has a gradient with respect to HR."""
 
     fitting: ClassVar[Literal["gradient", "closed_form"] | None] = None
     """How it is learned from pairs, if it is learned."""
@@ -129,10 +132,8 @@ class Degradation(CapturesArguments, nn.Module):
             params["weights"] = self.hash()
         return params
 
-    def apply(self, hr: Any, traces: Sequence[Trace] | None = None) -> Any:
+    def replay(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Degrade a batch as its traces say; deterministic.
-
-        Called with a function alone, this is ``nn.Module.apply``, whose name the contract shares.
 
         Args:
             hr: HR batch, shape (B, C, H, W).
@@ -144,13 +145,31 @@ class Degradation(CapturesArguments, nn.Module):
         Raises:
             DataError: If a trace is of another degradation, size or set of weights.
         """
-        if traces is None and callable(hr) and not isinstance(hr, Tensor):
-            return nn.Module.apply(self, hr)
-        self.check_traces(hr, traces or [])
-        return self.degrade(hr, traces or [])
+        self.check_traces(hr, traces)
+        return self.degrade(hr, traces)
+
+    @overload
+    def apply(self: Self, fn: Callable[[nn.Module], None]) -> Self: ...
+
+    @overload
+    def apply(self, fn: Tensor, traces: Sequence[Trace] = ()) -> Tensor: ...
+
+    def apply(self, fn: Any, traces: Sequence[Trace] = ()) -> Any:
+        """Call a function on every submodule, as any module does.
+
+        Called with a batch and traces, it is the former name of :meth:`replay`.
+
+        Args:
+            fn: The function.
+            traces: One trace per image, where ``fn`` is a batch.
+        """
+        if not isinstance(fn, Tensor):
+            return super().apply(fn)
+        warn_renamed("Degradation.apply(hr, traces)", "Degradation.replay(hr, traces)")
+        return self.replay(fn, traces)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Do what :meth:`apply` promises, with traces that have been checked.
+        """Do what :meth:`replay` promises, with traces that have been checked.
 
         Args:
             hr: HR batch, shape (B, C, H, W).
@@ -162,7 +181,7 @@ class Degradation(CapturesArguments, nn.Module):
         raise NotImplementedError
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """Sample and apply.
+        """Sample and replay.
 
         Args:
             hr: HR batch, shape (B, C, H, W).
@@ -173,7 +192,7 @@ class Degradation(CapturesArguments, nn.Module):
         """
         if seeds is None:
             seeds = torch.randint(2**62, (hr.shape[0],)).tolist()
-        return self.apply(hr, self.sample(hr, seeds))
+        return self.replay(hr, self.sample(hr, seeds))
 
     def condition(self, trace: Trace) -> dict[str, Any]:
         """Return what a non-blind network wants to know of a trace.

@@ -132,13 +132,13 @@ class Container(Degradation):
 
         def run(decision: Any, images: Tensor, members: list[int]) -> Tensor:
             for index, (_, part) in enumerate(self.steps(decision)):
-                images = part.apply(images, [traces[i].parts[index] for i in members])
+                images = part.replay(images, [traces[i].parts[index] for i in members])
             return images
 
         return self._in_groups(hr, decisions, run)
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """Sample and apply, without writing traces; equal to sample and apply."""
+        """Sample and replay in one go, without writing traces."""
         if seeds is None:
             return super().forward(hr)
         self.check_input(hr)

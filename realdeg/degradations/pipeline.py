@@ -251,7 +251,7 @@ class PipelineDegradation(Degradation):
         part = known[step.choice("part", known)]
         if trace is None:
             raise step.refuse("the part's own trace is missing")
-        return part.apply(x, [trace])
+        return part.replay(x, [trace])
 
     def _named_parts(self) -> dict[str, Degradation]:
         return dict(self.parts.items())  # type: ignore[arg-type]

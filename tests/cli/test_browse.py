@@ -67,7 +67,7 @@ def test_samples_are_those_of_the_training(config, tmp_path):
         seed = Stream(4, sample.position).seed_for("degradation")
         lr = noise(luma[None], [seed])[0].mul(255).add(0.5).floor().div(255)
         torch.testing.assert_close(sample.lr, lr)
-        replayed = noise.apply(luma[None], [sample.trace])[0]
+        replayed = noise.replay(luma[None], [sample.trace])[0]
         assert (replayed - sample.lr).abs().max() < 0.5 / 255 + 1e-6
         assert any("crop 8 x 8" in words for words in sample.in_words())
         assert any("AWGN" in words for words in sample.in_words())

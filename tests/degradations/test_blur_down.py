@@ -129,7 +129,7 @@ def test_each_kind_equals_its_operations_by_scipy(kind):
         expected = reduce(blur(x))
     if kind == "SRMD":
         expected = np.floor(expected * 255 + 0.5) / 255
-    found = degradation.apply(hr, [trace])[0].numpy()
+    found = degradation.replay(hr, [trace])[0].numpy()
     close = np.abs(found - expected) < 2e-6
     # In float32 a value beside a half may be rounded the other way.
     assert close.mean() > (0.999 if kind == "SRMD" else 1 - 1e-12)
@@ -344,7 +344,7 @@ def test_a_hostile_trace_meets_one_sentence(changes):
     hr = _hr(1)
     trace = degradation.sample(hr, [0])[0]
     with pytest.raises(DataError) as caught:
-        degradation.apply(hr, [Trace("BlurDown", {**trace.params, **changes}, trace.size)])
+        degradation.replay(hr, [Trace("BlurDown", {**trace.params, **changes}, trace.size)])
     assert len(str(caught.value)) < 400
 
 

@@ -99,7 +99,7 @@ class TestApplied:
         traces = degradation.sample(hr, [1, 2])
         small = jpeg(imresize(hr, 1 / 2), [trace.params["quality"] for trace in traces])
         wanted = imresize(small, size=(48, 48)).clamp(0, 1) if same_size else small
-        assert torch.equal(degradation.apply(hr, traces), wanted)
+        assert torch.equal(degradation.replay(hr, traces), wanted)
 
     def test_mosaic_of_the_small_picture(self):
         hr = _hr()
@@ -112,7 +112,7 @@ class TestApplied:
             demosaic(bayer_mosaic(image[None], pattern), pattern)
             for image, pattern in zip(small, patterns, strict=True)
         ]
-        found = degradation.apply(hr, traces)
+        found = degradation.replay(hr, traces)
         torch.testing.assert_close(found, torch.cat(wanted).clamp(0, 1), atol=1e-6, rtol=0)
 
     def test_tone_map_by_its_formula(self):
@@ -124,7 +124,7 @@ class TestApplied:
         light = (0.6 * picture / (1.6 - picture)) ** (1 / 0.9)
         power = (light * 2**stops).clamp(0, 1) ** n
         wanted = (1 + a) * power / (power + a)
-        found = degradation.apply(hr, [trace])
+        found = degradation.replay(hr, [trace])
         torch.testing.assert_close(found.double(), wanted, atol=1e-5, rtol=0)
 
     @pytest.mark.parametrize("recipe", RECIPES)
@@ -140,7 +140,7 @@ class TestApplied:
         degradation = CameraISP(1, shot=5e-3)
         levels = torch.tensor([0.05, 0.75]).view(2, 1, 1, 1).expand(2, 3, 96, 96).contiguous()
         traces = degradation.sample(levels, [3, 3])
-        noise = degradation.apply(levels, traces) - CameraISP(1, noise=False).apply(
+        noise = degradation.replay(levels, traces) - CameraISP(1, noise=False).replay(
             levels, [Trace(t.type, t.params, t.size) for t in traces]
         )
         # In the picture, gamma makes shadows noisier; at the sensor it is the other way round.
@@ -217,20 +217,20 @@ def test_a_hostile_trace_is_refused_in_one_sentence(degradation, name, value):
     hr = _hr(batch=1)
     (trace,) = degradation.sample(hr, [1])
     with pytest.raises(DataError) as caught:
-        degradation.apply(hr, [Trace(trace.type, {**trace.params, name: value}, trace.size)])
+        degradation.replay(hr, [Trace(trace.type, {**trace.params, name: value}, trace.size)])
     assert name.split("_")[0] in str(caught.value) and "\n" not in str(caught.value)
     params = {key: item for key, item in trace.params.items() if key != name}
     with pytest.raises(DataError, match=name):
-        degradation.apply(hr, [Trace(trace.type, params, trace.size)])
+        degradation.replay(hr, [Trace(trace.type, params, trace.size)])
 
 
 def test_a_trace_of_another_recipe_is_refused():
     hr = _hr(batch=1)
     traces = CameraISP(2).sample(hr, [1])
     with pytest.raises(DataError, match="curve"):
-        CameraISP(2, recipe="bsrgan").apply(hr, traces)
+        CameraISP(2, recipe="bsrgan").replay(hr, traces)
     with pytest.raises(DataError, match="subsampling"):
-        JPEG(2).apply(hr, JPEG(2, subsampling="444").sample(hr, [1]))
+        JPEG(2).replay(hr, JPEG(2, subsampling="444").sample(hr, [1]))
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,8 @@ def test_a_container_keeps_the_contract_with_a_strangers_part(name, tmp_path):
     read = [Trace.from_json(trace.to_json()) for trace in traces]
     lr = container(hr, seeds)
     assert lr.shape[2:] == (24 // container.stride, 36 // container.stride)
-    assert torch.equal(lr, container.apply(hr, traces))
-    assert torch.equal(lr, container.apply(hr, read))
+    assert torch.equal(lr, container.replay(hr, traces))
+    assert torch.equal(lr, container.replay(hr, read))
     for index in range(6):
         alone = container(hr[index : index + 1], [seeds[index]])
         torch.testing.assert_close(lr[index : index + 1], alone, atol=1e-6, rtol=0)
@@ -129,7 +129,7 @@ def _by_hand(image, trace):
     if trace.type in ("AWGN", "Bicubic", "Brighten"):
         image = {"AWGN": AWGN, "Bicubic": Bicubic, "Brighten": Brighten}[trace.type](
             **geometry
-        ).apply(image, [trace])
+        ).replay(image, [trace])
     return image
 
 
@@ -153,9 +153,9 @@ def test_an_order_that_is_not_allowed_is_refused():
     faults = ([1, 0, 2], [0, 1], [0, 1, 1], [0, 1, 7], ["0", 1, 2], [0, True, 2], [[0], 1, 2])
     for order in (*faults, 3, None, {"0": 1}):
         with pytest.raises(DataError, match="order|forbids"):
-            container.apply(hr, [Trace(trace.type, {**trace.params, "order": order}, trace.size)])
+            container.replay(hr, [Trace(trace.type, {**trace.params, "order": order}, trace.size)])
     with pytest.raises(DataError, match="0 parts"):
-        container.apply(hr, [Trace(trace.type, trace.params, trace.size)])
+        container.replay(hr, [Trace(trace.type, trace.params, trace.size)])
     with pytest.raises(DataError, match="0 parts"):
         container.condition(Trace(trace.type, trace.params, trace.size))
 
@@ -202,11 +202,11 @@ def test_a_hostile_decision_meets_one_sentence(container, name, faults):
     for fault in faults:
         params = {**trace.params, name: fault}
         with pytest.raises(DataError, match=name) as caught:
-            container.apply(hr, [Trace(trace.type, params, trace.size, trace.parts)])
+            container.replay(hr, [Trace(trace.type, params, trace.size, trace.parts)])
         assert len(str(caught.value)) < 200
     with pytest.raises(DataError, match="lacks"):
         params = {key: value for key, value in trace.params.items() if key != name}
-        container.apply(hr, [Trace(trace.type, params, trace.size, trace.parts)])
+        container.replay(hr, [Trace(trace.type, params, trace.size, trace.parts)])
 
 
 def test_maybe_is_applied_as_often_as_was_said():
@@ -258,7 +258,7 @@ def test_repeat_keeps_the_weights_of_a_learned_part(tmp_path):
     chain.save(tmp_path / "chain.safetensors")
     rebuilt = build_degradation(tmp_path / "chain.safetensors")
     traces = rebuilt.sample(hr, [4])
-    assert torch.equal(rebuilt.apply(hr, traces), chain(hr, [4]))
+    assert torch.equal(rebuilt.replay(hr, traces), chain(hr, [4]))
 
 
 def test_repeat_may_apply_something_else_the_later_times():

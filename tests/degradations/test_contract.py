@@ -42,9 +42,9 @@ class TestContract:
         degradation = build_degradation(small_config(name), 2, same_size).eval()
         hr = _hr()
         traces = degradation.sample(hr, SEEDS)
-        lr = degradation.apply(hr, traces)
+        lr = degradation.replay(hr, traces)
         read = [Trace.from_json(trace.to_json()) for trace in traces]
-        assert torch.equal(lr, degradation.apply(hr, read))
+        assert torch.equal(lr, degradation.replay(hr, read))
         assert torch.equal(lr, degradation(hr, SEEDS))
         assert all(len(trace.to_json()) < 20_000 for trace in traces)
         assert all(trace.in_words() for trace in traces)
@@ -109,11 +109,11 @@ class TestContract:
             degradation.sample(_hr(), [1, 2, 3])
         traces = degradation.sample(_hr(), SEEDS)
         with pytest.raises(DataError, match="traces were given"):
-            degradation.apply(_hr(), traces[:1])
+            degradation.replay(_hr(), traces[:1])
         with pytest.raises(DataError, match="cannot be replayed"):
-            degradation.apply(_hr(), [Trace("Stranger", {}, trace.size) for trace in traces])
+            degradation.replay(_hr(), [Trace("Stranger", {}, trace.size) for trace in traces])
         with pytest.raises(DataError, match="pixels cannot be replayed"):
-            degradation.apply(_hr(height=24), traces)
+            degradation.replay(_hr(height=24), traces)
         with pytest.raises(RealdegError, match="scale is an integer"):
             build_degradation(small_config(name), 0, False)
 
@@ -123,7 +123,7 @@ class TestContract:
 
 
 def test_replay_in_another_process_is_equal_to_the_bit(tmp_path):
-    """One process writes, another reads and applies: same build, same thread count."""
+    """One process writes, another reads and replays: same build, same thread count."""
     degradation = build_degradation(small_config("Compose"), 2, False).eval()
     path = tmp_path / "d.safetensors"
     degradation.save(path)
@@ -139,7 +139,7 @@ def test_replay_in_another_process_is_equal_to_the_bit(tmp_path):
         "torch.set_num_threads(int(sys.argv[2]))\n"
         "hr = torch.rand(2, 3, 48, 36, generator=torch.Generator().manual_seed(3))\n"
         "traces = [Trace.from_json(t) for t in json.load(open(sys.argv[1] + '/traces.json'))]\n"
-        "lr = build_degradation(sys.argv[1] + '/d.safetensors').apply(hr, traces)\n"
+        "lr = build_degradation(sys.argv[1] + '/d.safetensors').replay(hr, traces)\n"
         "torch.save(lr, sys.argv[1] + '/lr.pt')\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path), str(threads)], check=True)
@@ -160,3 +160,13 @@ def test_numbers_of_another_range_are_named(name):
         degradation(broken, [1])
     # Interpolation overshoots: that is no mistake.
     assert degradation(image * 1.2 - 0.1, [1]).isfinite().all()
+
+
+def test_apply_is_the_modules_and_the_former_name_of_replay():
+    degradation, hr = build_degradation("Bicubic", scale=4), _hr()
+    seen = []
+    assert degradation.apply(seen.append) is degradation and seen == [degradation]
+    traces = degradation.sample(hr, SEEDS)
+    with pytest.warns(DeprecationWarning, match=r"use Degradation\.replay\(hr, traces\)"):
+        lr = degradation.apply(hr, traces)
+    assert torch.equal(lr, degradation.replay(hr, traces))

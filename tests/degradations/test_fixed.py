@@ -119,10 +119,10 @@ def test_clipping_is_an_argument():
     traces = AWGN(1).sample(white, [0])
     hostile = Trace("AWGN", {**traces[0].params, "sigma": 1e9}, traces[0].size)
     with pytest.raises(ConfigError, match="trace"):
-        AWGN(1).apply(white, [hostile])
+        AWGN(1).replay(white, [hostile])
     with pytest.raises(DataError, match="lacks 'noise_seed'"):
         params = {k: v for k, v in traces[0].params.items() if k != "noise_seed"}
-        AWGN(1).apply(white, [Trace("AWGN", params, traces[0].size)])
+        AWGN(1).replay(white, [Trace("AWGN", params, traces[0].size)])
 
 
 def test_same_size_bicubic_comes_back_to_the_hr_grid():
@@ -211,7 +211,7 @@ def test_traces_of_other_weights_are_refused():
     one, other = (build_degradation({"type": "DirectNet", "width": 2}, 2, True) for _ in "ab")
     hr = torch.rand(1, 1, 16, 16)
     with pytest.raises(DataError, match="weights"):
-        other.apply(hr, one.sample(hr, [0]))
+        other.replay(hr, one.sample(hr, [0]))
 
 
 def test_building_names_what_is_wrong(tmp_path):

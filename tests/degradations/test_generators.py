@@ -120,7 +120,7 @@ class TestHighToLow:
         first, second = degradation(hr, [1, 2]), degradation(hr, [1, 3])
         assert torch.equal(first[0], second[0]) and not torch.equal(first[1], second[1])
         traces = degradation.sample(hr, [1, 2])
-        assert torch.equal(degradation.apply(hr, traces), first)
+        assert torch.equal(degradation.replay(hr, traces), first)
         assert traces[0].params["noise_seed"] != traces[1].params["noise_seed"]
 
     def test_no_noise_draws_nothing(self):
@@ -135,10 +135,10 @@ class TestHighToLow:
         traces = degradation.sample(hr, [1, 2])
         bad = Trace(traces[0].type, {**traces[0].params, "noise_seed": value}, traces[0].size)
         with pytest.raises(DataError, match="noise_seed"):
-            degradation.apply(hr, [bad, traces[1]])
+            degradation.replay(hr, [bad, traces[1]])
         params = {k: v for k, v in traces[0].params.items() if k != "noise_seed"}
         with pytest.raises(DataError, match="lacks 'noise_seed'"):
-            degradation.apply(hr, [Trace(bad.type, params, bad.size), traces[1]])
+            degradation.replay(hr, [Trace(bad.type, params, bad.size), traces[1]])
 
     def test_refusals(self):
         with pytest.raises(ConfigError, match="noise"):

@@ -91,7 +91,7 @@ class TestPresets:
             (trace,) = degradation.sample(ramp, [seed])
             steps = [step for step in trace.params["steps"] if step["op"] in GEOMETRY]
             image = ramp if axis == 0 else ramp.mT.contiguous()
-            lr = degradation.apply(image, [with_steps(trace, steps)])
+            lr = degradation.replay(image, [with_steps(trace, steps)])
             lr = lr[0, 0] if axis == 0 else lr[0, 0].T
             error = lr[inner, inner].mean(1) * side - centre
             assert abs(error.mean()) < 0.01, f"moved by {error.mean():.3f} HR pixels, seed {seed}"
@@ -111,10 +111,10 @@ def test_grey_images_get_colour_plans():
     traces = degradation.sample(grey, list(range(30)))
     kinds = {step.get("kind") for trace in traces for step in trace.params["steps"]}
     assert {"white", "grey", "correlated"} <= kinds
-    assert degradation.apply(grey, traces).shape == (30, 1, 32, 24)
+    assert degradation.replay(grey, traces).shape == (30, 1, 32, 24)
     # The same plans fit a colour image of that size.
     colour = [Trace(t.type, t.params, (3, 64, 48)) for t in traces]
-    assert degradation.apply(picture(batch=30), colour).shape == (30, 3, 32, 24)
+    assert degradation.replay(picture(batch=30), colour).shape == (30, 3, 32, 24)
 
 
 class TestParts:
@@ -126,15 +126,15 @@ class TestParts:
         hr = picture(batch=4)
         traces = degradation.sample(hr, [1, 2, 3, 4])
         assert all(trace.parts[0].type == "AWGN" for trace in traces)
-        lr = degradation.apply(hr, traces)
+        lr = degradation.replay(hr, traces)
         read = [Trace.from_json(trace.to_json()) for trace in traces]
-        assert torch.equal(lr, degradation.apply(hr, read))
+        assert torch.equal(lr, degradation.replay(hr, read))
         without = [
             with_steps(t, [s for s in t.params["steps"] if s["op"] != "part"]) for t in traces
         ]
-        assert not torch.equal(lr, degradation.apply(hr, without))
+        assert not torch.equal(lr, degradation.replay(hr, without))
         with pytest.raises(DataError, match="own trace is missing"):
-            degradation.apply(hr, [replaced(trace, parts=()) for trace in traces])
+            degradation.replay(hr, [replaced(trace, parts=()) for trace in traces])
 
     def test_the_file_alone_rebuilds_it(self, tmp_path):
         isp = build_degradation({"type": "AWGN", "sigma": 30.0}, scale=1)
@@ -153,7 +153,7 @@ class TestParts:
         (trace,) = plain.sample(picture(), [1])
         steps = [{"op": "part", "part": "isp", "size": [64, 48]}, *trace.params["steps"]]
         with pytest.raises(DataError, match="built without such a part"):
-            plain.apply(picture(), [with_steps(trace, steps)])
+            plain.replay(picture(), [with_steps(trace, steps)])
 
 
 @pytest.fixture(autouse=True)
@@ -275,7 +275,7 @@ def test_hostile_records_are_refused_in_one_sentence(case):
     hr = picture()
     (trace,) = degradation.sample(hr, [3])
     with pytest.raises(DataError) as caught:
-        degradation.apply(hr, [with_steps(trace, [record, *trace.params["steps"]])])
+        degradation.replay(hr, [with_steps(trace, [record, *trace.params["steps"]])])
     message = str(caught.value)
     assert words in message and "BSRGAN" in message
     assert len(message) < 600 and "\n" not in message
@@ -286,13 +286,13 @@ def test_a_trace_without_steps_or_with_too_many():
     hr = picture()
     (trace,) = degradation.sample(hr, [3])
     with pytest.raises(DataError, match="lacks 'steps'"):
-        degradation.apply(hr, [replaced(trace, params={"scale": 2, "same_size": False})])
+        degradation.replay(hr, [replaced(trace, params={"scale": 2, "same_size": False})])
     with pytest.raises(DataError, match="wrong type"):
-        degradation.apply(hr, [with_steps(trace, "blur")])
+        degradation.replay(hr, [with_steps(trace, "blur")])
     with pytest.raises(DataError, match="has 65 steps"):
-        degradation.apply(hr, [with_steps(trace, [{"op": "clip"}] * 65)])
+        degradation.replay(hr, [with_steps(trace, [{"op": "clip"}] * 65)])
     with pytest.raises(DataError, match="end with 64 x 48 pixels"):
-        degradation.apply(hr, [with_steps(trace, [])])
+        degradation.replay(hr, [with_steps(trace, [])])
 
 
 def test_every_step_has_a_hostile_case_or_no_fields():
@@ -367,5 +367,5 @@ def test_traces_are_not_changed_by_applying():
     hr = picture()
     traces = degradation.sample(hr, [9])
     before = copy.deepcopy(traces[0].params)
-    degradation.apply(hr, traces)
+    degradation.replay(hr, traces)
     assert traces[0].params == before

@@ -139,7 +139,7 @@ class TestKernelPool:
         degradation = KernelPool(2, False, pool)
         hr = torch.rand(1, 3, 40, 32)
         (trace,) = degradation.sample(hr, [5])
-        lr = degradation.apply(hr, [trace])
+        lr = degradation.replay(hr, [trace])
         kernel = pool.items[trace.get("index", int)]
         wanted = _correlate(hr[0, 1], kernel, 8, 6, 2)
         assert lr[0, 1, 8, 6] == pytest.approx(wanted, abs=1e-6)
@@ -178,7 +178,7 @@ class TestKernelPool:
         traces = first.sample(hr, [9])
         other = KernelPool(2, False)
         read = [Trace.from_json(trace.to_json()) for trace in traces]
-        assert torch.equal(first.apply(hr, traces), other.apply(hr, read))
+        assert torch.equal(first.replay(hr, traces), other.replay(hr, read))
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -201,7 +201,7 @@ class TestKernelPool:
         (trace,) = degradation.sample(hr, [1])
         bad = Trace(trace.type, {**trace.params, field: value}, trace.size)
         with pytest.raises(DataError):
-            degradation.apply(hr, [bad])
+            degradation.replay(hr, [bad])
 
     def test_wrong_pools_and_images_are_named(self, tmp_path):
         with pytest.raises(GeometryError, match="kernels of scale 2, asked for is scale 4"):
@@ -231,7 +231,7 @@ class TestNoisePool:
         degradation = NoisePool(1, False, pool, clip=False)
         hr = torch.full((1, 3, 9, 12), 0.5)
         (trace,) = degradation.sample(hr, [3])
-        noise = (degradation.apply(hr, [trace]) - hr)[0]
+        noise = (degradation.replay(hr, [trace]) - hr)[0]
         patch = pool.items[trace.get("patch", int)].float()
         found = False
         for flipped in (patch, patch.flip(1), patch.flip(2), patch.flip(1, 2)):
@@ -256,7 +256,7 @@ class TestNoisePool:
         hr = torch.full((1, 3, 120, 120), 0.5)
         for seed in range(4):
             (trace,) = degradation.sample(hr, [seed])
-            noise = degradation.apply(hr, [trace]) - hr
+            noise = degradation.replay(hr, [trace]) - hr
             level = degradation.condition(trace)["noise_level"]
             # Its 17 neighbours among 40 patches of 1 to 4 levels: at most 1.3 levels away.
             assert abs(float(noise.std()) - level) * 255 < 1.3
@@ -283,7 +283,7 @@ class TestNoisePool:
         hr = torch.rand(1, 3, 8, 8)
         traces = NoisePool(1, False, _noise()).sample(hr, [1])
         with pytest.raises(DataError, match="says pool"):
-            NoisePool(1).apply(hr, traces)
+            NoisePool(1).replay(hr, traces)
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -303,7 +303,7 @@ class TestNoisePool:
         (trace,) = degradation.sample(hr, [1])
         bad = Trace(trace.type, {**trace.params, field: value}, trace.size)
         with pytest.raises(DataError):
-            degradation.apply(hr, [bad])
+            degradation.replay(hr, [bad])
 
     def test_the_stand_in_is_the_same_everywhere(self):
         pool = gaussian_noise_pool()

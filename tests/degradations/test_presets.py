@@ -74,7 +74,7 @@ for line in open(folder + "/traces.jsonl", encoding="utf-8"):
     if record["file"] not in built:
         built[record["file"]] = build_degradation(folder + "/" + record["file"])
     trace = Trace.from_json(record["trace"])
-    lr = built[record["file"]].apply(picture(record["picture"]), [trace])
+    lr = built[record["file"]].replay(picture(record["picture"]), [trace])
     digests.append(digest(lr))
     images.append(lr)
 print(json.dumps(digests))
@@ -98,7 +98,7 @@ def _write_traces(folder: Path, number: int) -> list[torch.Tensor]:
             degradation.save(folder / file)
         hr = picture(index)
         (trace,) = degradation.sample(hr, [1000 + index])
-        results.append(degradation.apply(hr, [trace]))
+        results.append(degradation.replay(hr, [trace]))
         lines.append(json.dumps({"file": file, "picture": index, "trace": trace.to_json()}))
     (folder / "traces.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return results
@@ -168,7 +168,7 @@ def test_one_trace_serves_worker_training_step_and_folder(name, tmp_path):
     made = Degrade(preset_config(name), record=True)({**sample, "meta": {}})
     recorded = made["meta"]["trace"]
     trace = Trace.from_json(recorded if isinstance(recorded, str) else json.dumps(recorded))
-    in_step = degradation.apply(hr, [trace])
+    in_step = degradation.replay(hr, [trace])
     in_worker = torch.from_numpy(made["lr"]).permute(2, 0, 1)[None]
     assert torch.equal(in_worker, in_step)
     assert torch.equal(degradation(hr, [11]), in_step)
@@ -243,7 +243,7 @@ def _attack(name: str, number: int, seed: int) -> None:
         )
         try:
             read = Trace.from_json(text)
-            lr = degradation.apply(hr, [read])
+            lr = degradation.replay(hr, [read])
             read.in_words()
         except RealdegError as error:
             assert 0 < len(str(error)) < LONGEST, f"{what}: {error}"
@@ -276,7 +276,7 @@ def test_a_trace_of_another_preset_is_refused():
         for trace in traces.values():
             if trace.type != type(degradation).__name__:
                 with pytest.raises(RealdegError, match="cannot be replayed by"):
-                    degradation.apply(hr, [trace])
+                    degradation.replay(hr, [trace])
 
 
 def test_a_name_that_does_not_exist_gets_the_nearest_ones():

@@ -170,7 +170,7 @@ def test_seeds_decide_and_traces_replay():
     camera = SampleCamera(2)
     hr = torch.cat([scene(seed=1), scene(seed=2)])
     traces = [Trace.from_json(trace.to_json()) for trace in camera.sample(hr, [7, 8])]
-    lr = camera.apply(hr, traces)
+    lr = camera.replay(hr, traces)
     assert torch.equal(lr, camera(hr, [7, 8]))
     assert torch.equal(lr[1:], camera(hr[1:], [8]))
     assert not torch.equal(lr, camera(hr, [8, 7]))
@@ -180,7 +180,7 @@ def test_another_camera_refuses_the_trace():
     hr = scene()
     traces = SampleCamera(2).sample(hr, [0])
     with pytest.raises(DataError, match="content"):
-        SampleCamera(2, content=0.5).apply(hr, traces)
+        SampleCamera(2, content=0.5).replay(hr, traces)
 
 
 def test_grey_and_colour_have_the_same_kernels():

@@ -97,7 +97,7 @@ def test_it_blurs_reduces_rounds_and_adds_noise_in_this_order(same_size):
     assert expected.min() < 0 and expected.max() > 1  # nothing is clipped
     if same_size:
         expected = imresize(expected, size=(48, 48))
-    found = degradation.apply(hr, [trace]).double()
+    found = degradation.replay(hr, [trace]).double()
     # In float32 a value beside a half may be rounded the other way.
     assert ((found - expected).abs() < 2e-6).float().mean() > (0.98 if same_size else 0.999)
 
@@ -203,7 +203,7 @@ def test_a_hostile_trace_meets_one_sentence(changes):
     trace = degradation.sample(hr, [0])[0]
     hostile = Trace("SRMD", {**trace.params, **changes}, trace.size)
     with pytest.raises(DataError) as caught:
-        degradation.apply(hr, [hostile])
+        degradation.replay(hr, [hostile])
     assert len(str(caught.value)) < 400
     if "noise_seed" not in changes:
         with pytest.raises(DataError):

@@ -147,7 +147,7 @@ def pools(folder: Path) -> None:
     for number, photo in enumerate(sorted(PHOTOS.glob("*.png"))[:2]):
         hr = read_image(photo)[:256, :256, :3]
         tensor = torch.from_numpy(np.ascontiguousarray(hr)).permute(2, 0, 1)[None] / 255
-        lr = reduction.apply(tensor, reduction.sample(tensor, seeds=[1]))[0].permute(1, 2, 0)
+        lr = reduction.replay(tensor, reduction.sample(tensor, seeds=[1]))[0].permute(1, 2, 0)
         place = folder / "RealSR-V3-crops"
         place.mkdir(exist_ok=True)
         write_image(place / f"Canon_{number}_HR.png", hr)

@@ -31,9 +31,9 @@ def test_a_trace_read_from_json_gives_the_same_image(package, same_size):
     blur = package.MotionBlur(scale=2, same_size=same_size)
     hr = torch.rand(2, 3, 24, 32)
     traces = blur.sample(hr, seeds=[1, 2])
-    lr = blur.apply(hr, traces)
+    lr = blur.replay(hr, traces)
     assert lr.shape == ((2, 3, 24, 32) if same_size else (2, 3, 12, 16))
-    assert torch.equal(lr, blur.apply(hr, [Trace.from_json(t.to_json()) for t in traces]))
+    assert torch.equal(lr, blur.replay(hr, [Trace.from_json(t.to_json()) for t in traces]))
 
 
 def test_blur_runs_along_the_path(package):

@@ -54,7 +54,7 @@ class Degrade(Transform):
         hr = to_tensor(as_rgb(results["hr"]))[None]
         with torch.no_grad():
             traces = degradation.sample(hr, [results["seed"]])
-            lr = degradation.apply(hr, traces)[0]
+            lr = degradation.replay(hr, traces)[0]
         if self.quantise:
             lr = round_to_8_bit(lr)
         results["lr"] = np.ascontiguousarray(lr.numpy().transpose(1, 2, 0))
