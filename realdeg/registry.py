@@ -22,8 +22,8 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry as MMEngineRegistry
 
 from realdeg.errors import ConfigError, nearest
+from realdeg.utils.arguments import check_arguments, check_constructor, is_checked
 from realdeg.utils.registered import find_registered, registered_names_only
-from realdeg.utils.signature import check_arguments
 
 SCOPE = "realdeg"
 PLUGIN_GROUP = "realdeg.plugins"
@@ -74,6 +74,12 @@ class Registry(MMEngineRegistry):
             )
         return found
 
+    def _register_module(self, module: Any, *args: Any, **kwargs: Any) -> None:
+        """Register a class or a function; a class checks its construction from then on."""
+        super()._register_module(module, *args, **kwargs)
+        if isinstance(module, type):
+            check_constructor(module)
+
     def build(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
         """Build a component from a dict with a ``type``.
 
@@ -93,7 +99,8 @@ class Registry(MMEngineRegistry):
         component = cfg["type"]
         if isinstance(component, str) or not callable(component):
             component = self.require(component)
-            check_arguments(component, cfg)
+            if not is_checked(component):  # a function, or a class of torch's or mmengine's
+                check_arguments(component, cfg)
         with registered_names_only():
             return super().build(cfg, *args, **kwargs)
 

@@ -19,9 +19,9 @@ from realdeg.backbones.pretrained import (
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import check_arguments
 from realdeg.utils.component import load_state, read_component, summary
 from realdeg.utils.construction import bounded_parts, within_budget
-from realdeg.utils.signature import check_arguments
 
 logger = logging.getLogger(__name__)
 

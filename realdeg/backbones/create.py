@@ -12,8 +12,8 @@ from realdeg.backbones.pretrained import fill_pretrained, find_pretrained
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import check_arguments
 from realdeg.utils.component import describes_itself, read_component
-from realdeg.utils.signature import check_arguments
 
 
 def create_backbone(

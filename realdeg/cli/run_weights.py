@@ -54,7 +54,7 @@ def take_arguments(cfg: Config, checkpoint: str) -> None:
         CheckpointError: If a training checkpoint cannot be read.
     """
     from realdeg.config.places import look_up
-    from realdeg.utils.signature import check_arguments
+    from realdeg.utils.arguments import check_arguments
 
     kind = _trains(cfg)
     described = _described(Path(checkpoint))

@@ -14,7 +14,7 @@ from realdeg.config.places import look_up, registry_at
 from realdeg.config.weights import check_degradation, check_start
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES, DATA_SAMPLERS, DATASETS, DEGRADATIONS, TASKS, TRANSFORMS
-from realdeg.utils.signature import Arguments, arguments_of
+from realdeg.utils.arguments import Arguments, arguments_of
 
 _GEOMETRY = ("scale", "same_size")
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")

@@ -26,9 +26,9 @@ from realdeg.config.places import look_up
 from realdeg.config.validate import check_keys, validate
 from realdeg.errors import ConfigError, RealdegError
 from realdeg.registry import DATASETS, load_plugins
+from realdeg.utils.arguments import arguments_of
 from realdeg.utils.data_file import check_size
 from realdeg.utils.files import names_a_file
-from realdeg.utils.signature import arguments_of
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from realdeg.errors import ConfigError
-from realdeg.utils.annotations import fault
+from realdeg.utils.annotations import mismatch
 from realdeg.utils.data_file import check_size
 
 _Text = str | os.PathLike
@@ -120,7 +120,7 @@ def check_shape(cfg: Mapping[str, Any]) -> None:
         if wanted is None:
             continue
         top = "." not in place
-        wrong = None if top and value is None else fault(value, wanted)
+        wrong = None if top and value is None else mismatch(value, wanted)
         if wrong and (is_typed(place) or _matches(place, "default_hooks.*")):
             wrong = wrong.replace("wanted a dict", "wanted a dict with a type")
         if wrong:
@@ -137,12 +137,12 @@ def key_fault(key: str, value: Any) -> str | None:
         value: What stands under it.
 
     Returns:
-        As :func:`realdeg.utils.annotations.fault`.
+        As :func:`realdeg.utils.annotations.mismatch`.
     """
     wanted = KEYS.get(key)
-    if wanted is None or (isinstance(value, list | tuple) and fault([], wanted) is None):
+    if wanted is None or (isinstance(value, list | tuple) and mismatch([], wanted) is None):
         return None  # a list's items are looked at one by one
-    return fault(value, wanted)
+    return mismatch(value, wanted)
 
 
 def is_typed(place: str) -> bool:

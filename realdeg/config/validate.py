@@ -12,8 +12,7 @@ from realdeg.config.places import TOP_LEVEL, look_up, registry_at
 from realdeg.config.schema import check_shape, is_typed, key_fault
 from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES, DATASETS, DEGRADATIONS, DISCRIMINATORS, LOSSES, METRICS
-from realdeg.utils.annotations import argument_fault
-from realdeg.utils.signature import arguments_of, check_arguments
+from realdeg.utils.arguments import arguments_of, check_arguments
 
 # Not arguments of the component, but words of the config.
 _WORDS = ("type", "_scope_", "_delete_")
@@ -145,7 +144,7 @@ def _check_loader(loader: Any, place: str) -> None:
     for key, value in loader.items():
         if key not in known:
             raise ConfigError(f"unknown key '{place}.{key}'.{nearest(key, known)}")
-        wrong = None if key in _LOADER else argument_fault(DataLoader, key, value)
+        wrong = None if key in _LOADER else arguments_of(DataLoader).mismatch(key, value)
         if wrong:
             raise ConfigError(f"'{place}.{key}' {wrong}.")
         _walk(value, f"{place}.{key}", registry_at(key, None))

@@ -9,11 +9,11 @@ from typing import Any
 from realdeg.degradations.base import Degradation
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import check_arguments
 from realdeg.utils.component import load_state, read_component
 from realdeg.utils.construction import bounded_parts, within_budget
 from realdeg.utils.files import names_a_file
 from realdeg.utils.geometry import check_geometry
-from realdeg.utils.signature import check_arguments
 
 
 def build_degradation(

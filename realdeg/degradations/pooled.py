@@ -13,7 +13,7 @@ from torch import Tensor
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.pool import Pool, items_hash, load_pool
 from realdeg.errors import ConfigError, DataError
-from realdeg.utils.annotations import fault
+from realdeg.utils.annotations import mismatch
 
 PoolSource = str | os.PathLike[str] | Mapping[str, Any] | Pool | None
 # A file may ask for room before its items are read: room for 20000 noise patches of 64 x 64.
@@ -112,7 +112,7 @@ class PooledDegradation(Degradation):
             )
         for key, wanted in _DESCRIBED.items():
             for value in shape if key == "shape" else [description[key]]:
-                wrong = fault(value, wanted)
+                wrong = mismatch(value, wanted)
                 if wrong:
                     raise ConfigError(f"{name}: '{key}' of its pool {wrong}.")
         description["shape"] = [int(n) for n in shape]

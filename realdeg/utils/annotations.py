@@ -1,87 +1,88 @@
-"""Hold a config's values against the types that signatures say."""
+"""Hold a value against an annotation, and say in a sentence why it does not fit."""
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import math
 import os
 import types
 import typing
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from numbers import Integral, Real
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Number, Real
 from pathlib import Path, PurePath
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
+
+from annotated_types import BaseMetadata, GroupedMetadata, MaxLen, MinLen, MultipleOf, Predicate
 
 _LISTS = (list, tuple, Sequence, Iterable, Collection)
 _DICTS = (dict, Mapping)
-# The types that are judged, and what they are called.
-_PHRASES: dict[Any, str] = {
-    bool: "True or False",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    type(None): "None",
-    os.PathLike: "a path",
-    Path: "a path",
-    **dict.fromkeys(_LISTS, "a list"),
-    **dict.fromkeys(_DICTS, "a dict"),
+# The types that are judged, and what one and several of them are called.
+_WORDS: dict[Any, tuple[str, str]] = {
+    bool: ("True or False", "True and False"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("a text", "texts"),
+    type(None): ("None", "None"),
+    os.PathLike: ("a path", "paths"),
+    Path: ("a path", "paths"),
+    **dict.fromkeys(_LISTS, ("a list", "lists")),
+    **dict.fromkeys(_DICTS, ("a dict", "dicts")),
 }
-_PLURALS: dict[Any, str] = {
-    bool: "True and False",
-    int: "whole numbers",
-    float: "numbers",
-    str: "texts",
-    os.PathLike: "paths",
-    **dict.fromkeys(_LISTS, "lists"),
-    **dict.fromkeys(_DICTS, "dicts"),
-}
-_PLAIN = (bool, int, float, str, list, tuple, Mapping, type(None))
+_PLAIN = (bool, str, list, tuple, Mapping, type(None), Number)
 # Built-in values that no data file holds: each fits where its own type is asked for.
-_ODD = (bytes, bytearray, complex, set, frozenset, range, type(...), types.ModuleType)
 _CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
-
-
+_ODD = (bytes, bytearray, set, frozenset, range, type(...), types.ModuleType, *_CODE)
 # What torch and NumPy can hold in one number.
 _LARGEST_WHOLE = 2**64
 _DEEPEST = 32
 
 
-def fault(value: Any, wanted: Any) -> str | None:
+@dataclass(frozen=True)
+class Component:
+    """Marks an argument that takes a component of a registry, or its config.
+
+    ``Annotated[Degradation | Mapping[str, Any] | str, Component("degradation")]``: whoever reads
+    configs then knows which names may stand there.
+
+    Attributes:
+        registry: The registry's name: ``"degradation"``, ``"backbone"``, ``"loss"``, ...
+    """
+
+    registry: str
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Marks an argument that is a scale, a grid or a size: a wrong one is a GeometryError."""
+
+
+@dataclass(frozen=True)
+class Ascending:
+    """Marks lists of numbers in which none is below the one before it."""
+
+
+def mismatch(value: Any, annotation: Any) -> str | None:
     """Say how a value contradicts an annotation.
 
     Only plain values are judged (numbers, texts, True or False, None, lists, dicts), with what is
-    inside them, and only against plain types and literals: what else an annotation may name, its
-    owner knows. NaN and whole numbers beyond 64 bits fit nowhere; an infinite number fits where the
-    annotation leaves numbers open.
+    inside them, and only against plain types, literals and limits (``Annotated[int, Ge(1)]`` of
+    annotated-types; a limit on a list holds for every number in it). What else an annotation may
+    name, its owner knows, unless it is marked as a :class:`Component`. NaN and whole numbers beyond
+    64 bits fit nowhere; an infinite number fits where the annotation leaves numbers open.
 
     Args:
         value: The value.
-        wanted: A type, a union of types, or ``Any``.
+        annotation: A type, a union of types, a literal, one of these with limits, or ``Any``.
 
     Returns:
         ``"is 'many', wanted a whole number"``, or None.
     """
-    if isinstance(value, _ODD + _CODE) or type(value) is object:
-        fits = any(_takes_odd(value, member) for member in _members(wanted))
-        return None if fits else f"is {shown(value)}, wanted {_phrase(wanted, value) or 'data'}"
-    if not isinstance(value, _PLAIN):
-        return None
-    odd = _odd_number(value)
-    if odd:
-        return odd
-    if any(_fits(value, member) for member in _members(wanted)):
-        return None
-    return f"is {shown(value)}, wanted {_phrase(wanted, value)}"
-
-
-def _takes_odd(value: Any, wanted: Any) -> bool:
-    """Say whether bytes, a set or a function are what an annotation asks for."""
-    base = typing.get_origin(wanted) or wanted
-    if base in (Any, object):
-        return True
-    if base in _PHRASES or base is Literal or base is None:
-        return isinstance(value, set | frozenset) and base in (Iterable, Collection)
-    return not inspect.isclass(base) or isinstance(value, base) or isinstance(value, _CODE)
+    unusable = _unusable_number(value)
+    if unusable or _fits(value, annotation):
+        return unusable
+    return f"is {shown(value)}, wanted {_wanted(annotation, value)}"
 
 
 def shown(value: Any, most: int = 200) -> str:
@@ -98,14 +99,49 @@ def shown(value: Any, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
-def _odd_number(value: Any, depth: int = 0) -> str | None:
+def marks_of(annotation: Any) -> Iterator[Any]:
+    """Give what ``Annotated`` says at any depth of an annotation.
+
+    Args:
+        annotation: The annotation.
+    """
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in typing.get_args(annotation):
+        yield from marks_of(inner)
+
+
+def evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Return the annotation that the text in a signature means.
+
+    Args:
+        annotation: As the signature has it.
+        function: The function of that signature; the names are its module's.
+
+    Returns:
+        The annotation. A name that is imported for type checkers only stands for ``Any``.
+    """
+    if not isinstance(annotation, str):
+        return annotation
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    try:
+        return eval(annotation, {}, _Names(names))  # the text of a signature, not of a config
+    except Exception:  # an expression that only type checkers understand
+        return Any
+
+
+class _Names(dict[str, Any]):
+    def __missing__(self, name: str) -> Any:
+        return getattr(builtins, name, Any)
+
+
+def _unusable_number(value: Any, depth: int = 0) -> str | None:
     """Find a number that no computation can take, at any depth."""
     if isinstance(value, Mapping | list | tuple):
         if depth >= _DEEPEST:
             return f"is nested more than {_DEEPEST} deep"
         items = value.values() if isinstance(value, Mapping) else value
-        found = (_odd_number(item, depth + 1) for item in items)
-        inner = next((odd for odd in found if odd), None)
+        found = (_unusable_number(item, depth + 1) for item in items)
+        inner = next((one for one in found if one), None)
         return f"holds a number that {inner}" if inner and depth == 0 else inner
     if isinstance(value, float) and math.isnan(value):
         return "is nan, wanted a number"
@@ -114,132 +150,197 @@ def _odd_number(value: Any, depth: int = 0) -> str | None:
     return None
 
 
-def argument_fault(component: Any, name: str, value: Any) -> str | None:
-    """Say how a value contradicts the annotation of a component's argument.
-
-    Args:
-        component: A class or a function.
-        name: The argument.
-        value: The config's value.
-
-    Returns:
-        As :func:`fault`.
-    """
-    parameter = _parameter(component, name)
-    if parameter is None or value is parameter.default or _same(value, parameter.default):
-        return None
-    return fault(value, parameter.annotation)
-
-
-def _same(value: Any, default: Any) -> bool:
-    """Say whether a number is the default itself, which may be infinite."""
-    return type(value) is type(default) is float and value == default
-
-
-def _parameter(component: Any, name: str) -> inspect.Parameter | None:
-    """Return an argument of a function, or of the first class that names it."""
-    functions = [component]
-    if inspect.isclass(component):
-        functions = [
-            base.__dict__["__init__"] for base in component.__mro__ if "__init__" in base.__dict__
-        ]
-    for function in functions:
-        try:
-            found = inspect.signature(function).parameters.get(name)
-        except (TypeError, ValueError):  # a builtin
-            continue
-        if found is not None:
-            return found.replace(annotation=_evaluated(found.annotation, function))
-    return None
-
-
-def _evaluated(annotation: Any, function: Any) -> Any:
-    if not isinstance(annotation, str):
-        return annotation
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    try:
-        return eval(annotation, names)  # the text of a signature, not of a config
-    except Exception:  # it may name what is imported for type checkers only
-        return Any
-
-
-def _members(wanted: Any) -> tuple[Any, ...]:
-    if typing.get_origin(wanted) in (Union, types.UnionType):
-        return typing.get_args(wanted)
-    return (wanted,)
-
-
-def _fits(value: Any, wanted: Any) -> bool:
-    base = typing.get_origin(wanted) or wanted
+def _fits(value: Any, wanted: Any, component: bool = False) -> bool:
+    origin = typing.get_origin(wanted)
+    base = origin or wanted
+    if base in (Any, object):
+        return True
+    if origin is Annotated:
+        component = component or any(isinstance(mark, Component) for mark in wanted.__metadata__)
+        limits = _limits(wanted.__metadata__)
+        return _fits(value, wanted.__origin__, component) and all(
+            _within(value, limit) for limit in limits
+        )
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, member, component) for member in typing.get_args(wanted))
+    if not isinstance(value, _PLAIN + _ODD) and type(value) is not object:
+        return not (component and inspect.isclass(base)) or isinstance(value, base)
     if base is Literal:
-        return any(type(value) is type(choice) and value == choice for choice in _choices(wanted))
-    if base is None or base is type(None):
+        choices = typing.get_args(wanted)
+        return any(type(value) is type(choice) and value == choice for choice in choices)
+    if base is None:
         return value is None
     if base in (int, float):
         kind = Integral if base is int else Real
         return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
-    if base in _LISTS and isinstance(value, str):
-        return False  # Python would go through its letters
-    if base in _LISTS and isinstance(value, list | tuple):
-        return _items_fit(value, typing.get_args(wanted), base)
-    if base in _DICTS and isinstance(value, Mapping):
+    if base in _LISTS:
+        # A text is a sequence, too, but Python would go through its letters.
+        listed = isinstance(value, list | tuple | range) or (
+            isinstance(value, set | frozenset) and base in (Iterable, Collection)
+        )
+        return listed and _items_fit(value, typing.get_args(wanted), base is tuple)
+    if base in _DICTS:
         inner = typing.get_args(wanted)
-        return len(inner) != 2 or all(_item_fits(item, inner[1]) for item in value.values())
-    if inspect.isclass(base) and issubclass(base, PurePath):
+        return isinstance(value, Mapping) and (
+            len(inner) != 2 or all(_fits(item, inner[1]) for item in value.values())
+        )
+    if not inspect.isclass(base):  # a type variable, a new type
+        return True
+    if issubclass(base, PurePath):
         return isinstance(value, str)
-    if base in _PHRASES:
+    if base in _WORDS:
         return isinstance(value, base)
-    # A number or a text becomes no tensor; what else a signature names, only its owner knows.
-    tensor = getattr(base, "__name__", "") == "Tensor"
-    return not (tensor and isinstance(value, str))
+    return _fits_class(value, base, component)
 
 
-def _items_fit(value: Sequence[Any], inner: tuple[Any, ...], base: Any) -> bool:
+def _fits_class(value: Any, base: Any, component: bool) -> bool:
+    """Judge a plain value where some class is wanted, which its owner may make of it."""
+    try:
+        if isinstance(value, base):
+            return True
+    except TypeError:  # a protocol
+        return True
+    if component or base is Callable:
+        return False
+    if base.__name__ == "Tensor" and isinstance(value, str):
+        return False
+    return not (isinstance(value, _ODD) or type(value) is object) or isinstance(value, _CODE)
+
+
+def _items_fit(value: Any, inner: tuple[Any, ...], is_tuple: bool) -> bool:
     """Judge a list's items; configs write a list where signatures say tuple, and the reverse."""
-    if base is tuple and inner and Ellipsis not in inner:
+    if is_tuple and inner and Ellipsis not in inner:
         pairs = zip(value, inner, strict=False)
-        return len(value) == len(inner) and all(_item_fits(item, one) for item, one in pairs)
-    return not inner or all(_item_fits(item, inner[0]) for item in value)
+        return len(value) == len(inner) and all(_fits(item, one) for item, one in pairs)
+    return not inner or all(_fits(item, inner[0]) for item in value)
 
 
-def _item_fits(item: Any, wanted: Any) -> bool:
-    members = _members(wanted)
-    if isinstance(item, _ODD + _CODE):
-        return any(_takes_odd(item, member) for member in members)
-    return not isinstance(item, _PLAIN) or any(_fits(item, member) for member in members)
+def _limits(marks: Iterable[Any]) -> list[Any]:
+    """Return the limits among what ``Annotated`` says, each on its own."""
+    found: list[Any] = []
+    for mark in marks:
+        if isinstance(mark, GroupedMetadata):
+            found += _limits(mark)
+        elif isinstance(mark, BaseMetadata | Ascending):
+            found.append(mark)
+    return found
 
 
-def _choices(wanted: Any) -> tuple[Any, ...]:
-    return typing.get_args(wanted)
+def _within(value: Any, limit: Any) -> bool:
+    """Say whether a value that fits a type keeps a limit."""
+    if isinstance(limit, MinLen | MaxLen):
+        if not hasattr(value, "__len__"):
+            return True
+        low, high = getattr(limit, "min_length", 0), getattr(limit, "max_length", math.inf)
+        return bool(low <= len(value) <= high)
+    if isinstance(limit, Ascending):
+        several = isinstance(value, list | tuple)
+        return not several or all(a <= b for a, b in zip(value, value[1:], strict=False))
+    if isinstance(value, list | tuple):
+        return all(_within(item, limit) for item in value)
+    if isinstance(limit, Predicate):
+        return not isinstance(value, _PLAIN) or value is None or bool(limit.func(value))
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return True
+    if isinstance(limit, MultipleOf):
+        return bool(value % limit.multiple_of == 0)
+    low, above = getattr(limit, "ge", None), getattr(limit, "gt", None)
+    high, below = getattr(limit, "le", None), getattr(limit, "lt", None)
+    return (
+        (low is None or value >= low)
+        and (above is None or value > above)
+        and (high is None or value <= high)
+        and (below is None or value < below)
+    )
 
 
-def _phrase(wanted: Any, value: Any = None) -> str:
+def _members(wanted: Any, marks: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Give the members of a union, each with what ``Annotated`` says of it."""
+    origin = typing.get_origin(wanted)
+    if origin is Annotated:
+        yield from _members(wanted.__origin__, (*marks, *wanted.__metadata__))
+    elif origin in (Union, types.UnionType):
+        for member in typing.get_args(wanted):
+            yield from _members(member, marks)
+    else:
+        yield wanted, marks
+
+
+def _wanted(annotation: Any, value: Any = None) -> str:
+    """Say in words what an annotation takes: ``"a whole number, 1 or more, or None"``."""
     phrases: list[str] = []
-    for member in _members(wanted):
+    for member, marks in _members(annotation):
         base = typing.get_origin(member) or member
+        registry = next((mark.registry for mark in marks if isinstance(mark, Component)), None)
         if base is Literal:
             phrases += [repr(choice) for choice in typing.get_args(member)]
-        elif base is None or base in _PHRASES:
-            phrase = _PHRASES[type(None) if base is None else base]
+        elif registry is not None:
+            known = {str: "a name or a path", Mapping: "a dict with a type", type(None): "None"}
+            article = "an" if registry[0] in "aeiou" else "a"
+            phrases.append(known.get(base, f"{article} {registry}"))
+        elif base is None or base in _WORDS:
+            phrase = _WORDS[type(None) if base is None else base][0]
             if base in (int, float) and isinstance(value, float) and math.isinf(value):
                 phrase = phrase.replace("a ", "a finite ", 1)
-            phrases.append(phrase + _inside(member, base, value))
-    unique = list(dict.fromkeys(phrases))
-    return " or ".join([", ".join(unique[:-1]), unique[-1]] if unique[1:] else unique)
+            phrase += _inside(member, base, marks, value)
+            phrases.append(phrase + (_said(marks) if base in (int, float, str) else ""))
+    unique = list(dict.fromkeys(phrases)) or ["data"]
+    comma = "," if any("," in phrase for phrase in unique[:-1]) else ""
+    *first, last = unique
+    return f"{', '.join(first)}{comma} or {last}" if first else last
 
 
-def _inside(member: Any, base: Any, value: Any) -> str:
+def _inside(member: Any, base: Any, marks: tuple[Any, ...], value: Any) -> str:
     """Say what a list or dict has to hold, where the value is one with something else inside."""
     inner = [item for item in typing.get_args(member) if item is not Ellipsis]
     if base in _DICTS and isinstance(value, Mapping) and len(inner) == 2:
-        what, count = inner[1], ""
+        items, count = list(_members(inner[1])), ""
     elif base in _LISTS and isinstance(value, list | tuple) and inner:
         fixed = base is tuple and Ellipsis not in typing.get_args(member)
-        what, count = inner[0], f"{len(inner)} " if fixed else ""
+        items, count = list(_members(inner[0], marks)), f"{len(inner)} " if fixed else ""
         if len(set(map(str, inner))) > 1:
-            return f" of {count}items: " + ", ".join(_phrase(item) for item in inner)
+            return f" of {count}items: " + ", ".join(_wanted(item) for item in inner)
     else:
         return ""
-    bases = [typing.get_origin(item) or item for item in _members(what)]
-    plurals = [_PLURALS[item] for item in bases if item in _PLURALS]
-    return f" of {count}{' or '.join(dict.fromkeys(plurals)) or 'items'}"
+    words = []
+    for item, item_marks in items:
+        item_base = typing.get_origin(item) or item
+        if item_base in _WORDS:
+            plural = _WORDS[item_base][1]
+            words.append(plural + (_said(item_marks) if item_base in (int, float) else ""))
+    order = " in ascending order" if any(isinstance(mark, Ascending) for mark in marks) else ""
+    return f" of {count}{' or '.join(dict.fromkeys(words)) or 'items'}{order}{_length(marks)}"
+
+
+def _said(marks: tuple[Any, ...]) -> str:
+    """Say the limits of a number or a text: ``" from 0 to 1"``."""
+    limits = _limits(marks)
+    found = {
+        name: getattr(limit, name)
+        for limit in limits
+        for name in ("ge", "gt", "le", "lt", "multiple_of")
+        if getattr(limit, name, None) is not None
+    }
+    if "ge" in found and "le" in found:
+        said = f" from {found['ge']} to {found['le']}"
+    else:
+        words = {"ge": ", {} or more", "gt": " above {}", "le": ", {} or less", "lt": " below {}"}
+        said = " and".join(words[name].format(found[name]) for name in words if name in found)
+    if "multiple_of" in found:
+        said += f" that is a multiple of {found['multiple_of']}"
+    for limit in limits:
+        if isinstance(limit, Predicate):
+            name = getattr(limit.func, "__name__", "as its class says")
+            said += f" that {name.strip('_').replace('_', ' ')}"
+    return said + _length(marks)
+
+
+def _length(marks: tuple[Any, ...]) -> str:
+    limits = _limits(marks)
+    low = max((limit.min_length for limit in limits if isinstance(limit, MinLen)), default=0)
+    high = min((limit.max_length for limit in limits if isinstance(limit, MaxLen)), default=None)
+    if high is None:
+        return (
+            "" if low == 0 else " that is not empty" if low == 1 else f" with {low} items or more"
+        )
+    return f" with {low} to {high} items" if low != high else f" with {low} items"

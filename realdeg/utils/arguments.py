@@ -1,66 +1,345 @@
-"""Keep the arguments that an object was made with, so that its weights can describe it."""
+"""The gate of every component's constructor, and the words that its annotations are written in.
+
+A constructor says in its annotations what it takes: types, limits, choices, components. Every class
+of a registry is held to them, once per construction, whether it is built in Python, from a config,
+a file of weights or a trace. So a constructor checks only what relates several arguments or looks
+at the world. The names below are for components of your own, too::
+
+    def __init__(self, width: Count = 64, dropout: Fraction = 0.0,
+                 mode: Literal["fast", "exact"] = "fast") -> None:
+
+Limits that stand once are written there: ``Annotated[int, Interval(ge=3, le=63)]``, with the marks
+of the package annotated-types.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, cast
+from weakref import WeakSet
+
+from annotated_types import Ge, Gt, Interval, Predicate
+
+from realdeg.errors import ConfigError, GeometryError, nearest
+from realdeg.utils.annotations import (
+    Ascending,
+    Component,
+    Geometry,
+    evaluated,
+    marks_of,
+    mismatch,
+)
+
+__all__ = [
+    "Arguments",
+    "Ascending",
+    "CapturesArguments",
+    "Component",
+    "Count",
+    "Fraction",
+    "Geometry",
+    "NonNegative",
+    "OddSize",
+    "Positive",
+    "Whole",
+    "arguments_of",
+    "check_arguments",
+    "check_constructor",
+    "component_registry",
+    "is_checked",
+]
+
+
+def is_odd(value: int) -> bool:
+    """Say whether a number is odd."""
+    return value % 2 == 1
+
+
+Count = Annotated[int, Ge(1)]
+"""A whole number, 1 or more."""
+Whole = Annotated[int, Ge(0)]
+"""A whole number, 0 or more."""
+OddSize = Annotated[int, Ge(1), Predicate(is_odd)]
+"""The side of a kernel with a middle."""
+Positive = Annotated[float, Gt(0)]
+"""A number above 0."""
+NonNegative = Annotated[float, Ge(0)]
+"""A number, 0 or more."""
+Fraction = Annotated[float, Interval(ge=0, le=1)]
+"""A number from 0 to 1."""
+
+_FOREIGN = ("torch", "mmengine", "mmcv", "numpy", "builtins")
 
 
 @dataclass(frozen=True)
-class Component:
-    """Marks an argument that takes a component of a registry, or its config.
+class Arguments:
+    """The named arguments of a class or function."""
 
-    ``Annotated[Degradation | Mapping[str, Any] | str, Component("degradation")]``: whoever reads
-    configs then knows which names may stand there.
+    parameters: Mapping[str, inspect.Parameter]
+    """Every argument that has a name, the class's own first, with evaluated annotations."""
+    required: tuple[str, ...]
+    """Those of the class's own signature that have no default."""
+    open: bool
+    """Whether arguments beyond these cannot be ruled out."""
 
-    Attributes:
-        registry: The registry's name: ``"degradation"``, ``"backbone"``, ``"loss"``, ...
-    """
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, the class's own first."""
+        return tuple(self.parameters)
 
-    registry: str
+    def __contains__(self, name: str) -> bool:
+        return name in self.parameters
+
+    def mismatch(self, name: str, value: Any) -> str | None:
+        """Say how a value contradicts an argument's annotation; a default never does.
+
+        Args:
+            name: The argument.
+            value: The value.
+
+        Returns:
+            As :func:`realdeg.utils.annotations.mismatch`.
+        """
+        found = self.parameters.get(name)
+        if found is None or value is found.default or _same(value, found.default):
+            return None
+        return mismatch(value, found.annotation)
+
+    def check(
+        self, settings: Mapping[str, Any], owner: str, place: str = "", also: Collection[str] = ()
+    ) -> None:
+        """Refuse a name that is not among these, or a value that is not what is wanted.
+
+        Args:
+            settings: Values by argument.
+            owner: The name of the class or function.
+            place: Where in a config it stands.
+            also: Further names that somebody else takes out.
+
+        Raises:
+            ConfigError: Naming the first argument that is unknown and the nearest one, or the value
+                and what is wanted.
+            GeometryError: The same of a value whose annotation has :class:`Geometry`.
+        """
+        for name, value in settings.items():
+            if name in also:
+                continue
+            if name not in self:
+                if self.open:
+                    continue
+                at = f" (at '{place}.{name}')" if place else ""
+                raise ConfigError(
+                    f"{owner} takes no argument '{name}'{at}.{nearest(str(name), self.names)}"
+                    f" It takes: {', '.join(self.names) or 'none'}."
+                )
+            wrong = self.mismatch(name, value)
+            if wrong:
+                subject = f"'{place}.{name}'" if place else f"{owner}: {name}"
+                marks = marks_of(self.parameters[name].annotation)
+                geometry = any(isinstance(mark, Geometry) for mark in marks)
+                raise (GeometryError if geometry else ConfigError)(f"{subject} {wrong}.")
 
 
-def capture_arguments(init: Callable[..., None]) -> Callable[..., None]:
-    """Wrap ``__init__`` so that ``self.arguments`` holds every argument, defaults included.
+def _same(value: Any, default: Any) -> bool:
+    """Say whether a number is the default itself, which may be infinite."""
+    return type(value) is type(default) is float and bool(value == default)
 
-    The outermost class of a hierarchy wins: a subclass's own arguments are what rebuilds it.
+
+@functools.lru_cache(maxsize=1024)
+def arguments_of(component: Any) -> Arguments:
+    """Return the arguments that a registered class or function takes.
+
+    A ``**kwargs`` is followed into the base classes, in the order Python resolves them.
 
     Args:
-        init: The ``__init__`` to wrap.
+        component: What a registry returned.
 
     Returns:
-        The wrapped ``__init__``.
+        Its arguments. ``open`` for what cannot be looked into: a function with ``**kwargs``, and
+        torch's and mmengine's classes with ``**kwargs``.
     """
-    if getattr(init, "_captures_arguments", False):
-        return init
-    signature = inspect.signature(init)
+    if inspect.isclass(component):
+        return _arguments([base for base in component.__mro__ if "__init__" in vars(base)][:-1])
+    try:
+        named, more = _named(component)
+    except (TypeError, ValueError):  # a builtin without a signature
+        return Arguments({}, (), open=True)
+    return Arguments({item.name: item for item in named}, _without_default(named), more)
+
+
+def _arguments(bases: list[type]) -> Arguments:
+    """Return what the first class's constructor takes; the others stand behind its **kwargs."""
+    found: dict[str, inspect.Parameter] = {}
+    required: tuple[str, ...] = ()
+    for base in bases:
+        try:
+            named, more = _named(vars(base)["__init__"])
+        except (TypeError, ValueError):
+            return Arguments(found, required, open=True)
+        named = named[1:] if named and named[0].name == "self" else named
+        required = required if base is not bases[0] else _without_default(named)
+        for item in named:
+            found.setdefault(item.name, item)
+        if not more:
+            break
+        if base.__name__ == "Module" and base.__module__.startswith("torch."):
+            break  # its own **kwargs is a refusal in disguise: it takes nothing
+        if _is_foreign(base) and base is bases[-1]:
+            return Arguments(found, required, open=True)
+    return Arguments(found, required, open=False)
+
+
+def _named(function: Any) -> tuple[list[inspect.Parameter], bool]:
+    """Return the named parameters, annotations evaluated, and whether ``**kwargs`` follows them."""
+    parameters = list(inspect.signature(function).parameters.values())
+    named = [
+        item.replace(annotation=evaluated(item.annotation, function))
+        for item in parameters
+        if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)
+    ]
+    return named, any(item.kind is item.VAR_KEYWORD for item in parameters)
+
+
+def _without_default(named: list[inspect.Parameter]) -> tuple[str, ...]:
+    return tuple(item.name for item in named if item.default is item.empty)
+
+
+def _is_foreign(component: Any) -> bool:
+    return str(getattr(component, "__module__", "")).split(".")[0] in _FOREIGN
+
+
+def check_arguments(
+    component: Any, settings: Mapping[str, Any], place: str = "", also: Collection[str] = ()
+) -> None:
+    """Refuse an argument that a component does not take, or whose value is not what it wants.
+
+    Args:
+        component: What a registry returned.
+        settings: Its config; ``type`` and keys that begin with an underscore are not arguments.
+        place: Where in the config it stands, for the message.
+        also: Further keys that somebody else takes out.
+
+    Raises:
+        ConfigError: Naming the first argument that is unknown and the nearest one, or the value
+            and what is wanted; and its place.
+        GeometryError: The same of a scale or a size.
+    """
+    own = {
+        key: value
+        for key, value in settings.items()
+        if key != "type" and not str(key).startswith("_")
+    }
+    arguments_of(component).check(own, getattr(component, "__name__", str(component)), place, also)
+
+
+def component_registry(component: Any, argument: str) -> str | None:
+    """Return the registry whose components an argument takes, as its annotation says.
+
+    Args:
+        component: A class or a function.
+        argument: One of its arguments; it may take one component or a list of them.
+
+    Returns:
+        The registry's name (``"degradation"``), or None where the argument takes no component.
+    """
+    found = arguments_of(component).parameters.get(argument)
+    marks = () if found is None else marks_of(found.annotation)
+    return next((mark.registry for mark in marks if isinstance(mark, Component)), None)
+
+
+# The constructors that check. No attribute marks them: a decorator around one would copy it.
+_gates: WeakSet[Callable[..., None]] = WeakSet()
+
+
+def check_constructor(cls: type) -> None:
+    """Have a class hold what it is built with to its constructor's annotations.
+
+    A class of torch's or mmengine's is left as it is; the registry checks its configs.
+
+    Args:
+        cls: The class, changed in place unless a class that it inherits its constructor from does
+            so already.
+    """
+    if not _is_foreign(cls) and not is_checked(cls):
+        cls.__init__ = _checking(cls.__init__)  # type: ignore[misc]
+        _gate_of.cache_clear()
+
+
+def is_checked(component: Any) -> bool:
+    """Say whether a class checks its own construction.
+
+    Args:
+        component: A class or a function.
+    """
+    return inspect.isclass(component) and component.__init__ in _gates
+
+
+def _checking(init: Callable[..., None]) -> Callable[..., None]:
+    """Wrap an ``__init__`` so that the outermost one checks, and keeps, what it is called with."""
+    signature = inspect.signature(_no_constructor if init is object.__init__ else init)
 
     @functools.wraps(init)
-    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
-        outermost = not hasattr(self, "_captured_arguments")
-        if outermost:
-            # Bypasses nn.Module.__setattr__, which needs Module.__init__ to have run.
-            object.__setattr__(self, "_captured_arguments", None)
-            try:
-                bound = signature.bind(self, *args, **kwargs)
-            except TypeError:
-                object.__delattr__(self, "_captured_arguments")
-                init(self, *args, **kwargs)  # raises Python's own, more precise message
-                raise
-            bound.apply_defaults()
-            captured = dict(list(bound.arguments.items())[1:])
-            for name, parameter in signature.parameters.items():
-                if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                    captured.update(captured.pop(name, {}))
+    def wrapped(self: Any, /, *args: Any, **kwargs: Any) -> None:
+        cls = type(self)
+        gate, known = _gate_of(cast(Hashable, cls))
+        if gate is not wrapped:  # called by a subclass, which was checked
+            init(self, *args, **kwargs)
+            return
+        captured = _bound(cls.__name__, known, signature, (self, *args), kwargs)
         init(self, *args, **kwargs)
-        if outermost:
+        if isinstance(self, CapturesArguments):
+            # Bypasses nn.Module.__setattr__, which looks for parameters.
             object.__setattr__(self, "_captured_arguments", captured)
 
-    wrapped._captures_arguments = True  # type: ignore[attr-defined]
+    wrapped.__signature__ = signature  # type: ignore[attr-defined]
+    _gates.add(wrapped)
     return wrapped
+
+
+def _no_constructor(self: Any) -> None:
+    """Stand in for the signature of a class without one."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _gate_of(cls: type) -> tuple[Any, Arguments]:
+    """Return the outermost of a class's constructors that check, and what it takes."""
+    bases = [base for base in cls.__mro__ if "__init__" in vars(base)][:-1]
+    while bases and vars(bases[0])["__init__"] not in _gates:
+        del bases[0]
+    return (vars(bases[0])["__init__"] if bases else None), _arguments(bases)
+
+
+def _bound(
+    owner: str,
+    known: Arguments,
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> dict[str, Any]:
+    """Return every argument of a call, defaults included, once those given are checked."""
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        known.check(kwargs, owner)  # says an unknown name with the nearest one
+        missing = [name for name in known.required if name not in kwargs]
+        reason = f" needs {', '.join(missing)}" if len(args) == 1 and missing else f": {error}"
+        raise ConfigError(f"{owner}{reason}.") from None
+    given = _flat(bound, signature)
+    known.check({name: given[name] for name in given if name in known or name in kwargs}, owner)
+    bound.apply_defaults()
+    return _flat(bound, signature)
+
+
+def _flat(bound: inspect.BoundArguments, signature: inspect.Signature) -> dict[str, Any]:
+    """Return a call's arguments by name, without ``self``."""
+    found = dict(list(bound.arguments.items())[1:])
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            found.update(found.pop(name, {}))
+    return found
 
 
 class CapturesArguments:
@@ -71,8 +350,8 @@ class CapturesArguments:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Wrap the ``__init__`` of every subclass that defines one."""
         super().__init_subclass__(**kwargs)
-        if "__init__" in cls.__dict__:
-            cls.__init__ = capture_arguments(cls.__init__)  # type: ignore[method-assign]
+        if "__init__" in vars(cls):
+            check_constructor(cls)
 
     @property
     def arguments(self) -> dict[str, Any]:

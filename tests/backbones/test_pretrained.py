@@ -25,7 +25,7 @@ from realdeg.cli.main import main
 from realdeg.config.validate import validate
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
-from realdeg.utils.signature import check_arguments
+from realdeg.utils.arguments import check_arguments
 from tests.backbones.weights_server import entry, home, server
 
 

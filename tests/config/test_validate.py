@@ -139,7 +139,7 @@ def test_accepted(changes):
 
 def test_a_components_arguments_are_found_through_kwargs():
     from realdeg.degradations import AWGN, DML
-    from realdeg.utils.signature import arguments_of
+    from realdeg.utils.arguments import arguments_of
 
     class Mine(DML):
         def __init__(self, extra, **kwargs):

@@ -123,13 +123,13 @@ def test_parts_inside_each_other_end_somewhere(tmp_path):
 @pytest.mark.parametrize(
     ("type_", "changes", "said"),
     [
-        ("FSRCNN", {"preset": 2.5}, "'FSRCNN.preset' is 2.5, wanted a text"),
-        ("FSRCNN", {"mapping": "4"}, "'FSRCNN.mapping' is '4', wanted a whole number or None"),
+        ("FSRCNN", {"preset": 2.5}, "FSRCNN: preset is 2.5, wanted a text"),
+        ("FSRCNN", {"mapping": "4"}, "FSRCNN: mapping is '4', wanted a whole number or None"),
         ("FSRCNN", {"mapping": -1}, ""),
         ("FSRCNN", {"nothing": 4}, "no argument 'nothing'"),
         ("FSRCNN", {"self": 4}, "no argument 'self'"),
         ("FSRCNN", {"type": "VDSR"}, ""),
-        ("FSRCNN", {"scale": [4]}, "'FSRCNN.scale'"),
+        ("FSRCNN", {"scale": [4]}, "FSRCNN: scale"),
         ("WaveletSRNet", {"widths": [4, "x"]}, "a list of whole numbers"),
         ("BSRGAN", {"noise_levels": {"a": 1}}, "a list"),
         ("BSRGAN", {"isp_probability": 10**400}, "64 bits"),

@@ -6,7 +6,8 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from realdeg.utils.annotations import argument_fault, fault, shown
+from realdeg.utils.annotations import mismatch, shown
+from realdeg.utils.arguments import arguments_of
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ from realdeg.utils.annotations import argument_fault, fault, shown
     ],
 )
 def test_values_and_annotations(value, wanted, phrase):
-    found = fault(value, wanted)
+    found = mismatch(value, wanted)
     if phrase is None:
         assert found is None
     else:
@@ -81,14 +82,14 @@ def test_values_and_annotations(value, wanted, phrase):
 @pytest.mark.parametrize("wanted", [float, int, Any, list, dict[str, Any]])
 @pytest.mark.parametrize("value", [math.nan, [1, math.nan], {"a": [{"b": math.nan}]}, [10**4301]])
 def test_numbers_that_fit_nowhere(value, wanted):
-    assert "wanted a number" in fault(value, wanted)
+    assert "wanted a number" in mismatch(value, wanted)
 
 
 def test_values_inside_each_other_end_somewhere():
     endless = []
     endless.append(endless)
-    assert "nested" in fault(endless, list)
-    assert len(fault("x" * 10_000, int)) < 300
+    assert "nested" in mismatch(endless, list)
+    assert len(mismatch("x" * 10_000, int)) < 300
 
 
 class Unlimited:
@@ -97,9 +98,9 @@ class Unlimited:
 
 
 def test_a_default_may_be_infinite():
-    assert argument_fault(Unlimited, "most", math.inf) is None
-    assert argument_fault(Unlimited, "least", math.inf) == "is inf, wanted a finite number"
-    assert argument_fault(Unlimited, "most", math.nan) == "is nan, wanted a number"
+    assert arguments_of(Unlimited).mismatch("most", math.inf) is None
+    assert arguments_of(Unlimited).mismatch("least", math.inf) == "is inf, wanted a finite number"
+    assert arguments_of(Unlimited).mismatch("most", math.nan) == "is nan, wanted a number"
 
 
 class Parent:
@@ -113,9 +114,9 @@ class Child(Parent):
 
 
 def test_arguments_are_found_through_kwargs_and_in_texts():
-    assert argument_fault(Child, "width", "wide") == "is 'wide', wanted a whole number"
-    assert argument_fault(Child, "depth", "deep") == "is 'deep', wanted a whole number"
-    assert argument_fault(Child, "strange", 5) is None
-    assert argument_fault(Child, "nothing", 5) is None
-    assert argument_fault(len, "obj", 5) is None
-    assert argument_fault(torch.optim.Adam, "lr", "fast") is not None
+    assert arguments_of(Child).mismatch("width", "wide") == "is 'wide', wanted a whole number"
+    assert arguments_of(Child).mismatch("depth", "deep") == "is 'deep', wanted a whole number"
+    assert arguments_of(Child).mismatch("strange", 5) is None
+    assert arguments_of(Child).mismatch("nothing", 5) is None
+    assert arguments_of(len).mismatch("obj", 5) is None
+    assert arguments_of(torch.optim.Adam).mismatch("lr", "fast") is not None
