@@ -50,7 +50,7 @@ class RandomOrder(Container):
         parts: Sequence[Mapping[str, Any] | str | Degradation],
         scale: int = 4,
         same_size: bool = False,
-        before: Sequence[Sequence[int]] = (),
+        before: Sequence[tuple[int, int]] = (),
     ) -> None:
         super().__init__(build_chain(parts, scale, same_size), scale, same_size)
         members = self.members()

@@ -302,14 +302,20 @@ def _inside(member: Any, base: Any, marks: tuple[Any, ...], value: Any) -> str:
             return f" of {count}items: " + ", ".join(_wanted(item) for item in inner)
     else:
         return ""
-    words = []
-    for item, item_marks in items:
-        item_base = typing.get_origin(item) or item
-        if item_base in _WORDS:
-            plural = _WORDS[item_base][1]
-            words.append(plural + (_said(item_marks) if item_base in (int, float) else ""))
+    words = [_plural(*item) for item in items]
+    words = list(dict.fromkeys(word for word in words if word))
     order = " in ascending order" if any(isinstance(mark, Ascending) for mark in marks) else ""
-    return f" of {count}{' or '.join(dict.fromkeys(words)) or 'items'}{order}{_length(marks)}"
+    return f" of {count}{' or '.join(words) or 'items'}{order}{_length(marks)}"
+
+
+def _plural(item: Any, marks: tuple[Any, ...]) -> str:
+    """Say what several of a type are called: ``"numbers from 0 to 1"``, ``"pairs of numbers"``."""
+    base = typing.get_origin(item) or item
+    inner = typing.get_args(item)
+    if base is tuple and len(inner) == 2 and inner[0] == inner[1]:
+        return f"pairs of {_plural(inner[0], marks)}"
+    known = _WORDS.get(base)
+    return "" if known is None else known[1] + (_said(marks) if base in (int, float) else "")
 
 
 def _said(marks: tuple[Any, ...]) -> str:
