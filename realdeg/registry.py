@@ -12,18 +12,15 @@ import warnings
 from importlib.metadata import entry_points
 from typing import Any
 
-from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import LOOPS as MMENGINE_LOOPS
-from mmengine.registry import METRICS as MMENGINE_METRICS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry as MMEngineRegistry
 
 from realdeg.errors import ConfigError, nearest
 from realdeg.utils.arguments import check_arguments, check_constructor, is_checked
-from realdeg.utils.registered import find_registered, registered_names_only
+from realdeg.utils.mmengine_internals import (
+    find_registered,
+    parent_registry,
+    registered_names_only,
+)
 
 SCOPE = "realdeg"
 PLUGIN_GROUP = "realdeg.plugins"
@@ -109,8 +106,8 @@ def _root(name: str, location: str) -> Registry:
     return Registry(name, scope=SCOPE, locations=[location])
 
 
-def _child(name: str, parent: MMEngineRegistry, location: str) -> Registry:
-    return Registry(name, parent=parent, scope=SCOPE, locations=[location])
+def _child(name: str, parent: str, location: str) -> Registry:
+    return Registry(name, parent=parent_registry(parent), scope=SCOPE, locations=[location])
 
 
 DEGRADATIONS = _root("degradation", "realdeg.degradations")
@@ -118,13 +115,13 @@ BACKBONES = _root("backbone", "realdeg.backbones")
 DISCRIMINATORS = _root("discriminator", "realdeg.discriminators")
 LOSSES = _root("loss", "realdeg.losses")
 
-TASKS = _child("task", MMENGINE_MODELS, "realdeg.tasks")
-DATASETS = _child("dataset", MMENGINE_DATASETS, "realdeg.datasets")
-TRANSFORMS = _child("transform", MMENGINE_TRANSFORMS, "realdeg.datasets")
-DATA_SAMPLERS = _child("sampler", MMENGINE_DATA_SAMPLERS, "realdeg.datasets")
-METRICS = _child("metric", MMENGINE_METRICS, "realdeg.evaluation")
-HOOKS = _child("hook", MMENGINE_HOOKS, "realdeg.engine")
-LOOPS = _child("loop", MMENGINE_LOOPS, "realdeg.engine")
+TASKS = _child("task", "MODELS", "realdeg.tasks")
+DATASETS = _child("dataset", "DATASETS", "realdeg.datasets")
+TRANSFORMS = _child("transform", "TRANSFORMS", "realdeg.datasets")
+DATA_SAMPLERS = _child("sampler", "DATA_SAMPLERS", "realdeg.datasets")
+METRICS = _child("metric", "METRICS", "realdeg.evaluation")
+HOOKS = _child("hook", "HOOKS", "realdeg.engine")
+LOOPS = _child("loop", "LOOPS", "realdeg.engine")
 
 _plugins_loaded = False
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import ConfigDict
 
 from realdeg.config.paths import find_recipe, is_file
 from realdeg.config.schema import walk
 from realdeg.errors import ConfigError
 from realdeg.utils.data_file import SUFFIXES, check_size, read_assignments, read_data
+from realdeg.utils.mmengine_internals import read_program
 
 _BASE = "_base_"
 _OWN = "realdeg::"
@@ -151,8 +152,7 @@ def _base(
     if not isinstance(base, str):
         raise ConfigError(f"'{_BASE}' of {file} holds {base!r}, wanted the name of a file.")
     if base.startswith(_OWN):
-        recipe = find_recipe(base.removeprefix(_OWN))
-        return ConfigDict(Config._file2dict(str(recipe), lazy_import=False)[0])
+        return ConfigDict(read_program(find_recipe(base.removeprefix(_OWN))))
     path = file.parent / base
     if not is_data(path):
         raise ConfigError(

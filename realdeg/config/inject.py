@@ -15,6 +15,7 @@ from realdeg.config.weights import check_degradation, check_start
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES, DATA_SAMPLERS, DATASETS, DEGRADATIONS, TASKS, TRANSFORMS
 from realdeg.utils.arguments import Arguments, arguments_of
+from realdeg.utils.mmengine_internals import config_dict, set_note
 
 _GEOMETRY = ("scale", "same_size")
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -50,7 +51,7 @@ def inject(cfg: Config, world_size: int = 1) -> Config:
     _divide_batch(cfg, world_size)
     _end_schedules(cfg)
     # For the folder of the run, which keeps what was said rather than what was made of it.
-    object.__setattr__(cfg, "_said", (said, copy.deepcopy(dict(cfg._cfg_dict))))
+    set_note(cfg, "said", (said, copy.deepcopy(dict(config_dict(cfg)))))
     return cfg
 
 
@@ -61,7 +62,7 @@ def recipe_of(cfg: Config) -> str | None:
 
 
 def _said(cfg: Config) -> dict[str, Any]:
-    said = copy.deepcopy(dict(cfg._cfg_dict))
+    said = copy.deepcopy(dict(config_dict(cfg)))
     recipe = recipe_of(cfg)
     return {**said, "recipe": recipe} if recipe else said
 

@@ -29,6 +29,7 @@ from realdeg.registry import DATASETS, load_plugins
 from realdeg.utils.arguments import arguments_of
 from realdeg.utils.data_file import check_size
 from realdeg.utils.files import names_a_file
+from realdeg.utils.mmengine_internals import config_dict, set_config_dict
 
 logger = logging.getLogger(__name__)
 
@@ -148,9 +149,9 @@ def _run(file: str) -> Config:
     try:
         with replacing_types():
             cfg = Config.fromfile(file, import_custom_modules=False, lazy_import=False)
-        check_size(cfg._cfg_dict, file)
+        check_size(config_dict(cfg), file)
         # `test_dataloader = val_dataloader` in a file is one object; later changes are to one.
-        object.__setattr__(cfg, "_cfg_dict", _unshared(cfg._cfg_dict))
+        set_config_dict(cfg, _unshared(config_dict(cfg)))
         return cfg
     except RealdegError:
         raise

@@ -19,6 +19,7 @@ from mmengine.config import Config, ConfigDict
 
 from realdeg.config.paths import find_recipe
 from realdeg.errors import ConfigError
+from realdeg.utils.mmengine_internals import config_dict, reading_configs, set_config_dict
 
 logger = logging.getLogger(__name__)
 
@@ -189,11 +190,6 @@ def merge_dicts(new: Mapping[str, Any], old: Mapping[str, Any]) -> Any:
     return _merge(new, ConfigDict(old), "", lists=False)
 
 
-def _merge_a_into_b(a: dict, b: dict, allow_list_keys: bool = False) -> dict:
-    """Stand in for ``Config._merge_a_into_b`` while a config is read."""
-    return _merge(a, b, "", allow_list_keys)
-
-
 @contextmanager
 def replacing_types() -> Iterator[None]:
     """Let mmengine's ``Config`` replace a dict whose ``type`` changes, within the block.
@@ -203,33 +199,18 @@ def replacing_types() -> Iterator[None]:
     """
     from realdeg.config.data import is_data, read_data_config
 
-    merge, locate, read = Config._merge_a_into_b, Config._get_cfg_path, Config._file2dict
+    def merge(new: Mapping[str, Any], old: Any, lists: bool) -> Any:
+        return _merge(new, old, "", lists)
 
-    def file2dict(filename: str, *args: Any, **kwargs: Any) -> tuple[dict, str, dict]:
-        if is_data(Path(filename)):  # mmengine reads YAML with a loader that runs code
-            return read_data_config(Path(filename)), "", {}
-        found: tuple[dict, str, dict] = read(filename, *args, **kwargs)
-        return found
+    def find_base(name: str) -> Path | None:
+        package, mark, inner = name.partition("::")
+        return find_recipe(inner) if mark and package == "realdeg" else None
 
-    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
-        package, mark, inner = cfg_path.partition("::")
-        if mark and package == "realdeg":
-            return str(find_recipe(inner)), None
-        path, scope = locate(cfg_path, filename)
-        if scope is None and not Path(path).is_file():
-            raise ConfigError(f"{filename} inherits from '{cfg_path}', and {path} does not exist.")
-        return path, scope
+    def read(file: Path) -> ConfigDict | None:
+        return read_data_config(file) if is_data(file) else None
 
-    # They are static methods that Config calls by its own name, so they are put back unbound.
-    Config._merge_a_into_b = staticmethod(_merge_a_into_b)
-    Config._get_cfg_path = staticmethod(get_cfg_path)
-    Config._file2dict = staticmethod(file2dict)
-    try:
+    with reading_configs(merge, find_base, read):
         yield
-    finally:
-        Config._merge_a_into_b = staticmethod(merge)
-        Config._get_cfg_path = staticmethod(locate)
-        Config._file2dict = staticmethod(read)
 
 
 def _nested(options: Mapping[str, Any]) -> ConfigDict:
@@ -273,5 +254,4 @@ def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: If an option reaches into what is neither a dict nor a list item.
     """
-    merged = _merge(_nested(options), cfg._cfg_dict, "", lists=True)
-    object.__setattr__(cfg, "_cfg_dict", ConfigDict(_done(merged)))
+    set_config_dict(cfg, _done(_merge(_nested(options), config_dict(cfg), "", lists=True)))

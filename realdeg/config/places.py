@@ -32,7 +32,7 @@ from realdeg.registry import (
     TASKS,
     TRANSFORMS,
 )
-from realdeg.utils.registered import find_registered
+from realdeg.utils.mmengine_internals import find_registered
 
 # The top-level keys of a config, and for those that hold components, the registry.
 TOP_LEVEL: dict[str, Any] = {

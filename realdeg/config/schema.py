@@ -10,6 +10,7 @@ from typing import Any, Literal
 from realdeg.errors import ConfigError
 from realdeg.utils.annotations import mismatch
 from realdeg.utils.data_file import check_size
+from realdeg.utils.mmengine_internals import config_dict
 
 _Text = str | os.PathLike
 _Dict = Mapping[str, Any]
@@ -112,7 +113,7 @@ def check_shape(cfg: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: Naming the place, what stands there and what is wanted.
     """
-    cfg = getattr(cfg, "_cfg_dict", cfg)  # mmengine's Config is no mapping
+    cfg = config_dict(cfg)  # mmengine's Config is no mapping
     check_size(cfg, "the config")
     for place, _, value in walk(cfg):
         _check_value(place, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import logging
 import os
@@ -19,6 +18,7 @@ import realdeg.registry
 from realdeg.errors import ConfigError
 from realdeg.utils.data_file import RUN_CONFIG, check_size, data_text
 from realdeg.utils.files import atomic_path
+from realdeg.utils.mmengine_internals import config_dict, copy_config, note, set_note
 
 # How and where a run was started, which the next start says for itself.
 _OF_THE_START = ("work_dir", "launcher", "resume", "device")
@@ -57,20 +57,16 @@ class PlainConfig(Config):
         Returns:
             The copy.
         """
-        source = cfg if isinstance(cfg, Config) else Config(dict(cfg or {}))
-        copied = cls.__new__(cls)
-        for key, value in source.__dict__.items():
-            # Config sends plain attribute assignment to its keys.
-            object.__setattr__(copied, key, copy.deepcopy(value))
-        object.__setattr__(copied, "_plain_text", None)
+        copied = copy_config(cfg if isinstance(cfg, Config) else Config(dict(cfg or {})), cls)
+        set_note(copied, "text", None)
         return copied
 
     @property
     def pretty_text(self) -> str:
         """The config as Python text, made at the first call."""
-        if self.__dict__.get("_plain_text") is None:
-            object.__setattr__(self, "_plain_text", config_text(self.to_dict()))
-        return self.__dict__["_plain_text"]
+        if note(self, "text") is None:
+            set_note(self, "text", config_text(self.to_dict()))
+        return str(note(self, "text"))
 
 
 def run_config_text(cfg: Config) -> str:
@@ -88,9 +84,9 @@ def run_config_text(cfg: Config) -> str:
     Raises:
         ConfigError: If something has no plain form, naming it and its place.
     """
-    current = dict(cfg._cfg_dict)
+    current = dict(config_dict(cfg))
     nothing: dict[str, Any] = {}
-    said, injected = cfg.__dict__.get("_said") or (nothing, nothing)
+    said, injected = note(cfg, "said") or (nothing, nothing)
     data: dict[str, Any] = {}
     for key, value in current.items():
         if key in _OF_THE_START:

@@ -9,9 +9,8 @@ from functools import wraps
 from types import TracebackType
 from typing import Any
 
-from mmengine.optim import _ParamScheduler
-
 from realdeg.errors import ConfigError, RealdegError, first_line
+from realdeg.utils.mmengine_internals import is_scheduler
 
 _FOREIGN = ("torch", "mmengine", "mmcv", "numpy")
 
@@ -127,6 +126,6 @@ def only_schedulers(built: list[Any]) -> list[Any]:
         ConfigError: If something in it is no scheduler.
     """
     for item in built:
-        if not isinstance(item, _ParamScheduler):
+        if not is_scheduler(item):
             raise ConfigError(f"'param_scheduler' makes {item!r:.80}, which is no scheduler.")
     return built

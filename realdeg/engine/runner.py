@@ -42,7 +42,14 @@ from realdeg.errors import ConfigError
 from realdeg.registry import SCOPE
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.locks import exclusive
-from realdeg.utils.registered import guard_process, registered_names_only
+from realdeg.utils.mmengine_internals import (
+    check_names,
+    config_dict,
+    guard_process,
+    overrides_internals,
+    registered_names_only,
+    set_timestamp,
+)
 
 RUN = "training run"
 """What a second process in the work dir is told that the first one is."""
@@ -50,7 +57,11 @@ RUN = "training run"
 _runs = itertools.count()
 
 
+check_names("mmengine.runner", "mmengine.hooks", "mmengine.optim")
+
+
 @RUNNERS.register_module()
+@overrides_internals
 @says_what_cannot_be_built
 class RealdegRunner(LoadsCheckpoints, Runner):
     """mmengine's Runner with the traps of long runs taken out.
@@ -90,11 +101,11 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         self._training = False
         if "work_dir" in kwargs:
             ensure_writable_dir(kwargs["work_dir"])
-        kwargs["default_scope"] = _scope(kwargs.get("default_scope"))
+        kwargs["default_scope"] = _scope_of(kwargs.get("default_scope"))
         randomness = dict(kwargs.get("randomness") or {})
         if randomness.get("seed") is None:
             randomness["seed"] = cfg.get("seed")
-        kwargs["randomness"] = randomness
+        kwargs["randomness"] = self._randomness = randomness
         if _type_of(kwargs.get("train_cfg")) == "ClosedFormLoop":
             # mmengine wants an optimiser wherever something is trained.
             kwargs["optim_wrapper"] = dict(type="NoOptimWrapper")
@@ -113,7 +124,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         Args:
             env_cfg: mmengine's ``env_cfg``; ``dist_cfg`` may hold ``timeout`` (seconds).
         """
-        if self._launcher == "pytorch" and not is_distributed():
+        if self.launcher == "pytorch" and not is_distributed():
             # mmengine's own start insists on an accelerator.
             start_processes(self.device, env_cfg.get("dist_cfg"))
             atexit.register(stop_processes)
@@ -121,7 +132,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         number = next(_runs)
         if number:
             # Loggers and message hubs are kept by name: two runs of one second would share them.
-            self._timestamp: str = f"{self.timestamp}_{number}"
+            set_timestamp(self, f"{self.timestamp}_{number}")
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger: everything to the file, little to the console."""
@@ -146,8 +157,8 @@ class RealdegRunner(LoadsCheckpoints, Runner):
             return super().build_visualizer(options)
         backends = self.cfg.get("vis_backends") or [dict(type="LocalVisBackend")]
         options.setdefault("vis_backends", copy.deepcopy(backends))
-        options.setdefault("save_dir", self._log_dir)
-        options["name"] = self._experiment_name
+        options.setdefault("save_dir", self.log_dir)
+        options["name"] = self.experiment_name
         options.pop("type", None)
         return LazyVisualizer.get_instance(**options)
 
@@ -160,12 +171,17 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         """
         say(self.logger, message, *args)
 
-    def _log_env(self, env_cfg: dict[str, Any]) -> None:
+    def log_environment(self, env_cfg: dict[str, Any]) -> None:
+        """Write to the log what the run is made of.
+
+        Args:
+            env_cfg: mmengine's ``env_cfg``.
+        """
         lines = environment_lines(self.device)
-        lines += [f"env_cfg: {dict(env_cfg)}", f"randomness: {self._randomness_cfg}"]
+        lines += [f"env_cfg: {dict(env_cfg)}", f"randomness: {self._randomness}"]
         lines += [f"seed: {self.seed}", f"processes: {self.world_size}, launcher {self.launcher}"]
         self.logger.info("Environment:\n    %s", "\n    ".join(lines))
-        if self.cfg._cfg_dict:
+        if config_dict(self.cfg):
             self.logger.info("Config:\n%s", self.cfg.pretty_text)
 
     def dump_config(self) -> None:
@@ -191,7 +207,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         # What mmengine's hooks build, they build before the run.
         building = fn_name == "before_run"
         with refusals("custom_hooks' or 'default_hooks") if building else nullcontext():
-            for hook in self._hooks:
+            for hook in self.hooks:
                 method = getattr(hook, fn_name, None)
                 if method is not None:
                     method(self, **kwargs)
@@ -356,10 +372,6 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         module.compile(**options)
         self.say("compiled %s: the first iterations take long", type(module).__name__)
 
-    def _maybe_compile(self, target: str) -> None:
-        # mmengine's `compile` compiles train_step, optimiser and all; ours is compile_model.
-        return
-
     def train(self) -> nn.Module:
         """Train.
 
@@ -378,7 +390,7 @@ class RealdegRunner(LoadsCheckpoints, Runner):
             self._training = False
 
 
-def _scope(asked: str | None) -> str:
+def _scope_of(asked: str | None) -> str:
     # mmengine's from_cfg fills in its own scope where the config names none.
     return SCOPE if asked in (None, "mmengine") else str(asked)
 

@@ -20,6 +20,7 @@ from realdeg.engine.continuing import continue_optimisers
 from realdeg.engine.setup import describe_setup
 from realdeg.errors import CheckpointError
 from realdeg.utils.component import plain
+from realdeg.utils.mmengine_internals import swap_averaged_weights
 from realdeg.version import __version__
 
 if TYPE_CHECKING:
@@ -222,9 +223,9 @@ def averaged_weights(runner: Runner) -> Iterator[None]:
         hook for hook in runner.hooks if isinstance(hook, EMAHook) and hasattr(hook, "ema_model")
     ]
     for hook in hooks:
-        hook._swap_ema_parameters()
+        swap_averaged_weights(hook)
     try:
         yield
     finally:
         for hook in reversed(hooks):
-            hook._swap_ema_parameters()
+            swap_averaged_weights(hook)

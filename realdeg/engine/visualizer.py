@@ -8,8 +8,11 @@ from typing import Any
 from mmengine.registry import VISUALIZERS
 from mmengine.visualization import Visualizer
 
+from realdeg.utils.mmengine_internals import make_figure, overrides_internals
+
 
 @VISUALIZERS.register_module()
+@overrides_internals
 class LazyVisualizer(Visualizer):
     """Writes scalars at once and makes its matplotlib figure when something is drawn.
 
@@ -26,13 +29,20 @@ class LazyVisualizer(Visualizer):
         for name in ("fig_save_canvas", "fig_save", "ax_save", "dpi"):
             self.__dict__.pop(name, None)
 
-    def _initialize_fig(self, fig_cfg: dict[str, Any]) -> tuple[Any, Any, Any]:
+    def make_figure(self, fig_cfg: dict[str, Any]) -> tuple[Any, Any, Any]:
+        """Make nothing yet.
+
+        Args:
+            fig_cfg: Kept by the visualizer, for when something is drawn.
+
+        Returns:
+            Place holders.
+        """
         return None, SimpleNamespace(get_dpi=lambda: None), None
 
     def __getattr__(self, name: str) -> Any:
         if name not in ("fig_save_canvas", "fig_save", "ax_save", "dpi"):
             raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
-        made = super()._initialize_fig(self.fig_save_cfg)
-        self.fig_save_canvas, self.fig_save, self.ax_save = made
+        self.fig_save_canvas, self.fig_save, self.ax_save = make_figure(self, self.fig_save_cfg)
         self.dpi = self.fig_save.get_dpi()
         return self.__dict__[name]

@@ -17,8 +17,8 @@ from realdeg.config import load_config
 from realdeg.config.places import look_up
 from realdeg.engine import RealdegRunner
 from realdeg.errors import ConfigError, RealdegError
-from realdeg.utils import registered
-from realdeg.utils.registered import find_registered, registered_names_only
+from realdeg.utils import mmengine_internals as registered
+from realdeg.utils.mmengine_internals import find_registered, registered_names_only
 from tests.engine.tiny import tiny_config
 
 OURS = {

@@ -19,6 +19,7 @@ from realdeg.engine.hooks.baseline import beside_input
 from realdeg.engine.state import bare, component_of
 from realdeg.errors import ConfigError
 from realdeg.registry import HOOKS
+from realdeg.utils.mmengine_internals import iterations_done
 from realdeg.version import __version__
 
 
@@ -136,9 +137,7 @@ class ProgressHook(Hook):
         numbers = {key: float(value) for key, value in metrics.items() if _is_number(value)}
         if not numbers:
             return
-        # Asking runner.iter would build the training loop of a run that only tests.
-        loop = runner._train_loop
-        iteration = loop.iter if hasattr(loop, "iter") else 0
+        iteration = iterations_done(runner)
         runner.visualizer.add_scalars(
             {f"{stage}/{key}": value for key, value in numbers.items()}, step=iteration
         )

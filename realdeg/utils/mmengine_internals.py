@@ -1,0 +1,375 @@
+"""Everything of realdeg that depends on how mmengine is written inside.
+
+realdeg uses mmengine's public names wherever it needs them. Its private names, the functions that
+are replaced, and the version that both were read from, stand here and nowhere else. A release that
+changes one of them fails ``tests/utils/test_mmengine_internals.py``; at run time a version that was
+never tried is refused in one sentence.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import mmengine.registry
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
+from mmengine.registry import Registry as MMEngineRegistry
+
+from realdeg.errors import ConfigError, nearest
+
+WANTED = ">=0.10.7,<0.11"
+"""The versions of mmengine that were tried. The next one unpickles checkpoints without limits."""
+_FORKS = ("onedl-mmengine",)  # install the same module
+_REMEDY = f"pip uninstall -y mmengine {' '.join(_FORKS)} && pip install 'mmengine{WANTED}'"
+
+FUNCTIONS = {
+    "mmengine.config": {
+        "Config._merge_a_into_b": "a, b, allow_list_keys",
+        "Config._get_cfg_path": "cfg_path, filename",
+        "Config._file2dict": (
+            "filename, use_predefined_variables, use_environment_variables, lazy_import"
+        ),
+    },
+    "mmengine.registry": {
+        "Registry.get": "self, key",
+        "Registry.build": "self, cfg, args, kwargs",
+        "Registry.switch_scope_and_registry": "self, scope",
+        "Registry._search_child": "self, scope",
+    },
+    "mmengine.runner": {"Runner._log_env": "self, env_cfg"},
+    "mmengine.hooks": {"EMAHook._swap_ema_parameters": "self"},
+    "mmengine.visualization": {"Visualizer._initialize_fig": "self, fig_cfg"},
+    "mmengine.optim": {"_ParamScheduler.state_dict": "self"},
+}
+"""What is called or replaced, by module: names, and the names of the parameters."""
+ATTRIBUTES = {
+    "mmengine.config": {"Config": ("_cfg_dict",)},
+    "mmengine.runner": {"Runner": ("_timestamp", "_train_loop")},
+}
+"""What is read or set on objects, by module and class."""
+
+T = TypeVar("T")
+
+
+def check_version() -> None:
+    """Refuse an mmengine that was never tried.
+
+    Raises:
+        ConfigError: Naming what was found, what is wanted, and the command that installs it.
+    """
+    for fork in _FORKS:
+        if (found := _distribution(fork)) is not None:
+            raise _refusal(f"the fork {fork} {found} is installed in the place of mmengine")
+    loaded = str(getattr(mmengine, "__version__", "without a version"))
+    installed = _distribution("mmengine") or loaded  # a checkout on the path has no metadata
+    if not _fits(installed):
+        raise _refusal(f"mmengine {installed} is installed")
+    if loaded != installed:
+        raise _refusal(f"mmengine {installed} is installed, but its files say {loaded}")
+
+
+def check_names(*modules: str) -> None:
+    """Refuse an mmengine that lacks a function that realdeg relies on.
+
+    Args:
+        modules: Keys of ``FUNCTIONS``; they are imported.
+
+    Raises:
+        ConfigError: As :func:`check_version`.
+    """
+    for name in modules:
+        module = import_module(name)
+        for path in FUNCTIONS[name]:
+            found: Any = module
+            for part in path.split("."):
+                found = getattr(found, part, None)
+            if found is None:
+                raise _refusal(f"the mmengine in {Path(mmengine.__path__[0])} has no {name}.{path}")
+
+
+def _distribution(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _fits(version: str) -> bool:
+    numbers = version.split(".")[:3]
+    if not all(part.isdigit() for part in numbers):
+        return False
+    return (0, 10, 7) <= tuple(map(int, numbers)) < (0, 11)
+
+
+def _refusal(found: str) -> ConfigError:
+    return ConfigError(f"{found}, and realdeg was tested with mmengine{WANTED}: `{_REMEDY}`.")
+
+
+# Configs
+
+
+def config_dict(cfg: Config | Mapping[str, Any]) -> ConfigDict:
+    """Return the keys and values of a config: not a copy. A mapping is returned as it is."""
+    values: ConfigDict = cfg._cfg_dict if isinstance(cfg, Config) else cfg
+    return values
+
+
+def set_config_dict(cfg: Config, values: Mapping[str, Any]) -> None:
+    """Replace all keys and values of a config."""
+    object.__setattr__(cfg, "_cfg_dict", ConfigDict(values))
+
+
+def set_note(cfg: Config, name: str, value: Any) -> None:
+    """Attach something to a config that is none of its keys; deep copies take it along."""
+    object.__setattr__(cfg, f"_realdeg_{name}", value)
+
+
+def note(cfg: Config, name: str) -> Any:
+    """Return what :func:`set_note` attached under that name, or None."""
+    return cfg.__dict__.get(f"_realdeg_{name}")
+
+
+def copy_config(cfg: Config, kind: type[T]) -> T:
+    """Return a deep copy of a config, with its notes, as an object of a subclass."""
+    copied = object.__new__(kind)
+    for key, value in cfg.__dict__.items():
+        # Config sends plain attribute assignment to its keys.
+        object.__setattr__(copied, key, copy.deepcopy(value))
+    return copied
+
+
+def read_program(file: Path) -> dict[str, Any]:
+    """Run a Python config with its bases, and return what it sets."""
+    # Not in the lazy form, which fails on modules of the standard library.
+    values: dict[str, Any] = Config._file2dict(str(file), lazy_import=False)[0]
+    return values
+
+
+@contextmanager
+def reading_configs(
+    merge: Callable[[Mapping[str, Any], Any, bool], Any],
+    find_base: Callable[[str], Path | None],
+    read_data: Callable[[Path], Mapping[str, Any] | None],
+) -> Iterator[None]:
+    """Have mmengine's ``Config`` read files by other rules, within the block.
+
+    Args:
+        merge: Lays a config (the first argument) over another; the third says whether keys that
+            are numbers reach into lists.
+        find_base: Returns the file of a name in a ``_base_`` list, or None for mmengine's way.
+        read_data: Reads a file without running it; None for a file that is a program.
+    """
+    former = Config._merge_a_into_b, Config._get_cfg_path, Config._file2dict
+
+    def merge_configs(a: Any, b: Any, allow_list_keys: bool = False) -> Any:
+        return merge(a, b, allow_list_keys)
+
+    def find(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        own = find_base(cfg_path)
+        if own is not None:
+            return str(own), None
+        path, scope = former[1](cfg_path, filename)
+        if scope is None and not Path(path).is_file():
+            raise ConfigError(f"{filename} inherits from '{cfg_path}', and {path} does not exist.")
+        return path, scope
+
+    def read(filename: str, *args: Any, **kwargs: Any) -> tuple[Any, str, dict[str, Any]]:
+        data = read_data(Path(filename))  # mmengine reads YAML with a loader that runs code
+        if data is not None:
+            return data, "", {}
+        found: tuple[Any, str, dict[str, Any]] = former[2](filename, *args, **kwargs)
+        return found
+
+    try:
+        _set_config_functions(merge_configs, find, read)
+        yield
+    finally:
+        _set_config_functions(*former)
+
+
+def _set_config_functions(merge: Any, find: Any, read: Any) -> None:
+    # Static methods that Config calls by its own name, so they are put back unbound.
+    Config._merge_a_into_b = staticmethod(merge)
+    Config._get_cfg_path = staticmethod(find)
+    Config._file2dict = staticmethod(read)
+
+
+# Registries. mmengine's import what a dotted name points to (``subprocess.getoutput`` among it),
+# and ``<scope>.registry`` for every scope that a config names. Names come from files: weights,
+# traces, configs that are data. So a name here is a key of a registry or nothing. Code enters
+# through Python configs, ``custom_imports`` and entry points only.
+
+_in_block: ContextVar[bool] = ContextVar("registered_names_only", default=False)
+
+
+class _Process:
+    """Whether the whole process is a run of realdeg."""
+
+    names_only = False
+
+
+def parent_registry(name: str) -> MMEngineRegistry:
+    """Return one of mmengine's own registries, for instance ``"HOOKS"``."""
+    found: MMEngineRegistry = getattr(mmengine.registry, name)
+    return found
+
+
+def find_registered(registry: MMEngineRegistry, name: Any) -> Any:
+    """Return what is registered under a name, importing nothing that the name says.
+
+    Args:
+        registry: A registry of realdeg, of mmengine or of anybody's.
+        name: The registered name, with or without the scope of a registry of the same tree before
+            it (``realdeg.Degrade``, ``mmengine.CheckpointHook``).
+
+    Returns:
+        A class or a function; None where nothing is registered under that name in the registry or
+        in one that it inherits from.
+    """
+    if not isinstance(name, str):
+        return None
+    line: list[MMEngineRegistry] = []
+    ancestor: MMEngineRegistry | None = registry
+    while ancestor is not None:
+        line.append(ancestor)
+        ancestor = ancestor.parent
+    for each in line:
+        each.import_from_location()  # the modules that its author named
+        if name in each.module_dict:
+            return each.module_dict[name]
+    scope, dot, unscoped = name.partition(".")
+    scoped = line[-1]._search_child(scope) if dot else None
+    if scoped is None:
+        return None
+    scoped.import_from_location()
+    return scoped.module_dict.get(unscoped)
+
+
+@contextmanager
+def registered_names_only() -> Iterator[None]:
+    """Have every registry, mmengine's own too, answer to registered names only, within the block.
+
+    It holds for the thread that enters the block.
+    """
+    token = _in_block.set(True)
+    try:
+        yield
+    finally:
+        _in_block.reset(token)
+
+
+def guard_process() -> None:
+    """Have every registry answer to registered names only, from now on: realdeg's runner asks."""
+    _Process.names_only = True
+
+
+def _guarded() -> bool:
+    return _Process.names_only or _in_block.get()
+
+
+def _get(self: MMEngineRegistry, key: Any) -> Any:
+    """Stand in for ``Registry.get``; other programs of the process keep mmengine's way."""
+    if not _guarded():
+        return _mmengine_get(self, key)
+    return _require(self, key)
+
+
+def _require(registry: MMEngineRegistry, name: Any) -> Any:
+    found = find_registered(registry, name)
+    if found is None:
+        raise ConfigError(
+            f"no {registry.name} is registered under the name {name!r:.80}."
+            f"{nearest(str(name)[:80], sorted(registry.module_dict))} Names of modules are not"
+            " looked up: components of your own are brought in by custom_imports or the"
+            " 'realdeg.plugins' entry point."
+        )
+    return found
+
+
+def _build(self: MMEngineRegistry, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+    """Stand in for ``Registry.build``, which answers to an unknown name with a KeyError."""
+    if _guarded() and isinstance(cfg, Mapping) and isinstance(cfg.get("type"), str):
+        with self.switch_scope_and_registry(cfg.get("_scope_")) as registry:
+            _require(registry, cfg["type"])
+    return _mmengine_build(self, cfg, *args, **kwargs)
+
+
+@contextmanager
+def _switch(self: MMEngineRegistry, scope: str | None) -> Iterator[MMEngineRegistry]:
+    """Stand in for ``Registry.switch_scope_and_registry``, which imports ``<scope>.registry``."""
+    if not _guarded():
+        with _mmengine_switch(self, scope) as registry:
+            yield registry
+        return
+    if not isinstance(scope, str | None):
+        raise ConfigError(f"'_scope_' is {scope!r:.80}, wanted a text such as 'realdeg'.")
+    with DefaultScope.overwrite_default_scope(scope):
+        current = DefaultScope.get_current_instance()
+        found = None if current is None else self.root._search_child(current.scope_name)
+        yield self if found is None else found
+
+
+# Runner, hooks, visualizer, schedulers: they import torch, so the caller brings the object
+
+_OVERRIDES = {"log_environment": "_log_env", "make_figure": "_initialize_fig"}
+
+
+def overrides_internals(cls: type[T]) -> type[T]:
+    """Put methods of a class in the place of private ones of mmengine's; a decorator.
+
+    Args:
+        cls: A subclass of mmengine's Runner with a method ``log_environment(env_cfg)``, or of its
+            Visualizer with ``make_figure(fig_cfg)``.
+
+    Returns:
+        The class.
+    """
+    for own, theirs in _OVERRIDES.items():
+        if own in vars(cls):
+            setattr(cls, theirs, vars(cls)[own])
+    return cls
+
+
+def make_figure(visualizer: Any, fig_cfg: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Make what a visualizer draws on, as mmengine does: canvas, figure and axes."""
+    from mmengine.visualization import Visualizer
+
+    made: tuple[Any, Any, Any] = Visualizer._initialize_fig(visualizer, fig_cfg)
+    return made
+
+
+def set_timestamp(runner: Any, text: str) -> None:
+    """Set the time by which a runner names its log folder and itself."""
+    runner._timestamp = text
+
+
+def iterations_done(runner: Any) -> int:
+    """Return a runner's iteration without building the training loop of a run that only tests."""
+    return int(getattr(runner._train_loop, "iter", 0))
+
+
+def swap_averaged_weights(hook: Any) -> None:
+    """Exchange the model's weights with those that an ``EMAHook`` averages."""
+    hook._swap_ema_parameters()
+
+
+def is_scheduler(value: Any) -> bool:
+    """Say whether something is a parameter scheduler of mmengine's kind."""
+    from mmengine.optim import _ParamScheduler
+
+    return isinstance(value, _ParamScheduler)
+
+
+check_version()
+check_names("mmengine.config", "mmengine.registry")
+_mmengine_get, _mmengine_build = MMEngineRegistry.get, MMEngineRegistry.build
+_mmengine_switch = MMEngineRegistry.switch_scope_and_registry
+MMEngineRegistry.get = _get
+MMEngineRegistry.build = _build
+MMEngineRegistry.switch_scope_and_registry = _switch
