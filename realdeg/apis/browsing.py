@@ -21,6 +21,7 @@ from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import TASKS
 from realdeg.utils.colour import to_colour
+from realdeg.utils.samples import Batch
 from realdeg.visualization.style import (
     SMALL_SIZE,
     axes_at,
@@ -163,7 +164,7 @@ def draw_samples(
     return save_figure(figure, path)
 
 
-def _unpack(task: Any, batch: dict[str, Any], position: int) -> list[TrainingSample]:
+def _unpack(task: Any, batch: Batch, position: int) -> list[TrainingSample]:
     """Take a batch apart after the task's own degradation."""
     # Degradation learning says its colour itself, super-resolution works in its network's.
     owner = task if hasattr(task, "colour") else getattr(task, "backbone", None)
@@ -193,7 +194,7 @@ def _unpack(task: Any, batch: dict[str, Any], position: int) -> list[TrainingSam
     return samples
 
 
-def _traces(task: Any, batch: dict[str, Any], hr: Tensor) -> list[Trace | None]:
+def _traces(task: Any, batch: Batch, hr: Tensor) -> list[Trace | None]:
     chosen = getattr(task, "degradation_for", None)
     degradation = chosen(batch) if chosen else getattr(task, "active_degradation", None)
     traces: list[Trace | None] = [None] * hr.shape[0]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +12,7 @@ from realdeg.evaluation import measure
 from realdeg.evaluation.image_quality import chosen_prediction
 from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.colour import rgb_to_y
+from realdeg.utils.samples import Prediction, Predictions
 from realdeg.visualization import (
     SheetRow,
     basis_kernels,
@@ -27,7 +26,7 @@ MOST_ROWS = 6
 CROP = 256
 
 
-def _number(prediction: Mapping[str, Any], protocol: Protocol) -> float:
+def _number(prediction: Prediction, protocol: Protocol) -> float:
     scores = measure(
         chosen_prediction(prediction, protocol),
         prediction["target"],
@@ -41,11 +40,11 @@ def _number(prediction: Mapping[str, Any], protocol: Protocol) -> float:
     return sum(values) / len(values)
 
 
-def _shown(prediction: Mapping[str, Any]) -> Tensor:
+def _shown(prediction: Prediction) -> Tensor:
     return prediction.get("prediction_rgb", prediction["prediction"])
 
 
-def sheet(predictions: list[dict[str, Any]], learned: bool, protocol: Protocol, path: Path) -> Path:
+def sheet(predictions: Predictions, learned: bool, protocol: Protocol, path: Path) -> Path:
     """Draw inputs, predictions and targets side by side.
 
     Args:

@@ -26,6 +26,7 @@ from realdeg.utils.memory import memory_for
 if TYPE_CHECKING:
     from realdeg.engine import RealdegRunner
     from realdeg.evaluation import Report
+    from realdeg.utils.samples import Prediction, Predictions
 
 
 _KERNEL_ERRORS = tuple(
@@ -183,12 +184,12 @@ class _KeepPredictions:
     """Holds the first predictions of a test for the pictures."""
 
     @staticmethod
-    def register(runner: RealdegRunner) -> list[dict[str, Any]]:
+    def register(runner: RealdegRunner) -> list[Prediction]:
         from mmengine.hooks import Hook
 
         from realdeg.cli.pictures import MOST_ROWS
 
-        kept: list[dict[str, Any]] = []
+        kept: list[Prediction] = []
 
         class Keep(Hook):
             def after_test_iter(
@@ -306,7 +307,7 @@ def _show(report: Report, folder: Path) -> None:
         print(f"wrote {path}")
 
 
-def _draw(runner: RealdegRunner, predictions: list[dict[str, Any]], folder: Path) -> None:
+def _draw(runner: RealdegRunner, predictions: Predictions, folder: Path) -> None:
     from realdeg.cli.pictures import kernels, sheet
     from realdeg.evaluation.protocols import Protocol, get_protocol
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -18,19 +18,20 @@ from realdeg.datasets.checking import (
     refuse_geometry,
 )
 from realdeg.datasets.records import SAMPLE_HINT, Fault, Record
-from realdeg.datasets.transforms.chain import build_chain
+from realdeg.datasets.transforms.chain import Step, build_chain
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.utils.image import as_rgb, image_size, read_image
+from realdeg.utils.samples import LoadedSample, PackedSample, Sample
 from realdeg.utils.scales import as_scale, divides
 from realdeg.utils.streams import Stream
 
-TransformLike = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]]
+TransformLike = dict[str, Any] | Step
 
 # Formats other than PNG are decoded to learn their size; a summary looks at this many.
 _SIZES_BY_DECODING = 16
 
 
-class ImageDataset(Dataset[dict[str, Any]]):
+class ImageDataset(Dataset[PackedSample]):
     """Images or pairs of images in files, and what is done to each sample.
 
     Subclasses set their own attributes, then call this constructor, which calls :meth:`find`.
@@ -127,7 +128,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def load(self, index: int) -> dict[str, Any]:
+    def load(self, index: int) -> LoadedSample:
         """Read one item's images.
 
         Args:
@@ -141,15 +142,14 @@ class ImageDataset(Dataset[dict[str, Any]]):
             DataError: If a file cannot be read.
         """
         record = self.records[index]
-        sample: dict[str, Any] = dict(key=record.key, meta=dict(record.meta))
-        sample["hr"] = self._read(record.hr)
+        sample = LoadedSample(key=record.key, meta=dict(record.meta), hr=self._read(record.hr))
         if record.lr is not None:
             sample["lr"] = self._read(record.lr)
         if all(file in self._grey for file in (record.hr, record.lr) if file is not None):
             sample["meta"]["grey"] = True
         return sample
 
-    def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> dict[str, Any]:
+    def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> PackedSample:
         """Return one transformed sample, with ``scale`` where one was drawn for it.
 
         Args:
@@ -159,20 +159,25 @@ class ImageDataset(Dataset[dict[str, Any]]):
             GeometryError: If a scale was drawn for a real pair, which has its own.
         """
         position, index, *drawn = item if isinstance(item, tuple | list) else (None, item)
-        results = self.load(int(index))
-        stream = Stream(self.seed, results["key"] if position is None else int(position))
-        results.update(stream=stream, seed=stream.seed_for("degradation"))
-        if drawn and "lr" in results:
+        loaded = self.load(int(index))
+        if drawn and "lr" in loaded:
             raise GeometryError(
-                f"{self.label}: '{results['key']}' is a real pair and has a scale of its own;"
+                f"{self.label}: '{loaded['key']}' is a real pair and has a scale of its own;"
                 " scales are drawn (model.scales) for HR images, which a degradation shrinks."
             )
-        results.update(scale=drawn[0] if drawn else self.scale, same_size=self.same_size)
+        stream = Stream(self.seed, loaded["key"] if position is None else int(position))
+        sample: Sample | PackedSample = {
+            **loaded,
+            "scale": drawn[0] if drawn else self.scale,
+            "same_size": self.same_size,
+            "seed": stream.seed_for("degradation"),
+            "stream": stream,
+        }
         for transform in self.transforms:
-            results = transform(results)
+            sample = transform(cast(Sample, sample))  # none stands behind the one that packs
         if drawn:
-            results["scale"] = drawn[0]
-        return results
+            sample["scale"] = drawn[0]
+        return cast(PackedSample, sample)
 
     def summary(self) -> str:
         """Return one line: how many, of which cameras, how large, and what is missing."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from mmengine.registry import FUNCTIONS
 from torch import Tensor
 
 from realdeg.errors import DataError
+from realdeg.utils.samples import Batch, PackedSample
 
 
-# mmengine's Runner looks collate functions up in its root registry.
-@FUNCTIONS.register_module()
-def collate_batch(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def collate_batch(samples: Sequence[PackedSample]) -> Batch:
     """Turn packed samples into a batch; pairs and HR alone may be mixed.
 
     Args:
@@ -33,29 +31,30 @@ def collate_batch(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     drawn = {sample.get("scale") for sample in samples}
     if len(drawn) > 1:
         raise DataError(f"a batch has one scale, and its samples are of {_listed(drawn)}.")
-    paired = [sample.get("lr") is not None for sample in samples]
-    batch = dict(
-        hr=_stack([sample["hr"] for sample in samples], [s["key"] for s in samples], "HR"),
-        lr=_stack(
-            [sample["lr"] for sample, has in zip(samples, paired, strict=True) if has],
-            [sample["key"] for sample, has in zip(samples, paired, strict=True) if has],
-            "LR",
-        ),
-        paired=torch.tensor(paired, dtype=torch.bool),
+    pairs = [sample for sample in samples if sample.get("lr") is not None]
+    batch = Batch(
+        hr=_stack([s["hr"] for s in samples], [s["key"] for s in samples], "HR"),
+        lr=_stack([s["lr"] for s in pairs], [s["key"] for s in pairs], "LR") if pairs else None,
+        paired=torch.tensor([s.get("lr") is not None for s in samples], dtype=torch.bool),
         key=[sample["key"] for sample in samples],
         meta=[sample["meta"] for sample in samples],
         seeds=[int(sample["seed"]) for sample in samples],
     )
-    return batch if drawn in (set(), {None}) else {**batch, "scale": drawn.pop()}
+    scale = drawn.pop() if drawn else None
+    if scale is not None:
+        batch["scale"] = scale
+    return batch
 
 
-def _listed(scales: set[Any]) -> str:
+# mmengine's Runner looks collate functions up in its root registry.
+FUNCTIONS.register_module(module=collate_batch)
+
+
+def _listed(scales: set[float | None]) -> str:
     return " and ".join(sorted("none" if scale is None else f"{scale:g}" for scale in scales))
 
 
-def _stack(images: Sequence[Any], keys: Sequence[str], what: str) -> Tensor | None:
-    if not images:
-        return None
+def _stack(images: Sequence[Tensor], keys: Sequence[str], what: str) -> Tensor:
     for image, key in zip(images, keys, strict=True):
         if not isinstance(image, Tensor):
             raise DataError(

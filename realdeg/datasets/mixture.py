@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 from torch.utils.data import Dataset
 
-from realdeg.datasets.traits import has_lr
+from realdeg.datasets.traits import ImageSource, has_lr
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS
+from realdeg.utils.samples import LoadedSample, PackedSample
 from realdeg.utils.streams import stream_seed
 
 
@@ -73,7 +74,7 @@ def integer_weights(ratios: Sequence[float]) -> list[int]:
 
 
 @DATASETS.register_module()
-class MixtureDataset(Dataset[dict[str, Any]]):
+class MixtureDataset(Dataset[PackedSample]):
     """Several data sets as one, in the proportions of their sizes or in given ones.
 
     With ``ratios`` a training sample's data set and its place in that data set's own shuffled
@@ -159,7 +160,7 @@ class MixtureDataset(Dataset[dict[str, Any]]):
         component, rank = interleave(int(position), self.weights)
         return component, rank
 
-    def resolve(self, position: int, index: int) -> tuple[Any, int]:
+    def resolve(self, position: int, index: int) -> tuple[ImageSource, int]:
         """Say which data set, however deeply nested, a training sample comes from.
 
         Args:
@@ -183,7 +184,7 @@ class MixtureDataset(Dataset[dict[str, Any]]):
             return dataset.resolve(place, chosen)
         return dataset, chosen
 
-    def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> dict[str, Any]:
+    def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> PackedSample:
         """Return one sample.
 
         Args:
@@ -192,16 +193,19 @@ class MixtureDataset(Dataset[dict[str, Any]]):
         """
         if not isinstance(item, tuple | list):
             component, index = self.locate(item)
-            return self.datasets[component][index]
+            part: ImageSource = self.datasets[component]
+            return part[index]
         position, index, *drawn = item
         dataset, chosen = self.resolve(int(position), int(index))
         # The position in the whole run keeps every sample's random streams apart.
-        return dataset[(int(position), chosen, *drawn)]
+        position = int(position)
+        return dataset[(position, chosen, drawn[0]) if drawn else (position, chosen)]
 
-    def load(self, index: int) -> dict[str, Any]:
+    def load(self, index: int) -> LoadedSample:
         """Read the images of one item of the concatenation, untransformed."""
         component, place = self.locate(index)
-        return self.datasets[component].load(place)
+        dataset: ImageSource = self.datasets[component]
+        return dataset.load(place)
 
     def summary(self) -> str:
         """Return one line: each data set's summary and its share."""

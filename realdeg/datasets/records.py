@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from realdeg.errors import DataError
 from realdeg.utils.image import IMAGE_SUFFIXES
+from realdeg.utils.samples import Meta
 
 DEFAULT_ROOT = Path("data")
 SAMPLE_HINT = "Or add --sample to try the recipe on the built-in images."
@@ -28,7 +28,7 @@ class Record:
     key: str
     hr: Path
     lr: Path | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

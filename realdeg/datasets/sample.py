@@ -21,6 +21,7 @@ from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS, DEGRADATIONS
 from realdeg.utils.cache import kept
 from realdeg.utils.image import to_array, to_tensor
+from realdeg.utils.samples import LoadedSample
 from realdeg.utils.scales import as_scale
 from realdeg.utils.streams import stream_seed
 from realdeg.version import __version__
@@ -104,7 +105,7 @@ class SampleDataset(ImageDataset):
         """The camera whose true kernels are known."""
         return self.camera if self.mode == "pairs" else None
 
-    def load(self, index: int) -> dict[str, Any]:
+    def load(self, index: int) -> LoadedSample:
         """Read one picture and, in mode ``pairs``, what the camera made of it.
 
         Args:
@@ -123,7 +124,7 @@ class SampleDataset(ImageDataset):
         line = super().summary()
         return f"{line}; LR made by {self.camera.describe()}" if self.mode == "pairs" else line
 
-    def _photograph(self, index: int, sample: dict[str, Any]) -> np.ndarray:
+    def _photograph(self, index: int, sample: LoadedSample) -> np.ndarray:
         if index not in self._lr:
             height, width, channels = sample["hr"].shape
             shape = (height // self.camera.stride, width // self.camera.stride, channels)

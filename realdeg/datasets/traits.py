@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from realdeg.degradations.base import Degradation
+from realdeg.utils.samples import LoadedSample, PackedSample
+
+
+class ImageSource(Protocol):
+    """A data set of images, as mixtures take them: ours, or one with the same methods."""
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of every item, in order."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> PackedSample: ...
+
+    def load(self, index: int) -> LoadedSample:
+        """Read one item's images, untransformed."""
+
+    def summary(self) -> str:
+        """Return one line that says what the set holds."""
+
+    def check(self, thorough: bool = False) -> None:
+        """Look for every fault before training."""
 
 
 def has_lr(dataset: Any) -> bool:

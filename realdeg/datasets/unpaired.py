@@ -15,11 +15,12 @@ from realdeg.datasets.collate import collate_batch
 from realdeg.datasets.mixture import MixtureDataset
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DATASETS
+from realdeg.utils.samples import Batch, LoadedSample, PackedSample
 from realdeg.utils.streams import stream_seed
 
 
 @DATASETS.register_module()
-class UnpairedDataset(Dataset[dict[str, Any]]):
+class UnpairedDataset(Dataset[PackedSample]):
     """Joins a data set of clean HR images with one of real LR images.
 
     A sample is one of the first data set, without any LR of its own, and ``real_lr``, a patch of
@@ -84,9 +85,10 @@ class UnpairedDataset(Dataset[dict[str, Any]]):
         """What is not there and tolerated, on both sides."""
         return [text for part in (self.hr, self.real) for text in getattr(part, "missing", [])]
 
-    def load(self, index: int) -> dict[str, Any]:
+    def load(self, index: int) -> LoadedSample:
         """Read one HR image, untransformed."""
-        return self.hr.load(index)
+        loaded: LoadedSample = self.hr.load(index)
+        return loaded
 
     def partner(self, position: int) -> int:
         """Say which real LR image lies beside the HR image of a position.
@@ -103,7 +105,7 @@ class UnpairedDataset(Dataset[dict[str, Any]]):
             self._order = (epoch, np.random.default_rng(seed).permutation(len(self.real)))
         return int(self._order[1][place])
 
-    def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
+    def __getitem__(self, item: int | tuple[int, int]) -> PackedSample:
         """Return one sample.
 
         Args:
@@ -114,7 +116,7 @@ class UnpairedDataset(Dataset[dict[str, Any]]):
         """
         pair = isinstance(item, tuple | list)
         position, index = item if isinstance(item, tuple | list) else (int(item), int(item))
-        sample = self.hr[(position, index)] if pair else self.hr[index]
+        sample: PackedSample = self.hr[(position, index)] if pair else self.hr[index]
         sample.pop("lr", None)
         # Positions below 0 belong to nobody else: the streams of both sides are strangers.
         mirrored, chosen = -1 - int(position), self.partner(int(position))
@@ -130,7 +132,7 @@ class UnpairedDataset(Dataset[dict[str, Any]]):
         sample["meta"] = {**sample["meta"], "real_key": real["key"], "real": real["meta"]}
         return sample
 
-    def _cut(self, real: Any, hr: Any) -> Any:
+    def _cut(self, real: Tensor, hr: Tensor) -> Tensor:
         """Cut a real patch to the size of LR; where it lies in the photo is random already."""
         if not isinstance(real, Tensor) or not isinstance(hr, Tensor):
             return real  # the collate function says what is missing
@@ -156,9 +158,7 @@ class UnpairedDataset(Dataset[dict[str, Any]]):
             part.check(thorough=thorough)
 
 
-# mmengine's Runner looks collate functions up in its root registry.
-@FUNCTIONS.register_module()
-def collate_unpaired(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def collate_unpaired(samples: Sequence[PackedSample]) -> Batch:
     """Turn samples of :class:`UnpairedDataset` into a batch.
 
     Args:
@@ -177,7 +177,11 @@ def collate_unpaired(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if sample.get("real_lr") is None:
             raise DataError(f"'{sample['key']}' has no real LR: use UnpairedDataset.")
     # The same words on sizes and tensors for both sides.
-    real = [
+    real: list[PackedSample] = [
         {**sample, "hr": sample["real_lr"], "key": sample["meta"]["real_key"]} for sample in samples
     ]
     return {**collate_batch(samples), "real_lr": collate_batch(real)["hr"]}
+
+
+# mmengine's Runner looks collate functions up in its root registry.
+FUNCTIONS.register_module(module=collate_unpaired)

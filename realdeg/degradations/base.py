@@ -55,6 +55,8 @@ class Degradation(CapturesArguments, nn.Module):
     same_grid_part: ClassVar[bool] = False
     """Whether it leaves the grid alone as a part of a container (noise, say)."""
 
+    __call__: Callable[..., Tensor]
+
     def __init__(self, scale: float = 4, same_size: bool = False) -> None:
         super().__init__()
         kind = int | float if self.any_scale else int

@@ -27,6 +27,7 @@ from realdeg.engine.workers import (
 )
 from realdeg.errors import ConfigError, DataError, OutputError, RealdegError, TrainingError
 from realdeg.registry import LOOPS
+from realdeg.utils.samples import Batch
 
 __all__ = ["ClosedFormLoop", "EvalLoop", "IterTrainLoop"]
 
@@ -154,7 +155,7 @@ class IterTrainLoop(BaseLoop):
                     self._validate()
                     runner.model.train()
 
-    def run_iter(self, batch: Any) -> None:
+    def run_iter(self, batch: Batch) -> None:
         """Train on one batch.
 
         Args:
@@ -289,7 +290,7 @@ class EvalLoop(BaseLoop):
         return True
 
     @torch.no_grad()
-    def run_iter(self, index: int, batch: Any) -> None:
+    def run_iter(self, index: int, batch: Batch) -> None:
         """Predict and process one batch.
 
         Args:

@@ -19,6 +19,7 @@ from realdeg.evaluation.metrics import LPIPS_LABEL, PerceptualUnavailableError
 from realdeg.evaluation.pairs import prepare_pair, to_levels
 from realdeg.evaluation.protocols import PROTOCOLS, Protocol, get_protocol
 from realdeg.registry import METRICS
+from realdeg.utils.samples import Prediction
 
 _PAIRWISE = ("psnr", "ssim", "ms_ssim", "gmsd")
 METRIC_NAMES = (*_PAIRWISE, "lpips")
@@ -100,7 +101,7 @@ def measure(
     return samples
 
 
-def coloured(sample: Mapping[str, Any]) -> Tensor | None:
+def coloured(sample: Prediction) -> Tensor | None:
     """Return what a sample has of its prediction in RGB, or None.
 
     Args:
@@ -110,7 +111,7 @@ def coloured(sample: Mapping[str, Any]) -> Tensor | None:
     return sample["prediction"] if rgb is None and sample["prediction"].shape[0] == 3 else rgb
 
 
-def chosen_prediction(sample: Mapping[str, Any], protocol: Protocol) -> Tensor:
+def chosen_prediction(sample: Prediction, protocol: Protocol) -> Tensor:
     """Return the image of a sample that a protocol measures: the network's output, or RGB.
 
     Args:
@@ -228,7 +229,7 @@ class ImageQuality(BaseMetric):
             self._warned.add(label)
             print_log(f"{label} is n/a: {reason}", logger="current", level=logging.WARNING)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[Prediction]) -> None:
         """Measure a batch of predictions.
 
         Args:
@@ -243,7 +244,7 @@ class ImageQuality(BaseMetric):
         for sample in data_samples:
             self.results.append(self._measure_image(sample))
 
-    def _measure_image(self, sample: Mapping[str, Any]) -> ImageScores:
+    def _measure_image(self, sample: Prediction) -> ImageScores:
         key = str(sample.get("key", "?"))
         where = f"image '{key}'"
         prediction, target = sample.get("prediction"), sample.get("target")

@@ -98,7 +98,8 @@ def covariance(kernels: Tensor) -> Tensor:
 
 def relative_error(kernels: Tensor, truth: Tensor) -> Tensor:
     """Return ``||k - k*|| / ||k*||`` of each kernel: two stacks (P, k, k) to (P,)."""
-    return (kernels - truth).flatten(1).norm(dim=1) / truth.flatten(1).norm(dim=1)
+    error: Tensor = (kernels - truth).flatten(1).norm(dim=1) / truth.flatten(1).norm(dim=1)
+    return error
 
 
 def kernel_errors(kernels: Tensor, truth: Tensor, stride: int = 1) -> dict[str, Tensor]:
@@ -263,7 +264,7 @@ def kernel_error_map(
     learned, truth = _both_kernels(degradation, camera, hr, points)
     errors: list[Tensor] = []
     # In portions, because the errors are found in float64.
-    for some, true in zip(learned.split(4096), truth.split(4096), strict=True):
+    for some, true in zip(torch.split(learned, 4096), torch.split(truth, 4096), strict=True):
         measured = kernel_errors(some, true, stride)
         if error not in measured:
             raise ConfigError(f"no kernel error named '{error}': there are {', '.join(measured)}.")

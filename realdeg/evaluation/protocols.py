@@ -310,4 +310,5 @@ def resolve_protocol(
     if "name" not in changes:
         parts = [base.name, *(f"{key}={value}" for key, value in changes.items())]
         changes["name"] = ",".join(parts)
-    return replace(base, **changes)
+    changed: P = replace(base, **changes)
+    return changed

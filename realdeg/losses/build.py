@@ -34,4 +34,5 @@ def build_loss(cfg: Mapping[str, Any]) -> nn.Module:
                 f"{kind} has no argument '{unknown[0]}': it takes {', '.join(parameters)}."
                 f"{nearest(unknown[0], set(parameters))}"
             )
-    return LOSSES.build(dict(cfg))
+    loss: nn.Module = LOSSES.build(dict(cfg))
+    return loss

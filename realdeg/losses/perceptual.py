@@ -84,12 +84,14 @@ class LPIPSLoss(nn.Module):
         network = self._network[0].to(prediction.device)
         # Its thresholds and differences need float32 under autocast, too.
         with torch.autocast(prediction.device.type, enabled=False):
-            return self.weight * network(prediction.float() * 2 - 1, target.float() * 2 - 1).mean()
+            distance: Tensor = network(prediction.float() * 2 - 1, target.float() * 2 - 1)
+            return self.weight * distance.mean()
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> LPIPSLoss:
         for network in self._network:
-            network._apply(fn)
-        return super()._apply(fn, recurse)
+            network._apply(fn)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def extra_repr(self) -> str:
         """Show the weight."""

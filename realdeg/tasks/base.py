@@ -12,8 +12,8 @@ from torch import Tensor
 
 from realdeg.errors import ConfigError
 from realdeg.registry import LOSSES
+from realdeg.utils.samples import Batch, Collate, Prediction
 
-Batch = dict[str, Any]
 Mode = Literal["loss", "predict", "tensor"]
 
 
@@ -60,12 +60,13 @@ class ImageTask(BaseModel, ABC):
         super().__init__(data_preprocessor=BatchToDevice())
         self.loss = LOSSES.build(dict(loss))
 
-    def forward(self, batch: Batch, mode: Mode = "tensor") -> Any:
+    def forward(
+        self, batch: Batch, mode: Mode = "tensor"
+    ) -> Tensor | dict[str, Tensor] | list[Prediction]:
         """Process a batch.
 
         Args:
-            batch: As ``collate_batch`` made it: ``hr`` (B, 3, H, W), ``lr`` (P, 3, h, w) or None
-                for the P paired images, ``paired`` (B,), ``key``, ``meta``, ``seeds``.
+            batch: As ``collate_batch`` made it.
             mode: ``"loss"`` for a dict of named losses, ``"predict"`` for a list of predictions,
                 ``"tensor"`` for the raw output.
 
@@ -80,7 +81,7 @@ class ImageTask(BaseModel, ABC):
             return self.output(batch)
         raise ConfigError(f"a task's mode is 'loss', 'predict' or 'tensor', got {mode!r}.")
 
-    def collate_with(self, collate: Any) -> Any:
+    def collate_with(self, collate: Collate) -> Collate:
         """Return the collate function of the training data; a task may do work in the workers.
 
         Args:
@@ -98,13 +99,8 @@ class ImageTask(BaseModel, ABC):
         """Return the named losses of a training batch."""
 
     @abstractmethod
-    def predict(self, batch: Batch) -> list[dict[str, Any]]:
-        """Return one prediction per image.
-
-        Each is a dict of ``key``, ``prediction`` (1 or 3, H, W; one channel means Y),
-        ``prediction_rgb`` where colour is known, ``target`` and ``input`` (3, H, W), ``scale`` and
-        ``meta``; tensors on the CPU.
-        """
+    def predict(self, batch: Batch) -> list[Prediction]:
+        """Return one prediction per image."""
 
     @abstractmethod
     def output(self, batch: Batch) -> Tensor:
@@ -122,11 +118,11 @@ class ImageTask(BaseModel, ABC):
             The hash of the weights.
         """
 
-    def baseline(self, sample: Mapping[str, Any]) -> Tensor | None:
+    def baseline(self, prediction: Prediction) -> Tensor | None:
         """Return what doing nothing would predict.
 
         Args:
-            sample: One of :meth:`predict`.
+            prediction: One of :meth:`predict`.
 
         Returns:
             An image of the target's size, shape (1 or 3, H, W); None where nothing is comparable.

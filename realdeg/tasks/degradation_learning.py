@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -12,8 +12,19 @@ from torch import Tensor
 from realdeg.degradations import Degradation, build_degradation
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS, TASKS
-from realdeg.tasks.base import Batch, ImageTask, on_cpu
+from realdeg.tasks.base import ImageTask, on_cpu
 from realdeg.utils.colour import to_colour
+from realdeg.utils.samples import Batch, Prediction
+
+
+class ClosedForm(Protocol):
+    """A degradation that is fitted in closed form, such as ``GlobalKernel``."""
+
+    def accumulate(self, hr: Tensor, lr: Tensor) -> None:
+        """Add pairs to the problem."""
+
+    def solve(self) -> float:
+        """Set the weights to its solution."""
 
 
 @TASKS.register_module()
@@ -71,7 +82,7 @@ class DegradationLearning(ImageTask):
             )
         return self.named_losses(self.loss(_shave(generated, rim), _shave(lr, rim)))
 
-    def predict(self, batch: Batch) -> list[dict[str, Any]]:
+    def predict(self, batch: Batch) -> list[Prediction]:
         """Generate the LR image of each HR image."""
         hr, lr = self._pair(batch, "rgb")
         generated = self.degradation(to_colour(hr, self.colour), batch["seeds"])
@@ -87,9 +98,9 @@ class DegradationLearning(ImageTask):
             for index in range(hr.shape[0])
         ]
 
-    def baseline(self, sample: Mapping[str, Any]) -> Tensor | None:
+    def baseline(self, prediction: Prediction) -> Tensor | None:
         """Return the bicubic reduction of HR."""
-        return bicubic_of(self.degradation, to_colour(sample["input"], self.colour))
+        return bicubic_of(self.degradation, to_colour(prediction["input"], self.colour))
 
     def output(self, batch: Batch) -> Tensor:
         """Return the generated LR batch."""
@@ -106,13 +117,13 @@ class DegradationLearning(ImageTask):
         """Finish a closed-form fit."""
         self._closed_form().solve()
 
-    def _closed_form(self) -> Any:
+    def _closed_form(self) -> ClosedForm:
         if self.degradation.fitting != "closed_form":
             raise ConfigError(
                 f"{type(self.degradation).__name__} is not fitted in closed form: its config needs"
                 " train_cfg.type='IterTrainLoop' instead of 'ClosedFormLoop'."
             )
-        return self.degradation
+        return cast(ClosedForm, self.degradation)
 
     def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
         """Write the degradation."""
@@ -139,7 +150,8 @@ def bicubic_of(degradation: Degradation, hr: Tensor) -> Tensor:
         Shape (C, H / stride, W / stride).
     """
     options = dict(scale=degradation.scale, same_size=degradation.same_size)
-    return DEGRADATIONS.build(dict(type="Bicubic", **options))(hr[None], [0])[0]
+    bicubic: Degradation = DEGRADATIONS.build(dict(type="Bicubic", **options))
+    return bicubic(hr[None], [0])[0]
 
 
 def _shave(image: Tensor, rim: int) -> Tensor:

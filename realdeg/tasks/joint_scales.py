@@ -16,6 +16,7 @@ from realdeg.backbones import Backbone
 from realdeg.backbones.running import network_input, result_size, run
 from realdeg.degradations import Degradation, build_degradation
 from realdeg.errors import ConfigError, GeometryError
+from realdeg.utils.samples import Batch, Collate, PackedSample
 from realdeg.utils.scales import as_scale
 
 # Side of the LR image that a network is tried on.
@@ -127,16 +128,16 @@ class Drawn:
         scales: The scales of the run.
     """
 
-    def __init__(self, collate: Any, scales: Sequence[float]) -> None:
+    def __init__(self, collate: Collate, scales: Sequence[float]) -> None:
         self.collate, self.scales = collate, tuple(scales)
 
-    def __call__(self, samples: Any) -> dict[str, Any]:
+    def __call__(self, samples: Sequence[PackedSample]) -> Batch:
         """Collate samples.
 
         Raises:
             ConfigError: If they have no scale, or one that the task does not expect.
         """
-        batch: dict[str, Any] = self.collate(samples)
+        batch = self.collate(samples)
         if batch.get("scale") not in self.scales:
             raise ConfigError(
                 f"model.scales is {list(self.scales)}, but the training batch says scale"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from realdeg.degradations import Degradation
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.colour import channels_of_files, to_colour
 from realdeg.utils.image import round_to_8_bit
+from realdeg.utils.samples import Batch, Collate, PackedSample
 
 Place = Literal["device", "workers", "prefetch"]
 PLACES: tuple[str, ...] = ("device", "workers", "prefetch")
@@ -43,7 +44,7 @@ class LowResolution:
         self.by_scale = by_scale or {}
         self.quantise, self.differentiable = quantise, differentiable
 
-    def __call__(self, batch: dict[str, Any]) -> Tensor:
+    def __call__(self, batch: Batch) -> Tensor:
         """Return LR for every image of a batch.
 
         Args:
@@ -77,7 +78,7 @@ class LowResolution:
         lr[~paired] = degraded
         return lr
 
-    def complete(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def complete(self, batch: Batch) -> Batch:
         """Return a batch whose ``lr`` holds one image for each HR image."""
         return {**batch, "lr": self(batch)}
 
@@ -137,7 +138,7 @@ class LowResolution:
         return round_to_8_bit(lr) if self.quantise else lr
 
 
-def grey_files(batch: Mapping[str, Any]) -> list[bool]:
+def grey_files(batch: Batch) -> list[bool]:
     """Say of each image of a batch whether its files have one channel.
 
     Args:
@@ -156,9 +157,9 @@ class Completed:
         low_resolution: What completes a batch; on the CPU.
     """
 
-    def __init__(self, collate: Any, low_resolution: LowResolution) -> None:
+    def __init__(self, collate: Collate, low_resolution: LowResolution) -> None:
         self.collate, self.low_resolution = collate, low_resolution
 
-    def __call__(self, samples: Any) -> dict[str, Any]:
+    def __call__(self, samples: Sequence[PackedSample]) -> Batch:
         """Collate samples and complete the batch."""
         return self.low_resolution.complete(self.collate(samples))

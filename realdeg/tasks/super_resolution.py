@@ -14,7 +14,7 @@ from realdeg.degradations import Degradation, build_degradation
 from realdeg.degradations.primitives import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import TASKS
-from realdeg.tasks.base import Batch, ImageTask, on_cpu
+from realdeg.tasks.base import ImageTask, on_cpu
 from realdeg.tasks.joint_scales import Drawn, check_scales, degradations_at
 from realdeg.tasks.low_resolution import (
     PLACES,
@@ -25,6 +25,7 @@ from realdeg.tasks.low_resolution import (
 )
 from realdeg.utils.colour import channels_of_files
 from realdeg.utils.component import save_component
+from realdeg.utils.samples import Batch, Collate, Prediction
 
 
 @TASKS.register_module()
@@ -132,8 +133,9 @@ class SuperResolution(ImageTask):
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> SuperResolution:
         # The frozen degradation follows the model from device to device all the same.
         for frozen in self._frozen.values():
-            frozen._apply(fn)
-        return super()._apply(fn, recurse)
+            frozen._apply(fn)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)
+        return self
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Compare the network's outputs with HR."""
@@ -175,7 +177,7 @@ class SuperResolution(ImageTask):
             by_scale=self._frozen,
         )
 
-    def collate_with(self, collate: Any) -> Any:
+    def collate_with(self, collate: Collate) -> Collate:
         """Return the collate function of the training data, which degrades where that is asked."""
         if self.scales is not None:
             collate = Drawn(collate, self.scales)
@@ -194,7 +196,7 @@ class SuperResolution(ImageTask):
 
         return prepared
 
-    def predict(self, batch: Batch) -> list[dict[str, Any]]:
+    def predict(self, batch: Batch) -> list[Prediction]:
         """Super-resolve each image.
 
         LR that is made of HR is made in RGB, as the files of benchmarks are; only what is drawn at
@@ -223,9 +225,9 @@ class SuperResolution(ImageTask):
             for index in range(hr.shape[0])
         ]
 
-    def baseline(self, sample: Mapping[str, Any]) -> Tensor | None:
+    def baseline(self, prediction: Prediction) -> Tensor | None:
         """Return the LR image, enlarged by bicubic interpolation where the network enlarges."""
-        image = sample["input"][None]
+        image = prediction["input"][None]
         size = result_size(self.backbone, image)
         return (image if size == tuple(image.shape[-2:]) else imresize(image, size=size))[0]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -17,10 +17,11 @@ from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.pass_filters import low_pass
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DISCRIMINATORS, LOSSES, TASKS
-from realdeg.tasks.base import Batch, ImageTask, Mode, on_cpu
+from realdeg.tasks.base import ImageTask, Mode, on_cpu
 from realdeg.tasks.degradation_learning import bicubic_of
 from realdeg.utils.colour import to_colour
 from realdeg.utils.construction import bounded_parts
+from realdeg.utils.samples import Batch, Prediction
 
 _STEPS = ("degradation_step", "discriminator_step")
 
@@ -211,12 +212,13 @@ class UnpairedDegradation(ImageTask):
             DataError: If there are no real LR images, or of other sizes than the generated ones.
         """
         generated = batch["generated"].detach()
-        if batch.get("real_lr") is None:
+        real = batch.get("real_lr")
+        if real is None:
             raise DataError(
                 "learning without pairs needs real LR images: use UnpairedDataset and"
                 " collate_fn=dict(type='collate_unpaired')."
             )
-        real = to_colour(batch["real_lr"], self.colour)
+        real = to_colour(real, self.colour)
         if real.shape[1:] != generated.shape[1:]:
             raise DataError(
                 f"real LR patches are {tuple(real.shape[2:])} pixels, generated ones"
@@ -259,7 +261,7 @@ class UnpairedDegradation(ImageTask):
     def clean(self, batch: Batch) -> Tensor:
         """Return LR that lost nothing but resolution, of the generated LR's size."""
         hr = to_colour(batch["hr"], self.colour)
-        own = getattr(self.degradation, "clean", None)
+        own: Callable[[Tensor], Tensor] | None = getattr(self.degradation, "clean", None)
         if own is not None:
             return own(hr)
         small = imresize(hr, 1 / self.degradation.scale)
@@ -268,7 +270,7 @@ class UnpairedDegradation(ImageTask):
         # By the scale and not to the size, which would stretch sides that it does not divide.
         return imresize(small, self.degradation.scale)[..., : hr.shape[2], : hr.shape[3]]
 
-    def predict(self, batch: Batch) -> list[dict[str, Any]]:
+    def predict(self, batch: Batch) -> list[Prediction]:
         """Generate the LR image of each HR image; it is measured against the real one."""
         if batch["lr"] is None or not bool(batch["paired"].all()):
             raise DataError(
@@ -289,9 +291,9 @@ class UnpairedDegradation(ImageTask):
             for index in range(generated.shape[0])
         ]
 
-    def baseline(self, sample: Mapping[str, Any]) -> Tensor | None:
+    def baseline(self, prediction: Prediction) -> Tensor | None:
         """Return the bicubic reduction of HR."""
-        return bicubic_of(self.degradation, to_colour(sample["input"], self.colour))
+        return bicubic_of(self.degradation, to_colour(prediction["input"], self.colour))
 
     def output(self, batch: Batch) -> Tensor:
         """Return the generated LR batch."""

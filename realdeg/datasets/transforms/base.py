@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
-
-import numpy as np
+from typing import ClassVar
 
 from realdeg.errors import DataError, GeometryError
+from realdeg.utils.samples import PackedSample, Sample
 from realdeg.utils.scales import as_scale, hr_length, lr_length
 
 
 class Transform(ABC):
     """One step between a decoded sample and a packed one.
 
-    A sample is a dict with ``hr`` and perhaps ``lr`` (H x W x C arrays), ``key``, ``meta``,
-    ``scale``, ``same_size``, ``seed`` (for degradations) and ``stream``
-    (:class:`~realdeg.utils.streams.Stream`). Random decisions come from ``stream.rng(name)`` and
-    nowhere else, so a sample is the same in every worker, process and resumed run.
-
-    Arrays are read-only: they may be kept for the next epoch.
+    It takes a :class:`~realdeg.utils.samples.Sample`. Random decisions come from its
+    ``stream.rng(name)`` and nowhere else, so a sample is the same in every worker, process and
+    resumed run. Arrays are read-only: they may be kept for the next epoch.
     """
 
     crops_remainder: ClassVar[bool] = False
@@ -35,7 +31,7 @@ class Transform(ABC):
     """Whether this step makes the arrays tensors, so that no other can follow."""
 
     @abstractmethod
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, results: Sample) -> Sample | PackedSample:
         """Return the transformed sample.
 
         Args:
@@ -58,7 +54,7 @@ class Transform(ABC):
         return f"{type(self).__name__}({inner})"
 
 
-def stride_of(results: dict[str, Any]) -> int | float:
+def stride_of(results: Sample) -> int | float:
     """Return HR pixels per LR pixel, after comparing the sizes of a pair with the settings.
 
     Args:
@@ -83,7 +79,7 @@ def stride_of(results: dict[str, Any]) -> int | float:
     return stride
 
 
-def cut(results: dict[str, Any], top: int, left: int, height: int, width: int) -> dict[str, Any]:
+def cut(results: Sample, top: int, left: int, height: int, width: int) -> Sample:
     """Cut the same window out of HR and LR.
 
     Args:
@@ -96,7 +92,7 @@ def cut(results: dict[str, Any], top: int, left: int, height: int, width: int) -
     Returns:
         The sample, with the window in HR pixels noted in ``meta['crop']``.
     """
-    lr: np.ndarray | None = results.get("lr")
+    lr = results.get("lr")
     stride = stride_of(results) if lr is not None else 1
     if lr is not None:
         results["lr"] = lr[top : top + height, left : left + width]
@@ -106,7 +102,7 @@ def cut(results: dict[str, Any], top: int, left: int, height: int, width: int) -
     return results
 
 
-def refuse_small(results: dict[str, Any], size: int, name: str) -> None:
+def refuse_small(results: Sample, size: int, name: str) -> None:
     """Refuse an image smaller than a patch.
 
     Raises:

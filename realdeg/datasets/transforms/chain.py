@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
+from realdeg.utils.samples import PackedSample, Sample
+
+Step: TypeAlias = Callable[[Sample], Sample | PackedSample]
+"""A transform, or any function that does as one does."""
 
 
-def build_chain(steps: Sequence[Any] | None, where: str) -> list[Any]:
+def build_chain(steps: Sequence[dict[str, Any] | Step] | None, where: str) -> list[Step]:
     """Build transforms and look whether they can follow each other.
 
     Args:
@@ -22,8 +26,10 @@ def build_chain(steps: Sequence[Any] | None, where: str) -> list[Any]:
     Raises:
         ConfigError: If one is none, or stands behind the one that packs.
     """
-    given = [dict(type="PackSample")] if steps is None else list(steps)
-    chain = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in given]
+    given = [dict(type="PackSample")] if steps is None else steps
+    chain: list[Step] = [
+        TRANSFORMS.build(step) if isinstance(step, dict) else step for step in given
+    ]
     for number, step in enumerate(chain):
         if not callable(step):
             raise ConfigError(

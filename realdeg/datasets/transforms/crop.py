@@ -9,6 +9,7 @@ from typing import Any
 from realdeg.datasets.transforms.base import Transform, cut, refuse_small, stride_of
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
+from realdeg.utils.samples import Sample
 from realdeg.utils.scales import as_scale, divides, hr_length, lr_length
 
 
@@ -35,7 +36,7 @@ class _PatchTransform(Transform):
         """Say how large an image must be before this step."""
         return max(after, self.patch_size)
 
-    def _room(self, results: dict[str, Any]) -> tuple[int, int, int]:
+    def _room(self, results: Sample) -> tuple[int, int, int]:
         """Return the last top, the last left and the patch, in pixels of the coarser image."""
         name = type(self).__name__
         refuse_small(results, self.patch_size, name)
@@ -45,7 +46,8 @@ class _PatchTransform(Transform):
             raise ConfigError(
                 f"{name}: patch_size={side} HR pixels does not divide by the scale {stride}."
             )
-        if results.get("lr") is None:
+        lr = results.get("lr")
+        if lr is None:
             height, width = results["hr"].shape[:2]
             return height - side, width - side, side
         if not isinstance(stride, int):
@@ -53,7 +55,7 @@ class _PatchTransform(Transform):
                 f"{name}: at scale {stride} a patch of LR need not begin on a whole HR pixel, so"
                 " pairs are not cut: take HR images and a degradation."
             )
-        height, width = results["lr"].shape[:2]
+        height, width = lr.shape[:2]
         patch = side // stride
         return height - patch, width - patch, patch
 
@@ -92,7 +94,7 @@ class PairedCrop(_PatchTransform):
         GeometryError: If the sizes of a pair contradict the settings.
     """
 
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, results: Sample) -> Sample:
         """Return the sample with its images cut."""
         last_top, last_left, patch = self._room(results)
         rng = results["stream"].rng("crop")
@@ -119,7 +121,7 @@ class CentreCrop(_PatchTransform):
         GeometryError: If the sizes of a pair contradict the settings.
     """
 
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, results: Sample) -> Sample:
         """Return the sample with its images cut."""
         last_top, last_left, patch = self._room(results)
         return cut(results, last_top // 2, last_left // 2, patch, patch)
@@ -145,7 +147,7 @@ class ModCrop(Transform):
             raise ConfigError(f"ModCrop: multiple is positive, got {multiple}.")
         self.multiple = multiple
 
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, results: Sample) -> Sample:
         """Return the sample with its images cut."""
         multiple = self.multiple or as_scale(results["scale"])
         refuse_small(results, math.ceil(multiple), "ModCrop")

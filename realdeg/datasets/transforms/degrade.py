@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,7 +12,11 @@ from realdeg.datasets.transforms.base import Transform
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
 from realdeg.utils.image import as_rgb, round_to_8_bit, to_tensor
+from realdeg.utils.samples import Sample
 from realdeg.utils.scales import as_scale
+
+if TYPE_CHECKING:
+    from realdeg.degradations import Degradation
 
 
 @TRANSFORMS.register_module()
@@ -42,9 +46,9 @@ class Degrade(Transform):
         self.degradation = degradation
         self.quantise = quantise
         self.record = record
-        self._built: dict[tuple[float, bool], Any] = {}
+        self._built: dict[tuple[float, bool], Degradation] = {}
 
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, results: Sample) -> Sample:
         """Return the sample with ``lr`` added."""
         if results.get("lr") is not None:
             raise ConfigError(
@@ -62,7 +66,7 @@ class Degrade(Transform):
             results["meta"]["trace"] = traces[0].to_json()
         return results
 
-    def _build(self, scale: float, same_size: bool) -> Any:
+    def _build(self, scale: float, same_size: bool) -> Degradation:
         # Built in the worker, where it is used: a module need not travel to a spawned process.
         if (scale, same_size) not in self._built:
             from realdeg.degradations import build_degradation

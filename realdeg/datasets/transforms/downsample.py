@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 
 from realdeg.datasets.transforms.base import Transform
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import TRANSFORMS
+from realdeg.utils.samples import Sample
 
 
 @TRANSFORMS.register_module()
@@ -57,7 +56,7 @@ class DownsampleHR(Transform):
         """Say how large an image must be before this step."""
         return after * self.factor
 
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, results: Sample) -> Sample:
         """Return the sample with HR reduced."""
         if results.get("lr") is not None:
             raise GeometryError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from realdeg.datasets.transforms.base import Transform
 from realdeg.registry import TRANSFORMS
+from realdeg.utils.samples import Sample
 
 
 @TRANSFORMS.register_module()
@@ -32,23 +31,22 @@ class Flip(Transform):
         self.vertical = vertical
         self.transpose = transpose
 
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, results: Sample) -> Sample:
         """Return the flipped sample, the decisions noted in ``meta['flip']``."""
         # All three are drawn whatever is allowed, so that one setting does not steer another.
         drawn = results["stream"].rng("flip").random(3) < 0.5
         horizontal = bool(drawn[0]) and self.horizontal
         vertical = bool(drawn[1]) and self.vertical
         transpose = bool(drawn[2]) and self.transpose
-        for name in ("hr", "lr"):
-            image: np.ndarray | None = results.get(name)
-            if image is None:
-                continue
-            if horizontal:
-                image = image[:, ::-1]
-            if vertical:
-                image = image[::-1]
-            if transpose:
-                image = image.swapaxes(0, 1)
-            results[name] = image
+
+        def flipped(image: np.ndarray) -> np.ndarray:
+            image = image[:, ::-1] if horizontal else image
+            image = image[::-1] if vertical else image
+            return image.swapaxes(0, 1) if transpose else image
+
+        lr = results.get("lr")
+        results["hr"] = flipped(results["hr"])
+        if lr is not None:
+            results["lr"] = flipped(lr)
         results["meta"]["flip"] = (horizontal, vertical, transpose)
         return results

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from realdeg.datasets.transforms.base import Transform
 from realdeg.registry import TRANSFORMS
 from realdeg.utils.image import as_rgb, to_tensor
+from realdeg.utils.samples import PackedSample, Sample
 
 
 @TRANSFORMS.register_module()
@@ -22,10 +21,15 @@ class PackSample(Transform):
     keeps_size = True
     packs = True
 
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, results: Sample) -> PackedSample:
         """Return ``hr``, ``lr`` where there is one, ``key``, ``meta`` and ``seed``."""
-        packed = {name: results[name] for name in ("key", "meta", "seed")}
-        for name in ("hr", "lr"):
-            if results.get(name) is not None:
-                packed[name] = to_tensor(as_rgb(results[name]))
+        packed = PackedSample(
+            key=results["key"],
+            meta=results["meta"],
+            seed=results["seed"],
+            hr=to_tensor(as_rgb(results["hr"])),
+        )
+        lr = results.get("lr")
+        if lr is not None:
+            packed["lr"] = to_tensor(as_rgb(lr))
         return packed

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 
 from realdeg.engine.state import bare
 from realdeg.registry import HOOKS
+from realdeg.utils.samples import Predictions
 
 INPUT = "validation_input"
 """The message hub's note of what the input itself scores."""
@@ -56,7 +57,7 @@ class BaselineHook(Hook):
             self._twins.append(twin)
 
     def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+        self, runner: Any, batch_idx: int, data_batch: object = None, outputs: Predictions = ()
     ) -> None:
         """Measure the inputs of a batch.
 
@@ -70,7 +71,7 @@ class BaselineHook(Hook):
             return
         task: Any = bare(runner.model)
         samples = []
-        for sample in outputs or []:
+        for sample in outputs:
             image = task.baseline(sample)
             if image is None or image.shape[-2:] != sample["target"].shape[-2:]:
                 self._twins = []

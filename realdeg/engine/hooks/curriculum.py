@@ -61,7 +61,7 @@ class CurriculumHook(Hook):
         # Asking has set it; a run that is taken up may validate before its first iteration.
         backbone.set_progress(runner.iter / total)
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: object = None) -> None:
         """Set the network's progress.
 
         Args:

@@ -13,6 +13,7 @@ from realdeg.engine.state import bare
 from realdeg.errors import TrainingError
 from realdeg.registry import HOOKS
 from realdeg.utils.colour import to_colour
+from realdeg.utils.samples import Predictions
 
 _NOTE = "outputs_watched"
 # Pictures of a validation that are looked at, side of their middle part in HR pixels, and points
@@ -56,7 +57,7 @@ class OutputsHook(Hook):
         self._kernels, self._weights = [], []
         self._moments = torch.zeros(2, 3, dtype=torch.float64)
 
-    def before_measuring(self, runner: Any, outputs: Any = None) -> None:
+    def before_measuring(self, runner: Any, outputs: Predictions = ()) -> None:
         """Refuse predictions that are not finite, before a metric meets them.
 
         Args:
@@ -68,7 +69,7 @@ class OutputsHook(Hook):
         """
         if not runner._training:
             return
-        for sample in outputs or []:
+        for sample in outputs:
             image = sample.get("prediction") if isinstance(sample, Mapping) else None
             if not isinstance(image, Tensor) or not image.is_floating_point():
                 continue
@@ -82,7 +83,7 @@ class OutputsHook(Hook):
                 )
 
     def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+        self, runner: Any, batch_idx: int, data_batch: object = None, outputs: Predictions = ()
     ) -> None:
         """Look at the predictions of a batch, and at kernels of the first pictures.
 
@@ -96,7 +97,7 @@ class OutputsHook(Hook):
             return
         task = bare(runner.model)
         degradation, component = (getattr(task, n, None) for n in ("degradation", "component"))
-        for sample in outputs or []:
+        for sample in outputs:
             if not (isinstance(sample, Mapping) and "input" in sample):
                 return
             made = sample["prediction"].double()
@@ -108,8 +109,8 @@ class OutputsHook(Hook):
                 )
             if degradation is not None and len(self._kernels) < _PICTURES:
                 # HR is what a degradation is given, and what a network is to make.
-                side = "input" if component == "degradation" else "target"
-                self._look(degradation, sample[side])
+                hr = sample["input"] if component == "degradation" else sample["target"]
+                self._look(degradation, hr)
 
     @torch.no_grad()
     def _look(self, degradation: Any, hr: Tensor) -> None:

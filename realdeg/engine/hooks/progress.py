@@ -63,7 +63,7 @@ class ProgressHook(Hook):
         self._pace = Pace()
 
     def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+        self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         """Tell how it goes, if it is time to.
 

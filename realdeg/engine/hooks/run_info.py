@@ -30,7 +30,7 @@ class RunInfoHook(RuntimeInfoHook):
         self.last_loop_stage = None
         self._capped: set[str] = set()
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: object = None) -> None:
         """Note the iteration.
 
         Args:
@@ -41,7 +41,7 @@ class RunInfoHook(RuntimeInfoHook):
         runner.message_hub.update_info("iter", runner.iter)
 
     def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+        self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         """Record the losses.
 

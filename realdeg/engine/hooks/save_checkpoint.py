@@ -81,7 +81,7 @@ class SaveCheckpointHook(Hook):
             remove_left_overs(runner.work_dir)
 
     def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+        self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         """Save, if it is time to.
 

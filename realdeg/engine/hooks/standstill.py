@@ -63,7 +63,7 @@ class StandstillHook(Hook):
         self._watching = bool(state["open"]) and not several and not adversarial
 
     def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+        self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         """Take the loss; compare, if it is time to.
 

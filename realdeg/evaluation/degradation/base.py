@@ -18,6 +18,7 @@ from realdeg.evaluation.degradation.protocol import (
     get_lr_protocol,
     prepare_lr,
 )
+from realdeg.utils.samples import Prediction
 
 
 @dataclass
@@ -88,7 +89,7 @@ class LrMetric(BaseMetric):
         """The names of the numbers, without the prefix."""
         return tuple(self.protocol.label(name) for name in self.numbers)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[Prediction]) -> None:
         """Look at a batch of generated LR images.
 
         Args:
@@ -102,7 +103,7 @@ class LrMetric(BaseMetric):
         for sample in data_samples:
             self.results.append(self._record(sample))
 
-    def _record(self, sample: Mapping[str, Any]) -> LrScores:
+    def _record(self, sample: Prediction) -> LrScores:
         key = str(sample.get("key", "?"))
         for name in ("prediction", "target"):
             if sample.get(name) is None:

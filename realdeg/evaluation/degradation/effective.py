@@ -48,7 +48,8 @@ class NormalEquations:
         """Return the best smooth kernel of each image: correlation kernels, shape (N, k, k)."""
         size = math.isqrt(self.products.shape[0])
         bend = _curvature(size) * (SMOOTHNESS * float(self.products.trace()) / size**2)
-        return torch.linalg.solve(self.products + bend, self.targets.T).T.reshape(-1, size, size)
+        columns: Tensor = torch.linalg.solve(self.products + bend, self.targets.T)
+        return columns.T.reshape(-1, size, size)
 
 
 def _curvature(size: int) -> Tensor:

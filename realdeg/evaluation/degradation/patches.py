@@ -106,5 +106,7 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
 
 
 def _root(matrix: Tensor) -> Tensor:
+    values: Tensor
+    vectors: Tensor
     values, vectors = torch.linalg.eigh(matrix)
     return (vectors * values.clamp_min(0).sqrt()) @ vectors.T

@@ -132,7 +132,7 @@ def _spectra(image: Tensor, places: list[tuple[int, int]], block: int, stride: i
     taper = torch.sin(math.pi * (torch.arange(side, dtype=torch.float64) + 0.5) / side) ** 2
     window = taper[:, None] * taper
     mean = (blocks * window).sum((1, 2), keepdim=True) / window.sum()
-    spectrum = torch.fft.fft2((blocks - mean) * window)
+    spectrum: Tensor = torch.fft.fft2((blocks - mean) * window)
     if stride == 1:
         return spectrum
     kept = torch.fft.fftfreq(block, 1 / block).long()  # 0 .. block/2 - 1, -block/2 .. -1
