@@ -126,11 +126,8 @@ class ADRSR(Backbone):
         """Return a network of 1 block per stage, 4 wide."""
         return cls(scale=4, num_features=4, num_blocks=1)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""
-        self.check_input(lr, scale, cond)
         height, width = self.output_size(*lr.shape[-2:])
         mean = self._mean(lr)
         image = pad_to_multiple(lr - mean, self.size_multiple)

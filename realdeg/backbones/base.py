@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,7 +53,9 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     states what holds for all its instances; an instance may override them in ``__init__``. The
     network itself neither converts colours nor interpolates, unless its paper does so inside.
 
-    ``forward`` takes and gives numbers in [0, ``value_range``]: the task multiplies its [0, 1]
+    A network is called with ``network(lr, scale=..., cond=...)``. The call is checked here, and
+    ``forward`` is handed what its signature names: ``forward(self, lr)``, or ``scale`` and ``cond``
+    beside that. It takes and gives numbers in [0, ``value_range``]: the task multiplies its [0, 1]
     images before and divides after.
 
     Args:
@@ -66,6 +69,8 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         scales: The scales that can be built; None means any. Not asked when ``same_size``.
         any_scale: ``scale`` may be any real number, each call may have its own, and weights serve
             them all.
+        served: The scales that a call may name, unless ``any_scale`` or the input is on the HR grid
+            already; what was built, where the class says nothing else.
         upsample: Where resolution is gained. ``"pre"``: the task interpolates the LR image
             (bicubic) to the HR grid before it calls ``forward``.
         same_size_form: How images of equal size are handled: ``"native"`` (the network keeps the
@@ -75,7 +80,8 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         halo: How many LR pixels away an input can still change an output by way of convolutions.
         whole_image: Something (global pooling, for instance) reaches further than ``halo``, so
             tiles are an approximation.
-        needs: Further things ``forward`` must be given, such as ``("cond",)``.
+        needs: Further things a call must give, such as ``("cond",)``; a ``forward`` whose ``cond``
+            has no default says so by that.
         teacher_forced: In training, ``forward`` is given the HR image as ``cond``, which an
             autoregressive network continues pixel by pixel.
         brings_weights: The constructor fills the network from a file, so none has to be named
@@ -90,6 +96,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     value_range: float = 1.0
     scales: tuple[int, ...] | None = None
     any_scale: bool = False
+    served: tuple[int, ...]
     upsample: Upsample = "post"
     same_size_form: SameSizeForm | None = None
     size_multiple: int = 1
@@ -98,12 +105,14 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     needs: tuple[str, ...] = ()
     teacher_forced: bool = False
     brings_weights: bool = False
+    _handed_on: tuple[str, ...] = ()
 
     def __init__(
         self, scale: float = 4, same_size: bool = False, colour: Colour | None = None
     ) -> None:
         super().__init__()
         self.scale: int = cast(Any, scale)  # an integer for all classes but those of any_scale
+        self.served = (self.scale,)
         self.same_size = same_size
         if colour is not None:
             self.colour = colour
@@ -112,6 +121,17 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             raise ConfigError(
                 f"colour of {type(self).__name__} is {self.colour!r}: it must be 'y' or 'rgb'."
             )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Read from the signature of ``forward`` what it takes beside the image."""
+        super().__init_subclass__(**kwargs)
+        if "forward" not in cls.__dict__:
+            return
+        takes = inspect.signature(cls.forward).parameters
+        every = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in takes.values())
+        cls._handed_on = tuple(name for name in ("scale", "cond") if every or name in takes)
+        if "cond" in takes and takes["cond"].default is inspect.Parameter.empty:
+            cls.needs = ("cond",)
 
     @classmethod
     @abstractmethod
@@ -130,11 +150,10 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         """
         return cls(**arguments)
 
-    @abstractmethod
-    def forward(
+    def __call__(
         self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
     ) -> Tensor | Outputs:
-        """Super-resolve a batch.
+        """Super-resolve a batch, after making sure that the network can take it.
 
         Args:
             lr: The input (B, C, h, w) in [0, ``value_range``], on the HR grid where ``upsample``
@@ -147,6 +166,26 @@ class Backbone(nn.Module, CapturesArguments, ABC):
 
         Shape:
             (B, C, h, w) -> (B, C, H, W) with (H, W) = ``output_size(h, w)``.
+
+        Raises:
+            GeometryError: If channels, scale or condition do not fit this instance.
+        """
+        self.check_input(lr, scale, cond)
+        told = {"scale": scale, "cond": cond}
+        output: Tensor | Outputs = super().__call__(lr, **{n: told[n] for n in self._handed_on})
+        return output
+
+    @abstractmethod
+    def forward(self, lr: Tensor, *args: Any, **kwargs: Any) -> Tensor | Outputs:
+        """Compute what :meth:`__call__` returns, from an input that was checked.
+
+        A subclass writes ``forward(self, lr)``; one that wants to know ``scale`` or ``cond`` adds
+        ``*, scale=None`` or ``*, cond=None``.
+
+        Args:
+            lr: The input of the call.
+            *args: Nothing: what follows is handed on by name.
+            **kwargs: Those of ``scale`` and ``cond`` that the subclass's signature names.
         """
 
     @property
@@ -199,7 +238,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     def check_input(
         self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None
     ) -> None:
-        """Refuse what ``forward`` cannot take; subclasses call it first.
+        """Refuse what the network cannot take; every call is checked by it, before ``forward``.
 
         Args:
             lr: The input of ``forward``.
@@ -218,7 +257,12 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         if scale is not None and self.any_scale and not _is_scale(scale, whole=False):
             raise GeometryError(f"{name} is called with scale {scale!r}: it takes 1 or more.")
         fixed = not self.any_scale and self.upsample not in ("pre", "none")
-        if scale is not None and scale != self.scale and fixed:
+        if scale is not None and fixed and scale not in self.served:
+            if len(self.served) > 1:
+                raise GeometryError(
+                    f"{name} is called with scale {scale:g}: this instance serves"
+                    f" {', '.join(map(str, self.served))}."
+                )
             raise GeometryError(
                 f"{name} was built for scale {self.scale} and is called with scale {scale}:"
                 f" build it with scale={scale}."

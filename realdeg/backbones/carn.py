@@ -17,7 +17,7 @@ from realdeg.backbones.parts.cascade import (
 )
 from realdeg.backbones.parts.common import post_upsampling_halo
 from realdeg.backbones.parts.keys import store_as
-from realdeg.errors import CheckpointError, ConfigError, GeometryError
+from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import BACKBONES
 
 # One convolution at the entry, and two in each of the 3 x 3 residual blocks.
@@ -76,8 +76,8 @@ class CARN(Backbone):
             )
         self.features, self.groups, self.mobile = features, groups, mobile
         self.multi_scale = multi_scale
-        served = (2, 3, 4) if multi_scale else (scale,)
-        self.halo = max(post_upsampling_halo(RADIUS, factor) for factor in served)
+        self.served = (2, 3, 4) if multi_scale else (scale,)
+        self.halo = max(post_upsampling_halo(RADIUS, factor) for factor in self.served)
 
         # Weights start uniform in +-1 / sqrt(fan-in), as in the authors' code: torch's own start.
         self.sub_mean, self.add_mean = shifter(-1), shifter(+1)
@@ -86,7 +86,7 @@ class CARN(Backbone):
             Cascade(self._residual, self._fusion, shared=mobile) for _ in range(3)
         )
         self.c1, self.c2, self.c3 = (self._fusion(inputs) for inputs in (2, 3, 4))
-        heads = {f"up{factor}": factor for factor in served} if multi_scale else {"up": scale}
+        heads = {f"up{factor}": factor for factor in self.served} if multi_scale else {"up": scale}
         self.heads = ScaleHeads(heads, features, groups)
         store_as(self, "heads", "upsample")
         self.exit = nn.Conv2d(features, 3, 3, padding=1)
@@ -96,11 +96,8 @@ class CARN(Backbone):
         """Return a x2 network, 8 wide."""
         return cls(scale=2, features=8, multi_scale=False)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor, *, scale: float | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         features = self.trunk(self.entry(self.sub_mean(lr)))
         head = f"up{int(self.scale if scale is None else scale)}" if self.multi_scale else "up"
         return self.add_mean(self.exit(self.heads(features, head)))
@@ -108,19 +105,6 @@ class CARN(Backbone):
     def trunk(self, entry: Tensor) -> Tensor:
         """Run the cascades on the entry's features (B, C, h, w)."""
         return cascade(entry, (self.b1, self.b2, self.b3), (self.c1, self.c2, self.c3))
-
-    def check_input(
-        self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None
-    ) -> None:
-        """Refuse what ``forward`` cannot take; a network of several scales takes each of them."""
-        if self.multi_scale and scale is not None:
-            if scale not in (2, 3, 4):
-                raise GeometryError(
-                    f"this {type(self).__name__} was built for scales 2, 3 and 4 and is called"
-                    f" with scale {scale}."
-                )
-            scale = None
-        super().check_input(lr, scale, cond)
 
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
         """Translate names, take one scale's upsampler out of three, refuse related networks.

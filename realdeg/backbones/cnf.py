@@ -107,11 +107,8 @@ class CNF(Backbone):
         """Return two members of 3 and 4 layers, 8 wide."""
         return cls(scale=2, depths="3-4", width=8)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Outputs:
+    def forward(self, lr: Tensor) -> Outputs:
         """Return the fused image and every member's (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         images = [net(lr) for net in self.nets]
         # One convolution of all images at once: the sum of one for each.
         sr = nn.functional.conv2d(

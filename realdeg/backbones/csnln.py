@@ -283,11 +283,8 @@ class CSNLN(Backbone):
         """Return a network of 2 steps, 8 wide."""
         return cls(scale=2, num_features=8, depth=2)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         height, width = self.output_size(*lr.shape[-2:])
         features = self.head(self.sub_mean(pad_to_multiple(lr, self.size_multiple)))
         weight, bias = self.tail[0].parameters()

@@ -227,11 +227,8 @@ class DBPN(Backbone):
         """Return a network of 3 stages, 3 wide."""
         return cls(scale=2, stages=3, num_features=3, stem_features=4)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         low = self.feat1(self.feat0(lr))
         if self.iterations == 1:
             highs, _ = self._run(low)

@@ -85,10 +85,7 @@ class DepthwiseSR(Backbone):
         """Return a x2 network of 2 blocks, 6 wide."""
         return cls(scale=2, features=6, num_blocks=2)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""
-        self.check_input(lr, scale, cond)
         features = self.head(self.sub_mean(lr))
         return self.add_mean(self.tail(features + self.body(features)))

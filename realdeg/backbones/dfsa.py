@@ -264,11 +264,8 @@ class DFSA(Backbone):
             filter_groups=2,
         )
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""
-        self.check_input(lr, scale, cond)
         height, width = self.output_size(*lr.shape[-2:])
         features = self.head(self.sub_mean(pad_to_multiple(lr, self.unshuffle)))
         image = self.add_mean(self.tail(features + self.body(features)))

@@ -101,11 +101,8 @@ class DNSR(Backbone):
         """Return a network of 1 block per trunk, 6 wide."""
         return cls(scale=2, num_features=6, num_blocks=1)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""
-        self.check_input(lr, scale, cond)
         image = self.sub_mean(lr)
         features = self.head1(image)
         clean = self.tail1(self.body1(features) + features)

@@ -84,11 +84,8 @@ class DRCN(Backbone):
             network.recursion.weight.add_(0.05 * torch.randn_like(network.recursion.weight))
         return network
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Outputs:
+    def forward(self, lr: Tensor) -> Outputs:
         """Return the average and every recursion's image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         features = self.embedding(lr)
         images = []
         for _ in range(self.recursions):

@@ -147,11 +147,8 @@ class DRRN(RecursiveLayers, Backbone):
         """Return a network of 2 units, 6 wide, as the public weights have it."""
         return cls(scale=2, units=2, width=6, use_bn=False, bias=False)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Add the predicted detail to the interpolated image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         features = self.further(self.run_layers(lr))
         return lr + self.output(torch.relu(self.output_bn(features)))
 

@@ -82,11 +82,8 @@ class DSRN(Backbone):
         """Return a network of 4 steps, 4 wide."""
         return cls(scale=2, width=4, steps=4)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         low = F.relu(self.in_conv0(lr), inplace=True)
         low = F.relu(self.in_conv1(low), inplace=True)
         high: Tensor | None = None

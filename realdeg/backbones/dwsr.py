@@ -72,11 +72,8 @@ class DWSR(Backbone):
         """Return a network of 4 layers, 6 wide."""
         return cls(scale=2, depth=2, width=6)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Sharpen the interpolated image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         height, width = lr.shape[-2:]
         bands = haar(even(lr))
         *hidden, last = self.children()

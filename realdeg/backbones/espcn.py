@@ -69,11 +69,8 @@ class ESPCN(Backbone):
         """Return a x2 network, 6 wide."""
         return cls(scale=2, features=6)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         return self.last_part(self.first_part(lr))
 
     def _initialise(self) -> None:

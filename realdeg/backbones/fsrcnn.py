@@ -90,11 +90,8 @@ class FSRCNN(Backbone):
         """Return a x2 network of 2 mapping layers, 6 and 3 wide."""
         return cls(scale=2, features=6, shrunk=3, mapping=2)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         return self.last_part(self.mid_part(self.first_part(lr)))
 
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
@@ -131,7 +128,7 @@ class FSRCNN(Backbone):
             probe.scale = scale
             with torch.no_grad():
                 middle = slice(10 * scale, 15 * scale)
-                errors[scale] = float((probe(grey)[..., middle, middle] - 0.5).abs().max())
+                errors[scale] = float((probe.forward(grey)[..., middle, middle] - 0.5).abs().max())
         return errors
 
     def _initialise(self) -> None:

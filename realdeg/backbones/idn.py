@@ -135,11 +135,8 @@ class IDN(Backbone):
         """Return a x2 network of 1 block, 16 wide."""
         return cls(scale=2, features=16, distilled=4, num_blocks=1)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Add the predicted detail to the interpolated image (B, 1, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         height, width = self.output_size(*lr.shape[-2:])
         detail = self.deconv(self.dblocks(self.fblock(lr)))
         # The deconvolution's padding takes 9 - s pixels off the front, which aligns it with HR;

@@ -285,11 +285,8 @@ class IPT(Backbone):
         """Return a network of 1 layer and tiles of 12 pixels, 4 wide."""
         return cls(scale=2, tile=12, num_features=4, heads=3, layers=1)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""
-        self.check_input(lr, scale, cond)
         height, width = self.output_size(*lr.shape[-2:])
         image = self.sub_mean(pad_to_size(lr, self.tile))
         image = run_tiled(self._run, image, self.tile, self.factor)

@@ -101,11 +101,8 @@ class IRCNN(Backbone):
         """Return a network 6 wide."""
         return cls(scale=2, width=6)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Take the predicted noise off the image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         return lr - self.model(lr)
 
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:

@@ -194,11 +194,8 @@ class IRCNNHQS(Backbone):
         """Return form B with 2 iterations and denoisers 4 wide."""
         return cls(scale=2, form="polyphase", kernel_size=3, iterations=2, width=4)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor, *, cond: Tensor | None = None) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]; ``cond`` is the blur kernel (B or 1, 1, k, k)."""
-        self.check_input(lr, scale, cond)
         image = self._start(lr)
         if self.projects:
             return self._iterate(image, lr, None)

@@ -73,11 +73,8 @@ class KPN(KernelPrediction):
         """Return a network of one block, 16 wide, with 3 x 3 kernels."""
         return cls(scale=2, kernel_size=3, num_blocks=1, num_features=16)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Filter each pixel of the interpolated image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         kernels = self.branch(self.trunk(pad_to_multiple(lr, FOLD)))
         kernels = kernels[..., : lr.shape[-2], : lr.shape[-1]]
         return pixel_kernel_apply(lr, kernels.contiguous(), padding="zeros")

@@ -123,11 +123,8 @@ class LapSRN(Backbone):
         """Return a network of 1 convolution per level, 4 wide."""
         return cls(scale=4, depth=1, width=4)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Outputs:
+    def forward(self, lr: Tensor) -> Outputs:
         """Super-resolve (B, 1, h, w) in [0, 1] and return every level."""
-        self.check_input(lr, scale, cond)
         features = torch.nn.functional.leaky_relu(self.conv_input(lr), 0.2, inplace=True)
         image, images = lr, []
         for level in range(1, self.levels + 1):

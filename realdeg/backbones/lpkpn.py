@@ -130,11 +130,8 @@ class LPKPN(KernelPrediction):
         """Return a network of one block, 16 wide, with 3 x 3 kernels."""
         return cls(scale=2, kernel_size=3, num_blocks=1, num_features=16)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Outputs:
+    def forward(self, lr: Tensor) -> Outputs:
         """Filter each level of the interpolated image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         image = pad_to_multiple(lr, FOLD)
         trunk = self.trunk(image)
         levels = [

@@ -11,7 +11,7 @@ from realdeg.backbones.parts.classic import check_counts, find_preset
 from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
 from realdeg.backbones.parts.edsr import ResBlock, check_mean_shift
 from realdeg.backbones.parts.keys import store_as
-from realdeg.errors import CheckpointError, GeometryError
+from realdeg.errors import CheckpointError
 from realdeg.registry import BACKBONES
 
 SCALES = (2, 3, 4)
@@ -91,29 +91,14 @@ class MDSR(Backbone):
         """Return a network of x2 alone, 2 blocks of 6 channels."""
         return cls(scale=2, num_blocks=2, num_features=6, multi_scale=False)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor, *, scale: float | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""
-        self.check_input(lr, scale, cond)
         place = self.served.index(int(self.scale if scale is None else scale))
         features = self.head(lr if self.sub_mean is None else self.sub_mean(lr))
         features = self.pre_process[place](features)
         features = self.body(features).add(features)
         image = self.tail(self.upsamplers[place](features))
         return image if self.add_mean is None else self.add_mean(image)
-
-    def check_input(
-        self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None
-    ) -> None:
-        """Refuse what ``forward`` cannot take; the network of several scales takes each of them."""
-        if scale is not None and len(self.served) > 1:
-            if scale not in self.served:
-                raise GeometryError(
-                    f"this MDSR was built for scales 2, 3 and 4 and is called with scale {scale}."
-                )
-            scale = None
-        super().check_input(lr, scale, cond)
 
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
         """Take one scale's parts out of three where this instance has one; refuse another mean.

@@ -125,11 +125,8 @@ class MemNet(Backbone):
         """Return a network of 2 blocks of 2 units, 6 wide, without biases."""
         return cls(scale=2, blocks=2, units=2, width=6, bias=False)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Outputs:
+    def forward(self, lr: Tensor) -> Outputs:
         """Return the weighted sum and every memory's image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         memories = [self.feature(lr)]
         images: dict[str, Tensor] = {}
         sr: Tensor | None = None

@@ -94,11 +94,8 @@ class MetaSR(Backbone):
         """Return an RDN of 2 blocks of 2 convolutions, 6 wide."""
         return cls(scale=2, num_features=6, num_blocks=2, num_convs=2, growth=4, hidden=10)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor, *, scale: float | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255] by any scale."""
-        self.check_input(lr, scale, cond)
         features = self._features(self.sub_mean(lr))
         return self.add_mean(self.P2W(features, self.scale if scale is None else scale))
 

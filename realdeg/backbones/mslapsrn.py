@@ -20,7 +20,6 @@ from realdeg.backbones.parts.pyramid import (
     bilinear_weight,
     from_matconvnet,
     full_precision,
-    scale_of_call,
 )
 from realdeg.backbones.parts.reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
 from realdeg.errors import ConfigError
@@ -123,6 +122,7 @@ class MSLapSRN(Backbone):
         port: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
+        self.served = self.scales
         check_counts("MSLapSRN", depth=depth, width=width)
         check_repeats("MSLapSRN", recursions=recursions)
         if skip not in SKIPS:
@@ -142,12 +142,9 @@ class MSLapSRN(Backbone):
         """Return a network of 2 recursions of 1 convolution, 4 wide."""
         return cls(scale=4, depth=1, recursions=2, width=4)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Outputs:
+    def forward(self, lr: Tensor, *, scale: float | None = None) -> Outputs:
         """Super-resolve (B, 1, h, w) in [0, 1] by any of the scales and return every level."""
-        self.check_input(lr, None, cond)
-        factor = scale_of_call(self, scale, self.scales)
+        factor = self.scale if scale is None else int(scale)
         features, image, images = self.conv_input(lr), lr, []
         for _ in range(math.ceil(math.log2(factor))):
             features = self.features(features)

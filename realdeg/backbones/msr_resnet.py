@@ -78,11 +78,8 @@ class MSRResNet(Backbone):
         """Return a x2 network of 2 blocks, 6 wide."""
         return cls(scale=2, num_features=6, num_blocks=2)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         features = self.body(_leaky(self.conv_first(lr)))
         for conv in (self.upconv1, self.upconv2):
             if conv is not None:

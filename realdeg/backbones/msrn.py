@@ -101,11 +101,8 @@ class MSRN(Backbone):
         """Return a x2 network of 2 blocks, 3 wide."""
         return cls(scale=2, features=3, num_blocks=2)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""
-        self.check_input(lr, scale, cond)
         head = self.head(lr if self.sub_mean is None else self.sub_mean(lr))
         features, outputs = head, []
         for block in self.body:

@@ -153,11 +153,8 @@ class MWCNN(Backbone):
         """Return the second version in colour, 2 wide."""
         return cls(scale=2, width=2, colour="rgb")
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Sharpen the interpolated image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         height, width = lr.shape[-2:]
         image = pad_to_multiple(lr, MULTIPLE)
         image = self._run_v2(image) if self.version == "v2" else self._run_v1(image)

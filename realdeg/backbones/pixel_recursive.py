@@ -156,18 +156,14 @@ class PixelRecursiveSR(Backbone):
             layers=2, features=6, hidden=9, cond_features=6, cond_blocks=1, sampling="one_pass"
         )
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Outputs:
+    def forward(self, lr: Tensor, *, cond: Tensor | None = None) -> Outputs:
         """Draw the image, or with the HR image as ``cond`` say how likely its levels are.
 
         Args:
             lr: (B, 3, h, w) in [0, 1].
-            scale: 4 or None.
             cond: The HR image (B, 3, 4 h, 4 w) in [0, 1]; None in training: the conditioning
                 network's mean in its place.
         """
-        self.check_input(lr, scale, cond)
         if cond is None and not self.training and self.sampling != "one_pass":
             return Outputs(self.sample(lr))
         conditioning = self.cond(lr - 0.5)

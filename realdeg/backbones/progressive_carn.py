@@ -91,10 +91,7 @@ class ProgressiveCARN(Backbone):
         grown.load_state_dict(grown.state_dict() | kept)
         return grown.to(self.entry.weight).train(self.training)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         features = self.groups(self.entry(self.sub_mean(lr)))
         return self.add_mean(self.exit(self.head(features)))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.classic import find_preset
 from realdeg.backbones.parts.common import DIV2K_MEAN
-from realdeg.backbones.parts.pyramid import pil_bicubic, scale_of_call
+from realdeg.backbones.parts.pyramid import pil_bicubic
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.backbones.parts.reflect import CompressionConv, ReflectConv
 from realdeg.errors import ConfigError, GeometryError
@@ -183,6 +183,7 @@ class ProSR(Backbone):
         layers = chosen.blocks if blocks is None else blocks
         kept = chosen.block_compression if block_compression is None else block_compression
         self.levels = scale.bit_length() - 1
+        self.served = self.scales[: self.levels]
         if (
             len(layers) < self.levels
             or min(features, growth, *(number for level in layers for number in level)) < 1
@@ -237,12 +238,9 @@ class ProSR(Backbone):
         """Return a network of one dense block of 2 layers per level, 6 wide."""
         return cls(scale=2, num_features=6, growth_rate=3, blocks=[[2], [1], [1]])
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor, *, scale: float | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1] by any scale up to the network's."""
-        self.check_input(lr, None, cond)
-        factor = scale_of_call(self, scale, self.scales[: self.levels])
+        factor = self.scale if scale is None else int(scale)
         last = factor.bit_length() - 1
         blending = self.blend != 1.0 and factor == self.newest and last > 1
         features = self.get_submodule(f"init_conv_{last}")((lr - self.mean) / STD)

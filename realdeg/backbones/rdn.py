@@ -94,11 +94,8 @@ class RDN(Backbone):
         """Return a x2 network of 2 blocks of 2 convolutions."""
         return cls(scale=2, num_blocks=2, num_convs=2, growth=4, num_features=6)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""
-        self.check_input(lr, scale, cond)
         first = self.SFENet1(lr)
         features, outputs = self.SFENet2(first), []
         for block in self.RDBs:

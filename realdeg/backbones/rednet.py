@@ -73,11 +73,8 @@ class REDNet(Backbone):
         """Return a network of 10 layers, 6 wide."""
         return cls(scale=2, depth=10, width=6)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Add the predicted detail to the interpolated image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         half = len(self.conv_layers)
         features, kept = lr, {}
         for number, layer in enumerate(self.conv_layers, start=1):

@@ -200,11 +200,8 @@ class RNAN(Backbone):
                 nn.init.normal_(module.W.weight, std=0.5)
         return network
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""
-        self.check_input(lr, scale, cond)
         height, width = self.output_size(*lr.shape[-2:])
         head = self.head(self.sub_mean(pad_to_multiple(lr, self.size_multiple)))
         features = self.body_nl_high(self.body(self.body_nl_low(head))) + head

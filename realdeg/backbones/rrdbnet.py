@@ -157,11 +157,8 @@ class RRDBNet(Backbone):
         """Return a x4 network of 1 block of 4 channels."""
         return cls(scale=4, num_features=4, num_blocks=1, growth=2)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         height, width = self.output_size(*lr.shape[-2:])
         image = pad_to_multiple(lr, self.unshuffle)
         if self.unshuffle > 1:

@@ -270,11 +270,8 @@ class SAN(Backbone):
         nn.init.constant_(network.gamma, 0.5)
         return network
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""
-        self.check_input(lr, scale, cond)
         head = self.head(self.sub_mean(lr))
         shared = self.non_local(head)
         features = shared

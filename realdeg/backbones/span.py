@@ -113,11 +113,8 @@ class SPAN(Backbone):
         """Return a x2 network, 4 wide."""
         return cls(scale=2, num_features=4)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         entry = self.conv_1((lr - self.mean) * 255.0 if self.norm else lr)
         features, shallow, outputs = entry, entry, []
         for number in range(1, BLOCKS + 1):

@@ -182,11 +182,8 @@ class SpandrelModel(Backbone):
         self._descriptor.model.training = mode
         return self
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         height, width = (side * self._descriptor.scale for side in lr.shape[-2:])
         if lr.shape[0] == 0:
             return lr.new_zeros(0, self.channels, height, width)

@@ -141,11 +141,8 @@ class SRResNet(Backbone):
         """Return a x2 network of 2 blocks, 6 wide."""
         return cls(scale=2, num_features=6, num_blocks=2)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         first = self.conv1(lr)
         features = self.conv2(self.trunk(first)).add(first)
         image = self.conv3(self.upsampling(features))

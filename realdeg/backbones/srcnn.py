@@ -78,11 +78,8 @@ class SRCNN(Backbone):
         """Return a 9-1-5 network, 8 and 6 wide."""
         return cls(scale=2, kernels="9-1-5", width=8, mapped=6)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Sharpen the interpolated image (B, C, H, W) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         features = torch.relu(self.conv1(lr))
         return self.conv3(torch.relu(self.conv2(features)))
 

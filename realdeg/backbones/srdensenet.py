@@ -130,11 +130,8 @@ class SRDenseNet(Backbone):
         """Return a network of 2 blocks of 2 layers."""
         return cls(scale=4, growth=3, num_blocks=2, num_layers=2, bottleneck=8)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         features = self.bottleneck(self.dense_blocks(self.conv(lr)))
         return self.reconstruction(self.deconv(features))
 

@@ -145,11 +145,8 @@ class SRFBN(Backbone):
         """Return a network of 2 groups and 2 steps, 4 wide."""
         return cls(scale=2, num_features=4, num_groups=2, num_steps=2)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor | Outputs:
+    def forward(self, lr: Tensor) -> Tensor | Outputs:
         """Super-resolve (B, 3, h, w) in [0, 255]; in training, return every step's image."""
-        self.check_input(lr, scale, cond)
         image = self.sub_mean(lr)
         size = self.output_size(*lr.shape[-2:])
         base = F.interpolate(image, size=size, mode="bilinear", align_corners=False)

@@ -79,11 +79,8 @@ class SRVGGNetCompact(Backbone):
         """Return a x2 network of 3 hidden convolutions, 6 wide."""
         return cls(scale=2, num_features=6, num_convs=3)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
-        self.check_input(lr, scale, cond)
         # Each LR pixel is added to all its HR pixels before they are spread: the nearest
         # neighbour without an image of its own on the HR grid.
         detail = self.body(lr).unflatten(1, (self.channels, self.factor**2))

@@ -101,11 +101,8 @@ class VDSR(Backbone):
         """Return a network of 4 layers, 6 wide."""
         return cls(scale=2, depth=4, width=6)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Add the predicted detail to the image (B, C, H, W) in [0, ``value_range``]."""
-        self.check_input(lr, scale, cond)
         image = lr if self.sub_mean is None else self.sub_mean(lr)
         features = torch.relu(self.input(image))
         image = image + self.output(self.residual_layer(features))

@@ -138,11 +138,8 @@ class WaveResNet(Backbone):
         """Return a network of 1 block, 6 wide, without biases before normalisations."""
         return cls(scale=2, num_blocks=1, width=6, bias=False)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Sharpen the interpolated image, or super-resolve, (B, C, h, w) in [0, 255]."""
-        self.check_input(lr, scale, cond)
         if not self.wavelet:
             repeated = lr.repeat_interleave(self.factor**2, 1)
             residual = F.pixel_shuffle(self._residual(repeated), self.factor)

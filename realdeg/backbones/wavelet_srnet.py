@@ -133,11 +133,8 @@ class WaveletSRNet(Backbone):
         """Return a network of two stages of 1 block."""
         return cls(scale=2, widths=[6, 8], num_blocks=1, band_width=2)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Outputs:
+    def forward(self, lr: Tensor) -> Outputs:
         """Super-resolve (B, 3, h, w) in [0, 1]; return the image and its bands."""
-        self.check_input(lr, scale, cond)
         features = self.residual(torch.relu_(self.bn_input(self.conv_input(lr))))
         heads = []
         for level in range(self.levels + 1):

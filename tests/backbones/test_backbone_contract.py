@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import get_args
 
@@ -16,6 +17,11 @@ from realdeg.registry import BACKBONES
 from realdeg.utils.component import save_component
 
 SIZES = [(1, 1), (1, 6), (3, 5), (7, 4), (9, 16)]
+# The networks whose ``forward`` is handed more than the image.
+TAKES = {
+    name: ("scale",) for name in ("CARN", "CARNM", "MDSR", "MSLapSRN", "MetaSR", "PCARN", "ProSR")
+}
+TAKES |= {name: ("cond",) for name in ("IRCNNHQS", "PixelRecursiveSR")}
 # One network for each way to be built; `make test-all` compiles every one to machine code.
 FAMILIES = ("VDSR", "MemNet", "CARN", "RCAN", "LapSRN", "DBPN", "SRFBN", "KPN", "MetaSR")
 
@@ -114,8 +120,24 @@ class TestBackboneContract:
                 rebuilt(backbone, same_size=True)
 
     def test_refuses_other_colours(self, backbone):
-        with pytest.raises(GeometryError, match="colour"):
-            backbone(torch.zeros(1, 4 - backbone.channels, 5, 5))
+        lr = torch.zeros(1, 4 - backbone.channels, 5, 5)
+        with pytest.raises(GeometryError) as caught:
+            backbone(lr)
+        name = type(backbone).__name__
+        assert str(caught.value) == (
+            f"{name} works on colour '{backbone.colour}' and takes (B, {backbone.channels}, h, w),"
+            f" got {tuple(lr.shape)}: convert the image, or build {name} with the other colour."
+        )
+
+    def test_forward_names_the_image_and_what_the_network_uses(self, backbone):
+        """An ordinary network's ``forward`` takes the image alone; any may be told the rest."""
+        takes = list(inspect.signature(type(backbone).forward).parameters)
+        assert takes == ["self", "lr", *TAKES.get(type(backbone).__name__, ())]
+        lr = image(backbone, 1, 5, 6)
+        with torch.no_grad():
+            assert torch.equal(sr(backbone(lr, scale=backbone.scale)), sr(backbone(lr)))
+        if "cond" not in takes:
+            assert torch.equal(sr(backbone(lr, cond=torch.zeros(1, 2))), sr(backbone(lr)))
 
     @pytest.mark.parametrize("batch", [0, 1, 3])
     def test_batches(self, backbone, batch):

@@ -12,7 +12,7 @@ from realdeg.utils.component import save_component
 
 
 class Told(Backbone):
-    """A stranger's network that is told the degradation."""
+    """A third-party network that is told the degradation, written as the contract was at first."""
 
     needs = ("cond",)
     scales = (2,)
@@ -24,6 +24,29 @@ class Told(Backbone):
     def forward(self, lr, *, scale=None, cond=None):
         self.check_input(lr, scale, cond)
         return Outputs(lr.repeat_interleave(2, -1).repeat_interleave(2, -2), {"low": lr})
+
+
+class Plain(Told):
+    """Names neither scale nor condition."""
+
+    needs = ()
+
+    def forward(self, lr):
+        return lr.repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
+class Whole(Plain):
+    """Takes whatever a call says."""
+
+    def forward(self, lr, **said):
+        return said
+
+
+class Wants(Plain):
+    """Has a condition without a default."""
+
+    def forward(self, lr, cond):
+        return cond
 
 
 def saved(tmp_path, network):
@@ -46,6 +69,45 @@ def test_needs_and_scale_of_the_call():
         network(lr, scale=3, cond=torch.zeros(1, 2))
     assert set(network(lr, scale=2, cond=torch.zeros(1, 2)).named()) == {"sr", "low"}
     assert network.targets(lr) == {}
+
+
+def test_forward_is_handed_what_its_signature_names():
+    lr, cond = torch.rand(1, 3, 4, 4), torch.zeros(1, 2)
+    assert Plain(2)(lr, scale=2, cond=cond).shape == (1, 3, 8, 8)
+    assert Whole(2)(lr, cond=cond) == {"scale": None, "cond": cond}
+    assert Wants(2)(lr, scale=2, cond=cond) is cond
+    assert (Plain.needs, Wants.needs) == ((), ("cond",))
+    with pytest.raises(GeometryError, match="Wants is told the degradation: call it with cond="):
+        Wants(2)(lr)
+
+
+def test_a_call_runs_hooks():
+    network, seen = Plain(2), []
+    network.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape))
+    network.register_forward_hook(lambda _, given, output: output + 1)
+    lr = torch.rand(1, 3, 4, 4)
+    assert torch.equal(network(lr, scale=2), network.forward(lr) + 1)
+    assert seen == [lr.shape]
+    network.compile(backend="eager")
+    assert torch.equal(network(lr), network.forward(lr) + 1)
+    with pytest.raises(GeometryError, match="colour"):
+        network(lr[:, :1])
+
+
+def test_a_call_is_checked_within_distributed_data_parallel(tmp_path):
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
+    )
+    try:
+        network = VDSR(scale=2, depth=2, width=2)
+        parallel = torch.nn.parallel.DistributedDataParallel(network)
+        lr = torch.rand(1, 1, 4, 4)
+        assert torch.equal(parallel(lr, scale=2), network(lr))
+        parallel(lr).sum().backward()
+        with pytest.raises(GeometryError, match="colour"):
+            parallel(lr.expand(1, 3, 4, 4))
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_abstract():

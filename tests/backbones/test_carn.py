@@ -169,7 +169,7 @@ def test_one_network_of_three_scales(cls):
             assert network(lr, scale=scale).shape == (2, 3, *network.output_size(5, 6, scale))
         assert torch.equal(network(lr), network(lr, scale=3))
         assert torch.equal(network(lr, scale=2.0), network(lr, scale=2))
-    with pytest.raises(GeometryError, match="built for scales 2, 3 and 4 and is called with"):
+    with pytest.raises(GeometryError, match="scale 8: this instance serves 2, 3, 4"):
         network(lr, scale=8)
     with pytest.raises(GeometryError, match="built for scale 2 and is called with scale 3"):
         cls(scale=2, features=4, multi_scale=False)(lr, scale=3)

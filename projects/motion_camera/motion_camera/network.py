@@ -54,11 +54,8 @@ class SubPixelNet(Backbone):
         """Return an instance 8 wide."""
         return cls(scale=2, width=8)
 
-    def forward(
-        self, lr: Tensor, *, scale: int | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve Y images in [0, 1]."""
-        self.check_input(lr, scale, cond)
         height, width = lr.shape[-2:]
         bottom, right = -height % self.size_multiple, -width % self.size_multiple
         if bottom or right:

@@ -126,11 +126,8 @@ class EDSRFamily(Backbone):
             nn.Conv2d(features, self.channels, 3, padding=1),
         )
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, ``value_range``]."""
-        self.check_input(lr, scale, cond)
         height, width = self.output_size(*lr.shape[-2:])
         image = pad_to_multiple(lr, self.unshuffle)
         if self.sub_mean is not None:

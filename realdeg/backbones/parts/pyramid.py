@@ -9,9 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realdeg.backbones.base import Backbone
-from realdeg.errors import GeometryError
-
 # Kernel, stride and padding by which back-projection networks go up and down, at each factor.
 PROJECTIONS: dict[int, tuple[int, int, int]] = {
     2: (6, 2, 2),
@@ -87,27 +84,6 @@ def pil_bicubic(image: Tensor, factor: int) -> Tensor:
     # Without antialias torch takes a = -0.75; with it, PIL's kernel and border.
     size = (factor * height, factor * width)
     return F.interpolate(image, size=size, mode="bicubic", antialias=True)
-
-
-def scale_of_call(network: Backbone, scale: float | None, allowed: Sequence[int]) -> int:
-    """Return the scale of a call of a network that serves several.
-
-    Args:
-        network: The network.
-        scale: What ``forward`` was given; None: the network's own.
-        allowed: The scales that this instance serves.
-
-    Raises:
-        GeometryError: If the scale is not among them.
-    """
-    if scale is None:
-        return network.scale
-    if scale not in allowed:
-        raise GeometryError(
-            f"{type(network).__name__} is called with scale {scale:g}: this instance serves"
-            f" {', '.join(map(str, allowed))}."
-        )
-    return int(scale)
 
 
 def from_matconvnet(value: Tensor, shape: Sequence[int]) -> Tensor:

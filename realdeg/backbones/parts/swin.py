@@ -117,11 +117,8 @@ class SwinSkeleton(Backbone):
         factor = 1 if self.same_size else self.scale
         self.halo = halo_of(self.trace, factor, self.window)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, ``value_range``]."""
-        self.check_input(lr, scale, cond)
         height, width = self.output_size(*lr.shape[-2:])
         image = pad_to_multiple(lr, self.window) - self.mean
         first = self.conv_first(image)
