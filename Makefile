@@ -1,6 +1,7 @@
 # make demo       learn a camera, synthesise pairs, train, compare (about four minutes on two cores)
 # make test       format, lint, types, and the tests that are not slow
 # make test-all   the same with the slow tests
+# make docs       the documentation site, in docs/_build/html; a warning is an error
 # make lint | format | clean
 #
 # Every target makes its own environment in .venv first. Choices, each on the command line:
@@ -13,12 +14,12 @@ VENV ?= .venv
 JOBS ?= 2
 OUT ?= demo_output
 BIN := $(VENV)/bin
-SOURCES := $(wildcard realdeg tests projects tools configs benchmarks .ci setup.py)
+SOURCES := $(wildcard realdeg tests projects tools configs benchmarks docs .ci setup.py)
 
 # One thread for each test process: two processes with all threads each are slower than one.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
-.PHONY: demo test test-all lint format clean FORCE
+.PHONY: demo test test-all docs lint format clean FORCE
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.ready
@@ -30,6 +31,10 @@ test: lint
 test-all: lint
 	$(PYTEST)
 
+docs: $(VENV)/.ready-docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "wrote docs/_build/html/index.html"
+
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
@@ -40,7 +45,7 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix $(SOURCES)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist docs/_build docs/tutorials docs/reference *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # .venv/torch.txt holds the requirement that torch was installed from. Giving another TORCH
@@ -64,6 +69,10 @@ endif
 $(VENV)/.ready: setup.cfg setup.py pyproject.toml $(VENV)/torch.txt | $(VENV)/bin/python
 	@echo "Installing $$(cat $(VENV)/torch.txt) and the other dependencies into $(VENV)"
 	$(BIN)/python -m pip install "$$(cat $(VENV)/torch.txt)" --editable .
+	@touch $@
+
+$(VENV)/.ready-docs: setup.cfg setup.py pyproject.toml | $(VENV)/.ready
+	$(BIN)/python -m pip install "$$(cat $(VENV)/torch.txt)" --editable ".[docs]"
 	@touch $@
 
 $(VENV)/.ready-dev: setup.cfg setup.py pyproject.toml $(VENV)/torch.txt | $(VENV)/bin/python

@@ -35,7 +35,8 @@ NOTES = (
 )
 _NOTE = re.compile(r"^<!-- docs: (?P<word>\w+) ?(?P<rest>[^\n]*?) ?-->$", re.MULTILINE)
 _BLOCK = re.compile(
-    r"(?P<notes>(?:^<!-- docs: [^\n]*-->\n)*)^```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$",
+    r"(?P<notes>(?:^<!-- docs: [^\n]*-->\n)*)"
+    r"^```(?P<site>\{\w+\})?(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 _INLINE = re.compile(r"(?<!`)`(?!`)([^`]+)`(?!`)")
@@ -104,6 +105,8 @@ def blocks_of(page: Path, name: str) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     found = []
     for match in _BLOCK.finditer(text):
+        if match["site"]:  # a table of contents or the like, read by the site alone
+            continue
         line = text[: match.start("language")].count("\n") + 1
         notes = {note["word"]: note["rest"] for note in _NOTE.finditer(match["notes"])}
         found.append(Block(name, line, match["language"], notes, match["text"]))

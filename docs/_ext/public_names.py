@@ -1,0 +1,71 @@
+"""Write one reference page for each public package, with every name that it exports.
+
+The list is ``tests/api_surface.json``, which a test holds the code to; so a public name that is not
+documented cannot happen.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+SURFACE = json.loads(
+    (Path(__file__).resolve().parents[2] / "tests" / "api_surface.json").read_text(encoding="utf-8")
+)
+DOOR = set(SURFACE["realdeg"])
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write the pages below ``reference/``, those that changed only."""
+    folder = Path(app.srcdir) / "reference"
+    folder.mkdir(exist_ok=True)
+    surface: dict[str, list[str]] = json.loads(SURFACE.read_text(encoding="utf-8"))
+    pages = {f"{package}.rst": page(package, names) for package, names in surface.items() if names}
+    for name, text in pages.items():
+        file = folder / name
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+    for file in folder.glob("realdeg*.rst"):
+        if file.name not in pages:
+            file.unlink()
+
+
+def page(package: str, names: list[str]) -> str:
+    """Return one page: a table of the names, then each in full."""
+    module = importlib.import_module(package)
+    summary = (inspect.getdoc(module) or "").split("\n\n")[0].replace("\n", " ")
+    lines = [f"``{package}``", "=" * (len(package) + 4), "", summary, ""]
+    lines += [f".. currentmodule:: {package}", ""]
+    for name in sorted(names, key=str.lower):
+        found = getattr(module, name)
+        lines += [*_entry(package, name, found), ""]
+    return "\n".join(lines)
+
+
+def _entry(package: str, name: str, found: Any) -> list[str]:
+    # A name that stands at the top is indexed there, and documented again where it lies.
+    again = ["   :no-index:"] if package != "realdeg" and name in DOOR else []
+    if inspect.isclass(found):
+        kind = "autoexception" if issubclass(found, BaseException) else "autoclass"
+        bare = ["   :no-members:"] if _is_module(found) else []
+        return [f".. {kind}:: {package}.{name}", *bare, *again]
+    if callable(found):
+        return [f".. autofunction:: {package}.{name}", *again]
+    held = f"Holds {', '.join(f'``{key}``' for key in found)}." if isinstance(found, dict) else ""
+    return [f".. py:data:: {package}.{name}", *again, "", f"   {held or repr(found)}"]
+
+
+def _is_module(found: type) -> bool:
+    """Say whether a class is a network, whose methods its contract documents once."""
+    return any(base.__name__ in ("Backbone", "Discriminator") for base in found.__mro__[1:])
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True}
