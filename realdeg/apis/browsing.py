@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from realdeg.config import inject
-from realdeg.config.inject import naming_sibling
+from realdeg.config.fill import naming_sibling
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import TASKS

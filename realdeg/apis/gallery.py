@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from realdeg.apis.degrader import Degrader
 from realdeg.apis.preview import PreviewSample, as_8_bit, cut, open_image, sample_previews
 from realdeg.apis.resolve import load_degradation
-from realdeg.config.paths import config_root
+from realdeg.config.find import config_root
 from realdeg.errors import RealdegError
 from realdeg.registry import DEGRADATIONS, load_plugins
 from realdeg.utils.files import atomic_path, ensure_writable_dir

@@ -13,7 +13,7 @@ from torch import nn
 from realdeg.backbones import build_backbone
 from realdeg.backbones.base import Backbone
 from realdeg.config import find_config, load_config
-from realdeg.config.paths import run_weights
+from realdeg.config.find import run_weights
 from realdeg.degradations import build_degradation
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, GeometryError, nearest

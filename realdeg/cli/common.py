@@ -151,7 +151,7 @@ def check_data(cfg: Config, keys: Sequence[str]) -> list[Any]:
         DataError: If files are missing or damaged.
         GeometryError: If they are of another geometry, naming the recipe that fits.
     """
-    from realdeg.config.inject import naming_sibling
+    from realdeg.config.fill import naming_sibling
     from realdeg.registry import DATASETS
 
     datasets = []

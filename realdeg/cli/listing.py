@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def _names(what: str) -> dict[str, list[str]]:
     """Return what there is to list, by kind."""
     if what == "configs":
-        from realdeg.config.paths import list_configs
+        from realdeg.config.find import list_configs
 
         return {what: list_configs()}
     if what == "pretrained":

@@ -53,7 +53,7 @@ def take_arguments(cfg: Config, checkpoint: str) -> None:
             take.
         CheckpointError: If a training checkpoint cannot be read.
     """
-    from realdeg.config.places import look_up
+    from realdeg.config.shape import look_up
     from realdeg.utils.arguments import check_arguments
 
     kind = _trains(cfg)
@@ -76,18 +76,19 @@ def take_arguments(cfg: Config, checkpoint: str) -> None:
 
 def _trains(cfg: Config) -> str:
     """Return the kind of component that the config's task trains."""
-    from realdeg.config.places import look_up
+    from realdeg.config.shape import look_up
 
     return str(getattr(look_up(TASKS, cfg.model["type"], "model"), "component", ""))
 
 
 def _described(file: Path) -> tuple[str, str, dict[str, Any]] | None:
     """Return kind, type and arguments of weights, where they are told."""
-    from realdeg.config.weights import read_description
     from realdeg.engine.checkpoint import read_checkpoint
+    from realdeg.utils.description import read_description
 
     if file.suffix == ".safetensors":
-        return read_description(file)
+        found = read_description(file)
+        return None if found is None else (found.kind, found.type, found.arguments)
     try:
         meta = read_checkpoint(file).get("meta")
     except CheckpointError:

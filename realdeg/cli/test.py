@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         cfg.load_from = args.checkpoint
         take_arguments(cfg, args.checkpoint)
     cfg.resume = False
-    from realdeg.config.inject import naming_sibling
+    from realdeg.config.fill import naming_sibling
     from realdeg.utils.files import ensure_writable_dir
 
     if cfg.get("test_dataloader") is None:
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 def _measure(cfg: Config, runner: RealdegRunner, args: argparse.Namespace, folder: Path) -> None:
     """Run the test; whatever ends it, its report is kept, and the terminal says where."""
     from realdeg.cli.measuring import ReportHook, why
-    from realdeg.config.inject import naming_sibling
+    from realdeg.config.fill import naming_sibling
 
     kept = ReportHook(lambda runner: _head(cfg, runner, args), folder)
     runner.register_hook(kept)
@@ -203,7 +203,7 @@ class _KeepPredictions:
 
 def _head(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Report:
     from realdeg.config import config_name
-    from realdeg.config.inject import recipe_of
+    from realdeg.config.fill import recipe_of
     from realdeg.engine.state import bare, component_of
     from realdeg.evaluation import Report
     from realdeg.utils.component import component_hash
@@ -246,10 +246,11 @@ def _head(cfg: Config, runner: RealdegRunner, args: argparse.Namespace) -> Repor
 
 def _objective(weights: str | None) -> str | None:
     """Return what an exported file says of the losses that it was trained with."""
-    from realdeg.config.weights import read_header
+    from realdeg.utils.description import read_description
 
-    header = read_header(Path(weights)) if weights else None
-    return str(header[1]["objective"]) if header and "objective" in header[1] else None
+    described = read_description(weights) if weights else None
+    said = described.meta if described else {}
+    return str(said["objective"]) if "objective" in said else None
 
 
 def _add_kernel_errors(report: Report, runner: RealdegRunner) -> None:

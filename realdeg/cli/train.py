@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _train(cfg: Config, resume: str | None) -> None:
-    from realdeg.config.inject import naming_sibling
+    from realdeg.config.fill import naming_sibling
     from realdeg.engine import RealdegRunner
 
     work_dir = Path(cfg.work_dir)
@@ -107,11 +107,11 @@ def _refuse_idle(cfg: Config, runner: RealdegRunner) -> None:
 
 def _refuse_to_overwrite(work_dir: Path) -> None:
     """Keep a sample run from taking the place of weights that cost days."""
-    from realdeg.config.weights import read_header
+    from realdeg.utils.description import read_description
 
     for name in ("degradation.safetensors", "backbone.safetensors"):
-        header = read_header(work_dir / name)
-        if header is not None and not header[1].get("sample"):
+        described = read_description(work_dir / name)
+        if described is not None and not described.meta.get("sample"):
             raise OutputError(
                 f"{work_dir / name} was trained on real data, and this sample run would replace"
                 " it: choose another --work-dir."

@@ -3,11 +3,12 @@
 Importing this package costs no torch; checking a config's types and arguments does.
 """
 
-from realdeg.config.inject import inject
+from realdeg.config.check import validate
+from realdeg.config.fill import inject
+from realdeg.config.find import config_name, config_root, find_config, list_configs, sibling
 from realdeg.config.load import load_config
-from realdeg.config.merge import apply_options, replacing_types
-from realdeg.config.paths import config_name, config_root, find_config, list_configs, sibling
-from realdeg.config.validate import validate
+from realdeg.config.merge import apply_options
+from realdeg.config.read import replacing_types
 
 __all__ = [
     "apply_options",

@@ -1,4 +1,4 @@
-"""Read a config file: find it, merge its bases and the command line, and check it."""
+"""The road of a config: find it, read and merge it, resolve what it names, check it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, ConfigDict
-from mmengine.config.config import RESERVED_KEYS
+from mmengine.config import Config
 
-from realdeg.config.data import is_data, read_data_config, read_saved_program
-from realdeg.config.merge import (
-    Dropped,
-    apply_options,
-    collecting_dropped,
-    log_dropped,
-    replacing_types,
-)
-from realdeg.config.paths import config_name, find_config, is_folder
-from realdeg.config.places import look_up
-from realdeg.config.validate import check_keys, validate
-from realdeg.errors import ConfigError, RealdegError
-from realdeg.registry import DATASETS, load_plugins
+from realdeg.config.check import check_keys, validate
+from realdeg.config.find import config_name, find_config, is_folder
+from realdeg.config.merge import Dropped, apply_options, collecting_dropped, log_dropped
+from realdeg.config.read import read_config
+from realdeg.config.shape import look_up
+from realdeg.errors import ConfigError
+from realdeg.registry import DATASETS, TASKS, load_plugins
 from realdeg.utils.arguments import arguments_of
-from realdeg.utils.data_file import check_size
 from realdeg.utils.files import names_a_file
-from realdeg.utils.mmengine_internals import config_dict, set_config_dict
 
 logger = logging.getLogger(__name__)
 
@@ -48,15 +39,17 @@ def load_config(
 
     Args:
         path_or_name: A file, the folder of a run, or the name of a recipe such as
-            ``dml/dml_n8_realsr_x4``. A ``.py`` file is a program and is run; ``.yaml``, ``.json``
-            and what a folder holds are read as data.
+            ``dml/dml_n8_realsr_x4``. ``@x2`` behind a file or a name asks for another scale of a
+            recipe that comes in several. A ``.py`` file is a program and is run; ``.yaml``,
+            ``.json`` and what a folder holds are read as data.
         options: Dotted keys and values laid over the file, as ``--cfg-options`` gives them.
         sample: Put the built-in sample in place of all data and shorten the schedule; options
             still win.
         check: Also look up every type and argument, which imports torch.
 
     Returns:
-        The merged config; ``filename`` is the file's path.
+        The merged config; ``filename`` is the file's path, with the scale in its name where the
+        recipe comes in several.
 
     Raises:
         ConfigError: If the file is not found or broken, or names something unknown.
@@ -65,11 +58,12 @@ def load_config(
     with collecting_dropped() as dropped:
         file = find_config(path_or_name)
         imports_given = any(key.split(".")[0] == "custom_imports" for key in options)
-        cfg = _read(file, is_folder(Path(path_or_name)), imports_given)
-        iterations = _iterations(cfg)
+        cfg = read_config(file, of_run=is_folder(Path(path_or_name)), imports_given=imports_given)
+        schedule = cfg.get("train_cfg")
+        iterations = schedule.get("max_iters") if isinstance(schedule, Mapping) else None
         apply_options(cfg, options)
     check_keys(cfg)
-    spell_out_components(cfg)
+    _resolve(cfg)
     _import_custom(cfg)
     if not check and not sample:
         log_dropped(dropped)
@@ -82,11 +76,13 @@ def load_config(
 
         # The recipe itself is checked first, so that a typing error in it does not go unseen.
         validate(cfg)
-        use_sample(cfg, config_name(file), options, iterations)
+        name = config_name(cfg.filename)
+        use_sample(cfg, name, options, iterations if isinstance(iterations, int) else 0)
         with collecting_dropped():  # the same once more
             apply_options(cfg, options)
-        spell_out_components(cfg)
+        _resolve(cfg)
     if check:
+        _fill_evaluators(cfg)
         validate(cfg)
     log_dropped([_that_matters(one) for one in dropped])
     return cfg
@@ -100,87 +96,51 @@ def _that_matters(dropped: Dropped) -> Dropped:
     return replace(dropped, keys=tuple(key for key in dropped.keys if key in takes))
 
 
-def spell_out_components(cfg: Config) -> None:
-    """Write a component that was given as a path or a name as the dict it stands for.
-
-    Args:
-        cfg: The config, changed in place.
-
-    Raises:
-        ConfigError: If it is neither a dict, a path, a name nor None.
-    """
+def _resolve(cfg: Config) -> None:
+    """Write out what a config says in short, in place: components by name or path, loops."""
     for key in ("degradation", "backbone"):
         value = cfg.get(key)
-        if value is None or isinstance(value, Mapping):
+        if value is not None and not isinstance(value, Mapping):
+            if not isinstance(value, str | os.PathLike):
+                raise ConfigError(
+                    f"'{key}' is {value!r:.200}, wanted dict(type=...), the path of a file of"
+                    " weights or a dict(checkpoint=...) of it, or a registered name."
+                )
+            text = os.fspath(value)
+            cfg[key] = {"checkpoint": text} if names_a_file(text) else {"type": text}
+        _name_scale(cfg.get(key), cfg.get("scale"))
+    for stage in ("val", "test"):
+        if cfg.get(f"{stage}_dataloader") is not None:
+            cfg.setdefault(f"{stage}_cfg", dict(type="EvalLoop"))
+
+
+def _fill_evaluators(cfg: Config) -> None:
+    """Measure by the protocol of the task or of the data, where a config names no metrics."""
+    model = cfg.get("model")
+    for stage in ("val", "test"):
+        loader = cfg.get(f"{stage}_dataloader")
+        if loader is None or f"{stage}_evaluator" in cfg or not model:
             continue
-        if not isinstance(value, str | os.PathLike):
-            raise ConfigError(
-                f"'{key}' is {value!r}, wanted dict(type=...), dict(checkpoint='x.safetensors'),"
-                " the path of such a file, or a registered name."
-            )
-        text = str(value)
-        cfg[key] = {"checkpoint": text} if names_a_file(text) else {"type": text}
+        task = look_up(TASKS, model.get("type"), "model")
+        dataset = (loader.get("dataset") or {}).get("type")
+        data = look_up(DATASETS, dataset, f"{stage}_dataloader.dataset") if dataset else None
+        learning = getattr(task, "component", None) == "degradation"
+        protocol = "lr-fidelity" if learning else getattr(data, "protocol", None)
+        if protocol is not None:
+            metric = dict(type="ImageQuality", protocol=protocol, metrics=["psnr", "ssim"])
+            cfg[f"{stage}_evaluator"] = dict(type="Evaluator", metrics=[metric])
 
 
-def _iterations(cfg: Config) -> int:
-    schedule = cfg.get("train_cfg")
-    said = schedule.get("max_iters") if isinstance(schedule, Mapping) else None
-    return said if isinstance(said, int) else 0
-
-
-def _read(file: Path, of_run: bool, imports_given: bool) -> Config:
-    if is_data(file):
-        with replacing_types():
-            data = read_data_config(file, imports_given)
-    elif file.suffix != ".py":
-        raise ConfigError(f"{file} is no config: a config is a .py, .yaml or .json file.")
-    elif of_run:
-        data = read_saved_program(file, imports_given)
-    else:
-        return _run(str(file))
-    reserved = sorted(set(RESERVED_KEYS) & set(data))
-    if reserved:
-        raise ConfigError(f"unknown top-level key '{reserved[0]}' in the config {file}.")
-    return Config(data, cfg_text=" ", filename=str(file))
-
-
-def _run(file: str) -> Config:
-    """Run a config that is a program."""
-    try:
-        with replacing_types():
-            cfg = Config.fromfile(file, import_custom_modules=False, lazy_import=False)
-        check_size(config_dict(cfg), file)
-        # `test_dataloader = val_dataloader` in a file is one object; later changes are to one.
-        set_config_dict(cfg, _unshared(config_dict(cfg)))
-        return cfg
-    except RealdegError:
-        raise
-    except SyntaxError as error:
-        # mmengine reports on a temporary copy, of this file or of one it inherits from.
-        cause = error.__context__ if isinstance(error.__context__, SyntaxError) else error
-        raise ConfigError(
-            f"{file}, or a file of its _base_, cannot be read: line {cause.lineno}, {cause.msg}."
-            " A config is plain Python."
-        ) from error
-    except KeyError as error:
-        text = str(error.args[0]) if error.args else str(error)
-        if "Duplicate key" in text:
-            raise ConfigError(
-                f"two files of the _base_ list of {file} (or of one below it) set the same key"
-                f" ({text.rsplit(':', 1)[-1].strip()}): keep one of them, or set the key in the"
-                " file itself, where a changed type replaces the dict."
-            ) from error
-        raise ConfigError(f"{file} cannot be read: the key {error} is missing.") from error
-    except (Exception, SystemExit) as error:  # a config is a program: it may raise anything
-        raise ConfigError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _unshared(value: Any) -> Any:
+def _name_scale(value: Any, scale: Any) -> None:
+    """Fill the config's scale into the names of weights, ``work_dirs/dml_x{scale}/...``."""
+    for item in value if isinstance(value, list | tuple) else ():
+        _name_scale(item, scale)
     if isinstance(value, dict):
-        return ConfigDict({key: _unshared(item) for key, item in value.items()})
-    if isinstance(value, list | tuple):
-        return type(value)(_unshared(item) for item in value)
-    return value
+        file = value.get("checkpoint")
+        if isinstance(file, str) and isinstance(scale, int | float):
+            value["checkpoint"] = file.replace("{scale}", f"{scale:g}")
+        for item in value.values():
+            _name_scale(item, scale)
 
 
 def _import_custom(cfg: Config) -> None:

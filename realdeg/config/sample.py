@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from realdeg.config.places import look_up
+from realdeg.config.shape import look_up
 from realdeg.registry import DATASETS
 
 logger = logging.getLogger(__name__)
@@ -66,12 +66,14 @@ def use_sample(
         loader.pop("persistent_workers", None)
         loader.pop("prefetch_factor", None)
         if train:
-            _lower(loader, "batch_size", limits.batch_size, key, changes)
-    _lower(schedule, "max_iters", limits.max_iters, "train_cfg", changes)
-    _lower(schedule, "val_interval", limits.val_interval, "train_cfg", changes)
+            _lower(loader, "batch_size", limits.batch_size, f"{key}.", changes)
+            _lower(cfg, "batch_size", limits.batch_size, "", changes)
+            _lower(cfg, "patch_size", limits.patch_size, "", changes)
+    _lower(schedule, "max_iters", limits.max_iters, "train_cfg.", changes)
+    _lower(schedule, "val_interval", limits.val_interval, "train_cfg.", changes)
     hooks = cfg.get("default_hooks") or {}
     if hooks.get("logger"):
-        _lower(hooks["logger"], "interval", limits.log_interval, "default_hooks.logger", changes)
+        _lower(hooks["logger"], "interval", limits.log_interval, "default_hooks.logger.", changes)
     cfg["sample"] = True
     won = [key for key in options if key.startswith(("train_", "val_", "test_"))]
     if won:
@@ -84,7 +86,7 @@ def _lower(holder: Any, key: str, most: int, place: str, changes: list[str]) -> 
     value = holder.get(key)
     if isinstance(value, int) and value > most:
         holder[key] = most
-        changes.append(f"{place}.{key}: {value} -> {most}")
+        changes.append(f"{place}{key}: {value} -> {most}")
 
 
 def _names(dataset: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -64,6 +64,12 @@ class ImageDataset(Dataset[PackedSample]):
 
     grid: ClassVar[bool | None] = None
     """What ``same_size`` must be, where the data are known to have one answer."""
+
+    protocol: ClassVar[str | None] = None
+    """The protocol that super-resolution is measured by on these data, where a config says none."""
+
+    config_fields: ClassVar[Mapping[str, str]] = {}
+    """Arguments that take a field of a config's top level which goes by another name."""
 
     def __init__(
         self,

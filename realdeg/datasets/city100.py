@@ -39,6 +39,7 @@ class City100Dataset(ImageDataset):
     """
 
     grid = True
+    protocol = "realsr-official"
 
     def __init__(
         self,

@@ -38,6 +38,7 @@ class HRFolderDataset(ImageDataset):
     """
 
     split_is_a_name = True
+    config_fields = {"folder": "hr_folders"}
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ class NTIRE19Dataset(PairedFolderDataset):
     """
 
     grid = True
+    protocol = "realsr-official"
 
     def __init__(
         self,

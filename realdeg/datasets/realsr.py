@@ -54,6 +54,8 @@ class RealSRDataset(ImageDataset):
         GeometryError: If ``same_size`` contradicts the version.
     """
 
+    protocol = "realsr-official"
+
     def __init__(
         self,
         version: int = 2,

@@ -11,9 +11,9 @@ from typing import Any
 
 from realdeg.backbones import fetch_pretrained, find_pretrained
 from realdeg.config import load_config
-from realdeg.config.paths import run_weights
-from realdeg.config.weights import read_header
+from realdeg.config.find import run_weights
 from realdeg.errors import ConfigError
+from realdeg.utils.description import read_description
 from realdeg.utils.files import sha256_file
 
 # What an entry of the catalogue says where its publisher says nothing.
@@ -87,13 +87,8 @@ class Origin:
     def _read(cls, model: str, file: Path) -> Origin:
         if not file.is_file():
             return cls(model)
-        header = read_header(file)
-        return cls(
-            model,
-            file,
-            sha256_file(file),
-            header[1] if header and isinstance(header[1], dict) else {},
-        )
+        described = read_description(file)
+        return cls(model, file, sha256_file(file), described.meta if described else {})
 
     def training_data(self) -> str | None:
         """Return the training's data set as its config or publisher says it, None if unknown."""

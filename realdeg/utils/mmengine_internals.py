@@ -50,7 +50,12 @@ FUNCTIONS = {
 """What is called or replaced, by module: names, and the names of the parameters."""
 ATTRIBUTES = {
     "mmengine.config": {"Config": ("_cfg_dict",)},
-    "mmengine.runner": {"Runner": ("_timestamp", "_train_loop")},
+    "mmengine.runner": {
+        "Runner": (
+            *("_timestamp", "_train_loop"),
+            *("_train_dataloader", "_val_dataloader", "_test_dataloader"),
+        )
+    },
 }
 """What is read or set on objects, by module and class."""
 
@@ -154,7 +159,7 @@ def read_program(file: Path) -> dict[str, Any]:
 @contextmanager
 def reading_configs(
     merge: Callable[[Mapping[str, Any], Any, bool], Any],
-    find_base: Callable[[str], Path | None],
+    find_base: Callable[[str, Path], Path | None],
     read_data: Callable[[Path], Mapping[str, Any] | None],
 ) -> Iterator[None]:
     """Have mmengine's ``Config`` read files by other rules, within the block.
@@ -162,8 +167,9 @@ def reading_configs(
     Args:
         merge: Lays a config (the first argument) over another; the third says whether keys that
             are numbers reach into lists.
-        find_base: Returns the file of a name in a ``_base_`` list, or None for mmengine's way.
-        read_data: Reads a file without running it; None for a file that is a program.
+        find_base: Returns the path of a name in the ``_base_`` list of a file (the second
+            argument), or None for mmengine's way. The path is for ``read_data``.
+        read_data: Reads a file; None leaves a program to mmengine.
     """
     former = Config._merge_a_into_b, Config._get_cfg_path, Config._file2dict
 
@@ -171,7 +177,7 @@ def reading_configs(
         return merge(a, b, allow_list_keys)
 
     def find(cfg_path: str, filename: str) -> tuple[str, str | None]:
-        own = find_base(cfg_path)
+        own = find_base(cfg_path, Path(filename))
         if own is not None:
             return str(own), None
         path, scope = former[1](cfg_path, filename)
@@ -347,6 +353,19 @@ def make_figure(visualizer: Any, fig_cfg: Mapping[str, Any]) -> tuple[Any, Any, 
 def set_timestamp(runner: Any, text: str) -> None:
     """Set the time by which a runner names its log folder and itself."""
     runner._timestamp = text
+
+
+def set_data_set(runner: Any, key: str, dataset: Any) -> None:
+    """Have a runner's data loader serve a data set that is already built.
+
+    Args:
+        runner: A runner whose loops are not built yet.
+        key: ``"train_dataloader"``, ``"val_dataloader"`` or ``"test_dataloader"``.
+        dataset: The data set. It is not copied, as mmengine copies a data loader's config.
+    """
+    loader = getattr(runner, f"_{key}")
+    if isinstance(loader, Mapping):
+        setattr(runner, f"_{key}", {**loader, "dataset": {"type": lambda: dataset}})
 
 
 def iterations_done(runner: Any) -> int:

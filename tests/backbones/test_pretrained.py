@@ -22,7 +22,7 @@ from realdeg.backbones.pretrained.cache import place_of
 from realdeg.backbones.pretrained.table import lines, table
 from realdeg.backbones.weights import read_weights
 from realdeg.cli.main import main
-from realdeg.config.validate import validate
+from realdeg.config.check import validate
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.arguments import check_arguments

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from realdeg.config import list_configs, load_config
-from realdeg.config.inject import inject
-from realdeg.config.weights import degradations_in
+from realdeg.config.check import degradations_in
+from realdeg.config.fill import inject
 from realdeg.degradations import build_degradation
 from realdeg.registry import BACKBONES, TASKS
 from realdeg.utils.image import write_image

@@ -103,7 +103,7 @@ def test_a_flip_of_one_row_becomes_a_tensor():
 
 
 def test_tensorboard_that_is_not_installed(monkeypatch, capsys):
-    monkeypatch.setattr(sys.modules["realdeg.config.validate"], "find_spec", lambda name: None)
+    monkeypatch.setattr(sys.modules["realdeg.config.check"], "find_spec", lambda name: None)
     assert run("vis_backends=[dict(type='TensorboardVisBackend')]") == 2
     said = capsys.readouterr().err
     assert "pip install 'realdeg[tensorboard]'" in said and "Traceback" not in said

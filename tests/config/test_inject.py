@@ -95,7 +95,7 @@ def test_learned_degradations_in_super_resolution(weights):
 
 def test_weights_of_another_geometry(weights):
     weights(same_size=False)
-    with pytest.raises(GeometryError, match="same_size=False, and this config has same_size=True"):
+    with pytest.raises(GeometryError, match="same_size=False, and same_size=True is asked for"):
         inject(load("vdsr/vdsr_syn_dml_x4"))
 
 

@@ -29,7 +29,7 @@ def test_a_miss_names_the_nearest(tmp_path):
 def test_installed_recipes(tmp_path, monkeypatch):
     installed = tmp_path / "realdeg"
     (installed / "config").mkdir(parents=True)
-    monkeypatch.setattr("realdeg.config.paths.__file__", str(installed / "config" / "paths.py"))
+    monkeypatch.setattr("realdeg.config.find.__file__", str(installed / "config" / "paths.py"))
     with pytest.raises(ConfigError, match="missing"):
         config_root()
     (installed / "_configs" / "_base_").mkdir(parents=True)

@@ -9,8 +9,8 @@ import torch
 from mmengine.config import Config
 
 from realdeg.config import apply_options, inject, list_configs, load_config, validate
+from realdeg.config.check import degradations_in
 from realdeg.config.sample import use_sample
-from realdeg.config.weights import degradations_in
 from realdeg.degradations import DML, build_degradation
 from realdeg.registry import list_degradations
 

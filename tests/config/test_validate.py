@@ -180,7 +180,7 @@ def test_custom_imports(tmp_path, monkeypatch):
 def test_functions_that_collate_are_known_whatever_stands_first(repository):
     """The registry of functions is filled with the data sets, which nothing has asked for yet."""
     script = (
-        "from realdeg.config.validate import _check_loader\n"
+        "from realdeg.config.check import _check_loader\n"
         "_check_loader(dict(collate_fn=dict(type='collate_batch'),"
         " sampler=dict(type='EvalSampler'),"
         " dataset=dict(type='SampleDataset')), 'val_dataloader')\n"

@@ -14,7 +14,7 @@ from mmengine.registry import Registry as MMEngineRegistry
 
 import realdeg.registry
 from realdeg.config import load_config
-from realdeg.config.places import look_up
+from realdeg.config.shape import look_up
 from realdeg.engine import RealdegRunner
 from realdeg.errors import ConfigError, RealdegError
 from realdeg.utils import mmengine_internals as registered

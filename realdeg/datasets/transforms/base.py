@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from realdeg.errors import DataError, GeometryError
@@ -26,6 +27,9 @@ class Transform(ABC):
 
     keeps_size: ClassVar[bool] = False
     """Whether HR leaves this step as large as it came, or with its sides exchanged."""
+
+    config_fields: ClassVar[Mapping[str, str]] = {}
+    """Arguments that take a field of a config's top level which goes by another name."""
 
     packs: ClassVar[bool] = False
     """Whether this step makes the arrays tensors, so that no other can follow."""

@@ -23,6 +23,7 @@ class Flip(Transform):
     """
 
     keeps_size = True
+    config_fields = {name: f"flip.{name}" for name in ("horizontal", "vertical", "transpose")}
 
     def __init__(
         self, horizontal: bool = True, vertical: bool = True, transpose: bool = False

@@ -1,14 +1,41 @@
-"""Where configs lie, in a source checkout and in an installed package."""
+"""Where configs lie, in a source checkout and in an installed package, and what they are called.
+
+A recipe that says ``per_scale`` is one file and several names: ``dml/dml_n8_realsr_x2``, or
+``dml/dml_n8_realsr@x2``, is ``dml/dml_n8_realsr.py`` at scale 2.
+"""
 
 from __future__ import annotations
 
+import ast
 import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
+from typing import TypeAlias
 
 from realdeg.errors import ConfigError, nearest
 from realdeg.utils.data_file import RUN_CONFIG
 
+PER_SCALE = "per_scale"
+"""The key of a recipe that says which scales it comes in, and what differs between them."""
+Scale: TypeAlias = int | float
 _MARK = Path("_base_") / "default_runtime.py"
+_SCALED = re.compile(r"(?P<stem>.+)_x(?P<scale>\d+(\.\d+)?)")
+_AT = re.compile(r"(?P<name>.+)@x(?P<scale>\d+(\.\d+)?)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Located:
+    """A config file, and what it is called."""
+
+    file: Path
+    """The file that is read."""
+    name: Path
+    """The path that it goes by: where a scale was asked for, with the scale in it."""
+    scale: Scale | None = None
+    """The scale that was asked for by name."""
 
 
 def config_root() -> Path:
@@ -33,12 +60,18 @@ def config_root() -> Path:
 
 
 def list_configs() -> list[str]:
-    """Return the names of all recipes, such as ``dml/dml_n8_realsr_x4``, sorted."""
-    root = config_root()
-    names = (file.relative_to(root).with_suffix("").as_posix() for file in root.rglob("*.py"))
-    return sorted(
-        name for name in names if not name.startswith("_base_/") and not name.endswith("__init__")
-    )
+    """Return the names of all recipes, such as ``dml/dml_n8_realsr_x4``, sorted.
+
+    A recipe that comes in several scales has a name for each.
+    """
+    root, names = config_root(), set()
+    for file in root.rglob("*.py"):
+        name = file.relative_to(root).with_suffix("").as_posix()
+        if name.startswith("_base_/") or name.endswith("__init__"):
+            continue
+        scales = _stated_scales(file)
+        names |= {scaled_name(name, scale) for scale in scales} if scales else {name}
+    return sorted(names)
 
 
 def is_file(path: Path) -> bool:
@@ -57,6 +90,46 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def at_scale(config: str | os.PathLike[str], scale: Scale) -> str:
+    """Return the name of a recipe at another scale, ``mine.py@x2``."""
+    return f"{os.fspath(config)}@x{scale:g}"
+
+
+def locate(path: Path) -> Located | None:
+    """Find the file that a path stands for, and the scale that its name asks for.
+
+    Args:
+        path: A file; or, without such a file, the path of one that says ``per_scale`` with a scale
+            behind it: of ``mine.py``, ``mine_x2.py`` or ``mine.py@x2``.
+
+    Returns:
+        The file, or None if there is none.
+    """
+    if is_file(path):
+        return Located(path, path)
+    asked = _AT.fullmatch(path.name)
+    named = path.with_name(asked["name"]) if asked else path
+    suffix = named.suffix if named.suffix in (".py", ".yaml", ".yml", ".json") else ".py"
+    whole = named.name.removesuffix(suffix)
+    scaled = _SCALED.fullmatch(whole)
+    if asked is None and scaled is None:
+        return None
+    scale = to_scale((asked or scaled)["scale"])  # type: ignore[index]
+    stem = scaled["stem"] if scaled else whole
+    name = path.with_name(f"{stem}_x{scale:g}{suffix}")
+    if is_file(name):
+        return Located(name, name)
+    candidates = [path.with_name(f"{stem}{suffix}")]
+    if asked and named.name != name.name:
+        candidates.append(path.with_name(f"{whole}{suffix}"))
+    with suppress(OSError, ValueError):  # no folder can have that name
+        candidates += sorted(path.parent.glob(f"{escape(stem)}_x*{suffix}"))
+    for file in candidates:
+        if is_file(file) and (asked or scale in _stated_scales(file)):
+            return Located(file, name, scale)
+    return None
+
+
 def find_recipe(name: str) -> Path:
     """Find a file of ``config_root()``, and of nowhere else.
 
@@ -64,17 +137,19 @@ def find_recipe(name: str) -> Path:
         name: A name below it such as ``dml/dml_n8_realsr_x4``, with or without ``.py``.
 
     Returns:
-        The file.
+        The path that it goes by, which :func:`locate` understands.
 
     Raises:
         ConfigError: If there is none, naming the nearest.
     """
     root = config_root().resolve()
-    file = (root / f"{name.removesuffix('.py')}.py").resolve()
-    if not file.is_relative_to(root) or not is_file(file):
-        stem = name.removesuffix(".py")
-        raise ConfigError(f"realdeg has no recipe '{stem}'.{nearest(stem, list_configs())}")
-    return file
+    stem = name.removesuffix(".py")
+    path = root / (stem if _AT.fullmatch(stem) else f"{stem}.py")
+    if path.resolve().is_relative_to(root):
+        located = locate(path)
+        if located is not None and located.file.resolve().is_relative_to(root):
+            return located.name
+    raise ConfigError(f"realdeg has no recipe '{stem}'.{nearest(stem, list_configs())}")
 
 
 def find_run(folder: str | os.PathLike[str]) -> Path:
@@ -121,10 +196,12 @@ def find_config(path_or_name: str | os.PathLike[str]) -> Path:
 
     Args:
         path_or_name: A file; the folder of a run; or a name below ``config_root()``, with or
-            without ``.py``, with or without its folder where that is unambiguous.
+            without ``.py``, with or without its folder where that is unambiguous. ``@x2`` behind a
+            file or a name asks for another scale.
 
     Returns:
-        The file.
+        The file. For one scale of a recipe with ``per_scale``, the path that this scale goes by,
+        ``.../dml_n8_realsr_x2.py``: ``load_config`` takes it, too.
 
     Raises:
         ConfigError: If there is none, naming the nearest.
@@ -132,14 +209,19 @@ def find_config(path_or_name: str | os.PathLike[str]) -> Path:
     given = Path(path_or_name)
     if given.parts[:1] == ("~",):
         given = given.expanduser()
-    if is_file(given):
-        return given
     if is_folder(given):
         return find_run(given)
+    located = locate(given)
+    if located is not None:
+        return located.name
     root = config_root()
-    name = given.as_posix().removesuffix(".py").removeprefix("./").removeprefix("configs/")
-    if not given.is_absolute() and is_file(root / f"{name}.py"):
-        return root / f"{name}.py"
+    name = given.as_posix().removeprefix("./").removeprefix("configs/")
+    asked = _AT.fullmatch(name)
+    located = locate(root / (name if asked else f"{name.removesuffix('.py')}.py"))
+    if located is not None and not given.is_absolute():
+        return located.name
+    name = scaled_name(asked["name"], to_scale(asked["scale"])) if asked else name
+    name = name.removesuffix(".py")
     known = list_configs()
     short = name.rsplit("/", 1)[-1]
     matches = [candidate for candidate in known if candidate.rsplit("/", 1)[-1] == short]
@@ -197,3 +279,29 @@ def sibling(name: str, *, same_size: bool, scale: float) -> str | None:
     wanted = "_".join(parts)
     candidate = f"{folder}/{wanted}" if folder else wanted
     return candidate if candidate != name and candidate in known else None
+
+
+def _stated_scales(file: Path) -> list[Scale]:
+    """Return the scales that a Python config says it comes in, without running it."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        lines = ast.parse(text).body if PER_SCALE in text and file.suffix == ".py" else []
+    except (OSError, ValueError, SyntaxError):
+        return []  # whoever reads it says what is wrong with it
+    for line in lines:
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Dict):
+            if [getattr(target, "id", "") for target in line.targets] == [PER_SCALE]:
+                keys = [getattr(key, "value", None) for key in line.value.keys]
+                return [key for key in keys if isinstance(key, int | float)]
+    return []
+
+
+def scaled_name(name: str, scale: Scale) -> str:
+    """Return the name of a recipe with a scale at its end, in the place of another one."""
+    scaled = _SCALED.fullmatch(name)
+    return f"{scaled['stem'] if scaled else name}_x{scale:g}"
+
+
+def to_scale(text: str) -> Scale:
+    """Return the number that a text such as ``"2"`` or ``"2.5"`` stands for."""
+    return float(text) if "." in text else int(text)

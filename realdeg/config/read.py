@@ -1,0 +1,288 @@
+"""From a config file to its values: bases merged, the scale chosen, nothing looked up.
+
+A ``.py`` config is a program and is run. YAML, JSON and what a run's folder holds are data: nothing
+in them is run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.config.config import RESERVED_KEYS
+
+from realdeg.config.find import (
+    PER_SCALE,
+    Located,
+    find_recipe,
+    is_file,
+    locate,
+    scaled_name,
+    to_scale,
+)
+from realdeg.config.merge import merge_dicts
+from realdeg.config.shape import walk
+from realdeg.errors import ConfigError, RealdegError
+from realdeg.utils.data_file import SUFFIXES, check_size, read_assignments, read_data
+from realdeg.utils.mmengine_internals import read_program, reading_configs
+
+_BASE = "_base_"
+_OWN = "realdeg::"
+_MOST_FILES = 32
+_SCOPES = ("realdeg", "mmengine")
+# What mmengine replaces in the text of a config before it is read.
+_SUBSTITUTION = re.compile(r"\{\{\s*['\"]?\s*(?:\$|_base_|file)")
+
+
+def read_config(file: Path, *, of_run: bool = False, imports_given: bool = False) -> Config:
+    """Read a config file with its bases.
+
+    Args:
+        file: The file, or what one scale of it goes by.
+        of_run: Whether it lies in a run's folder, where former versions saved ``.py`` files; they
+            are read as data.
+        imports_given: Whether the user has said what to import, so that the ``custom_imports`` of
+            a config that is data do not count.
+
+    Returns:
+        The config; ``filename`` is what it goes by.
+
+    Raises:
+        ConfigError: If it cannot be read, or is data and asks for code.
+    """
+    located = locate(file) or Located(file, file)
+    if not is_data(located.file) and located.file.suffix != ".py":
+        raise ConfigError(f"{located.file} is no config: a config is a .py, .yaml or .json file.")
+    if of_run and not is_data(located.file):
+        values = _saved_program(located.file, imports_given)
+    elif is_data(located.file):
+        with replacing_types():
+            values = _read_data(located.file, imports_given, [], [])
+    else:
+        values = _run(located.file)
+    name = located.name
+    if PER_SCALE in values:
+        values = _at_scale(values, located)
+        name = name.with_name(f"{scaled_name(name.stem, values['scale'])}{name.suffix}")
+    elif located.scale not in (None, values.get("scale")):
+        raise _no_such_scale(located, [values.get("scale")])
+    reserved = sorted(set(RESERVED_KEYS) & set(values))
+    if reserved:
+        raise ConfigError(f"unknown top-level key '{reserved[0]}' in the config {file}.")
+    # `test_dataloader = val_dataloader` in a file is one object; later changes are to one.
+    return Config(_unshared(values), cfg_text=" ", filename=str(name))
+
+
+def is_data(file: Path) -> bool:
+    """Say whether a config is data rather than a program, by its suffix."""
+    return file.suffix.lower() in SUFFIXES
+
+
+@contextmanager
+def replacing_types() -> Iterator[None]:
+    """Let mmengine's ``Config`` replace a dict whose ``type`` changes, within the block.
+
+    A base may also be named ``realdeg::dml/dml_n8_realsr_x4.py`` from a config that lies
+    elsewhere or by one of its scales, and a base of YAML or JSON is read as data.
+    """
+
+    def find_base(name: str, of: Path) -> Path | None:
+        if name.startswith(_OWN):
+            return find_recipe(name.removeprefix(_OWN))
+        located = None if "::" in name else locate(of.parent / name)
+        return None if located is None else located.name
+
+    def read(file: Path) -> ConfigDict | None:
+        located = locate(file)
+        if located is None or (located.scale is None and not is_data(located.file)):
+            return None
+        return _read_base(located, False, [], [])
+
+    with reading_configs(merge_dicts, find_base, read):
+        yield
+
+
+def check_data(cfg: Mapping[str, Any], what: str, imports_given: bool = False) -> None:
+    """Refuse data that asks for code.
+
+    Args:
+        cfg: What was read.
+        what: The file, for the message.
+        imports_given: Whether the user has said what to import.
+
+    Raises:
+        ConfigError: If it names an import, a scope, a type with dots or mmengine's substitutions.
+    """
+    check_size(cfg, what)
+    if cfg.get("custom_imports") and not imports_given:
+        raise ConfigError(
+            f"{what} asks to import {_imports(cfg['custom_imports'])}, and a config that is data"
+            " imports nothing. If you trust these modules:"
+            " --cfg-options custom_imports.imports=[...], or install them with an entry point."
+        )
+    for place, key, value in walk(cfg):
+        if key == "_scope_" and value not in _SCOPES:
+            raise ConfigError(
+                f"'{place}' in {what} is {value!r}: a scope names a package to import, and a config"
+                " that is data imports nothing."
+            )
+        if key == "type" and isinstance(value, str) and not _registered(value):
+            raise ConfigError(
+                f"'{place}' in {what} is '{value}', which is no registered name: a config that is"
+                " data names components, never modules or functions."
+            )
+        if isinstance(value, str) and _SUBSTITUTION.search(value):
+            raise ConfigError(
+                f"'{place}' in {what} is '{value}': {{{{ }}}} is filled in only in .py configs."
+            )
+
+
+def _registered(name: str) -> bool:
+    scope, dot, rest = name.partition(".")
+    return not dot or (scope in _SCOPES and "." not in rest)
+
+
+def _imports(custom: Any) -> str:
+    named = custom.get("imports") if isinstance(custom, Mapping) else custom
+    names = named if isinstance(named, list | tuple) else [named]
+    return ", ".join(str(name) for name in names)
+
+
+def _saved_program(file: Path, imports_given: bool) -> ConfigDict:
+    """Read the ``.py`` config that former versions saved in a run's folder, without running it.
+
+    It comes back as it was said, without the copies that were handed to model and data.
+    """
+    cfg = read_assignments(file)
+    check_data(cfg, str(file), imports_given)
+    cfg.pop("custom_imports", None)
+    model = cfg.get("model")
+    if isinstance(model, dict):
+        for key in ("degradation", "backbone", "scale", "same_size"):
+            model.pop(key, None)
+    for key in ("work_dir", "launcher", "resume", "device"):
+        cfg.pop(key, None)
+    return ConfigDict(cfg)
+
+
+def _read_data(file: Path, imports_given: bool, trail: list[Path], done: list[Path]) -> ConfigDict:
+    """Read YAML or JSON with its bases: other data, or recipes of realdeg, which alone are run."""
+    resolved = file.resolve()
+    if resolved in trail:
+        raise ConfigError(f"{file} is its own base, by way of {trail[-1]}: remove the circle.")
+    done.append(resolved)
+    if len(done) > _MOST_FILES:
+        raise ConfigError(f"the _base_ lists of {done[0]} name more than {_MOST_FILES} files.")
+    own = read_data(file)
+    bases = own.pop(_BASE, [])
+    check_data(own, str(file), imports_given)
+    own.pop("custom_imports", None)
+    merged = ConfigDict()
+    for base in bases if isinstance(bases, list) else [bases]:
+        located = _data_base(base, file)
+        found = _read_base(located, imports_given, [*trail, resolved], done)
+        doubled = sorted(set(merged) & set(found))
+        if doubled:
+            raise ConfigError(
+                f"two files of the _base_ list of {file} set the same key ({', '.join(doubled)}):"
+                " keep one of them, or set the key in the file itself, where a changed type"
+                " replaces the dict."
+            )
+        merged.update(found)
+    return ConfigDict(merge_dicts(own, merged))
+
+
+def _data_base(base: Any, file: Path) -> Located:
+    """Find a base of a config that is data."""
+    if not isinstance(base, str):
+        raise ConfigError(f"'{_BASE}' of {file} holds {base!r}, wanted the name of a file.")
+    own = base.startswith(_OWN)
+    path = find_recipe(base.removeprefix(_OWN)) if own else file.parent / base
+    located = locate(path)
+    if not own and not is_data(path if located is None else located.file):
+        raise ConfigError(
+            f"{file} inherits from '{base}', which is a program: the base of a config that is data"
+            f" is a .yaml or .json file, or a recipe of realdeg ('{_OWN}dml/dml_n8_realsr_x4')."
+        )
+    if located is None or not is_file(located.file):
+        raise ConfigError(f"{file} inherits from '{base}', and {path} does not exist.")
+    return located
+
+
+def _read_base(
+    located: Located, imports_given: bool, trail: list[Path], done: list[Path]
+) -> ConfigDict:
+    """Read a file that another one inherits from; the latter's scale is chosen with its own."""
+    if is_data(located.file):
+        values = _read_data(located.file, imports_given, trail, done)
+    else:
+        values = ConfigDict(read_program(located.file))
+    return values if located.scale is None else _at_scale(values, located)
+
+
+def _at_scale(values: ConfigDict, located: Located) -> ConfigDict:
+    """Lay over a config what its ``per_scale`` says of one scale: the one asked for, or its own."""
+    said = values.get(PER_SCALE) or {}
+    try:
+        by_scale = {to_scale(str(key)): {**value} for key, value in said.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"'{PER_SCALE}' of {located.file} is {said!r:.200}, wanted a dict of dicts by scale:"
+            f" {PER_SCALE} = {{2: dict(patch_size=96), 4: dict()}}."
+        ) from error
+    scale = values.get("scale") if located.scale is None else located.scale
+    if scale not in by_scale:
+        raise _no_such_scale(located, list(by_scale) or [values.get("scale")], scale)
+    rest = {key: value for key, value in values.items() if key != PER_SCALE}
+    return ConfigDict(merge_dicts({**by_scale[scale], "scale": scale}, rest))
+
+
+def _no_such_scale(located: Located, known: list[Any], asked: Any = None) -> ConfigError:
+    scale = located.scale if asked is None else asked
+    scales = ", ".join(map(str, known))
+    return ConfigError(
+        f"{located.file} comes in scale {scales}, and scale {scale} is asked for. A recipe says"
+        f" with {PER_SCALE} which other scales it comes in; --cfg-options scale={scale} changes the"
+        " number and nothing else."
+    )
+
+
+def _run(file: Path) -> ConfigDict:
+    """Run a config that is a program."""
+    try:
+        with replacing_types():
+            values = read_program(file)
+        check_size(values, str(file))
+        return ConfigDict(values)
+    except RealdegError:
+        raise
+    except SyntaxError as error:
+        # mmengine reports on a temporary copy, of this file or of one it inherits from.
+        cause = error.__context__ if isinstance(error.__context__, SyntaxError) else error
+        raise ConfigError(
+            f"{file}, or a file of its _base_, cannot be read: line {cause.lineno}, {cause.msg}."
+            " A config is plain Python."
+        ) from error
+    except KeyError as error:
+        text = str(error.args[0]) if error.args else str(error)
+        if "Duplicate key" in text:
+            raise ConfigError(
+                f"two files of the _base_ list of {file} (or of one below it) set the same key"
+                f" ({text.rsplit(':', 1)[-1].strip()}): keep one of them, or set the key in the"
+                " file itself, where a changed type replaces the dict."
+            ) from error
+        raise ConfigError(f"{file} cannot be read: the key {error} is missing.") from error
+    except (Exception, SystemExit) as error:  # a config is a program: it may raise anything
+        raise ConfigError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _unshared(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ConfigDict({key: _unshared(item) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return type(value)(_unshared(item) for item in value)
+    return value

@@ -1,0 +1,52 @@
+"""What a file of weights says of itself, read without torch and without its tensors."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realdeg.errors import CheckpointError
+from realdeg.utils.plain_json import read_json
+
+_LONGEST_HEADER = 1 << 24
+
+
+@dataclass(frozen=True)
+class Description:
+    """The header of a self-describing file; nothing in it is believed before it is checked."""
+
+    kind: str
+    """``"degradation"`` or ``"backbone"``."""
+    type: str
+    """The registered name."""
+    arguments: dict[str, Any]
+    """What its constructor took."""
+    meta: dict[str, Any]
+    """Notes, such as ``sample`` or ``objective``."""
+
+
+def read_description(path: str | os.PathLike[str]) -> Description | None:
+    """Read what a self-describing file is.
+
+    Args:
+        path: A ``.safetensors`` file.
+
+    Returns:
+        The description, or None if there is no such file or it does not describe itself.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(min(length, _LONGEST_HEADER)))["__metadata__"]
+        arguments, meta = (
+            read_json(header[key], key, CheckpointError, finite=False)
+            for key in ("arguments", "meta")
+        )
+        if not isinstance(arguments, dict) or not isinstance(meta, dict):
+            return None
+        return Description(str(header["kind"]), str(header["type"]), arguments, meta)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, CheckpointError):
+        return None
