@@ -82,7 +82,6 @@ class ADRSR(Backbone):
 
     Args:
         scale: How much resolution is lost: 4 or 8.
-        same_size: Not available.
         num_features: Channels.
         num_blocks: Residual blocks of each of the three networks.
 
@@ -108,11 +107,10 @@ class ADRSR(Backbone):
     def __init__(
         self,
         scale: int = 8,
-        same_size: bool = False,
         num_features: int = 256,
         num_blocks: int = 32,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         check_counts("ADRSR", num_features=num_features, num_blocks=num_blocks)
         self.stage1 = Stage(3, 2, num_features, num_blocks)
         self.stage2 = Stage(6, 2, num_features, num_blocks)

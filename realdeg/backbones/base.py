@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -60,7 +61,9 @@ class Backbone(nn.Module, CapturesArguments, ABC):
 
     Args:
         scale: How much resolution is lost, 1 or more; a whole number unless ``any_scale``.
-        same_size: The LR image lies on the HR grid already (same height and width as HR).
+        same_size: The LR image lies on the HR grid already (same height and width as HR). The
+            constructor of a class without a form for that need not list it: it takes False all the
+            same.
         colour: ``"y"`` (one channel) or ``"rgb"`` (three); None: the class's.
 
     Attributes:
@@ -123,7 +126,9 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Read from the signature of ``forward`` what it takes beside the image."""
+        """Read what the class takes from its signatures: of ``forward``, and of the constructor."""
+        if cls.same_size_form is None and "__init__" in cls.__dict__:
+            cls.__init__ = _refusing_same_size(cls.__init__)  # type: ignore[method-assign]
         super().__init_subclass__(**kwargs)
         if "forward" not in cls.__dict__:
             return
@@ -280,17 +285,45 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             )
         if self.same_size:
             if self.same_size_form is None:
-                fits = "any" if self.scales is None else ", ".join(map(str, self.scales))
-                raise GeometryError(
-                    f"{name} has no form for LR and HR of the same size (same_size=True): use"
-                    f" same_size=False (scales: {fits}) or a backbone with such a form."
-                )
+                raise _no_same_size(self)
         elif self.scales is not None and self.scale not in self.scales:
             form = " or same_size=True with any scale" if self.same_size_form else ""
             raise GeometryError(
                 f"{name} does not come in scale {self.scale}: it has"
                 f" {', '.join(map(str, self.scales))}{form}."
             )
+
+
+def _no_same_size(network: Backbone) -> GeometryError:
+    fits = "any" if network.scales is None else ", ".join(map(str, network.scales))
+    return GeometryError(
+        f"{type(network).__name__} has no form for LR and HR of the same size (same_size=True): use"
+        f" same_size=False (scales: {fits}) or a backbone with such a form."
+    )
+
+
+def _refusing_same_size(init: Callable[..., None]) -> Callable[..., None]:
+    """Have a constructor that does not list ``same_size`` take False, and refuse True.
+
+    Configs and files of weights state the geometry, whatever the network.
+    """
+    signature = inspect.signature(init)
+    listed = list(signature.parameters.values())
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    if "same_size" in signature.parameters or any(each.kind in kinds for each in listed):
+        return init
+
+    @functools.wraps(init)
+    def wrapped(self: Backbone, *args: Any, same_size: bool = False, **kwargs: Any) -> None:
+        if same_size:
+            raise _no_same_size(self)
+        init(self, *args, **kwargs)
+
+    added = inspect.Parameter(
+        "same_size", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool
+    )
+    wrapped.__signature__ = signature.replace(parameters=[*listed, added])  # type: ignore[attr-defined]
+    return wrapped
 
 
 def _is_scale(value: object, *, whole: bool) -> bool:

@@ -37,7 +37,6 @@ class CARN(Backbone):
     Args:
         scale: How much resolution is lost; in the network of several scales, in calls that do not
             say it.
-        same_size: Not available.
         features: Channels.
         groups: Groups of the 3x3 convolutions in blocks and upsamplers.
         mobile: The economical form: the residual block ends in a 1x1 convolution, and the three
@@ -62,13 +61,12 @@ class CARN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         features: int = 64,
         groups: int = 1,
         mobile: bool = False,
         multi_scale: bool = True,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         if min(features, groups) < 1 or features % groups:
             raise ConfigError(
                 f"{type(self).__name__} needs features >= 1 that are a multiple of groups, got"

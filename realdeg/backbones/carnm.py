@@ -18,7 +18,6 @@ class CARNM(CARN):
     Args:
         scale: How much resolution is lost; in the network of several scales, in calls that do not
             say it.
-        same_size: Not available.
         features: Channels.
         groups: Groups of the 3x3 convolutions in blocks and upsamplers.
         multi_scale: One network with upsamplers for 2, 3 and 4.
@@ -37,14 +36,12 @@ class CARNM(CARN):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         features: int = 64,
         groups: int = 4,
         multi_scale: bool = True,
     ) -> None:
         super().__init__(
             scale=scale,
-            same_size=same_size,
             features=features,
             groups=groups,
             mobile=True,

@@ -237,7 +237,6 @@ class CSNLN(Backbone):
 
     Args:
         scale: How much resolution is lost: 2, 3 or 4.
-        same_size: Not supported; the argument exists so that asking is refused by name.
         num_features: Channels; an even number.
         depth: Steps of the recurrence, which share their weights.
 
@@ -258,10 +257,8 @@ class CSNLN(Backbone):
     upsample = "iterative"
     whole_image = True
 
-    def __init__(
-        self, scale: int = 4, same_size: bool = False, num_features: int = 128, depth: int = 12
-    ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+    def __init__(self, scale: int = 4, num_features: int = 128, depth: int = 12) -> None:
+        super().__init__(scale=scale)
         check_counts("CSNLN", num_features=num_features)
         check_repeats("CSNLN", depth=depth)
         if num_features % 2:

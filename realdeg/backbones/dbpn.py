@@ -158,7 +158,6 @@ class DBPN(Backbone):
 
     Args:
         scale: How much resolution is lost: 2, 4 or 8.
-        same_size: Not available.
         preset: ``"dbpn"`` (D-DBPN, 7 up-projections), ``"dbpns"`` (2), ``"dbpnll"`` (10) or
             ``"dbpn_res_mr64_3"`` (7, run three times with the same weights, with the bicubic image
             added).
@@ -189,7 +188,6 @@ class DBPN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         preset: str = "dbpn",
         stages: int | None = None,
         num_features: int = 64,
@@ -197,7 +195,7 @@ class DBPN(Backbone):
         iterations: int | None = None,
         residual: bool | None = None,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         chosen = find_preset("DBPN", preset, PRESETS)
         self.stages = chosen.stages if stages is None else stages
         self.iterations = chosen.iterations if iterations is None else iterations

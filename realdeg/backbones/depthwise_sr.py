@@ -45,7 +45,6 @@ class DepthwiseSR(Backbone):
 
     Args:
         scale: 2, 3 or 4.
-        same_size: Not available.
         features: Channels.
         num_blocks: Separable blocks.
 
@@ -66,10 +65,8 @@ class DepthwiseSR(Backbone):
     scales: tuple[int, ...] | None = (2, 3, 4)
     upsample = "post"
 
-    def __init__(
-        self, scale: int = 4, same_size: bool = False, features: int = 64, num_blocks: int = 16
-    ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+    def __init__(self, scale: int = 4, features: int = 64, num_blocks: int = 16) -> None:
+        super().__init__(scale=scale)
         check_counts("DepthwiseSR", features=features, num_blocks=num_blocks)
         self.halo = post_upsampling_halo(1 + 2 * num_blocks + 1, scale)
         self.sub_mean, self.add_mean = MeanShift(255.0, -1), MeanShift(255.0, +1)

@@ -53,7 +53,6 @@ class DNSR(Backbone):
 
     Args:
         scale: How much resolution is lost: 2, 3, 4 or 8.
-        same_size: Not available.
         num_features: Channels.
         num_blocks: Residual blocks of each trunk.
 
@@ -77,11 +76,10 @@ class DNSR(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         num_features: int = 256,
         num_blocks: int = 32,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         check_counts("DNSR", num_features=num_features, num_blocks=num_blocks)
         self.sub_mean = MeanShift(self.value_range, -1)
         self.add_mean = MeanShift(self.value_range, +1)

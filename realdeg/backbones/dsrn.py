@@ -41,7 +41,6 @@ class DSRN(Backbone):
 
     Args:
         scale: How much resolution is lost: 2, 3 or 4.
-        same_size: Not available.
         width: Channels of the states; the first convolution has half of them.
         steps: How many states there are in time, 2 or more; the HR state exists from the second.
 
@@ -60,10 +59,8 @@ class DSRN(Backbone):
     scales = (2, 3, 4)
     upsample = "iterative"
 
-    def __init__(
-        self, scale: int = 2, same_size: bool = False, width: int = 128, steps: int = 7
-    ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+    def __init__(self, scale: int = 2, width: int = 128, steps: int = 7) -> None:
+        super().__init__(scale=scale)
         if width < 2 or steps < 2:
             raise ConfigError(f"DSRN needs width and steps of 2 or more, got {width} and {steps}.")
         check_repeats("DSRN", steps=steps)

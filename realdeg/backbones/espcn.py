@@ -21,7 +21,6 @@ class ESPCN(Backbone):
 
     Args:
         scale: 2, 3 or 4.
-        same_size: Not available.
         features: Channels of the first layer, an even number; the second has half as many.
         colour: ``"y"`` as in the paper, or ``"rgb"``.
 
@@ -45,11 +44,10 @@ class ESPCN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         features: int = 64,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        super().__init__(scale=scale, colour=colour)
         if features < 2 or features % 2:
             raise ConfigError(f"ESPCN needs an even number of features, got {features}.")
         self.first_part = nn.Sequential(

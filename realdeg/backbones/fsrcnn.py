@@ -28,7 +28,6 @@ class FSRCNN(Backbone):
 
     Args:
         scale: 2, 3 or 4.
-        same_size: Not available.
         preset: ``"fsrcnn"`` (56, 12, 4) or ``"fsrcnn_s"`` (32, 5, 1).
         features: Channels of the first and last layers (d); None: the preset's.
         shrunk: Channels of the mapping layers (s); None: the preset's.
@@ -53,14 +52,13 @@ class FSRCNN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         preset: str = "fsrcnn",
         features: int | None = None,
         shrunk: int | None = None,
         mapping: int | None = None,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        super().__init__(scale=scale, colour=colour)
         own = find_preset("FSRCNN", preset, PRESETS)
         wide, narrow, depth = (
             default if given is None else given

@@ -52,7 +52,6 @@ class HAT(SwinSkeleton):
 
     Args:
         scale: How much resolution is lost: 2, 3, 4 or 8.
-        same_size: Not supported; the argument exists so that asking is refused by name.
         preset: ``"hat"``, ``"hat_s"`` or ``"hat_l"``.
         groups: Residual groups; None: the preset's.
         blocks: Hybrid blocks in each.
@@ -90,7 +89,6 @@ class HAT(SwinSkeleton):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         preset: str = "hat",
         groups: int | None = None,
         blocks: int = 6,
@@ -132,7 +130,7 @@ class HAT(SwinSkeleton):
 
         super().__init__(
             scale,
-            same_size,
+            False,
             channels,
             chosen.groups if groups is None else groups,
             blocks,

@@ -84,7 +84,6 @@ class IDN(Backbone):
 
     Args:
         scale: 2, 3 or 4.
-        same_size: Not available.
         features: Channels D of a block's input.
         distilled: Channels d that a block puts aside.
         num_blocks: Distillation blocks.
@@ -107,12 +106,11 @@ class IDN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         features: int = 64,
         distilled: int = 16,
         num_blocks: int = 4,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         widths = (features, features - distilled, features - 2 * distilled)
         if distilled < 1 or num_blocks < 1 or widths[2] < 1 or any(w % GROUPS for w in widths):
             raise ConfigError(

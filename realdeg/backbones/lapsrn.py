@@ -67,7 +67,6 @@ class LapSRN(Backbone):
 
     Args:
         scale: How much resolution is lost: 2, 3, 4 or 8.
-        same_size: Not available.
         depth: Convolutions per level; None: 10, at scale 8 the released network's 5.
         width: Channels.
         feature_kernel: Kernel of the feature deconvolution: 3 (released) or 4 (the paper's figure
@@ -94,13 +93,12 @@ class LapSRN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         depth: int | None = None,
         width: int = 64,
         feature_kernel: int = 3,
         bias: bool = True,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         depth = (5 if scale == 8 else 10) if depth is None else depth
         if depth < 1 or width < 1 or feature_kernel not in (3, 4):
             raise ConfigError(

@@ -29,7 +29,6 @@ class MDSR(Backbone):
 
     Args:
         scale: How much resolution is lost, in calls that do not say it.
-        same_size: Not available.
         preset: ``"baseline"`` (16 blocks) or ``"full"`` (80).
         num_blocks: Residual blocks; None: the preset's.
         num_features: Channels.
@@ -56,14 +55,13 @@ class MDSR(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         preset: str = "baseline",
         num_blocks: int | None = None,
         num_features: int = 64,
         multi_scale: bool = True,
         mean_shift: bool = True,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         blocks = find_preset("MDSR", preset, PRESETS)
         blocks = blocks if num_blocks is None else num_blocks
         check_counts("MDSR", num_blocks=blocks, num_features=num_features)

@@ -29,7 +29,6 @@ class MetaSR(Backbone):
 
     Args:
         scale: Any number from 1 up.
-        same_size: Not offered.
         trunk: ``"rdn"`` (the paper's main model, configuration B) or ``"edsr"`` (its baseline).
         num_features: Channels.
         num_blocks: Blocks of the trunk; None: 16.
@@ -55,7 +54,6 @@ class MetaSR(Backbone):
     def __init__(
         self,
         scale: float = 4,
-        same_size: bool = False,
         trunk: str = "rdn",
         num_features: int = 64,
         num_blocks: int | None = None,
@@ -63,7 +61,7 @@ class MetaSR(Backbone):
         growth: int = 64,
         hidden: int = 256,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         if trunk not in TRUNKS:
             raise ConfigError(
                 f"MetaSR has no trunk {trunk!r}: there are {', '.join(TRUNKS)}."

@@ -86,7 +86,6 @@ class MSLapSRN(Backbone):
 
     Args:
         scale: The scale of calls that name none: 2, 3, 4 or 8.
-        same_size: Not available.
         depth: Convolutions of the recursive block.
         recursions: How often it runs per level: 8 in the paper's best (D5R8), 5 or 2 in others.
         width: Channels.
@@ -114,14 +113,13 @@ class MSLapSRN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         depth: int = 5,
         recursions: int = 8,
         width: int = 64,
         skip: str = "source",
         port: bool = False,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         self.served = self.scales
         check_counts("MSLapSRN", depth=depth, width=width)
         check_repeats("MSLapSRN", recursions=recursions)

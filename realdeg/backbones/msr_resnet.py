@@ -32,7 +32,6 @@ class MSRResNet(Backbone):
 
     Args:
         scale: 2, 3 or 4.
-        same_size: Not available.
         num_features: Channels.
         num_blocks: Residual blocks.
         leaky_steps: A leaky ReLU follows each pixel shuffle, as in BasicSR; in mmagic none does.
@@ -54,12 +53,11 @@ class MSRResNet(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         num_features: int = 64,
         num_blocks: int = 16,
         leaky_steps: bool = True,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         check_counts("MSRResNet", num_features=num_features, num_blocks=num_blocks)
         steps = upsampling_steps(scale)
         self.step, self.leaky_steps = steps[0], leaky_steps

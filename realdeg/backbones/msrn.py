@@ -49,7 +49,6 @@ class MSRN(Backbone):
 
     Args:
         scale: 2, 3, 4 or 8.
-        same_size: Not available.
         features: Channels.
         num_blocks: Multi-scale blocks.
         mean_shift: Work on [0, 255] less the DIV2K mean, as the authors' weights do; otherwise on
@@ -75,12 +74,11 @@ class MSRN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         features: int = 64,
         num_blocks: int = 8,
         mean_shift: bool = True,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         check_counts("MSRN", features=features, num_blocks=num_blocks)
         self.value_range = 255.0 if mean_shift else 1.0
         # Two 5x5 convolutions per block are its longest way; one 3x3 before and one after them.

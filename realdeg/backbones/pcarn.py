@@ -49,7 +49,6 @@ class PCARN(CARN):
     Args:
         scale: How much resolution is lost; in the network of several scales, in calls that do not
             say it.
-        same_size: Not available.
         features: Channels.
         groups: Groups of the 3x3 convolutions; None: 4 in the economical form, otherwise 1.
         mobile: The economical form: the residual block ends in a 1x1 convolution, and the three
@@ -70,7 +69,6 @@ class PCARN(CARN):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         features: int = 64,
         groups: int | None = None,
         mobile: bool = False,
@@ -78,7 +76,6 @@ class PCARN(CARN):
     ) -> None:
         super().__init__(
             scale=scale,
-            same_size=same_size,
             features=features,
             groups=(4 if mobile else 1) if groups is None else groups,
             mobile=mobile,

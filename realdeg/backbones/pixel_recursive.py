@@ -88,7 +88,6 @@ class PixelRecursiveSR(Backbone):
 
     Args:
         scale: 4.
-        same_size: Not offered.
         layers: Gated layers of the prior.
         features: Channels of each of its two streams.
         hidden: Channels of its last layer but one.
@@ -123,7 +122,6 @@ class PixelRecursiveSR(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         layers: int = 20,
         features: int = 64,
         hidden: int = 1024,
@@ -134,7 +132,7 @@ class PixelRecursiveSR(Backbone):
         temperature: float = 1.0,
         seed: int = 0,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         if min(layers, features, hidden, cond_features, cond_blocks) < 1:
             raise ConfigError("PixelRecursiveSR needs layers, blocks and channels of 1 or more.")
         if sampling not in SAMPLING:

@@ -32,7 +32,6 @@ class ProgressiveCARN(Backbone):
 
     Args:
         scale: 2, 4 or 8: the stage.
-        same_size: Not available.
         features: Channels.
 
     Shape:
@@ -50,8 +49,8 @@ class ProgressiveCARN(Backbone):
     scales: tuple[int, ...] | None = (2, 4, 8)
     upsample = "post"
 
-    def __init__(self, scale: int = 4, same_size: bool = False, features: int = 64) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+    def __init__(self, scale: int = 4, features: int = 64) -> None:
+        super().__init__(scale=scale)
         if features < 1:
             raise ConfigError(f"ProgressiveCARN needs features >= 1, got {features}.")
         stages = scale.bit_length() - 1

@@ -142,7 +142,6 @@ class ProSR(Backbone):
 
     Args:
         scale: The largest scale, and that of calls that name none: 2, 4 or 8.
-        same_size: Not available.
         preset: ``"prosr"`` or the small ``"prosrs"``.
         num_features: Channels after the first convolution; None: the preset's.
         growth_rate: Channels that a dense layer adds; None: the preset's.
@@ -169,14 +168,13 @@ class ProSR(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         preset: str = "prosr",
         num_features: int | None = None,
         growth_rate: int | None = None,
         blocks: Sequence[Sequence[int]] | None = None,
         block_compression: float | None = None,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         chosen = find_preset("ProSR", preset, PRESETS)
         features = chosen.features if num_features is None else num_features
         growth = chosen.growth if growth_rate is None else growth_rate

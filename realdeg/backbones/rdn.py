@@ -31,7 +31,6 @@ class RDN(Backbone):
 
     Args:
         scale: 2, 3 or 4.
-        same_size: Not available.
         preset: ``"B"`` (16 blocks of 8 convolutions of 64 channels) or ``"A"`` (20, 6, 32).
         num_blocks: Residual dense blocks; None: the preset's.
         num_convs: Convolutions in each; None: the preset's.
@@ -61,7 +60,6 @@ class RDN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         preset: str = "B",
         num_blocks: int | None = None,
         num_convs: int | None = None,
@@ -69,7 +67,7 @@ class RDN(Backbone):
         num_features: int = 64,
         value_range: float = 255.0,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         own = find_preset("RDN", preset, PRESETS)
         blocks, convs, added = (
             default if given is None else given

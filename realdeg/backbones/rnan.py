@@ -140,7 +140,6 @@ class RNAN(Backbone):
 
     Args:
         scale: How much resolution is lost: 2, 3, 4 or 8.
-        same_size: Not supported; the argument exists so that asking is refused by name.
         groups: Groups in all, the two non-local ones included.
         num_features: Channels; an even number.
 
@@ -165,11 +164,10 @@ class RNAN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         groups: int = 10,
         num_features: int = 64,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         check_counts("RNAN", groups=groups, num_features=num_features)
         if groups < 3 or num_features % 2:
             raise ConfigError(

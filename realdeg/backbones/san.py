@@ -209,7 +209,6 @@ class SAN(Backbone):
 
     Args:
         scale: How much resolution is lost: 2, 3, 4 or 8.
-        same_size: Not supported; the argument exists so that asking is refused by name.
         groups: Groups.
         blocks: Residual blocks in each.
         num_features: Channels; 8 or more.
@@ -235,13 +234,12 @@ class SAN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         groups: int = 20,
         blocks: int = 10,
         num_features: int = 64,
         reduction: int = 16,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         check_counts("SAN", groups=groups, blocks=blocks, reduction=reduction)
         if num_features < max(8, reduction):
             raise ConfigError(

@@ -85,7 +85,6 @@ class SRResNet(Backbone):
 
     Args:
         scale: 2, 4 or 8; the paper's is 4.
-        same_size: Not available.
         num_features: Channels.
         num_blocks: Residual blocks.
         bias: Convolutions before a normalisation have biases.
@@ -111,14 +110,13 @@ class SRResNet(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         num_features: int = 64,
         num_blocks: int = 16,
         bias: bool = False,
         channel_slopes: bool = False,
         tanh: bool = False,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         check_counts("SRResNet", num_features=num_features, num_blocks=num_blocks)
         self.tanh = tanh
         slopes = num_features if channel_slopes else 1

@@ -65,7 +65,6 @@ class SRDenseNet(Backbone):
 
     Args:
         scale: 4.
-        same_size: Not available.
         growth: Channels of each convolution inside a block.
         num_blocks: Dense blocks.
         num_layers: Convolutions per block.
@@ -90,14 +89,13 @@ class SRDenseNet(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         growth: int = 16,
         num_blocks: int = 8,
         num_layers: int = 8,
         bottleneck: int = 256,
         colour: Colour = "y",
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size, colour=colour)
+        super().__init__(scale=scale, colour=colour)
         check_counts(
             "SRDenseNet",
             growth=growth,

@@ -92,7 +92,6 @@ class SRFBN(Backbone):
 
     Args:
         scale: How much resolution is lost: 2, 3, 4 or 8.
-        same_size: Not available.
         preset: ``"srfbn"`` or the small ``"srfbn_s"``.
         num_features: Channels; None: the preset's.
         num_groups: Projection pairs in the feedback block; None: the preset's.
@@ -117,13 +116,12 @@ class SRFBN(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         preset: str = "srfbn",
         num_features: int | None = None,
         num_groups: int | None = None,
         num_steps: int = 4,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         chosen = find_preset("SRFBN", preset, PRESETS)
         features = chosen.features if num_features is None else num_features
         groups = chosen.groups if num_groups is None else num_groups

@@ -70,7 +70,6 @@ class WaveletSRNet(Backbone):
 
     Args:
         scale: How much resolution is lost: 2, 4, 8 or 16.
-        same_size: Not available.
         widths: Channels of the trunk's stages.
         num_blocks: Residual blocks of each stage.
         band_width: Channels for each band in the heads' first block; the second has twice as many.
@@ -94,12 +93,11 @@ class WaveletSRNet(Backbone):
     def __init__(
         self,
         scale: int = 4,
-        same_size: bool = False,
         widths: Sequence[int] = WIDTHS,
         num_blocks: int = 2,
         band_width: int = 32,
     ) -> None:
-        super().__init__(scale=scale, same_size=same_size)
+        super().__init__(scale=scale)
         check_counts("WaveletSRNet", num_blocks=num_blocks, band_width=band_width)
         if not widths or min(widths) < 1:
             raise ConfigError(

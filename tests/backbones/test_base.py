@@ -71,6 +71,31 @@ def test_needs_and_scale_of_the_call():
     assert network.targets(lr) == {}
 
 
+def test_same_size_need_not_be_listed():
+    """A class without a form for it takes False, from configs and files, and refuses True."""
+
+    class Small(Plain):
+        scales = (2, 3)
+
+        def __init__(self, scale=2, width=4):
+            super().__init__(scale=scale)
+            self.width = width
+
+    network = Small(3, 5, same_size=False)
+    assert (network.scale, network.same_size, network.width) == (3, False, 5)
+    assert network.arguments == {"scale": 3, "width": 5, "same_size": False}
+    with pytest.raises(GeometryError) as caught:
+        Small(same_size=True)
+    assert str(caught.value) == (
+        "Small has no form for LR and HR of the same size (same_size=True): use same_size=False"
+        " (scales: 2, 3) or a backbone with such a form."
+    )
+    with pytest.raises(ConfigError, match="same_size is 'no', wanted True or False"):
+        Small(same_size="no")
+    with pytest.raises(GeometryError, match="Told has no form for LR and HR of the same size"):
+        Told(same_size=True)
+
+
 def test_forward_is_handed_what_its_signature_names():
     lr, cond = torch.rand(1, 3, 4, 4), torch.zeros(1, 2)
     assert Plain(2)(lr, scale=2, cond=cond).shape == (1, 3, 8, 8)
