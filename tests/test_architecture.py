@@ -28,6 +28,7 @@ CONTRACTS = {
     "backbones.build",
     "backbones.running",
     "losses.build",
+    "discriminators.base",
 }
 
 # Who may import what, beside itself. The longest matching layer holds.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from torch import Tensor, nn
 from torch.export import register_dataclass
 
 from realdeg.errors import ConfigError, GeometryError
-from realdeg.utils.arguments import CapturesArguments
+from realdeg.utils.arguments import CapturesArguments, Component
 from realdeg.utils.scales import hr_length
 
 Colour = Literal["y", "rgb"]
@@ -331,3 +332,9 @@ def _is_scale(value: object, *, whole: bool) -> bool:
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         return False
     return 1 <= value <= MOST_SCALE
+
+
+BackboneLike: TypeAlias = Annotated[
+    Backbone | Mapping[str, Any] | str | os.PathLike[str], Component("backbone")
+]
+"""A backbone, its config, its registered name or the path of a self-describing file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -18,14 +18,19 @@ from realdeg.datasets.checking import (
     refuse_geometry,
 )
 from realdeg.datasets.records import SAMPLE_HINT, Fault, Record
+from realdeg.datasets.traits import ImageSource
 from realdeg.datasets.transforms.chain import Step, build_chain
-from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.errors import DataError, GeometryError
+from realdeg.utils.arguments import Component, NonNegative, RealScale
 from realdeg.utils.image import as_rgb, image_size, read_image
 from realdeg.utils.samples import LoadedSample, PackedSample, Sample
 from realdeg.utils.scales import as_scale, divides
 from realdeg.utils.streams import Stream
 
-TransformLike = dict[str, Any] | Step
+TransformLike: TypeAlias = Annotated[dict[str, Any] | Step, Component("transform")]
+"""A step of a data set or its config."""
+DatasetLike: TypeAlias = Annotated[dict[str, Any] | ImageSource, Component("dataset")]
+"""A data set or its config."""
 
 # Formats other than PNG are decoded to learn their size; a summary looks at this many.
 _SIZES_BY_DECODING = 16
@@ -74,13 +79,13 @@ class ImageDataset(Dataset[PackedSample]):
     def __init__(
         self,
         *,
-        scale: float = 4,
+        scale: RealScale = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,
         split: str = "train",
         transforms: Sequence[TransformLike] | None = None,
-        cache_mb: float = 256,
+        cache_mb: NonNegative = 256,
     ) -> None:
         self.scale = as_scale(scale)
         self.same_size = bool(same_size)
@@ -320,14 +325,3 @@ class ImageDataset(Dataset[PackedSample]):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the cache behind when a worker process is spawned."""
         return {**self.__dict__, "_cache": {}, "_cached_bytes": 0}
-
-
-def check_split(split: str, allowed: Sequence[str], name: str) -> str:
-    """Return ``split`` if it exists.
-
-    Raises:
-        ConfigError: If it does not.
-    """
-    if split not in allowed:
-        raise ConfigError(f"{name}: split is one of {', '.join(allowed)}, got {split!r}.")
-    return split

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from realdeg.datasets.base import ImageDataset, TransformLike, check_split
+from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Fault, Record, find_folder, resolve, root_of
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS
+from realdeg.utils.arguments import NonNegative, Scale
 
 # The test images of the authors' script; all others are for training.
 TEST_IDS = (1, 16, 48, 60, 98)
@@ -44,16 +46,16 @@ class City100Dataset(ImageDataset):
     def __init__(
         self,
         camera: str = "iPhoneX",
-        split: str = "train",
+        split: Literal["train", "test"] = "train",
         ids: str | Sequence[int | str] | None = None,
         folder: str | Path | None = None,
         *,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = True,
         data_root: str | Path | None = None,
         seed: int = 0,
         transforms: Sequence[TransformLike] | None = None,
-        cache_mb: float = 256,
+        cache_mb: NonNegative = 256,
     ) -> None:
         self.camera = camera
         self.ids = None if ids is None else parse_ids(ids)
@@ -63,7 +65,7 @@ class City100Dataset(ImageDataset):
             same_size=same_size,
             data_root=data_root,
             seed=seed,
-            split=check_split(split, ("train", "test"), "City100Dataset"),
+            split=split,
             transforms=transforms,
             cache_mb=cache_mb,
         )

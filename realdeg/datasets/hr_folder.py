@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Record, find_folder, list_images, resolve
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import DataError
 from realdeg.registry import DATASETS
+from realdeg.utils.arguments import Count, NonNegative, RealScale
 
 
 @DATASETS.register_module()
@@ -45,21 +47,17 @@ class HRFolderDataset(ImageDataset):
         folder: str | Path | Sequence[str | Path],
         recursive: bool = False,
         pattern: str = "*",
-        min_size: int | None = None,
-        too_small: str = "refuse",
+        min_size: Count | None = None,
+        too_small: Literal["refuse", "skip"] = "refuse",
         *,
         split: str = "train",
-        scale: float = 4,
+        scale: RealScale = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,
         transforms: Sequence[TransformLike] | None = None,
-        cache_mb: float = 256,
+        cache_mb: NonNegative = 256,
     ) -> None:
-        if too_small not in ("refuse", "skip"):
-            raise ConfigError(
-                f"HRFolderDataset: too_small is 'refuse' or 'skip', got {too_small!r}."
-            )
         given = [folder] if isinstance(folder, str | Path) else list(folder)
         self.folders = [resolve(one, data_root) for one in given]
         self.recursive = recursive

@@ -9,14 +9,17 @@ from fractions import Fraction
 from itertools import accumulate
 from math import lcm
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import MinLen
 from torch.utils.data import Dataset
 
+from realdeg.datasets.base import DatasetLike
 from realdeg.datasets.traits import ImageSource, has_lr
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS
+from realdeg.utils.arguments import Positive, Scale
 from realdeg.utils.samples import LoadedSample, PackedSample
 from realdeg.utils.streams import stream_seed
 
@@ -54,19 +57,8 @@ def integer_weights(ratios: Sequence[float]) -> list[int]:
 
     Returns:
         Positive integers.
-
-    Raises:
-        ConfigError: If a ratio is not a positive number.
     """
-    try:
-        exact = [Fraction(str(ratio)) for ratio in ratios]
-    except ValueError as error:
-        raise ConfigError(f"MixtureDataset: ratios are numbers, got {list(ratios)!r}.") from error
-    if any(ratio <= 0 for ratio in exact):
-        raise ConfigError(
-            f"MixtureDataset: ratios are positive, got {list(ratios)!r}; leave out a data set"
-            " instead of giving it 0."
-        )
+    exact = [Fraction(str(ratio)) for ratio in ratios]
     common = lcm(*(ratio.denominator for ratio in exact))
     scaled = [int(ratio * common) for ratio in exact]
     divisor = int(np.gcd.reduce(np.array(scaled, dtype=object)))
@@ -99,16 +91,14 @@ class MixtureDataset(Dataset[PackedSample]):
 
     def __init__(
         self,
-        datasets: Sequence[Any],
-        ratios: Sequence[float] | None = None,
+        datasets: Annotated[Sequence[DatasetLike], MinLen(1)],
+        ratios: Sequence[Positive] | None = None,
         *,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,
     ) -> None:
-        if not datasets:
-            raise ConfigError("MixtureDataset: datasets is empty.")
         if ratios is not None and len(ratios) != len(datasets):
             raise ConfigError(
                 f"MixtureDataset: {len(ratios)} ratios for {len(datasets)} data sets."

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from realdeg.datasets.base import TransformLike, check_split
+from realdeg.datasets.base import TransformLike
 from realdeg.datasets.paired import PairedFolderDataset
 from realdeg.datasets.records import find_folder, resolve, root_of, subfolder
 from realdeg.registry import DATASETS
+from realdeg.utils.arguments import NonNegative, Scale
 
 
 @DATASETS.register_module()
@@ -37,17 +39,16 @@ class NTIRE19Dataset(PairedFolderDataset):
 
     def __init__(
         self,
-        split: str = "train",
+        split: Literal["train", "test"] = "train",
         folder: str | Path | None = None,
         *,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = True,
         data_root: str | Path | None = None,
         seed: int = 0,
         transforms: Sequence[TransformLike] | None = None,
-        cache_mb: float = 256,
+        cache_mb: NonNegative = 256,
     ) -> None:
-        check_split(split, ("train", "test"), "NTIRE19Dataset")
         if folder is not None:
             candidates = [resolve(folder, data_root)]
         else:

@@ -10,6 +10,7 @@ from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Fault, Record, find_folder, list_images, resolve
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DATASETS
+from realdeg.utils.arguments import NonNegative, RealScale
 
 
 @DATASETS.register_module()
@@ -49,12 +50,12 @@ class PairedFolderDataset(ImageDataset):
         allow_unpaired: bool = False,
         *,
         split: str = "train",
-        scale: float = 4,
+        scale: RealScale = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,
         transforms: Sequence[TransformLike] | None = None,
-        cache_mb: float = 256,
+        cache_mb: NonNegative = 256,
     ) -> None:
         self.hr_dir = resolve(hr_dir, data_root)
         self.lr_dir = resolve(lr_dir, data_root)

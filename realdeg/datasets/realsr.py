@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from realdeg.datasets.base import ImageDataset, TransformLike, check_split
+from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Record, find_folder, resolve, root_of, subfolder
-from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.errors import DataError, GeometryError
 from realdeg.registry import DATASETS
+from realdeg.utils.arguments import NonNegative, Scale
 
 _FOLDERS = {
     1: ("RealSR (ICCV2019)", "RealSR(ICCV2019)", "RealSR(V1)", "RealSR-V1"),
@@ -58,20 +60,18 @@ class RealSRDataset(ImageDataset):
 
     def __init__(
         self,
-        version: int = 2,
-        split: str = "train",
+        version: Literal[1, 2, 3] = 2,
+        split: Literal["train", "test"] = "train",
         cameras: Sequence[str] = ("Canon", "Nikon"),
         folder: str | Path | None = None,
         *,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = True,
         data_root: str | Path | None = None,
         seed: int = 0,
         transforms: Sequence[TransformLike] | None = None,
-        cache_mb: float = 256,
+        cache_mb: NonNegative = 256,
     ) -> None:
-        if version not in _FOLDERS:
-            raise ConfigError(f"RealSRDataset: version is 1, 2 or 3, got {version!r}.")
         self.version = version
         self.cameras = tuple(cameras)
         self.folder = folder
@@ -82,7 +82,7 @@ class RealSRDataset(ImageDataset):
             same_size=same_size,
             data_root=data_root,
             seed=seed,
-            split=check_split(split, ("train", "test"), "RealSRDataset"),
+            split=split,
             transforms=transforms,
             cache_mb=cache_mb,
         )

@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from realdeg.datasets.base import ImageDataset, TransformLike, check_split
+from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Record, list_images
 from realdeg.degradations.base import Degradation
-from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS, DEGRADATIONS
+from realdeg.utils.arguments import NonNegative, RealScale
 from realdeg.utils.cache import kept
 from realdeg.utils.image import to_array, to_tensor
 from realdeg.utils.samples import LoadedSample
@@ -26,8 +26,6 @@ from realdeg.utils.scales import as_scale
 from realdeg.utils.streams import stream_seed
 from realdeg.version import __version__
 
-SPLITS = ("train", "test")
-MODES = ("pairs", "hr")
 _FOLDER = Path(__file__).parent / "sample_images"
 
 
@@ -60,20 +58,17 @@ class SampleDataset(ImageDataset):
 
     def __init__(
         self,
-        mode: str = "pairs",
+        mode: Literal["pairs", "hr"] = "pairs",
         camera: Mapping[str, Any] | None = None,
         *,
-        split: str = "train",
-        scale: float = 4,
+        split: Literal["train", "test"] = "train",
+        scale: RealScale = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,
         transforms: Sequence[TransformLike] | None = None,
-        cache_mb: float = 256,
+        cache_mb: NonNegative = 256,
     ) -> None:
-        check_split(split, SPLITS, "SampleDataset")
-        if mode not in MODES:
-            raise ConfigError(f"SampleDataset: mode is one of {', '.join(MODES)}, got {mode!r}.")
         self.mode = mode
         # Pictures alone are not photographed, and come at any scale.
         nominal = as_scale(scale) if mode == "pairs" else min(as_scale(scale), 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Sized
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
@@ -10,6 +10,7 @@ from torch.utils.data import Sampler
 
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DATA_SAMPLERS
+from realdeg.utils.arguments import Count, Scales
 from realdeg.utils.scales import as_scale
 from realdeg.utils.streams import stream_seed
 
@@ -47,23 +48,21 @@ class PositionSampler(Sampler[tuple[int, int] | tuple[int, int, float]]):
     def __init__(
         self,
         dataset: Sized,
-        batch_size: int,
+        batch_size: Count,
         seed: int | None = None,
         shuffle: bool = True,
         rank: int | None = None,
         world_size: int | None = None,
-        scales: Sequence[float] | None = None,
+        scales: Scales | None = None,
     ) -> None:
         self.rank, self.world_size = _place(rank, world_size)
         self.scales = None if scales is None else [as_scale(scale) for scale in scales]
-        if self.scales is not None and not (self.scales and min(self.scales) >= 1):
-            raise ConfigError(f"PositionSampler: scales are numbers from 1 up, got {scales!r}.")
         self.starts: dict[float, int] = {}
         """The iteration from which a scale is drawn, where a curriculum says so."""
         self.size = len(dataset)
         if self.size == 0:
             raise DataError("the training data set is empty: there is nothing to sample from.")
-        if batch_size < 1 or batch_size % self.world_size:
+        if batch_size % self.world_size:
             raise ConfigError(
                 f"train_dataloader.batch_size is the total over all processes: {batch_size} does"
                 f" not divide by {self.world_size} processes."

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Len
 from mmengine.registry import FUNCTIONS
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from realdeg.datasets.base import DatasetLike
 from realdeg.datasets.collate import collate_batch
 from realdeg.datasets.mixture import MixtureDataset
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import DataError
 from realdeg.registry import DATASETS
+from realdeg.utils.arguments import Scale
 from realdeg.utils.samples import Batch, LoadedSample, PackedSample
 from realdeg.utils.streams import stream_seed
 
@@ -49,21 +52,14 @@ class UnpairedDataset(Dataset[PackedSample]):
 
     def __init__(
         self,
-        datasets: Sequence[Any],
+        datasets: Annotated[Sequence[DatasetLike], Len(2, 2)],
         real: Literal["lr", "hr"] = "lr",
         *,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
         data_root: str | Path | None = None,
         seed: int = 0,
     ) -> None:
-        if len(datasets) != 2:
-            raise ConfigError(
-                "UnpairedDataset: datasets are two, the HR images and the real LR images, got"
-                f" {len(datasets)}."
-            )
-        if real not in ("lr", "hr"):
-            raise ConfigError(f"UnpairedDataset: real is 'lr' or 'hr', got {real!r}.")
         # Built as the parts of a mixture are, and nothing else of it.
         self.hr, self.real = MixtureDataset(
             datasets, scale=scale, same_size=same_size, data_root=data_root, seed=seed

@@ -6,15 +6,16 @@ deterministic. The split follows kornia's augmentations.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeVar, cast, overload
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, cast, overload
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError, GeometryError
-from realdeg.utils.arguments import CapturesArguments
+from realdeg.utils.arguments import CapturesArguments, Component
 from realdeg.utils.component import component_hash, save_component
 from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.scales import divides
@@ -345,3 +346,9 @@ class Degradation(CapturesArguments, nn.Module):
             return f"{type(self).__name__}, no resolution lost"
         grid = "on the HR grid" if self.same_size else f"{self.scale} times smaller"
         return f"{type(self).__name__} x{self.scale}, LR {grid}"
+
+
+DegradationLike: TypeAlias = Annotated[
+    Degradation | Mapping[str, Any] | str | os.PathLike[str], Component("degradation")
+]
+"""A degradation, its config, its registered name or the path of a self-describing file."""

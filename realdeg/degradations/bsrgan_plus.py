@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.bsrgan_draws import (
     check_levels,
     check_probability,
@@ -15,7 +16,7 @@ from realdeg.degradations.bsrgan_draws import (
     draw_mode,
     draw_noise,
 )
-from realdeg.degradations.pipeline import PartConfig, PipelineDegradation, StepList
+from realdeg.degradations.pipeline import PipelineDegradation, StepList
 from realdeg.registry import DEGRADATIONS
 
 # Two rounds of the same six steps with one JPEG between them: 0 to 5, 6, 7 to 12.
@@ -71,7 +72,7 @@ class BSRGANPlus(PipelineDegradation):
         speckle_probability: float = 0.1,
         noise_levels: Sequence[int] = (2, 25),
         jpeg_qualities: Sequence[int] = (30, 95),
-        isp: PartConfig | None = None,
+        isp: DegradationLike | None = None,
         isp_probability: float = 0.1,
     ) -> None:
         super().__init__(scale, same_size, parts={"isp": isp})

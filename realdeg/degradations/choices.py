@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import Degradation, DegradationLike
 from realdeg.degradations.bicubic import Bicubic
 from realdeg.degradations.containers import Container, Step, build_part, leaves_grid, spelled_out
 from realdeg.degradations.trace import Trace
@@ -70,7 +70,7 @@ class OneOf(_Alternatives):
 
     def __init__(
         self,
-        parts: Sequence[Mapping[str, Any] | str | Degradation],
+        parts: Sequence[DegradationLike],
         probabilities: Sequence[float] | None = None,
         scale: int = 4,
         same_size: bool = False,
@@ -143,11 +143,11 @@ class Maybe(_Alternatives):
 
     def __init__(
         self,
-        part: Mapping[str, Any] | str | Degradation,
+        part: DegradationLike,
         probability: float = 0.5,
         scale: int = 4,
         same_size: bool = False,
-        otherwise: Mapping[str, Any] | str | Degradation | None = None,
+        otherwise: DegradationLike | None = None,
     ) -> None:
         rest = {"type": Bicubic.__name__} if otherwise is None else otherwise
         super().__init__(

@@ -9,16 +9,13 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import Degradation, DegradationLike
 from realdeg.degradations.build import build_degradation
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.files import names_a_file
 from realdeg.utils.streams import stream_seed
-
-Part: TypeAlias = Mapping[str, Any] | str | Degradation
-"""A config, the path of a self-describing file, a registered name, or a degradation."""
 
 Step: TypeAlias = tuple[int, Degradation]
 """The number that the stream of random decisions is named by, and the part that takes them."""
@@ -233,7 +230,7 @@ class Compose(Container):
 
     def __init__(
         self,
-        parts: Sequence[Mapping[str, Any] | str | Degradation],
+        parts: Sequence[DegradationLike],
         scale: int = 4,
         same_size: bool = False,
     ) -> None:
@@ -280,7 +277,7 @@ def spelled_out(part: Degradation) -> dict[str, Any]:
     return {"type": type(part).__name__, **part.arguments}
 
 
-def build_part(part: Part, scale: int, same_size: bool) -> Degradation:
+def build_part(part: DegradationLike, scale: int, same_size: bool) -> Degradation:
     """Build a part that carries a container's whole loss of resolution.
 
     Args:
@@ -299,7 +296,7 @@ def build_part(part: Part, scale: int, same_size: bool) -> Degradation:
     return build_degradation(part, scale=scale, same_size=same_size)
 
 
-def build_chain(parts: Sequence[Part], scale: int, same_size: bool) -> list[Degradation]:
+def build_chain(parts: Sequence[DegradationLike], scale: int, same_size: bool) -> list[Degradation]:
     """Build parts of which one loses resolution and the others keep their input's grid.
 
     Args:
@@ -335,19 +332,19 @@ def build_chain(parts: Sequence[Part], scale: int, same_size: bool) -> list[Degr
     return built
 
 
-def states_scale(part: Part) -> bool:
+def states_scale(part: DegradationLike) -> bool:
     """Say whether a part brings its own scale: a degradation, or a config with ``scale``."""
     return isinstance(part, Degradation) or (isinstance(part, Mapping) and "scale" in part)
 
 
-def is_file(part: Part) -> bool:
+def is_file(part: DegradationLike) -> bool:
     """Say whether a part is a self-describing file, given by its path or as a checkpoint."""
     if isinstance(part, Mapping):
         return "checkpoint" in part
     return isinstance(part, str) and names_a_file(part)
 
 
-def leaves_grid(part: Part | None) -> bool:
+def leaves_grid(part: DegradationLike | None) -> bool:
     """Say whether a part is one that leaves the grid alone, such as noise or a chain of it."""
     if isinstance(part, Degradation):
         if isinstance(part, Container):

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import Degradation, DegradationLike
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.build import build_degradation
 from realdeg.degradations.step_record import LARGEST_SEED, StepRecord
@@ -27,8 +27,6 @@ from realdeg.utils.streams import stream_seed
 # No preset enlarges a side more than four times (BSRGAN+: twice by two).
 _LARGEST_GROWTH = 4
 _MOST_STEPS = 64
-
-PartConfig = Mapping[str, Any] | str | Degradation
 
 
 class StepList:
@@ -121,7 +119,7 @@ class PipelineDegradation(Degradation):
         self,
         scale: int = 4,
         same_size: bool = False,
-        parts: Mapping[str, PartConfig | None] | None = None,
+        parts: Mapping[str, DegradationLike | None] | None = None,
     ) -> None:
         super().__init__(scale, same_size)
         self.parts = nn.ModuleDict()

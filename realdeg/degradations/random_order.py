@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.containers import Container, Step, build_chain
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
@@ -47,7 +47,7 @@ class RandomOrder(Container):
 
     def __init__(
         self,
-        parts: Sequence[Mapping[str, Any] | str | Degradation],
+        parts: Sequence[DegradationLike],
         scale: int = 4,
         same_size: bool = False,
         before: Sequence[tuple[int, int]] = (),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.bicubic import Bicubic
 from realdeg.degradations.build import build_degradation
 from realdeg.degradations.containers import (
@@ -54,11 +54,11 @@ class Repeat(Container):
 
     def __init__(
         self,
-        part: Mapping[str, Any] | str | Degradation,
+        part: DegradationLike,
         times: Sequence[int] = (1, 2),
         scale: int = 4,
         same_size: bool = False,
-        again: Mapping[str, Any] | str | Degradation | None = None,
+        again: DegradationLike | None = None,
     ) -> None:
         lowest, highest = _range(times)
         # A file says its own scale, as a degradation and a config with a scale do.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
 
 from torch import Tensor, nn
 
 from realdeg.errors import ConfigError, DataError
+from realdeg.utils.arguments import Component
 
 
 class Discriminator(nn.Module, ABC):
@@ -64,3 +67,7 @@ class Discriminator(nn.Module, ABC):
                 f" pixels, got {images.shape[2]} x {images.shape[3]}: raise patch_size."
             )
         return self.judge(images)
+
+
+DiscriminatorLike: TypeAlias = Annotated[nn.Module | Mapping[str, Any], Component("discriminator")]
+"""A discriminator or its config."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from torch import nn
 
 from realdeg.errors import ConfigError, nearest
 from realdeg.registry import LOSSES
+from realdeg.utils.arguments import Component
+
+LossConfig: TypeAlias = Annotated[Mapping[str, Any], Component("loss")]
+"""The config of a loss: ``dict(type="L1Loss", weight=1.0)``."""
 
 
 def build_loss(cfg: Mapping[str, Any]) -> nn.Module:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from realdeg.errors import ConfigError, GeometryError
-from realdeg.losses.build import build_loss
+from realdeg.losses.build import LossConfig, build_loss
 from realdeg.registry import LOSSES
 
 
@@ -44,7 +44,7 @@ class WeightedLoss(nn.Module):
 
     def __init__(
         self,
-        terms: Sequence[Mapping[str, Any]],
+        terms: Sequence[LossConfig],
         outputs: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor
 
 from realdeg.errors import ConfigError
+from realdeg.losses.build import LossConfig
 from realdeg.registry import LOSSES
 from realdeg.utils.samples import Batch, Collate, Prediction
 
@@ -56,7 +57,7 @@ class ImageTask(BaseModel, ABC):
     baseline_name: ClassVar[str] = "its input"
     """What :meth:`baseline` returns, in words."""
 
-    def __init__(self, loss: Mapping[str, Any]) -> None:
+    def __init__(self, loss: LossConfig) -> None:
         super().__init__(data_preprocessor=BatchToDevice())
         self.loss = LOSSES.build(dict(loss))
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations.base import DegradationLike
 from realdeg.errors import ConfigError, DataError
+from realdeg.losses.build import LossConfig
 from realdeg.registry import DEGRADATIONS, TASKS
 from realdeg.tasks.base import ImageTask, on_cpu
+from realdeg.utils.arguments import Scale, Whole
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Batch, Prediction
 
@@ -52,16 +55,14 @@ class DegradationLearning(ImageTask):
 
     def __init__(
         self,
-        degradation: Mapping[str, Any] | str | Degradation,
-        loss: Mapping[str, Any] = {"type": "MSELoss"},  # noqa: B006 - never changed
-        scale: int | None = None,
+        degradation: DegradationLike,
+        loss: LossConfig = {"type": "MSELoss"},  # noqa: B006 - never changed
+        scale: Scale | None = None,
         same_size: bool | None = None,
-        colour: str = "y",
-        border: int | None = None,
+        colour: Literal["y", "rgb"] = "y",
+        border: Whole | None = None,
     ) -> None:
         super().__init__(loss)
-        if colour not in ("y", "rgb"):
-            raise ConfigError(f"DegradationLearning: colour is 'y' or 'rgb', got {colour!r}.")
         self.degradation = build_degradation(degradation, scale, same_size)
         self.colour, self.border = colour, border
 

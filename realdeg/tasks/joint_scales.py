@@ -6,15 +6,14 @@ it as ``scale``; here is what a task needs beside that.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
 from realdeg.backbones import Backbone
 from realdeg.backbones.running import network_input, result_size, run
 from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations.base import DegradationLike
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.samples import Batch, Collate, PackedSample
 from realdeg.utils.scales import as_scale
@@ -34,16 +33,12 @@ def check_scales(scales: Sequence[float], backbone: Backbone) -> tuple[int | flo
         The scales, whole ones as integers.
 
     Raises:
-        ConfigError: If they are no scales, or one is said twice.
+        ConfigError: If one is said twice.
         GeometryError: If the network is of one scale, or of others.
     """
-    given = list(scales) if isinstance(scales, Sequence) else []
-    numbers = [s for s in given if isinstance(s, int | float) and not isinstance(s, bool)]
-    found = tuple(as_scale(scale) for scale in numbers if 1 <= scale < math.inf)
-    if not found or len(set(found)) < len(given):
-        raise ConfigError(
-            f"model.scales is {scales!r}, wanted numbers from 1 up such as (2, 3, 4), each once."
-        )
+    found = tuple(as_scale(scale) for scale in scales)
+    if len(set(found)) < len(found):
+        raise ConfigError(f"model.scales is {scales!r}, wanted each scale once.")
     name = type(backbone).__name__
     if backbone.same_size:
         raise GeometryError(
@@ -90,7 +85,7 @@ def _serves(backbone: Backbone, scale: float) -> bool:
 
 
 def degradations_at(
-    scales: Sequence[float], cfg: Mapping[str, Any] | str | Degradation | None, own: float
+    scales: Sequence[float], cfg: DegradationLike | None, own: float
 ) -> dict[float, Degradation]:
     """Build the degradation of each scale.
 

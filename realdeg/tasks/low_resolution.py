@@ -16,7 +16,6 @@ from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.samples import Batch, Collate, PackedSample
 
 Place = Literal["device", "workers", "prefetch"]
-PLACES: tuple[str, ...] = ("device", "workers", "prefetch")
 
 
 class LowResolution:

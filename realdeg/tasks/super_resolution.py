@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from realdeg.backbones import Backbone, build_backbone
+from realdeg.backbones.base import BackboneLike
 from realdeg.backbones.running import call, complete_colour, network_input, result_size, run
 from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.primitives import imresize
 from realdeg.errors import ConfigError, GeometryError
+from realdeg.losses.build import LossConfig
 from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, on_cpu
 from realdeg.tasks.joint_scales import Drawn, check_scales, degradations_at
 from realdeg.tasks.low_resolution import (
-    PLACES,
     Completed,
     LowResolution,
     Place,
     grey_files,
 )
+from realdeg.utils.arguments import RealScale, Scales
 from realdeg.utils.colour import channels_of_files
 from realdeg.utils.component import save_component
 from realdeg.utils.samples import Batch, Collate, Prediction
@@ -65,21 +68,17 @@ class SuperResolution(ImageTask):
 
     def __init__(
         self,
-        backbone: Mapping[str, Any] | str | Backbone,
-        degradation: Mapping[str, Any] | str | Degradation | None = None,
+        backbone: BackboneLike,
+        degradation: DegradationLike | None = None,
         train_degradation: bool = False,
-        loss: Mapping[str, Any] = {"type": "L1Loss"},  # noqa: B006 - never changed
-        scale: float | None = None,
+        loss: LossConfig = {"type": "L1Loss"},  # noqa: B006 - never changed
+        scale: RealScale | None = None,
         same_size: bool | None = None,
         quantise: bool = True,
         degrade_in: Place = "device",
-        scales: Sequence[float] | None = None,
+        scales: Scales | None = None,
     ) -> None:
         super().__init__(loss)
-        if degrade_in not in PLACES:
-            raise ConfigError(
-                f"model.degrade_in is one of {', '.join(PLACES)}, got {degrade_in!r}."
-            )
         if train_degradation and degrade_in != "device":
             raise ConfigError(
                 "a degradation that is trained jointly runs on the training device: remove"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from mmengine.dist import all_reduce_params
@@ -12,13 +12,17 @@ from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations import build_degradation
+from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.pass_filters import low_pass
+from realdeg.discriminators.base import DiscriminatorLike
 from realdeg.errors import ConfigError, DataError
+from realdeg.losses.build import LossConfig
 from realdeg.registry import DISCRIMINATORS, LOSSES, TASKS
 from realdeg.tasks.base import ImageTask, Mode, on_cpu
 from realdeg.tasks.degradation_learning import bicubic_of
+from realdeg.utils.arguments import OddSize, Scale
 from realdeg.utils.colour import to_colour
 from realdeg.utils.construction import bounded_parts
 from realdeg.utils.samples import Batch, Prediction
@@ -66,23 +70,17 @@ class UnpairedDegradation(ImageTask):
 
     def __init__(
         self,
-        degradation: Mapping[str, Any] | str | Degradation,
-        discriminator: Mapping[str, Any] | nn.Module = {"type": "DSGANDiscriminator"},  # noqa: B006
-        loss: Mapping[str, Any] = {"type": "L1Loss"},  # noqa: B006 - never changed
-        gan_loss: Mapping[str, Any] = {"type": "CrossEntropyGANLoss", "weight": 0.005},  # noqa: B006
-        perceptual_loss: Mapping[str, Any] | None = {"type": "LPIPSLoss", "weight": 0.01},  # noqa: B006
-        low_pass_size: int = 5,
-        scale: int | None = None,
+        degradation: DegradationLike,
+        discriminator: DiscriminatorLike = {"type": "DSGANDiscriminator"},  # noqa: B006
+        loss: LossConfig = {"type": "L1Loss"},  # noqa: B006 - never changed
+        gan_loss: LossConfig = {"type": "CrossEntropyGANLoss", "weight": 0.005},  # noqa: B006
+        perceptual_loss: LossConfig | None = {"type": "LPIPSLoss", "weight": 0.01},  # noqa: B006
+        low_pass_size: OddSize = 5,
+        scale: Scale | None = None,
         same_size: bool | None = None,
-        colour: str = "rgb",
+        colour: Literal["y", "rgb"] = "rgb",
     ) -> None:
         super().__init__(loss)
-        if colour not in ("y", "rgb"):
-            raise ConfigError(f"UnpairedDegradation: colour is 'y' or 'rgb', got {colour!r}.")
-        if low_pass_size < 1 or low_pass_size % 2 == 0:
-            raise ConfigError(
-                f"UnpairedDegradation: low_pass_size is odd and positive, got {low_pass_size}."
-            )
         self.degradation = build_degradation(degradation, scale, same_size)
         if self.degradation.fitting != "gradient":
             raise ConfigError(

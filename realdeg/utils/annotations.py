@@ -63,6 +63,17 @@ class Ascending:
     """Marks lists of numbers in which none is below the one before it."""
 
 
+class Choice:
+    """Marks a text that is one of some names, where a table has them and no ``Literal`` can.
+
+    Args:
+        *names: The names.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+
 def mismatch(value: Any, annotation: Any) -> str | None:
     """Say how a value contradicts an annotation.
 
@@ -97,6 +108,20 @@ def shown(value: Any, most: int = 200) -> str:
     except (ValueError, RecursionError):  # more digits than Python writes, or a list inside itself
         return f"a {type(value).__name__} that is too large to show"
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+def choices_of(annotation: Any) -> list[str]:
+    """Return the names that an annotation lets a text be one of.
+
+    Args:
+        annotation: The annotation.
+    """
+    names = []
+    for member, marks in _members(annotation):
+        if typing.get_origin(member) is Literal:
+            names += [choice for choice in typing.get_args(member) if isinstance(choice, str)]
+        names += [name for mark in marks if isinstance(mark, Choice) for name in mark.names]
+    return names
 
 
 def marks_of(annotation: Any) -> Iterator[Any]:
@@ -164,7 +189,7 @@ def _fits(value: Any, wanted: Any, component: bool = False) -> bool:
     if origin in (Union, types.UnionType):
         return any(_fits(value, member, component) for member in typing.get_args(wanted))
     if not isinstance(value, _PLAIN + _ODD) and type(value) is not object:
-        return not (component and inspect.isclass(base)) or isinstance(value, base)
+        return not component or (inspect.isclass(base) and _is_instance(value, base))
     if base is Literal:
         choices = typing.get_args(wanted)
         return any(type(value) is type(choice) and value == choice for choice in choices)
@@ -195,16 +220,22 @@ def _fits(value: Any, wanted: Any, component: bool = False) -> bool:
 
 def _fits_class(value: Any, base: Any, component: bool) -> bool:
     """Judge a plain value where some class is wanted, which its owner may make of it."""
-    try:
-        if isinstance(value, base):
-            return True
-    except TypeError:  # a protocol
+    if component and not isinstance(value, _CODE):
+        return False
+    if _is_instance(value, base):
         return True
     if component or base is Callable:
         return False
     if base.__name__ == "Tensor" and isinstance(value, str):
         return False
     return not (isinstance(value, _ODD) or type(value) is object) or isinstance(value, _CODE)
+
+
+def _is_instance(value: Any, base: Any) -> bool:
+    try:
+        return isinstance(value, base)
+    except TypeError:  # a protocol
+        return True
 
 
 def _items_fit(value: Any, inner: tuple[Any, ...], is_tuple: bool) -> bool:
@@ -221,7 +252,7 @@ def _limits(marks: Iterable[Any]) -> list[Any]:
     for mark in marks:
         if isinstance(mark, GroupedMetadata):
             found += _limits(mark)
-        elif isinstance(mark, BaseMetadata | Ascending):
+        elif isinstance(mark, BaseMetadata | Ascending | Choice):
             found.append(mark)
     return found
 
@@ -238,6 +269,8 @@ def _within(value: Any, limit: Any) -> bool:
         return not several or all(a <= b for a, b in zip(value, value[1:], strict=False))
     if isinstance(value, list | tuple):
         return all(_within(item, limit) for item in value)
+    if isinstance(limit, Choice):
+        return not isinstance(value, str) or value in limit.names
     if isinstance(limit, Predicate):
         return not isinstance(value, _PLAIN) or value is None or bool(limit.func(value))
     if not isinstance(value, Real) or isinstance(value, bool):
@@ -272,8 +305,9 @@ def _wanted(annotation: Any, value: Any = None) -> str:
     for member, marks in _members(annotation):
         base = typing.get_origin(member) or member
         registry = next((mark.registry for mark in marks if isinstance(mark, Component)), None)
-        if base is Literal:
-            phrases += [repr(choice) for choice in typing.get_args(member)]
+        names = next((mark.names for mark in marks if isinstance(mark, Choice)), ())
+        if base is Literal or (base is str and names):
+            phrases += [repr(choice) for choice in names or typing.get_args(member)]
         elif registry is not None:
             known = {str: "a name or a path", Mapping: "a dict with a type", type(None): "None"}
             article = "an" if registry[0] in "aeiou" else "a"
@@ -293,32 +327,40 @@ def _wanted(annotation: Any, value: Any = None) -> str:
 def _inside(member: Any, base: Any, marks: tuple[Any, ...], value: Any) -> str:
     """Say what a list or dict has to hold, where the value is one with something else inside."""
     inner = [item for item in typing.get_args(member) if item is not Ellipsis]
+    limits = _limits(marks)
+    of_list = [limit for limit in limits if isinstance(limit, MinLen | MaxLen | Ascending)]
+    of_items = tuple(limit for limit in limits if limit not in of_list)
+    count = ""
     if base in _DICTS and isinstance(value, Mapping) and len(inner) == 2:
-        items, count = list(_members(inner[1])), ""
+        inner = inner[1:]
     elif base in _LISTS and isinstance(value, list | tuple) and inner:
         fixed = base is tuple and Ellipsis not in typing.get_args(member)
-        items, count = list(_members(inner[0], marks)), f"{len(inner)} " if fixed else ""
+        count = f"{len(inner)} " if fixed else ""
         if len(set(map(str, inner))) > 1:
             return f" of {count}items: " + ", ".join(_wanted(item) for item in inner)
     else:
         return ""
-    words = [_plural(*item) for item in items]
-    words = list(dict.fromkeys(word for word in words if word))
-    order = " in ascending order" if any(isinstance(mark, Ascending) for mark in marks) else ""
-    return f" of {count}{' or '.join(words) or 'items'}{order}{_length(marks)}"
+    words = dict.fromkeys(_plural(*item) for item in _members(inner[0], of_items))
+    named = " or ".join(word for word in words if word)
+    items = f" of {count}{named or 'items'}" if named or not of_list else ""
+    order = " in ascending order" if any(isinstance(mark, Ascending) for mark in of_list) else ""
+    return items + order + _length(of_list)
 
 
 def _plural(item: Any, marks: tuple[Any, ...]) -> str:
     """Say what several of a type are called: ``"numbers from 0 to 1"``, ``"pairs of numbers"``."""
     base = typing.get_origin(item) or item
     inner = typing.get_args(item)
+    registry = next((mark.registry for mark in marks if isinstance(mark, Component)), None)
+    if registry is not None:
+        return f"{registry}es" if registry.endswith("s") else f"{registry}s"
     if base is tuple and len(inner) == 2 and inner[0] == inner[1]:
-        return f"pairs of {_plural(inner[0], marks)}"
+        return f"pairs of {' or '.join(_plural(*one) for one in _members(inner[0], marks))}"
     known = _WORDS.get(base)
-    return "" if known is None else known[1] + (_said(marks) if base in (int, float) else "")
+    return "" if known is None else known[1] + (_said(marks, True) if base in (int, float) else "")
 
 
-def _said(marks: tuple[Any, ...]) -> str:
+def _said(marks: tuple[Any, ...], several: bool = False) -> str:
     """Say the limits of a number or a text: ``" from 0 to 1"``."""
     limits = _limits(marks)
     found = {
@@ -327,10 +369,12 @@ def _said(marks: tuple[Any, ...]) -> str:
         for name in ("ge", "gt", "le", "lt", "multiple_of")
         if getattr(limit, name, None) is not None
     }
+    words = {"ge": ", {} or more", "gt": " above {}", "le": ", {} or less", "lt": " below {}"}
+    if several:
+        words |= {"ge": " of {} or more", "le": " of {} or less"}
     if "ge" in found and "le" in found:
         said = f" from {found['ge']} to {found['le']}"
     else:
-        words = {"ge": ", {} or more", "gt": " above {}", "le": ", {} or less", "lt": " below {}"}
         said = " and".join(words[name].format(found[name]) for name in words if name in found)
     if "multiple_of" in found:
         said += f" that is a multiple of {found['multiple_of']}"
@@ -338,11 +382,10 @@ def _said(marks: tuple[Any, ...]) -> str:
         if isinstance(limit, Predicate):
             name = getattr(limit.func, "__name__", "as its class says")
             said += f" that {name.strip('_').replace('_', ' ')}"
-    return said + _length(marks)
+    return said + _length(limits)
 
 
-def _length(marks: tuple[Any, ...]) -> str:
-    limits = _limits(marks)
+def _length(limits: list[Any]) -> str:
     low = max((limit.min_length for limit in limits if isinstance(limit, MinLen)), default=0)
     high = min((limit.max_length for limit in limits if isinstance(limit, MaxLen)), default=None)
     if high is None:

@@ -16,18 +16,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 from weakref import WeakSet
 
-from annotated_types import Ge, Gt, Interval, Predicate
+from annotated_types import Ge, Gt, Interval, MinLen, Predicate
 
 from realdeg.errors import ConfigError, GeometryError, nearest
 from realdeg.utils.annotations import (
     Ascending,
+    Choice,
     Component,
     Geometry,
+    choices_of,
     evaluated,
     marks_of,
     mismatch,
@@ -37,14 +39,21 @@ __all__ = [
     "Arguments",
     "Ascending",
     "CapturesArguments",
+    "Choice",
     "Component",
     "Count",
+    "FixedOrRange",
     "Fraction",
     "Geometry",
     "NonNegative",
     "OddSize",
     "Positive",
+    "Range",
+    "RealScale",
+    "Scale",
+    "Scales",
     "Whole",
+    "WholeRange",
     "arguments_of",
     "check_arguments",
     "check_constructor",
@@ -70,6 +79,18 @@ NonNegative = Annotated[float, Ge(0)]
 """A number, 0 or more."""
 Fraction = Annotated[float, Interval(ge=0, le=1)]
 """A number from 0 to 1."""
+Range = Annotated[tuple[float, float], Ascending()]
+"""The least and the greatest of numbers that are drawn."""
+WholeRange = Annotated[tuple[int, int], Ascending()]
+"""The least and the greatest of whole numbers that are drawn."""
+Scale = Annotated[int, Interval(ge=1, le=64), Geometry()]
+"""A whole number of HR pixels per LR pixel."""
+RealScale = Annotated[float, Interval(ge=1, le=64), Geometry()]
+"""HR pixels per LR pixel, whole or not."""
+Scales = Annotated[Sequence[float], Interval(ge=1, le=64), MinLen(1)]
+"""The scales that a run draws from."""
+FixedOrRange = Annotated[float | tuple[float, float], Ascending()]
+"""A number, or the least and the greatest of those that are drawn."""
 
 _FOREIGN = ("torch", "mmengine", "mmcv", "numpy", "builtins")
 
@@ -138,9 +159,10 @@ class Arguments:
             wrong = self.mismatch(name, value)
             if wrong:
                 subject = f"'{place}.{name}'" if place else f"{owner}: {name}"
-                marks = marks_of(self.parameters[name].annotation)
-                geometry = any(isinstance(mark, Geometry) for mark in marks)
-                raise (GeometryError if geometry else ConfigError)(f"{subject} {wrong}.")
+                wanted = self.parameters[name].annotation
+                geometry = any(isinstance(mark, Geometry) for mark in marks_of(wanted))
+                advice = nearest(value, choices_of(wanted)) if isinstance(value, str) else ""
+                raise (GeometryError if geometry else ConfigError)(f"{subject} {wrong}.{advice}")
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -78,9 +78,9 @@ def test_realsr_refusals(realsr, tmp_path):
         RealSRDataset(2, same_size=False, data_root=root)
     with pytest.raises(GeometryError, match="same_size=False.*dml_n8_realsrv3_x4"):
         RealSRDataset(3, same_size=True, data_root=root)
-    with pytest.raises(ConfigError, match="version is 1, 2 or 3, got 4"):
+    with pytest.raises(ConfigError, match="version is 4, wanted 1, 2 or 3"):
         RealSRDataset(4, data_root=root)
-    with pytest.raises(ConfigError, match="train, test, got 'val'"):
+    with pytest.raises(ConfigError, match="split is 'val', wanted 'train' or 'test'"):
         RealSRDataset(2, "val", data_root=root)
 
 

@@ -74,8 +74,8 @@ def test_weights():
     assert integer_weights([0.1, 0.2, 0.7]) == [1, 2, 7]
     assert integer_weights([3, 1.5]) == [2, 1]
     for wrong in ([1, 0], [1, -1], [1, "half"], [1, float("nan")]):
-        with pytest.raises(ConfigError, match="ratios"):
-            integer_weights(wrong)
+        with pytest.raises(ConfigError, match="ratios is"):
+            MixtureDataset([Numbers("a", 1), Numbers("b", 1)], wrong)
 
 
 def drawn(mixture, count, start=0):
@@ -167,7 +167,9 @@ def test_built_from_configs_with_what_they_share(aligned_pairs):
 
 
 def test_refusals():
-    with pytest.raises(ConfigError, match="datasets is empty"):
+    with pytest.raises(
+        ConfigError, match="datasets is .., wanted a list of datasets that is not empty"
+    ):
         MixtureDataset([])
     with pytest.raises(ConfigError, match="1 ratios for 2 data sets"):
         MixtureDataset([Numbers("a", 1), Numbers("b", 1)], [1])

@@ -102,7 +102,7 @@ def test_a_larger_real_patch_is_cut(root):
 
 
 def test_refusals(root):
-    with pytest.raises(ConfigError, match="are two"):
+    with pytest.raises(ConfigError, match="wanted a list of datasets with 2 items"):
         build(root, pairs(root))
     with pytest.raises(ConfigError, match="real is"):
         build(root, pairs(root), pairs(root), real="both")

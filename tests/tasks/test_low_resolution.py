@@ -90,7 +90,9 @@ def test_mixed_precision_does_not_change_the_data(degradation):
 
 
 def test_what_does_not_go_together_is_refused():
-    with pytest.raises(ConfigError, match="degrade_in is one of device, workers, prefetch"):
+    with pytest.raises(
+        ConfigError, match="degrade_in is 'worker', wanted 'device', 'workers' or 'prefetch'"
+    ):
         task("worker")
     with pytest.raises(ConfigError, match="trained jointly runs on the training device"):
         SuperResolution(

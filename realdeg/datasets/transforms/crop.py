@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from realdeg.datasets.transforms.base import Transform, cut, refuse_small, stride_of
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
+from realdeg.utils.arguments import Count
 from realdeg.utils.samples import Sample
 from realdeg.utils.scales import as_scale, divides, hr_length, lr_length
 
 
 class _PatchTransform(Transform):
     def __init__(
-        self, patch_size: int, lr_patch_size: int | Mapping[str, int] | None = None
+        self, patch_size: Count, lr_patch_size: Count | Mapping[str, Count] | None = None
     ) -> None:
-        self._check(patch_size, "patch_size", "HR")
-        if isinstance(lr_patch_size, Mapping):
-            for scale, side in lr_patch_size.items():
-                self._check(side, f"lr_patch_size.{scale}", "LR")
-        elif lr_patch_size is not None:
-            self._check(lr_patch_size, "lr_patch_size", "LR")
         self.patch_size, self.lr_patch_size = patch_size, lr_patch_size
-
-    def _check(self, side: Any, name: str, grid: str) -> None:
-        if isinstance(side, bool) or not isinstance(side, int) or side < 1:
-            raise ConfigError(
-                f"{type(self).__name__}: {name} is a positive number of {grid} pixels, got"
-                f" {side!r}."
-            )
 
     def required_size(self, after: int) -> int:
         """Say how large an image must be before this step."""
@@ -136,15 +123,13 @@ class ModCrop(Transform):
             along.
 
     Raises:
-        ConfigError: If ``multiple`` is not positive, or cuts LR between two pixels.
+        ConfigError: If ``multiple`` cuts LR between two pixels.
         DataError: If nothing would be left of an image.
     """
 
     crops_remainder = True
 
-    def __init__(self, multiple: int | None = None) -> None:
-        if multiple is not None and multiple < 1:
-            raise ConfigError(f"ModCrop: multiple is positive, got {multiple}.")
+    def __init__(self, multiple: Count | None = None) -> None:
         self.multiple = multiple
 
     def __call__(self, results: Sample) -> Sample:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from realdeg.datasets.transforms.base import Transform
+from realdeg.degradations.base import DegradationLike
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
 from realdeg.utils.image import as_rgb, round_to_8_bit, to_tensor
@@ -39,7 +39,7 @@ class Degrade(Transform):
 
     def __init__(
         self,
-        degradation: dict[str, Any] | str | Path,
+        degradation: DegradationLike,
         quantise: bool = False,
         record: bool = False,
     ) -> None:

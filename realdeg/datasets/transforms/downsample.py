@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 
 from realdeg.datasets.transforms.base import Transform
-from realdeg.errors import ConfigError, GeometryError
+from realdeg.errors import GeometryError
 from realdeg.registry import TRANSFORMS
+from realdeg.utils.arguments import Count, OddSize, Positive
 from realdeg.utils.samples import Sample
 
 
@@ -28,7 +31,6 @@ class DownsampleHR(Transform):
             reduces by antialiased bicubic interpolation.
 
     Raises:
-        ConfigError: If an argument is out of range.
         GeometryError: If the sample is a pair, whose LR would no longer fit.
 
     Source:
@@ -38,15 +40,12 @@ class DownsampleHR(Transform):
     """
 
     def __init__(
-        self, factor: int = 2, sigma: float = 1.0, size: int = 7, method: str = "subsample"
+        self,
+        factor: Count = 2,
+        sigma: Positive = 1.0,
+        size: OddSize = 7,
+        method: Literal["subsample", "bicubic"] = "subsample",
     ) -> None:
-        if method not in ("subsample", "bicubic"):
-            raise ConfigError(f"DownsampleHR: method is 'subsample' or 'bicubic', got {method!r}.")
-        if factor < 1 or sigma <= 0 or size < 1 or size % 2 == 0:
-            raise ConfigError(
-                f"DownsampleHR: factor is at least 1, sigma positive and size odd, got"
-                f" factor={factor}, sigma={sigma}, size={size}."
-            )
         self.factor = factor
         self.sigma = sigma
         self.size = size
