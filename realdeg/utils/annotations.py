@@ -96,6 +96,25 @@ def mismatch(value: Any, annotation: Any) -> str | None:
     return f"is {shown(value)}, wanted {_wanted(annotation, value)}"
 
 
+def wrong_component(value: Any, annotation: Any) -> tuple[int, str] | None:
+    """Find what is no component in a list of components, which is said of itself.
+
+    Args:
+        value: The list.
+        annotation: What the whole list contradicts.
+
+    Returns:
+        Its number in the list and how it contradicts the items' annotation.
+    """
+    for member, _ in _members(annotation):
+        inner = typing.get_args(member)
+        listed = (typing.get_origin(member) or member) in _LISTS and isinstance(value, list | tuple)
+        if listed and inner and any(isinstance(mark, Component) for mark in marks_of(inner[0])):
+            found = ((number, mismatch(item, inner[0])) for number, item in enumerate(value))
+            return next(((number, wrong) for number, wrong in found if wrong), None)
+    return None
+
+
 def shown(value: Any, most: int = 200) -> str:
     """Write a value for a message, cut where it is long.
 
@@ -309,7 +328,8 @@ def _wanted(annotation: Any, value: Any = None) -> str:
         if base is Literal or (base is str and names):
             phrases += [repr(choice) for choice in names or typing.get_args(member)]
         elif registry is not None:
-            known = {str: "a name or a path", Mapping: "a dict with a type", type(None): "None"}
+            known = {str: "a name or a path", type(None): "None"}
+            known |= dict.fromkeys(_DICTS, "a dict with a type")
             article = "an" if registry[0] in "aeiou" else "a"
             phrases.append(known.get(base, f"{article} {registry}"))
         elif base is None or base in _WORDS:

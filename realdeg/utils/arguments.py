@@ -33,6 +33,7 @@ from realdeg.utils.annotations import (
     evaluated,
     marks_of,
     mismatch,
+    wrong_component,
 )
 
 __all__ = [
@@ -158,8 +159,10 @@ class Arguments:
                 )
             wrong = self.mismatch(name, value)
             if wrong:
-                subject = f"'{place}.{name}'" if place else f"{owner}: {name}"
                 wanted = self.parameters[name].annotation
+                number, wrong = wrong_component(value, wanted) or (None, wrong)
+                full = name if number is None else f"{name}.{number}"
+                subject = f"'{place}.{full}'" if place else f"{owner}: {full}"
                 geometry = any(isinstance(mark, Geometry) for mark in marks_of(wanted))
                 advice = nearest(value, choices_of(wanted)) if isinstance(value, str) else ""
                 raise (GeometryError if geometry else ConfigError)(f"{subject} {wrong}.{advice}")

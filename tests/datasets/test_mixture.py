@@ -74,7 +74,7 @@ def test_weights():
     assert integer_weights([0.1, 0.2, 0.7]) == [1, 2, 7]
     assert integer_weights([3, 1.5]) == [2, 1]
     for wrong in ([1, 0], [1, -1], [1, "half"], [1, float("nan")]):
-        with pytest.raises(ConfigError, match="ratios is"):
+        with pytest.raises(ConfigError, match="MixtureDataset: ratios"):
             MixtureDataset([Numbers("a", 1), Numbers("b", 1)], wrong)
 
 
