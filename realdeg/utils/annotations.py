@@ -9,12 +9,13 @@ import os
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from numbers import Integral, Number, Real
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, Union
 
 from annotated_types import BaseMetadata, GroupedMetadata, MaxLen, MinLen, MultipleOf, Predicate
+
+from realdeg.utils.argument_types import Ascending, Choice, Component
 
 _LISTS = (list, tuple, Sequence, Iterable, Collection)
 _DICTS = (dict, Mapping)
@@ -37,41 +38,6 @@ _ODD = (bytes, bytearray, set, frozenset, range, type(...), types.ModuleType, *_
 # What torch and NumPy can hold in one number.
 _LARGEST_WHOLE = 2**64
 _DEEPEST = 32
-
-
-@dataclass(frozen=True)
-class Component:
-    """Marks an argument that takes a component of a registry, or its config.
-
-    ``Annotated[Degradation | Mapping[str, Any] | str, Component("degradation")]``: whoever reads
-    configs then knows which names may stand there.
-
-    Attributes:
-        registry: The registry's name: ``"degradation"``, ``"backbone"``, ``"loss"``, ...
-    """
-
-    registry: str
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Marks an argument that is a scale, a grid or a size: a wrong one is a GeometryError."""
-
-
-@dataclass(frozen=True)
-class Ascending:
-    """Marks lists of numbers in which none is below the one before it."""
-
-
-class Choice:
-    """Marks a text that is one of some names, where a table has them and no ``Literal`` can.
-
-    Args:
-        *names: The names.
-    """
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
 
 
 def mismatch(value: Any, annotation: Any) -> str | None:

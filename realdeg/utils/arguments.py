@@ -1,39 +1,48 @@
-"""The gate of every component's constructor, and the words that its annotations are written in.
+"""The gate of every component's constructor.
 
 A constructor says in its annotations what it takes: types, limits, choices, components. Every class
 of a registry is held to them, once per construction, whether it is built in Python, from a config,
 a file of weights or a trace. So a constructor checks only what relates several arguments or looks
-at the world. The names below are for components of your own, too::
+at the world. The words that this module hands on are for components of your own, too::
 
     def __init__(self, width: Count = 64, dropout: Fraction = 0.0,
                  mode: Literal["fast", "exact"] = "fast") -> None:
-
-Limits that stand once are written there: ``Annotated[int, Interval(ge=3, le=63)]``, with the marks
-of the package annotated-types.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Any, cast
 from weakref import WeakSet
-
-from annotated_types import Ge, Gt, Interval, MinLen, Predicate
 
 from realdeg.errors import ConfigError, GeometryError, nearest
 from realdeg.utils.annotations import (
-    Ascending,
-    Choice,
-    Component,
-    Geometry,
     choices_of,
     evaluated,
     marks_of,
     mismatch,
     wrong_component,
+)
+from realdeg.utils.argument_types import (
+    Ascending,
+    Choice,
+    Component,
+    Count,
+    FixedOrRange,
+    Fraction,
+    Geometry,
+    NonNegative,
+    OddSize,
+    Positive,
+    Range,
+    RealScale,
+    Scale,
+    Scales,
+    Whole,
+    WholeRange,
 )
 
 __all__ = [
@@ -62,36 +71,6 @@ __all__ = [
     "is_checked",
 ]
 
-
-def is_odd(value: int) -> bool:
-    """Say whether a number is odd."""
-    return value % 2 == 1
-
-
-Count = Annotated[int, Ge(1)]
-"""A whole number, 1 or more."""
-Whole = Annotated[int, Ge(0)]
-"""A whole number, 0 or more."""
-OddSize = Annotated[int, Ge(1), Predicate(is_odd)]
-"""The side of a kernel with a middle."""
-Positive = Annotated[float, Gt(0)]
-"""A number above 0."""
-NonNegative = Annotated[float, Ge(0)]
-"""A number, 0 or more."""
-Fraction = Annotated[float, Interval(ge=0, le=1)]
-"""A number from 0 to 1."""
-Range = Annotated[tuple[float, float], Ascending()]
-"""The least and the greatest of numbers that are drawn."""
-WholeRange = Annotated[tuple[int, int], Ascending()]
-"""The least and the greatest of whole numbers that are drawn."""
-Scale = Annotated[int, Interval(ge=1, le=64), Geometry()]
-"""A whole number of HR pixels per LR pixel."""
-RealScale = Annotated[float, Interval(ge=1, le=64), Geometry()]
-"""HR pixels per LR pixel, whole or not."""
-Scales = Annotated[Sequence[float], Interval(ge=1, le=64), MinLen(1)]
-"""The scales that a run draws from."""
-FixedOrRange = Annotated[float | tuple[float, float], Ascending()]
-"""A number, or the least and the greatest of those that are drawn."""
 
 _FOREIGN = ("torch", "mmengine", "mmcv", "numpy", "builtins")
 
