@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from realdeg.registry import DEGRADATIONS
+from realdeg.testing import DegradationContract
 
 # Arguments that make a component quick to run. Not listed: those that need none, and those that
 # say so themselves by a classmethod ``example(scale, same_size)``.
@@ -43,12 +44,9 @@ DISPLACED = ("BlurDown",)
 
 def small_config(name: str, **more) -> dict:
     """Return a quick config of a registered degradation."""
-    own = SMALL.get(name, {})
-    found = DEGRADATIONS.get(name)
-    if name not in SMALL and hasattr(found, "example"):
-        own = found.example().arguments
-        own = {key: value for key, value in own.items() if key not in ("scale", "same_size")}
-    return {"type": name, **own, **more}
+    contract = DegradationContract()
+    contract.component, contract.arguments = DEGRADATIONS.get(name), SMALL.get(name, {})
+    return {**contract.config, **more}
 
 
 def shrunk(cfg: dict) -> dict:

@@ -1,0 +1,30 @@
+"""The contracts of all kinds of components, as tests to run on components of your own.
+
+::
+
+    from realdeg.testing import DegradationContract
+    from my_package import MotionBlur
+
+
+    class TestMotionBlur(DegradationContract):
+        component = MotionBlur
+
+pytest collects the tests from there. This package alone needs pytest:
+``pip install 'realdeg[testing]'``.
+"""
+
+try:
+    import pytest
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "realdeg.testing needs pytest: pip install 'realdeg[testing]'.", name="pytest"
+    ) from error
+
+# Failed assertions show their values, as they do in test files.
+_MODULES = ("alignment", "degradations")
+pytest.register_assert_rewrite(*(f"realdeg.testing.{name}" for name in _MODULES))
+
+from realdeg.testing.contract import Contract, ContractError  # noqa: E402
+from realdeg.testing.degradations import ContainerContract, DegradationContract  # noqa: E402
+
+__all__ = ["ContainerContract", "Contract", "ContractError", "DegradationContract"]
