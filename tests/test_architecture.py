@@ -54,6 +54,10 @@ LAYERS = {
     "visualization": COMPONENT | CONTRACTS,
     "config": COMPONENT | CONTRACTS | {"datasets"},
     "export": COMPONENT | CONTRACTS | {"config", "evaluation"},
+    # Tests of every kind of component, for whoever writes one.
+    "testing": COMPONENT
+    | CONTRACTS
+    | {"degradations.containers", "losses", "discriminators", "datasets", "evaluation"},
     "apis": None,
     "cli": None,
     "demo": None,

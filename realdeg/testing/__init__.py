@@ -21,10 +21,17 @@ except ModuleNotFoundError as error:
     ) from error
 
 # Failed assertions show their values, as they do in test files.
-_MODULES = ("alignment", "degradations")
+_MODULES = ("alignment", "backbones", "degradations")
 pytest.register_assert_rewrite(*(f"realdeg.testing.{name}" for name in _MODULES))
 
+from realdeg.testing.backbones import BackboneContract  # noqa: E402
 from realdeg.testing.contract import Contract, ContractError  # noqa: E402
 from realdeg.testing.degradations import ContainerContract, DegradationContract  # noqa: E402
 
-__all__ = ["ContainerContract", "Contract", "ContractError", "DegradationContract"]
+__all__ = [
+    "BackboneContract",
+    "ContainerContract",
+    "Contract",
+    "ContractError",
+    "DegradationContract",
+]

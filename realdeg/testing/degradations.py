@@ -134,7 +134,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         assert torch.equal(first, degradation(hr))
 
     def test_gradient_reaches_hr_where_it_is_promised(self) -> None:
-        """LR has a gradient with respect to HR, unless ``differentiable = False`` says otherwise."""
+        """LR has a gradient with respect to HR, unless ``differentiable`` says no."""
         degradation = build_degradation(self.config, 2, False)
         if not degradation.differentiable:
             pytest.skip(f"{self.component.__name__} says that it is not differentiable")

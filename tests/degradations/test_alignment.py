@@ -6,7 +6,6 @@ For registered degradations that is part of their contract.
 from __future__ import annotations
 
 import pytest
-import torch
 
 from realdeg.degradations.primitives import (
     MODES,

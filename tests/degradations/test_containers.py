@@ -98,9 +98,7 @@ class TestContainersWithAStrangersPart(ContainerContract):
 def test_the_parts_are_applied_as_the_trace_says():
     """Each image equals its parts applied by hand, in the order of the trace."""
     hr, seeds = _hr(), list(range(6))
-    for (kind, arguments), (scale, same_size) in itertools.product(
-        CONTAINERS.values(), GEOMETRIES
-    ):
+    for (kind, arguments), (scale, same_size) in itertools.product(CONTAINERS.values(), GEOMETRIES):
         container = kind(**arguments, scale=scale, same_size=same_size)
         lr = container(hr, seeds)
         for index, trace in enumerate(container.sample(hr, seeds)):
