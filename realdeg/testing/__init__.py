@@ -21,17 +21,22 @@ except ModuleNotFoundError as error:
     ) from error
 
 # Failed assertions show their values, as they do in test files.
-_MODULES = ("alignment", "backbones", "degradations")
-pytest.register_assert_rewrite(*(f"realdeg.testing.{name}" for name in _MODULES))
+_KINDS = ("backbones", "datasets", "degradations", "discriminators", "losses", "metrics")
+pytest.register_assert_rewrite(*(f"realdeg.testing.{kind}" for kind in ("alignment", *_KINDS)))
 
 from realdeg.testing.backbones import BackboneContract  # noqa: E402
 from realdeg.testing.contract import Contract, ContractError  # noqa: E402
 from realdeg.testing.degradations import ContainerContract, DegradationContract  # noqa: E402
+from realdeg.testing.discriminators import DiscriminatorContract  # noqa: E402
+from realdeg.testing.losses import AdversarialLossContract, LossContract  # noqa: E402
 
 __all__ = [
+    "AdversarialLossContract",
     "BackboneContract",
     "ContainerContract",
     "Contract",
     "ContractError",
     "DegradationContract",
+    "DiscriminatorContract",
+    "LossContract",
 ]

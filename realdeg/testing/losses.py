@@ -1,0 +1,166 @@
+"""The contracts of losses."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch import Tensor
+
+from realdeg.errors import ConfigError, GeometryError
+from realdeg.losses import AdversarialLoss, Loss, WeightedLoss, build_loss
+from realdeg.registry import LOSSES
+from realdeg.testing.contract import Contract
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    """Return numbers in [0, 1], the same ones at every call, in float64.
+
+    Args:
+        *shape: The tensor's shape.
+        seed: Other numbers for another seed.
+    """
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+class LossContract(Contract, page="docs/backbones.md, Losses"):
+    """What every loss that compares a prediction with a target promises to tasks."""
+
+    component: type[Loss]
+    registry = LOSSES
+
+    def pair(self, batch: int = 2, height: int = 3, width: int = 4) -> tuple[Tensor, Tensor]:
+        """Return a prediction and a target: images. Override it where the loss wants others.
+
+        Args:
+            batch: How many.
+            height: In pixels.
+            width: In pixels.
+        """
+        shape = (batch, 3, height, width)
+        return noise(*shape, seed=1), noise(*shape, seed=2)
+
+    def build(self, **changes: object) -> Loss:
+        """Build the component as a config does.
+
+        Args:
+            **changes: Arguments that differ.
+        """
+        loss = build_loss({**self.config, **changes})
+        assert isinstance(loss, Loss)
+        return loss
+
+    @pytest.mark.parametrize("reduction", ["mean", "sum"])
+    def test_one_number_that_the_weight_multiplies(self, reduction: str) -> None:
+        """A loss is one number, multiplied by ``weight``; its inputs stay as they were."""
+        prediction, target = self.pair()
+        before = prediction.clone(), target.clone()
+        once = self.build(reduction=reduction, weight=1.0)(prediction, target)
+        thrice = self.build(reduction=reduction, weight=3.0)(prediction, target)
+        assert once.shape == () and once.isfinite()
+        torch.testing.assert_close(thrice, 3 * once)
+        assert torch.equal(prediction, before[0]) and torch.equal(target, before[1])
+
+    @pytest.mark.parametrize("reduction", ["mean", "sum"])
+    def test_gradients(self, reduction: str) -> None:
+        """The gradient is that of the number (`torch.autograd.gradcheck`)."""
+        prediction, target = self.pair()
+        loss = self.build(weight=0.3, reduction=reduction)
+        assert torch.autograd.gradcheck(lambda p: loss(p, target), prediction.requires_grad_())
+
+    def test_shapes_are_never_broadcast(self) -> None:
+        """Shapes that differ are refused, and the sentence shows both."""
+        prediction, target = self.pair()
+        for wrong in (prediction[..., :1], prediction[:1]):
+            shapes = f"{re.escape(str(tuple(wrong.shape)))}.*{re.escape(str(tuple(target.shape)))}"
+            with pytest.raises(GeometryError, match=shapes):
+                self.build()(wrong, target)
+
+    @pytest.mark.parametrize("reduction", ["mean", "sum"])
+    def test_empty_batches_cost_nothing(self, reduction: str) -> None:
+        """The loss of a batch without images is 0, not NaN, and has a gradient."""
+        prediction, target = self.pair(batch=0)
+        loss = self.build(reduction=reduction)(prediction.requires_grad_(), target)
+        assert loss.item() == 0
+        loss.backward()
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+    def test_half_precision_is_summed_in_single(self, dtype: torch.dtype) -> None:
+        """Half-precision numbers are added up in float32: a sum over an image needs more bits."""
+        prediction, target = self.pair(1, 200, 200)
+        prediction = prediction.to(dtype)
+        if target.is_floating_point():
+            target = target.to(dtype)
+        loss = self.build(reduction="sum")
+        single = target.float() if target.is_floating_point() else target
+        double = target.double() if target.is_floating_point() else target
+        found = loss(prediction, single)
+        assert found.dtype == torch.float32
+        assert found.item() == pytest.approx(loss(prediction.double(), double).item(), rel=1e-4)
+
+    def test_wrong_arguments_are_named(self) -> None:
+        """An argument that does not exist, or a reduction, is refused by its name."""
+        with pytest.raises(ConfigError, match="Did you mean 'weight'"):
+            self.build(wieght=2)
+        with pytest.raises(ConfigError, match="reduction.*'mean' or 'sum'"):
+            self.build(reduction="none")
+
+    def test_is_a_term_among_others(self) -> None:
+        """`WeightedLoss` lists it under a name of its own."""
+        prediction, target = self.pair()
+        found = WeightedLoss([self.config, {**self.config, "name": "again"}])(prediction, target)
+        assert len(found) == 2 and all(name.startswith("loss") for name in found)
+
+
+class AdversarialLossContract(Contract, page="docs/backbones.md, Losses"):
+    """What every pair of objectives for discriminator and generator promises to tasks."""
+
+    component: type[AdversarialLoss]
+    registry = LOSSES
+
+    def build(self, **changes: object) -> AdversarialLoss:
+        """Build the component as a config does.
+
+        Args:
+            **changes: Arguments that differ.
+        """
+        loss = build_loss({**self.config, **changes})
+        assert isinstance(loss, AdversarialLoss)
+        return loss
+
+    def logits(self) -> tuple[Tensor, Tensor]:
+        """Return logits of real and of generated images, around 0."""
+        return 6 * noise(2, 1, 2, 2, seed=1) - 3, 6 * noise(2, 1, 2, 2, seed=2) - 3
+
+    def test_one_call_serves_both_players(self) -> None:
+        """With real logits it is the discriminator's term; the weight is the generator's alone."""
+        real, generated = self.logits()
+        loss, thrice = self.build(weight=1.0), self.build(weight=3.0)
+        assert loss(generated).shape == loss(generated, real).shape == ()
+        assert torch.equal(loss(generated), loss.generator(generated))
+        assert torch.equal(loss(generated, real), loss.discriminator(real, generated))
+        torch.testing.assert_close(thrice(generated), 3 * loss(generated))
+        assert torch.equal(thrice(generated, real), loss(generated, real))
+
+    def test_gradients(self) -> None:
+        """Both gradients are right, and each player pulls its own way."""
+        loss = self.build()
+        real, generated = (logits.requires_grad_() for logits in self.logits())
+        assert torch.autograd.gradcheck(loss.discriminator, (real, generated))
+        assert torch.autograd.gradcheck(loss.generator, (generated,))
+        (generators,) = torch.autograd.grad(loss.generator(generated), generated)
+        of_real, of_generated = torch.autograd.grad(
+            loss.discriminator(real, generated), (real, generated)
+        )
+        assert generators.mean() < 0 and of_real.mean() <= 0 <= of_generated.mean()
+
+    def test_negative_weights_are_refused(self) -> None:
+        """A negative weight would turn the game around."""
+        with pytest.raises(ConfigError, match="weight"):
+            self.build(weight=-1.0)
+
+    def test_half_precision_is_summed_in_single(self) -> None:
+        """Half-precision logits are averaged in float32."""
+        logits = torch.full((64, 1, 64, 64), 1.01, dtype=torch.bfloat16)
+        assert self.build().generator(logits).dtype == torch.float32
