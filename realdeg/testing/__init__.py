@@ -26,6 +26,7 @@ pytest.register_assert_rewrite(*(f"realdeg.testing.{kind}" for kind in ("alignme
 
 from realdeg.testing.backbones import BackboneContract  # noqa: E402
 from realdeg.testing.contract import Contract, ContractError  # noqa: E402
+from realdeg.testing.datasets import DatasetContract, TransformContract  # noqa: E402
 from realdeg.testing.degradations import ContainerContract, DegradationContract  # noqa: E402
 from realdeg.testing.discriminators import DiscriminatorContract  # noqa: E402
 from realdeg.testing.losses import AdversarialLossContract, LossContract  # noqa: E402
@@ -36,7 +37,9 @@ __all__ = [
     "ContainerContract",
     "Contract",
     "ContractError",
+    "DatasetContract",
     "DegradationContract",
     "DiscriminatorContract",
     "LossContract",
+    "TransformContract",
 ]

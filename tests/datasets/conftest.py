@@ -1,24 +1,13 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from realdeg.testing.datasets import write_picture
 from realdeg.utils.image import write_image
-
-
-def picture(path, height=24, width=32, *, channels=3, dtype=np.uint8, seed=0):
-    """Write a picture of noise, every pixel different from its neighbours."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    greatest = int(np.iinfo(dtype).max)
-    array = np.random.default_rng(seed).integers(0, greatest, (height, width, channels), dtype)
-    write_image(path, array)
-    return array
 
 
 @pytest.fixture(name="picture")
 def picture_fixture():
-    return picture
+    return write_picture
 
 
 @pytest.fixture
@@ -30,9 +19,9 @@ def realsr(tmp_path):
             folder = tmp_path / name / camera / split / str(scale)
             for number in numbers:
                 stem = f"{camera}_{number}"
-                picture(folder / f"{stem}_HR.png", *size, seed=int(number))
+                write_picture(folder / f"{stem}_HR.png", *size, seed=int(number))
                 small = (size[0] // ratio, size[1] // ratio)
-                picture(folder / f"{stem}_LR{scale}.png", *small, seed=int(number) + 500)
+                write_picture(folder / f"{stem}_LR{scale}.png", *small, seed=int(number) + 500)
         return tmp_path
 
     return make
