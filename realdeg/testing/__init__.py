@@ -30,6 +30,7 @@ from realdeg.testing.datasets import DatasetContract, TransformContract  # noqa:
 from realdeg.testing.degradations import ContainerContract, DegradationContract  # noqa: E402
 from realdeg.testing.discriminators import DiscriminatorContract  # noqa: E402
 from realdeg.testing.losses import AdversarialLossContract, LossContract  # noqa: E402
+from realdeg.testing.metrics import MetricContract  # noqa: E402
 
 __all__ = [
     "AdversarialLossContract",
@@ -41,5 +42,6 @@ __all__ = [
     "DegradationContract",
     "DiscriminatorContract",
     "LossContract",
+    "MetricContract",
     "TransformContract",
 ]
