@@ -116,7 +116,7 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
         data = self.build(settings)
         stride = 1 if data.same_size else data.scale
         for index, key in enumerate(data.keys):
-            sample = data.load(index)
+            sample: Any = data.load(index)
             assert sample["key"] == key
             json.dumps(sample["meta"])
             for name in ("hr", "lr"):
@@ -274,7 +274,7 @@ class TransformContract(Contract, page="docs/your_own_dataset.md"):
         transform = self.build()
         worker = pickle.loads(pickle.dumps(transform))
         for paired in {False, self.takes_pairs}:
-            results = []
+            results: list[Any] = []
             for step in (transform, transform, worker):
                 torch.manual_seed(len(results))
                 np.random.seed(len(results))  # noqa: NPY002 -- the generator that must not matter
