@@ -8,11 +8,13 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
 from torch import Tensor, nn
 from torch.export import register_dataclass
 
+from realdeg.backbones.dialects import Dialect, adapt, read_form
+from realdeg.backbones.readings import Reading
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.arguments import CapturesArguments, Component
 from realdeg.utils.scales import hr_length
@@ -90,6 +92,11 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             autoregressive network continues pixel by pixel.
         brings_weights: The constructor fills the network from a file, so none has to be named
             beside it.
+        dialects: Other projects' names for its tensors.
+        form_readings: How arguments that shapes depend on are read from the tensors.
+        meaning_readings: How arguments are read that change what numbers mean and no shape.
+        form_presets: For each preset, the arguments that it stands for, as far as they are read.
+        form_subset: Arguments by which an instance may take less than a file holds.
 
     Raises:
         ConfigError: If the colour does not exist.
@@ -110,6 +117,11 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     teacher_forced: bool = False
     brings_weights: bool = False
     _handed_on: tuple[str, ...] = ()
+    dialects: ClassVar[tuple[Dialect, ...]] = ()
+    form_readings: ClassVar[Mapping[str, Reading]] = {}
+    meaning_readings: ClassVar[Mapping[str, Reading]] = {}
+    form_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    form_subset: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, scale: float = 4, same_size: bool = False, colour: Colour | None = None
@@ -226,8 +238,29 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         """
         return {}
 
+    @classmethod
+    def form_of(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Return the arguments that the tensors of a file tell.
+
+        Args:
+            state: The tensors as they were stored, of any dialect.
+
+        Returns:
+            Arguments by name, as the readings and the dialects say; empty where nothing
+            is known of such a file.
+        """
+        return read_form(cls, state)
+
+    def parts_of(self) -> dict[str, str]:
+        """Return what this instance takes of a file of several networks or scales.
+
+        Returns:
+            What names begin with in the file, and here; empty: it takes them all.
+        """
+        return {}
+
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Rename a foreign state dict's keys to ours, where the network has dialects.
+        """Translate the tensors of a file by the ``dialects`` of the class.
 
         Args:
             state: The tensors as they were stored.
@@ -237,9 +270,9 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             The tensors under this class's names; what is not recognised stays as it is.
 
         Raises:
-            CheckpointError: If the weights are of a form that this instance was not built for.
+            CheckpointError: If the weights are of a network that this instance cannot be.
         """
-        return dict(state)
+        return adapt(self, state, where)
 
     def check_input(
         self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.cascade import (
     Cascade,
     Residual,
@@ -17,11 +18,31 @@ from realdeg.backbones.parts.cascade import (
 )
 from realdeg.backbones.parts.common import post_upsampling_halo
 from realdeg.backbones.parts.keys import store_as
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.backbones.readings import State, has, ratio, shuffled, size
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 # One convolution at the entry, and two in each of the 3 x 3 residual blocks.
 RADIUS = 1 + 2 * 9
+
+# Other collections keep the mean shift without "shifter".
+PLAIN_MEAN = Dialect(
+    "a collection",
+    marks=(r"(sub|add)_mean\.\w+",),
+    rename=((r"^(sub|add)_mean\.(?=\w+$)", r"\1_mean.shifter."),),
+)
+THREE_SCALES = Dialect(
+    "a network of three scales",
+    marks=(r"upsample\.up\d\..*",),
+    parts=r"upsample\.up\d\.",
+)
+
+
+def one_scale(state: State) -> int | None:
+    """Read the scale of a network that has one upsampler."""
+    if not has(r"upsample\.up\.body\.0\.weight", given="entry.weight")(state):
+        return None
+    return shuffled(r"upsample\.up\.body\.\d+\.weight", size("entry.weight"))(state)
 
 
 @BACKBONES.register_module()
@@ -57,6 +78,20 @@ class CARN(Backbone):
     colour: Colour = "rgb"
     scales: tuple[int, ...] | None = (2, 3, 4)
     upsample = "post"
+
+    dialects: ClassVar[tuple[Dialect, ...]] = (
+        Dialect("PCARN", marks=(r"b1\.b1\.conv1\.weight",), refused="of a PCARN: build that."),
+        PLAIN_MEAN,
+        THREE_SCALES,
+    )
+    form_readings = {
+        "scale": one_scale,
+        "multi_scale": has(r"upsample\.up\d\..*", given="entry.weight"),
+        "features": size("entry.weight"),
+        "groups": ratio("b1.b1.body.0.weight", 0, 1),
+        "mobile": has("b1.b1.body.4.weight", given="b1.b1.body.0.weight"),
+    }
+    form_subset = ("multi_scale",)
 
     def __init__(
         self,
@@ -100,50 +135,13 @@ class CARN(Backbone):
         head = f"up{int(self.scale if scale is None else scale)}" if self.multi_scale else "up"
         return self.add_mean(self.exit(self.heads(features, head)))
 
+    def parts_of(self) -> dict[str, str]:
+        """Return the upsampler that a network of one scale takes out of three."""
+        return {} if self.multi_scale else {f"upsample.up{self.scale}.": "upsample.up."}
+
     def trunk(self, entry: Tensor) -> Tensor:
         """Run the cascades on the entry's features (B, C, h, w)."""
         return cascade(entry, (self.b1, self.b2, self.b3), (self.c1, self.c2, self.c3))
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate names, take one scale's upsampler out of three, refuse related networks.
-
-        Other collections keep the mean shift without ``shifter``. Where this instance has one
-        scale and the file the upsamplers of several, the one that fits is taken.
-
-        Raises:
-            CheckpointError: If the weights are those of PCARN, of the other form (economical or
-                not), or of one scale where several are wanted.
-        """
-        state = {
-            name.replace("_mean.", "_mean.shifter.") if name.count(".") == 1 else name: value
-            for name, value in state.items()
-        }
-        self._check_family(state, where)
-        if not self.multi_scale:
-            chosen = f"upsample.up{self.scale}."
-            if any(name.startswith(chosen) for name in state):
-                others = tuple(f"upsample.up{factor}." for factor in (2, 3, 4))
-                return {
-                    name.replace(chosen, "upsample.up."): value
-                    for name, value in state.items()
-                    if name.startswith(chosen) or not name.startswith(others)
-                }
-        elif "upsample.up.body.0.weight" in state:
-            raise CheckpointError(
-                f"the weights in {where} are of one scale: build {type(self).__name__} with"
-                " multi_scale=False and that scale."
-            )
-        return state
-
-    def _check_family(self, state: Mapping[str, Tensor], where: str) -> None:
-        if "b1.b1.conv1.weight" in state:
-            raise CheckpointError(f"the weights in {where} are of a PCARN: build that.")
-        mobile = "b1.b1.body.4.weight" in state
-        if mobile != self.mobile and "b1.b1.body.0.weight" in state:
-            raise CheckpointError(
-                f"the weights in {where} are of {'CARN-M' if mobile else 'CARN'}:"
-                f" build {'CARNM' if mobile else 'CARN'}."
-            )
 
     def _residual(self) -> nn.Module:
         return Residual(self.features, self.groups, self.mobile)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from realdeg.backbones.carn import CARN
+from realdeg.backbones.dialects import Dialect
 from realdeg.registry import BACKBONES
 
 
@@ -32,6 +33,16 @@ class CARNM(CARN):
         Ahn, Kang, Sohn, Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual
         Network, ECCV 2018, section 3.3. Keys follow nmhkahn/CARN-pytorch.
     """
+
+    dialects = (
+        Dialect(
+            "CARN",
+            marks=(r"b1\.b1\.body\.0\.weight",),
+            lacks=(r"b1\.b1\.body\.4\.weight",),
+            refused="of CARN: build CARN.",
+        ),
+        *CARN.dialects,
+    )
 
     def __init__(
         self,

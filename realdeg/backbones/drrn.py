@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he
 from realdeg.backbones.parts.common import pre_upsampling_halo
-from realdeg.errors import CheckpointError
+from realdeg.backbones.readings import State, colour_of, count, has, size
 from realdeg.registry import BACKBONES
+
+_further = count(r"further\.(\d+)\.input\.weight", 1)
+
+
+def _blocks(state: State) -> int | None:
+    return (_further(state) or 1) if "input.weight" in state else None
 
 
 class RecursiveLayers:
@@ -118,6 +122,15 @@ class DRRN(RecursiveLayers, Backbone):
     upsample = "pre"
     same_size_form = "native"
 
+    form_readings = {
+        "blocks": _blocks,
+        "units": count(r"bn1\.(\d+)\.weight"),
+        "width": size("input.weight"),
+        "use_bn": has("output_bn.weight", given="output.weight"),
+        "bias": has("output.bias", given="output.weight"),
+        "colour": colour_of("output.weight", 0),
+    }
+
     def __init__(
         self,
         scale: int = 4,
@@ -151,15 +164,3 @@ class DRRN(RecursiveLayers, Backbone):
         """Add the predicted detail to the interpolated image (B, C, H, W) in [0, 1]."""
         features = self.further(self.run_layers(lr))
         return lr + self.output(torch.relu(self.output_bn(features)))
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Refuse weights of the other form: with or without normalisation, or biases."""
-        if "input.weight" in state:
-            normed, biased = "output_bn.weight" in state, "output.bias" in state
-            if (normed, biased) != (self.use_bn, self.output.bias is not None):
-                raise CheckpointError(
-                    f"the DRRN weights in {where} are {'with' if normed else 'without'}"
-                    f" normalisation and {'with' if biased else 'without'} biases: build it with"
-                    f" DRRN(use_bn={normed}, bias={biased})."
-                )
-        return dict(state)

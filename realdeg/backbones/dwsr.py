@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span
 from realdeg.backbones.parts.wavelet import even, haar_span, pre_upsampling_reach
+from realdeg.backbones.readings import colour_of, count, size
 from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
+
+_TENSORFLOW = Dialect(
+    "tT0NG/DWSRx4, in TensorFlow",
+    marks=(r"conv_\d+_w",),
+    rename=((r"^(conv_\d+)_w$", r"\1.weight"), (r"^(conv_\d+)_b$", r"\1.bias")),
+    axes=(3, 2, 0, 1),
+)
 
 
 @BACKBONES.register_module()
@@ -46,6 +53,13 @@ class DWSR(Backbone):
     upsample = "pre"
     same_size_form = "native"
     size_multiple = 2
+
+    dialects = (_TENSORFLOW,)
+    form_readings = {
+        "depth": count(r"conv_(\d+)\.weight", -2),
+        "width": size("conv_00.weight"),
+        "colour": colour_of("conv_00.weight", 1, 4),
+    }
 
     def __init__(
         self,
@@ -81,19 +95,6 @@ class DWSR(Backbone):
         for layer in hidden:
             features = torch.relu_(layer(features))
         return inverse_haar(bands + last(features))[..., :height, :width]
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate TensorFlow's names and layout (height, width, in, out)."""
-        found = {}
-        for name, value in state.items():
-            match = re.fullmatch(r"(conv_\d+)_([wb])", name)
-            if match is None:
-                found[name] = value
-            elif match[2] == "b":
-                found[f"{match[1]}.bias"] = value
-            else:
-                found[f"{match[1]}.weight"] = value.permute(3, 2, 0, 1).contiguous()
-        return found
 
     def _trace(self, span: Span) -> Span:
         span = conv_span(shuffle_span(span, 2), 3)

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from torch import Tensor
+from dataclasses import replace
 
 from realdeg.backbones.base import Colour
+from realdeg.backbones.dialects import MMAGIC, Dialect, shifted
 from realdeg.backbones.parts.classic import check_counts, find_preset
-from realdeg.backbones.parts.edsr import EDSRFamily, ResBlock, check_mean_shift, without_prefix
-from realdeg.errors import CheckpointError
+from realdeg.backbones.parts.edsr import (
+    BASICSR_KEEPS,
+    BASICSR_NAMES,
+    EDSRFamily,
+    ResBlock,
+    basicsr_head,
+)
+from realdeg.backbones.readings import count, presets
 from realdeg.registry import BACKBONES
 
 # Blocks, channels, factor of the residuals.
 PRESETS: dict[str, tuple[int, int, float]] = {"baseline": (16, 64, 1.0), "full": (32, 256, 0.1)}
-# How BasicSR and mmagic call what lies inside blocks and tail.
-FOREIGN_BLOCKS: tuple[tuple[str, str], ...] = (
-    (r"^body\.(\d+)\.conv1\.", r"body.\1.body.0."),
-    (r"^body\.(\d+)\.conv2\.", r"body.\1.body.2."),
-    *((rf"^tail\.0\.{k}\.upsample_conv\.", f"tail.0.{2 * k}.") for k in range(3)),
+# BasicSR multiplies by 255 and mmagic does not: the same names, and other numbers.
+_BASICSR = Dialect(
+    "BasicSR",
+    marks=(r"conv_first\.weight",),
+    lacks=(r"upsample\.\d\.upsample_conv\.weight",),
+    counts={"head": basicsr_head, "body": count(r"body\.(\d+)\.conv1\.weight")},
+    rename=(
+        *BASICSR_NAMES,
+        (r"^body\.(\d+)\.conv1\.", r"body.\1.body.0."),
+        (r"^body\.(\d+)\.conv2\.", r"body.\1.body.2."),
+        (r"^tail\.0\.(\d+)\.upsample_conv\.", shifted("tail.0.{}.", times=2)),
+    ),
+    keeps=BASICSR_KEEPS,
+    implies={"mean_shift": True, "value_range": 255.0},
+)
+_MMAGIC = replace(
+    _BASICSR,
+    origin="mmagic",
+    marks=(*_BASICSR.marks, *_BASICSR.lacks),
+    lacks=(),
+    implies={"mean_shift": True, "value_range": 1.0},
 )
 
 
@@ -61,6 +82,13 @@ class EDSR(EDSRFamily):
         mmagic (which works on [0, 1]: ``value_range=1``) are translated.
     """
 
+    dialects = (MMAGIC, _MMAGIC, _BASICSR)
+    form_readings = {
+        **EDSRFamily.form_readings,
+        "num_blocks": count(r"body\.(\d+)\.body\.2\.weight"),
+    }
+    form_presets = presets(PRESETS, num_blocks=0, num_features=1)
+
     def __init__(
         self,
         scale: int = 4,
@@ -87,33 +115,3 @@ class EDSR(EDSRFamily):
     def example(cls) -> EDSR:
         """Return a x2 network of 2 blocks, 8 wide."""
         return cls(scale=2, num_blocks=2, num_features=8)
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate BasicSR's and mmagic's names; refuse another range, mean or size by name.
-
-        BasicSR multiplies by 255 and takes the mean off outside its state dict; mmagic takes the
-        mean off without multiplying. The two hold other numbers under almost the same names.
-
-        Raises:
-            CheckpointError: If the weights are of another value range, mean shift or size.
-        """
-        found = without_prefix(state)
-        if "conv_first.weight" in found:
-            mmagic = any(".upsample_conv." in name for name in found)
-            trained = 1.0 if mmagic else 255.0
-            if self.sub_mean is None or self.value_range != trained:
-                raise CheckpointError(
-                    f"the EDSR weights in {where} were trained with a mean shift on the value range"
-                    f" {trained:g}: build it with EDSR(mean_shift=True, value_range={trained:g})."
-                )
-            found = self.from_basicsr(found, FOREIGN_BLOCKS)
-        elif "tail.1.weight" in found:
-            check_mean_shift(self, self.sub_mean, found, where)
-        self.check_form(found, where)
-        blocks = [name.split(".")[1] for name in found if name.endswith(".body.2.weight")]
-        if blocks and len(blocks) != self.last:
-            raise CheckpointError(
-                f"the EDSR weights in {where} have {len(blocks)} blocks: build it with"
-                f" EDSR(num_blocks={len(blocks)}) or the preset that has as many."
-            )
-        return found

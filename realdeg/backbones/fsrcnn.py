@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import find_preset
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.backbones.readings import State, colour_of, last, presets, size
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 # Features d, shrunk features s, mapping layers m.
 PRESETS: dict[str, tuple[int, int, int]] = {"fsrcnn": (56, 12, 4), "fsrcnn_s": (32, 5, 1)}
+
+
+_last = last(r"mid_part\.(\d+)\.weight")
+
+
+def _mapping(state: State) -> int | None:
+    number = _last(state)
+    return number // 2 - 2 + number % 2 if number else None
+
+
+def _scale(state: State) -> int | None:
+    """Read the scale from what is made of grey: no shape depends on it.
+
+    A trained network gives mid-grey for mid-grey at the scale that it was trained for, and stripes
+    of another brightness at others.
+    """
+    try:
+        errors = {scale: _grey_error(state, scale) for scale in (2, 3, 4)}
+    except (LookupError, RuntimeError):  # no such network
+        return None
+    likely = [scale for scale, error in errors.items() if error <= 0.1]
+    return likely[0] if len(likely) == 1 and errors[likely[0]] < 0.03 else None
+
+
+def _grey_error(state: State, scale: int) -> float:
+    """Return how far a grey image ends from grey."""
+    first = state["first_part.0.weight"]
+    image = torch.full((1, first.shape[1], 25, 25), 0.5)
+    for name in ("first_part.0", *(f"mid_part.{k}" for k in range(0, _last(state) or 0, 2))):
+        part, _, number = name.partition(".")
+        weight, bias = (state[f"{name}.{kind}"].float() for kind in ("weight", "bias"))
+        image = F.conv2d(image, weight, bias, padding=weight.shape[-1] // 2)
+        image = F.prelu(image, state[f"{part}.{int(number) + 1}.weight"].float())
+    weight, bias = (state[f"last_part.{kind}"].float() for kind in ("weight", "bias"))
+    image = F.conv_transpose2d(image, weight, bias, scale, 4, scale - 1)
+    middle = slice(10 * scale, 15 * scale)
+    return float((image[..., middle, middle] - 0.5).abs().max())
 
 
 @BACKBONES.register_module()
@@ -48,6 +85,15 @@ class FSRCNN(Backbone):
     colour: Colour = "y"
     scales: tuple[int, ...] | None = (2, 3, 4)
     upsample = "post"
+
+    form_readings = {
+        "features": size("first_part.0.weight"),
+        "shrunk": size("mid_part.0.weight"),
+        "mapping": _mapping,
+        "colour": colour_of("first_part.0.weight", 1),
+    }
+    meaning_readings = {"scale": _scale}
+    form_presets = presets(PRESETS, features=0, shrunk=1, mapping=2)
 
     def __init__(
         self,
@@ -91,43 +137,6 @@ class FSRCNN(Backbone):
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
         return self.last_part(self.mid_part(self.first_part(lr)))
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Refuse weights of another scale, whose shapes are the same.
-
-        A trained network gives mid-grey for mid-grey at the scale that it was trained for, and
-        stripes of another brightness at others.
-
-        Raises:
-            CheckpointError: If the weights fit another scale and not this one.
-        """
-        errors = self._grey_errors(state)
-        fitting = [scale for scale, error in errors.items() if error < 0.03]
-        if fitting and errors[self.scale] > 0.1:
-            raise CheckpointError(
-                f"the FSRCNN weights in {where} were trained for scale"
-                f" {' or '.join(map(str, fitting))}: build it with scale={fitting[0]}, not"
-                f" {self.scale}."
-            )
-        return dict(state)
-
-    def _grey_errors(self, state: Mapping[str, Tensor]) -> dict[int, float]:
-        """Return by scale how far a grey image ends from grey; nothing where keys do not fit."""
-        own = self.state_dict()
-        if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in state.items()}:
-            return {}
-        probe = copy.deepcopy(self).to_empty(device="cpu").float().eval()
-        probe.load_state_dict(dict(state))
-        grey = torch.full((1, self.channels, 1, 1), 0.5).expand(-1, -1, 25, 25)
-        errors = {}
-        for scale in self.scales or ():
-            probe.last_part.stride = (scale, scale)
-            probe.last_part.output_padding = (scale - 1, scale - 1)
-            probe.scale = scale
-            with torch.no_grad():
-                middle = slice(10 * scale, 15 * scale)
-                errors[scale] = float((probe.forward(grey)[..., middle, middle] - 0.5).abs().max())
-        return errors
 
     def _initialise(self) -> None:
         """Draw convolutions after He et al. (fan-out), the deconvolution small, biases zero."""

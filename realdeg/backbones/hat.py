@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from realdeg.backbones.parts.hat import (
 from realdeg.backbones.parts.reach import Span, conv_span, union
 from realdeg.backbones.parts.swin import SwinSkeleton
 from realdeg.backbones.parts.windows import position_index, shift_masks, window_span
+from realdeg.backbones.readings import State, presets, ratio, shape_of, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -44,6 +46,17 @@ PRESETS: dict[str, Preset] = {
     "hat_s": Preset(6, 144, 24, 24),
     "hat_l": Preset(12, 180, 3, 30),
 }
+
+
+_BLOCK = r"layers\.0\.residual_group\.blocks\.0\.conv_block\.cab\."
+
+
+def _overlap(state: State) -> float | None:
+    shape = shape_of(state, "relative_position_index_OCA", 2)
+    if not shape or not shape[0]:
+        return None
+    window, keys = (isqrt(side) for side in shape)
+    return (keys - window) / window
 
 
 @BACKBONES.register_module()
@@ -85,6 +98,16 @@ class HAT(SwinSkeleton):
     relative_position_index_SA: Tensor  # noqa: N815 (the published key)
     relative_position_index_OCA: Tensor  # noqa: N815
     masks: Tensor
+
+    form_readings = {
+        **SwinSkeleton.form_readings,
+        "scale": shuffled(r"upsample\.\d+\.weight", size("conv_before_upsample.0.weight")),
+        "overlap": _overlap,
+        "compress": ratio(_BLOCK + r"0\.weight", 1, 0),
+        "squeeze": ratio(_BLOCK + r"3\.attention\.1\.weight", 1, 0),
+    }
+    form_presets = presets(PRESETS, "groups", "width", "compress", "squeeze")
+    form_subset = ("compress", "squeeze", "overlap")  # several give the same layers
 
     def __init__(
         self,

@@ -2,23 +2,63 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.parts.bicubic import bicubic_upsample
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.backbones.readings import State, colour_of, count, shape_of, size
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 SLOPE = 0.05
 GROUPS = 4
 # Of the deconvolution, whose 17x17 kernel has its centre at 8.
 KERNEL = 17
+
+
+def _refuse_three_colours(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    if colour_of("fblock.module.0.weight", 1)(state) == "rgb":
+        raise ValueError(
+            "are of the three-colour port of IDN, which computes something else under the same"
+            " names: IDN works on Y and takes the authors' Caffe weights."
+        )
+    return state
+
+
+_PORT = Dialect(
+    "yjn870/IDN-pytorch", marks=(r"fblock\.module\.0\.weight",), convert=_refuse_three_colours
+)
+# Blobs of a Caffe file have numbers: 0 is the weight and 1 the bias.
+_CAFFE = Dialect(
+    "Zheng222/IDN-Caffe",
+    marks=(r"upsample\.\w+",),
+    rename=(
+        (r"\.0$", ".weight"),
+        (r"\.1$", ".bias"),
+        (r"^conv1\.", "fblock.module.0."),
+        (r"^conv2\.", "fblock.module.2."),
+        (r"^upsample\.", "deconv."),
+        (r"^down(\d+)\.", shifted("dblocks.{}.compression.", -1)),
+        *(
+            (
+                rf"^conv(\d+)_{3 * half + index + 1}\.",
+                shifted(f"dblocks.{{}}.enhancement_{name}.{2 * index}.", -3),
+            )
+            for half, name in enumerate(("top", "bottom"))
+            for index in range(3)
+        ),
+    ),
+)
+
+
+def _distilled(state: State) -> int | None:
+    shape = shape_of(state, "dblocks.0.compression.weight")
+    return shape[1] - shape[0] if shape else None
 
 
 def _unit(*widths: tuple[int, int, int]) -> nn.Sequential:
@@ -103,6 +143,13 @@ class IDN(Backbone):
     scales: tuple[int, ...] | None = (2, 3, 4)
     upsample = "post"
 
+    dialects = (_PORT, _CAFFE)
+    form_readings = {
+        "features": size("fblock.module.0.weight"),
+        "distilled": _distilled,
+        "num_blocks": count(r"dblocks\.(\d+)\.compression\.weight"),
+    }
+
     def __init__(
         self,
         scale: int = 4,
@@ -141,50 +188,9 @@ class IDN(Backbone):
         # at the end s - 1 are left over.
         return bicubic_upsample(lr, self.scale) + detail[..., :height, :width]
 
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate the Caffe layers' names and refuse the three-colour port's weights.
-
-        Layers may be stored as ``conv1.weight`` and ``conv1.bias`` or, in a Caffe file's own way,
-        as blobs ``conv1.0`` and ``conv1.1``.
-
-        Raises:
-            CheckpointError: If the weights are of three colours.
-        """
-        first = state.get("fblock.module.0.weight")
-        if first is not None and first.ndim == 4 and first.shape[1] == 3:
-            raise CheckpointError(
-                f"the IDN weights in {where} are of the three-colour port, which computes something"
-                " else under the same names: IDN works on Y and takes the authors' Caffe weights."
-            )
-        if not any(name.startswith("upsample.") for name in state):
-            return dict(state)
-        renamed = {}
-        for name, value in state.items():
-            new = _port_name(name)
-            # Old Caffe files keep biases in four dimensions.
-            renamed[new] = value.reshape(-1) if new.endswith(".bias") else value
-        return renamed
-
     def _initialise(self) -> None:
         """Draw weights after He et al. (2015), fan-in, as the authors do; biases are zero."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, a=SLOPE)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-
-
-def _port_name(name: str) -> str:
-    """Return our name of a tensor of the authors' Caffe network."""
-    layer, _, kind = name.rpartition(".")
-    kind = {"0": "weight", "1": "bias"}.get(kind, kind)
-    if layer in ("conv1", "conv2"):
-        return f"fblock.module.{2 * int(layer[-1]) - 2}.{kind}"
-    if layer == "upsample":
-        return f"deconv.{kind}"
-    if found := re.fullmatch(r"down(\d+)", layer):
-        return f"dblocks.{int(found[1]) - 1}.compression.{kind}"
-    if found := re.fullmatch(r"conv(\d+)_([1-6])", layer):
-        index = int(found[2]) - 1
-        half = "top" if index < 3 else "bottom"
-        return f"dblocks.{int(found[1]) - 3}.enhancement_{half}.{2 * (index % 3)}.{kind}"
-    return name

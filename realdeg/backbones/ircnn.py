@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
 
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts, draw_he
 from realdeg.backbones.parts.common import pre_upsampling_halo
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.backbones.readings import colour_of, size
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 DILATIONS: tuple[int, ...] = (1, 2, 3, 4, 3, 2, 1)
 LEVELS = 25
 """Networks in a published file, one for each noise level 2, 4, ..., 50 of 255."""
+
+
+def _refuse_dncnn(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Refuse DnCNN, whose names are the same but for the number of layers."""
+    layers = Counter(
+        match[1] for name in state if (match := re.fullmatch(r"(.*?)model\.\d+\.weight", name))
+    )
+    for found in layers.values():
+        if found != len(DILATIONS):
+            raise ValueError(
+                f"have {found} convolutions, IRCNN has {len(DILATIONS)}: they are of another"
+                " denoiser with the same names, DnCNN perhaps."
+            )
+    return state
+
+
+DENOISERS = Dialect("cszn/DPIR", parts=r"\d+\.model\.", convert=_refuse_dncnn)
+DENOISER_READINGS = {
+    "width": size(r"(nets\.)?(\d+\.)?model\.0\.weight"),
+    "colour": colour_of(r"(nets\.)?(\d+\.)?model\.0\.weight", 1),
+}
 
 
 def denoiser_level(sigma: float) -> int:
@@ -79,6 +102,9 @@ class IRCNN(Backbone):
     upsample = "pre"
     same_size_form = "native"
 
+    dialects = (DENOISERS,)
+    form_readings = DENOISER_READINGS
+
     def __init__(
         self,
         scale: int = 4,
@@ -96,6 +122,10 @@ class IRCNN(Backbone):
         self.model = dilated_layers(self.channels, width)
         draw_he(self)
 
+    def parts_of(self) -> dict[str, str]:
+        """Return the network of this noise level, of the 25 of a published file."""
+        return {f"{denoiser_level(self.sigma)}.": ""}
+
     @classmethod
     def example(cls) -> IRCNN:
         """Return a network 6 wide."""
@@ -104,58 +134,3 @@ class IRCNN(Backbone):
     def forward(self, lr: Tensor) -> Tensor:
         """Take the predicted noise off the image (B, C, H, W) in [0, 1]."""
         return lr - self.model(lr)
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Pick the network of this noise level out of the 25 of a published file."""
-        if not is_set_of_denoisers(state):
-            check_depth(state, "model.", where)
-            return dict(state)
-        return one_of(state, denoiser_level(self.sigma), where)
-
-
-def is_set_of_denoisers(state: Mapping[str, Tensor]) -> bool:
-    """Say whether tensors are named as in a file of 25 networks: ``7.model.0.weight``."""
-    return bool(state) and all(re.match(r"\d+\.model\.\d+\.", name) for name in state)
-
-
-def one_of(state: Mapping[str, Tensor], level: int, where: str) -> dict[str, Tensor]:
-    """Return the tensors of one network of a file of 25.
-
-    Args:
-        state: All tensors, named ``7.model.0.weight``.
-        level: Which network, from 0.
-        where: The file, for messages.
-
-    Returns:
-        The tensors, named ``model.0.weight``.
-
-    Raises:
-        CheckpointError: If the file has no such network, or its networks are of another form.
-    """
-    prefix = f"{level}."
-    found = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    if not found:
-        raise CheckpointError(
-            f"{where} holds no denoiser number {level} (noise level {2 * level + 2} of 255)."
-        )
-    check_depth(found, "model.", where)
-    return found
-
-
-def check_depth(state: Mapping[str, Tensor], prefix: str, where: str) -> None:
-    """Refuse DnCNN, whose names are the same but for the number of layers.
-
-    Args:
-        state: Tensors of one network.
-        prefix: What stands before the number of the layer.
-        where: The file, for messages.
-
-    Raises:
-        CheckpointError: If there is another number of convolutions.
-    """
-    found = sum(name.startswith(prefix) and name.endswith(".weight") for name in state)
-    if found and found != len(DILATIONS):
-        raise CheckpointError(
-            f"the weights in {where} have {found} convolutions, IRCNN has {len(DILATIONS)}: they"
-            " are of another denoiser with the same names, DnCNN perhaps."
-        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,11 +12,11 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.ircnn import (
+    DENOISER_READINGS,
+    DENOISERS,
     DILATIONS,
     denoiser_level,
     dilated_layers,
-    is_set_of_denoisers,
-    one_of,
 )
 from realdeg.backbones.parts.bicubic import bicubic_upsample
 from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he, find_preset
@@ -136,6 +135,9 @@ class IRCNNHQS(Backbone):
 
     kernel: Tensor
 
+    dialects = (DENOISERS,)
+    form_readings = DENOISER_READINGS
+
     def __init__(
         self,
         scale: int = 4,
@@ -189,6 +191,10 @@ class IRCNNHQS(Backbone):
         )
         draw_he(self)
 
+    def parts_of(self) -> dict[str, str]:
+        """Return the networks that are used, of the 25 of a published file."""
+        return {f"{index}.": f"nets.{index}." for index in self.nets}
+
     @classmethod
     def example(cls) -> IRCNNHQS:
         """Return form B with 2 iterations and denoisers 4 wide."""
@@ -220,16 +226,6 @@ class IRCNNHQS(Backbone):
                 f"cond of IRCNNHQS is a blur kernel (B or 1, 1, k, k) with k odd, got"
                 f" {tuple(cond.shape)}."
             )
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Take the networks that are used out of a published file of 25."""
-        if not is_set_of_denoisers(state):
-            return dict(state)
-        return {
-            f"nets.{index}.{name}": value
-            for index in self.nets
-            for name, value in one_of(state, int(index), where).items()
-        }
 
     def _start(self, lr: Tensor) -> Tensor:
         """Return the first image on the HR grid."""

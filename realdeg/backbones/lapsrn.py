@@ -4,26 +4,72 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from fractions import Fraction
+from math import isqrt
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
-    from_matconvnet,
     full_precision,
 )
 from realdeg.backbones.parts.reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
+from realdeg.backbones.readings import State, count, doublings, elements, has
 from realdeg.degradations.primitives.resize import imresize
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 # The names of outputs below full size, by how many times smaller than HR they are.
 FRACTIONS: dict[int, str] = {2: "half", 4: "quarter"}
+
+
+def _from_authors(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return our names for the authors', whose levels count down."""
+    matches = {
+        name: re.fullmatch(r"(?:level(\d+)_)?(input_conv|conv(\d+)|\w+)_([fb])", name)
+        for name in state
+    }
+    known = [match for match in matches.values() if match]
+    levels = max((int(match[1]) for match in known if match[1]), default=0)
+    depth = max((int(match[3]) for match in known if match[3]), default=0)
+    found = {}
+    for name, match in matches.items():
+        kind = "" if match is None else {"f": "weight", "b": "bias"}[match[4]]
+        if match is not None and match[1]:
+            level = levels + 1 - int(match[1])
+            places = {
+                "upconv": f"convt_F{level}.0.cov_block.{2 * depth}",
+                "residual_conv": f"convt_R{level}",
+                "img_up": f"convt_I{level}",
+            }
+            if match[3]:
+                places[match[2]] = f"convt_F{level}.0.cov_block.{2 * int(match[3]) - 2}"
+            place = places.get(match[2])
+        else:
+            place = "conv_input" if match is not None and match[2] == "input_conv" else None
+        found[f"{place}.{kind}" if place else name] = state[name]
+    return found
+
+
+_AUTHORS = Dialect(
+    "the authors' MatConvNet", marks=(r"input_conv_f",), convert=_from_authors, matconvnet=True
+)
+_width = elements("conv_input.weight", 9)  # in whatever order the axes are
+
+
+def _depth(state: State) -> int | None:
+    layers = count(r"convt_F1\.0\.cov_block\.(\d+)\.weight")(state)
+    return layers - 1 if layers else None
+
+
+def _feature_kernel(state: State) -> int | None:
+    layer = state.get(f"convt_F1.0.cov_block.{2 * (_depth(state) or 0)}.weight")
+    width = _width(state)
+    return isqrt(layer.numel() // width**2) if layer is not None and width else None
 
 
 class FeatureBlock(nn.Module):
@@ -90,6 +136,16 @@ class LapSRN(Backbone):
     scales = (2, 3, 4, 8)
     upsample = "progressive"
 
+    dialects = (_AUTHORS,)
+    form_readings = {
+        "scale": doublings(r"convt_R(\d+)\.weight"),
+        "depth": _depth,
+        "width": _width,
+        "feature_kernel": _feature_kernel,
+        "bias": has("conv_input.bias", given="conv_input.weight"),
+    }
+    form_subset = ("scale",)  # the network of x3 is that of x4
+
     def __init__(
         self,
         scale: int = 4,
@@ -136,60 +192,6 @@ class LapSRN(Backbone):
     def targets(self, hr: Tensor) -> dict[str, Tensor]:
         """Shrink HR (bicubic) for the levels below full size."""
         return pyramid_targets(hr, self.scale)
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate the authors' MatConvNet names and refuse weights of another form."""
-        own = self.state_dict()
-        named = {self._torch_name(name): value for name, value in state.items()}
-        named = {
-            name: from_matconvnet(value, own[name].shape) if name in own else value
-            for name, value in named.items()
-        }
-        self._check_form(named, where)
-        return named
-
-    def _torch_name(self, name: str) -> str:
-        """Return our name of a tensor in the authors' dialect, whose levels count down."""
-        found = re.fullmatch(r"(?:level(\d+)_)?(\w+)_([fb])", name)
-        if found is None:
-            return name
-        layer, kind = found[2], "weight" if found[3] == "f" else "bias"
-        if found[1] is None:
-            return f"conv_input.{kind}" if layer == "input_conv" else name
-        level = self.levels + 1 - int(found[1])
-        number = re.fullmatch(r"conv(\d+)", layer)
-        if number is not None:
-            return f"convt_F{level}.0.cov_block.{2 * int(number[1]) - 2}.{kind}"
-        ours = {
-            "upconv": f"convt_F{level}.0.cov_block.{2 * self.depth}",
-            "residual_conv": f"convt_R{level}",
-            "img_up": f"convt_I{level}",
-        }
-        return f"{ours[layer]}.{kind}" if layer in ours else name
-
-    def _check_form(self, state: Mapping[str, Tensor], where: str) -> None:
-        # The authors' levels may have become 0 or less, where they have more than this network.
-        levels = sum(1 for name in state if re.fullmatch(r"convt_R-?\d+\.weight", name))
-        if "conv_input.weight" not in state or not levels:
-            return  # another network: what is missing and left over says so
-        if levels != self.levels:
-            raise CheckpointError(
-                f"the LapSRN weights in {where} have {levels} levels, so they are for scale"
-                f" {2**levels}: build it with LapSRN(scale={2**levels})."
-            )
-        has_bias, wants_bias = "conv_input.bias" in state, self.conv_input.bias is not None
-        if has_bias != wants_bias:
-            raise CheckpointError(
-                f"the LapSRN weights in {where} have {'' if has_bias else 'no '}biases:"
-                f" build it with LapSRN(bias={has_bias})."
-            )
-        deconv = state.get(f"convt_F1.0.cov_block.{2 * self.depth}.weight")
-        if deconv is not None and deconv.shape[-1] != self.feature_kernel:
-            raise CheckpointError(
-                f"the LapSRN weights in {where} have another feature deconvolution or depth:"
-                f" build it with LapSRN(feature_kernel={7 - self.feature_kernel}), or with the"
-                " depth that they were trained with."
-            )
 
     def _trace(self, span: Span) -> Span:
         image = bicubic_span(span, Fraction(3, 4)) if self.scale == 3 else span

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts, find_preset
 from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
-from realdeg.backbones.parts.edsr import ResBlock, check_mean_shift
+from realdeg.backbones.parts.edsr import MEAN_READINGS, ResBlock
 from realdeg.backbones.parts.keys import store_as
-from realdeg.errors import CheckpointError
+from realdeg.backbones.readings import State, count, has, presets, shuffled, size
 from realdeg.registry import BACKBONES
 
 SCALES = (2, 3, 4)
 PRESETS: dict[str, int] = {"baseline": 16, "full": 80}
+_THREE_SCALES = Dialect(
+    "a network of three scales",
+    marks=(r"pre_process\.2\..*",),
+    parts=r"(pre_process|upsample)\.\d\.",
+)
+_several = has(r"pre_process\.1\..*", given=r"pre_process\.0\..*")
+_factor = shuffled(r"upsample\.0\.\d+\.weight", size("head.0.weight"))
+
+
+def _scale(state: State) -> int | None:
+    return None if _several(state) else _factor(state)
 
 
 @BACKBONES.register_module()
@@ -52,6 +62,17 @@ class MDSR(Backbone):
     scales: tuple[int, ...] | None = SCALES
     upsample = "post"
 
+    dialects = (_THREE_SCALES,)
+    form_readings = {
+        "scale": _scale,
+        "multi_scale": _several,
+        "num_blocks": count(r"body\.(\d+)\.body\.0\.weight"),
+        "num_features": size("head.0.weight"),
+    }
+    meaning_readings = MEAN_READINGS
+    form_presets = presets(PRESETS, num_blocks=None)
+    form_subset = ("multi_scale",)
+
     def __init__(
         self,
         scale: int = 4,
@@ -84,6 +105,13 @@ class MDSR(Backbone):
         store_as(self, "upsamplers", "upsample")
         self.tail = nn.Sequential(nn.Conv2d(num_features, 3, 3, padding=1))
 
+    def parts_of(self) -> dict[str, str]:
+        """Return the entry and the upsampler that a network of one scale takes."""
+        if len(self.served) > 1:
+            return {}
+        place = SCALES.index(self.scale)
+        return {f"{part}.{place}.": f"{part}.0." for part in ("pre_process", "upsample")}
+
     @classmethod
     def example(cls) -> MDSR:
         """Return a network of x2 alone, 2 blocks of 6 channels."""
@@ -97,33 +125,3 @@ class MDSR(Backbone):
         features = self.body(features).add(features)
         image = self.tail(self.upsamplers[place](features))
         return image if self.add_mean is None else self.add_mean(image)
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Take one scale's parts out of three where this instance has one; refuse another mean.
-
-        Raises:
-            CheckpointError: If the weights are of another mean shift, or of one scale where
-                several are wanted.
-        """
-        if "tail.0.weight" not in state:
-            return dict(state)
-        check_mean_shift(self, self.sub_mean, state, where)
-        count = len({name.split(".")[1] for name in state if name.startswith("pre_process.")})
-        if count == len(self.served):
-            return dict(state)
-        if count != len(SCALES):
-            raise CheckpointError(
-                f"the MDSR weights in {where} are of {count} scale(s) and this network of"
-                f" {len(self.served)}: build it with multi_scale={count > 1}."
-            )
-        found = {}
-        place = SCALES.index(self.scale)
-        for name, value in state.items():
-            part, _, rest = name.partition(".")
-            if part in ("pre_process", "upsample"):
-                number, _, rest = rest.partition(".")
-                if int(number) != place:
-                    continue
-                name = f"{part}.0.{rest}"
-            found[name] = value
-        return found

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import OrderedDict
-from collections.abc import Mapping
 from fractions import Fraction
 
 import torch
@@ -13,19 +11,36 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
+from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.lapsrn import pyramid_outputs, pyramid_targets
 from realdeg.backbones.parts.classic import check_counts, check_repeats
 from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
-    from_matconvnet,
     full_precision,
 )
 from realdeg.backbones.parts.reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
+from realdeg.backbones.readings import count, elements
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 SKIPS: tuple[str, ...] = ("source", "previous", "none")
+
+
+_AUTHORS = Dialect(
+    "the authors' MatConvNet",
+    marks=(r"input_conv_f",),
+    rename=(
+        (r"_f$", ".weight"),
+        (r"_b$", ".bias"),
+        (r"^conv(\d+)\.", shifted("features.recursive_block.block.conv_{}.", -1)),
+        (r"^input_conv\.", "conv_input."),
+        (r"^upconv\.", "transpose."),
+        (r"^residual_conv\.", "predict."),
+        (r"^img_up\.", "scale_img."),
+    ),
+    matconvnet=True,
+)
 
 
 class RecursiveBlock(nn.Module):
@@ -110,6 +125,12 @@ class MSLapSRN(Backbone):
     scales = (2, 3, 4, 8)
     upsample = "progressive"
 
+    dialects = (_AUTHORS,)
+    form_readings = {
+        "depth": count(r"features\.recursive_block\.block\.conv_(\d+)\.weight"),
+        "width": elements("conv_input.weight", 9),
+    }
+
     def __init__(
         self,
         scale: int = 4,
@@ -160,15 +181,6 @@ class MSLapSRN(Backbone):
         """Shrink HR (bicubic) for the levels below full size, whatever scale the call has."""
         return pyramid_targets(hr, 8)
 
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate the authors' MatConvNet names and layout."""
-        own = self.state_dict()
-        named = {_torch_name(name): value for name, value in state.items()}
-        return {
-            name: from_matconvnet(value, own[name].shape) if name in own else value
-            for name, value in named.items()
-        }
-
     def _trace(self, span: Span) -> Span:
         image = bicubic_span(span, Fraction(3, 4)) if self.scale == 3 else span
         features = image
@@ -189,21 +201,3 @@ class MSLapSRN(Backbone):
                 nn.init.zeros_(module.bias)
         with torch.no_grad():
             self.scale_img.weight.copy_(bilinear_weight(4).expand_as(self.scale_img.weight))
-
-
-def _torch_name(name: str) -> str:
-    """Return our name of a tensor in the authors' dialect."""
-    found = re.fullmatch(r"(\w+)_([fb])", name)
-    if found is None:
-        return name
-    kind = "weight" if found[2] == "f" else "bias"
-    number = re.fullmatch(r"conv(\d+)", found[1])
-    if number is not None:
-        return f"features.recursive_block.block.conv_{int(number[1]) - 1}.{kind}"
-    ours = {
-        "input_conv": "conv_input",
-        "upconv": "transpose",
-        "residual_conv": "predict",
-        "img_up": "scale_img",
-    }
-    return f"{ours[found[1]]}.{kind}" if found[1] in ours else name

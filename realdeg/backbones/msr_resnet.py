@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.dialects import MMAGIC, Dialect
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import upsampling_steps
-from realdeg.backbones.parts.edsr import draw_small, renaming, without_prefix
+from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.parts.kernels import ResidualBlock
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
-from realdeg.errors import CheckpointError
+from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
 
-MMAGIC_NAMES: tuple[tuple[str, str], ...] = (
-    (r"^trunk_net\.", "body."),
-    (r"^upsample([12])\.upsample_conv\.", r"upconv\1."),
+_MMAGIC = Dialect(
+    "mmagic",
+    marks=(r"upsample1\.upsample_conv\.weight",),
+    rename=(
+        (r"^trunk_net\.", "body."),
+        (r"^upsample([12])\.upsample_conv\.", r"upconv\1."),
+    ),
+    implies={"leaky_steps": False},
 )
 
 
@@ -49,6 +53,13 @@ class MSRResNet(Backbone):
 
     scales: tuple[int, ...] | None = (2, 3, 4)
     upsample = "post"
+
+    dialects = (MMAGIC, _MMAGIC)
+    form_readings = {
+        "scale": shuffled(r"upconv[12]\.weight", size("conv_first.weight")),
+        "num_features": size("conv_first.weight"),
+        "num_blocks": count(r"body\.(\d+)\.conv1\.weight"),
+    }
 
     def __init__(
         self,
@@ -86,20 +97,6 @@ class MSRResNet(Backbone):
         image = self.conv_last(_leaky(self.conv_hr(features)))
         size = image.shape[-2:]
         return image + F.interpolate(lr, size=size, mode="bilinear", align_corners=False)
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate mmagic's names; its network is another in one place, and refused by name.
-
-        Raises:
-            CheckpointError: If mmagic's weights meet a network with ``leaky_steps``.
-        """
-        found = without_prefix(state)
-        if "upsample1.upsample_conv.weight" in found and self.leaky_steps:
-            raise CheckpointError(
-                f"the MSRResNet weights in {where} are mmagic's, which has no leaky ReLU after its"
-                " pixel shuffles: build it with MSRResNet(leaky_steps=False)."
-            )
-        return {renaming(name, MMAGIC_NAMES): value for name, value in found.items()}
 
 
 def _leaky(features: Tensor) -> Tensor:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span, union
 from realdeg.backbones.parts.wavelet import haar_span, pre_upsampling_reach
+from realdeg.backbones.readings import State, colour_of, size
 from realdeg.degradations.primitives.wavelets import MWCNN_V1, MWCNN_V2, haar, inverse_haar
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 MULTIPLE = 8
@@ -58,6 +59,59 @@ class ConvBlock(nn.Module):
         return self.body(features)
 
 
+# Which of our parts the layers of a level of the graph are, in order, with how many each has.
+_GRAPH = {
+    "01": (("head", 1), ("d_l1", 3), ("i_l1", 3), ("tail", 1)),
+    "02": (("d_l2", 4), ("i_l2", 4)),
+    "03": (("pro_l3", 8),),
+}
+
+
+def _from_matconvnet(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return our names for those of the graph: LIEVE<level>_<kind><layer>."""
+    places = {
+        f"{level}_{index:02d}": place
+        for level, parts in _GRAPH.items()
+        for index, place in enumerate((p, i) for p, number in parts for i in range(number))
+    }
+    found = {}
+    for name, value in state.items():
+        match = re.fullmatch(r"LIEVE(\d\d)_(layer|mean|var|mom)(\d\d)([fb]?)", name)
+        place = None if match is None else places.get(f"{match[1]}_{match[3]}")
+        if match is None or place is None:
+            found[name] = value
+            continue
+        part, index = place
+        stem = f"tail.{index}." if part == "tail" else f"{part}.{index}.body."
+        if match[2] == "layer":
+            layer = stem if part == "tail" else f"{stem}0."
+            if match[4] == "f":
+                found[f"{layer}weight"] = value
+            else:
+                found[f"{layer}bias"] = value.flatten()
+        elif match[2] in ("mean", "var"):  # their names for gain and offset
+            kind = "weight" if match[2] == "mean" else "bias"
+            found[f"{stem}1.{kind}"] = value.flatten()
+        else:
+            mean, deviation = value.reshape(-1, 2).unbind(1)
+            found[f"{stem}1.running_mean"] = mean.contiguous()
+            # The root that is stored has epsilon inside.
+            found[f"{stem}1.running_var"] = deviation.square() - EPSILON
+            found[f"{stem}1.num_batches_tracked"] = torch.tensor(0)
+    return found
+
+
+def _version(state: State) -> str | None:
+    if "head.0.body.0.weight" not in state:
+        return None
+    return "v2" if "d_l0.0.body.0.weight" in state else "v1"
+
+
+def _colour(state: State) -> str | None:
+    times = 4 if _version(state) == "v1" else 1  # the first version works on wavelet bands
+    return colour_of("head.0.body.0.weight", 1, times)(state)
+
+
 @BACKBONES.register_module()
 class MWCNN(Backbone):
     """Multi-level wavelet CNN, three levels deep.
@@ -91,6 +145,13 @@ class MWCNN(Backbone):
     upsample = "pre"
     same_size_form = "native"
     size_multiple = MULTIPLE
+
+    dialects = (Dialect("lpj0/MWCNN", marks=(r"LIEVE01_layer00f",), convert=_from_matconvnet),)
+    form_readings = {
+        "version": _version,
+        "width": size("head.0.body.0.weight"),
+        "colour": _colour,
+    }
 
     def __init__(
         self,
@@ -198,21 +259,6 @@ class MWCNN(Backbone):
         bands2 = union(bands2, _widened(haar_span(union(bands3, deep)), 4))
         return haar_span(union(bands1, _widened(haar_span(bands2), 4)))
 
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate the parameters of the MatConvNet graph; refuse the other version's weights."""
-        if "LIEVE01_layer00f" in state:
-            found = _from_matconvnet(state)
-        else:
-            found = dict(state)
-        if "head.0.body.0.weight" in found:
-            other = "v1" if "d_l0.0.body.0.weight" not in found else "v2"
-            if other != self.version:
-                raise CheckpointError(
-                    f"the weights in {where} are of MWCNN {other}: build it with"
-                    f" MWCNN(version='{other}')."
-                )
-        return found
-
 
 def _widened(span: Span, radius: int) -> Span:
     return conv_span(span, 2 * radius + 1)
@@ -231,45 +277,3 @@ def _initialise_v1(network: MWCNN) -> None:
                 # Gains near zero are moved away from it, and keep their sign.
                 sign = torch.where(module.weight < 0, -1.0, 1.0)
                 module.weight.copy_(sign * module.weight.abs().clamp(min=0.03))
-
-
-# Which of our parts the layers of a level of the graph are, in order, with how many each has.
-_GRAPH = {
-    "01": (("head", 1), ("d_l1", 3), ("i_l1", 3), ("tail", 1)),
-    "02": (("d_l2", 4), ("i_l2", 4)),
-    "03": (("pro_l3", 8),),
-}
-
-
-def _from_matconvnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return our names for those of the graph: LIEVE<level>_<kind><layer>."""
-    places = {
-        f"{level}_{index:02d}": place
-        for level, parts in _GRAPH.items()
-        for index, place in enumerate((p, i) for p, number in parts for i in range(number))
-    }
-    found = {}
-    for name, value in state.items():
-        match = re.fullmatch(r"LIEVE(\d\d)_(layer|mean|var|mom)(\d\d)([fb]?)", name)
-        place = None if match is None else places.get(f"{match[1]}_{match[3]}")
-        if match is None or place is None:
-            found[name] = value
-            continue
-        part, index = place
-        stem = f"tail.{index}." if part == "tail" else f"{part}.{index}.body."
-        if match[2] == "layer":
-            layer = stem if part == "tail" else f"{stem}0."
-            if match[4] == "f":
-                found[f"{layer}weight"] = value
-            else:
-                found[f"{layer}bias"] = value.flatten()
-        elif match[2] in ("mean", "var"):  # their names for gain and offset
-            kind = "weight" if match[2] == "mean" else "bias"
-            found[f"{stem}1.{kind}"] = value.flatten()
-        else:
-            mean, deviation = value.reshape(-1, 2).unbind(1)
-            found[f"{stem}1.running_mean"] = mean.contiguous()
-            # The root that is stored has epsilon inside.
-            found[f"{stem}1.running_var"] = deviation.square() - EPSILON
-            found[f"{stem}1.num_batches_tracked"] = torch.tensor(0)
-    return found

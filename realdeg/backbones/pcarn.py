@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 
 import torch
 from torch import Tensor, nn
 
-from realdeg.backbones.carn import CARN
-from realdeg.errors import CheckpointError
+from realdeg.backbones.carn import CARN, PLAIN_MEAN, THREE_SCALES
+from realdeg.backbones.dialects import Dialect
+from realdeg.backbones.readings import has, ratio
 from realdeg.registry import BACKBONES
+
+
+def _shared(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Count the economical form's shared block once, which files hold as ``b1``, ``b2``, ``b3``."""
+    found = {}
+    for name, value in state.items():
+        copy = re.match(r"(b[123])\.(b[23])\.", name)
+        if copy is None:
+            found[name] = value
+            continue
+        first = state.get(f"{copy[1]}.b1.{name[copy.end() :]}")
+        if first is None or not torch.equal(first, value):
+            raise ValueError(
+                f"have a {copy[1]}.{copy[2]} of its own, but the economical PCARN uses one block"
+                " three times."
+            )
+    return found
 
 
 class NamedResidual(nn.Module):
@@ -66,6 +84,18 @@ class PCARN(CARN):
         Residual Network, arXiv 1903.02240. Keys follow nmhkahn/PCARN-pytorch.
     """
 
+    dialects = (
+        Dialect("CARN", marks=(r"b1\.b1\.body\.0\.weight",), refused="of a CARN: build that."),
+        PLAIN_MEAN,
+        Dialect("PCARN-pytorch", marks=(r"b1\.b2\.pw\.weight",), convert=_shared),
+        THREE_SCALES,
+    )
+    form_readings = {
+        **CARN.form_readings,
+        "groups": ratio("b1.b1.conv1.weight", 0, 1),
+        "mobile": has("b1.b1.pw.weight", given="b1.b1.conv1.weight"),
+    }
+
     def __init__(
         self,
         scale: int = 4,
@@ -90,41 +120,6 @@ class PCARN(CARN):
     def trunk(self, entry: Tensor) -> Tensor:
         """Run the cascades on the entry's features (B, C, h, w) and add these."""
         return super().trunk(entry) + entry
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """See :meth:`CARN.adapt_state`; and count the economical form's shared block once.
-
-        Published files hold it three times over, as ``b1``, ``b2`` and ``b3``.
-
-        Raises:
-            CheckpointError: If the copies differ, or the weights are of CARN or of another form.
-        """
-        state = super().adapt_state(state, where)
-        if not self.mobile:
-            return state
-        kept = {}
-        for name, value in state.items():
-            parts = name.split(".")
-            if parts[0] in ("b1", "b2", "b3") and parts[1] in ("b2", "b3"):
-                first = state.get(".".join([parts[0], "b1", *parts[2:]]))
-                if first is None or not torch.equal(first, value):
-                    raise CheckpointError(
-                        f"the weights in {where} have a {parts[0]}.{parts[1]} of its own, but the"
-                        " economical PCARN uses one block three times."
-                    )
-                continue
-            kept[name] = value
-        return kept
-
-    def _check_family(self, state: Mapping[str, Tensor], where: str) -> None:
-        if "b1.b1.body.0.weight" in state:
-            raise CheckpointError(f"the weights in {where} are of a CARN: build that.")
-        mobile = "b1.b1.pw.weight" in state
-        if mobile != self.mobile and "b1.b1.conv1.weight" in state:
-            raise CheckpointError(
-                f"the weights in {where} are of the {'economical' if mobile else 'full'} PCARN:"
-                f" build PCARN(mobile={mobile})."
-            )
 
     def _residual(self) -> nn.Module:
         return NamedResidual(self.features, self.groups, self.mobile)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,11 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import find_preset
 from realdeg.backbones.parts.common import DIV2K_MEAN
 from realdeg.backbones.parts.pyramid import pil_bicubic
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.backbones.parts.reflect import CompressionConv, ReflectConv
+from realdeg.backbones.readings import doublings, presets, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 
@@ -51,6 +52,11 @@ PRESETS: dict[str, Preset] = {
     "prosr": Preset(160, 40, ((8,) * 9, (8,) * 3, (8,)), True),
     "prosrs": Preset(24, 12, ((6,) * 4, (6,) * 2, (6,)), False),
 }
+
+
+_LARGER = Dialect(
+    "a network of a larger scale", spare=r"(init_conv|pyramid_residual|reconst)_\d+.*"
+)
 
 
 class DenseLayer(nn.Module):
@@ -164,6 +170,15 @@ class ProSR(Backbone):
     scales = (2, 4, 8)
     upsample = "progressive"
     mean: Tensor
+
+    dialects = (_LARGER,)
+    form_readings = {
+        "scale": doublings(r"pyramid_residual_(\d+)\..*"),
+        "num_features": size("init_conv_1.conv.1.weight"),
+        "growth_rate": size(r"pyramid_residual_1\..*\.denselayer1\.conv_2\.conv\.1\.weight"),
+    }
+    form_presets = presets(PRESETS, num_features="features", growth_rate="growth")
+    form_subset = ("scale",)
 
     def __init__(
         self,
@@ -302,15 +317,6 @@ class ProSR(Backbone):
         grown.load_state_dict({**grown.state_dict(), **state})
         grown.blend = 0.0
         return grown
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Leave out the levels above this network's, which weights of a larger scale have."""
-        kept = {}
-        for name, value in state.items():
-            found = re.match(r"(?:init_conv|pyramid_residual|reconst)_(\d+)", name)
-            if found is None or int(found[1]) <= self.levels:
-                kept[name] = value
-        return kept
 
     def _trace(self, span: Span) -> Span:
         span = conv_span(span, 3)

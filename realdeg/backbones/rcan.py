@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import find_preset
-from realdeg.backbones.parts.edsr import EDSRFamily, check_mean_shift
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.backbones.parts.edsr import (
+    BASICSR_KEEPS,
+    BASICSR_NAMES,
+    EDSRFamily,
+    basicsr_head,
+)
+from realdeg.backbones.readings import count, presets, ratio
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
 # Groups x blocks. The DML paper trains "RCAN with 100 convolutional layers" and does not say how
 # they divide; 5 x 10 has 100 convolutions inside its blocks and is the usual small RCAN.
 PRESETS: dict[str, tuple[int, int]] = {"rcan": (10, 20), "rcan_100": (5, 10)}
-FIRST_GROUP = re.compile(r"body\.0\.body\.\d+\.body\.0\.weight")
-# How BasicSR calls what lies inside a group, the group's last convolution apart.
-BASICSR_BLOCKS: tuple[tuple[str, str], ...] = (
-    (r"^(body\.\d+)\.residual_group\.(\d+)\.rcab\.", r"\1.body.\2.body."),
-    (r"\.body\.3\.attention\.1\.", ".body.3.conv_du.0."),
-    (r"\.body\.3\.attention\.3\.", ".body.3.conv_du.2."),
+_BASICSR = Dialect(
+    "BasicSR",
+    marks=(r"conv_first\.weight",),
+    counts={
+        "head": basicsr_head,
+        "body": count(r"body\.(\d+)\.conv\.weight"),
+        "group": count(r"body\.0\.residual_group\.(\d+)\..*"),
+    },
+    rename=(
+        *BASICSR_NAMES,
+        (r"^(body\.\d+)\.conv\.", r"\1.body.{group}."),
+        (r"^(body\.\d+)\.residual_group\.(\d+)\.rcab\.", r"\1.body.\2.body."),
+        (r"\.body\.3\.attention\.1\.", ".body.3.conv_du.0."),
+        (r"\.body\.3\.attention\.3\.", ".body.3.conv_du.2."),
+    ),
+    keeps=BASICSR_KEEPS,
+    implies={"mean_shift": True},
 )
 
 
@@ -135,6 +150,16 @@ class RCAN(EDSRFamily):
 
     whole_image = True
 
+    dialects = (_BASICSR,)
+    form_readings = {
+        **EDSRFamily.form_readings,
+        "num_groups": count(r"body\.(\d+)\.body\.0\.body\.0\.weight"),
+        "num_blocks": count(r"body\.0\.body\.(\d+)\.body\.0\.weight"),
+        "reduction": ratio(r"body\.0\.body\.0\.body\.3\.conv_du\.0\.weight", 1, 0),
+    }
+    form_presets = presets(PRESETS, num_groups=0, num_blocks=1)
+    form_subset = ("reduction",)  # several give the same bottleneck
+
     def __init__(
         self,
         scale: int = 4,
@@ -172,34 +197,3 @@ class RCAN(EDSRFamily):
     def example(cls) -> RCAN:
         """Return a network of 2 groups of 1 block, 8 wide."""
         return cls(scale=2, num_groups=2, num_blocks=1, num_features=8, reduction=2)
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate BasicSR's names and refuse weights of another value range, mean or size.
-
-        BasicSR keeps the mean outside its state dict but computes on the same numbers, so its
-        weights are ours under other names. Weights in the published names without ``sub_mean``
-        were trained on [0, 1].
-
-        Raises:
-            CheckpointError: If the weights are of another value range, mean shift, form or size.
-        """
-        found = dict(state)
-        if "conv_first.weight" in state:
-            if self.sub_mean is None:
-                raise CheckpointError(
-                    f"the RCAN weights in {where} are BasicSR's, which take the mean off: build it"
-                    " with RCAN(mean_shift=True)."
-                )
-            last = (r"^(body\.\d+)\.conv\.", rf"\1.body.{self.num_blocks}.")
-            found = self.from_basicsr(state, [last, *BASICSR_BLOCKS])
-        elif "tail.1.weight" in state:
-            check_mean_shift(self, self.sub_mean, state, where)
-        self.check_form(found, where)
-        groups = sum(name.endswith(".body.0.body.0.weight") for name in found)
-        blocks = sum(bool(FIRST_GROUP.match(name)) for name in found)
-        if groups and (groups, blocks) != (self.num_groups, self.num_blocks):
-            raise CheckpointError(
-                f"the RCAN weights in {where} have {groups} groups of {blocks} blocks: build it"
-                f" with RCAN(num_groups={groups}, num_blocks={blocks})."
-            )
-        return found

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.dialects import MMAGIC, Dialect
 from realdeg.backbones.meta_trunks import rdn_layers
 from realdeg.backbones.parts.classic import check_counts, find_preset
 from realdeg.backbones.parts.common import post_upsampling_halo, upsampling_steps
-from realdeg.backbones.parts.edsr import renaming, without_prefix
+from realdeg.backbones.readings import count, last, presets, shuffled, size
 from realdeg.registry import BACKBONES
 
 # Blocks D, convolutions C in each, channels G that each convolution adds.
 PRESETS: dict[str, tuple[int, int, int]] = {"A": (20, 6, 32), "B": (16, 8, 64)}
+
+
+_MMAGIC = Dialect(
+    "mmagic and yjn870",
+    marks=(r"sfe1\.weight",),
+    counts={"last": last(r"upscale\.(\d+)\.weight", 2)},
+    rename=(
+        (r"^sfe([12])\.", r"SFENet\1."),
+        (r"^rdbs\.(\d+)\.layers\.(\d+)\.conv\.", r"RDBs.\1.convs.\2.conv.0."),
+        (r"^rdbs\.(\d+)\.lff\.", r"RDBs.\1.LFF."),
+        (r"^gff\.", "GFF."),
+        (r"^upscale\.", "UPNet."),
+        (r"^output\.", "UPNet.{last}."),
+    ),
+    bias_range=1.0,
+)
+_growth = size(r"RDBs\.0\.convs\.0\.conv\.0\.weight")
 
 
 @BACKBONES.register_module()
@@ -56,6 +72,16 @@ class RDN(Backbone):
     value_range: float = 255.0
     scales: tuple[int, ...] | None = (2, 3, 4)
     upsample = "post"
+
+    dialects = (MMAGIC, _MMAGIC)
+    form_readings = {
+        "scale": shuffled(r"UPNet\.\d+\.weight", _growth),
+        "num_blocks": count(r"RDBs\.(\d+)\.LFF\.weight"),
+        "num_convs": count(r"RDBs\.0\.convs\.(\d+)\.conv\.0\.weight"),
+        "growth": _growth,
+        "num_features": size("SFENet1.weight"),
+    }
+    form_presets = presets(PRESETS, num_blocks=0, num_convs=1, growth=2)
 
     def __init__(
         self,
@@ -100,21 +126,3 @@ class RDN(Backbone):
             features = block(features)
             outputs.append(features)
         return self.UPNet(self.GFF(torch.cat(outputs, 1)).add(first))
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate the names of mmagic and yjn870, and bring their weights to this range."""
-        found = without_prefix(state)
-        if "sfe1.weight" not in found:
-            return found
-        names = [
-            (r"^sfe([12])\.", r"SFENet\1."),
-            (r"^rdbs\.(\d+)\.layers\.(\d+)\.conv\.", r"RDBs.\1.convs.\2.conv.0."),
-            (r"^rdbs\.(\d+)\.lff\.", r"RDBs.\1.LFF."),
-            (r"^gff\.", "GFF."),
-            (r"^upscale\.", "UPNet."),
-            (r"^output\.", f"UPNet.{len(self.UPNet) - 1}."),
-        ]
-        return {
-            renaming(name, names): value * self.value_range if name.endswith(".bias") else value
-            for name, value in found.items()
-        }

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts, draw_he
 from realdeg.backbones.parts.common import pre_upsampling_halo
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.backbones.readings import State, colour_of, count, size
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+
+_half = count(r"conv_layers\.(\d+)\.weight")
+
+
+def _depth(state: State) -> int | None:
+    half = _half(state)
+    return 2 * half if half else None
 
 
 @BACKBONES.register_module()
@@ -45,6 +52,20 @@ class REDNet(Backbone):
     colour: Colour = "y"
     upsample = "pre"
     same_size_form = "native"
+
+    dialects = (
+        Dialect(
+            "the public network for JPEG artefacts",  # its outer layers have stride 2
+            marks=(r"conv_layers\.0\.0\.weight",),
+            refused="of the public REDNet for JPEG artefacts, which halves the image; the one for"
+            " super-resolution keeps its size.",
+        ),
+    )
+    form_readings = {
+        "depth": _depth,
+        "width": size("conv_layers.0.weight"),
+        "colour": colour_of("conv_layers.0.weight", 1),
+    }
 
     def __init__(
         self,
@@ -88,12 +109,3 @@ class REDNet(Backbone):
             if number < half:
                 features = torch.relu(features)
         return lr + features
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Refuse the public network for JPEG artefacts: its outer layers have stride 2."""
-        if "conv_layers.0.0.weight" in state:
-            raise CheckpointError(
-                f"the REDNet weights in {where} are of the public network for JPEG artefacts, which"
-                " halves the image; the one for super-resolution keeps its size."
-            )
-        return dict(state)

@@ -2,28 +2,62 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from math import isqrt
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import MMAGIC, Dialect
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import pad_to_multiple
-from realdeg.backbones.parts.edsr import draw_small, renaming, without_prefix
+from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
-from realdeg.errors import CheckpointError, ConfigError, GeometryError
+from realdeg.backbones.readings import State, colour_of, count, last, shape_of, size
+from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 
-# The names of the ESRGAN repository, which BSRGAN and RealSR use too.
-NEW_NAMES: tuple[tuple[str, str], ...] = (
-    (r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
-    (r"^trunk_conv\.", "conv_body."),
-    (r"^upconv(\d+)\.", r"conv_up\1."),
-    (r"^HRconv\.", "conv_hr."),
+_ESRGAN_PLUS = Dialect(
+    "ESRGAN+",
+    marks=(r".*\.conv1x1\..*",),
+    refused="of ESRGAN+, whose dense blocks have one more convolution: RRDBNet is ESRGAN's.",
 )
+_ESRGAN = Dialect(
+    "the ESRGAN repository, BSRGAN and RealSR",
+    marks=(r"trunk_conv\.weight",),
+    rename=(
+        (r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
+        (r"^trunk_conv\.", "conv_body."),
+        (r"^upconv(\d+)\.", r"conv_up\1."),
+        (r"^HRconv\.", "conv_hr."),
+    ),
+)
+# Its names count the layers of a sequence.
+_OLD_ESRGAN = Dialect(
+    "ESRGAN's older architecture",
+    marks=(r"model\.0\.weight",),
+    counts={"last": last(r"model\.(\d+)\..*"), "hr": last(r"model\.(\d+)\..*", -2)},
+    rename=(
+        (r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
+        (r"^model\.1\.sub\.\d+\.(weight|bias)$", r"conv_body.\1"),
+        (r"^model\.0\.", "conv_first."),
+        (r"^model\.{last}\.", "conv_last."),
+        (r"^model\.{hr}\.", "conv_hr."),
+        *((rf"^model\.{3 * step}\.", f"conv_up{step}.") for step in range(1, 7)),
+    ),
+)
+_steps = count(r"conv_up(\d+)\.weight")
+
+
+def _unshuffle(state: State) -> int | None:
+    first, image = shape_of(state, "conv_first.weight"), shape_of(state, "conv_last.weight")
+    return isqrt(first[1] // max(image[0], 1)) if first and image else None
+
+
+def _scale(state: State) -> int | None:
+    fold = _unshuffle(state)
+    return 2 ** (_steps(state) or 0) // fold if fold else None
 
 
 class DenseBlock(nn.Module):
@@ -116,6 +150,16 @@ class RRDBNet(Backbone):
     upsample = "post"
     same_size_form = "unshuffle"
 
+    dialects = (MMAGIC, _ESRGAN_PLUS, _OLD_ESRGAN, _ESRGAN)
+    form_readings = {
+        "scale": _scale,
+        "unshuffle": _unshuffle,
+        "num_features": size("conv_first.weight"),
+        "num_blocks": count(r"body\.(\d+)\.rdb1\.conv1\.weight"),
+        "growth": size("body.0.rdb1.conv1.weight"),
+        "colour": colour_of("conv_last.weight", 0),
+    }
+
     def __init__(
         self,
         scale: int = 4,
@@ -170,51 +214,6 @@ class RRDBNet(Backbone):
             features = _leaky(self.get_submodule(f"conv_up{step}")(features))
         return self.conv_last(_leaky(self.conv_hr(features)))[..., :height, :width]
 
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate the two other dialects; refuse other forms and sizes by name.
-
-        Raises:
-            CheckpointError: If the weights are ESRGAN+'s, or of another number of blocks, of
-                channels, of upsampling steps, or of another unshuffle.
-        """
-        found = without_prefix(state)
-        if any(".conv1x1." in name for name in found):
-            raise CheckpointError(
-                f"the weights in {where} are of ESRGAN+, whose dense blocks have one more"
-                " convolution: RRDBNet is ESRGAN's."
-            )
-        if "model.0.weight" in found:
-            names = _old_names(found)
-            found = {renaming(name, names): value for name, value in found.items()}
-        else:
-            found = {renaming(name, NEW_NAMES): value for name, value in found.items()}
-        self._check_form(found, where)
-        return found
-
-    def _check_form(self, state: Mapping[str, Tensor], where: str) -> None:
-        first = state.get("conv_first.weight")
-        if first is None or "conv_body.weight" not in state:
-            return
-        blocks = sum(name.endswith(".rdb1.conv1.weight") for name in state)
-        steps = sum(re.fullmatch(r"conv_up\d+\.weight", name) is not None for name in state)
-        fold = round((first.shape[1] / self.channels) ** 0.5)
-        for what, stored, own in (
-            ("num_blocks", blocks, self.num_blocks),
-            ("num_features", first.shape[0], self.conv_first.out_channels),
-            ("unshuffle", fold, self.unshuffle),
-        ):
-            if stored != own:
-                raise CheckpointError(
-                    f"the RRDBNet weights in {where} have {what}={stored} and this network {own}:"
-                    f" build it with RRDBNet({what}={stored})."
-                )
-        if steps != self.steps:
-            gain = 2**steps // fold
-            raise CheckpointError(
-                f"the RRDBNet weights in {where} are for scale {gain}: build it with"
-                f" RRDBNet(scale={gain}, unshuffle={fold})."
-            )
-
     def _trace(self, span: Span) -> Span:
         """Follow a span of output pixels back to LR pixels."""
         span = conv_span(conv_span(span, 3), 3)
@@ -227,16 +226,3 @@ class RRDBNet(Backbone):
 
 def _leaky(features: Tensor) -> Tensor:
     return F.leaky_relu(features, 0.2, inplace=True)
-
-
-def _old_names(state: Mapping[str, Tensor]) -> list[tuple[str, str]]:
-    """Return what the older architecture's names become; they count layers of a sequence."""
-    last = max(int(name.split(".")[1]) for name in state if name.startswith("model."))
-    names = [
-        (r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
-        (r"^model\.1\.sub\.\d+\.(weight|bias)$", r"conv_body.\1"),
-        (r"^model\.0\.", "conv_first."),
-        (rf"^model\.{last}\.", "conv_last."),
-        (rf"^model\.{last - 2}\.", "conv_hr."),
-    ]
-    return names + [(rf"^model\.{3 * k}\.", f"conv_up{k}.") for k in range(1, (last - 1) // 3)]

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import DIV2K_MEAN
 from realdeg.backbones.parts.reparam import Conv3XC, merge_branches
-from realdeg.errors import CheckpointError
+from realdeg.backbones.readings import State, has, shuffled, size
 from realdeg.registry import BACKBONES
 
 BLOCKS = 6
+
+
+def _merged(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Merge branches anew: stored results may be older than they are."""
+    for place in [name.removesuffix("sk.weight") for name in state if name.endswith(".sk.weight")]:
+        parts = [f"conv.{k}.{kind}" for k in range(3) for kind in ("weight", "bias")]
+        tensors = [state[place + part] for part in (*parts, "sk.weight", "sk.bias")]
+        weight, bias = merge_branches(*tensors)
+        state[f"{place}eval_conv.weight"], state[f"{place}eval_conv.bias"] = weight, bias
+    return state
+
+
+_BRANCHES = Dialect(
+    "the training form",
+    marks=(r".*\.sk\.weight", r"conv_cat\.weight"),
+    convert=_merged,
+    spare=r".*\.(sk|conv)\..*",
+)
+
+
+def _norm(state: State) -> bool | None:
+    return "no_norm" not in state if "conv_cat.weight" in state else None
+
+
+def _fused(state: State) -> bool | None:
+    branched = has(r".*\.sk\.weight", given="conv_cat.weight")(state)
+    return None if branched is None else not branched
 
 
 class AttentionBlock(nn.Module):
@@ -83,6 +109,15 @@ class SPAN(Backbone):
     # Two convolutions around the blocks' three, and the last.
     halo = 1 + 3 * BLOCKS + 1 + 1
 
+    dialects = (_BRANCHES,)
+    form_readings = {
+        "scale": shuffled(r"upsampler\.0\.weight", 3),
+        "num_features": size("conv_cat.weight"),
+        "fused": _fused,
+    }
+    meaning_readings = {"norm": _norm}
+    form_subset = ("fused",)
+
     def __init__(
         self,
         scale: int = 4,
@@ -130,39 +165,3 @@ class SPAN(Backbone):
         own, wanted = self.state_dict(), fused.state_dict()
         fused.load_state_dict({name: own[name] for name in wanted})
         return fused.to(self.conv_cat.weight).train(self.training)
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Merge the branches of weights in the training form; refuse what cannot be unmerged.
-
-        Raises:
-            CheckpointError: If the weights are merged only and this network trains branches, or
-                were trained with another ``norm`` or width.
-        """
-        found = dict(state)
-        entry = found.get("conv_cat.weight")
-        if entry is None:
-            return found
-        if entry.shape[0] != self.conv_cat.out_channels:
-            raise CheckpointError(
-                f"the SPAN weights in {where} have {entry.shape[0]} channels: build it with"
-                f" SPAN(num_features={entry.shape[0]})."
-            )
-        if ("no_norm" in found) == self.norm:
-            raise CheckpointError(
-                f"the SPAN weights in {where} were trained {'without' if self.norm else 'with'} the"
-                f" mean taken off: build it with SPAN(norm={not self.norm})."
-            )
-        branched = [name.removesuffix("sk.weight") for name in found if name.endswith(".sk.weight")]
-        if not branched and not self.fused:
-            raise CheckpointError(
-                f"the SPAN weights in {where} hold merged convolutions only: build it with"
-                " SPAN(fused=True)."
-            )
-        for place in branched:  # stored ones may be older than their branches
-            parts = [f"conv.{k}.{kind}" for k in range(3) for kind in ("weight", "bias")]
-            tensors = [found[place + part] for part in (*parts, "sk.weight", "sk.bias")]
-            weight, bias = merge_branches(*tensors)
-            found[f"{place}eval_conv.weight"], found[f"{place}eval_conv.bias"] = weight, bias
-        if self.fused:
-            found = {k: v for k, v in found.items() if ".sk." not in k and ".conv." not in k}
-        return found

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.parts.classic import check_counts, draw_he
 from realdeg.backbones.parts.common import upsampling_steps
-from realdeg.backbones.parts.edsr import renaming
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
-from realdeg.errors import CheckpointError
+from realdeg.backbones.readings import State, count, doublings, has, last, size
 from realdeg.registry import BACKBONES
 
-OLD_NAMES: tuple[tuple[str, str], ...] = ((r"^conv_block([123])\.", r"conv\1."),)
+_LORNATANG = Dialect(
+    "Lornatang's older code",
+    marks=(r"conv_block1\..*",),
+    rename=((r"^conv_block([123])\.", r"conv\1."),),
+)
+# Blocks are counted from 1, the entry included; the last but one is the body's end.
+_LEFTTHOMAS = Dialect(
+    "leftthomas/SRGAN",
+    marks=(r"block1\.0\.weight",),
+    counts={"last": last(r"block(\d+)\..*"), "end": last(r"block(\d+)\..*", -1)},
+    rename=(
+        (r"^block1\.", "conv1."),
+        (r"^block{end}\.", "conv2."),
+        (r"^block{last}\.(\d+)\.conv\.", r"upsampling.\1.upsample_block.0."),
+        (r"^block{last}\.(\d+)\.prelu\.", r"upsampling.\1.upsample_block.2."),
+        (r"^block{last}\.\d+\.", "conv3."),
+        *(
+            (rf"^block(\d+)\.{part}\.", shifted(f"trunk.{{}}.rcb.{place}.", -2))
+            for place, part in enumerate(("conv1", "bn1", "prelu", "conv2", "bn2"))
+        ),
+    ),
+    implies={"tanh": True},
+)
+
+
+def _channel_slopes(state: State) -> bool | None:
+    slopes = state.get("conv1.1.weight")
+    return None if slopes is None else slopes.numel() > 1
 
 
 class NormBlock(nn.Module):
@@ -107,6 +132,15 @@ class SRResNet(Backbone):
     scales: tuple[int, ...] | None = (2, 4, 8)
     upsample = "post"
 
+    dialects = (_LORNATANG, _LEFTTHOMAS)
+    form_readings = {
+        "scale": doublings(r"upsampling\.(\d+)\.upsample_block\.0\.weight"),
+        "num_features": size("conv1.0.weight"),
+        "num_blocks": count(r"trunk\.(\d+)\.rcb\.0\.weight"),
+        "bias": has("conv2.0.bias", given="conv2.0.weight"),
+        "channel_slopes": _channel_slopes,
+    }
+
     def __init__(
         self,
         scale: int = 4,
@@ -146,37 +180,6 @@ class SRResNet(Backbone):
         image = self.conv3(self.upsampling(features))
         return torch.tanh(image).add(1).div(2) if self.tanh else image
 
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate the names of two collections; refuse another end, biases or slopes by name.
-
-        Raises:
-            CheckpointError: If the weights are of a network with another end, other biases or
-                slopes.
-        """
-        found = {renaming(name, OLD_NAMES): value for name, value in state.items()}
-        if "block1.0.weight" in found:
-            if not self.tanh:
-                raise CheckpointError(
-                    f"the SRResNet weights in {where} are of a network that ends in tanh:"
-                    " build it with SRResNet(tanh=True, bias=True, num_blocks=5)."
-                )
-            names = _leftthomas_names(found)
-            found = {renaming(name, names): value for name, value in found.items()}
-        if "conv2.0.weight" in found:
-            bias = "conv2.0.bias" in found
-            if bias != (self.conv2[0].bias is not None):
-                raise CheckpointError(
-                    f"the SRResNet weights in {where} have {'' if bias else 'no '}biases before"
-                    f" the normalisations: build it with SRResNet(bias={bias})."
-                )
-        slopes = found.get("conv1.1.weight")
-        if slopes is not None and slopes.shape != self.conv1[1].weight.shape:
-            raise CheckpointError(
-                f"the SRResNet weights in {where} have {slopes.numel()} slopes in a PReLU: build"
-                f" it with SRResNet(channel_slopes={slopes.numel() > 1})."
-            )
-        return found
-
 
 def _trace(span: Span, steps: list[int], radius: int) -> Span:
     """Follow a span of output pixels back to LR pixels."""
@@ -184,23 +187,3 @@ def _trace(span: Span, steps: list[int], radius: int) -> Span:
     for step in reversed(steps):
         span = conv_span(shuffle_span(span, step), 3)
     return conv_span(span, 2 * radius + 1)
-
-
-def _leftthomas_names(state: Mapping[str, Tensor]) -> list[tuple[str, str]]:
-    """Return what leftthomas's names become; blocks are counted from 1, the entry included."""
-    numbers = {int(name.split(".")[0][5:]) for name in state if name.startswith("block")}
-    last = max(numbers)
-    parts = (("conv1", 0), ("bn1", 1), ("prelu", 2), ("conv2", 3), ("bn2", 4))
-    names = [
-        (rf"^block{k}\.{part}\.", f"trunk.{k - 2}.rcb.{place}.")
-        for k in range(2, last - 1)
-        for part, place in parts
-    ]
-    return [
-        *names,
-        (r"^block1\.", "conv1."),
-        (rf"^block{last - 1}\.", "conv2."),
-        (rf"^block{last}\.(\d+)\.conv\.", r"upsampling.\1.upsample_block.0."),
-        (rf"^block{last}\.(\d+)\.prelu\.", r"upsampling.\1.upsample_block.2."),
-        (rf"^block{last}\.\d+\.", "conv3."),
-    ]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import MMAGIC
 from realdeg.backbones.parts.classic import check_counts, numbers_of
 from realdeg.backbones.parts.common import pre_upsampling_halo
+from realdeg.backbones.readings import State, colour_of, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+
+
+def _kernels(state: State) -> str | None:
+    shapes = [shape_of(state, f"conv{k}.weight") for k in (1, 2, 3)]
+    return "-".join(str(shape[-1]) for shape in shapes) if all(shapes) else None
 
 
 @BACKBONES.register_module()
@@ -46,6 +51,14 @@ class SRCNN(Backbone):
     colour: Colour = "y"
     upsample = "pre"
     same_size_form = "native"
+
+    dialects = (MMAGIC,)
+    form_readings = {
+        "kernels": _kernels,
+        "width": size("conv1.weight"),
+        "mapped": size("conv2.weight"),
+        "colour": colour_of("conv1.weight", 1),
+    }
 
     def __init__(
         self,
@@ -82,7 +95,3 @@ class SRCNN(Backbone):
         """Sharpen the interpolated image (B, C, H, W) in [0, 1]."""
         features = torch.relu(self.conv1(lr))
         return self.conv3(torch.relu(self.conv2(features)))
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Take mmagic's ``generator.`` off."""
-        return {name.removeprefix("generator."): value for name, value in state.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +13,7 @@ from realdeg.backbones.parts.classic import check_counts, check_repeats, find_pr
 from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.parts.pyramid import PROJECTIONS
 from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of
-from realdeg.errors import CheckpointError
+from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.registry import BACKBONES
 
 
@@ -32,6 +31,12 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {"srfbn": Preset(64, 6), "srfbn_s": Preset(32, 3)}
+
+
+def _scale(state: State) -> int | None:
+    shape = shape_of(state, "out.0.weight")
+    kernels = {kernel: scale for scale, (kernel, _, _) in PROJECTIONS.items()}
+    return kernels.get(shape[-1]) if shape else None
 
 
 def _activated(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
@@ -113,6 +118,13 @@ class SRFBN(Backbone):
     scales = (2, 3, 4, 8)
     upsample = "iterative"
 
+    form_readings = {
+        "scale": _scale,
+        "num_features": size("out.0.weight"),
+        "num_groups": count(r"block\.upBlocks\.(\d+)\.0\.weight"),
+    }
+    form_presets = presets(PRESETS, num_features="features", num_groups="groups")
+
     def __init__(
         self,
         scale: int = 4,
@@ -165,19 +177,6 @@ class SRFBN(Backbone):
         """Compare every step with HR in [0, 1]."""
         full = hr / self.value_range
         return {f"step_{step}": full for step in range(1, self.num_steps)}
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Refuse weights of another scale by name: all their shapes would differ."""
-        found, own = state.get("out.0.weight"), self.state_dict()["out.0.weight"]
-        if found is not None and found.ndim == 4 and found.shape[-1] != own.shape[-1]:
-            kernels = {kernel: scale for scale, (kernel, _, _) in PROJECTIONS.items()}
-            trained = kernels.get(found.shape[-1])
-            if trained is not None:
-                raise CheckpointError(
-                    f"the SRFBN weights in {where} are for scale {trained}: build it with"
-                    f" SRFBN(scale={trained}), not {self.scale}."
-                )
-        return dict(state)
 
     def _trace(self, span: Span) -> Span:
         shape = PROJECTIONS[self.scale]

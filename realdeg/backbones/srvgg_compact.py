@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from math import isqrt
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import check_counts
-from realdeg.errors import CheckpointError, ConfigError, nearest
+from realdeg.backbones.readings import State, colour_of, last, shape_of, size
+from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES
 
 ACTIVATIONS = ("prelu", "relu", "leakyrelu")
+
+
+_last = last(r"body\.(\d+)\.weight")
+_channels = size("body.0.weight", 1)
+
+
+def _num_convs(state: State) -> int | None:
+    number = _last(state)
+    return number // 2 - 1 if number else None
+
+
+def _scale(state: State) -> int | None:
+    shape, channels = shape_of(state, f"body\\.{_last(state)}\\.weight"), _channels(state)
+    return isqrt(shape[0] // channels) if shape and channels else None
+
+
+def _activation(state: State) -> str | None:
+    return "prelu" if "body.1.weight" in state and "body.0.weight" in state else None
 
 
 @BACKBONES.register_module()
@@ -47,6 +66,14 @@ class SRVGGNetCompact(Backbone):
     colour: Colour = "rgb"
     upsample = "post"
     same_size_form = "native"
+
+    form_readings = {
+        "scale": _scale,
+        "num_features": size("body.0.weight"),
+        "num_convs": _num_convs,
+        "activation": _activation,
+        "colour": colour_of("body.0.weight", 1),
+    }
 
     def __init__(
         self,
@@ -85,29 +112,6 @@ class SRVGGNetCompact(Backbone):
         # neighbour without an image of its own on the HR grid.
         detail = self.body(lr).unflatten(1, (self.channels, self.factor**2))
         return F.pixel_shuffle((detail + lr.unsqueeze(2)).flatten(1, 2), self.factor)
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Refuse weights of another depth, width or scale by name.
-
-        Raises:
-            CheckpointError: If the weights are of another depth, width or scale.
-        """
-        first = state.get("body.0.weight")
-        numbers = [int(name.split(".")[1]) for name in state if name.startswith("body.")]
-        last = state.get(f"body.{max(numbers)}.weight") if numbers else None
-        if first is None or last is None or last.ndim != 4:
-            return dict(state)
-        for what, stored, own in (
-            ("num_convs", max(numbers) // 2 - 1, len(self.body) // 2 - 1),
-            ("num_features", first.shape[0], self.body[0].out_channels),
-            ("scale", round((last.shape[0] / first.shape[1]) ** 0.5), self.factor),
-        ):
-            if stored != own:
-                raise CheckpointError(
-                    f"the SRVGGNetCompact weights in {where} have {what}={stored} and this network"
-                    f" {own}: build it with SRVGGNetCompact({what}={stored})."
-                )
-        return dict(state)
 
     def _activation(self, features: int) -> nn.Module:
         if self.activation == "prelu":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from realdeg.backbones.parts.windows import (
     to_windows,
     window_span,
 )
+from realdeg.backbones.readings import State, count, presets, shape_of, shuffled, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 
@@ -52,6 +54,36 @@ PRESETS: dict[str, Preset] = {
     "real_m": Preset(6, 180, 6, "nearest+conv"),
     "real_l": Preset(9, 240, 8, "nearest+conv", three_convs=True),
 }
+
+
+def _reconstruction(state: State) -> str | None:
+    """Tell heads by their layers; where sizes are equal there is none."""
+    if "conv_hr.weight" in state:
+        return "nearest+conv"
+    if "upsample.0.weight" in state:
+        before = "conv_before_upsample.0.weight" in state
+        return "pixelshuffle" if before else "pixelshuffledirect"
+    return None
+
+
+def _scale(state: State) -> int | None:
+    form, shape = _reconstruction(state), shape_of(state, "upsample.0.weight")
+    if form == "nearest+conv":
+        return 2 ** (count(r"conv_up(\d)\.weight")(state) or 0)
+    if form == "pixelshuffledirect" and shape:
+        return isqrt(shape[0] // max(size("conv_first.weight", 1)(state) or 1, 1))
+    if form == "pixelshuffle":
+        return shuffled(r"upsample\.\d+\.weight", size("conv_before_upsample.0.weight"))(state)
+    return None
+
+
+def _same_size(state: State) -> bool | None:
+    return _reconstruction(state) is None if "conv_after_body.weight" in state else None
+
+
+def _three_convs(state: State) -> bool | None:
+    single, first = (f"layers.0.conv.{name}weight" in state for name in ("", "0."))
+    return first if single or first else None
 
 
 class SwinBlock(nn.Module):
@@ -201,6 +233,15 @@ class SwinIR(SwinSkeleton):
     same_size_form = "native"
 
     conv_hr: nn.Module
+
+    form_readings = {
+        **SwinSkeleton.form_readings,
+        "scale": _scale,
+        "same_size": _same_size,
+        "reconstruction": _reconstruction,
+        "three_convs": _three_convs,
+    }
+    form_presets = presets(PRESETS, "groups", "width", "heads", "reconstruction", "three_convs")
 
     def __init__(
         self,

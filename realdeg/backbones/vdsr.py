@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.parts.classic import check_counts, draw_he
 from realdeg.backbones.parts.common import MeanShift, pre_upsampling_halo
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.backbones.readings import colour_of, count, has, last, size
+from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+
+# Caffe was trained on patches that MATLAB wrote to HDF5, where rows are columns, so its filters are
+# transposed. In the .mat files they lie as MATLAB's images do.
+_CAFFE = Dialect(
+    "huangzehao/caffe-vdsr",
+    marks=(r"conv1\.weight",),
+    rename=((r"^conv(\d+)\.", shifted("body.{}.0.", -1)),),
+    axes=(0, 1, 3, 2),
+)
+_CAFFE_IN_MATLAB = Dialect(
+    "huangzehao/caffe-vdsr, as .mat",
+    marks=(r"weight\.1",),
+    rename=(
+        (r"^weight\.(\d+)$", shifted("body.{}.0.weight", -1)),
+        (r"^bias\.(\d+)$", shifted("body.{}.0.bias", -1)),
+    ),
+)
+_EDSR_PYTORCH = Dialect(
+    "EDSR-PyTorch",
+    marks=(r"body\.0\.0\.weight",),
+    counts={"last": last(r"body\.(\d+)\..*")},
+    rename=(
+        (r"^body\.0\.0\.", "input."),
+        (r"^body\.{last}\.0\.", "output."),
+        (r"^body\.(\d+)\.0\.", shifted("residual_layer.{}.conv.", -1)),
+    ),
+)
 
 
 class ConvReLU(nn.Module):
@@ -69,6 +95,15 @@ class VDSR(Backbone):
     upsample = "pre"
     same_size_form = "native"
 
+    dialects = (_CAFFE, _CAFFE_IN_MATLAB, _EDSR_PYTORCH)
+    form_readings = {
+        "depth": count(r"residual_layer\.(\d+)\.conv\.weight", 2),
+        "width": size("input.weight"),
+        "colour": colour_of("input.weight", 1),
+        "bias": has("input.bias", given="input.weight"),
+    }
+    meaning_readings = {"mean_shift": has("sub_mean.bias", given="input.weight")}
+
     def __init__(
         self,
         scale: int = 4,
@@ -107,65 +142,3 @@ class VDSR(Backbone):
         features = torch.relu(self.input(image))
         image = image + self.output(self.residual_layer(features))
         return image if self.add_mean is None else self.add_mean(image)
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate names of EDSR-PyTorch and caffe-vdsr; refuse other biases or another range.
-
-        Caffe was trained on patches that MATLAB wrote to HDF5, where rows are columns: its filters
-        are transposed. In the ``.mat`` files they lie as MATLAB's images do.
-        """
-        found = dict(state)
-        for first, pattern, transposed in _CAFFE:
-            if first in state:
-                found = _from_caffe(state, pattern, transposed)
-        if "body.0.0.weight" in state:
-            last = max(int(name.split(".")[1]) for name in state if name.startswith("body."))
-            found = {_public_name(name, last): value for name, value in state.items()}
-        if "input.weight" not in found:
-            return found
-        has_bias, wants_bias = "input.bias" in found, self.input.bias is not None
-        if has_bias != wants_bias:
-            raise CheckpointError(
-                f"the VDSR weights in {where} have {'' if has_bias else 'no '}biases:"
-                f" build it with VDSR(bias={has_bias})."
-            )
-        shifts = "sub_mean.bias" in found
-        if shifts != (self.sub_mean is not None):
-            raise CheckpointError(
-                f"the VDSR weights in {where} were trained {'with' if shifts else 'without'} a mean"
-                f" shift: build it with VDSR(mean_shift={shifts})."
-            )
-        return found
-
-
-# The first filter's name, those of all, and whether they are transposed.
-_CAFFE = (
-    ("conv1.weight", r"conv(?P<number>\d+)\.(?P<kind>\w+)", True),
-    ("weight.1", r"(?P<kind>weight|bias)\.(?P<number>\d+)", False),
-)
-
-
-def _from_caffe(state: Mapping[str, Tensor], pattern: str, transposed: bool) -> dict[str, Tensor]:
-    """Return the tensors of caffe-vdsr under the public weights' names."""
-    matches = {name: re.fullmatch(pattern, name) for name in state}
-    last = max(int(match["number"]) for match in matches.values() if match)
-    found = {}
-    for name, match in matches.items():
-        value = state[name]
-        if match is None:
-            found[name] = value
-            continue
-        new = _public_name(f"body.{int(match['number']) - 1}.0.{match['kind']}", last - 1)
-        found[new] = value.transpose(2, 3) if transposed and value.ndim == 4 else value
-    return found
-
-
-def _public_name(name: str, last: int) -> str:
-    """Return the public weights' name of a tensor of EDSR-PyTorch's variant."""
-    match = re.fullmatch(r"body\.(\d+)\.0\.(\w+)", name)
-    if match is None:
-        return name
-    number, kind = int(match[1]), match[2]
-    if number in (0, last):
-        return f"{'output' if number else 'input'}.{kind}"
-    return f"residual_layer.{number - 1}.conv.{kind}"

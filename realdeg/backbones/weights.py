@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.dialects import differs, refuse_other_form, written
 from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
 from realdeg.errors import CheckpointError
 from realdeg.utils.component import (
@@ -41,7 +43,7 @@ def load_weights(
     """Fill a backbone from a file of any format that :func:`read_weights` reads.
 
     Wrappers (``WRAPPERS``), prefixes of keys (``PREFIXES``) and the dialects that the backbone
-    knows (``adapt_state``) are undone. Everything has to fit.
+    knows (``dialects``) are undone. Everything has to fit.
 
     Args:
         backbone: The network to fill.
@@ -57,28 +59,115 @@ def load_weights(
         CheckpointError: If the file cannot be read safely; naming what is missing, left over or of
             another shape, unless ``partial``; if nothing fits at all, or all is ignored.
     """
-    state = backbone.adapt_state(read_weights(path), str(path))
+    return fill(backbone, read_weights(path), str(path), ignore=ignore, partial=partial)
+
+
+def fill(
+    backbone: Backbone,
+    stored: Mapping[str, Tensor],
+    where: str,
+    *,
+    ignore: str | Sequence[str] = (),
+    partial: bool = False,
+) -> list[str]:
+    """Fill a backbone from tensors that were read already.
+
+    Args:
+        backbone: The network to fill.
+        stored: What :func:`read_weights` gave.
+        where: The file, for messages.
+        ignore: See :func:`load_weights`.
+        partial: See :func:`load_weights`.
+
+    Returns:
+        What was not loaded, one line for each tensor: empty unless ``partial``.
+
+    Raises:
+        CheckpointError: See :func:`load_weights`.
+    """
+    state = backbone.adapt_state(stored, where)
     skipped = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     own = backbone.state_dict()
     if own and all(name.startswith(skipped) for name in own):
         raise CheckpointError(
-            f"nothing of {path} would be loaded into {type(backbone).__name__}: every key begins"
+            f"nothing of {where} would be loaded into {type(backbone).__name__}: every key begins"
             f" with one of the ignored {', '.join(map(repr, skipped))}."
         )
     if skipped:
         state = {name: value for name, value in state.items() if not name.startswith(skipped)}
         state |= {name: value for name, value in own.items() if name.startswith(skipped)}
-    faults = state_faults(own, state) if partial else []
-    if faults:
+    faults = state_faults(own, state)
+    if faults and not partial:
+        refuse_other_form(backbone, state, where)
+    elif faults:
         fitting = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
         if not fitting:
             raise CheckpointError(
-                f"nothing of the weights in {path} fits {type(backbone).__name__}:"
+                f"nothing of the weights in {where} fits {type(backbone).__name__}:"
                 f" {summary(faults)}."
             )
         state = {**own, **fitting}
-    load_state(backbone, state, str(path))
+    load_state(backbone, state, where)
     return faults
+
+
+def form_of(
+    cls: Callable[..., Any],
+    state: Mapping[str, Tensor],
+    stated: Mapping[str, Any],
+    where: str = "memory",
+    *,
+    partial: bool = False,
+) -> dict[str, Any]:
+    """Return the arguments to build a network with that is to be filled from a file.
+
+    Args:
+        cls: The network's class, or a function that makes one.
+        state: What :func:`read_weights` gave.
+        stated: The arguments that somebody stated; None stands for the default.
+        where: The file, for messages.
+        partial: Only a part of the weights is wanted, so what is stated holds.
+
+    Returns:
+        What is stated, and whatever else the tensors tell (``Backbone.form_of``).
+
+    Raises:
+        CheckpointError: If the tensors tell another value of an argument than is stated.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Backbone)):
+        return dict(stated)
+    known = inspect.signature(cls).parameters
+    read = {name: value for name, value in cls.form_of(state).items() if name in known}
+    said = {name: value for name, value in stated.items() if value is not None}
+    if said.get("same_size") and read.get("scale") == 1:
+        del read["scale"]  # it is stated of photos, and the network keeps their size
+    claimed = said | dict(cls.form_presets.get(str(said.get("preset")), {})) | said
+    other = {
+        name: value
+        for name, value in read.items()
+        if claimed.get(name) is not None
+        and name not in cls.form_subset
+        and differs(value, claimed[name])
+    }
+    if other and not partial:
+        raise CheckpointError(
+            f"the {cls.__name__} weights in {where} have {written(other)}, and"
+            f" {written({name: claimed[name] for name in other})} is asked for: ask for the former,"
+            " or leave it to the file."
+        )
+    if "preset" not in said:
+        read |= _preset(cls, read)
+    for name in cls.form_presets.get(str(read.get("preset", said.get("preset"))), {}):
+        read.pop(name, None)
+    return {**stated, **read, **said}
+
+
+def _preset(cls: type[Backbone], read: Mapping[str, Any]) -> dict[str, str]:
+    """Return the preset of such a form: it may say what no tensor tells."""
+    for preset, values in cls.form_presets.items():
+        if all(read.get(name) == value for name, value in values.items() if value is not None):
+            return {"preset": preset}
+    return {}
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -225,7 +225,7 @@ class TestDialects:
 
     def test_related_networks_are_named(self, tmp_path):
         path = self.saved(tmp_path, CARNM(features=4).state_dict())
-        with pytest.raises(CheckpointError, match="are of CARN-M: build CARNM"):
+        with pytest.raises(CheckpointError, match=r"build it with CARN\(groups=4, mobile=True\)"):
             load_weights(CARN(features=4), path)
         with pytest.raises(CheckpointError, match="of a CARN"):
             load_weights(PCARN(features=4), path)
@@ -235,7 +235,7 @@ class TestDialects:
         path = self.saved(tmp_path, PCARN(features=4).state_dict())
         with pytest.raises(CheckpointError, match="are of a PCARN"):
             load_weights(CARN(features=4), path)
-        with pytest.raises(CheckpointError, match=r"full PCARN: build PCARN\(mobile=False\)"):
+        with pytest.raises(CheckpointError, match=r"build it with PCARN\(groups=1, mobile=False\)"):
             load_weights(PCARN(features=4, mobile=True), path)
 
     def test_a_shared_block_that_is_stored_three_times(self, tmp_path):

@@ -275,7 +275,7 @@ class TestCaffeVdsr:
         assert load_weights(found, path) == []
         wanted = network.state_dict()
         assert all(torch.equal(value, wanted[name]) for name, value in found.state_dict().items())
-        with pytest.raises(CheckpointError, match=r"residual_layer\.3"):
+        with pytest.raises(CheckpointError, match="depth=4 and this network depth=6"):
             load_weights(VDSR(depth=6, width=3), path)
 
 

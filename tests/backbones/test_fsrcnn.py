@@ -114,7 +114,9 @@ def test_untrained_weights_are_of_no_scale(tmp_path):
 
 def test_weights_of_another_scale_are_named(real_data):
     path = real_data / "weights" / "fsrcnn_x3.pth"
-    with pytest.raises(CheckpointError, match="for scale 3: build it with scale=3, not 4"):
+    with pytest.raises(
+        CheckpointError, match=r"scale=3 and this network scale=4: build it with FSRCNN\(scale=3\)"
+    ):
         load_weights(FSRCNN(scale=4), path)
 
 

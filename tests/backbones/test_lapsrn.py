@@ -188,9 +188,9 @@ def test_image_keeps_its_precision_under_autocast():
     [
         ({"scale": 2}, {"scale": 4}, r"LapSRN\(scale=2\)"),
         ({"scale": 8}, {"scale": 4}, r"LapSRN\(scale=8\)"),
-        ({"bias": False}, {}, r"no biases: build it with LapSRN\(bias=False\)"),
+        ({"bias": False}, {}, r"build it with LapSRN\(bias=False\)"),
         ({"feature_kernel": 4}, {}, "feature_kernel=4"),
-        ({"width": 6}, {}, "another architecture"),
+        ({"width": 6}, {}, r"LapSRN\(width=6\)"),
     ],
 )
 def test_other_weights_are_refused(tmp_path, saved, built, words):

@@ -103,7 +103,7 @@ def test_facts_of_the_older_names():
         ({"num_blocks": 3}, "num_blocks=2"),
         ({"num_features": 5}, "num_features=4"),
         ({"scale": 2}, "unshuffle=1"),
-        ({"scale": 2, "unshuffle": 1}, "scale=4, unshuffle=1"),
+        ({"scale": 2, "unshuffle": 1}, "scale=4 and this network scale=2"),
     ],
 )
 def test_weights_of_another_form_are_refused_by_name(tmp_path, settings, match):

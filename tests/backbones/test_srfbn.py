@@ -117,7 +117,7 @@ def test_initialisation():
 def test_other_scales_are_refused_by_name(tmp_path):
     path = tmp_path / "w.pth"
     torch.save({"state_dict": small(scale=3).state_dict()}, path)
-    with pytest.raises(CheckpointError, match=r"SRFBN\(scale=3\), not 2"):
+    with pytest.raises(CheckpointError, match=r"scale=2: build it with SRFBN\(scale=3\)"):
         load_weights(small(), path)
     load_weights(small(scale=3), path)
 

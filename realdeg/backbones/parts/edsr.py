@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from math import isqrt
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Rule
 from realdeg.backbones.parts.classic import check_counts, draw_he
 from realdeg.backbones.parts.common import (
     DIV2K_MEAN,
@@ -17,15 +18,62 @@ from realdeg.backbones.parts.common import (
     pad_to_multiple,
     post_upsampling_halo,
 )
-from realdeg.errors import CheckpointError, ConfigError
+from realdeg.backbones.readings import Reading, State, colour_of, has, shape_of, shuffled, size
+from realdeg.errors import ConfigError
 
-# BasicSR's names outside the blocks, with the places that depend on the instance in braces.
-BASICSR_NAMES: tuple[tuple[str, str], ...] = (
+# BasicSR's names outside the blocks; a folded input is behind a pixel unshuffle.
+BASICSR_NAMES: tuple[Rule, ...] = (
     (r"^conv_first\.", "head.{head}."),
     (r"^conv_after_body\.", "body.{body}."),
     (r"^upsample\.", "tail.0."),
     (r"^conv_last\.", "tail.1."),
 )
+BASICSR_KEEPS = r"(sub|add)_mean\..*"
+"""What BasicSR and mmagic do outside of the network."""
+
+
+def basicsr_head(state: State) -> int:
+    """Return the place of the first convolution in the head, from BasicSR's names."""
+    return 0 if colour_of("conv_first.weight", 1)(state) else 1
+
+
+def read_value_range(state: State) -> float | None:
+    """Read the value range from a mean shift."""
+    bias = state.get("sub_mean.bias")
+    if bias is None or bias.numel() != 3:
+        return None
+    return float(f"{float(-bias.double().mean()) / (sum(DIV2K_MEAN) / 3):.4g}")
+
+
+MEAN_READINGS: Mapping[str, Reading] = {
+    "mean_shift": has("sub_mean.bias", given=r"tail\.[01]\.weight"),
+    "value_range": read_value_range,
+}
+
+
+def _folded(state: State) -> int | None:
+    """Read the factor of the pixel unshuffle at the input."""
+    image, head = shape_of(state, "tail.1.weight"), shape_of(state, "head.1.weight")
+    if not image:
+        return None
+    return isqrt(head[1] // max(image[0], 1)) if head else 1
+
+
+def _gain(state: State) -> int | None:
+    """Read how many times larger the output is than the input."""
+    fold = _folded(state)
+    factor = shuffled(r"tail\.0\.\d+\.weight", size("tail.1.weight", 1))(state)
+    return factor // fold if fold and factor else None
+
+
+def _scale(state: State) -> int | None:
+    gain = _gain(state)
+    return gain if gain != 1 else None  # of equal sizes nothing is known
+
+
+def _same_size(state: State) -> bool | None:
+    gain = _gain(state)
+    return None if gain is None else gain == 1
 
 
 class ResBlock(nn.Module):
@@ -76,6 +124,14 @@ class EDSRFamily(Backbone):
     scales: tuple[int, ...] | None = (2, 3, 4, 8)
     upsample = "post"
     same_size_form = "unshuffle"
+    form_readings = {
+        "scale": _scale,
+        "same_size": _same_size,
+        "unshuffle": _folded,
+        "num_features": size(r"head\.[01]\.weight"),
+        "colour": colour_of("tail.1.weight", 0),
+    }
+    meaning_readings = MEAN_READINGS
 
     def assemble(
         self,
@@ -137,107 +193,6 @@ class EDSRFamily(Backbone):
         if self.add_mean is not None:
             image = self.add_mean(image)
         return image[..., :height, :width]
-
-    def from_basicsr(
-        self, state: Mapping[str, Tensor], blocks: Sequence[tuple[str, str]]
-    ) -> dict[str, Tensor]:
-        """Translate BasicSR's names, which keep the mean outside the state dict.
-
-        Args:
-            state: The tensors under BasicSR's names.
-            blocks: Patterns and replacements for the names inside the blocks.
-        """
-        places = {"head": len(self.head) - 1, "body": self.last}
-        around = [(pattern, text.format(**places)) for pattern, text in BASICSR_NAMES]
-        renamed = {renaming(name, [*around, *blocks]): value for name, value in state.items()}
-        for name, part in (("sub_mean", self.sub_mean), ("add_mean", self.add_mean)):
-            if part is not None:
-                renamed |= {f"{name}.{key}": value for key, value in part.state_dict().items()}
-        return renamed
-
-    def check_form(self, state: Mapping[str, Tensor], where: str) -> None:
-        """Refuse weights under our names whose head is another, saying which arguments fit.
-
-        Args:
-            state: The tensors under our names.
-            where: The file they come from, for messages.
-
-        Raises:
-            CheckpointError: If unshuffle, channels of the image or features differ.
-        """
-        name = type(self).__name__
-        folded = "head.1.weight" in state
-        weight = state.get("head.1.weight" if folded else "head.0.weight")
-        if weight is None or weight.ndim != 4:
-            return
-        fold = round((weight.shape[1] / self.channels) ** 0.5)
-        if fold != self.unshuffle and fold**2 * self.channels == weight.shape[1]:
-            raise CheckpointError(
-                f"the {name} weights in {where} have their input"
-                f" {f'unshuffled by {fold}' if folded else 'as it is'}:"
-                f" build it with {name}(unshuffle={fold})."
-            )
-        if weight.shape[0] != self.num_features:
-            raise CheckpointError(
-                f"the {name} weights in {where} have {weight.shape[0]} channels: build it with"
-                f" {name}(num_features={weight.shape[0]}) or the preset that has as many."
-            )
-
-
-def renaming(name: str, patterns: Sequence[tuple[str, str]]) -> str:
-    """Apply regular expressions to a name, one after the other.
-
-    Args:
-        name: The foreign name.
-        patterns: Patterns and replacements.
-    """
-    for pattern, replacement in patterns:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
-def without_prefix(state: Mapping[str, Tensor], prefix: str = "generator.") -> dict[str, Tensor]:
-    """Take a network out of a state dict that holds it under a prefix, as mmagic's files do.
-
-    Args:
-        state: The tensors as they were stored.
-        prefix: The network's prefix.
-
-    Returns:
-        The tensors under the prefix, without it; all of them where none has it.
-    """
-    found = {k.removeprefix(prefix): value for k, value in state.items() if k.startswith(prefix)}
-    return found or dict(state)
-
-
-def check_mean_shift(
-    network: Backbone, shift: MeanShift | None, state: Mapping[str, Tensor], where: str
-) -> None:
-    """Refuse weights that were trained with another mean shift or value range.
-
-    Args:
-        network: The network to fill.
-        shift: Its ``sub_mean``, or None.
-        state: The tensors under our names; without ``sub_mean`` they were trained without.
-        where: The file they come from, for messages.
-
-    Raises:
-        CheckpointError: If mean shift or value range differ.
-    """
-    name = type(network).__name__
-    bias = state.get("sub_mean.bias")
-    if (bias is None) != (shift is None):
-        raise CheckpointError(
-            f"the {name} weights in {where} were trained {'without' if bias is None else 'with'}"
-            f" a mean shift: build it with {name}(mean_shift={bias is not None})."
-        )
-    if bias is not None and bias.numel() == 3:
-        trained = float(-bias.double().mean()) / (sum(DIV2K_MEAN) / 3)
-        if abs(trained - network.value_range) > 0.01 * network.value_range:
-            raise CheckpointError(
-                f"the {name} weights in {where} were trained on the value range {trained:.4g}:"
-                f" build it with {name}(value_range={trained:.4g}), not {network.value_range:g}."
-            )
 
 
 def draw_small(network: nn.Module, factor: float = 0.1) -> None:

@@ -84,26 +84,3 @@ def pil_bicubic(image: Tensor, factor: int) -> Tensor:
     # Without antialias torch takes a = -0.75; with it, PIL's kernel and border.
     size = (factor * height, factor * width)
     return F.interpolate(image, size=size, mode="bicubic", antialias=True)
-
-
-def from_matconvnet(value: Tensor, shape: Sequence[int]) -> Tensor:
-    """Bring an array of a MatConvNet file to torch's layout.
-
-    MatConvNet stores filters as height x width x in x out (transposed convolutions: height x width
-    x out x in), and Matlab or the reader drops axes of length 1; biases are rows or columns.
-
-    Args:
-        value: The array as it was stored, or in torch's layout already.
-        shape: The shape that the network has there.
-
-    Returns:
-        The tensor of that shape, or ``value`` itself where it cannot be one.
-    """
-    wanted = tuple(shape)
-    if tuple(value.shape) == wanted:
-        return value
-    stored = (*wanted[2:], *wanted[1::-1]) if len(wanted) == 4 else wanted
-    if [size for size in value.shape if size > 1] != [size for size in stored if size > 1]:
-        return value
-    full = value.reshape(stored)
-    return full.permute(3, 2, 0, 1).contiguous() if len(wanted) == 4 else full

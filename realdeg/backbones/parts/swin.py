@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from math import isqrt
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import DIV2K_MEAN, Upsampler, pad_to_multiple, upsampling_steps
 from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.backbones.readings import State, colour_of, count, shape_of, size
 from realdeg.errors import ConfigError
+
+_TABLE = r"layers\.0\.residual_group\.blocks\.0\.attn\.relative_position_bias_table"
+# Stored masks depend on the training images' size alone.
+_MASKS = Dialect("a training", drop=r".*\.attn_mask", keeps=r".*\.attn_mask")
+
+
+def _heads(state: State) -> int | None:
+    shape = shape_of(state, _TABLE, 2)
+    return shape[1] if shape else None
+
+
+def _window(state: State) -> int | None:
+    shape = shape_of(state, _TABLE, 2)
+    return (isqrt(shape[0]) + 1) // 2 if shape else None
+
+
+def _mlp_ratio(state: State) -> float | None:
+    shape = shape_of(state, r"layers\.0\.residual_group\.blocks\.0\.mlp\.fc1\.weight", 2)
+    return shape[0] / max(shape[1], 1) if shape else None
+
 
 GroupFactory = Callable[[list[float]], nn.Module]
 
@@ -44,6 +67,18 @@ class SwinSkeleton(Backbone):
     mean: Tensor
     upsampler: nn.Module
     conv_last: nn.Module
+
+    dialects = (_MASKS,)
+    form_readings = {
+        "groups": count(r"layers\.(\d+)\.residual_group\.blocks\.0\.norm1\.weight"),
+        "blocks": count(r"layers\.0\.residual_group\.blocks\.(\d+)\.norm1\.weight"),
+        "width": size("conv_first.weight"),
+        "heads": _heads,
+        "window": _window,
+        "mlp_ratio": _mlp_ratio,
+        "colour": colour_of("conv_first.weight", 1),
+        "head_features": size("conv_before_upsample.0.weight"),
+    }
 
     def __init__(
         self,
@@ -159,11 +194,6 @@ class SwinSkeleton(Backbone):
     def trace_group(self, span: Span) -> Span:
         """Follow a span of a group's output back to its input."""
         raise NotImplementedError
-
-    def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Leave out stored masks, which depend on the training images' size alone."""
-        own = {name: v for name, v in self.state_dict().items() if name.endswith(".attn_mask")}
-        return {name: v for name, v in state.items() if not name.endswith(".attn_mask")} | own
 
 
 def closing_conv(channels: int, three_convs: bool) -> nn.Module:

@@ -1,0 +1,322 @@
+"""How other projects name a network's tensors, and what tensors tell of a network's form, as data.
+
+A class lists its ``dialects`` (what foreign names become) and its readings (which argument is read
+from which tensor). One engine applies them: :func:`adapt` to fill a network that exists, and
+:func:`read_form` to learn how to build one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from realdeg.backbones.readings import Reading, State, find
+from realdeg.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from realdeg.backbones.base import Backbone
+
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+"""A regular expression, and what ``re.sub`` puts in its place."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One way in which files name the tensors of a network.
+
+    Everything that is recognised is applied, in the class's order; without ``marks`` that is every
+    file. All names are regular expressions that match a whole name, ``rename`` apart.
+
+    Attributes:
+        origin: Who writes files so.
+        marks: Names that such a file holds.
+        lacks: Names that it does not hold.
+        refused: What such weights are, where the network cannot take them; ends the message
+            "the weights in <file> are ...".
+        drop: Names to leave out.
+        rename: Applied to each name, one after the other. ``{name}`` stands for a number of
+            ``counts``.
+        counts: Numbers that depend on the file, read before anything is renamed.
+        axes: The order in which four-dimensional tensors have to be taken, where it is another.
+        matconvnet: Arrays lie as MatConvNet stores them, perhaps without axes of length 1.
+        convert: For what renaming cannot say; called last. What it says in a ``ValueError``
+            follows upon "the weights in <file> ...".
+        implies: Arguments of the network that such weights were trained with.
+        bias_range: The value range of a network without offsets, whose biases are brought to the
+            instance's.
+        keeps: Names of tensors that such files do not hold; the network keeps its own.
+        spare: Names that are left out where the network has no such tensor.
+        parts: What the names of a file of several networks, or scales, begin with. Of these the
+            network takes those of ``parts_of``.
+    """
+
+    origin: str
+    marks: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    refused: str = ""
+    drop: str = ""
+    rename: tuple[Rule, ...] = ()
+    counts: Mapping[str, Reading] = field(default_factory=dict)
+    axes: tuple[int, int, int, int] | None = None
+    matconvnet: bool = False
+    convert: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None
+    implies: Mapping[str, Any] = field(default_factory=dict)
+    bias_range: float | None = None
+    keeps: str = ""
+    spare: str = ""
+    parts: str = ""
+
+    def recognises(self, state: State) -> bool:
+        """Say whether a file's tensors are named so."""
+        return all(find(state, mark) for mark in self.marks) and not any(
+            find(state, name) for name in self.lacks
+        )
+
+    def translate(self, state: State) -> dict[str, Tensor]:
+        """Return the tensors under the network's names."""
+        numbers = {name: str(read(state)) for name, read in self.counts.items()}
+        rules = [(_filled(old, numbers), _filled(new, numbers)) for old, new in self.rename]
+        found = {}
+        for name, value in state.items():
+            if self.drop and re.fullmatch(self.drop, name):
+                continue
+            new = name
+            for pattern, text in rules:
+                new = re.sub(pattern, text, new)
+            if new != name:
+                if self.axes and value.ndim == 4:
+                    value = value.permute(self.axes).contiguous()
+                elif new.endswith(".bias"):  # some have four dimensions
+                    value = value.reshape(-1)
+            found[new] = value
+        return found if self.convert is None else self.convert(found)
+
+
+MMAGIC = Dialect(
+    "mmagic",
+    marks=(r"generator\..*",),
+    drop=r"(?!generator\.).*",
+    rename=((r"^generator\.", ""),),
+)
+"""A network that lies under a prefix, beside what it was trained with."""
+
+
+def translate(
+    cls: type[Backbone], state: State, where: str
+) -> tuple[dict[str, Tensor], tuple[Dialect, ...]]:
+    """Apply a class's dialects to the tensors of a file.
+
+    Args:
+        cls: The network's class.
+        state: The tensors as they were stored.
+        where: The file, for messages.
+
+    Returns:
+        The tensors under the class's names, and the dialects that were recognised.
+
+    Raises:
+        CheckpointError: If they are of a network that the class cannot be.
+    """
+    found, applied = dict(state), []
+    for dialect in cls.dialects:
+        if not dialect.recognises(found):
+            continue
+        if dialect.refused:
+            raise CheckpointError(f"the weights in {where} are {dialect.refused}")
+        try:
+            found = dialect.translate(found)
+        except ValueError as error:
+            raise CheckpointError(f"the weights in {where} {error}") from error
+        applied.append(dialect)
+    return found, tuple(applied)
+
+
+def adapt(backbone: Backbone, state: State, where: str) -> dict[str, Tensor]:
+    """Translate the tensors of a file for a network that is to be filled with them.
+
+    Args:
+        backbone: The network.
+        state: The tensors as they were stored.
+        where: The file, for messages.
+
+    Raises:
+        CheckpointError: If they are of a network that the class cannot be, or their numbers mean
+            something else than this instance's: another value range, mean shift or activation.
+    """
+    found, applied = translate(type(backbone), state, where)
+    own = backbone.state_dict()
+    for dialect in applied:
+        if dialect.parts:
+            found = _taken(backbone, found, dialect.parts, where)
+        if dialect.matconvnet:
+            found = {
+                k: from_matconvnet(v, own[k].shape) if k in own else v for k, v in found.items()
+            }
+        if dialect.bias_range is not None:
+            factor = backbone.value_range / dialect.bias_range
+            found = {k: v * factor if k.endswith(".bias") else v for k, v in found.items()}
+        if dialect.spare:
+            found = {
+                k: v for k, v in found.items() if k in own or not re.fullmatch(dialect.spare, k)
+            }
+        if dialect.keeps:
+            found |= {k: v for k, v in own.items() if re.fullmatch(dialect.keeps, k)}
+    stored = _read(type(backbone).meaning_readings, found) | _implied(applied)
+    mine = {name: _own_value(backbone, own, name) for name in stored}
+    _refuse_difference(backbone, stored, mine, where)
+    return found
+
+
+def read_form(cls: type[Backbone], state: State) -> dict[str, Any]:
+    """Return the arguments of a network as the tensors of a file tell them.
+
+    Args:
+        cls: The network's class.
+        state: The tensors as they were stored.
+
+    Returns:
+        The arguments that can be read; nothing where the tensors are of another network.
+    """
+    try:
+        found, applied = translate(cls, state, "")
+    except CheckpointError:  # whoever loads them says why
+        return {}
+    return _read(cls.form_readings, found) | _read(cls.meaning_readings, found) | _implied(applied)
+
+
+def refuse_other_form(backbone: Backbone, state: State, where: str) -> None:
+    """Say in arguments how weights differ from a network in which they do not fit.
+
+    Args:
+        backbone: The network.
+        state: The tensors under its names.
+        where: The file, for messages.
+
+    Raises:
+        CheckpointError: If they were made by a network of other arguments.
+    """
+    stored, mine = (
+        _read(type(backbone).form_readings, each) for each in (state, backbone.state_dict())
+    )
+    _refuse_difference(backbone, stored, mine, where)
+
+
+def differs(one: Any, other: Any) -> bool:
+    """Say whether two values of an argument differ; numbers read from tensors are rounded ones.
+
+    Args:
+        one: A value.
+        other: Another one.
+    """
+    if isinstance(one, float) or isinstance(other, float):
+        return abs(one - other) > 0.01 * abs(other)
+    return bool(one != other)
+
+
+def written(arguments: Mapping[str, Any]) -> str:
+    """Write arguments as a call has them.
+
+    Args:
+        arguments: By name.
+    """
+    return ", ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
+        for name, value in arguments.items()
+    )
+
+
+def _refuse_difference(
+    backbone: Backbone, stored: Mapping[str, Any], mine: Mapping[str, Any], where: str
+) -> None:
+    other = {
+        name: value
+        for name, value in stored.items()
+        if mine.get(name) is not None and differs(value, mine[name])
+    }
+    if not other:
+        return
+    name = type(backbone).__name__
+    here = written({key: mine[key] for key in other})
+    sayable = {key: value for key, value in other.items() if key in backbone.arguments}
+    todo = f"build it with {name}({written(sayable)})" if sayable else f"no {name} is like that"
+    raise CheckpointError(
+        f"the {name} weights in {where} have {written(other)} and this network {here}: {todo}."
+    )
+
+
+def _own_value(backbone: Backbone, own: State, name: str) -> Any:
+    value = backbone.arguments.get(name)
+    if value is None and name in type(backbone).meaning_readings:
+        value = type(backbone).meaning_readings[name](own)
+    return getattr(backbone, name, None) if value is None else value
+
+
+def _read(readings: Mapping[str, Reading], state: State) -> dict[str, Any]:
+    found = {name: read(state) for name, read in readings.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _implied(applied: Sequence[Dialect]) -> dict[str, Any]:
+    return {name: value for dialect in applied for name, value in dialect.implies.items()}
+
+
+def _taken(backbone: Backbone, state: State, parts: str, where: str) -> dict[str, Tensor]:
+    """Return a file's tensors with only those of its parts that a network has."""
+    wanted = backbone.parts_of()
+    if not wanted or not any(re.match(parts, name) for name in state):
+        return dict(state)
+    found = {name: value for name, value in state.items() if not re.match(parts, name)}
+    for there, here in wanted.items():
+        taken = {here + k.removeprefix(there): v for k, v in state.items() if k.startswith(there)}
+        if not taken:
+            raise CheckpointError(
+                f"{where} holds no tensors '{there}*', which this {type(backbone).__name__} takes"
+                " of a file of several."
+            )
+        found |= taken
+    return found
+
+
+def _filled(text: Any, numbers: Mapping[str, str]) -> Any:
+    if isinstance(text, str):
+        for name, number in numbers.items():
+            text = text.replace(f"{{{name}}}", number)
+    return text
+
+
+def from_matconvnet(value: Tensor, shape: Sequence[int]) -> Tensor:
+    """Bring an array of a MatConvNet file to torch's layout.
+
+    MatConvNet stores filters as height x width x in x out (transposed convolutions: height x width
+    x out x in), and Matlab or the reader drops axes of length 1; biases are rows or columns.
+
+    Args:
+        value: The array as it was stored, or in torch's layout already.
+        shape: The shape that the network has there.
+
+    Returns:
+        The tensor of that shape, or ``value`` itself where it cannot be one.
+    """
+    wanted = tuple(shape)
+    if tuple(value.shape) == wanted:
+        return value
+    stored = (*wanted[2:], *wanted[1::-1]) if len(wanted) == 4 else wanted
+    if [size for size in value.shape if size > 1] != [size for size in stored if size > 1]:
+        return value
+    full = value.reshape(stored)
+    return full.permute(3, 2, 0, 1).contiguous() if len(wanted) == 4 else full
+
+
+def shifted(template: str, plus: int = 0, times: int = 1) -> Callable[[re.Match[str]], str]:
+    """Return a replacement that counts in another way.
+
+    Args:
+        template: The new text, ``{}`` where the number stands.
+        plus: What is added to the number that the pattern's first group matches.
+        times: What it is multiplied by before.
+    """
+    return lambda match: template.format(times * int(match[1]) + plus)
