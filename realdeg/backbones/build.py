@@ -16,7 +16,7 @@ from realdeg.backbones.pretrained import (
     fill_pretrained,
     find_pretrained,
 )
-from realdeg.backbones.weights import load_weights
+from realdeg.backbones.weights import fill, form_of, load_weights, read_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.arguments import check_arguments
@@ -97,14 +97,45 @@ def build_backbone(
     if pretrained is not None:
         entry = find_pretrained(_bare(kind), pretrained, settings.get("scale"))
         settings = {**entry.settings(), **settings}
+    if checkpoint is not None:
+        return build_filled(kind, settings, "backbone", checkpoint)[0]
     backbone = construct(kind, settings, "backbone")
     if entry is not None:
         fill_pretrained(backbone, entry)
-    elif checkpoint is not None:
-        load_weights(backbone, checkpoint)
     elif start is not None:
         _start(backbone, start)
     return backbone
+
+
+def build_filled(
+    kind: str | type,
+    settings: Mapping[str, Any],
+    place: str,
+    weights: str | os.PathLike[str],
+    partial: bool = False,
+) -> tuple[Backbone, list[str]]:
+    """Make a network of the form that a file's tensors have, and fill it from them.
+
+    Args:
+        kind: The registered name, or a class.
+        settings: The arguments that are stated.
+        place: Where they stand, for messages.
+        weights: The file, of any format.
+        partial: Load what fits, and leave the rest as it is.
+
+    Returns:
+        The network, and what was not loaded.
+
+    Raises:
+        ConfigError: If there is no such network, or it takes no such arguments.
+        CheckpointError: If the file cannot be read, or is of another form than what is stated.
+    """
+    cls = kind if callable(kind) else BACKBONES.require(kind, place)
+    check_arguments(cls, settings, place)
+    where, state = str(weights), read_weights(weights)
+    arguments = form_of(cls, state, settings, where, partial=partial)
+    backbone = construct(cls, arguments, place)
+    return backbone, fill(backbone, state, where, partial=partial)
 
 
 def _start(backbone: Backbone, start: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.build import build_backbone, construct, say_what_is_left
+from realdeg.backbones.build import build_backbone, build_filled, construct, say_what_is_left
 from realdeg.backbones.pretrained import fill_pretrained, find_pretrained
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
@@ -30,8 +30,8 @@ def create_backbone(
     Args:
         name: One of ``realdeg.list_backbones()``; case, hyphens and underscores do not matter.
         scale: How much resolution is lost; None: the file's, or the network's default.
-        weights: A file to fill it from, of any format that ``load_weights`` reads. One that
-            describes itself also gives the arguments that are not stated here.
+        weights: A file to fill it from, of any format that ``load_weights`` reads. It also gives
+            the arguments that are not stated here, as far as its description or tensors say them.
         pretrained: The name of published weights (``realdeg list pretrained``), which are fetched
             if they are not on this machine. They also give the arguments that are not stated here.
         partial: Load what fits of the weights, and leave the rest as it is.
@@ -56,8 +56,12 @@ def create_backbone(
         entry = find_pretrained(name, pretrained, scale)
         arguments = {**entry.settings(), **arguments}
     settings = dict(arguments) if scale is None else {**arguments, "scale": scale}
-    backbone = None
-    if weights is not None and describes_itself(weights):
+    if weights is not None and not describes_itself(weights):
+        filled, left = build_filled(name, settings, "backbone", weights, partial)
+        say_what_is_left(filled, left, weights)
+        return filled
+    backbone: Backbone | None = None
+    if weights is not None:
         file = read_component(weights)
         if file.kind != "backbone" or file.type != name:
             raise CheckpointError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from realdeg.backbones.parts.common import DIV2K_MEAN
 from realdeg.backbones.parts.pyramid import pil_bicubic
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.backbones.parts.reflect import CompressionConv, ReflectConv
-from realdeg.backbones.readings import doublings, presets, size
+from realdeg.backbones.readings import State, doublings, presets, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 
@@ -57,6 +58,19 @@ PRESETS: dict[str, Preset] = {
 _LARGER = Dialect(
     "a network of a larger scale", spare=r"(init_conv|pyramid_residual|reconst)_\d+.*"
 )
+
+
+def _blocks(state: State) -> list[list[int]] | None:
+    """Count the layers of each dense block on each level."""
+    found: dict[int, dict[int, int]] = {}
+    for name in state:
+        layer = re.fullmatch(
+            r"pyramid_residual_(\d+)\.\w*?denseblock_(\d+)\..*denselayer\d+\.conv_1\.weight", name
+        )
+        if layer:
+            level = found.setdefault(int(layer[1]), {})
+            level[int(layer[2])] = level.get(int(layer[2]), 0) + 1
+    return [[level[n] for n in sorted(level)] for _, level in sorted(found.items())] or None
 
 
 class DenseLayer(nn.Module):
@@ -174,11 +188,12 @@ class ProSR(Backbone):
     dialects = (_LARGER,)
     form_readings = {
         "scale": doublings(r"pyramid_residual_(\d+)\..*"),
+        "blocks": _blocks,
         "num_features": size("init_conv_1.conv.1.weight"),
         "growth_rate": size(r"pyramid_residual_1\..*\.denselayer1\.conv_2\.conv\.1\.weight"),
     }
     form_presets = presets(PRESETS, num_features="features", growth_rate="growth")
-    form_subset = ("scale",)
+    form_subset = ("scale", "blocks")
 
     def __init__(
         self,

@@ -23,14 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backbone", metavar="NAME", help="the network; see realdeg list backbones"
     )
-    parser.add_argument("--scale", type=parse_scale, help="the scale that it was trained for")
+    parser.add_argument(
+        "--scale",
+        type=parse_scale,
+        help="the scale that it was trained for, where the tensors do not tell it",
+    )
     parser.add_argument(
         "--arguments",
         nargs="+",
         action=OptionsAction,
         default={},
         metavar="KEY=VALUE",
-        help="further arguments of the network, e.g. bias=False depth=5",
+        help="arguments of the network that the tensors do not tell, e.g. num_steps=3",
     )
     parser.add_argument("--source", metavar="TEXT", help="where the weights come from, to be noted")
     parser.add_argument(
@@ -75,7 +79,7 @@ def _show(path: str) -> None:
 
 
 def _convert(args: argparse.Namespace) -> None:
-    from realdeg.backbones import build_backbone, load_weights
+    from realdeg.backbones.build import build_filled
     from realdeg.config.load import import_modules
     from realdeg.errors import ConfigError, OutputError
     from realdeg.utils.component import save_component
@@ -96,8 +100,9 @@ def _convert(args: argparse.Namespace) -> None:
     settings = dict(args.arguments)
     if args.scale is not None:
         settings["scale"] = args.scale
-    backbone = build_backbone({"type": args.backbone, **settings})
-    left = load_weights(backbone, args.weights, partial=args.partial)
+    backbone, left = build_filled(
+        args.backbone, settings, "--arguments", args.weights, args.partial
+    )
     digest = save_component(
         output,
         backbone,

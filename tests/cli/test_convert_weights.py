@@ -49,7 +49,7 @@ def test_partial(pickled, tmp_path, capsys):
     target = tmp_path / "vdsr.safetensors"
     words = (pickled[0], target, "--backbone", "VDSR", "--arguments", "depth=4", "width=4")
     assert convert(*words, "bias=False") == 2
-    assert "missing residual_layer.1.conv.weight" in capsys.readouterr().err
+    assert "depth=3, and depth=4 is asked for" in capsys.readouterr().err
     assert convert(*words, "bias=False", "--partial") == 0
     assert "not loaded: missing residual_layer.1.conv.weight" in capsys.readouterr().out
     assert len(read_component(target).meta["not_loaded"]) == 1
@@ -61,7 +61,7 @@ def test_partial(pickled, tmp_path, capsys):
         (("out.safetensors",), "--backbone"),
         (("out.pth", "--backbone", "VDSR"), ".safetensors"),
         (("out.safetensors", "--backbone", "VDSRR"), "Did you mean 'VDSR'"),
-        (("out.safetensors", "--backbone", "VDSR"), "no biases"),
+        (("out.safetensors", "--backbone", "VDSR", "--arguments", "bias=True"), "bias=False, and"),
     ],
 )
 def test_mistakes(pickled, tmp_path, capsys, monkeypatch, words, said):
