@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from realdeg.backbones.dialects import from_matconvnet
 from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
-    from_matconvnet,
     pil_bicubic,
 )
 from realdeg.backbones.parts.reach import bicubic_span, conv_span, deconv_span
