@@ -29,7 +29,7 @@ from realdeg.degradations.sample_camera import SampleCamera
 from realdeg.degradations.srmd import SRMD
 from realdeg.degradations.steps import register_step
 from realdeg.degradations.tone_map import ToneMap
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Trace, TraceParams
 
 __all__ = [
     "AWGN",
@@ -61,6 +61,7 @@ __all__ = [
     "SampleCamera",
     "ToneMap",
     "Trace",
+    "TraceParams",
     "build_degradation",
     "register_step",
 ]

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.bicubic import bicubic_border, reduce_bicubic
-from realdeg.degradations.reduced import trace_seed
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
+
+
+@dataclass(frozen=True)
+class GaussianNoiseParams(TraceParams):
+    """White noise.
+
+    Args:
+        sigma: Standard deviation in grey levels of 0 to 255.
+        noise_seed: The seed of the field.
+    """
+
+    sigma: Annotated[float, Interval(ge=0, le=255)]
+    noise_seed: Seed
 
 
 @DEGRADATIONS.register_module()
@@ -54,17 +68,16 @@ class AWGN(Degradation):
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the seed of the noise field."""
-        noise_seed = stream_seed(seed, "noise")
-        params = {**self.trace_params(), "sigma": self.sigma, "noise_seed": noise_seed}
-        return Trace("AWGN", params, size)
+        noise = GaussianNoiseParams(self.sigma, stream_seed(seed, "noise"))
+        return Trace("AWGN", {**self.trace_params(), **noise.to_params()}, size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Add each image's noise, drawn on the CPU so that every device gets the same."""
         lr = reduce_bicubic(hr, self.scale, self.same_size)
         noise = [
-            torch.randn(lr.shape[1:], generator=torch.Generator().manual_seed(trace_seed(trace)))
-            * (_sigma(trace) / 255)
-            for trace in traces
+            torch.randn(lr.shape[1:], generator=torch.Generator().manual_seed(drawn.noise_seed))
+            * (drawn.sigma / 255)
+            for drawn in (trace.read(GaussianNoiseParams) for trace in traces)
         ]
         if noise:
             lr = lr + torch.stack(noise).to(lr)
@@ -72,11 +85,4 @@ class AWGN(Degradation):
 
     def condition(self, trace: Trace) -> dict[str, Any]:
         """Return the noise level in [0, 1]."""
-        return {"noise_level": _sigma(trace) / 255}
-
-
-def _sigma(trace: Trace) -> float:
-    sigma = trace.get("sigma", (int, float))
-    if not 0 <= sigma <= 255:
-        raise ConfigError(f"the trace of AWGN says sigma = {sigma!r:.30}: it is from 0 to 255.")
-    return float(sigma)
+        return {"noise_level": trace.read(GaussianNoiseParams).sigma / 255}

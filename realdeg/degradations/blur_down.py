@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from annotated_types import Interval
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
@@ -23,12 +25,35 @@ from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.borders import BORDERS, pad
 from realdeg.degradations.primitives.filtering import filter_image
 from realdeg.degradations.primitives.kernels import make_kernel
-from realdeg.degradations.reduced import trace_number, trace_seed
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import ConfigError, DataError, nearest
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.streams import stream_seed
+
+
+@dataclass(frozen=True)
+class KernelParams(TraceParams):
+    """A blur.
+
+    Args:
+        kernel: Its record, for ``make_kernel``.
+    """
+
+    kernel: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DisturbanceParams(TraceParams):
+    """What multiplies the weights of a kernel.
+
+    Args:
+        disturbance: The greatest disturbance d: factors are from 1 to 1 + d.
+        disturbance_seed: The seed of the factors.
+    """
+
+    disturbance: Annotated[float, Interval(ge=0, le=LARGEST_DISTURBANCE)]
+    disturbance_seed: Seed
 
 
 @DEGRADATIONS.register_module()
@@ -166,13 +191,11 @@ class BlurDown(Degradation):
         """Draw the kernel."""
         rng = np.random.default_rng(stream_seed(seed, "family"))
         spec = self._specs[int(rng.integers(len(self._specs)))]
-        params = {
-            **self.trace_params(),
-            "kernel": draw_kernel(spec, seed, self._centre(spec)),
-        }
+        kernel = KernelParams(draw_kernel(spec, seed, self._centre(spec)))
+        params = {**self.trace_params(), **kernel.to_params()}
         if spec.get("disturbance", 0):
-            params["disturbance"] = float(spec["disturbance"])
-            params["disturbance_seed"] = stream_seed(seed, "disturbance")
+            strength = float(spec["disturbance"])
+            params |= DisturbanceParams(strength, stream_seed(seed, "disturbance")).to_params()
         return Trace("BlurDown", params, size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
@@ -251,9 +274,8 @@ def traced_kernel(trace: Trace) -> Tensor:
     Raises:
         DataError: If the record is damaged or hostile.
     """
-    record = trace.get("kernel", dict)
     try:
-        kernel = make_kernel(record)
+        kernel = make_kernel(trace.read(KernelParams).kernel)
     except (ValueError, OverflowError) as error:
         raise DataError(
             f"the trace of {trace.type} holds no kernel: {str(error)[:160]}."
@@ -265,8 +287,8 @@ def traced_kernel(trace: Trace) -> Tensor:
         )
     if "disturbance" not in trace.params:
         return kernel
-    strength = trace_number(trace, "disturbance", 0.0, LARGEST_DISTURBANCE)
-    return disturb(kernel, strength, trace_seed(trace, "disturbance_seed"))
+    drawn = trace.read(DisturbanceParams)
+    return disturb(kernel, drawn.disturbance, drawn.disturbance_seed)
 
 
 def _one_of(name: str, value: str | None, known: Sequence[str], usual: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
-from realdeg.degradations.mosaic import draw_pattern
+from realdeg.degradations.mosaic import PatternParams, draw_pattern
 from realdeg.degradations.primitives.camera import (
     BROOKS_CAMERAS,
     CAMERAS,
@@ -21,8 +22,6 @@ from realdeg.degradations.primitives.camera import (
     sensor_values,
 )
 from realdeg.degradations.primitives.mosaic import (
-    DEMOSAIC_METHODS,
-    PATTERNS,
     as_channels,
     as_colour,
     bayer_mosaic,
@@ -41,12 +40,9 @@ from realdeg.degradations.reduced import (
     ReducedDegradation,
     check_choice,
     check_range,
-    trace_choice,
-    trace_number,
-    trace_seed,
 )
 from realdeg.degradations.tone_map import MEAN_EXPONENT, MEAN_OFFSET, draw_curve, traced_curves
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
@@ -87,6 +83,42 @@ RECIPES = {
 _READ_SLOPE, _READ_INTERCEPT, _READ_SPREAD = 2.18, 1.20, 0.26
 _LARGEST_GAIN = 16.0
 _LARGEST_VARIANCE = 1.0
+
+
+_Gain = Annotated[float, Interval(ge=1 / _LARGEST_GAIN, le=_LARGEST_GAIN)]
+
+
+@dataclass(frozen=True)
+class CameraParams(TraceParams):
+    """A camera.
+
+    Args:
+        cameras: The shares of named cameras in its colour matrix, from 0 to 1.
+        exposure: Gain of all channels.
+        red_gain: White balance of red.
+        blue_gain: White balance of blue.
+    """
+
+    cameras: Mapping[str, Annotated[float, Interval(ge=0, le=1)]]
+    exposure: _Gain
+    red_gain: _Gain
+    blue_gain: _Gain
+
+
+@dataclass(frozen=True)
+class SensorNoiseParams(TraceParams):
+    """A sensor's noise: the variance at value x is ``shot * x + read``.
+
+    Args:
+        shot: Variance per value.
+        read: Variance at black.
+        noise_seed: The seed of the field.
+    """
+
+    # The upper bound of shot leaves room for the rounding of exp(log(1)).
+    shot: Annotated[float, Interval(ge=0, le=_LARGEST_VARIANCE * (1 + 1e-9))]
+    read: Annotated[float, Interval(ge=0, le=_LARGEST_VARIANCE)]
+    noise_seed: Seed
 
 
 @DEGRADATIONS.register_module()
@@ -171,41 +203,45 @@ class CameraISP(ReducedDegradation):
         shares = rng.random(len(cameras)) + 1e-9  # never all 0
         # Rounded for whoever reads the trace; the matrix divides by their sum.
         shares = np.round(shares / shares.sum(), 4)
-        params["cameras"] = {name: float(s) for name, s in zip(cameras, shares, strict=True)}
         if recipe.exposure == "normal":
-            params["exposure"] = 1 / float(np.clip(rng.normal(0.8, 0.1), 0.3, 1.3))
+            exposure = 1 / float(np.clip(rng.normal(0.8, 0.1), 0.3, 1.3))
         else:
-            params["exposure"] = float(2 ** rng.uniform(-0.1, 0.3))
-        params["red_gain"] = float(rng.uniform(*recipe.red))
-        params["blue_gain"] = float(rng.uniform(*recipe.blue))
+            exposure = float(2 ** rng.uniform(-0.1, 0.3))
+        params |= CameraParams(
+            cameras={name: float(s) for name, s in zip(cameras, shares, strict=True)},
+            exposure=exposure,
+            red_gain=float(rng.uniform(*recipe.red)),
+            blue_gain=float(rng.uniform(*recipe.blue)),
+        ).to_params()
         if recipe.curve == "sigmoid":
-            params.update(draw_curve(rng, (MEAN_EXPONENT, 0.1), (MEAN_OFFSET, 0.1)))
-        params["pattern"] = draw_pattern(recipe.pattern, seed)
+            params |= draw_curve(rng, (MEAN_EXPONENT, 0.1), (MEAN_OFFSET, 0.1)).to_params()
+        params |= draw_pattern(recipe.pattern, seed).to_params()
         if self.noise:
-            params.update(draw_noise(rng, self.shot))
-            params["noise_seed"] = stream_seed(seed, "noise")
+            shot, read = draw_noise(rng, self.shot)
+            params |= SensorNoiseParams(shot, read, stream_seed(seed, "noise")).to_params()
         return Trace("CameraISP", params, size)
 
     def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Take each picture again with the camera of its trace."""
-        matrices = torch.stack([_matrix(trace) for trace in traces])
+        recipe = RECIPES[self.recipe]
+        cameras = [trace.read(CameraParams) for trace in traces]
+        matrices = torch.stack([_matrix(camera.cameras) for camera in cameras])
         gains = tuple(
-            [trace_number(trace, name, 1 / _LARGEST_GAIN, _LARGEST_GAIN) for trace in traces]
+            [float(getattr(camera, name)) for camera in cameras]
             for name in ("exposure", "red_gain", "blue_gain")
         )
-        curve = RECIPES[self.recipe].curve
+        curve = recipe.curve
         light = _to_light(as_colour(small), curve, traces)
         sensor = sensor_values(light, matrices, *gains)
         images = []
         for index, trace in enumerate(traces):
-            pattern = trace_choice(trace, "pattern", PATTERNS)
-            method = trace_choice(trace, "method", DEMOSAIC_METHODS)
+            pattern = trace.read(PatternParams).pattern
             raw = bayer_mosaic(sensor[index : index + 1], pattern)
             if self.noise:
-                shot, read = _noise_levels(trace)
-                raw = shot_read_noise(raw, [shot], [read], [trace_seed(trace)])
+                noise = trace.read(SensorNoiseParams)
+                raw = shot_read_noise(raw, [noise.shot], [noise.read], [noise.noise_seed])
             raw = apply_raw_gains(raw, pattern, *([gain[index]] for gain in gains))
-            images.append(demosaic(raw, pattern, method))
+            images.append(demosaic(raw, pattern, recipe.method))
         colours = linear_colours(torch.cat(images), matrices)
         return as_channels(_from_light(colours, curve, traces), small.shape[1]).clamp(0, 1)
 
@@ -213,8 +249,9 @@ class CameraISP(ReducedDegradation):
         """Return the sensor's shot and read noise, and their deviation at mid-grey."""
         if not self.noise:
             return {"shot": 0.0, "read": 0.0, "noise_level": 0.0}
-        shot, read = _noise_levels(trace)
-        return {"shot": shot, "read": read, "noise_level": math.sqrt(0.18 * shot + read)}
+        noise = trace.read(SensorNoiseParams)
+        level = math.sqrt(0.18 * noise.shot + noise.read)
+        return {"shot": noise.shot, "read": noise.read, "noise_level": level}
 
     def describe(self) -> str:
         """Return one line that says what this camera is."""
@@ -222,7 +259,7 @@ class CameraISP(ReducedDegradation):
         return f"{super().describe()}, {whose}{'' if self.noise else ', no noise'}"
 
 
-def draw_noise(rng: np.random.Generator, shot: Sequence[float]) -> dict[str, float]:
+def draw_noise(rng: np.random.Generator, shot: Sequence[float]) -> tuple[float, float]:
     """Draw a sensor's noise as Brooks et al. do.
 
     Args:
@@ -230,31 +267,23 @@ def draw_noise(rng: np.random.Generator, shot: Sequence[float]) -> dict[str, flo
         shot: (lowest, highest) shot noise, drawn uniformly in the logarithm.
 
     Returns:
-        ``shot`` and ``read``: the variance at value x is ``shot * x + read``.
+        (shot, read): the variance at value x is ``shot * x + read``.
     """
     log_shot = rng.uniform(math.log(shot[0]), math.log(shot[1]))
     log_read = _READ_SLOPE * log_shot + _READ_INTERCEPT + rng.normal(0, _READ_SPREAD)
     read = min(math.exp(log_read), _LARGEST_VARIANCE)
-    return {"shot": float(math.exp(log_shot)), "read": float(read)}
+    return float(math.exp(log_shot)), float(read)
 
 
-def _noise_levels(trace: Trace) -> tuple[float, float]:
-    # The upper bound of shot leaves room for the rounding of exp(log(1)).
-    shot = trace_number(trace, "shot", 0, _LARGEST_VARIANCE * (1 + 1e-9))
-    return shot, trace_number(trace, "read", 0, _LARGEST_VARIANCE)
-
-
-def _matrix(trace: Trace) -> Tensor:
-    shares: dict[str, Any] = dict(trace.get("cameras", dict))
-    for name, share in shares.items():
-        numeric = isinstance(share, int | float) and not isinstance(share, bool)
-        if name not in CAMERAS or not numeric or not 0 <= share <= 1:
+def _matrix(shares: Mapping[str, float]) -> Tensor:
+    for name in shares:
+        if name not in CAMERAS:
             raise DataError(
-                f"the trace of {trace.type} mixes cameras by shares from 0 to 1 of"
-                f" {', '.join(CAMERAS)}, got {name:.40}."
+                f"the trace of CameraISP: 'cameras' has {name!r:.40}, wanted some of"
+                f" {', '.join(CAMERAS)}."
             )
     if sum(shares.values()) <= 0:
-        raise DataError(f"'cameras' in the trace of {trace.type} has no share above 0.")
+        raise DataError("the trace of CameraISP: 'cameras' has no share above 0.")
     return camera_matrix(shares)
 
 

@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge
 
 from realdeg.degradations.base import Degradation, DegradationLike
 from realdeg.degradations.bicubic import Bicubic
 from realdeg.degradations.containers import Container, Step, build_part, leaves_grid, spelled_out
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
+
+
+@dataclass(frozen=True)
+class ChoiceParams(TraceParams):
+    """Which part is applied.
+
+    Args:
+        choice: Its number, counted from 0.
+    """
+
+    choice: Annotated[int, Ge(0)]
+
+
+@dataclass(frozen=True)
+class AppliedParams(TraceParams):
+    """Whether the part is applied.
+
+    Args:
+        applied: Whether it is, rather than what is applied otherwise.
+    """
+
+    applied: bool
 
 
 class _Alternatives(Container):
@@ -102,17 +126,17 @@ class OneOf(_Alternatives):
 
     def note(self, decision: int) -> dict[str, Any]:
         """Return the number of the part, counted from 0."""
-        return {"choice": decision}
+        return ChoiceParams(decision).to_params()
 
     def read(self, trace: Trace) -> int:
         """Return the number of the part, if there is such a part."""
-        choice = trace.get("choice", int)
-        if not 0 <= choice < len(self.parts):
+        choice = trace.read(ChoiceParams).choice
+        if choice >= len(self.parts):
             raise DataError(
-                f"the trace of OneOf says choice = {str(choice)[:20]}, this object has parts 0 to"
+                f"the trace of OneOf says choice = {choice}, this object has parts 0 to"
                 f" {len(self.parts) - 1}."
             )
-        return int(choice)
+        return choice
 
     def describe(self) -> str:
         """Return one line that names the parts."""
@@ -182,11 +206,11 @@ class Maybe(_Alternatives):
 
     def note(self, decision: bool) -> dict[str, Any]:
         """Return whether the part is applied."""
-        return {"applied": decision}
+        return AppliedParams(decision).to_params()
 
     def read(self, trace: Trace) -> bool:
         """Return whether the part is applied."""
-        return bool(trace.get("applied", bool))
+        return trace.read(AppliedParams).applied
 
     def describe(self) -> str:
         """Return one line that says how often what is applied."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.degradations.bicubic import enlarged_border
 from realdeg.degradations.generator import GeneratorDegradation
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.noise import white_noise
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
@@ -27,6 +29,17 @@ _PATHS = {
     8: ((2, 2, 2, 2), 1),
 }
 _VECTOR = 64  # length of the noise vector, and side of the map that is made of it
+
+
+@dataclass(frozen=True)
+class InputNoise(TraceParams):
+    """The noise that the network is given beside the image.
+
+    Args:
+        noise_seed: The seed of the field, 64 bits.
+    """
+
+    noise_seed: Annotated[int, Interval(ge=0, lt=2**64)]
 
 
 @DEGRADATIONS.register_module()
@@ -97,7 +110,7 @@ class HighToLow(GeneratorDegradation):
         """Draw the seed of the noise."""
         params: dict[str, Any] = self.trace_params()
         if self.noise != "none":
-            params["noise_seed"] = _noise_seed(seed)
+            params |= InputNoise(_noise_seed(seed)).to_params()
         return Trace(type(self).__name__, params, size)
 
     def clean(self, hr: Tensor) -> Tensor:
@@ -108,13 +121,7 @@ class HighToLow(GeneratorDegradation):
         """Degrade with each image's noise."""
         if self.noise == "none":
             return self.generate(hr, [])
-        seeds = [trace.get("noise_seed", int) for trace in traces]
-        for seed in seeds:
-            if not 0 <= seed < 2**64:
-                raise DataError(
-                    f"the trace of HighToLow says noise_seed = {seed}: it is from 0 to 2**64 - 1."
-                )
-        return self.generate(hr, seeds)
+        return self.generate(hr, [trace.read(InputNoise).noise_seed for trace in traces])
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
         """Draw and degrade; equal to sample and apply, without hashing the weights."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval
 from torch import Tensor
 
 from realdeg.degradations.primitives.compression import SUBSAMPLINGS, jpeg
@@ -13,12 +15,22 @@ from realdeg.degradations.reduced import (
     ReducedDegradation,
     check_choice,
     check_range,
-    trace_whole,
 )
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
+
+
+@dataclass(frozen=True)
+class JPEGParams(TraceParams):
+    """What is drawn.
+
+    Args:
+        quality: libjpeg's, from 1 to 100.
+    """
+
+    quality: Annotated[int, Interval(ge=1, le=100)]
 
 
 @DEGRADATIONS.register_module()
@@ -68,13 +80,14 @@ class JPEG(ReducedDegradation):
         """Draw the quality."""
         rng = np.random.default_rng(stream_seed(seed, "quality"))
         quality = int(rng.integers(self.quality[0], self.quality[1] + 1))
-        return Trace("JPEG", {**self.trace_params(), "quality": quality}, size)
+        params = {**self.trace_params(), **JPEGParams(quality).to_params()}
+        return Trace("JPEG", params, size)
 
     def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Compress and decompress each image."""
-        qualities = [trace_whole(trace, "quality", 1, 100) for trace in traces]
+        qualities = [trace.read(JPEGParams).quality for trace in traces]
         return jpeg(small, qualities, self.subsampling)
 
     def condition(self, trace: Trace) -> dict[str, Any]:
         """Return the quality divided by 100."""
-        return {"jpeg_quality": trace_whole(trace, "quality", 1, 100) / 100}
+        return {"jpeg_quality": trace.read(JPEGParams).quality / 100}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from realdeg.degradations.pool import Pool
 from realdeg.degradations.pooled import PooledDegradation, PoolSource
 from realdeg.degradations.primitives import gaussian_kernel, imresize
 from realdeg.degradations.primitives.kernels import centre_rest
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.ops import PADDINGS, kernel_apply, pad_amounts
 from realdeg.registry import DEGRADATIONS
@@ -28,6 +29,23 @@ _STAND_IN_COUNT = 256
 _STAND_IN_SEED = 20191027
 # A kernel of sum 1 with a tap beyond this would be no blur: a trace that says so is hostile.
 _LARGEST_TAP = 16.0
+
+
+@dataclass(frozen=True)
+class PoolKernelParams(TraceParams):
+    """The kernel that was drawn.
+
+    Args:
+        pool: The hash of the pool.
+        index: Its number in the pool.
+        stride: HR pixels per pixel of the picture that it makes.
+        kernel: The kernel, float32, shape (k, k).
+    """
+
+    pool: str
+    index: int
+    stride: int
+    kernel: np.ndarray
 
 
 @DEGRADATIONS.register_module()
@@ -104,23 +122,23 @@ class KernelPool(PooledDegradation):
         index = int(rng.integers(self.pool_items.shape[0]))
         stride = 1 if self.pool_same_size and self.same_size else self.scale
         kernel = self._fitted(self.pool_items[index].cpu(), stride)
-        params = {"pool": self.pool_hash, "index": index, "stride": stride}
-        params["kernel"] = kernel.float().numpy()
-        return Trace(type(self).__name__, {**self.trace_params(), **params}, size)
+        drawn = PoolKernelParams(self.pool_hash, index, stride, kernel.float().numpy())
+        return Trace(type(self).__name__, {**self.trace_params(), **drawn.to_params()}, size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Filter each image with its trace's kernel."""
         if not hr.shape[0]:
             return hr[..., :: self.stride, :: self.stride]
+        read = [trace.read(PoolKernelParams) for trace in traces]
         images = [
-            self._filter(image, _kernel_of(trace), self._stride_of(trace))
-            for image, trace in zip(hr.split(1), traces, strict=True)
+            self._filter(image, _kernel_of(drawn), self._stride_of(drawn))
+            for image, drawn in zip(hr.split(1), read, strict=True)
         ]
         return torch.cat(images)
 
     def condition(self, trace: Trace) -> dict[str, Any]:
         """Return the correlation kernel, float32, shape (k, k)."""
-        return {"kernel": _kernel_of(trace)}
+        return {"kernel": _kernel_of(trace.read(PoolKernelParams))}
 
     def _filter(self, image: Tensor, kernel: Tensor, stride: int) -> Tensor:
         size, sides = kernel.shape[-1], (int(image.shape[2]), int(image.shape[3]))
@@ -150,11 +168,11 @@ class KernelPool(PooledDegradation):
         # grows by one begins at or half a pixel before the place where the kernel's taps belong.
         return kernel if centre_rest(size, stride) == centre_rest(size, 1) else _move_half(kernel)
 
-    def _stride_of(self, trace: Trace) -> int:
-        stride = trace.get("stride", int)
+    def _stride_of(self, drawn: PoolKernelParams) -> int:
+        stride = drawn.stride
         if stride != self.scale and not (stride == 1 and self.same_size):
             raise DataError(f"the trace of KernelPool says stride = {stride}: it has no such grid.")
-        return int(stride)
+        return stride
 
 
 def gaussian_pool(scale: int, same_size: bool, count: int = _STAND_IN_COUNT) -> Pool:
@@ -188,8 +206,8 @@ def _move_half(kernel: Tensor) -> Tensor:
     return wide / wide.sum()
 
 
-def _kernel_of(trace: Trace) -> Tensor:
-    array = trace.get("kernel", np.ndarray)
+def _kernel_of(drawn: PoolKernelParams) -> Tensor:
+    array = drawn.kernel
     sound = (
         array.ndim == 2
         and array.shape[0] == array.shape[1]

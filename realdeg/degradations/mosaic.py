@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,15 +13,27 @@ from torch import Tensor
 from realdeg.degradations.primitives.mosaic import (
     DEMOSAIC_METHODS,
     PATTERNS,
+    Pattern,
     as_channels,
     as_colour,
     bayer_mosaic,
     demosaic,
 )
-from realdeg.degradations.reduced import ReducedDegradation, check_choice, trace_choice
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.reduced import ReducedDegradation, check_choice
+from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
+
+
+@dataclass(frozen=True)
+class PatternParams(TraceParams):
+    """The colour filter array.
+
+    Args:
+        pattern: Its colours of rows 0 and 1 at columns 0 and 1.
+    """
+
+    pattern: Pattern
 
 
 @DEGRADATIONS.register_module()
@@ -67,18 +80,18 @@ class Mosaic(ReducedDegradation):
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the pattern."""
         pattern = draw_pattern(self.pattern, seed)
-        return Trace("Mosaic", {**self.trace_params(), "pattern": pattern}, size)
+        return Trace("Mosaic", {**self.trace_params(), **pattern.to_params()}, size)
 
     def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Mosaic and demosaic each image."""
         images = []
         for image, trace in zip(as_colour(small).split(1), traces, strict=True):
-            pattern = trace_choice(trace, "pattern", PATTERNS)
+            pattern = trace.read(PatternParams).pattern
             images.append(demosaic(bayer_mosaic(image, pattern), pattern, self.method))
         return as_channels(torch.cat(images).clamp(0, 1), small.shape[1])
 
 
-def draw_pattern(pattern: str, seed: int) -> str:
+def draw_pattern(pattern: str, seed: int) -> PatternParams:
     """Return a Bayer pattern: the one that is fixed, or one of the four.
 
     Args:
@@ -89,6 +102,6 @@ def draw_pattern(pattern: str, seed: int) -> str:
         One of the four.
     """
     if pattern != "random":
-        return pattern
+        return PatternParams(cast(Pattern, pattern))
     rng = np.random.default_rng(stream_seed(seed, "pattern"))
-    return PATTERNS[int(rng.integers(len(PATTERNS)))]
+    return PatternParams(PATTERNS[int(rng.integers(len(PATTERNS)))])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from realdeg.degradations.bicubic import bicubic_border, reduce_bicubic
 from realdeg.degradations.pool import Pool
 from realdeg.degradations.pooled import PooledDegradation, PoolSource
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.colour import weights_of_one_channel
@@ -25,6 +27,21 @@ _STAND_IN_SEED = 20180618
 # One photo has one noise level: an image larger than a patch is covered with the patches whose
 # levels are next to the drawn one's, this many on either side.
 _NEIGHBOURS = 8
+
+
+@dataclass(frozen=True)
+class NoisePatchParams(TraceParams):
+    """The patch that was drawn, and how it is laid.
+
+    Args:
+        patch: Its number in the pool.
+        sigma: Its strength in grey levels, for whoever reads the trace.
+        noise_seed: The seed of how it is laid.
+    """
+
+    patch: Annotated[int, Ge(0)]
+    sigma: float
+    noise_seed: Seed
 
 
 @DEGRADATIONS.register_module()
@@ -96,8 +113,8 @@ class NoisePool(PooledDegradation):
         rng = np.random.default_rng(stream_seed(seed, "patch"))
         index = int(rng.integers(self.pool_items.shape[0]))
         level = float(self._level_order()[0][index]) * self.strength
-        params = {"patch": index, "sigma": round(level, 4), "noise_seed": stream_seed(seed, "lay")}
-        return Trace(type(self).__name__, {**self.trace_params(), **params}, size)
+        drawn = NoisePatchParams(index, round(level, 4), stream_seed(seed, "lay"))
+        return Trace(type(self).__name__, {**self.trace_params(), **drawn.to_params()}, size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Add each image's noise, laid on the CPU so that every device gets the same."""
@@ -112,22 +129,21 @@ class NoisePool(PooledDegradation):
     def condition(self, trace: Trace) -> dict[str, Any]:
         """Return the noise level in [0, 1]."""
         levels, _ = self._level_order()
-        return {"noise_level": float(levels[self._index(trace)]) * self.strength / 255}
+        return {"noise_level": float(levels[self._read(trace).patch]) * self.strength / 255}
 
-    def _index(self, trace: Trace) -> int:
-        index = int(trace.get("patch", int))
-        if not 0 <= index < self.pool_items.shape[0]:
+    def _read(self, trace: Trace) -> NoisePatchParams:
+        drawn = trace.read(NoisePatchParams)
+        if drawn.patch >= self.pool_items.shape[0]:
             raise DataError(
-                f"the trace of NoisePool says patch = {index}: the pool holds"
+                f"the trace of NoisePool says patch = {drawn.patch}: the pool holds"
                 f" {self.pool_items.shape[0]}."
             )
-        return index
+        return drawn
 
     def _field(self, trace: Trace, height: int, width: int) -> np.ndarray:
         """Lay patches over (height, width) pixels: shape (C of the pool, height, width)."""
-        index, seed = self._index(trace), trace.get("noise_seed", int)
-        if not 0 <= seed < 1 << 63:
-            raise DataError(f"the trace of NoisePool says noise_seed = {seed}: it has 63 bits.")
+        drawn = self._read(trace)
+        index, seed = drawn.patch, drawn.noise_seed
         _, order = self._level_order()
         place = int(np.flatnonzero(order == index)[0])
         first = max(0, min(place - _NEIGHBOURS, len(order) - 2 * _NEIGHBOURS - 1))

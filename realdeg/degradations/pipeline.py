@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,15 +19,35 @@ from torch import Tensor, nn
 from realdeg.degradations.base import Degradation, DegradationLike
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.build import build_degradation
-from realdeg.degradations.step_record import LARGEST_SEED, StepRecord
-from realdeg.degradations.steps import run_step
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.steps import Size, run_step, step_fields
+from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.streams import stream_seed
 
 # No preset enlarges a side more than four times (BSRGAN+: twice by two).
 _LARGEST_GROWTH = 4
 _MOST_STEPS = 64
+_LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class _Steps(TraceParams):
+    """What a pipeline draws: a list of records, each checked when its step is carried out."""
+
+    steps: object
+
+
+@dataclass(frozen=True)
+class PartStep(TraceParams):
+    """The record of a step that is a whole degradation.
+
+    Args:
+        part: The name it was given.
+        size: (height, width) of the image by then.
+    """
+
+    part: str
+    size: Size
 
 
 class StepList:
@@ -59,7 +80,7 @@ class StepList:
             op: Its name.
             **fields: The rest of its record.
         """
-        self.add(op, **fields, noise_seed=int(self._rng.integers(LARGEST_SEED)))
+        self.add(op, **fields, noise_seed=int(self._rng.integers(_LARGEST_SEED)))
 
     def add_part(self, name: str) -> None:
         """Append a whole degradation that the pipeline was built with.
@@ -213,7 +234,9 @@ class PipelineDegradation(Degradation):
     def _degrade_image(self, x: Tensor, trace: Trace) -> Tensor:
         name = type(self).__name__
         height, width = int(x.shape[2]), int(x.shape[3])
-        steps = trace.get("steps", (list, tuple))
+        steps = trace.read(_Steps).steps
+        if not isinstance(steps, list | tuple):
+            raise DataError(f"the trace of {name}: 'steps' is {steps!r:.60}, wanted a list.")
         if len(steps) > _MOST_STEPS:
             raise DataError(
                 f"a trace of {name} has {len(steps)} steps, at most {_MOST_STEPS} are carried out:"
@@ -225,11 +248,12 @@ class PipelineDegradation(Degradation):
         for index, fields in enumerate(steps):
             if not isinstance(fields, Mapping):
                 raise DataError(f"step {index} in a trace of {name} is no record: {fields!r:.60}.")
-            step = StepRecord(name, index, fields, largest)
-            if step.op == "part":
-                x = self._run_part(x, step, next(parts, None))
+            where = f"step {index} ({fields.get('op')!s:.40}) in the trace of {name}"
+            if fields.get("op") == "part":
+                part = PartStep(**step_fields(PartStep, fields, where, largest))
+                x = self._run_part(x, part.part, where, next(parts, None))
             else:
-                x = run_step(x, step)
+                x = run_step(x, fields, where, largest)
         small = self.small_size(height, width)
         if tuple(x.shape[2:]) != small:
             raise DataError(
@@ -241,15 +265,16 @@ class PipelineDegradation(Degradation):
         # The caller owns the result: an empty list of steps must not hand out the HR image.
         return x.clone() if x is untouched else x
 
-    def _run_part(self, x: Tensor, step: StepRecord, trace: Trace | None) -> Tensor:
-        step.check_names(("part", "size"))
+    def _run_part(self, x: Tensor, name: str, where: str, trace: Trace | None) -> Tensor:
         known = self._named_parts()
-        if not known:
-            raise step.refuse("this object was built without such a part")
-        part = known[step.choice("part", known)]
+        if name not in known:
+            raise DataError(
+                f"{where}: this object was built without such a part; it has"
+                f" {', '.join(known) or 'none'}."
+            )
         if trace is None:
-            raise step.refuse("the part's own trace is missing")
-        return part.replay(x, [trace])
+            raise DataError(f"{where}: the part's own trace is missing.")
+        return known[name].replay(x, [trace])
 
     def _named_parts(self) -> dict[str, Degradation]:
         return dict(self.parts.items())  # type: ignore[arg-type]

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.containers import Container, Step, build_chain
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
 
 # Orders are counted over subsets of parts: 2 ** 16 of them take a few MiB.
 _MOST_PARTS = 16
+
+
+@dataclass(frozen=True)
+class OrderParams(TraceParams):
+    """In which order the parts are applied.
+
+    Args:
+        order: Their numbers, the first applied first.
+    """
+
+    order: Sequence[int]
 
 
 @DEGRADATIONS.register_module()
@@ -112,13 +124,12 @@ class RandomOrder(Container):
 
     def note(self, decision: tuple[int, ...]) -> dict[str, Any]:
         """Return the order: the numbers of the parts, the first applied first."""
-        return {"order": list(decision)}
+        return OrderParams(list(decision)).to_params()
 
     def read(self, trace: Trace) -> tuple[int, ...]:
         """Return the order, if it is one that the constraints allow."""
-        order = trace.get("order", list)
-        whole = all(isinstance(part, int) and not isinstance(part, bool) for part in order)
-        if not whole or sorted(order) != list(range(len(self.parts))):
+        order = list(trace.read(OrderParams).order)
+        if sorted(order) != list(range(len(self.parts))):
             raise DataError(
                 f"the trace of RandomOrder says order = {str(order)[:80]}, which is no order of"
                 f" {len(self.parts)} parts."

@@ -10,7 +10,7 @@ from torch import Tensor
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.bicubic import bicubic_border, enlarge_bicubic, reduce_bicubic
 from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import ConfigError
 
 
 class ReducedDegradation(Degradation):
@@ -66,92 +66,6 @@ class ReducedDegradation(Degradation):
             The same shape, in [0, 1].
         """
         raise NotImplementedError
-
-
-def trace_number(trace: Trace, name: str, low: float, high: float) -> float:
-    """Return a number of a trace after checking its range: traces may come from anywhere.
-
-    Args:
-        trace: The trace.
-        name: The decision's name.
-        low: Least value.
-        high: Greatest value.
-
-    Returns:
-        Its value.
-
-    Raises:
-        DataError: If it is missing, no number or out of range.
-    """
-    value = trace.get(name, (int, float))
-    # A value that is no number fails the comparison, too.
-    if not low <= value <= high:
-        raise DataError(
-            f"the trace of {trace.type} says {name} = {value:.6g}: it is from {low:g} to {high:g}."
-            if isinstance(value, float)
-            else f"'{name}' in the trace of {trace.type} is not from {low:g} to {high:g}."
-        )
-    return float(value)
-
-
-def trace_whole(trace: Trace, name: str, low: int, high: int) -> int:
-    """Return a whole number of a trace after checking its range.
-
-    Args:
-        trace: The trace.
-        name: The decision's name.
-        low: Least value.
-        high: Greatest value.
-
-    Returns:
-        Its value.
-
-    Raises:
-        DataError: If it is missing, not whole or out of range.
-    """
-    value: int = trace.get(name, int)
-    if not low <= value <= high:
-        raise DataError(f"'{name}' in the trace of {trace.type} is not from {low} to {high}.")
-    return value
-
-
-def trace_seed(trace: Trace, name: str = "noise_seed") -> int:
-    """Return the seed of a random field.
-
-    Args:
-        trace: The trace.
-        name: The decision's name.
-
-    Returns:
-        The seed.
-
-    Raises:
-        DataError: If it is missing or no seed.
-    """
-    return trace_whole(trace, name, 0, 2**63 - 1)
-
-
-def trace_choice(trace: Trace, name: str, choices: Sequence[str]) -> str:
-    """Return one of a few words of a trace.
-
-    Args:
-        trace: The trace.
-        name: The decision's name.
-        choices: What it may be.
-
-    Returns:
-        Its value.
-
-    Raises:
-        DataError: If it is missing or none of them.
-    """
-    value: str = trace.get(name, str)
-    if value not in choices:
-        raise DataError(
-            f"the trace of {trace.type} says {name} = {value:.40}: it is one of"
-            f" {', '.join(choices)}."
-        )
-    return value
 
 
 def check_range(owner: str, name: str, value: Any, low: float, high: float) -> tuple[float, float]:

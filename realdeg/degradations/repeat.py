@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,23 @@ from realdeg.degradations.containers import (
     spelled_out,
     states_scale,
 )
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
 
 _MOST_TIMES = 64
+
+
+@dataclass(frozen=True)
+class TimesParams(TraceParams):
+    """How often the part is applied.
+
+    Args:
+        times: The number.
+    """
+
+    times: int
 
 
 @DEGRADATIONS.register_module()
@@ -124,17 +136,17 @@ class Repeat(Container):
 
     def note(self, decision: int) -> dict[str, Any]:
         """Return the number of times."""
-        return {"times": decision}
+        return TimesParams(decision).to_params()
 
     def read(self, trace: Trace) -> int:
         """Return the number of times, if it is one that could have been drawn."""
-        times = trace.get("times", int)
+        times = trace.read(TimesParams).times
         if not self.times[0] <= times <= self.times[1]:
             raise DataError(
-                f"the trace of Repeat says times = {str(times)[:20]}, this object repeats"
+                f"the trace of Repeat says times = {times}, this object repeats"
                 f" {self.times[0]} to {self.times[1]} times."
             )
-        return int(times)
+        return times
 
     def describe(self) -> str:
         """Return one line that says how often what is applied."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
-from realdeg.degradations.reduced import trace_seed
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.ops import pad, pad_amounts, pixel_kernel_apply
 from realdeg.registry import DEGRADATIONS
@@ -28,6 +28,17 @@ _APERTURE = 0.25
 _LARGEST_SCALE = 4
 # LR pixels whose kernels are in memory at once: about 7 MiB of kernels of 15 x 15.
 _PIXELS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class SensorNoise(TraceParams):
+    """The sensor's noise.
+
+    Args:
+        noise_seed: The seed of the field.
+    """
+
+    noise_seed: Seed
 
 
 @DEGRADATIONS.register_module()
@@ -118,7 +129,7 @@ class SampleCamera(Degradation):
         """
         params = self.trace_params()
         if self.noise:
-            params["noise_seed"] = stream_seed(seed, "noise")
+            params |= SensorNoise(stream_seed(seed, "noise")).to_params()
         return Trace(type(self).__name__, params, size)
 
     @torch.no_grad()
@@ -259,7 +270,7 @@ class SampleCamera(Degradation):
         image = self._blur(hr)
         if self.noise:
             # Drawn by NumPy on the CPU, so that a seed means the same field on every device.
-            generator = np.random.default_rng(trace_seed(trace))
+            generator = np.random.default_rng(trace.read(SensorNoise).noise_seed)
             field = generator.standard_normal(tuple(image.shape), dtype=np.float32)
             deviation = (self.shot * image.clamp_min(0) + self.read).sqrt()
             image = image + deviation * torch.from_numpy(field).to(image)

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from realdeg.degradations.awgn import GaussianNoiseParams
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
-from realdeg.degradations.blur_down import traced_kernel
+from realdeg.degradations.blur_down import KernelParams, traced_kernel
 from realdeg.degradations.degradation_code import DIMENSIONS, degradation_pca, encode_kernel
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.filtering import filter_image
 from realdeg.degradations.primitives.noise import gaussian_noise
-from realdeg.degradations.reduced import check_choice, check_range, trace_number, trace_seed
+from realdeg.degradations.reduced import check_choice, check_range
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
@@ -106,12 +107,9 @@ class SRMD(Degradation):
         """Draw the kernel and the noise."""
         rng = np.random.default_rng(stream_seed(seed, "kernel"))
         noise = np.random.default_rng(stream_seed(seed, "sigma"))
-        params = {
-            **self.trace_params(),
-            "kernel": self._draw_kernel(rng),
-            "sigma": float(noise.uniform(*self.sigma)),
-            "noise_seed": stream_seed(seed, "noise"),
-        }
+        kernel = KernelParams(self._draw_kernel(rng))
+        drawn = GaussianNoiseParams(float(noise.uniform(*self.sigma)), stream_seed(seed, "noise"))
+        params = {**self.trace_params(), **kernel.to_params(), **drawn.to_params()}
         return Trace("SRMD", params, size)
 
     def _draw_kernel(self, rng: np.random.Generator) -> dict[str, Any]:
@@ -149,8 +147,8 @@ class SRMD(Degradation):
         if self.rounding:
             lr = round_to_8_bit(lr)
         if traces:
-            sigmas = [_sigma(trace) / 255 for trace in traces]
-            lr = gaussian_noise(lr, sigmas, [trace_seed(trace) for trace in traces])
+            noise = [trace.read(GaussianNoiseParams) for trace in traces]
+            lr = gaussian_noise(lr, [n.sigma / 255 for n in noise], [n.noise_seed for n in noise])
         if self.same_size and self.scale > 1:
             lr = enlarge_bicubic(lr, self.scale, (int(hr.shape[-2]), int(hr.shape[-1])))
         return lr.clamp(0, 1) if self.clip else lr
@@ -178,13 +176,9 @@ class SRMD(Degradation):
         Raises:
             DataError: If the trace is damaged.
         """
-        kernel, level = self._kernel(trace), _sigma(trace) / 255
+        kernel, level = self._kernel(trace), trace.read(GaussianNoiseParams).sigma / 255
         numbers = encode_kernel(kernel, degradation_pca(self.kernel_size))
         code = torch.cat([numbers, torch.tensor([level], dtype=numbers.dtype)]).float()
         height, width = trace.size[1] // self.stride, trace.size[2] // self.stride
         maps = code.view(DIMENSIONS + 1, 1, 1).expand(DIMENSIONS + 1, height, width)
         return {"noise_level": level, "kernel": kernel.float(), "code": code, "maps": maps}
-
-
-def _sigma(trace: Trace) -> float:
-    return trace_number(trace, "sigma", 0.0, 255.0)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Interval
 from torch import Tensor
 
 from realdeg.degradations.primitives.tone import inverse_sigmoid_response, sigmoid_response
-from realdeg.degradations.reduced import ReducedDegradation, check_range, trace_number
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.reduced import ReducedDegradation, check_range
+from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
@@ -18,6 +21,30 @@ from realdeg.utils.streams import stream_seed
 EXPONENT_LIMITS = (0.2, 2.5)
 OFFSET_LIMITS = (0.01, 5.0)
 MEAN_EXPONENT, MEAN_OFFSET = 0.9, 0.6
+
+
+@dataclass(frozen=True)
+class CurveParams(TraceParams):
+    """A camera's response, ``(1 + a) x^n / (x^n + a)``.
+
+    Args:
+        curve_exponent: n.
+        curve_offset: a.
+    """
+
+    curve_exponent: Annotated[float, Interval(ge=EXPONENT_LIMITS[0], le=EXPONENT_LIMITS[1])]
+    curve_offset: Annotated[float, Interval(ge=OFFSET_LIMITS[0], le=OFFSET_LIMITS[1])]
+
+
+@dataclass(frozen=True)
+class ExposureParams(TraceParams):
+    """An exposure.
+
+    Args:
+        stops: In powers of two.
+    """
+
+    stops: Annotated[float, Interval(ge=-4, le=4)]
 
 
 @DEGRADATIONS.register_module()
@@ -62,17 +89,15 @@ class ToneMap(ReducedDegradation):
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the curve and the exposure."""
         rng = np.random.default_rng(stream_seed(seed, "tone"))
-        params = {
-            **self.trace_params(),
-            **draw_curve(rng, self.curve_exponent, self.curve_offset),
-            "stops": float(rng.uniform(*self.stops)),
-        }
+        curve = draw_curve(rng, self.curve_exponent, self.curve_offset)
+        exposure = ExposureParams(float(rng.uniform(*self.stops)))
+        params = {**self.trace_params(), **curve.to_params(), **exposure.to_params()}
         return Trace("ToneMap", params, size)
 
     def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Change exposure and curve of each image."""
         number = len(traces)
-        stops = small.new_tensor([trace_number(trace, "stops", -4, 4) for trace in traces])
+        stops = small.new_tensor([trace.read(ExposureParams).stops for trace in traces])
         exponents, offsets = traced_curves(traces)
         light = inverse_sigmoid_response(small, [MEAN_EXPONENT] * number, [MEAN_OFFSET] * number)
         light = (light * stops.exp2().view(-1, 1, 1, 1)).clamp(0, 1)
@@ -81,7 +106,7 @@ class ToneMap(ReducedDegradation):
 
 def draw_curve(
     rng: np.random.Generator, exponent: tuple[float, float], offset: tuple[float, float]
-) -> dict[str, float]:
+) -> CurveParams:
     """Draw a camera's response.
 
     Args:
@@ -90,13 +115,10 @@ def draw_curve(
         offset: (mean, standard deviation) of a.
 
     Returns:
-        ``curve_exponent`` and ``curve_offset``, cut to the limits.
+        Exponent and offset, cut to the limits.
     """
     n, a = rng.normal(*exponent), rng.normal(*offset)
-    return {
-        "curve_exponent": float(np.clip(n, *EXPONENT_LIMITS)),
-        "curve_offset": float(np.clip(a, *OFFSET_LIMITS)),
-    }
+    return CurveParams(float(np.clip(n, *EXPONENT_LIMITS)), float(np.clip(a, *OFFSET_LIMITS)))
 
 
 def traced_curves(traces: Sequence[Trace]) -> tuple[list[float], list[float]]:
@@ -111,8 +133,8 @@ def traced_curves(traces: Sequence[Trace]) -> tuple[list[float], list[float]]:
     Raises:
         DataError: If one is missing or out of range.
     """
-    exponents = [trace_number(trace, "curve_exponent", *EXPONENT_LIMITS) for trace in traces]
-    return exponents, [trace_number(trace, "curve_offset", *OFFSET_LIMITS) for trace in traces]
+    curves = [trace.read(CurveParams) for trace in traces]
+    return [curve.curve_exponent for curve in curves], [curve.curve_offset for curve in curves]
 
 
 def _normal(name: str, value: Sequence[float], limits: tuple[float, float]) -> tuple[float, float]:

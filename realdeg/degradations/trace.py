@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import builtins
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from numbers import Number
+from typing import Annotated, Any, TypeVar, Union
 
 import numpy as np
+from annotated_types import Interval
 
 from realdeg.errors import DataError
+from realdeg.utils.annotations import mismatch
+from realdeg.utils.arguments import arguments_of
+from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.plain_json import read_json
 
 TRACE_VERSION = 1
@@ -27,6 +31,24 @@ _LARGEST_ARRAY = 1 << 20
 _DTYPES = ("float32", "float64", "int64", "uint8")
 _DEEPEST = 32
 _FIELDS = {"version", "type", "size", "params", "parts"}
+
+Seed = Annotated[int, Interval(ge=0, lt=2**63)]
+"""The seed of a random field."""
+P = TypeVar("P", bound="TraceParams")
+
+
+@dataclass(frozen=True)
+class TraceParams:
+    """What a degradation draws for one image; each class has a frozen dataclass of its own.
+
+    A field's annotation says what a trace may hold there: a type, a choice
+    (``Literal["malvar", "bilinear"]``) or a range (``Annotated[float, Interval(ge=0, le=255)]``).
+    One annotated ``object`` is checked by whoever reads it.
+    """
+
+    def to_params(self) -> dict[str, Any]:
+        """Return the fields by name, in their order, for :attr:`Trace.params`."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -119,27 +141,32 @@ class Trace:
         """
         return cls.from_dict(read_json(text, "a trace", DataError))
 
-    def get(self, name: str, kind: builtins.type | tuple[builtins.type, ...]) -> Any:
-        """Return a decision after checking its type: traces may come from anywhere.
+    def read(self, kind: Callable[..., P]) -> P:
+        """Return what was drawn after checking it: traces may come from anywhere.
+
+        Args:
+            kind: The dataclass that says what is there; further params are left alone.
+
+        Returns:
+            The decisions.
+
+        Raises:
+            DataError: If one is missing, or not what the dataclass says.
+        """
+        return kind(**checked_params(kind, self.params, f"the trace of {self.type}"))
+
+    def get(self, name: str, kind: Any) -> Any:
+        """Return one decision; the former way, :meth:`read` checks ranges too.
 
         Args:
             name: The decision's name.
-            kind: The type or types it must have.
-
-        Returns:
-            Its value.
-
-        Raises:
-            DataError: If it is missing or of another type.
+            kind: The type, or a tuple of types, that it must have.
         """
+        warn_renamed("Trace.get", "Trace.read")
+        where = f"the trace of {self.type}"
         if name not in self.params:
-            raise DataError(f"the trace of {self.type} lacks '{name}'.")
-        value = self.params[name]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise DataError(
-                f"'{name}' in the trace of {self.type} is {value!r:.60}: it has the wrong type."
-            )
-        return value
+            raise DataError(f"{where} lacks '{name}'.")
+        return _checked(name, self.params[name], Union[kind], where)  # noqa: UP007 - may be a tuple
 
     def in_words(self) -> str:
         """Return the trace as a short phrase for a picture's caption."""
@@ -151,6 +178,54 @@ class Trace:
             if not name.endswith("seed")
         ]
         return self.type + (f" ({', '.join(notes)})" if notes else "")
+
+
+def checked_params(
+    kind: Callable[..., Any], params: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """Return the arguments of a dataclass or function that a record holds, each checked.
+
+    Args:
+        kind: Its arguments' annotations say what may be there.
+        params: The record.
+        where: What it is, for messages: ``"the trace of AWGN"``.
+
+    Returns:
+        The arguments by name; one with a default may be missing.
+
+    Raises:
+        DataError: Naming what is missing, or a value and what is wanted.
+    """
+    known = arguments_of(kind)
+    for name in known.required:
+        if name not in params:
+            raise DataError(f"{where} lacks '{name}'.")
+    return {
+        name: _checked(name, params[name], parameter.annotation, where)
+        for name, parameter in known.parameters.items()
+        if name in params
+    }
+
+
+def _checked(name: str, value: Any, annotation: Any, where: str) -> Any:
+    if annotation is np.ndarray:
+        wrong = None if isinstance(value, np.ndarray) else f"is {value!r:.60}, wanted an array"
+    elif annotation is object:
+        wrong = None
+    else:
+        # Whatever is no plain value would fit: a constructor may know what to make of it.
+        wrong = mismatch(value, annotation) if _is_plain(value) else "is no plain value"
+    if wrong:
+        raise DataError(f"{where}: '{name}' {wrong}.")
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, Mapping):
+        return all(_is_plain(item) for item in value.values())
+    return value is None or isinstance(value, str | Number)
 
 
 def _word(value: Any) -> str:

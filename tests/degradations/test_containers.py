@@ -35,7 +35,7 @@ class Brighten(Degradation):
         return Trace("Brighten", {**self.trace_params(), "by": self.by * (seed % 97)}, size)
 
     def degrade(self, hr: torch.Tensor, traces: Sequence[Trace]) -> torch.Tensor:
-        by = torch.tensor([trace.get("by", float) for trace in traces]).view(-1, 1, 1, 1)
+        by = torch.tensor([trace.params["by"] for trace in traces]).view(-1, 1, 1, 1)
         small = hr[..., :: self.stride, :: self.stride] if self.stride > 1 else hr
         return small + by
 

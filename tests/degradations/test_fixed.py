@@ -118,7 +118,7 @@ def test_clipping_is_an_argument():
         AWGN(sigma=-1)
     traces = AWGN(1).sample(white, [0])
     hostile = Trace("AWGN", {**traces[0].params, "sigma": 1e9}, traces[0].size)
-    with pytest.raises(ConfigError, match="trace"):
+    with pytest.raises(DataError, match="'sigma' is 1000000000.0, wanted a number from 0 to 255"):
         AWGN(1).replay(white, [hostile])
     with pytest.raises(DataError, match="lacks 'noise_seed'"):
         params = {k: v for k, v in traces[0].params.items() if k != "noise_seed"}

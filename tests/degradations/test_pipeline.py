@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Annotated
 
 import pytest
 import torch
+from annotated_types import Interval
 
 from realdeg.degradations import Degradation, Trace, build_degradation
 from realdeg.degradations.pipeline import PipelineDegradation
 from realdeg.degradations.primitives import imresize
-from realdeg.degradations.steps import STEPS, register_step
+from realdeg.degradations.steps import STEPS, register_step, run_step
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import arguments_of
 
 PRESETS = ("BSRGAN", "BSRGANPlus", "RealESRGAN")
 GEOMETRY = ("blur", "resize", "shifted_kernel_down")
@@ -169,9 +172,9 @@ def shrinking_part():
 
 class TestStrangersSteps:
     def test_a_step_of_ones_own(self):
-        @register_step("invert_for_test", ("strength",))
-        def invert(x, step):
-            return x + step.number("strength", 0, 1) * (1 - 2 * x)
+        @register_step("invert_for_test")
+        def invert(x, /, *, strength: Annotated[float, Interval(ge=0, le=1)]):
+            return x + strength * (1 - 2 * x)
 
         try:
 
@@ -183,8 +186,35 @@ class TestStrangersSteps:
             assert torch.allclose(Inverts(1)(hr, [0]), 1 - hr)
             with pytest.raises(ConfigError, match="exists already"):
                 register_step("invert_for_test")(invert)
+            (trace,) = Inverts(1).sample(hr, [0])
+            steps = [{"op": "invert_for_test", "strength": 2}]
+            with pytest.raises(DataError, match="'strength' is 2, wanted a number from 0 to 1"):
+                Inverts(1).replay(hr, [with_steps(trace, steps)])
         finally:
             STEPS.pop("invert_for_test")
+
+    def test_a_step_of_the_former_kind(self):
+        with pytest.warns(DeprecationWarning, match="field: type"):
+
+            @register_step("former_for_test", ("strength", "kind"))
+            def invert(x, step):
+                assert step.choice("kind", ("a", "b"), "a") == "a" and step.flag("way", True)
+                return x + step.number("strength", 0, 1) * (1 - 2 * x)
+
+        hr = picture()
+        where = "step 0 (former_for_test) in the trace of X"
+        try:
+            done = run_step(hr, {"op": "former_for_test", "strength": 1.0}, where, (9, 9))
+            assert torch.allclose(done, 1 - hr)
+            for record, words in (
+                ({"strength": 2}, "'strength' is 2, wanted a number from 0 to 1"),
+                ({"strength": 1, "kind": "c"}, "'kind' is 'c', wanted 'a' or 'b'"),
+                ({"strong": 1}, "no field 'strong'"),
+            ):
+                with pytest.raises(DataError, match=words):
+                    run_step(hr, {"op": "former_for_test", **record}, where, (9, 9))
+        finally:
+            STEPS.pop("former_for_test")
 
     def test_no_steps_hand_out_a_copy(self):
         class Nothing(PipelineDegradation):
@@ -207,7 +237,7 @@ HOSTILE = {
     "unknown op": ({"op": "jpg", "quality": 5}, "Did you mean 'jpeg'"),
     "code": ({"op": "__import__('os').abort()"}, "no such step"),
     "unknown field": ({"op": "jpeg", "quality": 5, "colour": 1}, "no field 'colour'"),
-    "missing field": ({"op": "jpeg"}, "'quality' is None"),
+    "missing field": ({"op": "jpeg"}, "lacks 'quality'"),
     "quality 0": ({"op": "jpeg", "quality": 0}, "from 1 to 100"),
     "quality true": ({"op": "jpeg", "quality": True}, "from 1 to 100"),
     "quality text": ({"op": "jpeg", "quality": "90"}, "from 1 to 100"),
@@ -222,7 +252,7 @@ HOSTILE = {
     "kernel endless": ({"op": "blur", "kernel": {**KERNEL, "size": 10**12}}, "larger than"),
     "kernel shape": ({"op": "blur", "kernel": {**KERNEL, "shape": "heart"}}, "'shape'"),
     "kernel sigma": ({"op": "blur", "kernel": {**KERNEL, "sigma_x": -1.0}}, "sigma_x"),
-    "kernel not a number": ({"op": "blur", "kernel": {**KERNEL, "sigma_x": math.nan}}, "sigma_x"),
+    "kernel not a number": ({"op": "blur", "kernel": {**KERNEL, "sigma_x": math.nan}}, "is nan"),
     "border": ({"op": "blur", "kernel": KERNEL, "border": "moat"}, "'border' is"),
     "scale": (
         {"op": "shifted_kernel_down", "kernel_size": 25, "sigma": 1.0, "scale": 0},
@@ -287,7 +317,7 @@ def test_a_trace_without_steps_or_with_too_many():
     (trace,) = degradation.sample(hr, [3])
     with pytest.raises(DataError, match="lacks 'steps'"):
         degradation.replay(hr, [replaced(trace, params={"scale": 2, "same_size": False})])
-    with pytest.raises(DataError, match="wrong type"):
+    with pytest.raises(DataError, match="wanted a list"):
         degradation.replay(hr, [with_steps(trace, "blur")])
     with pytest.raises(DataError, match="has 65 steps"):
         degradation.replay(hr, [with_steps(trace, [{"op": "clip"}] * 65)])
@@ -301,7 +331,7 @@ def test_every_step_has_a_hostile_case_or_no_fields():
         for record, _ in HOSTILE.values()
         if isinstance(record, dict) and isinstance(record.get("op"), str)
     }
-    simple = {op for op, step in STEPS.items() if step.fields <= {"quality"}}
+    simple = {op for op, step in STEPS.items() if set(arguments_of(step).names) <= {"quality"}}
     assert set(STEPS) <= tried | simple
 
 

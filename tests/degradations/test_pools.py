@@ -140,7 +140,7 @@ class TestKernelPool:
         hr = torch.rand(1, 3, 40, 32)
         (trace,) = degradation.sample(hr, [5])
         lr = degradation.replay(hr, [trace])
-        kernel = pool.items[trace.get("index", int)]
+        kernel = pool.items[trace.params["index"]]
         wanted = _correlate(hr[0, 1], kernel, 8, 6, 2)
         assert lr[0, 1, 8, 6] == pytest.approx(wanted, abs=1e-6)
         assert torch.equal(degradation.condition(trace)["kernel"], kernel)
@@ -232,7 +232,7 @@ class TestNoisePool:
         hr = torch.full((1, 3, 9, 12), 0.5)
         (trace,) = degradation.sample(hr, [3])
         noise = (degradation.replay(hr, [trace]) - hr)[0]
-        patch = pool.items[trace.get("patch", int)].float()
+        patch = pool.items[trace.params["patch"]].float()
         found = False
         for flipped in (patch, patch.flip(1), patch.flip(2), patch.flip(1, 2)):
             windows = flipped.unfold(1, 9, 1).unfold(2, 12, 1)

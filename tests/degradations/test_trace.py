@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
+from annotated_types import Interval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realdeg.degradations import Trace
+from realdeg.degradations import Trace, TraceParams
+from realdeg.degradations.steps import STEPS
 from realdeg.errors import DataError
+from realdeg.utils.arguments import arguments_of
 
 PLAIN = st.recursive(
     st.none()
@@ -66,6 +72,50 @@ def _record(**changes) -> str:
 def test_hostile_traces_are_refused(text, words):
     with pytest.raises(DataError, match=words):
         Trace.from_json(text)
+
+
+@dataclass(frozen=True)
+class Drawn(TraceParams):
+    level: Annotated[float, Interval(ge=0, le=1)]
+    order: Sequence[int]
+    kind: Literal["a", "b"] = "a"
+
+
+def test_what_was_drawn_is_read_back():
+    drawn = Drawn(0.5, [2, 1])
+    trace = Trace("A", {"scale": 4, **drawn.to_params()})
+    assert Trace.from_json(trace.to_json()).read(Drawn) == drawn
+    with pytest.warns(DeprecationWarning, match="use Trace.read"):
+        assert trace.get("level", (int, float)) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"level": 2}, "the trace of A: 'level' is 2, wanted a number from 0 to 1"),
+        ({"level": True}, "'level' is True"),
+        ({"level": np.ones(1)}, "'level' is no plain value"),
+        ({"level": float("nan")}, "'level' is nan"),
+        ({"order": [1, "2"]}, "'order' is"),
+        ({"order": [np.ones(1)]}, "'order' is no plain value"),
+        ({"kind": "c"}, "'kind' is 'c', wanted 'a' or 'b'"),
+    ],
+)
+def test_what_was_never_drawn_is_refused(changes, words):
+    trace = Trace("A", {**Drawn(0.5, [2, 1]).to_params(), **changes})
+    with pytest.raises(DataError, match=words):
+        trace.read(Drawn)
+    with pytest.raises(DataError, match="the trace of A lacks 'level'"):
+        Trace("A", {"order": [1]}).read(Drawn)
+
+
+def test_every_annotation_of_a_record_is_known_at_run_time():
+    """A name that only type checkers know would let everything pass."""
+    kinds = [*TraceParams.__subclasses__(), *STEPS.values()]
+    assert len(kinds) > 20
+    for kind in kinds:
+        for name, parameter in arguments_of(kind).parameters.items():
+            assert parameter.annotation is not Any, f"{kind.__qualname__}.{name}"
 
 
 def test_deep_nesting_is_refused():

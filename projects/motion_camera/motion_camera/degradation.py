@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
-from realdeg.degradations import Degradation, Trace
+from realdeg.degradations import Degradation, Trace, TraceParams
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError
 from realdeg.ops import kernel_apply
@@ -17,6 +20,19 @@ from realdeg.utils.streams import Stream
 
 # Standard deviation, in HR pixels, of the spot that is drawn along the path.
 _SPOT = 0.5
+
+
+@dataclass(frozen=True)
+class Path(TraceParams):
+    """What is drawn for one image.
+
+    Args:
+        length: In HR pixels.
+        angle: In radians.
+    """
+
+    length: Annotated[float, Interval(ge=0, le=63)]
+    angle: Annotated[float, Interval(ge=0, le=math.pi)]
 
 
 @DEGRADATIONS.register_module()
@@ -61,11 +77,8 @@ class MotionBlur(Degradation):
             The trace: two numbers say everything.
         """
         rng = Stream(seed, 0).rng("path")
-        path = {
-            "length": float(rng.uniform(0, self.max_length)),
-            "angle": float(rng.uniform(0, math.pi)),
-        }
-        return Trace(type(self).__name__, {**self.trace_params(), **path}, size)
+        path = Path(float(rng.uniform(0, self.max_length)), float(rng.uniform(0, math.pi)))
+        return Trace(type(self).__name__, {**self.trace_params(), **path.to_params()}, size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Blur each image along its own path; see :meth:`Degradation.degrade`."""
@@ -85,10 +98,10 @@ class MotionBlur(Degradation):
         Returns:
             Correlation kernel of sum 1, shape (k, k).
         """
-        length, angle = trace.get("length", float), trace.get("angle", float)
+        path = trace.read(Path)
         taps = torch.arange(self.kernel_size, dtype=torch.float64) - self.kernel_size // 2
-        along = torch.linspace(-length / 2, length / 2, 65, dtype=torch.float64)
-        rows = taps.view(-1, 1, 1) - along * math.sin(angle)
-        columns = taps.view(1, -1, 1) - along * math.cos(angle)
+        along = torch.linspace(-path.length / 2, path.length / 2, 65, dtype=torch.float64)
+        rows = taps.view(-1, 1, 1) - along * math.sin(path.angle)
+        columns = taps.view(1, -1, 1) - along * math.cos(path.angle)
         kernel = (-(rows**2 + columns**2) / (2 * _SPOT**2)).exp().sum(-1)
         return kernel / kernel.sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BORDERS = ("reflect", "symmetric", "replicate", "wrap", "zeros")
+Border = Literal["reflect", "symmetric", "replicate", "wrap", "zeros"]
+BORDERS: tuple[str, ...] = get_args(Border)
 """reflect: cb|abc, as torch's and OpenCV's default; symmetric: ba|abc, as MATLAB's; the rest as
 their names say."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
+Pattern = Literal["RGGB", "BGGR", "GRBG", "GBRG"]
+PATTERNS: tuple[Pattern, ...] = get_args(Pattern)
 """The Bayer patterns: colours of rows 0 and 1 at columns 0 and 1."""
 
 DEMOSAIC_METHODS = ("bilinear", "malvar")

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-NOISE_KINDS = ("white", "grey", "correlated")
+NoiseKind = Literal["white", "grey", "correlated"]
+NOISE_KINDS: tuple[str, ...] = get_args(NoiseKind)
 """Independent per channel; one field for all channels; of a given covariance between them."""
 
 _LUMA = (0.299, 0.587, 0.114)  # BT.601, as BSRGAN and Real-ESRGAN weigh grey noise

@@ -6,6 +6,8 @@ The flavours differ in kernel, antialiasing and, for the nearest ones, in positi
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import cv2
 import numpy as np
 import torch
@@ -33,7 +35,7 @@ _CV2 = {
 _NEAREST = {"nearest": "matlab", "cv2_nearest": "cv2"}
 _ANTIALIASED = {"torch_bilinear_antialias": "bilinear", "torch_bicubic_antialias": "bicubic"}
 
-MODES = (
+ResampleMode = Literal[
     "matlab_bicubic",
     "nearest",
     "cv2_nearest",
@@ -46,7 +48,8 @@ MODES = (
     "torch_area",
     "torch_bilinear_antialias",
     "torch_bicubic_antialias",
-)
+]
+MODES: tuple[str, ...] = get_args(ResampleMode)
 """Every flavour that :func:`resample` knows."""
 
 
