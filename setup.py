@@ -6,7 +6,8 @@ setup(
     packages=[*find_packages(include=["realdeg", "realdeg.*"]), "realdeg._configs"],
     package_dir={"realdeg._configs": "configs"},
     package_data={
-        "realdeg": ["py.typed"],
+        "realdeg": ["py.typed", "*.pyi"],
+        "realdeg.apis": ["*.pyi"],
         "realdeg.datasets": ["sample_images/**/*"],
         "realdeg._configs": ["**/*.py", "**/*.md"],
     },

@@ -25,8 +25,9 @@ import torch.nn.functional as F
 from scipy import ndimage, stats
 from torch import Tensor
 
+from realdeg import create_degradation
 from realdeg.datasets import SampleDataset
-from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations import Degradation
 from realdeg.degradations.primitives import differentiable_jpeg, imresize, make_kernel
 from realdeg.utils.image import to_tensor
 
@@ -242,7 +243,7 @@ BASICSR: dict[str, Callable] = {
 
 def _row(name: str, arguments: argparse.Namespace) -> str:
     cfg, side, peer, most = CASES[name]
-    degradation = build_degradation(cfg, scale=4)
+    degradation = create_degradation(cfg, scale=4)
     images = pictures(side)
     on_device = [image.to(arguments.device) for image in images]
     own = measure(degradation, on_device, arguments.draws, arguments.repeats, arguments.device)

@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from timing import table
 
+from realdeg import create_backbone
 from realdeg.backbones import Backbone
-from realdeg.backbones.create import create_backbone
 from realdeg.utils.component import save_component
 from realdeg.utils.image import write_image
 

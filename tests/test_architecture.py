@@ -19,7 +19,7 @@ COMPONENT = FOUNDATION | {"registry", "ops", "degradations.primitives"}
 # The contracts and builders that whoever composes components may name. A component itself is
 # reached through its registry, so that a stranger's stands equal to ours.
 CONTRACTS = {
-    "degradations",  # the package's door: build_degradation and the contract
+    "degradations",  # the package's door: create_degradation and the contract
     "degradations.base",
     "degradations.build",
     "degradations.trace",

@@ -23,7 +23,7 @@ from realdeg.utils.image import read_image, to_tensor
 pictures = Path(realdeg.__file__).parent / "datasets" / "sample_images" / "test"
 hr = to_tensor(read_image(pictures / "coffee.png")[40:232, 40:232])[None]
 
-bsrgan = realdeg.build_degradation({"type": "BSRGAN"}, scale=4)
+bsrgan = realdeg.create_degradation({"type": "BSRGAN"}, scale=4)
 (trace,) = bsrgan.sample(hr, seeds=[7])
 print(trace.in_words())
 

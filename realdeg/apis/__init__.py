@@ -1,16 +1,8 @@
-"""The importable front door: arrays and folders in, arrays and folders out."""
+"""What the commands do, as functions: arrays and folders in, arrays and folders out.
 
-from realdeg.apis.degrader import Degrader
-from realdeg.apis.folder import Failure, Summary
-from realdeg.apis.manifest import read_manifest
-from realdeg.apis.super_resolver import SuperResolver
-from realdeg.errors import MemoryShortageError
+Most names stand at the top of ``realdeg``; the package's own are listed in ``__init__.pyi``.
+"""
 
-__all__ = [
-    "Degrader",
-    "Failure",
-    "MemoryShortageError",
-    "Summary",
-    "SuperResolver",
-    "read_manifest",
-]
+from realdeg.utils.lazy import lazy_package
+
+__all__, __getattr__, __dir__ = lazy_package(__name__, __file__)

@@ -15,12 +15,14 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import Tensor
 
+from realdeg.apis.recipes import Recipe, open_recipe
 from realdeg.config import inject
 from realdeg.config.fill import naming_sibling
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import TASKS
 from realdeg.utils.colour import to_colour
+from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.samples import Batch
 from realdeg.visualization.style import (
     SMALL_SIZE,
@@ -74,6 +76,57 @@ class TrainingSample:
         if self.trace is not None:
             words.append(self.trace.in_words())
         return words
+
+
+@dataclass(frozen=True)
+class Browsed:
+    """Samples of a training, and the picture of them.
+
+    Attributes:
+        samples: The samples, in the order of the run.
+        path: The picture.
+    """
+
+    samples: tuple[TrainingSample, ...]
+    path: Path
+
+
+def browse(
+    config: Recipe,
+    out: str | os.PathLike[str] = "sheet.png",
+    *,
+    count: int = 8,
+    start: int = 0,
+    options: Mapping[str, Any] | None = None,
+    sample: bool = False,
+    seed: int | None = None,
+    **fields: Any,
+) -> Browsed:
+    """Draw what a recipe feeds its network, as ``realdeg browse`` does.
+
+    Args:
+        config: A config file, a run's folder, or a name such as ``vdsr/vdsr_realsr_x4``.
+        out: The picture to write.
+        count: How many samples.
+        start: The iteration to begin at.
+        options: Dotted keys and their values, laid over the config.
+        sample: Take the built-in sample images instead of the config's data.
+        seed: The seed of every random stream; None: the config's.
+        **fields: Fields of the config's top level, such as ``scale=2``.
+
+    Returns:
+        The samples and the picture.
+
+    Raises:
+        ConfigError: If the config is not found or broken, or trains nothing.
+        DataError: If the data are not there.
+        OutputError: If the picture cannot be written.
+    """
+    ensure_writable_dir(Path(out).parent)  # before the work, not after it
+    cfg = open_recipe(config, options, fields, sample=sample, seed=seed)
+    samples = training_samples(cfg, count, start=start)
+    title = f"{os.fspath(config)}{' (sample data)' if sample else ''}"
+    return Browsed(tuple(samples), draw_samples(samples, out, title=title))
 
 
 def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[TrainingSample]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.config import Config
+from torch.utils.data import Dataset
 
+from realdeg.apis.comparison_pictures import draw_comparison
 from realdeg.apis.comparison_result import Comparison, Result
+from realdeg.apis.create import Source, create_degradation, find_device
+from realdeg.apis.degrader import Colour
+from realdeg.apis.recipes import Recipe, leave_out, open_recipe
+from realdeg.config import inject
+from realdeg.config.data_sets import build_data_sets
 from realdeg.datasets import simulated_camera
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, DataError
@@ -25,7 +35,11 @@ from realdeg.evaluation.image_quality import ImageQuality
 from realdeg.evaluation.metrics.ssim import MS_SSIM_LEAST_SIDE
 from realdeg.evaluation.protocols import get_protocol
 from realdeg.utils.colour import to_colour
+from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.streams import stream_seed
+from realdeg.visualization.sheets import check_crop
+
+logger = logging.getLogger(__name__)
 
 CAMERA = "camera"
 _FIDELITY = "lr-fidelity"
@@ -40,16 +54,19 @@ _METRICS = (
 
 
 def compare_degradations(
-    degradations: Mapping[str, Degradation],
-    pairs: Any,
+    degradations: Mapping[str, Source | Degradation],
+    pairs: Recipe | Dataset[Any],
     *,
-    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+    sample: bool = False,
+    seed: int | None = None,
     draws: int = 1,
-    colour: str = "rgb",
+    colour: Colour = "rgb",
     protocol: str | Mapping[str, Any] | LrProtocol = "lr-statistics",
     shown: int = 3,
-    device: torch.device | str = "cpu",
-    on_result: Callable[[Comparison], None] | None = None,
+    crop: int | None = None,
+    device: str | torch.device = "cpu",
+    out: str | os.PathLike[str] | None = None,
 ) -> Comparison:
     """Measure how near several degradations come to a real camera.
 
@@ -57,62 +74,119 @@ def compare_degradations(
     ``seed`` and the image's key alone, and compared with the camera's own LR image.
 
     Args:
-        degradations: By the name that stands in the table; of one geometry, that of the pairs.
-        pairs: A data set of real pairs: items with ``hr`` and ``lr`` (tensors in [0, 1]) and
-            ``key``.
-        seed: The seed of everything random.
+        degradations: By the name that stands in the table; each is whatever
+            :func:`realdeg.create_degradation` takes, of the geometry of the pairs.
+        pairs: A config whose test data are real pairs (``dml/dml_n8_realsrv3crops_x4_cpu``); or a
+            data set: items with ``hr`` and ``lr`` (tensors in [0, 1]) and ``key``.
+        options: Dotted keys laid over the config.
+        sample: Take the built-in sample images instead of the config's data.
+        seed: The seed of everything random; None: the config's, or 0.
         draws: How often each image is degraded, with seeds of their own: a random degradation
             should be looked at more than once.
         colour: ``"rgb"``, or ``"y"`` to degrade luma alone; numbers of colour are missing then.
         protocol: Of the numbers beyond fidelity, whose protocol is ``lr-fidelity``.
         shown: How many images are kept for a picture.
+        crop: Side of the crops in the picture, in HR pixels; None: a quarter of the shorter side.
         device: Where to degrade.
-        on_result: Called with the comparison so far after each degradation, so that it can be
-            written; whatever ends the comparison early then loses nothing of those before.
+        out: A folder for the table, the numbers and the pictures. The first two are written after
+            each degradation, so whatever ends a comparison early loses nothing. None: nothing is
+            written.
 
     Returns:
-        The comparison.
+        The comparison; ``comparison.files`` says what was written.
 
     Raises:
         ConfigError: If there is no degradation, or an argument means nothing.
+        CheckpointError: If weights cannot be read.
         DataError: If there are no pairs.
         GeometryError: If a size does not fit.
+        OutputError: If the folder cannot be written.
     """
-    if not degradations or draws < 1 or colour not in ("rgb", "y"):
+    folder = None if out is None else ensure_writable_dir(out)  # before the work, not after it
+    if shown < 1:
+        raise ConfigError(f"shown is 1 or more, got {shown}.")
+    check_crop(crop)
+    scale, same_size = None, None
+    if isinstance(pairs, str | os.PathLike):
+        cfg = _data_config(pairs, options, sample, seed)
+        (pairs,) = build_data_sets(cfg, ("test_dataloader",)).values()
+        seed = int(cfg.seed)
+        scale, same_size = cfg.scale, cfg.same_size
+    # Each of its own geometry would be measured against pairs of another one.
+    built = {
+        name: create_degradation(source, scale, same_size, trained=True)
+        for name, source in degradations.items()
+    }
+    if not built or draws < 1 or colour not in ("rgb", "y"):
         raise ConfigError(
             "a comparison needs one degradation, one draw and colour 'rgb' or 'y' at least, got"
-            f" {list(degradations)}, draws={draws}, colour={colour!r}."
+            f" {list(built)}, draws={draws}, colour={colour!r}."
         )
     chosen = get_lr_protocol(protocol)
+    place = find_device(device)
+    result, items = _comparison(pairs, chosen, seed or 0, draws, colour, shown)
+    try:
+        for name, degradation in built.items():
+            result.results[name] = _measure(
+                name, degradation.to(place).eval(), items, result, chosen
+            )
+            left = [other for other in built if other not in result.results]
+            result.unfinished = (
+                f"{', '.join(left)} had not been measured when this was written." if left else ""
+            )
+            if folder is not None:
+                result.write(folder)
+    except BaseException:
+        if result.results and folder is not None:
+            logger.warning(
+                "%d of %d degradations are measured (%s): kept in %s, marked as incomplete.",
+                len(result.results),
+                len(built),
+                ", ".join(result.results),
+                folder / "comparison.md",
+            )
+        raise
+    if folder is not None:
+        result.files += draw_comparison(result, folder, crop)
+    return result
+
+
+def _data_config(
+    config: Recipe, options: Mapping[str, Any] | None, sample: bool, seed: int | None
+) -> Config:
+    """Return a config of which only the test data are left."""
+    cfg = open_recipe(config, options, sample=sample, seed=seed)
+    if cfg.get("test_dataloader") is None:
+        raise ConfigError(f"the config '{config}' has no 'test_dataloader': no pairs to test.")
+    # Neither a network nor what trains it has to be there.
+    leave_out(cfg, "train", "val")
+    cfg.backbone = None
+    cfg.model = dict(type="DegradationLearning")
+    cfg.degradation = dict(type="Bicubic")
+    return inject(cfg)
+
+
+def _comparison(
+    pairs: Any, protocol: LrProtocol, seed: int, draws: int, colour: Colour, shown: int
+) -> tuple[Comparison, list[dict[str, Any]]]:
+    """Return a comparison without results, and the pairs."""
     items = [_pair(pairs, index) for index in range(len(pairs))]
     if not items:
         raise DataError("there are no pairs to compare with.")
-    summary = pairs.summary() if hasattr(pairs, "summary") else type(pairs).__name__
     fidelity = get_protocol(_FIDELITY)
     result = Comparison(
-        dataset=summary,
+        dataset=pairs.summary() if hasattr(pairs, "summary") else type(pairs).__name__,
         images=len(items),
         draws=draws,
         seed=seed,
         colour=colour,
         sample=simulated_camera(pairs) is not None,
-        protocols={fidelity.name: fidelity.summary(), chosen.name: chosen.summary()},
+        protocols={fidelity.name: fidelity.summary(), protocol.name: protocol.summary()},
         shown=[
             dict(key=i["key"], hr=i["hr"], real=i["lr"], made={}) for i in _spread(items, shown)
         ],
     )
-    least = min(min(item["lr"].shape[1:]) for item in items) - 2 * fidelity.border_for(1)
-    for name, degradation in degradations.items():
-        result.results[name] = _measure(
-            name, degradation.to(device).eval(), items, result, chosen, least
-        )
-        left = [other for other in degradations if other not in result.results]
-        result.unfinished = (
-            f"{', '.join(left)} had not been measured when this was written." if left else ""
-        )
-        if on_result is not None:
-            on_result(result)
-    return result
+    return result, items
 
 
 def _spread(items: Sequence[Any], count: int) -> list[Any]:
@@ -138,8 +212,9 @@ def _measure(
     items: Sequence[Mapping[str, Any]],
     comparison: Comparison,
     protocol: LrProtocol,
-    least: int,
 ) -> Result:
+    border = get_protocol(_FIDELITY).border_for(1)
+    least = min(min(item["lr"].shape[1:]) for item in items) - 2 * border
     names = ["psnr", "ssim", "gmsd"]
     result = Result(degradation.describe())
     if least >= MS_SSIM_LEAST_SIDE:

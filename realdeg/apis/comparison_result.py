@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from realdeg.evaluation.degradation.numbers import NUMBERS, Number, number_of
 from realdeg.utils.files import write_record
+from realdeg.utils.tables import markdown_table
 
 FORMAT = "realdeg-comparison-1"
 # Numbers that the JSON file has and the table leaves out.
@@ -52,6 +53,7 @@ class Comparison:
         camera: The camera's own numbers, where it has some.
         shown: For the picture: ``key``, ``hr``, ``real`` and one image per degradation.
         unfinished: Which degradations are still to be measured; empty where all are.
+        files: What was written.
     """
 
     dataset: str
@@ -65,6 +67,7 @@ class Comparison:
     camera: dict[str, float] = field(default_factory=dict)
     shown: list[dict[str, Any]] = field(default_factory=list)
     unfinished: str = ""
+    files: list[Path] = field(default_factory=list)
 
     @property
     def labels(self) -> list[str]:
@@ -156,7 +159,7 @@ class Comparison:
     def table(self) -> list[str]:
         """Return the lines of the Markdown table alone."""
         header = ["number", "the camera", *self.results]
-        lines = [_row(header), _row(["---", *["---:"] * (len(header) - 1)])]
+        rows = []
         for label in self.labels:
             number = number_of(label)
             if number is None or label.split("[")[0] in _ONLY_IN_JSON:
@@ -166,8 +169,8 @@ class Comparison:
             for name, result in self.results.items():
                 text = number_text(number, result.numbers.get(label))
                 cells.append(f"**{text}**" if name in best else text)
-            lines.append(_row(cells))
-        return lines
+            rows.append(cells)
+        return markdown_table(header, rows)
 
     def write(self, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
         """Write ``comparison.json`` and ``comparison.md``, each whole or not at all.
@@ -181,7 +184,9 @@ class Comparison:
         Raises:
             OutputError: If the folder cannot be written.
         """
-        return write_record(folder, "comparison", self.to_dict(), self.to_markdown())
+        written = write_record(folder, "comparison", self.to_dict(), self.to_markdown())
+        self.files += [path for path in written if path not in self.files]
+        return written
 
     def _missing(self) -> Iterator[tuple[str, str, str]]:
         reasons: dict[tuple[str, str], list[str]] = {}
@@ -216,10 +221,6 @@ def _ideal(number: Number) -> str:
         "one": "; 1 is ideal",
         "camera": "; the camera's own is ideal",
     }.get(number.ideal, "")
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _plain(numbers: Mapping[str, float]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realdeg.apis.arrays import Picture, put_together, take_apart
+from realdeg.apis.create import create_degradation, find_device, where_is
 from realdeg.apis.folder import Summary, process_folder
 from realdeg.apis.manifest import Record
-from realdeg.apis.resolve import find_device, load_degradation, where_is
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.degradations.trace import Trace
@@ -78,7 +78,7 @@ class Degrader:
         if colour not in ("rgb", "y"):
             raise ConfigError(f"colour is 'rgb' or 'y', got {colour!r}.")
         self.colour = colour
-        self.degradation = load_degradation(degradation, scale=scale, same_size=same_size)
+        self.degradation = create_degradation(degradation, scale, same_size, trained=True)
         self.degradation.eval()
         self.device = where_is(self.degradation) if device is None else find_device(device)
         self.degradation.to(self.device)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -30,14 +30,12 @@ from realdeg.utils.files import (
 from realdeg.utils.image import LoadedImage, Reading
 from realdeg.utils.locks import exclusive
 from realdeg.utils.memory import is_out_of_memory
+from realdeg.utils.progress import progress_bar
 from realdeg.version import __version__
 
 Work = Callable[[LoadedImage, str, Path], Record]
 """Takes an image, its name and the PNG file to write; returns what the manifest says of it, the
 result's height and width as ``output_size`` among it."""
-
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -207,17 +205,19 @@ class _Folder:
         """Make, keep or refuse every image."""
         fixed = {name: record["output"] for name, record in self.manifest.records.items()}
         self.outputs = plan_outputs(names, fixed)
-        done = work_on(names, self.process, jobs)
-        for name, outcome in _track(done, len(names), title, progress):
-            if isinstance(outcome, WorkerDiedError):
-                self.fail(name, str(outcome))
-            elif outcome.reason is not None:
-                self.fail(name, outcome.reason)
-            elif outcome.record is None:
-                self.kept.append(name)
-            else:
-                self.manifest.append(outcome.record)
-                self.made.append(name)
+        with progress_bar(title, len(names), shown=progress) as advance:
+            done = work_on(names, self.process, jobs)
+            for number, (name, outcome) in enumerate(done, start=1):
+                if isinstance(outcome, WorkerDiedError):
+                    self.fail(name, str(outcome))
+                elif outcome.reason is not None:
+                    self.fail(name, outcome.reason)
+                elif outcome.record is None:
+                    self.kept.append(name)
+                else:
+                    self.manifest.append(outcome.record)
+                    self.made.append(name)
+                advance(number)
 
     def process(self, name: str) -> _Outcome:
         """Make, keep or refuse one image."""
@@ -348,16 +348,6 @@ def _threads(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _track(done: Iterator[_T], number: int, title: str, progress: bool) -> Iterator[_T]:
-    if not progress:
-        yield from done
-        return
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(done, description=title, total=number, console=Console(stderr=True))
 
 
 def _few(names: Sequence[str]) -> str:

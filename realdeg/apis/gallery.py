@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from realdeg.apis.create import create_degradation
 from realdeg.apis.degrader import Degrader
-from realdeg.apis.preview import PreviewSample, as_8_bit, cut, open_image, sample_previews
-from realdeg.apis.resolve import load_degradation
+from realdeg.apis.previewing import PreviewSample, as_8_bit, cut, open_image, sample_previews
 from realdeg.config.find import config_root
 from realdeg.errors import RealdegError
 from realdeg.registry import DEGRADATIONS, load_plugins
@@ -76,7 +76,7 @@ def make_gallery(
     exhibits, absent = [], []
     for name, source, note in _sources(learned or {}):
         try:
-            degradation = load_degradation(source, scale=scale, same_size=False)
+            degradation = create_degradation(source, scale, False, trained=True)
             samples = sample_previews(Degrader(degradation), hr, PICTURE, count=_SAMPLES, seed=seed)
         except RealdegError as error:
             absent.append(f"`{name}`: {str(error).split(': give ')[0].rstrip('.')}.")

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from realdeg.apis.create import create_backbone, find_device, where_is
 from realdeg.apis.enlarging import Enlargement, Progress
 from realdeg.apis.folder import Summary, process_folder
 from realdeg.apis.footprint import Footprint, largest_tile, measure_footprint
 from realdeg.apis.manifest import Record
-from realdeg.apis.resolve import find_device, load_backbone, where_is
 from realdeg.apis.tiling import Tiling, whole_step, within_memory
 from realdeg.backbones.base import Backbone
 from realdeg.errors import ConfigError, DataError, GeometryError
@@ -95,7 +95,7 @@ class SuperResolver:
         if tile not in (None, "auto") and (not isinstance(tile, int) or tile < 1):
             raise ConfigError(f"tile is 'auto', None or a number of pixels, got {tile!r}.")
         self.tile = tile
-        self.backbone = load_backbone(backbone, scale=scale, same_size=same_size).eval()
+        self.backbone = create_backbone(backbone, scale, same_size, trained=True).eval()
         if device is None and isinstance(backbone, Backbone):
             self.device = where_is(self.backbone)
         else:

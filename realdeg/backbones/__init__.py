@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from realdeg.backbones.adrsr import ADRSR
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.build import build_backbone
 from realdeg.backbones.carn import CARN
 from realdeg.backbones.carnm import CARNM
 from realdeg.backbones.cnf import CNF
-from realdeg.backbones.create import create_backbone
 from realdeg.backbones.csnln import CSNLN
 from realdeg.backbones.dbpn import DBPN
 from realdeg.backbones.depthwise_sr import DepthwiseSR
@@ -59,6 +59,7 @@ from realdeg.backbones.vdsr import VDSR
 from realdeg.backbones.wave_resnet import WaveResNet
 from realdeg.backbones.wavelet_srnet import WaveletSRNet
 from realdeg.backbones.weights import load_weights, read_weights
+from realdeg.utils.deprecation import renamed_attributes
 
 __all__ = [
     "ADRSR",
@@ -115,11 +116,15 @@ __all__ = [
     "VDSR",
     "WaveResNet",
     "WaveletSRNet",
-    "build_backbone",
-    "create_backbone",
     "fetch_pretrained",
     "find_pretrained",
     "list_pretrained",
     "load_weights",
     "read_weights",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_attributes(
+        __name__,
+        {name: "realdeg:create_backbone" for name in ("build_backbone", "create_backbone")},
+    )

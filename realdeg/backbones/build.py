@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -20,18 +21,19 @@ from realdeg.backbones.weights import fill, form_of, load_weights, read_weights
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.arguments import check_arguments
-from realdeg.utils.component import load_state, read_component, summary
+from realdeg.utils.component import describes_itself, load_state, read_component, summary
 from realdeg.utils.construction import bounded_parts, within_budget
+from realdeg.utils.files import names_a_file
 
 logger = logging.getLogger(__name__)
 
 
-def build_backbone(
+def backbone_from_config(
     cfg: Mapping[str, Any] | str | os.PathLike[str],
     scale: float | None = None,
     same_size: bool | None = None,
 ) -> Backbone:
-    """Build a backbone.
+    """Build a backbone from what a config says of it.
 
     Args:
         cfg: One of ``dict(type='RCAN', ...)``; ``dict(type='RCAN', ..., checkpoint='file')``,
@@ -136,6 +138,82 @@ def build_filled(
     arguments = form_of(cls, state, settings, where, partial=partial)
     backbone = construct(cls, arguments, place)
     return backbone, fill(backbone, state, where, partial=partial)
+
+
+def backbone_with_weights(
+    settings: Mapping[str, Any], weights: str | os.PathLike[str], *, partial: bool = False
+) -> Backbone:
+    """Build a backbone from its type and arguments, and fill it.
+
+    Args:
+        settings: ``type`` and arguments. What they leave open, the file's description or tensors
+            say, or the catalogue.
+        weights: A file of any format that :func:`load_weights` reads, or the name of published
+            weights.
+        partial: Load what fits of the weights, and leave the rest as it is.
+
+    Returns:
+        The backbone.
+
+    Raises:
+        ConfigError: If there are no such type, arguments or published weights.
+        GeometryError: If the weights are of another scale.
+        CheckpointError: If the weights cannot be fetched or read, or do not fit.
+    """
+    settings = dict(settings)
+    name, scale = str(settings.pop("type")), settings.get("scale")
+    if not names_a_file(weights):
+        entry = find_pretrained(_bare(name), str(weights), scale)
+        backbone = construct(name, {**entry.settings(), **settings}, "backbone")
+        say_what_is_left(backbone, fill_pretrained(backbone, entry, partial=partial), entry)
+        return backbone
+    if not describes_itself(weights):
+        backbone, left = build_filled(name, settings, "backbone", weights, partial)
+    else:
+        file = read_component(weights)
+        if file.kind != "backbone" or file.type != _bare(name):
+            raise CheckpointError(
+                f"{Path(weights)} holds a {file.type} and {name} is asked for:"
+                f" name {file.type}, or other weights."
+            )
+        stored = file.arguments.get("scale")
+        cls: type[Backbone] = BACKBONES.require(name)
+        fixed = not cls.any_scale and not partial
+        if fixed and stored is not None and scale not in (None, stored):
+            raise GeometryError(
+                f"the {name} in {Path(weights)} was trained with scale={stored} and scale={scale}"
+                f" is asked for: ask for {stored}, or say partial=True to start from what fits."
+            )
+        check_arguments(cls, settings)
+        # What the file says are arguments and nothing else; in a config some words name files.
+        backbone = construct(cls, {**file.arguments, **settings}, str(weights), file.state)
+        left = load_weights(backbone, weights, partial=partial)
+    say_what_is_left(backbone, left, weights)
+    return backbone
+
+
+def registered_name(name: str) -> str:
+    """Return the registered name of a network that is written in another way.
+
+    Args:
+        name: Its name; case, hyphens and underscores do not matter.
+
+    Returns:
+        The registered name, or ``name`` itself where none is like it.
+
+    Examples:
+        >>> registered_name("swinir"), registered_name("srvgg_net_compact")
+        ('SwinIR', 'SRVGGNetCompact')
+    """
+    known = BACKBONES.names()
+    if name in known:
+        return name
+    alike = [each for each in known if _folded(each) == _folded(name)]
+    return alike[0] if len(alike) == 1 else name
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _start(backbone: Backbone, start: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from realdeg.cli.common import add_config_options, options_of
+from realdeg.cli.options import add_config_options, config_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,19 +27,10 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0.
     """
-    from pathlib import Path
+    from realdeg.apis.browsing import browse
 
-    from realdeg.apis.browsing import draw_samples, training_samples
-    from realdeg.config import load_config
-    from realdeg.utils.files import ensure_writable_dir
-
-    # Before the work, not after it.
-    ensure_writable_dir(Path(args.out).parent)
-    cfg = load_config(args.config, options_of(args), sample=args.sample)
-    samples = training_samples(cfg, args.n, start=args.start)
-    for sample in samples:
+    made = browse(args.config, args.out, count=args.n, start=args.start, **config_arguments(args))
+    for sample in made.samples:
         print(" | ".join(sample.in_words()))
-    title = f"{args.config}{' (sample data)' if args.sample else ''}"
-    path = draw_samples(samples, args.out, title=title)
-    print(f"{path}: HR, LR and what was done, {len(samples)} samples")
+    print(f"{made.path}: HR, LR and what was done, {len(made.samples)} samples")
     return 0

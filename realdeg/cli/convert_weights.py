@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from realdeg.cli.options import OptionsAction, parse_scale
-
-if TYPE_CHECKING:
-    from realdeg.backbones import Backbone
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +59,28 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         _show(args.weights)
         return 0
-    _convert(args)
+    from realdeg.apis.conversion import convert_weights
+    from realdeg.errors import ConfigError
+
+    if args.backbone is None:
+        raise ConfigError(
+            "convert_weights is told no network: name it with --backbone (realdeg list backbones"
+            " shows all)."
+        )
+    made = convert_weights(
+        args.weights,
+        args.output,
+        args.backbone,
+        scale=args.scale,
+        source=args.source,
+        partial=args.partial,
+        custom_imports=args.custom_imports,
+        overwrite=args.overwrite,
+        arguments=args.arguments,
+    )
+    for line in made.not_loaded:
+        print(f"not loaded: {line}")
+    print(f"{made.path}: {made.type}, {made.parameters:,} parameters, {made.hash}")
     return 0
 
 
@@ -76,60 +92,3 @@ def _show(path: str) -> None:
     for name, tensor in state.items():
         print(f"{name} {tuple(tensor.shape)}")
     print(f"{len(state)} tensors, {sum(tensor.numel() for tensor in state.values()):,} numbers")
-
-
-def _convert(args: argparse.Namespace) -> None:
-    from realdeg.backbones.build import build_filled
-    from realdeg.config.load import import_modules
-    from realdeg.errors import ConfigError, OutputError
-    from realdeg.utils.component import save_component
-    from realdeg.utils.files import remove_left_overs
-
-    output = Path(args.output)
-    if args.backbone is None:
-        raise ConfigError(
-            "convert_weights is told no network: name it with --backbone (realdeg list backbones"
-            " shows all)."
-        )
-    if output.suffix != ".safetensors":
-        raise OutputError(f"the result is a .safetensors file, got {output}: name it so.")
-    if output.exists() and not args.overwrite:
-        raise OutputError(f"{output} is there already: remove it, or say --overwrite.")
-    remove_left_overs(output.parent)
-    import_modules(args.custom_imports, "--custom-imports")
-    settings = dict(args.arguments)
-    if args.scale is not None:
-        settings["scale"] = args.scale
-    backbone, left = build_filled(
-        args.backbone, settings, "--arguments", args.weights, args.partial
-    )
-    digest = save_component(
-        output,
-        backbone,
-        kind="backbone",
-        type=args.backbone,
-        arguments=backbone.arguments,
-        meta=_notes(backbone, Path(args.weights), args.source, left),
-    )
-    for line in left:
-        print(f"not loaded: {line}")
-    count = sum(parameter.numel() for parameter in backbone.parameters())
-    print(f"{output}: {args.backbone}, {count:,} parameters, {digest}")
-
-
-def _notes(
-    backbone: Backbone, weights: Path, source: str | None, left: list[str]
-) -> dict[str, Any]:
-    """Return what the file notes beside the arguments."""
-    from realdeg.utils.files import sha256_file
-
-    return {
-        "source": source or weights.name,
-        "source_file": weights.name,
-        "source_sha256": sha256_file(weights),
-        "scale": backbone.scale,
-        "same_size": backbone.same_size,
-        "colour": backbone.colour,
-        "value_range": backbone.value_range,
-        "not_loaded": left,
-    }

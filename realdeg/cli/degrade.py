@@ -12,7 +12,6 @@ from realdeg.cli.options import (
     parse_jobs,
     parse_pixels,
     parse_scale,
-    printable,
 )
 
 if TYPE_CHECKING:
@@ -106,26 +105,27 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 2 where an image could not be done.
     """
-    from realdeg.apis.degrader import Degrader
-    from realdeg.apis.resolve import load_degradation
-    from realdeg.apis.workers import usable_cores
+    from realdeg.apis.create import create_degradation
+    from realdeg.apis.degrading import degrade
 
     reading = reading_of(args)
-    degradation = load_degradation(
-        args.degradation, scale=args.scale, same_size=args.same_size, options=args.cfg_options
+    geometry = {"scale": args.scale, "same_size": args.same_size}
+    degradation = create_degradation(
+        args.degradation, **geometry, trained=True, options=args.cfg_options
     )
-    degrader = Degrader(degradation, device=args.device, colour=args.colour)
     print(degradation.describe())
-    jobs = args.jobs or usable_cores()
-    summary = degrader.degrade_folder(
+    summary = degrade(
+        degradation,
         args.src,
         args.dst,
+        colour=args.colour,
         seed=args.seed,
         remainder=args.remainder,
+        device=args.device,
+        jobs=args.jobs,
+        reading=reading,
         overwrite=args.overwrite,
         progress=not args.quiet,
-        jobs=jobs,
-        reading=reading,
     )
     return report(summary)
 
@@ -139,6 +139,8 @@ def report(summary: Summary) -> int:
     Returns:
         The exit code: 0, or 2 where an image could not be done.
     """
+    from realdeg.utils.text import printable
+
     stream = sys.stdout if summary.ok else sys.stderr
     # Names may hold bytes that are no text, and letters that a terminal takes for commands.
     print(printable(summary.describe()), file=stream)

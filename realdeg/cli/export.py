@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from realdeg.cli.options import add_cfg_options, add_same_size, parse_scale
 
 if TYPE_CHECKING:
-    from realdeg.backbones import Backbone
-    from realdeg.export import Exported
+    from realdeg.export.target import Exported
 
 FORMS = ("safetensors", "onnx", "torch-export")
 
@@ -56,68 +55,27 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0.
     """
-    from realdeg.apis.resolve import load_backbone
-    from realdeg.errors import ConfigError
-    from realdeg.export import Origin, write_card
-    from realdeg.export.card import check_card, network_hash, read_numbers
-    from realdeg.export.target import check_target
-    from realdeg.utils.files import remove_left_overs
+    from realdeg.apis.exporting import export_backbone
 
-    _check_options(args)
-    target = check_target(args.output, args.to, args.overwrite)
-    if args.no_card and (args.report or args.licence):
-        raise ConfigError("--report and --licence go into the card, and --no-card writes none.")
-    remove_left_overs(target.parent)
-    backbone = load_backbone(
-        args.model, scale=args.scale, same_size=args.same_size, options=args.cfg_options
-    ).eval()
-    origin = Origin.of(args.model, args.cfg_options, args.scale)
-    if not args.no_card:  # before the work, not after it
-        check_card(target, backbone, args.overwrite)
-        for report in args.report:
-            read_numbers(report, network_hash(backbone))
-    exported = _export(args, backbone, dict(origin.notes))
+    exported = export_backbone(
+        args.model,
+        args.output,
+        to=args.to,
+        scale=args.scale,
+        same_size=args.same_size,
+        options=args.cfg_options,
+        size=tuple(args.size) if args.size else None,
+        half=args.half,
+        opset=args.opset,
+        card=not args.no_card,
+        reports=args.report,
+        licence=args.licence,
+        overwrite=args.overwrite,
+    )
     print(_said(exported))
-    if not args.no_card:
-        for path in write_card(
-            exported,
-            backbone,
-            origin=origin,
-            reports=args.report,
-            licence=args.licence,
-            overwrite=args.overwrite,
-        ):
-            print(f"wrote {path}")
+    for path in exported.files[1:]:
+        print(f"wrote {path}")
     return 0
-
-
-def _check_options(args: argparse.Namespace) -> None:
-    """Refuse options that the form does not have."""
-    from realdeg.errors import ConfigError
-
-    fitting = {
-        "--size": (args.size is not None, ("onnx", "torch-export")),
-        "--half": (args.half, ("safetensors",)),
-        "--opset": (args.opset is not None, ("onnx",)),
-    }
-    for option, (given, forms) in fitting.items():
-        if given and args.to not in forms:
-            raise ConfigError(f"{option} is for --to {' and '.join(forms)}, not for {args.to}.")
-
-
-def _export(args: argparse.Namespace, backbone: Backbone, notes: dict[str, object]) -> Exported:
-    from realdeg.export import export_onnx, export_program, export_safetensors
-    from realdeg.export.onnx import OPSET
-
-    size = tuple(args.size) if args.size else None
-    if args.to == "safetensors":
-        return export_safetensors(
-            backbone, args.output, half=args.half, meta=notes, overwrite=args.overwrite
-        )
-    if args.to == "onnx":
-        opset = OPSET if args.opset is None else args.opset
-        return export_onnx(backbone, args.output, size=size, opset=opset, overwrite=args.overwrite)
-    return export_program(backbone, args.output, size=size, overwrite=args.overwrite)
 
 
 def _said(exported: Exported) -> str:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from realdeg.degradations.pool import Pool
+from dataclasses import fields
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,57 +92,39 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 2 where a photo could not be read: the pool is that of the others.
     """
-    from realdeg.cli import pool_extraction, pool_report
-    from realdeg.cli.pool_parts import PoolParts
+    from realdeg.apis import pools
     from realdeg.degradations.pool import load_pool
-    from realdeg.errors import ConfigError, DataError, OutputError
-    from realdeg.utils.files import remove_left_overs
+    from realdeg.degradations.pool_summary import pool_summary
 
     if args.what == "show":
         pool = load_pool(args.pool)
-        print("\n".join(pool_report.lines(pool)))
+        print("\n".join(pool_summary(pool)))
         if args.picture:
-            pool_report.draw(pool, args.picture)
+            from realdeg.visualization.pools import pool_picture
+
+            pool_picture(pool, args.picture)
             print(f"drawn in {args.picture}")
         return 0
-    target = Path(args.pool)
-    if target.suffix != ".safetensors":
-        raise OutputError(f"a pool is a .safetensors file, got {target}: name it so.")
-    if target.exists() and not args.overwrite:
-        raise OutputError(f"{target} exists: give --overwrite to replace it, or another name.")
-    if args.limit is not None and args.limit < 1:
-        raise ConfigError(f"--limit is at least 1, got {args.limit}.")
-    extract: dict[str, Any] = {
-        "pairs": pool_extraction.from_pairs,
-        "photos": pool_extraction.from_photos,
-        "noise": pool_extraction.noise,
+    kinds = {
+        "pairs": pools.PairKernels,
+        "photos": pools.PhotoKernels,
+        "noise": pools.NoisePatches,
     }
-    remove_left_overs(target.parent)
-    failed: dict[str, str] = {}
-    try:
-        made: Pool = extract[args.what](args, print, failed)
-    except DataError:
-        _report(failed)
-        raise
-    digest = made.save(target)
-    if not failed:
-        PoolParts(target, {}).clear()
-    print("\n".join(pool_report.lines(made)))
-    print(f"written to {target} (hash {digest})")
-    _report(failed)
-    if failed:
+    kind: Any = kinds[args.what]
+    made = pools.extract_pools(
+        kind(**{field.name: getattr(args, field.name) for field in fields(kind)}),
+        args.pool,
+        name=args.name,
+        limit=args.limit,
+        seed=args.seed,
+        overwrite=args.overwrite,
+    )
+    print("\n".join(pool_summary(made.pool)))
+    print(f"written to {made.path} (hash {made.hash})")
+    if made.failed:
         print(
-            f"error: {len(failed)} photos or pairs could not be read (see above) and are not in the"
-            " pool: mend or remove them, and run the same command with --overwrite.",
+            f"error: {len(made.failed)} photos or pairs could not be read (see above) and are not"
+            " in the pool: mend or remove them, and run the same command with --overwrite.",
             file=sys.stderr,
         )
-    return 2 if failed else 0
-
-
-def _report(failed: Mapping[str, str]) -> None:
-    from realdeg.cli.options import printable
-
-    if failed:
-        print(f"{len(failed)} FAILED, and are not in the pool:", file=sys.stderr)
-        for name in sorted(failed):
-            print(printable(f"  {name}: {failed[name]}"), file=sys.stderr)
+    return 2 if made.failed else 0

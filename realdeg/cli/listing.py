@@ -99,7 +99,7 @@ def _table(args: argparse.Namespace) -> int:
             "--table is of backbones or of published weights: realdeg list backbones, or realdeg"
             f" list pretrained, not {args.what}."
         )
-    from realdeg.cli.backbone_table import names, table
+    from realdeg.backbones.table import names, table
 
     wanted = args.pattern.lower()
     print(table([name for name in names() if wanted in name.lower()]), end="")

@@ -15,6 +15,8 @@ from types import ModuleType
 from realdeg.errors import ConfigError, RealdegError, first_line, nearest
 from realdeg.utils.allocator import keep_freed_memory
 from realdeg.utils.memory import is_out_of_memory
+from realdeg.utils.processes import rank
+from realdeg.utils.text import printable
 from realdeg.version import __version__
 
 COMMANDS = {
@@ -140,8 +142,6 @@ def _check_command(words: Sequence[str]) -> None:
 
 def _speaks() -> bool:
     """Whether this process tells an error: before processes meet, all of them have the same."""
-    from realdeg.cli.common import rank
-
     if rank() == 0 or "torch" not in sys.modules:
         return rank() == 0
     from torch import distributed
@@ -159,14 +159,19 @@ def _module(command: str) -> ModuleType:
     return import_module(f"realdeg.cli.{_MODULES.get(command, command)}")
 
 
+class _Printable(logging.Formatter):
+    """Escapes what a terminal would take for a command: names of files may hold anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 @contextmanager
 def _notes_to_stderr() -> Iterator[None]:
     """Show realdeg's own notes (dropped keys, what --sample changed), on one process only."""
-    from realdeg.cli.common import rank
-
     logger = logging.getLogger("realdeg")
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Printable("%(message)s"))
     level = logger.level
     logger.setLevel(logging.INFO if rank() == 0 else logging.ERROR)
     logger.addHandler(handler)

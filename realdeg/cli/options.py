@@ -1,4 +1,4 @@
-"""``KEY=VALUE`` on the command line."""
+"""What the commands share: options, and how their values are read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import ast
 import math
 from collections.abc import Sequence
 from typing import Any
-
-from realdeg.errors import ConfigError
 
 _WORDS = {"true": True, "false": False, "none": None}
 _OPENING, _CLOSING = "([{", ")]}"
@@ -129,16 +127,6 @@ def parse_pixels(text: str) -> int:
     return int(text)
 
 
-def printable(text: str) -> str:
-    """Return a text with everything escaped that a terminal would not show as a letter."""
-    return "".join(
-        letter
-        if letter.isprintable() or letter in "\n\t"
-        else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
-
-
 def add_cfg_options(parser: argparse.ArgumentParser, help_text: str) -> None:
     """Add ``--cfg-options``.
 
@@ -164,6 +152,46 @@ def add_same_size(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="LR lies on the HR grid (RealSR V1 and V2, City100)",
     )
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that change a config: ``--cfg-options``, ``--sample``, ``--seed``."""
+    add_cfg_options(
+        parser,
+        "override config values, e.g. degradation.type=DirectNet train_cfg.max_iters=1000;"
+        " a changed type replaces the whole dict",
+    )
+    parser.add_argument(
+        "--sample",
+        action="store_true",
+        help="run the recipe on the built-in sample images with a short schedule",
+    )
+    parser.add_argument("--seed", type=int, help="seed of every random stream")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that runs a model: where, on what, how many processes."""
+    parser.add_argument("--work-dir", help="folder of everything written")
+    parser.add_argument(
+        "--device", help="cpu, cuda or cuda:1; taken from what the machine has by default"
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch"),
+        default="none",
+        help="'pytorch' under torchrun",
+    )
+
+
+def config_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what :func:`add_config_options` parsed, as arguments of a function of the API."""
+    return {"options": args.cfg_options, "sample": args.sample, "seed": args.seed}
+
+
+def run_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what both of the functions above parsed, as arguments of ``train`` and ``test``."""
+    names = ("work_dir", "device", "launcher")
+    return {**config_arguments(args), **{name: getattr(args, name) for name in names}}
 
 
 def _value(tree: ast.expr) -> Any:
@@ -205,16 +233,3 @@ def _split(text: str) -> list[str]:
         else:
             parts[-1] += character
     return [part.strip() for part in parts if part.strip()] or [""]
-
-
-def check_crop(crop: int | None) -> None:
-    """Refuse a crop without pixels.
-
-    Args:
-        crop: What ``--crop`` says; None where it says nothing.
-
-    Raises:
-        ConfigError: If it is less than one pixel.
-    """
-    if crop is not None and crop < 1:
-        raise ConfigError(f"--crop is 1 pixel or more, got {crop}.")

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from realdeg.cli.options import add_cfg_options, add_same_size, check_crop
+from realdeg.cli.options import add_cfg_options, add_same_size
 from realdeg.errors import ConfigError
-
-if TYPE_CHECKING:
-    from realdeg.apis.preview import PreviewSample
-
-# Characters of a line beside a picture.
-_WRAP = 92
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,87 +71,32 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("preview needs a degradation and an image: preview CONFIG IMAGE.")
     if args.also:
         raise ConfigError("--also adds to the gallery: give --gallery, too.")
-    from realdeg.apis.degrader import Degrader
-    from realdeg.apis.preview import (
-        as_8_bit,
-        choose_crop,
-        cut,
-        open_image,
-        read_traces,
-        replay_previews,
-        sample_previews,
-        write_traces,
-    )
-    from realdeg.apis.resolve import load_degradation
-    from realdeg.utils.files import ensure_writable_dir
-    from realdeg.visualization.degradations import degradation_preview
-    from realdeg.visualization.style import figure_path
+    from realdeg.apis.previewing import preview
 
-    # Before the work, not after it.
-    out = figure_path(args.out or "preview.png")
-    ensure_writable_dir(out.parent)
-    if args.save_traces:
-        ensure_writable_dir(Path(args.save_traces).parent)
-    if args.save_images:
-        ensure_writable_dir(args.save_images)
-    check_crop(args.crop)
-    degradation = load_degradation(
-        args.config, scale=args.scale, same_size=args.same_size, options=args.cfg_options
+    made = preview(
+        args.config,
+        args.image,
+        args.out or "preview.png",
+        count=args.n,
+        scale=args.scale,
+        same_size=args.same_size,
+        options=args.cfg_options,
+        colour=args.colour,
+        seed=args.seed,
+        size=args.size,
+        crop=args.crop,
+        trace=args.trace,
+        index=args.index,
+        save_traces=args.save_traces or None,
+        save_images=args.save_images or None,
     )
-    degrader = Degrader(degradation, device="cpu", colour=args.colour)
-    name, image = open_image(args.image)
-    if args.trace is not None:
-        records = read_traces(args.trace)
-        if args.index is not None:
-            if not 0 <= args.index < len(records):
-                raise ConfigError(
-                    f"--index {args.index}: {args.trace} holds traces 0 to {len(records) - 1}."
-                )
-            records = records[args.index : args.index + 1]
-        records = records[: max(args.n, 1)]
-        samples = replay_previews(degrader, image, records)
-        crop = records[0].crop
-    else:
-        if args.size < 0:
-            raise ConfigError(f"--size is 0 or a number of pixels, got {args.size}.")
-        crop = choose_crop(image, args.size, degradation.stride)
-        samples = sample_previews(degrader, image, name, count=args.n, seed=args.seed, crop=crop)
-    hr = as_8_bit(cut(image, crop))
-    degradation_preview(
-        hr,
-        [(as_8_bit(sample.lr), _wrapped(sample)) for sample in samples],
-        out,
-        words=[f"HR {hr.shape[0]} x {hr.shape[1]} of {name}", degradation.describe()],
-        title=type(degradation).__name__,
-        crop_size=args.crop,
-    )
-    for sample in samples:
+    for sample in made.samples:
         print("\n".join(sample.in_words()))
-    print(f"wrote {out}")
-    if args.save_traces:
-        path = write_traces(args.save_traces, [sample.record for sample in samples])
+    for path in made.files:
         print(f"wrote {path}")
     if args.save_images:
-        _save(samples, Path(args.save_images))
+        print(f"wrote {len(made.samples)} images to {args.save_images}")
     return 0
-
-
-def _save(samples: list[PreviewSample], folder: Path) -> None:
-    from realdeg.utils.files import ensure_writable_dir
-    from realdeg.utils.image import write_image
-
-    ensure_writable_dir(folder)
-    for index, sample in enumerate(samples):
-        write_image(folder / f"{index}.png", sample.lr)
-    print(f"wrote {len(samples)} images to {folder}")
-
-
-def _wrapped(sample: PreviewSample) -> list[str]:
-    lines = []
-    for line in sample.in_words():
-        indent = " " * (len(line) - len(line.lstrip()))
-        lines += textwrap.wrap(line, _WRAP, initial_indent="", subsequent_indent=indent + "    ")
-    return lines
 
 
 def _gallery(args: argparse.Namespace) -> int:

@@ -1,12 +1,13 @@
 """Degradations: from HR to LR, sampled, applied, traced and learned."""
 
+from typing import TYPE_CHECKING
+
 from realdeg.degradations.awgn import AWGN
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.bicubic import Bicubic
 from realdeg.degradations.blur_down import BlurDown
 from realdeg.degradations.bsrgan import BSRGAN
 from realdeg.degradations.bsrgan_plus import BSRGANPlus
-from realdeg.degradations.build import build_degradation
 from realdeg.degradations.camera_isp import CameraISP
 from realdeg.degradations.choices import Maybe, OneOf
 from realdeg.degradations.containers import Compose
@@ -30,6 +31,7 @@ from realdeg.degradations.srmd import SRMD
 from realdeg.degradations.steps import register_step
 from realdeg.degradations.tone_map import ToneMap
 from realdeg.degradations.trace import Trace, TraceParams
+from realdeg.utils.deprecation import renamed_attributes
 
 __all__ = [
     "AWGN",
@@ -62,6 +64,8 @@ __all__ = [
     "ToneMap",
     "Trace",
     "TraceParams",
-    "build_degradation",
     "register_step",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_attributes(__name__, {"build_degradation": "realdeg:create_degradation"})

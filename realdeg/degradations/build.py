@@ -1,4 +1,4 @@
-"""From a config, a path or a name to a degradation."""
+"""Build a degradation from a config, or from the file that holds its weights."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from realdeg.utils.files import names_a_file
 from realdeg.utils.geometry import check_geometry
 
 
-def build_degradation(
+def degradation_from_config(
     cfg: Mapping[str, Any] | str | os.PathLike[str] | Degradation,
     scale: float | None = None,
     same_size: bool | None = None,
 ) -> Degradation:
-    """Build a degradation.
+    """Build a degradation from what a config says of it.
 
     Args:
         cfg: ``dict(type=...)`` with constructor arguments; ``dict(checkpoint=path)`` or the path

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.degradations.base import Degradation, DegradationLike
-from realdeg.degradations.build import build_degradation
+from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
@@ -292,8 +292,8 @@ def build_part(part: DegradationLike, scale: int, same_size: bool) -> Degradatio
         GeometryError: If a file or a given degradation is of another geometry.
     """
     if states_scale(part):
-        return build_degradation(part)
-    return build_degradation(part, scale=scale, same_size=same_size)
+        return degradation_from_config(part)
+    return degradation_from_config(part, scale=scale, same_size=same_size)
 
 
 def build_chain(parts: Sequence[DegradationLike], scale: int, same_size: bool) -> list[Degradation]:
@@ -324,11 +324,11 @@ def build_chain(parts: Sequence[DegradationLike], scale: int, same_size: bool) -
     built = []
     for index, part in enumerate(parts):
         if own[index]:
-            built.append(build_degradation(part))
+            built.append(degradation_from_config(part))
         elif index == shrinking:
-            built.append(build_degradation(part, scale=scale, same_size=same_size))
+            built.append(degradation_from_config(part, scale=scale, same_size=same_size))
         else:
-            built.append(build_degradation(part, scale=1, same_size=False))
+            built.append(degradation_from_config(part, scale=1, same_size=False))
     return built
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from realdeg.degradations.base import Degradation, DegradationLike
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
-from realdeg.degradations.build import build_degradation
+from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.steps import Size, run_step, step_fields
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
@@ -147,7 +147,7 @@ class PipelineDegradation(Degradation):
         for name, cfg in (parts or {}).items():
             if cfg is None:
                 continue
-            part = build_degradation(cfg, scale=1, same_size=False)
+            part = degradation_from_config(cfg, scale=1, same_size=False)
             if part.stride != 1:
                 raise ConfigError(f"{type(self).__name__}: {name} shrinks the image, give scale 1.")
             self.parts[name] = part

@@ -10,7 +10,7 @@ import numpy as np
 
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.bicubic import Bicubic
-from realdeg.degradations.build import build_degradation
+from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.containers import (
     Container,
     Step,
@@ -75,7 +75,7 @@ class Repeat(Container):
         lowest, highest = _range(times)
         # A file says its own scale, as a degradation and a config with a scale do.
         stated = states_scale(part) or is_file(part)
-        members = [build_degradation(part) if stated else build_part(part, scale, same_size)]
+        members = [degradation_from_config(part) if stated else build_part(part, scale, same_size)]
         if highest > 1 and (again is not None or (not stated and scale > 1)):
             members.append(build_part(part if again is None else again, 1, False))
         self._later = len(members) - 1

@@ -9,14 +9,8 @@ from contextlib import contextmanager
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+
+from realdeg.utils.progress import progress_bar
 
 Advance = Callable[[int, float], None]
 
@@ -58,20 +52,14 @@ class Steps:
         Yields:
             Called with the iterations done and the loss.
         """
-        if not self.console.is_terminal:
-            yield lambda done, loss: self._line(text, done, total, loss)
-            return
-        columns = (
-            TextColumn("  {task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task(text, total=total, loss="")
-            yield lambda done, loss: progress.update(task, completed=done, loss=f"loss {loss:.2e}")
+        with progress_bar(f"  {text}", total, shown="terminal", console=self.console) as advance:
+
+            def tell(done: int, loss: float) -> None:
+                advance(done, note=f"loss {loss:.2e}")
+                if not self.console.is_terminal:
+                    self._line(text, done, total, loss)
+
+            yield tell
 
     def _line(self, text: str, done: int, total: int, loss: float) -> None:
         if done * 4 // total > (done - 1) * 4 // total:

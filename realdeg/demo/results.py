@@ -16,6 +16,7 @@ from realdeg.demo.plan import LR_PROTOCOL, PROTOCOL, SOURCES
 from realdeg.evaluation import get_protocol, measure
 from realdeg.utils.files import atomic_path
 from realdeg.utils.image import to_tensor
+from realdeg.utils.tables import markdown_table
 from realdeg.visualization import SheetRow, comparison_sheet
 
 LR = "LR as it is"
@@ -122,9 +123,10 @@ def write_table(
         The file.
     """
     lines = [
-        f"| trained on | PSNR (dB), `{PROTOCOL}` | SSIM, `{PROTOCOL}` |",
-        "|---|---:|---:|",
-        *(f"| {one.source} | {one.psnr:.2f} | {one.ssim:.4f} |" for one in scores),
+        *markdown_table(
+            ("trained on", f"PSNR (dB), `{PROTOCOL}`", f"SSIM, `{PROTOCOL}`"),
+            ((one.source, f"{one.psnr:.2f}", f"{one.ssim:.4f}") for one in scores),
+        ),
         "",
         *(f"- {remark[0].upper()}{remark[1:]}." for remark in remarks),
         "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -27,6 +27,7 @@ from realdeg.engine.workers import (
 )
 from realdeg.errors import ConfigError, DataError, OutputError, RealdegError, TrainingError
 from realdeg.registry import LOOPS
+from realdeg.utils.progress import Shown, progress_bar
 from realdeg.utils.samples import Batch
 
 __all__ = ["ClosedFormLoop", "EvalLoop", "IterTrainLoop"]
@@ -267,26 +268,14 @@ class EvalLoop(BaseLoop):
 
     def _predict(self) -> bool:
         """Return whether all data were seen."""
-        batches: Iterable[Any] = plain_errors(self.dataloader)
-        if self.stage == "test" and is_main_process():
-            from rich.console import Console
-            from rich.progress import track
-
-            # Written to stderr, and only where somebody watches.
-            console = Console(stderr=True)
-            batches = track(
-                batches,
-                "testing",
-                total=len(self.dataloader),
-                console=console,
-                disable=not console.is_terminal,
-                transient=True,
-            )
-        for index, batch in enumerate(batches):
-            self.run_iter(index, batch)
-            # Several processes have to stop together; they do so after the next iteration.
-            if self.runner.interruption.requested and self.runner.world_size == 1:
-                return False
+        shown: Shown = "terminal" if self.stage == "test" and is_main_process() else False
+        with progress_bar("testing", len(self.dataloader), shown=shown) as advance:
+            for index, batch in enumerate(plain_errors(self.dataloader)):
+                self.run_iter(index, batch)
+                advance(index + 1)
+                # Several processes have to stop together; they do so after the next iteration.
+                if self.runner.interruption.requested and self.runner.world_size == 1:
+                    return False
         return True
 
     @torch.no_grad()

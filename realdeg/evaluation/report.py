@@ -13,6 +13,7 @@ from realdeg.errors import ConfigError
 from realdeg.evaluation.degradation.protocol import LrProtocol
 from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.files import write_record
+from realdeg.utils.tables import markdown_table
 
 FORMAT = "realdeg-report-1"
 SAMPLE_NOTICE = (
@@ -92,6 +93,7 @@ class Report:
     Attributes:
         unfinished: What is still to be measured, or why it never was; empty where all numbers are
             there. Both files say it, and means of an unfinished report are those so far.
+        files: What was written: the report's own two files, and pictures.
     """
 
     title: str
@@ -106,6 +108,7 @@ class Report:
     meanings: dict[str, str] = field(default_factory=dict, init=False)
     images: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
     unfinished: str = field(default="", init=False)
+    files: list[Path] = field(default_factory=list, init=False)
 
     def add(self, metric: Any) -> None:
         """Take over what a metric measured.
@@ -234,7 +237,7 @@ class Report:
         }
         lines += [f"- {name}: {value}" for name, value in head.items() if value]
         heading = "## Mean so far" if self.unfinished else "## Mean"
-        lines += ["", heading, "", *_table(["number", "mean"], self._mean_rows())]
+        lines += ["", heading, "", *markdown_table(["number", "mean"], self._mean_rows())]
         lines += [f"\n{name} is n/a: {reason}" for name, reason in self.missing.items()]
         if self.meanings:
             lines += ["", "## Protocols", ""]
@@ -249,7 +252,7 @@ class Report:
             for key, entry in self.images.items():
                 values = [number_text(name, entry["values"].get(name)) for name in names]
                 rows.append([key, *([str(entry["samples"])] if tiled else []), *values])
-            lines += ["", "## Images", "", *_table(header, rows)]
+            lines += ["", "## Images", "", *markdown_table(header, rows)]
         if self.sample:
             lines += ["", f"**{SAMPLE_NOTICE}**"]
         return "\n".join(lines) + "\n"
@@ -270,7 +273,9 @@ class Report:
         Raises:
             OutputError: If the folder cannot be written.
         """
-        return write_record(folder, "report", self.to_dict(), self.to_markdown())
+        written = write_record(folder, "report", self.to_dict(), self.to_markdown())
+        self.files += [path for path in written if path not in self.files]
+        return written
 
 
 def number_text(name: str, value: float | None) -> str:
@@ -291,11 +296,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return [line(header), line(rule), *(line(row) for row in rows)]

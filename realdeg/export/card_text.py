@@ -8,6 +8,7 @@ from typing import Any
 
 from realdeg.evaluation.report import number_text
 from realdeg.export.foreign_text import code, prose
+from realdeg.utils.tables import markdown_table
 
 _FORMS = {
     "safetensors": "safetensors",
@@ -166,11 +167,9 @@ def _numbers(reports: list[Mapping[str, Any]]) -> list[str]:
         lines += [f"{prose(report['title'])}, on {prose(report['dataset'])}:", ""]
         if report["notice"]:
             lines += [f"> **{prose(report['notice'])}**", ""]
-        lines += ["| number | mean |", "| --- | ---: |"]
-        lines += [f"| {code(k)} | {_number(k, v)} |" for k, v in report["mean"].items()]
-        lines += [
-            f"| {code(k)} | n/a: {prose(reason)} |" for k, reason in report["missing"].items()
-        ]
+        rows = [(code(k), _number(k, v)) for k, v in report["mean"].items()]
+        rows += [(code(k), f"n/a: {prose(reason)}") for k, reason in report["missing"].items()]
+        lines += markdown_table(("number", "mean"), rows)
         lines.append("")
         for name, protocol in report["protocols"].items():
             settings = ", ".join(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from realdeg.errors import OutputError
 from realdeg.export.portable import Comparison, Size
 
-SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch-export": ".pt2"}
+Form: TypeAlias = Literal["safetensors", "onnx", "torch-export"]
+
+SUFFIXES: dict[Form, str] = {"safetensors": ".safetensors", "onnx": ".onnx", "torch-export": ".pt2"}
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,20 @@ class Exported:
         compared: How it was compared with the network; None: it was not.
         opset: ONNX's version of operators; None for other forms.
         half: Whether the weights are stored in half precision.
+        files: The file, and those of its model card where one was written.
     """
 
     path: Path
-    form: str
+    form: Form
     sha256: str
     size: Size | None = None
     compared: Comparison | None = None
     opset: int | None = None
     half: bool = False
+    files: tuple[Path, ...] = ()
 
 
-def check_target(path: str | os.PathLike[str], form: str, overwrite: bool) -> Path:
+def check_target(path: str | os.PathLike[str], form: Form, overwrite: bool) -> Path:
     """Refuse a file that would not be what its name says, or replace another.
 
     Args:

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 import torch
 from torch import Tensor
 
-from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
+from realdeg.degradations.build import degradation_from_config
 from realdeg.errors import ConfigError, DataError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import DEGRADATIONS, TASKS
@@ -63,7 +64,7 @@ class DegradationLearning(ImageTask):
         border: Whole | None = None,
     ) -> None:
         super().__init__(loss)
-        self.degradation = build_degradation(degradation, scale, same_size)
+        self.degradation = degradation_from_config(degradation, scale, same_size)
         self.colour, self.border = colour, border
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:

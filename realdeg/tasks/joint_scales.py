@@ -12,8 +12,9 @@ import torch
 
 from realdeg.backbones import Backbone
 from realdeg.backbones.running import network_input, result_size, run
-from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
+from realdeg.degradations.build import degradation_from_config
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.samples import Batch, Collate, PackedSample
 from realdeg.utils.scales import as_scale
@@ -107,7 +108,7 @@ def degradations_at(
         if scale == own:
             continue
         try:
-            found[scale] = build_degradation(cfg, scale=scale, same_size=False)
+            found[scale] = degradation_from_config(cfg, scale=scale, same_size=False)
         except (GeometryError, ConfigError) as error:
             raise GeometryError(
                 f"model.scales draws scale {scale}, which the degradation does not come in: {error}"

@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from realdeg.backbones import Backbone, build_backbone
+from realdeg.backbones import Backbone
 from realdeg.backbones.base import BackboneLike
+from realdeg.backbones.build import backbone_from_config
 from realdeg.backbones.running import call, complete_colour, network_input, result_size, run
-from realdeg.degradations import Degradation, build_degradation
+from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
+from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.primitives import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.losses.build import LossConfig
@@ -88,7 +90,7 @@ class SuperResolution(ImageTask):
         if isinstance(backbone, Backbone):
             self.backbone = backbone
         else:
-            self.backbone = build_backbone(backbone, scale=scale, same_size=same_size)
+            self.backbone = backbone_from_config(backbone, scale=scale, same_size=same_size)
         self.quantise, self.train_degradation = quantise, train_degradation
         self.scales = None if scales is None else check_scales(scales, self.backbone)
         if self.scales is not None and train_degradation:
@@ -98,7 +100,9 @@ class SuperResolution(ImageTask):
             )
         built: Degradation | None = None
         if degradation is not None:
-            built = build_degradation(degradation, self.backbone.scale, self.backbone.same_size)
+            built = degradation_from_config(
+                degradation, self.backbone.scale, self.backbone.same_size
+            )
             self._check(built)
         if built is not None and train_degradation:
             self.degradation = built

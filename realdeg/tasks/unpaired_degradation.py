@@ -12,8 +12,8 @@ from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from realdeg.degradations import build_degradation
 from realdeg.degradations.base import DegradationLike
+from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.pass_filters import low_pass
 from realdeg.discriminators.base import DiscriminatorLike
@@ -81,7 +81,7 @@ class UnpairedDegradation(ImageTask):
         colour: Literal["y", "rgb"] = "rgb",
     ) -> None:
         super().__init__(loss)
-        self.degradation = build_degradation(degradation, scale, same_size)
+        self.degradation = degradation_from_config(degradation, scale, same_size)
         if self.degradation.fitting != "gradient":
             raise ConfigError(
                 f"{type(self.degradation).__name__} is not learned by gradient descent:"

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realdeg.backbones import Backbone, Outputs, build_backbone
+from realdeg.backbones import Backbone, Outputs
 from realdeg.backbones.base import Colour, SameSizeForm, Upsample
+from realdeg.backbones.build import backbone_from_config
 from realdeg.errors import GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.testing.contract import Contract
@@ -187,7 +188,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         save_component(
             path, backbone, kind="backbone", type=name, arguments=backbone.arguments, meta={}
         )
-        again = build_backbone(path, backbone.scale, backbone.same_size).eval()
+        again = backbone_from_config(path, backbone.scale, backbone.same_size).eval()
         lr = images(backbone, 1, 6, 7)
         assert torch.equal(sr(again(lr)), sr(backbone(lr)))
 

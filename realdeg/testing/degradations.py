@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from realdeg.degradations import Degradation, Trace, build_degradation
+from realdeg.degradations import Degradation, Trace
+from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.containers import Container
 from realdeg.errors import ConfigError, DataError, GeometryError, RealdegError
 from realdeg.registry import DEGRADATIONS
@@ -63,7 +64,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
             scale: How much resolution is lost.
             same_size: Whether LR lies on the HR grid.
         """
-        return build_degradation(self.config, scale, same_size).eval()
+        return degradation_from_config(self.config, scale, same_size).eval()
 
     @pytest.mark.parametrize("same_size", [False, True])
     @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -135,7 +136,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
 
     def test_gradient_reaches_hr_where_it_is_promised(self) -> None:
         """LR has a gradient with respect to HR, unless ``differentiable`` says no."""
-        degradation = build_degradation(self.config, 2, False)
+        degradation = degradation_from_config(self.config, 2, False)
         if not degradation.differentiable:
             pytest.skip(f"{self.component.__name__} says that it is not differentiable")
         hr = hr_batch().requires_grad_()
@@ -144,7 +145,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
 
     def test_gradient_reaches_every_parameter(self) -> None:
         """With ``fitting = "gradient"`` every parameter takes part."""
-        degradation = build_degradation(self.config, 2, False)
+        degradation = degradation_from_config(self.config, 2, False)
         if degradation.fitting != "gradient":
             pytest.skip(f"{self.component.__name__} is not learned by gradient descent")
         degradation(hr_batch(), SEEDS).square().sum().backward()
@@ -156,13 +157,13 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         degradation = self.build(2, True)
         path = tmp_path / "degradation.safetensors"
         digest = degradation.save(path, {"note": "x"})
-        again = build_degradation(str(path))
+        again = degradation_from_config(str(path))
         assert again.is_trained and (again.scale, again.same_size) == (2, True)
         hr = hr_batch()
         assert torch.equal(degradation(hr, SEEDS), again(hr, SEEDS))
         assert degradation.hash() == again.hash() == digest
         with pytest.raises(GeometryError, match="scale=2"):
-            build_degradation(str(path), scale=4)
+            degradation_from_config(str(path), scale=4)
 
     def test_state_dict_round_trip(self) -> None:
         """The state dict holds everything that was learned."""
@@ -173,7 +174,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
 
     def test_bad_input_is_named(self) -> None:
         """What cannot be degraded or replayed is refused in a sentence that names it."""
-        degradation = build_degradation(self.config, 4, False)
+        degradation = degradation_from_config(self.config, 4, False)
         with pytest.raises(GeometryError, match="does not divide by 4"):
             degradation(hr_batch(height=46), SEEDS)
         with pytest.raises(DataError, match="C = 1 or 3"):
@@ -188,11 +189,11 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         with pytest.raises(DataError, match="pixels cannot be replayed"):
             degradation.replay(hr_batch(height=24), traces)
         with pytest.raises(RealdegError, match="scale is an integer"):
-            build_degradation(self.config, 0, False)
+            degradation_from_config(self.config, 0, False)
 
     def test_numbers_of_another_range_are_named(self) -> None:
         """8-bit numbers and NaN are refused; what interpolation overshoots is not."""
-        degradation = build_degradation(self.config, 4, False)
+        degradation = degradation_from_config(self.config, 4, False)
         image = hr_batch(3, 48, 48, 1)
         with pytest.raises(DataError, match=r"floating-point images in .0, 1., got torch.uint8"):
             degradation((image * 255).byte(), [1])
@@ -284,4 +285,4 @@ class ContainerContract(DegradationContract, page="docs/your_own_degradation.md"
             pytest.skip(f"{self.component.__name__} takes no list of parts")
         for parts in ([], [{"type": "NoSuchDegradation"}]):
             with pytest.raises(ConfigError):
-                build_degradation({**self.config, "parts": parts}, 2, False)
+                degradation_from_config({**self.config, "parts": parts}, 2, False)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from realdeg.errors import ConfigError
 from realdeg.visualization.style import (
     ACCENT,
     INK,
@@ -70,6 +71,19 @@ def busiest_crop(image: np.ndarray, size: int) -> tuple[int, int]:
     boxes = sums[size:, size:] - sums[:-size, size:] - sums[size:, :-size] + sums[:-size, :-size]
     top, left = np.unravel_index(int(boxes.argmax()), boxes.shape)
     return int(top), int(left)
+
+
+def check_crop(crop: int | None) -> None:
+    """Refuse a crop without pixels.
+
+    Args:
+        crop: Its side in pixels; None where it is chosen.
+
+    Raises:
+        ConfigError: If it is less than one pixel.
+    """
+    if crop is not None and crop < 1:
+        raise ConfigError(f"crop is 1 pixel or more, got {crop}.")
 
 
 def enlarge_crop(

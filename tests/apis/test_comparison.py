@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from realdeg import create_degradation
 from realdeg.apis.comparison import compare_degradations
-from realdeg.degradations import AWGN, Bicubic, build_degradation
+from realdeg.degradations import AWGN, Bicubic
 from realdeg.errors import ConfigError, DataError
 from realdeg.evaluation.degradation.numbers import NUMBERS
 
@@ -44,7 +45,7 @@ class Pairs:
 def comparison():
     degradations = {
         "right": Bicubic(scale=2),
-        "noisy": build_degradation(dict(type="AWGN", sigma=12), scale=2),
+        "noisy": create_degradation(dict(type="AWGN", sigma=12), scale=2),
     }
     return compare_degradations(degradations, Pairs(), shown=1, draws=2, seed=5)
 

@@ -5,19 +5,16 @@ import pytest
 
 from realdeg.apis import Degrader
 from realdeg.apis.gallery import strip
-from realdeg.apis.preview import (
-    TraceRecord,
+from realdeg.apis.previewing import (
     as_8_bit,
     choose_crop,
     cut,
     find_image,
     open_image,
-    read_traces,
     replay_previews,
     sample_previews,
-    trace_lines,
-    write_traces,
 )
+from realdeg.apis.trace_files import TraceRecord, read_traces, trace_lines, write_traces
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.image import write_image

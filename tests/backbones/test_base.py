@@ -5,7 +5,8 @@ import inspect
 import pytest
 import torch
 
-from realdeg.backbones import RCAN, VDSR, Backbone, Outputs, build_backbone
+from realdeg import create_backbone
+from realdeg.backbones import RCAN, VDSR, Backbone, Outputs
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES, list_backbones
 from realdeg.utils.component import save_component
@@ -173,10 +174,10 @@ def test_a_preset_that_does_not_exist(name):
 
 
 def test_geometry_is_handed_over():
-    network = build_backbone({"type": "VDSR", "depth": 3, "width": 4}, scale=3, same_size=True)
+    network = create_backbone({"type": "VDSR", "depth": 3, "width": 4}, scale=3, same_size=True)
     assert (network.scale, network.same_size) == (3, True)
     assert network.arguments["scale"] == 3
-    network = build_backbone({"type": VDSR, "depth": 3, "width": 4, "scale": 2})
+    network = create_backbone({"type": VDSR, "depth": 3, "width": 4, "scale": 2})
     assert network.scale == 2
 
 
@@ -196,22 +197,22 @@ def test_geometry_is_handed_over():
 )
 def test_refusals(cfg, error, words):
     with pytest.raises(error, match=words):
-        build_backbone(cfg, scale=2, same_size=True)
+        create_backbone(cfg, scale=2, same_size=True)
 
 
 def test_stored_geometry_must_be_the_one_asked_for(tmp_path):
     path = saved(tmp_path, VDSR(scale=2, depth=3, width=4))
     for cfg in (path, str(path), {"checkpoint": str(path)}):
-        assert build_backbone(cfg, scale=2).scale == 2
+        assert create_backbone(cfg, scale=2).scale == 2
     with pytest.raises(GeometryError, match="scale=2 and scale=4 is asked"):
-        build_backbone(path, scale=4)
+        create_backbone(path, scale=4)
     with pytest.raises(GeometryError, match="same_size=False and same_size=True"):
-        build_backbone(path, same_size=True)
+        create_backbone(path, same_size=True)
     with pytest.raises(GeometryError, match="scale=2 and scale=4 is asked"):
-        build_backbone({"checkpoint": path}, scale=4)
+        create_backbone({"checkpoint": path}, scale=4)
     # Naming the type says that another geometry is wanted on purpose.
     cfg = {"type": "VDSR", "depth": 3, "width": 4, "checkpoint": str(path)}
-    assert build_backbone(cfg, scale=4).scale == 4
+    assert create_backbone(cfg, scale=4).scale == 4
 
 
 def test_other_kinds_are_refused(tmp_path):
@@ -219,9 +220,9 @@ def test_other_kinds_are_refused(tmp_path):
     module = VDSR.example()
     save_component(path, module, kind="degradation", type="DML", arguments={})
     with pytest.raises(CheckpointError, match="holds a degradation"):
-        build_backbone(path)
+        create_backbone(path)
     with pytest.raises(CheckpointError, match="holds a degradation"):
-        build_backbone({"type": RCAN, "checkpoint": path})
+        create_backbone({"type": RCAN, "checkpoint": path})
 
 
 @pytest.mark.parametrize("scale", [0, -2, 2.0, "4", True, None])

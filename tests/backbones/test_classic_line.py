@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from realdeg.backbones import build_backbone
+from realdeg import create_backbone
 from realdeg.errors import ConfigError
 from realdeg.losses.build import build_loss
 
@@ -161,7 +161,7 @@ RECIPES = [
 @pytest.mark.parametrize(("kind", "settings", "total", "convolutions"), COUNTS)
 def test_parameters(kind, settings, total, convolutions):
     with torch.device("meta"):
-        network = build_backbone({"type": kind, **settings})
+        network = create_backbone({"type": kind, **settings})
     parameters = list(network.parameters())
     assert sum(p.numel() for p in parameters) == total
     assert sum(p.numel() for p in parameters if p.ndim == 4) == convolutions
@@ -170,7 +170,7 @@ def test_parameters(kind, settings, total, convolutions):
 @pytest.mark.parametrize(("kind", "settings", "number", "telling"), KEYS)
 def test_keys(kind, settings, number, telling):
     with torch.device("meta"):
-        state = build_backbone({"type": kind, **settings}).state_dict()
+        state = create_backbone({"type": kind, **settings}).state_dict()
     shapes = {k: tuple(v.shape) for k, v in state.items() if "num_batches" not in k}
     assert len(shapes) == number
     assert {name: shapes.get(name) for name in telling} == telling
@@ -180,7 +180,7 @@ def test_keys(kind, settings, number, telling):
 def test_learns(kind, settings, loss, rate):
     """Thirty steps on one batch lower the loss of the network's own paper."""
     torch.manual_seed(0)
-    network = build_backbone({"type": kind, "scale": 2, **settings})
+    network = create_backbone({"type": kind, "scale": 2, **settings})
     compare = build_loss(loss)
     hr = torch.rand(4, 1, 12, 12)
     lr = torch.nn.functional.avg_pool2d(hr, 3, 1, 1)
@@ -219,4 +219,4 @@ def test_learns(kind, settings, loss, rate):
 )
 def test_refusals(kind, settings, words):
     with pytest.raises(ConfigError, match=words):
-        build_backbone({"type": kind, **settings})
+        create_backbone({"type": kind, **settings})

@@ -5,8 +5,8 @@ import time
 import pytest
 import torch
 
+from realdeg import create_backbone
 from realdeg.backbones import RCAN, VDSR
-from realdeg.backbones.create import create_backbone
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.utils.component import save_component
 
@@ -72,9 +72,9 @@ def test_refusals(file, tmp_path):
     ],
 )
 def test_a_network_without_bounds_is_refused_at_once(arguments, said):
-    from realdeg.backbones import build_backbone
+    from realdeg import create_backbone
 
     began = time.perf_counter()
     with pytest.raises(ConfigError, match=said):
-        build_backbone(dict(arguments, scale=4))
+        create_backbone(dict(arguments, scale=4))
     assert time.perf_counter() - began < 40

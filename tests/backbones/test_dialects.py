@@ -7,7 +7,8 @@ import re
 import pytest
 import torch
 
-from realdeg.backbones import create_backbone, load_weights
+from realdeg import create_backbone
+from realdeg.backbones import load_weights
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.weights import form_of, read_weights

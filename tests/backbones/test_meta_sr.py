@@ -9,14 +9,13 @@ import pytest
 import torch
 from torch.nn.functional import interpolate, l1_loss, unfold
 
+from realdeg import create_backbone, create_degradation
 from realdeg.apis import SuperResolver
 from realdeg.apis.tiling import whole_step
-from realdeg.backbones import build_backbone
 from realdeg.backbones.meta_sr import MetaSR
 from realdeg.backbones.meta_upscale import MetaUpscale, _Axis
 from realdeg.cli.main import main
 from realdeg.datasets.transforms.crop import PairedCrop
-from realdeg.degradations import build_degradation
 from realdeg.degradations.bicubic import Bicubic
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.component import save_component
@@ -184,10 +183,10 @@ def test_weights_serve_every_scale(tmp_path):
     network = MetaSR.example()
     path = tmp_path / "backbone.safetensors"
     save_component(path, network, kind="backbone", type="MetaSR", arguments=network.arguments)
-    assert build_backbone(path).scale == 2
-    assert build_backbone(path, scale=2.37).scale == 2.37
+    assert create_backbone(path).scale == 2
+    assert create_backbone(path, scale=2.37).scale == 2.37
     with pytest.raises(GeometryError, match="same_size"):
-        build_backbone(path, scale=2.37, same_size=True)
+        create_backbone(path, scale=2.37, same_size=True)
 
 
 CONFIG = """
@@ -287,4 +286,4 @@ def test_other_components_say_that_they_are_for_whole_scales(tmp_path, capsys):
     assert main([*words, "backbone.type=VDSR"]) == 2
     assert "'backbone' is a VDSR, which comes in whole scales only" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="scale' is 2.5, wanted a whole number"):
-        build_degradation({"type": "AWGN"}, 2.5, False)
+        create_degradation({"type": "AWGN"}, 2.5, False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from realdeg.backbones import build_backbone
+from realdeg import create_backbone
 from realdeg.errors import GeometryError
 from realdeg.registry import BACKBONES
 
@@ -25,12 +25,12 @@ def page():
 
 
 def test_example(page, reach):
-    network = build_backbone({"type": "TinySubPixel", "width": 4}, scale=3, same_size=False)
+    network = create_backbone({"type": "TinySubPixel", "width": 4}, scale=3, same_size=False)
     assert isinstance(network, page)
     assert network.arguments == {"scale": 3, "same_size": False, "width": 4}
     assert network(torch.rand(2, 1, 1, 5)).shape == (2, 1, 3, 15)
     assert reach(page.example()) == page.example().halo
     with pytest.raises(GeometryError, match="same_size=False"):
-        build_backbone({"type": "TinySubPixel"}, scale=2, same_size=True)
+        create_backbone({"type": "TinySubPixel"}, scale=2, same_size=True)
     with pytest.raises(GeometryError, match="2, 3, 4"):
-        build_backbone({"type": "TinySubPixel"}, scale=8)
+        create_backbone({"type": "TinySubPixel"}, scale=8)

@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 
-from realdeg.apis.resolve import load_backbone
+from realdeg import create_backbone
 from realdeg.backbones import VDSR
-from realdeg.backbones.build import build_backbone
-from realdeg.backbones.create import create_backbone, registered_name
+from realdeg.backbones.build import registered_name
 from realdeg.backbones.pretrained import CATALOGUE, catalogue, find_pretrained
 from realdeg.backbones.pretrained.cache import place_of
 from realdeg.backbones.pretrained.table import lines, table
@@ -53,31 +52,31 @@ class TestNetworks:
             assert found.scale == 2 and same(found, published)
 
     def test_in_a_config(self, published):
-        found = build_backbone({"type": "VDSR", "pretrained": "test"}, scale=2)
+        found = create_backbone({"type": "VDSR", "pretrained": "test"}, scale=2)
         assert same(found, published)
-        assert build_backbone({"type": VDSR, "pretrained": "test"}).scale == 2
+        assert create_backbone({"type": VDSR, "pretrained": "test"}).scale == 2
 
     def test_counts_as_weights(self, published):
-        found = load_backbone({"type": "VDSR", "pretrained": "test"})
+        found = create_backbone({"type": "VDSR", "pretrained": "test"}, trained=True)
         assert same(found, published)
-        found = load_backbone("VDSR", options={"backbone.pretrained": "test"})
+        found = create_backbone("VDSR", options={"backbone.pretrained": "test"}, trained=True)
         assert same(found, published)
         with pytest.raises(ConfigError, match="has no weights"):
-            load_backbone({"type": "VDSR"})
+            create_backbone({"type": "VDSR"}, trained=True)
 
     def test_as_a_start(self, published):
         cfg = {"type": "VDSR", "depth": 3, "width": 4, "start_from": {"pretrained": "test"}}
-        assert same(build_backbone(cfg, scale=2), published)
+        assert same(create_backbone(cfg, scale=2), published)
         with pytest.raises(GeometryError, match="come in x2, and scale 4"):
-            build_backbone(cfg, scale=4)
+            create_backbone(cfg, scale=4)
         cfg["start_from"] = {"pretrained": "test", "scale": 2, "ignore": ("output.",)}
-        found = build_backbone(cfg, scale=4)
+        found = create_backbone(cfg, scale=4)
         assert torch.equal(found.input.weight, published.input.weight)
         assert not torch.equal(found.output.weight, published.output.weight)
 
     def test_a_start_brings_no_arguments(self, published):
         with pytest.raises(CheckpointError):
-            build_backbone({"type": "VDSR", "start_from": {"pretrained": "test"}}, scale=2)
+            create_backbone({"type": "VDSR", "start_from": {"pretrained": "test"}}, scale=2)
 
     def test_words_of_a_config(self):
         validate({"backbone": {"type": "VDSR", "pretrained": "test"}})
@@ -99,16 +98,16 @@ class TestNetworks:
         with pytest.raises(ConfigError, match="only one of them can fill it"):
             create_backbone("VDSR", pretrained="test", weights=tmp_path / "w")
         with pytest.raises(ConfigError, match="only one of them can fill it"):
-            build_backbone({"type": "VDSR", "pretrained": "test", "checkpoint": "w"})
+            create_backbone({"type": "VDSR", "pretrained": "test", "checkpoint": "w"})
         with pytest.raises(ConfigError, match="but no type"):
-            build_backbone({"pretrained": "test"})
+            create_backbone({"pretrained": "test"})
         with pytest.raises(
             CheckpointError, match=r"x2 is of VDSR\(scale=2, depth=3, width=4\): leave"
         ):
             create_backbone("VDSR", pretrained="test", width=5)
         both = {"checkpoint": "w", "pretrained": "test"}
         with pytest.raises(ConfigError, match="from only one of them"):
-            build_backbone({"type": "VDSR", "start_from": both}, scale=2)
+            create_backbone({"type": "VDSR", "start_from": both}, scale=2)
 
     def test_which_scale(self, monkeypatch, entry):
         three = replace(entry, name="three", scales=(2, 3, 4))
@@ -170,7 +169,7 @@ class TestCatalogue:
         forms = {(each.type, str(each.arguments)): each for each in CATALOGUE}
         for each in forms.values():
             with torch.device("meta"):
-                network = build_backbone({**each.settings(), "type": each.type}, each.scales[-1])
+                network = create_backbone({**each.settings(), "type": each.type}, each.scales[-1])
             assert network.scale == each.scales[-1]
 
     def test_listing(self, capsys):

@@ -14,17 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from realdeg import create_backbone
 from realdeg.apis import SuperResolver
-from realdeg.backbones import (
-    HAT,
-    IPT,
-    RCAN,
-    RRDBNet,
-    SRVGGNetCompact,
-    SwinIR,
-    build_backbone,
-    load_weights,
-)
+from realdeg.backbones import HAT, IPT, RCAN, RRDBNet, SRVGGNetCompact, SwinIR, load_weights
 from realdeg.backbones.span import SPAN
 from realdeg.backbones.spandrel_model import SpandrelModel
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
@@ -182,7 +174,7 @@ class TestFiles:
             network.body[0].bias.add_(0.1)  # tuned
         digest = saved(network, tmp_path / "backbone.safetensors")
         weights.unlink()
-        again = build_backbone(tmp_path / "backbone.safetensors", 2, False)
+        again = create_backbone(tmp_path / "backbone.safetensors", 2, False)
         lr = torch.rand(1, 3, 5, 5)
         assert isinstance(again, SpandrelModel) and torch.equal(again(lr), network(lr))
         assert saved(again, tmp_path / "second.safetensors") == digest
@@ -194,7 +186,7 @@ class TestFiles:
         assert not load_weights(compact(), tmp_path / "backbone.safetensors")
         assert SpandrelModel(tmp_path / "backbone.safetensors").scale == 2
         with pytest.raises(GeometryError, match="scale=2 and scale=4"):
-            build_backbone(tmp_path / "backbone.safetensors", 4)
+            create_backbone(tmp_path / "backbone.safetensors", 4)
 
     def test_renamed_tensors(self, tmp_path, spandrel):
         """ESRGAN has three dialects: each is read, also into a network that uses another."""
@@ -202,7 +194,7 @@ class TestFiles:
         ours = RRDBNet(scale=2, num_blocks=1, num_features=4).eval()
         network = opened(ours)
         saved(network, tmp_path / "backbone.safetensors")
-        again = build_backbone(tmp_path / "backbone.safetensors").eval()
+        again = create_backbone(tmp_path / "backbone.safetensors").eval()
         lr = torch.rand(1, 3, 8, 8)
         assert torch.equal(again(lr), network(lr))
         torch.save(ours.state_dict(), tmp_path / "new.pth")
@@ -268,7 +260,7 @@ class TestTraining:
         torch.save(other.state_dict(), tmp_path / "other.pth")
         start = {"checkpoint": str(tmp_path / "other.pth")}
         cfg = {"type": SpandrelModel, "file": str(weights), "start_from": start}
-        assert (build_backbone(cfg, 2, False).body[0].bias == 0.25).all()
+        assert (create_backbone(cfg, 2, False).body[0].bias == 0.25).all()
 
 
 class TestRefusals:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from realdeg.backbones import ESPCN, RCAN, VDSR, build_backbone, load_weights, read_weights
+from realdeg import create_backbone
+from realdeg.backbones import ESPCN, RCAN, VDSR, load_weights, read_weights
 from realdeg.errors import CheckpointError
 from realdeg.utils.component import save_component
 
@@ -105,7 +106,7 @@ def test_through_the_config(tmp_path):
     path = tmp_path / "RCAN_BIX2.pt"
     torch.save(source.state_dict(), path)
     cfg = {**source.arguments, "type": "RCAN", "checkpoint": str(path)}
-    assert same(build_backbone(cfg, scale=2, same_size=False), source)
+    assert same(create_backbone(cfg, scale=2, same_size=False), source)
 
 
 def test_x4_starts_from_x2(tmp_path):

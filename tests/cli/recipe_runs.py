@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from realdeg import create_degradation
 from realdeg.config import list_configs, load_config
 from realdeg.config.check import degradations_in
 from realdeg.config.fill import inject
-from realdeg.degradations import build_degradation
 from realdeg.registry import BACKBONES, TASKS
 from realdeg.utils.image import write_image
 
@@ -115,7 +115,7 @@ def make_weights(name: str) -> None:
     for _, item in degradations_in(cfg.get("degradation"), "degradation"):
         if "checkpoint" in item and not Path(item["checkpoint"]).exists():
             kind = "DSGAN" if "dsgan" in item["checkpoint"] else "DML"
-            made = build_degradation(
+            made = create_degradation(
                 dict(type=kind, **DEGRADATIONS[kind]), cfg.scale, cfg.same_size
             )
             made.mark_trained()
@@ -125,7 +125,7 @@ def make_weights(name: str) -> None:
         (other,) = (found for found in list_configs() if found.endswith(Path(begun).parent.name))
         theirs = load_config(other)
         kind = theirs.degradation.type
-        made = build_degradation(
+        made = create_degradation(
             dict(type=kind, **DEGRADATIONS[kind]), theirs.scale, theirs.same_size
         )
         made.mark_trained()

@@ -63,7 +63,7 @@ def test_mistakes(config, tmp_path, capsys):
         (("Bicubi",), "Did you mean 'Bicubic'"),
         (("DML",), "has learned nothing yet"),
         (("x=dict(type='AWGN'",), "cannot be read as a dict"),
-        (("Bicubic", "--shown", "0"), "--shown is 1 or more"),
+        (("Bicubic", "--shown", "0"), "shown is 1 or more"),
         (("Bicubic", "--draws", "0"), "one draw"),
     ):
         assert run(config, out, *words) == 2, words
@@ -96,7 +96,7 @@ def test_what_was_measured_before_a_fault_is_kept(config, tmp_path, monkeypatch,
 def test_a_crop_without_pixels_is_refused_before_the_work(config, tmp_path, capsys):
     words = ("Bicubic", "--out", str(tmp_path / "out"), "--crop", "-2")
     assert main(["compare_degradations", config, *words]) == 2
-    assert capsys.readouterr().err.strip() == "error: --crop is 1 pixel or more, got -2."
+    assert capsys.readouterr().err.strip() == "error: crop is 1 pixel or more, got -2."
 
 
 def test_real_pairs_are_no_sample_whatever_their_camera_is_called(config, tmp_path):

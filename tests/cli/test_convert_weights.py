@@ -4,7 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from realdeg.backbones import VDSR, build_backbone
+from realdeg import create_backbone
+from realdeg.backbones import VDSR
 from realdeg.cli.main import main
 from realdeg.registry import BACKBONES
 from realdeg.utils.component import read_component
@@ -35,7 +36,7 @@ def test_conversion_describes_itself(pickled, tmp_path, capsys):
     assert file.type == "VDSR" and file.arguments["scale"] == 3
     assert file.meta["source"] == "github.com/x/y" and file.meta["colour"] == "y"
     assert file.meta["source_file"] == path.name and file.meta["value_range"] == 1.0
-    found = build_backbone(target, scale=3)
+    found = create_backbone(target, scale=3)
     assert torch.equal(found.input.weight, network.input.weight)
 
 

@@ -152,7 +152,7 @@ def ending(image, what):
 @pytest.fixture(autouse=True)
 def every_image(monkeypatch):
     """Write after each image, however fast these are."""
-    monkeypatch.setattr("realdeg.cli.measuring._SHARE", 1e9)
+    monkeypatch.setattr("realdeg.apis.measuring._SHARE", 1e9)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_crash_after_the_last_image_loses_nothing(pairs, monkeypatch, capsys):
     def fail(*_):
         raise RuntimeError("no kernels today")
 
-    monkeypatch.setattr("realdeg.cli.test._add_kernel_errors", fail)
+    monkeypatch.setattr("realdeg.apis.measuring._add_kernel_errors", fail)
     assert measure_degradation() == 1
     found = report()
     assert len(found["images"]) == 5 and "psnr[lr-fidelity]" in found["mean"]
@@ -209,7 +209,7 @@ def test_a_killed_test_leaves_a_whole_report_that_is_marked(pairs, repository):
     script = (
         "import sys\n"
         "from tests.cli import test_measuring as t\n"
-        "import realdeg.cli.measuring as m\n"
+        "import realdeg.apis.measuring as m\n"
         "m._SHARE = 1e9\n"
         "t.measure_degradation(metrics=t.ending(4, 'kill'))\n"
     )
@@ -229,7 +229,7 @@ def test_files_are_not_written_more_often_than_they_are_worth(pairs, monkeypatch
     monkeypatch.setattr(
         Report, "write", lambda self, folder: written.append(1) or write(self, folder)
     )
-    monkeypatch.setattr("realdeg.cli.measuring._SHARE", 1e-9)
+    monkeypatch.setattr("realdeg.apis.measuring._SHARE", 1e-9)
     assert measure_degradation() == 0
     # The first image, the means, the end.
     assert len(written) == 3
@@ -344,7 +344,8 @@ def test_noise_for_a_network_of_luma_has_its_strength(here):
 
 def test_weights_of_another_project_are_measured_or_told_what_to_say(here, capsys):
     """BasicSR's files used to end in an AttributeError."""
-    from realdeg.backbones import create_backbone, load_weights
+    from realdeg import create_backbone
+    from realdeg.backbones import load_weights
 
     name, sizes = "ircnn/ircnn_noise15_x1_cpu", HR_ONLY["ircnn/ircnn_noise15_x1_cpu"]
     assert network_on_hr(name, sizes) == 0

@@ -108,9 +108,9 @@ def test_weights_of_another_geometry_are_still_refused(here, capsys):
 
 
 def test_other_commands_take_the_weights_of_the_folder(ran, here):
-    from realdeg.apis.resolve import load_degradation
+    from realdeg import create_degradation
 
-    assert load_degradation(ran).arguments["num_kernels"] == 2
+    assert create_degradation(ran, trained=True).arguments["num_kernels"] == 2
     assert main(["preview", str(ran), "sample/coffee", "-n", "1"]) == 0
 
 

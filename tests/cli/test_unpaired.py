@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from realdeg import create_degradation
 from realdeg.cli.main import main
-from realdeg.degradations import build_degradation
 
 RECIPE = "dsgan/dsgan_realsrv3crops_x4_cpu"
 SMALL = {"type": "DSGAN", "width": 4, "num_blocks": 1, "residual": True}
@@ -26,7 +26,7 @@ def _train(folder: Path, start: Path, iterations: int, *more: str) -> int:
 
 def test_begun_from_weights_and_resumed(tmp_path, capsys):
     start = tmp_path / "start.safetensors"
-    build_degradation(SMALL, 4, False).save(start, {"sample": True})
+    create_degradation(SMALL, 4, False).save(start, {"sample": True})
     folder = tmp_path / "run"
     # Nothing to resume yet: the recipe's own start counts.
     assert _train(folder, start, 1, "--resume") == 0

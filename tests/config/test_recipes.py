@@ -8,10 +8,11 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from realdeg import create_degradation
 from realdeg.config import apply_options, inject, list_configs, load_config, validate
 from realdeg.config.check import degradations_in
 from realdeg.config.sample import use_sample
-from realdeg.degradations import DML, build_degradation
+from realdeg.degradations import DML
 from realdeg.registry import list_degradations
 
 TINY = {
@@ -96,7 +97,7 @@ def test_any_degradation_takes_the_place_by_a_base(tmp_path, name):
     ]
     (tmp_path / "mine.py").write_text("\n".join(lines))
     ready = inject(load_config(tmp_path / "mine.py"))
-    built = build_degradation(ready.model.degradation.to_dict(), scale=2, same_size=True)
+    built = create_degradation(ready.model.degradation.to_dict(), scale=2, same_size=True)
     assert type(built).__name__ == name
     with torch.no_grad():
         assert built(torch.rand(1, 3, 32, 32), seeds=[1]).shape == (1, 3, 32, 32)

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from realdeg.backbones import build_backbone
-from realdeg.cli.test import _leave_out_training
+from realdeg import create_backbone
+from realdeg.apis.recipes import leave_out
 from realdeg.config import inject, list_configs, load_config
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import TASKS
@@ -18,7 +18,7 @@ STARTING = [name for name in list_configs() if "_from_" in name]
 
 
 def small(scale, **arguments):
-    return build_backbone(
+    return create_backbone(
         dict(type="EDSR", num_blocks=1, num_features=4, scale=scale, same_size=False, **arguments)
     )
 
@@ -106,7 +106,7 @@ def test_recipes_fit_those_that_they_begin_with(name):
     for recipe in (load_config(source), cfg):
         settings = {key: recipe.backbone[key] for key in recipe.backbone if key != "start_from"}
         with torch.device("meta"):
-            built = build_backbone(settings, recipe.scale, recipe.same_size)
+            built = create_backbone(settings, recipe.scale, recipe.same_size)
         states.append(built.state_dict())
     ignored, partial = tuple(begin.get("ignore", ())), begin.get("partial", False)
     kept = [
@@ -137,13 +137,13 @@ def test_mistakes(options, message):
 
 def test_a_file_that_describes_itself_has_no_start(start):
     with pytest.raises(ConfigError, match="start_from beside 'checkpoint'"):
-        build_backbone(dict(checkpoint=str(start), start_from=dict(checkpoint=str(start))))
+        create_backbone(dict(checkpoint=str(start), start_from=dict(checkpoint=str(start))))
 
 
 def test_measuring_does_not_need_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfg = load_config(RECIPE)
-    _leave_out_training(cfg)
+    leave_out(cfg, "train", "val")
     assert "start_from" not in inject(cfg).model.backbone
 
 

@@ -169,7 +169,7 @@ def test_pack_keeps_what_a_batch_needs():
 
 
 def test_degrade_in_the_worker_equals_the_degradation(aligned_pairs):
-    from realdeg.degradations import build_degradation
+    from realdeg import create_degradation
 
     degradation = dict(type="Compose", parts=[dict(type="Bicubic"), dict(type="AWGN")])
     steps = [
@@ -179,7 +179,7 @@ def test_degrade_in_the_worker_equals_the_degradation(aligned_pairs):
     ]
     data = HRFolderDataset(aligned_pairs / "HR", scale=2, transforms=steps)
     item = data[(7, 1)]
-    reference = build_degradation(degradation, scale=2, same_size=False)
+    reference = create_degradation(degradation, scale=2, same_size=False)
     torch.testing.assert_close(item["lr"], reference(item["hr"][None], [item["seed"]])[0])
     assert not torch.equal(item["lr"], data[(8, 1)]["lr"])
     assert "Compose" in str(item["meta"]["trace"])

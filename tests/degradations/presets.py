@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from realdeg.degradations import Degradation, build_degradation
+from realdeg import create_degradation
+from realdeg.degradations import Degradation
 from tests.degradations.conftest import shrunk, small_config
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "_base_" / "degradations"
@@ -35,7 +36,7 @@ def build_preset(name: str, scale: int = 4, same_size: bool = False) -> Degradat
     """Build a small preset; a learned one has the same weights each time."""
     state = torch.random.get_rng_state()
     torch.manual_seed(0)
-    degradation = build_degradation(preset_config(name), scale, same_size)
+    degradation = create_degradation(preset_config(name), scale, same_size)
     torch.random.set_rng_state(state)
     degradation.mark_trained()
     return degradation.eval().requires_grad_(False)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
-from realdeg.degradations import Bicubic, Trace, build_degradation
+from realdeg import create_degradation
+from realdeg.degradations import Bicubic, Trace
 from realdeg.degradations.blur_down import BlurDown, traced_kernel
 from realdeg.degradations.blur_kinds import KINDS
 from realdeg.degradations.primitives import imresize
@@ -357,7 +358,7 @@ def test_images_smaller_than_the_kernel():
 def test_saved_and_built_again(tmp_path):
     degradation = BlurDown(4, True, "FKP", kernel=[NARROW, {**NARROW, "size": 9}])
     degradation.save(tmp_path / "d.safetensors")
-    again = build_degradation(tmp_path / "d.safetensors")
+    again = create_degradation(tmp_path / "d.safetensors")
     hr = _hr()
     assert torch.equal(degradation(hr, [1, 2]), again(hr, [1, 2]))
     assert "FKP" in degradation.describe()

@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 from scipy import stats
 
-from realdeg.degradations import build_degradation
+from realdeg import create_degradation
 from tests.degradations.statistics import (
     DRAWS,
     assert_equally_likely,
@@ -25,7 +25,7 @@ MODES = ("cv2_linear", "cv2_cubic", "cv2_area")
 
 
 def draw(name, scale=4, draws=DRAWS, side=SIDE, **arguments):
-    degradation = build_degradation({"type": name, **arguments}, scale=scale)
+    degradation = create_degradation({"type": name, **arguments}, scale=scale)
     return [degradation.sample_one((3, side, side), seed).params["steps"] for seed in range(draws)]
 
 

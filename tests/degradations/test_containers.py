@@ -10,7 +10,8 @@ import pytest
 import torch
 from scipy import stats
 
-from realdeg.degradations import AWGN, Bicubic, Compose, Degradation, Trace, build_degradation
+from realdeg import create_degradation
+from realdeg.degradations import AWGN, Bicubic, Compose, Degradation, Trace
 from realdeg.degradations.choices import Maybe, OneOf
 from realdeg.degradations.random_order import RandomOrder
 from realdeg.degradations.repeat import Repeat
@@ -232,17 +233,17 @@ def test_repeat_keeps_the_weights_of_a_learned_part(tmp_path):
     container = Repeat(learned, (2, 2), scale=2).eval()
     assert not container.is_trained and len(container.members()) == 2
     container.save(tmp_path / "r.safetensors")
-    again = build_degradation(tmp_path / "r.safetensors")
+    again = create_degradation(tmp_path / "r.safetensors")
     hr = _hr(1)
     assert torch.equal(again(hr, [0]), container(hr, [0])) and again.is_trained
     # A file says its own scale, so it is applied with it each time.
-    build_degradation(learned, 2, True).save(tmp_path / "one.safetensors")
+    create_degradation(learned, 2, True).save(tmp_path / "one.safetensors")
     twice = Repeat(str(tmp_path / "one.safetensors"), (2, 2), scale=2, same_size=True)
     assert len(twice.members()) == 1 and twice.is_trained
     # Parts of a part have a scale of their own when it is spelled out.
     chain = Repeat({"type": "Compose", "parts": [NOISE, learned]}, (2, 3), scale=3).eval()
     chain.save(tmp_path / "chain.safetensors")
-    rebuilt = build_degradation(tmp_path / "chain.safetensors")
+    rebuilt = create_degradation(tmp_path / "chain.safetensors")
     traces = rebuilt.sample(hr, [4])
     assert torch.equal(rebuilt.replay(hr, traces), chain(hr, [4]))
 
@@ -294,7 +295,7 @@ def test_a_container_is_differentiable_where_its_parts_are():
 
 def test_a_container_needs_colour_where_a_part_does():
     colour = {"type": "DSGAN", "width": 4, "num_blocks": 1}
-    needs = build_degradation(colour, 2, False).needs_rgb
+    needs = create_degradation(colour, 2, False).needs_rgb
     assert OneOf([NOISE, colour], scale=2).needs_rgb == needs
     assert not OneOf([NOISE, BICUBIC], scale=2).needs_rgb
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from realdeg.degradations import build_degradation
+from realdeg import create_degradation
 from realdeg.registry import DEGRADATIONS
 from realdeg.testing import DegradationContract
 from realdeg.testing.degradations import SEEDS, hr_batch
@@ -29,10 +29,10 @@ class TestEveryDegradation(DegradationContract):
 
 def test_replay_in_another_process_is_equal_to_the_bit(tmp_path):
     """One process writes, another reads and replays: same build, same thread count."""
-    degradation = build_degradation(small_config("Compose"), 2, False).eval()
+    degradation = create_degradation(small_config("Compose"), 2, False).eval()
     path = tmp_path / "d.safetensors"
     degradation.save(path)
-    degradation = build_degradation(str(path))
+    degradation = create_degradation(str(path))
     hr = hr_batch()
     threads = torch.get_num_threads()
     lr = degradation(hr, SEEDS)
@@ -40,11 +40,11 @@ def test_replay_in_another_process_is_equal_to_the_bit(tmp_path):
     (tmp_path / "traces.json").write_text(json.dumps(record))
     program = (
         "import json, sys, torch\n"
-        "from realdeg.degradations import Trace, build_degradation\n"
+        "from realdeg import create_degradation\nfrom realdeg.degradations import Trace\n"
         "torch.set_num_threads(int(sys.argv[2]))\n"
         "hr = torch.rand(2, 3, 48, 36, generator=torch.Generator().manual_seed(3))\n"
         "traces = [Trace.from_json(t) for t in json.load(open(sys.argv[1] + '/traces.json'))]\n"
-        "lr = build_degradation(sys.argv[1] + '/d.safetensors').replay(hr, traces)\n"
+        "lr = create_degradation(sys.argv[1] + '/d.safetensors').replay(hr, traces)\n"
         "torch.save(lr, sys.argv[1] + '/lr.pt')\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path), str(threads)], check=True)
@@ -52,7 +52,7 @@ def test_replay_in_another_process_is_equal_to_the_bit(tmp_path):
 
 
 def test_apply_is_the_modules_and_the_former_name_of_replay():
-    degradation, hr = build_degradation("Bicubic", scale=4), hr_batch()
+    degradation, hr = create_degradation("Bicubic", scale=4), hr_batch()
     seen = []
     assert degradation.apply(seen.append) is degradation and seen == [degradation]
     traces = degradation.sample(hr, SEEDS)

@@ -7,16 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from realdeg.degradations import (
-    AWGN,
-    JPEG,
-    Bicubic,
-    Compose,
-    GlobalKernel,
-    NoisePool,
-    Trace,
-    build_degradation,
-)
+from realdeg import create_degradation
+from realdeg.degradations import AWGN, JPEG, Bicubic, Compose, GlobalKernel, NoisePool, Trace
 from realdeg.degradations.primitives import imresize
 from realdeg.errors import CheckpointError, ConfigError, DataError, GeometryError
 from realdeg.ops import kernel_apply
@@ -195,20 +187,20 @@ def test_compose_parts_have_streams_of_their_own():
 
 def test_compose_needs_no_other_file_once_it_is_saved(tmp_path):
     inner = tmp_path / "inner.safetensors"
-    build_degradation({"type": "DirectNet", "width": 2, "levels": 1}, 2, True).save(inner)
-    composed = build_degradation(
+    create_degradation({"type": "DirectNet", "width": 2, "levels": 1}, 2, True).save(inner)
+    composed = create_degradation(
         {"type": "Compose", "parts": [{"checkpoint": str(inner)}, {"type": "AWGN"}]}, 2, True
     )
     assert composed.is_trained
     composed.save(tmp_path / "all.safetensors")
     inner.unlink()
-    again = build_degradation(tmp_path / "all.safetensors")
+    again = create_degradation(tmp_path / "all.safetensors")
     hr = torch.rand(1, 3, 16, 16)
     assert torch.equal(composed(hr, [5]), again(hr, [5]))
 
 
 def test_traces_of_other_weights_are_refused():
-    one, other = (build_degradation({"type": "DirectNet", "width": 2}, 2, True) for _ in "ab")
+    one, other = (create_degradation({"type": "DirectNet", "width": 2}, 2, True) for _ in "ab")
     hr = torch.rand(1, 1, 16, 16)
     with pytest.raises(DataError, match="weights"):
         other.replay(hr, one.sample(hr, [0]))
@@ -216,21 +208,21 @@ def test_traces_of_other_weights_are_refused():
 
 def test_building_names_what_is_wrong(tmp_path):
     with pytest.raises(ConfigError, match=r"'DMLL'.*searched.*Did you mean 'DML'"):
-        build_degradation({"type": "DMLL"})
+        create_degradation({"type": "DMLL"})
     with pytest.raises(ConfigError, match=r"'num_kernel'.*Did you mean 'num_kernels'"):
-        build_degradation({"type": "DML", "num_kernel": 4})
+        create_degradation({"type": "DML", "num_kernel": 4})
     with pytest.raises(ConfigError, match="no other keys"):
-        build_degradation({"checkpoint": "x.safetensors", "width": 3})
+        create_degradation({"checkpoint": "x.safetensors", "width": 3})
     with pytest.raises(ConfigError, match="'type' or a 'checkpoint'"):
-        build_degradation({})
+        create_degradation({})
     with pytest.raises(CheckpointError, match="does not exist"):
-        build_degradation(str(tmp_path / "none.safetensors"))
+        create_degradation(str(tmp_path / "none.safetensors"))
     path = tmp_path / "b.safetensors"
     save_component(path, torch.nn.Conv2d(1, 1, 1), kind="backbone", type="X", arguments={})
     with pytest.raises(CheckpointError, match="holds a backbone"):
-        build_degradation(path)
+        create_degradation(path)
     given = Bicubic(4)
-    assert build_degradation(given) is given
+    assert create_degradation(given) is given
     with pytest.raises(GeometryError, match="scale=4, and scale=2 is asked for"):
-        build_degradation(given, scale=2)
-    assert isinstance(build_degradation("Bicubic", 2), Bicubic)
+        create_degradation(given, scale=2)
+    assert isinstance(create_degradation("Bicubic", 2), Bicubic)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from realdeg import create_degradation
 from realdeg.apis import Degrader
-from realdeg.degradations import Trace, build_degradation
+from realdeg.degradations import Trace
 from realdeg.utils.colour import grey_of, luma_of, one_channel_is_grey, one_channel_of, rgb_to_y
 from tests.degradations.conftest import all_names, small_config
 
@@ -19,7 +20,7 @@ SEEDS = range(6)
 
 def degrader(name, **more):
     torch.manual_seed(0)
-    return Degrader(build_degradation(small_config(name, **more), 2, False))
+    return Degrader(create_degradation(small_config(name, **more), 2, False))
 
 
 def spread(images):

@@ -10,7 +10,8 @@ import pytest
 import torch
 from annotated_types import Interval
 
-from realdeg.degradations import Degradation, Trace, build_degradation
+from realdeg import create_degradation
+from realdeg.degradations import Degradation, Trace
 from realdeg.degradations.pipeline import PipelineDegradation
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.steps import STEPS, register_step, run_step
@@ -44,7 +45,7 @@ def with_steps(trace, steps):
 @pytest.mark.parametrize("name", PRESETS)
 class TestPresets:
     def test_values_are_eight_bit(self, name):
-        degradation = build_degradation(name, scale=4)
+        degradation = create_degradation(name, scale=4)
         lr = degradation(picture(batch=6), list(range(6)))
         assert lr.min() >= 0 and lr.max() <= 1
         levels = lr * 255
@@ -52,29 +53,29 @@ class TestPresets:
 
     def test_same_size_is_the_small_image_enlarged(self, name):
         hr = (picture(batch=3) > 0.5).float()  # edges, so that the enlargement overshoots
-        small = build_degradation(name, scale=4)(hr, [1, 2, 3])
-        large = build_degradation(name, scale=4, same_size=True)(hr, [1, 2, 3])
+        small = create_degradation(name, scale=4)(hr, [1, 2, 3])
+        large = create_degradation(name, scale=4, same_size=True)(hr, [1, 2, 3])
         enlarged = imresize(small, size=(64, 48))
         assert enlarged.min() < 0 or enlarged.max() > 1
         assert torch.equal(large, enlarged.clamp(0, 1))
 
     def test_a_side_that_does_not_divide_is_fine_on_the_hr_grid(self, name):
-        degradation = build_degradation(name, scale=4, same_size=True)
+        degradation = create_degradation(name, scale=4, same_size=True)
         assert degradation(picture(47, 33), [5]).shape == (1, 3, 47, 33)
 
     @pytest.mark.parametrize("scale", [1, 2, 3, 8, 16])
     def test_other_scales(self, name, scale):
-        lr = build_degradation(name, scale=scale)(picture(48, 48, batch=4), [1, 2, 3, 4])
+        lr = create_degradation(name, scale=scale)(picture(48, 48, batch=4), [1, 2, 3, 4])
         assert lr.shape == (4, 3, 48 // scale, 48 // scale)
 
     @pytest.mark.parametrize("side", [4, 8])
     def test_images_smaller_than_any_kernel(self, name, side):
-        lr = build_degradation(name, scale=4)(picture(side, side, batch=8), list(range(8)))
+        lr = create_degradation(name, scale=4)(picture(side, side, batch=8), list(range(8)))
         assert lr.shape == (8, 3, side // 4, side // 4) and torch.isfinite(lr).all()
 
     def test_wild_values_do_not_come_through(self, name):
         hr = picture(batch=4) * 20 - 8
-        lr = build_degradation(name, scale=2)(hr, [1, 2, 3, 4])
+        lr = create_degradation(name, scale=2)(hr, [1, 2, 3, 4])
         assert torch.isfinite(lr).all() and lr.min() >= 0 and lr.max() <= 1
 
     @pytest.mark.parametrize("axis", [0, 1])
@@ -86,7 +87,7 @@ class TestPresets:
         scale, side = 4, 256
         rows = torch.arange(side, dtype=torch.float32) / side
         ramp = rows[:, None].expand(1, 1, side, side).contiguous()
-        degradation = build_degradation(name, scale=scale)
+        degradation = create_degradation(name, scale=scale)
         inner = slice(20, side // scale - 20)
         centre = torch.arange(side // scale)[inner] * scale + (scale - 1) / 2
         stretches = []
@@ -103,13 +104,13 @@ class TestPresets:
         assert abs(sum(stretches) / len(stretches)) * side < 0.5
 
     def test_a_trace_is_small(self, name):
-        degradation = build_degradation(name, scale=4)
+        degradation = create_degradation(name, scale=4)
         longest = max(len(degradation.sample_one((3, 320, 320), s).to_json()) for s in range(200))
         assert longest < 3500
 
 
 def test_grey_images_get_colour_plans():
-    degradation = build_degradation("BSRGAN", scale=2)
+    degradation = create_degradation("BSRGAN", scale=2)
     grey = picture(channels=1, batch=30)
     traces = degradation.sample(grey, list(range(30)))
     kinds = {step.get("kind") for trace in traces for step in trace.params["steps"]}
@@ -123,7 +124,7 @@ def test_grey_images_get_colour_plans():
 class TestParts:
     def test_a_part_is_run_with_a_trace_of_its_own(self):
         part = {"type": "AWGN", "sigma": 30.0}
-        degradation = build_degradation(
+        degradation = create_degradation(
             {"type": "BSRGAN", "isp": part, "isp_probability": 1}, scale=2
         )
         hr = picture(batch=4)
@@ -140,19 +141,19 @@ class TestParts:
             degradation.replay(hr, [replaced(trace, parts=()) for trace in traces])
 
     def test_the_file_alone_rebuilds_it(self, tmp_path):
-        isp = build_degradation({"type": "AWGN", "sigma": 30.0}, scale=1)
-        degradation = build_degradation({"type": "BSRGANPlus", "isp": isp}, scale=2)
+        isp = create_degradation({"type": "AWGN", "sigma": 30.0}, scale=1)
+        degradation = create_degradation({"type": "BSRGANPlus", "isp": isp}, scale=2)
         degradation.save(tmp_path / "d.safetensors")
-        again = build_degradation(str(tmp_path / "d.safetensors"))
+        again = create_degradation(str(tmp_path / "d.safetensors"))
         hr = picture(batch=6)
         assert torch.equal(degradation(hr, list(range(6))), again(hr, list(range(6))))
 
     def test_a_part_that_shrinks_is_refused(self):
         with pytest.raises(ConfigError, match="give scale 1"):
-            build_degradation({"type": "BSRGAN", "isp": {"type": "Shrinks"}}, scale=2)
+            create_degradation({"type": "BSRGAN", "isp": {"type": "Shrinks"}}, scale=2)
 
     def test_a_trace_with_a_part_needs_an_object_with_it(self):
-        plain = build_degradation("BSRGAN", scale=2)
+        plain = create_degradation("BSRGAN", scale=2)
         (trace,) = plain.sample(picture(), [1])
         steps = [{"op": "part", "part": "isp", "size": [64, 48]}, *trace.params["steps"]]
         with pytest.raises(DataError, match="built without such a part"):
@@ -301,7 +302,7 @@ HOSTILE = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_records_are_refused_in_one_sentence(case):
     record, words = HOSTILE[case]
-    degradation = build_degradation("BSRGAN", scale=2)
+    degradation = create_degradation("BSRGAN", scale=2)
     hr = picture()
     (trace,) = degradation.sample(hr, [3])
     with pytest.raises(DataError) as caught:
@@ -312,7 +313,7 @@ def test_hostile_records_are_refused_in_one_sentence(case):
 
 
 def test_a_trace_without_steps_or_with_too_many():
-    degradation = build_degradation("BSRGAN", scale=2)
+    degradation = create_degradation("BSRGAN", scale=2)
     hr = picture()
     (trace,) = degradation.sample(hr, [3])
     with pytest.raises(DataError, match="lacks 'steps'"):
@@ -350,11 +351,11 @@ def test_settings_are_checked():
         ("RealESRGAN", {"first": {"resize_range": (0.2, 0.5)}}, "resize_range holds 1"),
     ):
         with pytest.raises(ConfigError, match=words):
-            build_degradation({"type": type_, **arguments}, scale=2)
+            create_degradation({"type": type_, **arguments}, scale=2)
 
 
 def test_changed_settings_are_used():
-    degradation = build_degradation(
+    degradation = create_degradation(
         {
             "type": "RealESRGAN",
             "first": {"noise_sigma": [7, 7], "gaussian_probability": 1},
@@ -393,7 +394,7 @@ def test_poisson_peak_follows_the_levels_of_the_image():
 
 
 def test_traces_are_not_changed_by_applying():
-    degradation = build_degradation("RealESRGAN", scale=2)
+    degradation = create_degradation("RealESRGAN", scale=2)
     hr = picture()
     traces = degradation.sample(hr, [9])
     before = copy.deepcopy(traces[0].params)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from realdeg.degradations import Trace, build_degradation
+from realdeg import create_degradation
+from realdeg.degradations import Trace
 from realdeg.degradations.kernel_pool import KernelPool, gaussian_pool
 from realdeg.degradations.noise_pool import NoisePool, gaussian_noise_pool, lay_patches
 from realdeg.degradations.pool import POOL_FORMAT, Pool, load_pool, merge_pools
@@ -319,12 +320,12 @@ class TestBoth:
 
     def test_the_file_alone_rebuilds_it(self, kind, tmp_path):
         self._pool(kind).save(tmp_path / "pool.safetensors")
-        first = build_degradation(
+        first = create_degradation(
             {"type": kind.__name__, "scale": 2, "pool": str(tmp_path / "pool.safetensors")}
         )
         first.save(tmp_path / "degradation.safetensors")
         (tmp_path / "pool.safetensors").unlink()
-        again = build_degradation(str(tmp_path / "degradation.safetensors"))
+        again = create_degradation(str(tmp_path / "degradation.safetensors"))
         hr = torch.rand(1, 3, 24, 24)
         assert torch.equal(first(hr, [4]), again(hr, [4]))
         assert again.pool_hash == first.pool_hash == self._pool(kind).hash

@@ -62,7 +62,8 @@ def test_a_preset_builds_in_both_geometries_and_says_what_it_is(name):
 REPLAY = """
 import hashlib, json, sys
 import cv2, torch
-from realdeg.degradations import Trace, build_degradation
+from realdeg import create_degradation
+from realdeg.degradations import Trace
 from tests.degradations.presets import digest, picture
 
 folder, threads, save = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "save"
@@ -72,7 +73,7 @@ built, digests, images = {}, [], []
 for line in open(folder + "/traces.jsonl", encoding="utf-8"):
     record = json.loads(line)
     if record["file"] not in built:
-        built[record["file"]] = build_degradation(folder + "/" + record["file"])
+        built[record["file"]] = create_degradation(folder + "/" + record["file"])
     trace = Trace.from_json(record["trace"])
     lr = built[record["file"]].replay(picture(record["picture"]), [trace])
     digests.append(digest(lr))

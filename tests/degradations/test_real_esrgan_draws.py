@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from realdeg.degradations import build_degradation
+from realdeg import create_degradation
 from tests.degradations.statistics import (
     DRAWS,
     assert_equally_likely,
@@ -23,7 +23,7 @@ NOISES = ("gaussian_noise", "poisson_noise")
 
 
 def draw(draws=DRAWS, **arguments):
-    degradation = build_degradation({"type": "RealESRGAN", **arguments}, scale=4)
+    degradation = create_degradation({"type": "RealESRGAN", **arguments}, scale=4)
     return [degradation.sample_one((3, SIDE, SIDE), seed).params["steps"] for seed in range(draws)]
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from scipy.io import savemat
 
+from realdeg import create_degradation
 from realdeg.backbones import FSRCNN, IPT, RCAN, VDSR, LapSRN, SRVGGNetCompact
-from realdeg.degradations import build_degradation
 from realdeg.degradations.kernel_pool import gaussian_pool
 from realdeg.degradations.noise_pool import gaussian_noise_pool
 from realdeg.utils.component import save_component
@@ -42,7 +42,7 @@ def camera(path: Path, scale: int = 4, same_size: bool = True) -> None:
     """Write the weights of a tiny learned degradation."""
     path.parent.mkdir(parents=True, exist_ok=True)
     settings = {"type": "DML", "num_kernels": 2, "width": 4, "levels": 1}
-    made = build_degradation(settings, scale, same_size)
+    made = create_degradation(settings, scale, same_size)
     made.mark_trained()
     made.save(path, {})
 
@@ -143,7 +143,7 @@ def pools(folder: Path) -> None:
     for name in ("canon", "nikon"):
         kernels.save(folder / f"{name}.safetensors")
     gaussian_noise_pool(4, 32).save(folder / "noise.safetensors")
-    reduction = build_degradation({"type": "BlurDown", "kind": "BD"}, 4, False)
+    reduction = create_degradation({"type": "BlurDown", "kind": "BD"}, 4, False)
     for number, photo in enumerate(sorted(PHOTOS.glob("*.png"))[:2]):
         hr = read_image(photo)[:256, :256, :3]
         tensor = torch.from_numpy(np.ascontiguousarray(hr)).permute(2, 0, 1)[None] / 255

@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 
-from realdeg.backbones import create_backbone
+from realdeg import create_backbone
 from realdeg.engine import RealdegRunner, read_checkpoint
 from realdeg.engine.weights import read_weights_of
 from realdeg.errors import CheckpointError

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from realdeg.degradations import build_degradation
+from realdeg import create_degradation
 from realdeg.engine import RealdegRunner
 from realdeg.engine.hooks import AlignmentHook, StandstillHook
 from realdeg.engine.hooks.baseline import INPUT
@@ -179,7 +179,7 @@ class TestBaseline:
         network = SuperResolution(SRCNN, **geometry)
         up = network.baseline({"input": lr})
         assert up.shape == hr.shape and (not same_size or torch.equal(up, lr))
-        bicubic = build_degradation(dict(type="Bicubic", **geometry))(hr[None], [0])[0]
+        bicubic = create_degradation(dict(type="Bicubic", **geometry))(hr[None], [0])[0]
         task = DegradationLearning(DML, **geometry, colour="rgb")
         assert torch.equal(task.baseline({"input": hr}), bicubic)
         assert DegradationLearning(DML, **geometry).baseline({"input": hr}).shape[0] == 1

@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from realdeg.backbones import Backbone, build_backbone
+from realdeg import create_backbone
+from realdeg.backbones import Backbone
 from realdeg.backbones.running import call
 from realdeg.errors import OutputError
 from realdeg.export import export_safetensors
@@ -60,7 +61,7 @@ def test_spandrel_opens_it(name, tmp_path):
 def test_our_reader_finds_it(edsr, tmp_path):
     done = export_safetensors(edsr, tmp_path / "x.safetensors", meta={"source": "here"})
     assert read_component(done.path).meta == {"source": "here"}
-    again = build_backbone(done.path).eval()
+    again = create_backbone(done.path).eval()
     lr = 255 * torch.rand(1, 3, 7, 6)
     assert torch.equal(again(lr), edsr(lr)) and again.arguments == edsr.arguments
     with safe_open(str(done.path), framework="pt") as opened:
@@ -72,7 +73,7 @@ def test_half(edsr, tmp_path):
     half = export_safetensors(edsr, tmp_path / "half.safetensors", half=True)
     assert half.path.stat().st_size < 0.75 * whole.path.stat().st_size
     assert all(v.dtype == torch.float16 for v in read_component(half.path).state.values())
-    again = build_backbone(half.path).eval()
+    again = create_backbone(half.path).eval()
     lr = 255 * torch.rand(1, 3, 7, 6)
     with torch.no_grad():
         assert again(lr).dtype == torch.float32
@@ -94,4 +95,4 @@ def test_what_is_there_stays(edsr, tmp_path):
         export_safetensors(edsr, path)
     assert path.read_text() == "mine"
     export_safetensors(edsr, path, overwrite=True)
-    assert build_backbone(path).scale == edsr.scale
+    assert create_backbone(path).scale == edsr.scale

@@ -97,7 +97,7 @@ def described(
 @functools.cache
 def originals() -> tuple[tuple[str, str, dict[str, Any], dict[str, Tensor]], ...]:
     """Return (kind, type, arguments, state) of one small component of every type."""
-    from realdeg.degradations import build_degradation
+    from realdeg import create_degradation
     from realdeg.registry import BACKBONES
     from realdeg.utils.component import plain
 
@@ -111,7 +111,7 @@ def originals() -> tuple[tuple[str, str, dict[str, Any], dict[str, Tensor]], ...
             state = {key: value.detach() for key, value in network.state_dict().items()}
             found.append(("backbone", name, plain(network.arguments), state))
     for cfg in DEGRADATIONS:
-        degradation = build_degradation(dict(cfg), scale=2)
+        degradation = create_degradation(dict(cfg), scale=2)
         state = {key: value.detach() for key, value in degradation.state_dict().items()}
         found.append(("degradation", cfg["type"], plain(degradation.arguments), state))
     return tuple(found)
@@ -175,7 +175,7 @@ def _use(
 
 
 def _create(type_: str, folder: Path) -> None:
-    from realdeg.backbones import create_backbone
+    from realdeg import create_backbone
 
     create_backbone(type_, weights=folder / "x.safetensors")
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-from realdeg.backbones import build_backbone
+from realdeg import create_backbone
 from realdeg.engine.checkpoint import find_checkpoints, iteration_of, read_checkpoint
 from realdeg.utils.component import read_component, save_component
 from realdeg.utils.image import read_image, write_image
@@ -146,7 +146,7 @@ def _prepare_images(folder: Path) -> None:
 @cache
 def _network() -> bytes:
     torch.manual_seed(5)
-    backbone = build_backbone({"type": "SRCNN", "scale": 2})
+    backbone = create_backbone({"type": "SRCNN", "scale": 2})
     with TemporaryDirectory() as folder:
         file = Path(folder) / "network.safetensors"
         save_component(file, backbone, kind="backbone", type="SRCNN", arguments=backbone.arguments)

@@ -131,7 +131,7 @@ def _hostile(
 
 
 def _create(folder: Path) -> None:
-    from realdeg.backbones import create_backbone
+    from realdeg import create_backbone
 
     create_backbone("FSRCNN", weights=folder / "x.safetensors")
 

@@ -19,14 +19,14 @@ _HEIGHT, _WIDTH = 32, 48
 @functools.cache
 def drawn() -> tuple[tuple[str, bytes, dict[str, Any]], ...]:
     """Return (type, file, trace) of every small degradation, three traces of each."""
-    from realdeg.degradations import build_degradation
+    from realdeg import create_degradation
     from realdeg.registry import DEGRADATIONS
     from realdeg.utils.component import load_state
 
     found = []
     for kind, type_, arguments, state in originals():
         if kind == "degradation":
-            degradation = build_degradation(DEGRADATIONS.build({"type": type_, **arguments}))
+            degradation = create_degradation(DEGRADATIONS.build({"type": type_, **arguments}))
             load_state(degradation, state, type_)
             degradation.eval().requires_grad_(False).mark_trained()
             for seed in range(3):
@@ -68,7 +68,7 @@ def _replay(folder: Path) -> None:
     import numpy as np
 
     from realdeg import Degrader
-    from realdeg.apis.preview import read_traces
+    from realdeg.apis.trace_files import read_traces
 
     image = np.zeros((_HEIGHT, _WIDTH, 3), dtype=np.uint8)
     degrader = Degrader(folder / "x.safetensors", device="cpu")

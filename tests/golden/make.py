@@ -55,14 +55,14 @@ def make_degradations() -> dict[str, Any]:
 
 
 def make_presets() -> dict[str, Any]:
-    from realdeg.degradations import build_degradation
+    from realdeg import create_degradation
 
     found = {}
     hr = compute.image(3, 72, 72)
     for name, said in compute.preset_degradations():
         torch.manual_seed(0)
         try:
-            made = build_degradation(said, scale=4, same_size=False).eval()
+            made = create_degradation(said, scale=4, same_size=False).eval()
         except Exception as error:  # pools, whose folder is not here
             print(f"  left out {name}: {error!r:.100}")
             continue

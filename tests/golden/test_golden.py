@@ -166,12 +166,12 @@ class TestFilesOfARun:
 
 def build_from(registry, path: Path):
     if registry is DEGRADATIONS:
-        from realdeg.degradations import build_degradation
+        from realdeg import create_degradation
 
-        return build_degradation(path)
-    from realdeg.backbones import build_backbone
+        return create_degradation(path)
+    from realdeg import create_backbone
 
-    return build_backbone(path)
+    return create_backbone(path)
 
 
 @pytest.mark.parametrize(("kind", "file", "scale"), PUBLISHED)

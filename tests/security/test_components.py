@@ -11,9 +11,8 @@ import tracemalloc
 import pytest
 import torch
 
-from realdeg.backbones import build_backbone, create_backbone
+from realdeg import create_backbone, create_degradation
 from realdeg.cli.main import main
-from realdeg.degradations import build_degradation
 from realdeg.errors import CheckpointError, ConfigError, RealdegError
 from realdeg.registry import BACKBONES, DEGRADATIONS
 from realdeg.utils.component import load_state, read_component, refuse_non_finite
@@ -39,7 +38,7 @@ def write(folder, type_, changes=None, **more):
 
 
 def build(path, type_):
-    return (build_backbone if SOURCES[type_][0] == "backbone" else build_degradation)(path)
+    return (create_backbone if SOURCES[type_][0] == "backbone" else create_degradation)(path)
 
 
 @pytest.mark.parametrize("type_", SOURCES)
@@ -164,7 +163,7 @@ def test_a_file_names_no_other_file(type_, changes, tmp_path, monkeypatch):
 @pytest.mark.parametrize("key", ["checkpoint", "pretrained", "start_from", "__init__", "type"])
 def test_arguments_of_a_file_are_no_words_of_a_config(key, tmp_path):
     path = write(tmp_path, "FSRCNN", {key: str(tmp_path / "x.safetensors")})
-    for load in (build_backbone, lambda file: create_backbone("FSRCNN", weights=file)):
+    for load in (create_backbone, lambda file: create_backbone("FSRCNN", weights=file)):
         with pytest.raises(CheckpointError, match=r"x\.safetensors") as refused:
             load(path)
         assert key in str(refused.value)
@@ -271,7 +270,7 @@ def test_a_type_that_is_registered_nowhere_runs_nothing(type_, kind, tmp_path, m
     for command in ("degrade", "infer", "export", "preview"):
         words = [str(file) if word == "{}" else word for word in COMMANDS[command]]
         assert main(words) == 2
-    for build_one in (build_backbone, build_degradation):
+    for build_one in (create_backbone, create_degradation):
         with pytest.raises((CheckpointError, ConfigError)):
             build_one({"checkpoint": str(file)})
     with pytest.raises(RealdegError):
@@ -296,4 +295,4 @@ def test_the_description_says_what_it_holds(tmp_path):
 @pytest.mark.parametrize("scale", [65, 2000, 10**9])
 def test_a_scale_that_no_picture_survives(scale, tmp_path):
     with pytest.raises(RealdegError, match="at most 64"):
-        build_backbone(write(tmp_path, "SRCNN", {"scale": scale}))
+        create_backbone(write(tmp_path, "SRCNN", {"scale": scale}))

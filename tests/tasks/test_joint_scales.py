@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from realdeg.backbones import build_backbone
+from realdeg import create_backbone, create_degradation
 from realdeg.config import inject, load_config
 from realdeg.datasets import (
     HRFolderDataset,
@@ -21,7 +21,6 @@ from realdeg.datasets import (
     collate_batch,
 )
 from realdeg.datasets.transforms import PairedCrop
-from realdeg.degradations import build_degradation
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.registry import TASKS, TRANSFORMS
 from realdeg.tasks import SuperResolution
@@ -189,7 +188,7 @@ class TestTask:
             batch = batch_of(scale)
             lr = model.low_resolution(batch)
             hr = to_colour(batch["hr"], model.backbone.colour)
-            wanted = build_degradation(cfg, scale=scale, same_size=False)(hr, batch["seeds"])
+            wanted = create_degradation(cfg, scale=scale, same_size=False)(hr, batch["seeds"])
             assert torch.equal(lr, round_to_8_bit(wanted)) and lr.shape[-2:] == (8, 8)
             assert model(batch, "tensor").shape == hr.shape
             model.zero_grad()
@@ -254,7 +253,7 @@ class TestTask:
     def test_the_exported_network_serves_them_all(self, tmp_path):
         model = task("mdsr")
         model.export(tmp_path / "b.safetensors", {})
-        again = build_backbone(str(tmp_path / "b.safetensors"))
+        again = create_backbone(str(tmp_path / "b.safetensors"))
         lr = torch.rand(1, 3, 8, 8)
         for scale in (2, 3, 4):
             assert torch.equal(again(lr, scale=scale), model.backbone(lr, scale=scale))
@@ -291,9 +290,9 @@ class TestRefusals:
             SuperResolution(network, {"type": "Bicubic"}, scale=4, same_size=False, scales=scales)
 
     def test_a_learned_degradation_has_one_scale(self, tmp_path):
-        learned = build_degradation({"type": "GlobalKernel", "kernel_size": 3}, 4, False)
+        learned = create_degradation({"type": "GlobalKernel", "kernel_size": 3}, 4, False)
         learned.save(tmp_path / "d.safetensors")
-        for given in (str(tmp_path / "d.safetensors"), build_degradation({"type": "Bicubic"}, 4)):
+        for given in (str(tmp_path / "d.safetensors"), create_degradation({"type": "Bicubic"}, 4)):
             with pytest.raises(GeometryError, match="draws scale 2, which .* was made for scale=4"):
                 task("mdsr", given)
         with pytest.raises(ConfigError, match="has not been learned"):

@@ -7,8 +7,8 @@ import copy
 import pytest
 import torch
 
-from realdeg.backbones import Outputs, build_backbone
-from realdeg.degradations import build_degradation
+from realdeg import create_backbone, create_degradation
+from realdeg.backbones import Outputs
 from realdeg.degradations.primitives import imresize
 from realdeg.errors import CheckpointError, ConfigError, DataError, GeometryError
 from realdeg.tasks import BatchToDevice, DegradationLearning, SuperResolution
@@ -96,7 +96,7 @@ class TestDegradationLearning:
     def test_export(self, tmp_path):
         task = DegradationLearning(DML, scale=4, same_size=True)
         digest = task.export(tmp_path / "d.safetensors", {"sample": True})
-        again = build_degradation(tmp_path / "d.safetensors")
+        again = create_degradation(tmp_path / "d.safetensors")
         assert again.hash() == digest and again.is_trained
         assert read_component(tmp_path / "d.safetensors").meta == {"sample": True}
 
@@ -120,7 +120,7 @@ class TestSuperResolution:
         batch = _batch((False, True, False, True))
         lr = task.low_resolution(batch)
         assert torch.equal(lr[[1, 3]], rgb_to_y(batch["lr"]))
-        noisy = build_degradation(NOISY, 4, True)
+        noisy = create_degradation(NOISY, 4, True)
         hr = rgb_to_y(batch["hr"])
         assert torch.equal(lr[[0, 2]], noisy(hr[[0, 2]], [10, 12]))
 
@@ -130,7 +130,7 @@ class TestSuperResolution:
         torch.testing.assert_close(levels, levels.round(), atol=1e-4, rtol=0)
 
     def test_frozen_degradation_stays_outside(self, tmp_path):
-        build_degradation(DML, 4, True).save(tmp_path / "d.safetensors")
+        create_degradation(DML, 4, True).save(tmp_path / "d.safetensors")
         task = SuperResolution(VDSR, str(tmp_path / "d.safetensors"), scale=4, same_size=True)
         frozen = task.active_degradation
         assert not any("degradation" in key for key in task.state_dict())
@@ -199,8 +199,8 @@ class TestSuperResolution:
         task.export(tmp_path / "b.safetensors", {"config": "x"})
         file = read_component(tmp_path / "b.safetensors")
         assert file.meta["degradation"]["type"] == "Compose" and file.kind == "backbone"
-        again = build_backbone(tmp_path / "b.safetensors")
+        again = create_backbone(tmp_path / "b.safetensors")
         lr = torch.rand(1, 1, 8, 8)
         assert torch.equal(again(lr), task.backbone(lr))
         with pytest.raises(CheckpointError, match="holds a backbone"):
-            build_degradation(tmp_path / "b.safetensors")
+            create_degradation(tmp_path / "b.safetensors")

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from realdeg.degradations import build_degradation
+from realdeg import create_degradation
 from realdeg.degradations.primitives import imresize
 from realdeg.engine.several_optimisers import SeveralOptimisers
 from realdeg.errors import ConfigError, DataError
@@ -136,7 +136,7 @@ def test_predictions_and_export(tmp_path):
         assert torch.equal(task(batch, "tensor")[1], second["prediction"])
     assert torch.equal(first["target"], batch["lr"][0]) and first["prediction"].shape == (3, 12, 12)
     digest = task.export(tmp_path / "d.safetensors", {"sample": True})
-    assert build_degradation(tmp_path / "d.safetensors").hash() == digest
+    assert create_degradation(tmp_path / "d.safetensors").hash() == digest
     meta = read_component(tmp_path / "d.safetensors").meta
     assert meta == {"sample": True, "objective": task.objective}
     with pytest.raises(DataError, match="validate on pairs"):
@@ -182,5 +182,5 @@ def test_a_network_on_luma_is_trained_on_the_luma_of_generated_colour(tmp_path):
     vdsr = {"type": "VDSR", "depth": 3, "width": 4}
     task = SuperResolution(vdsr, str(path), scale=2, same_size=False, quantise=False)
     batch = _batch()
-    generated = build_degradation(path)(batch["hr"], batch["seeds"])
+    generated = create_degradation(path)(batch["hr"], batch["seeds"])
     assert torch.equal(task.low_resolution(batch), rgb_to_y(generated))

@@ -11,7 +11,6 @@ import re
 import shutil
 import socket
 import stat
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +21,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from realdeg.errors import CheckpointError, ConfigError, OutputError
+from realdeg.utils.progress import progress_bar
 from realdeg.version import __version__
 
 _BLOCK = 1 << 18
@@ -192,13 +192,16 @@ def _fetch(
                 _forget(part)  # before the note says what it would not be the beginning of
                 _remember(part, url, answer.headers)
             got = start
-            with _progress(describe, expected, start) as advance, _opened(part, start) as stream:
+            with (
+                progress_bar(describe, expected, shown="terminal", unit="bytes") as advance,
+                _opened(part, start) as stream,
+            ):
                 while block := answer.read(_BLOCK):
                     if got + len(block) > most:
                         raise _TooLongError(_too_long(url, most, size is not None))
                     _write(stream, block, part)
                     got += len(block)
-                    advance(len(block))
+                    advance(got)
     except urllib.error.HTTPError as error:
         raise _refused(error, url, start) from error
     except (OSError, http.client.HTTPException) as error:
@@ -357,23 +360,3 @@ def _reason(error: Exception) -> str:
     if isinstance(cause, TimeoutError):
         return "the server stopped answering"
     return str(getattr(cause, "strerror", None) or cause) or type(error).__name__
-
-
-@contextlib.contextmanager
-def _progress(describe: str, total: int | None, start: int) -> Iterator[Callable[[int], None]]:
-    """Show how far it is, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(describe, total=total, completed=start)
-        yield lambda count: progress.advance(task, count)

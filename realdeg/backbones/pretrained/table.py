@@ -5,9 +5,14 @@ from __future__ import annotations
 from realdeg.backbones.pretrained.cache import place_of
 from realdeg.backbones.pretrained.catalogue import list_pretrained
 from realdeg.backbones.pretrained.entry import MEASURED, RGB_BORDER, Y_BORDER, Pretrained
+from realdeg.utils.tables import columns, markdown_table
 
 # The protocols that most numbers have are said by a letter; any other is written out below.
 _MARKS = {Y_BORDER: "", RGB_BORDER: " (RGB)", MEASURED: " (here)"}
+_HEAD = (
+    *("network", "`pretrained=`", "scales", "Set5, dB"),
+    *("trained on", "licence", "file", "hash"),
+)
 _HASHES = {"file": "file", "publisher": "name", "others": "others"}
 
 
@@ -31,8 +36,7 @@ def lines(pattern: str = "") -> list[str]:
         )
         for (kind, name), entries in _by_name(pattern).items()
     ]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return columns(rows)
 
 
 def table(pattern: str = "") -> str:
@@ -41,13 +45,11 @@ def table(pattern: str = "") -> str:
     Args:
         pattern: Only networks and names that contain it.
     """
-    head = "| network | `pretrained=` | scales | Set5, dB | trained on | licence | file | hash |"
-    rows = [head, "|---|---|---|---|---|---|---|---|"]
-    rows += [_row(entries) for entries in _by_name(pattern).values()]
-    return "\n".join(rows) + "\n"
+    rows = (_cells(entries) for entries in _by_name(pattern).values())
+    return "\n".join(markdown_table(_HEAD, rows, numbers=False)) + "\n"
 
 
-def _row(entries: list[Pretrained]) -> str:
+def _cells(entries: list[Pretrained]) -> tuple[str, ...]:
     first = entries[0]
     scales = ", ".join(f"x{scale}" for entry in entries for scale in entry.scales)
     page = f"[fetched]({first.page})" if first.url else f"[by hand]({first.page})"
@@ -55,7 +57,7 @@ def _row(entries: list[Pretrained]) -> str:
         _HASHES[entry.hash_from] if entry.hash_from else "git" if entry.git_blob else "none"
         for entry in entries
     )
-    cells = (
+    return (
         first.type,
         f"`{first.name}`",
         scales,
@@ -65,7 +67,6 @@ def _row(entries: list[Pretrained]) -> str:
         page,
         ", ".join(known),
     )
-    return f"| {' | '.join(cells)} |"
 
 
 def _numbers(entries: list[Pretrained]) -> str:

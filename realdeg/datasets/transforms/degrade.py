@@ -69,9 +69,11 @@ class Degrade(Transform):
     def _build(self, scale: float, same_size: bool) -> Degradation:
         # Built in the worker, where it is used: a module need not travel to a spawned process.
         if (scale, same_size) not in self._built:
-            from realdeg.degradations import build_degradation
+            from realdeg.degradations.build import degradation_from_config
 
-            built = build_degradation(self.degradation, scale=scale, same_size=same_size).eval()
+            built = degradation_from_config(
+                self.degradation, scale=scale, same_size=same_size
+            ).eval()
             if not built.is_trained:
                 raise ConfigError(
                     f"Degrade: {built.describe()} has not been trained; name its file with"

@@ -1,75 +1,21 @@
-"""The pictures of a test: what went in, what came out, what was wanted, and learned kernels."""
+"""Pictures of the kernels that a degradation has learned, on one image."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from realdeg.evaluation import measure
-from realdeg.evaluation.image_quality import chosen_prediction
-from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.colour import rgb_to_y
-from realdeg.utils.samples import Prediction, Predictions
-from realdeg.visualization import (
-    SheetRow,
-    basis_kernels,
-    comparison_sheet,
-    kernel_points,
-    weight_maps,
-)
+from realdeg.visualization.kernels import basis_kernels, kernel_points
+from realdeg.visualization.maps import weight_maps
 
-# Rows of a sheet, and the side of the crop of an HR image on which kernels are looked at.
-MOST_ROWS = 6
-CROP = 256
+# The side of the crop of an HR image on which kernels are looked at.
+_CROP = 256
 
 
-def _number(prediction: Prediction, protocol: Protocol) -> float:
-    scores = measure(
-        chosen_prediction(prediction, protocol),
-        prediction["target"],
-        protocol,
-        ["psnr"],
-        scale=prediction["scale"],
-        where=f"image '{prediction['key']}'",
-        grey=bool((prediction.get("meta") or {}).get("grey")),
-    )
-    values = scores[protocol.label("psnr")]
-    return sum(values) / len(values)
-
-
-def _shown(prediction: Prediction) -> Tensor:
-    return prediction.get("prediction_rgb", prediction["prediction"])
-
-
-def sheet(predictions: Predictions, learned: bool, protocol: Protocol, path: Path) -> Path:
-    """Draw inputs, predictions and targets side by side.
-
-    Args:
-        predictions: What the task's ``predict`` returned.
-        learned: Whether a degradation was tested (HR in, LR out) rather than a network.
-        protocol: The protocol of the PSNR below each prediction.
-        path: The picture.
-
-    Returns:
-        The path.
-    """
-    names = ("HR", "generated LR", "real LR") if learned else ("LR", "SR", "HR")
-    rows = []
-    for item in predictions:
-        source, shown, target = item["input"], _shown(item), item["target"]
-        if shown.shape[0] == 1:  # like with like
-            source, target = rgb_to_y(source), rgb_to_y(target)
-        images = dict(zip(names, (source, shown, target), strict=True))
-        rows.append(SheetRow(item["key"], images, {names[1]: _number(item, protocol)}))
-    caption = f"PSNR in dB, protocol {protocol.name}"
-    return comparison_sheet(rows, path, caption=caption)
-
-
-@torch.no_grad()
-def kernels(
+def learned_kernels(
     degradation: nn.Module, hr: Tensor, folder: Path, camera: nn.Module | None = None
 ) -> list[Path]:
     """Draw what a kernel degradation has learned.
@@ -84,7 +30,7 @@ def kernels(
         The paths; none for a degradation without kernels.
     """
     device = next(degradation.parameters(), hr).device
-    image = _middle(hr[None], CROP)
+    image = _middle(hr[None], _CROP)
     stride = int(getattr(degradation, "stride", 1))
     points = _points(image, stride)
     try:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from realdeg.cli.backbone_numbers import OURS, PUBLISHED, VARIANTS, Three
+from realdeg.backbones.numbers import OURS, PUBLISHED, VARIANTS, Three
+from realdeg.utils.tables import markdown_table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,8 +101,8 @@ def table(rows: Sequence[str] | None = None) -> str:
         rows: Names of the rows; None: all.
     """
     chosen = names() if rows is None else rows
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-    lines += ["| " + " | ".join(describe(name).cells()) + " |" for name in chosen]
+    cells = (describe(name).cells() for name in chosen)
+    lines = markdown_table(COLUMNS, cells, numbers=False)
     return HEAD + "\n" + "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,76 @@
+"""The pictures of a comparison: photographs with curves, and curves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from realdeg.apis.comparison_result import Comparison
+from realdeg.visualization.degradations import degradation_comparison
+
+
+def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = None) -> list[Path]:
+    """Draw crops, kernels and curves beside each other.
+
+    Args:
+        comparison: What was measured.
+        folder: Where the pictures go.
+        crop: Side of the crops in HR pixels; None: a quarter of the shorter side.
+
+    Returns:
+        The pictures' paths.
+    """
+    kernels: dict[str, Any] = {}
+    transfer: dict[str, Any] = {}
+    noise: dict[str, Any] = {}
+    power: dict[str, Any] = {}
+    for name, result in comparison.results.items():
+        found = result.curves.get("EffectiveKernel")
+        if found:
+            kernels |= {name: found["generated"], "camera": found["real"]}
+        curves = result.curves.get("Bandwidth")
+        if curves:
+            place = curves["frequency"]
+            transfer |= {
+                name: (place, curves["generated"]),
+                "camera": (place, curves["real"]),
+            }
+            ratio = 10 * (curves["power_generated"] / curves["power_real"]).clamp_min(1e-9).log10()
+            power |= {name: (place, ratio), "camera": (place, 0 * ratio)}
+        curves = result.curves.get("NoiseStatistics")
+        if curves:
+            sides = {name: "generated", "camera": "real"}
+            noise |= {
+                key: (curves["frequency"], curves[side].sqrt()) for key, side in sides.items()
+            }
+    axis = "cycles per LR pixel"
+    plots = {
+        f"contrast left of HR|{axis}|transfer function": transfer,
+        f"noise in flat places|{axis}|levels": noise,
+        f"power over the camera's|{axis}|dB": power,
+    }
+    plots = {heading: curves for heading, curves in plots.items() if curves}
+    title = "Degradations against a real camera"
+    names = list(comparison.results)
+    caption = "below each crop: PSNR in dB against the camera's LR, protocol lr-fidelity"
+    path = folder / "comparison.png"
+    written = [
+        degradation_comparison(
+            names,
+            comparison.shown,
+            kernels,
+            plots,
+            path,
+            crop_size=crop,
+            title=title,
+            caption=caption,
+        )
+    ]
+    if kernels or plots:
+        # Without photographs, whose terms may not allow that they are passed on.
+        path = folder / "comparison_curves.png"
+        caption = comparison.dataset
+        written.append(
+            degradation_comparison(names, [], kernels, plots, path, title=title, caption=caption)
+        )
+    return written

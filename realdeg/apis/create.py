@@ -1,0 +1,265 @@
+"""The door to networks and degradations: from whatever a user names to a built component."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from realdeg.backbones.base import Backbone
+from realdeg.backbones.build import backbone_from_config, backbone_with_weights, registered_name
+from realdeg.backbones.pretrained import list_pretrained
+from realdeg.config import apply_options, find_config, load_config
+from realdeg.config.find import run_weights
+from realdeg.degradations.base import Degradation
+from realdeg.degradations.build import degradation_from_config
+from realdeg.errors import ConfigError, nearest
+from realdeg.registry import BACKBONES, DEGRADATIONS, Registry, load_plugins
+from realdeg.utils.deprecation import warn_renamed
+from realdeg.utils.files import is_weights
+from realdeg.utils.geometry import GEOMETRY, check_geometry
+
+_FOR_OTHERS = (".onnx", ".pt2")
+# What a config's component may say of its weights, and of none besides.
+_WEIGHTS = ("checkpoint", "pretrained", "start_from")
+
+Source: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
+
+
+def create_backbone(
+    source: Source | Backbone,
+    scale: float | None = None,
+    same_size: bool | None = None,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    trained: bool = False,
+    partial: bool = False,
+    options: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> Backbone:
+    """Make a super-resolution network of whatever names one.
+
+    Args:
+        source: A registered name (``realdeg.list_backbones()``; case, hyphens and underscores do
+            not matter); a dict as in a config (``type``, arguments, ``checkpoint``,
+            ``pretrained``, ``start_from``); a config or its name, whose ``backbone`` and geometry
+            are taken; a run's folder or a file of weights that describes itself; the name of
+            published weights (``realdeg list pretrained``) where only one network has it; or a
+            network, which is returned as it is.
+        scale: How much resolution is lost; None: what the source says, or the network's default.
+        same_size: Whether LR lies on the HR grid; None: what the source says.
+        weights: What to fill it with: a file of any format that ``load_weights`` reads, or the
+            name of published weights. Both may give arguments that are not stated here.
+        trained: Whether it is to be used as it is rather than trained: without weights it is then
+            refused, and its parameters are frozen.
+        partial: Load what fits of ``weights``, and leave the rest as it is.
+        options: Dotted keys laid over a config or a type (``{"backbone.depth": 5}``).
+        **arguments: Further arguments of the network, such as ``depth=5``.
+
+    Returns:
+        The network, in training mode.
+
+    Raises:
+        ConfigError: If nothing goes by that name, the network has no such argument, or weights
+            are wanted and none are named.
+        GeometryError: If the network or its weights do not come in that scale or on that grid.
+        CheckpointError: If the weights cannot be fetched or read, or do not fit.
+
+    Example:
+        >>> import realdeg
+        >>> realdeg.create_backbone("vdsr", scale=2, depth=4).scale
+        2
+    """
+    if "pretrained" in arguments:
+        warn_renamed("create_backbone(pretrained=...)", "create_backbone(weights=...)")
+        published = arguments.pop("pretrained")
+        if weights is not None:
+            raise ConfigError(
+                f"{source} is asked for with weights={str(weights)!r} and pretrained={published!r}:"
+                " only one of them can fill it."
+            )
+        weights = published
+    if isinstance(source, Backbone):
+        check_geometry(source, scale, same_size, f"the {type(source).__name__} given")
+        return source
+    if isinstance(source, str) and registered_name(source) not in BACKBONES.names():
+        found = list(dict.fromkeys(e.type for e in list_pretrained() if e.name == source))
+        if len(found) > 1:
+            raise ConfigError(
+                f"several networks have weights '{source}' ({', '.join(found)}): say whose,"
+                f" create_backbone('{found[0]}', weights='{source}')."
+            )
+        if found and weights is None:
+            source, weights = found[0], source
+    cfg, geometry = _component(source, "backbone", BACKBONES, options or {})
+    scale, same_size = _geometry(geometry, scale, same_size)
+    if weights is None:
+        if arguments:
+            cfg = {"checkpoint": cfg, **arguments} if isinstance(cfg, str) else {**cfg, **arguments}
+        backbone = backbone_from_config(cfg, scale, same_size)
+        named = isinstance(cfg, str) or bool({"checkpoint", "pretrained"} & set(cfg))
+    elif isinstance(cfg, str) or "type" not in cfg:
+        raise ConfigError(
+            f"{source} is to be filled with weights={str(weights)!r}, but names no network: name"
+            " one, create_backbone('VDSR', weights=...)."
+        )
+    else:
+        settings = {key: value for key, value in cfg.items() if key not in _WEIGHTS}
+        settings |= {
+            k: v for k, v in zip(GEOMETRY, (scale, same_size), strict=True) if v is not None
+        }
+        backbone = backbone_with_weights({**settings, **arguments}, weights, partial=partial)
+        named = True
+    if not trained:
+        return backbone
+    if not (named or backbone.brings_weights) and next(backbone.parameters(), None) is not None:
+        raise ConfigError(
+            f"{type(backbone).__name__} has no weights, so its pictures mean nothing: give the"
+            " backbone.safetensors that its training wrote."
+        )
+    return backbone.requires_grad_(False)
+
+
+def create_degradation(
+    source: Source | Degradation,
+    scale: float | None = None,
+    same_size: bool | None = None,
+    *,
+    trained: bool = False,
+    options: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> Degradation:
+    """Make a degradation of whatever names one.
+
+    Args:
+        source: A registered name (``realdeg.list_degradations()``); a dict as in a config
+            (``type`` and arguments, or ``checkpoint``); a config or its name, whose
+            ``degradation`` and geometry are taken; a run's folder or a file of learned weights;
+            or a degradation, which is returned as it is.
+        scale: How much resolution is lost; None: what the source says.
+        same_size: Whether LR lies on the HR grid; None: what the source says.
+        trained: Whether it is to be used as it is rather than trained: one that has learned
+            nothing yet is then refused, and its parameters are frozen.
+        options: Dotted keys laid over a config or a type (``{"degradation.sigma": 5}``).
+        **arguments: Further arguments of the degradation, such as ``sigma=5``.
+
+    Returns:
+        The degradation. One from a file is frozen and in evaluation mode.
+
+    Raises:
+        ConfigError: If nothing goes by that name, it has no such argument, or it has learned
+            nothing and ought to have.
+        CheckpointError: If weights cannot be read, or are those of something else.
+        GeometryError: If another scale or grid is asked for than the source has.
+
+    Example:
+        >>> import realdeg
+        >>> realdeg.create_degradation("AWGN", scale=2, sigma=5).describe()
+        'AWGN x2, LR 2 times smaller'
+    """
+    if isinstance(source, Degradation):
+        check_geometry(source, scale, same_size, f"the {type(source).__name__} given")
+        return source
+    cfg, geometry = _component(source, "degradation", DEGRADATIONS, options or {})
+    if arguments:
+        cfg = {"checkpoint": cfg, **arguments} if isinstance(cfg, str) else {**cfg, **arguments}
+    degradation = degradation_from_config(cfg, *_geometry(geometry, scale, same_size))
+    if not trained:
+        return degradation
+    for part in degradation.modules():
+        if isinstance(part, Degradation) and not part.is_trained:
+            name = type(part).__name__
+            raise ConfigError(
+                f"{name} has learned nothing yet, so what it does to an image means nothing: give"
+                " the degradation.safetensors that its training wrote, or train it first."
+            )
+    return degradation.requires_grad_(False)
+
+
+def where_is(module: nn.Module) -> torch.device:
+    """Return the device of a module's first tensor; the CPU where it has none."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def find_device(name: str | torch.device | None) -> torch.device:
+    """Return a device by name; None takes the accelerator where there is one.
+
+    Raises:
+        ConfigError: If the name means nothing, or the device is not there.
+    """
+    # The engine brings the training's machinery with it, which most callers do without.
+    from realdeg.engine.devices import resolve_device
+
+    return resolve_device(name)
+
+
+def _component(
+    source: Source, kind: str, registry: Registry, options: Mapping[str, Any]
+) -> tuple[str | dict[str, Any], dict[str, Any]]:
+    """Return the component's config and the geometry that stands beside it."""
+    load_plugins()
+    if isinstance(source, Mapping):
+        return _with_options(dict(source), kind, options), {}
+    if not isinstance(source, str | os.PathLike):
+        raise ConfigError(f"a {kind} is made of a name, a dict or a path, got {source!r:.80}.")
+    text = os.fspath(source)
+    text = str(run_weights(text, kind) or text)
+    if is_weights(text):
+        if options:
+            raise ConfigError(
+                f"options change a config or a type, and {text} is a file of weights, whose"
+                f" settings are fixed: leave out {', '.join(sorted(options))}."
+            )
+        return text, {}
+    if Path(text).suffix.lower() in _FOR_OTHERS:
+        raise ConfigError(
+            f"{text} is a file for other programs, which realdeg does not run: give the"
+            " backbone.safetensors that it was exported from."
+        )
+    name = registered_name(text) if kind == "backbone" else text
+    if registry.get(name) is not None:
+        return _with_options({"type": name}, kind, options), {}
+    try:
+        find_config(text)
+    except ConfigError as error:
+        known = registry.names()
+        raise ConfigError(
+            f"'{text}' is no {kind}: no file of weights (.safetensors), no registered type"
+            f" ({', '.join(known)}) and no config.{nearest(text, known)}"
+        ) from error
+    cfg = load_config(text, options)
+    if not cfg.get(kind):
+        raise ConfigError(f"the config '{text}' has no '{kind}'.")
+    return dict(cfg[kind]), {key: cfg.get(key) for key in GEOMETRY}
+
+
+def _with_options(
+    component: dict[str, Any], kind: str, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    if not options:
+        return component
+    foreign = sorted(key for key in options if not key.startswith(f"{kind}."))
+    if foreign:
+        raise ConfigError(
+            f"there is no config here, only a {kind}: options start with '{kind}.', found"
+            f" {', '.join(foreign)}."
+        )
+    cfg = Config({kind: component})
+    apply_options(cfg, options)
+    return dict(cfg[kind])
+
+
+def _geometry(
+    beside: Mapping[str, Any], scale: float | None, same_size: bool | None
+) -> tuple[float | None, bool | None]:
+    return (
+        beside.get("scale") if scale is None else scale,
+        beside.get("same_size") if same_size is None else same_size,
+    )

@@ -1,0 +1,307 @@
+"""Run a test and write its report while the numbers come in."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+
+from realdeg.apis.result_pictures import KeepPredictions, draw_predictions
+from realdeg.config import config_name
+from realdeg.config.data_sets import use_data_sets
+from realdeg.config.fill import naming_sibling, recipe_of
+from realdeg.datasets import simulated_camera
+from realdeg.engine import RealdegRunner
+from realdeg.engine.state import bare, component_of
+from realdeg.errors import ConfigError, OutputError, RealdegError, first_line
+from realdeg.evaluation import Report
+from realdeg.evaluation.kernel_error import compare_with_truth
+from realdeg.utils.component import component_hash
+from realdeg.utils.description import read_description
+from realdeg.utils.memory import memory_for
+from realdeg.utils.processes import rank
+
+logger = logging.getLogger(__name__)
+
+# Writing takes no more than this share of the time of a test.
+_SHARE = 0.05
+
+
+def measure(
+    cfg: Config,
+    data_sets: Mapping[str, Any],
+    config: str,
+    checkpoint: str | None,
+    *,
+    pictures: bool = True,
+) -> Report:
+    """Build what a config names, test it and write the report.
+
+    Args:
+        cfg: The injected config; its ``work_dir`` gets the report.
+        data_sets: Those that are built already, by data loader.
+        config: What the user named.
+        checkpoint: The file of weights that the user named, if any.
+        pictures: Also draw predictions and learned kernels.
+
+    Returns:
+        The report.
+    """
+    folder = Path(cfg.work_dir)
+    with naming_sibling(cfg):
+        runner = RealdegRunner.from_cfg(cfg)
+    use_data_sets(runner, data_sets)
+    try:
+        _refuse_untrained(cfg, runner)
+        predictions = KeepPredictions()
+        runner.register_hook(predictions)
+        report = _measure(cfg, runner, config, checkpoint, folder)
+        if rank() == 0 and pictures:
+            camera, degradation = _true_camera(runner)
+            report.files += draw_predictions(
+                predictions.kept, runner.test_loop.evaluator, folder, degradation, camera
+            )
+    finally:
+        runner.close()
+    return report
+
+
+class ReportHook(Hook):
+    """Keeps a report up to date during a test, so that whatever ends it, what was measured stays.
+
+    ``report.json`` and ``report.md`` are replaced whole, after the first image and then after
+    each one, or less often where images are measured faster than files are written. Until the
+    end they are marked as unfinished.
+
+    Args:
+        head: Makes the report's head, once the weights are there.
+        folder: Where the report is written.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(self, head: Callable[[RealdegRunner], Report], folder: Path) -> None:
+        self.head, self.folder = head, folder
+        self.report: Report | None = None
+        self._seen: list[int] = []
+        self._total = 0
+        self._next = 0.0
+        self._written = False
+
+    def before_test(self, runner: Any) -> None:
+        """Make the head, and refuse what could not be written in the end."""
+        loop = runner.test_loop
+        self._total = len(loop.dataloader.dataset)
+        self._seen = [0] * len(loop.evaluator.metrics)
+        self.report = self.head(runner)
+
+    def after_test_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Take over what the metrics found in the batch."""
+        if rank() != 0 or self.report is None:
+            return
+        for number, metric in enumerate(runner.test_loop.evaluator.metrics):
+            results = getattr(metric, "results", [])
+            for scores in results[self._seen[number] :]:
+                # A metric from elsewhere keeps what it likes.
+                if hasattr(scores, "key") and callable(getattr(scores, "mean", None)):
+                    self.report.add_image(scores, getattr(metric, "prefix", None) or "")
+            self._seen[number] = len(results)
+        if time.monotonic() >= self._next:
+            self._write(f"{self._progress()} when this was written.")
+
+    def finish(self, runner: RealdegRunner, after: Callable[[Report], None]) -> Report:
+        """Add the means and write the report; of several processes, on the first one.
+
+        Args:
+            runner: The runner, its test done.
+            after: Adds what else is to be measured; the means are on disk before it is called.
+
+        Returns:
+            The report.
+        """
+        loop: Any = runner.test_loop
+        assert self.report is not None
+        if rank() != 0:
+            return self.report
+        for metric in loop.evaluator.metrics:
+            if hasattr(metric, "averages"):
+                self.report.add(metric)
+        self._write("all images are measured; further numbers were to come when this was written.")
+        after(self.report)
+        self.report.unfinished = ""
+        self.report.write(self.folder)
+        return self.report
+
+    def give_up(self, runner: RealdegRunner, reason: str) -> str:
+        """Keep what was measured before a test ended early.
+
+        Args:
+            runner: Its evaluator holds what was measured.
+            reason: Why it ended.
+
+        Returns:
+            A sentence that says what was kept; empty where nothing had been measured.
+        """
+        if rank() != 0 or self.report is None or not self.report.images:
+            return ""
+        loop: Any = runner.test_loop
+        for metric in loop.evaluator.metrics:
+            if getattr(metric, "averages", None):
+                try:
+                    self.report.add(metric)
+                except ConfigError:  # it is there already
+                    continue
+        try:
+            self._write(f"{self._progress()}, then the test ended: {reason}")
+        except OutputError:
+            if not self._written:
+                return ""
+        return f"{self._progress()}: kept in {self.folder / 'report.md'}, marked as incomplete."
+
+    def _progress(self) -> str:
+        count = len(self.report.images) if self.report is not None else 0
+        return f"{count} of {self._total} images are measured"
+
+    def _write(self, unfinished: str) -> None:
+        assert self.report is not None
+        self.report.unfinished = unfinished
+        start = time.monotonic()
+        self.report.write(self.folder)
+        self._written = True
+        end = time.monotonic()
+        self._next = end + (end - start) / _SHARE
+
+
+def _measure(
+    cfg: Config, runner: RealdegRunner, config: str, checkpoint: str | None, folder: Path
+) -> Report:
+    """Run the test; whatever ends it, its report is kept, and the log says where."""
+    kept = ReportHook(lambda runner: _head(cfg, runner, config, checkpoint), folder)
+    runner.register_hook(kept)
+    # Several processes stop together or not at all, so there a signal ends each at once.
+    alone = runner.world_size == 1
+    try:
+        advice = "Measure smaller images or fewer at once, or on another device."
+        with (
+            naming_sibling(cfg),
+            runner.interruption if alone else nullcontext(),
+            memory_for("the test of a whole image", advice),
+        ):
+            runner.test()
+        if runner.interruption.requested:
+            raise runner.interruption.leave()
+        return kept.finish(runner, lambda report: _add_kernel_errors(report, runner))
+    except BaseException as error:
+        stopped = runner.interruption
+        reason = f"stopped by {stopped.name()}." if stopped.requested else _why(error)
+        sentence = kept.give_up(runner, reason)
+        if sentence:
+            logger.warning("%s", sentence)
+        raise
+
+
+def _refuse_untrained(cfg: Config, runner: RealdegRunner) -> None:
+    found = component_of(runner.model)
+    if cfg.get("load_from") or found is None:
+        return
+    if {"checkpoint", "pretrained"} & set(cfg.get(found[0]) or {}):
+        return
+    if getattr(found[1], "brings_weights", False):
+        return
+    # What is frozen came from a file; what has parameters to train needs weights.
+    if any(parameter.requires_grad for parameter in bare(runner.model).parameters()):
+        raise ConfigError(
+            f"the {found[0]} {type(found[1]).__name__} is untrained, so its numbers would mean"
+            f" nothing: give a checkpoint, `realdeg test CONFIG {found[0]}.safetensors`."
+        )
+
+
+def _head(cfg: Config, runner: RealdegRunner, config: str, checkpoint: str | None) -> Report:
+    """Return a report that says what is measured, and on what, but has no numbers yet."""
+    loop: Any = runner.test_loop
+    dataset = loop.dataloader.dataset
+    summary = getattr(dataset, "summary", None)
+    found = component_of(runner.model)
+    facts: dict[str, Any] = {
+        "Config": config,
+        "Scale": f"{cfg.scale}, LR {'on the HR grid' if cfg.same_size else 'smaller than HR'}",
+        "Seed": cfg.seed,
+        "Device": str(runner.device),
+    }
+    digest, weights = None, checkpoint
+    if found is not None:
+        kind, module = found
+        component: Any = module
+        facts[kind.capitalize()] = getattr(component, "describe", lambda: type(module).__name__)()
+        named = cfg.get(kind) or {}
+        weights = weights or named.get("checkpoint") or named.get("pretrained")
+        state = module.state_dict()
+        if state:  # Bicubic has no weights that could be told apart
+            digest = component_hash(type(module).__name__, component.arguments, state)
+    made_by = getattr(bare(runner.model), "active_degradation", None)
+    if made_by is not None and found is not None and found[0] == "backbone":
+        facts["LR"] = f"made of HR by {made_by.describe()}, seeded by each image's name"
+    objective = _objective(weights)
+    if objective:
+        facts["Trained for"] = objective
+    return Report(
+        title=recipe_of(cfg) or config_name(cfg.filename),
+        dataset=summary() if callable(summary) else type(dataset).__name__,
+        checkpoint=weights,
+        checkpoint_hash=digest,
+        sample=bool(cfg.get("sample")),
+        facts=facts,
+    )
+
+
+def _objective(weights: str | None) -> str | None:
+    """Return what an exported file says of the losses that it was trained with."""
+    described = read_description(weights) if weights else None
+    said = described.meta if described else {}
+    return str(said["objective"]) if "objective" in said else None
+
+
+def _add_kernel_errors(report: Report, runner: RealdegRunner) -> None:
+    """Where the camera is simulated, its kernels are known: say how near the learned ones are."""
+    loop: Any = runner.test_loop
+    dataset = loop.dataloader.dataset
+    camera, degradation = _true_camera(runner)
+    if camera is None or degradation is None:
+        return
+    images = {}
+    for index in range(len(dataset)):
+        item = dataset[index]
+        images[item["key"]] = item["hr"]
+    try:
+        errors = compare_with_truth(degradation, camera, images)
+    except ConfigError:  # not a field of kernels
+        return
+    except RealdegError as error:
+        report.add_scores({}, missing={"relative_mean": str(error)}, prefix="kernel")
+        return
+    report.add_scores(errors, prefix="kernel")
+
+
+def _true_camera(runner: RealdegRunner) -> tuple[Any, Any]:
+    """Return the simulated camera of the test data and the degradation that is tested."""
+    loop: Any = runner.test_loop
+    found = component_of(runner.model)
+    degradation = found[1] if found is not None and found[0] == "degradation" else None
+    return simulated_camera(loop.dataloader.dataset), degradation
+
+
+def _why(error: BaseException) -> str:
+    """Say in one sentence what ended a test."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted."
+    if isinstance(error, RealdegError):
+        return first_line(error)
+    return f"{type(error).__name__}: {first_line(error)}"

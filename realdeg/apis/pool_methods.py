@@ -1,0 +1,346 @@
+"""How blur kernels and noise patches are found in photos: with pairs, without, and for noise."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realdeg.datasets.paired import PairedFolderDataset
+from realdeg.datasets.records import list_images
+from realdeg.degradations.estimation import (
+    QuietPatches,
+    SmoothPatches,
+    common_kernel,
+    kernelgan,
+    noise_patches,
+    patch_kernels,
+)
+from realdeg.degradations.estimation.parts import PoolParts
+from realdeg.degradations.pool import Pool
+from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.utils.image import as_rgb, read_image, to_tensor
+from realdeg.utils.streams import stream_seed
+
+logger = logging.getLogger(__name__)
+
+_Path = str | os.PathLike[str]
+_LEAST_CROP = 64
+
+
+@dataclass
+class Found:
+    """What a method found: items with a record each, what was refused, and what failed.
+
+    Args:
+        items: Kernels or patches.
+        records: Which photo each is from, and how well it fits.
+        refused: How many were not good enough, by reason.
+        failed: Photos or pairs that could not be read, with the reasons.
+    """
+
+    items: list[Tensor] = field(default_factory=list)
+    records: list[Mapping[str, Any]] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def add(self, photo: str, item: Tensor, record: Mapping[str, Any]) -> None:
+        """Take an item."""
+        self.items.append(item)
+        self.records.append({"photo": photo, **record})
+
+    def reasons(self) -> str:
+        """Return why items were refused, and how many."""
+        return ", ".join(f"{why} {count}" for why, count in self.refused.most_common()) or "none"
+
+    def tell(self, began: float) -> None:
+        """Log how many patches were kept and how long it took."""
+        total, seconds = len(self.items) + sum(self.refused.values()), time.perf_counter() - began
+        kept = f"{len(self.items)} of {total} patches kept"
+        logger.info("%s, refused: %s; %.1f s", kept, self.reasons(), seconds)
+
+    def pool(
+        self, source: Path, meta: Mapping[str, Any], chosen: Sequence[int], **settings: Any
+    ) -> Pool:
+        """Return the chosen items as a pool."""
+        return Pool(
+            items=torch.stack([self.items[number] for number in chosen]),
+            records=tuple(self.records[number] for number in chosen),
+            meta={"source": source.absolute().name, **meta, "refused": dict(self.refused)},
+            **settings,
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every method is told beside its own settings.
+
+    Args:
+        pool: The file that is to be written.
+        limit: How many items are kept; None: all.
+        seed: The seed of everything random.
+    """
+
+    pool: Path
+    limit: int | None
+    seed: int
+
+    def choose(self, count: int) -> list[int]:
+        """Choose at most ``limit`` of so many items at random, in order."""
+        if self.limit is None or self.limit >= count:
+            return list(range(count))
+        rng = np.random.default_rng(stream_seed(self.seed, "limit"))
+        return sorted(int(n) for n in rng.choice(count, self.limit, replace=False))
+
+
+@dataclass(frozen=True)
+class PairKernels:
+    """Blur kernels by least squares against real pairs.
+
+    Attributes:
+        hr_dir: Folder of HR images.
+        lr_dir: Folder of real LR images, which may be the same.
+        scale: How much resolution is lost.
+        same_size: Whether LR lies on the HR grid (RealSR V1 and V2).
+        pattern: How HR files are called, such as ``"{name}_HR"``.
+        lr_pattern: The same for LR, such as ``"{name}_LR{scale}"``.
+        kernel_size: Side of the kernels in HR pixels; None: ``4 * scale + 5``.
+        patch: Side of the patches in LR pixels; None: 32, or 96 with ``same_size``.
+        keep_shifts: Leave kernels off-centre as they are found.
+    """
+
+    hr_dir: _Path
+    lr_dir: _Path
+    scale: int
+    same_size: bool = False
+    pattern: str = "{name}"
+    lr_pattern: str = "{name}"
+    kernel_size: int | None = None
+    patch: int | None = None
+    keep_shifts: bool = False
+
+    def extract(self, run: Run, found: Found) -> Pool:
+        """Find one kernel for all pairs, and from there one for each patch."""
+        data = PairedFolderDataset(
+            Path(self.hr_dir).absolute(),
+            Path(self.lr_dir).absolute(),
+            pattern=self.pattern,
+            lr_pattern=self.lr_pattern,
+            recursive=True,
+            scale=self.scale,
+            same_size=self.same_size,
+            transforms=[],
+            cache_mb=0,
+        )
+        try:
+            data.check()
+            logger.info("%s", data.summary())
+        except (DataError, GeometryError):
+            # Which of the pairs is it? Where none is, or all are, it is the folders' fault.
+            if sum(1 for _ in self._pairs(data, found.failed)) == 0 or not found.failed:
+                raise
+            readable = len(data.keys) - len(found.failed)
+            logger.info("%d of %d pairs can be read", readable, len(data.keys))
+        began = time.perf_counter()
+        both = ((hr, lr) for _, hr, lr in self._pairs(data, found.failed))
+        common = common_kernel(both, self.scale, self.same_size, self.kernel_size)
+        size, seconds = common.kernel_size, time.perf_counter() - began
+        logger.info("one kernel of %d x %d for all pairs: %.1f s", size, size, seconds)
+        patch = self.patch or (96 if self.same_size else 32)
+        for key, hr, lr in self._pairs(data, found.failed):
+            for one in patch_kernels(hr, lr, common, patch, centre=not self.keep_shifts):
+                if one.kernel is None:
+                    found.refused[one.fault or ""] += 1
+                else:
+                    found.add(key, one.kernel, one.record)
+        found.tell(began)
+        if not found.items:
+            raise DataError(
+                "no patch gave a kernel that passes the criteria"
+                f" ({found.reasons()}): are the pairs registered, and of scale {self.scale}?"
+            )
+        meta = {
+            "method": "least squares",
+            "patch": patch,
+            "pairs": len(data) - len(found.failed),
+            "centred": not self.keep_shifts,
+        }
+        geometry = {"scale": self.scale, "same_size": self.same_size}
+        chosen = run.choose(len(found.items))
+        return found.pool(Path(self.lr_dir), meta, chosen, kind="kernels", **geometry)
+
+    def _pairs(
+        self, data: PairedFolderDataset, failed: dict[str, str]
+    ) -> Iterator[tuple[str, Tensor, Tensor]]:
+        for index, key in enumerate(data.keys):
+            if key in failed:
+                continue
+            try:
+                sample = data.load(index)
+                self._check_sizes(sample["hr"], sample["lr"])
+            except (DataError, GeometryError) as error:
+                failed[key] = str(error)
+            else:
+                yield key, to_tensor(sample["hr"])[None], to_tensor(sample["lr"])[None]
+
+    def _check_sizes(self, hr: NDArray[Any], lr: NDArray[Any]) -> None:
+        factor = 1 if self.same_size else self.scale
+        wanted = tuple(side * factor for side in lr.shape[:2])
+        if hr.shape[:2] != wanted:
+            raise GeometryError(
+                f"HR has {hr.shape[0]} x {hr.shape[1]} pixels and LR {lr.shape[0]} x"
+                f" {lr.shape[1]}: {wanted[0]} x {wanted[1]} were expected."
+            )
+
+
+@dataclass(frozen=True)
+class PhotoKernels:
+    """Blur kernels from photos alone, one per photo, after KernelGAN.
+
+    A run that was stopped is continued by the same call: it trains on what is missing only.
+
+    Attributes:
+        src: Folder of real LR photos; sub-folders are followed.
+        scale: The loss of resolution to be found: 2, 3 or 4.
+        iterations: Steps per photo.
+        crop: Look at the middle of a photo, so many pixels; 64 at least.
+        device: Where to compute; None: what the machine has.
+    """
+
+    src: _Path
+    scale: int
+    iterations: int = 3000
+    crop: int = 512
+    device: str | None = None
+
+    def extract(self, run: Run, found: Found) -> Pool:
+        """Train a small network on each photo, whose layers together are its kernel."""
+        from realdeg.apis.create import find_device
+
+        if self.crop < _LEAST_CROP:
+            raise ConfigError(f"crop is at least {_LEAST_CROP} pixels, got {self.crop}.")
+        device = find_device(self.device)
+        photos = list(_photos(self.src).items())
+        photos = [photos[number] for number in run.choose(len(photos))]
+        logger.info("%d photos, %d steps each", len(photos), self.iterations)
+        settings = {"scale": self.scale, "iterations": self.iterations, "crop": self.crop}
+        settings |= {"seed": run.seed}
+        parts = PoolParts(run.pool, {**settings, "device": device.type})
+        for key, file in photos:
+            photo = _read(key, file, found.failed)
+            if photo is None:
+                continue
+            image = to_tensor(_middle(photo, self.crop))[None].to(device)
+            try:
+                one = parts.find(key, file)
+                if one is None:
+                    one = kernelgan(image, self.scale, self.iterations, stream_seed(run.seed, key))
+                    parts.keep(key, file, one)
+            except DataError as error:
+                found.refused[str(error)] += 1
+                logger.info("%s: refused, %s", key, error)
+                continue
+            logger.info("%s: %.0f s", key, one.record["seconds"])
+            if one.record["released"]:
+                found.add(key, one.kernel, one.record)
+            else:
+                found.refused["not released"] += 1
+        if not found.items:
+            raise DataError(f"none of {len(photos)} photos gave a kernel ({found.reasons()}).")
+        del settings["scale"]
+        meta = {"method": "KernelGAN", **settings}
+        chosen = range(len(found.items))
+        return found.pool(Path(self.src), meta, chosen, kind="kernels", scale=self.scale)
+
+
+@dataclass(frozen=True)
+class NoisePatches:
+    """Noise patches from flat places of photos.
+
+    Attributes:
+        src: Folder of real LR photos; sub-folders are followed.
+        criteria: Flat where all parts look alike (``"gcbd"``), or where little varies
+            (``"realsr"``).
+        patch: Side of the patches in pixels.
+        stride: Pixels between patches; None: half a patch.
+        max_variance: Of ``"realsr"``, in squared grey levels of 0 to 255.
+        detrend: What is taken off a patch: its ``"mean"``, as the papers do, or also its shading
+            (``"plane"``).
+    """
+
+    src: _Path
+    criteria: Literal["gcbd", "realsr"] = "gcbd"
+    patch: int = 64
+    stride: int | None = None
+    max_variance: float = 20.0
+    detrend: Literal["mean", "plane"] = "plane"
+
+    def extract(self, run: Run, found: Found) -> Pool:
+        """Collect the patches of every photo."""
+        stride = self.stride or max(1, self.patch // 2)
+        criteria = (
+            SmoothPatches(self.patch, stride, max(1, self.patch // 4))
+            if self.criteria == "gcbd"
+            else QuietPatches(self.patch, stride, self.max_variance)
+        )
+        began = time.perf_counter()
+        photos = _photos(self.src)
+        for key, file in photos.items():
+            image = _read(key, file, found.failed)
+            if image is None:
+                continue
+            if min(image.shape[:2]) < self.patch:
+                found.refused["photo too small"] += 1
+                continue
+            patches, faults = noise_patches(image, criteria, self.detrend)
+            found.refused.update(faults)
+            for one in patches:
+                found.add(key, one.patch, one.record)
+        found.tell(began)
+        if not found.items:
+            raise DataError(
+                f"no flat patch of {self.patch} x {self.patch} in {len(photos)} photos of"
+                f" {self.src} ({found.reasons()}): take smaller patches, --criteria realsr, or"
+                " more photos."
+            )
+        meta = {
+            "criteria": self.criteria,
+            "settings": dict(vars(criteria)),
+            "detrend": self.detrend,
+            "photos": len(photos) - len(found.failed),
+        }
+        return found.pool(Path(self.src), meta, run.choose(len(found.items)), kind="noise")
+
+
+def _read(key: str, file: Path, failed: dict[str, str]) -> NDArray[Any] | None:
+    """Read a photo, or note why it cannot be read."""
+    try:
+        return as_rgb(read_image(file))
+    except DataError as error:
+        failed[key] = str(error)
+        return None
+
+
+def _photos(folder: _Path) -> dict[str, Path]:
+    path = Path(folder)
+    if not path.is_dir():
+        raise DataError(f"no folder of photos at {path}.")
+    found = list_images(path, recursive=True)
+    if not found:
+        raise DataError(f"the folder {path} holds no photos.")
+    return found
+
+
+def _middle(image: NDArray[Any], size: int) -> NDArray[Any]:
+    top, left = (max(0, (side - size) // 2) for side in image.shape[:2])
+    return image[top : top + size, left : left + size]

@@ -1,0 +1,121 @@
+"""Super-resolve an image or a folder with whatever names a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from realdeg.apis.create import Source, create_backbone, find_device
+from realdeg.apis.folder import Summary
+from realdeg.apis.super_resolver import SuperResolver
+from realdeg.backbones.base import Backbone
+from realdeg.errors import DataError, OutputError
+from realdeg.utils.files import remove_left_overs
+from realdeg.utils.image import Reading, check_writable
+from realdeg.utils.progress import progress_bar
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """One image that was super-resolved.
+
+    Attributes:
+        path: The file that was written.
+        input_size: Height and width of the image.
+        output_size: Height and width of the result.
+        notes: What is to be said of the image: several pages, colour profiles.
+    """
+
+    path: Path
+    input_size: tuple[int, int]
+    output_size: tuple[int, int]
+    notes: tuple[str, ...] = ()
+
+
+def super_resolve(
+    backbone: Source | Backbone,
+    src: str | os.PathLike[str],
+    dst: str | os.PathLike[str],
+    *,
+    scale: float | None = None,
+    same_size: bool | None = None,
+    options: Mapping[str, Any] | None = None,
+    tile: int | Literal["auto"] | None = "auto",
+    device: str | torch.device | None = None,
+    jobs: int = 1,
+    reading: Reading | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Summary | Enlarged:
+    """Super-resolve an image, or every image of a folder, as ``realdeg infer`` does.
+
+    Args:
+        backbone: Weights, a config that names weights, a run's folder or a network: whatever
+            :func:`realdeg.create_backbone` takes.
+        src: An image or a folder; sub-folders are followed.
+        dst: For an image a file or a folder; for a folder a folder, which is continued where it
+            was begun.
+        scale: How much resolution is gained; None: what the weights say.
+        same_size: Whether LR lies on the HR grid; None: what the weights say.
+        options: Dotted keys laid over the config (``{"backbone.checkpoint": "x.safetensors"}``).
+        tile: Side of the tiles in pixels of the network's input; None: the whole image at once.
+        device: Where to compute; None: what the machine has.
+        jobs: Processes that work on the images of a folder, one thread each.
+        reading: How images are read: several pages, colour profiles.
+        overwrite: Replace what is there.
+        progress: Show a bar on stderr.
+
+    Returns:
+        What became of the image, or of each image of the folder: look at ``failed``.
+
+    Raises:
+        ConfigError: If nothing goes by that name, or no weights are named.
+        CheckpointError: If the weights cannot be read.
+        DataError: If there is no image, or input and output are one.
+        GeometryError: If scale or grid are not those of the weights.
+        MemoryShortageError: If memory runs out.
+        OutputError: If the result is there already, or cannot be written.
+
+    Example:
+        >>> import realdeg
+        >>> realdeg.super_resolve("work_dirs/vdsr", "lr", "sr")  # doctest: +SKIP
+    """
+    built = create_backbone(backbone, scale, same_size, trained=True, options=options)
+    resolver = SuperResolver(built, device=find_device(device), tile=tile)
+    source, target, reading = Path(src), Path(dst), reading or Reading()
+    if source.is_dir():
+        return resolver.upscale_folder(
+            *(source, target), overwrite=overwrite, progress=progress, jobs=jobs, reading=reading
+        )
+    if target.is_dir():
+        target = target / (source.stem + ".png")
+    _check(source, target, overwrite)
+    remove_left_overs(target.parent)
+    image = reading.load(source)
+    with progress_bar("upscaling", shown=progress) as advance:
+        made = resolver.upscale_into(image.pixels, target, progress=advance, icc=image.icc)
+    notes = list(image.notes)
+    if image.icc and target.suffix.lower() == ".bmp":
+        notes.append("BMP holds no colour profile: it was left out")
+    (height, width), (rows, columns) = image.pixels.shape[:2], made["output_size"]
+    return Enlarged(target, (height, width), (rows, columns), tuple(notes))
+
+
+def _check(source: Path, target: Path, overwrite: bool) -> None:
+    """Refuse an image before the work, not after it."""
+    if target.resolve() == source.resolve():
+        raise DataError(f"input and output are the same file {source}: choose another output.")
+    if not source.exists():
+        raise DataError(f"there is no image or folder {source}.")
+    if not target.suffix:
+        raise OutputError(
+            f"the output {target} is neither a folder nor an image: end its name in .png."
+        )
+    check_writable(target, "uint8", 3)
+    if os.path.lexists(target) and not overwrite:
+        raise OutputError(f"{target} is already there: choose another output, or --overwrite it.")

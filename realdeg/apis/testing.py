@@ -1,0 +1,116 @@
+"""Measure what a recipe or a run's folder names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmengine.config import Config
+
+from realdeg.apis.recipes import Recipe, check_complete, leave_out, open_recipe
+from realdeg.apis.run_weights import take_arguments, weights_of_run
+from realdeg.config import inject
+from realdeg.config.data_sets import build_data_sets
+from realdeg.errors import ConfigError
+from realdeg.utils.files import ensure_writable_dir
+from realdeg.utils.processes import Launcher, world_size
+
+if TYPE_CHECKING:
+    from realdeg.evaluation import Report
+
+
+def test(
+    config: Recipe,
+    checkpoint: str | os.PathLike[str] | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    sample: bool = False,
+    seed: int | None = None,
+    work_dir: str | os.PathLike[str] | None = None,
+    device: str | None = None,
+    launcher: Launcher = "none",
+    pictures: bool = True,
+    **fields: Any,
+) -> Report:
+    """Measure a degradation or a network, as ``realdeg test`` does.
+
+    The report is written into the folder ``test`` of the work dir while the numbers come in, so
+    whatever ends a test, what was measured stays.
+
+    Args:
+        config: A config file, a run's folder, or a name such as ``dml/dml_n8_realsr_x4``.
+        checkpoint: A training checkpoint (``.pth``) or weights (``.safetensors``). None: those of
+            the run's folder, or of the config, or for what needs no training none.
+        options: Dotted keys and their values, such as ``{"degradation.type": "Bicubic"}``.
+        sample: Measure on the built-in sample images.
+        seed: The seed of every random stream; None: the config's.
+        work_dir: The folder in which ``test`` is written. None: the run's folder that ``config``
+            names, the config's, or ``work_dirs/NAME``.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; None: the config's, or what the machine has.
+        launcher: ``"pytorch"`` under torchrun.
+        pictures: Also draw predictions, and the kernels of a learned degradation.
+        **fields: Fields of the config's top level, such as ``scale=2``.
+
+    Returns:
+        The report; ``report.files`` says what was written. Of several processes the first one's
+        has the numbers.
+
+    Raises:
+        ConfigError: If the config is not found or broken, or what it names is untrained.
+        DataError: If images are missing or damaged.
+        GeometryError: If scale or grid of data, weights and config differ.
+        CheckpointError: If weights cannot be read, or do not fit.
+        OutputError: If the report cannot be written.
+        SystemExit: With code 130 or 143 after Ctrl-C or SIGTERM, once the image is measured and
+            the report written.
+    """
+    processes = world_size(launcher)
+    cfg = open_recipe(
+        *(config, options, fields),
+        sample=sample,
+        seed=seed,
+        work_dir=work_dir,
+        device=device,
+        launcher=launcher,
+    )
+    leave_out(cfg, "train", "val")
+    if checkpoint is None and Path(config).is_dir():
+        checkpoint = weights_of_run(Path(config), cfg)
+    if checkpoint is not None:
+        checkpoint = os.fspath(checkpoint)
+        cfg.load_from = checkpoint
+        take_arguments(cfg, checkpoint)
+    cfg.resume = False
+    if cfg.get("test_dataloader") is None:
+        raise ConfigError("the config has no 'test_dataloader': there is nothing to test on.")
+    check_complete(cfg)
+    cfg, data_sets = _with_needed_degradation(cfg, processes)
+    # A folder of its own: the training's log and config stay as they are.
+    folder = ensure_writable_dir(Path(cfg.work_dir) / "test")
+    cfg.work_dir = str(folder)
+    from realdeg.apis.measuring import measure
+
+    return measure(cfg, data_sets, os.fspath(config), checkpoint, pictures=pictures)
+
+
+def _with_needed_degradation(cfg: Config, processes: int) -> tuple[Config, dict[str, Any]]:
+    """Make config and data ready; a network's degradation stays where the test data have no LR.
+
+    Pairs bring their own LR, so a test on them needs no degradation, nor its file.
+    """
+    from realdeg.datasets import has_lr
+
+    keys = ("test_dataloader",)
+    jointly = (cfg.get("model") or {}).get("train_degradation")
+    if cfg.get("backbone") is None or cfg.get("degradation") is None or jointly:
+        ready = inject(cfg, processes)
+        return ready, build_data_sets(ready, keys)
+    degradation, cfg.degradation = cfg.degradation, None
+    ready = inject(cfg, processes)
+    data_sets = build_data_sets(ready, keys)
+    if has_lr(*data_sets.values()):
+        return ready, data_sets
+    cfg.degradation = degradation
+    return inject(cfg, processes), {}

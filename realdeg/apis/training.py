@@ -1,0 +1,152 @@
+"""Train what a recipe names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmengine.config import Config
+
+from realdeg.apis.recipes import Recipe, check_complete, open_recipe
+from realdeg.config import inject
+from realdeg.config.data_sets import build_data_sets, use_data_sets
+from realdeg.config.fill import naming_sibling
+from realdeg.errors import ConfigError, OutputError
+from realdeg.utils.description import read_description
+from realdeg.utils.files import ensure_writable_dir
+from realdeg.utils.locks import exclusive
+from realdeg.utils.processes import Launcher, rank, world_size
+
+if TYPE_CHECKING:
+    from realdeg.engine import RealdegRunner
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training left behind.
+
+    Attributes:
+        work_dir: The folder of checkpoints, logs and weights.
+        iterations: How many iterations the run has done, those before a resume among them.
+        weights: The files of weights that describe themselves, such as ``backbone.safetensors``.
+    """
+
+    work_dir: Path
+    iterations: int
+    weights: tuple[Path, ...]
+
+
+def train(
+    config: Recipe,
+    *,
+    options: Mapping[str, Any] | None = None,
+    sample: bool = False,
+    seed: int | None = None,
+    work_dir: str | os.PathLike[str] | None = None,
+    device: str | None = None,
+    launcher: Launcher = "none",
+    resume: bool | str | os.PathLike[str] | None = None,
+    **fields: Any,
+) -> TrainingResult:
+    """Train a degradation or a super-resolution network, as ``realdeg train`` does.
+
+    Everything is checked before the first iteration: the config, each file of the data, and
+    whether there is anything to train.
+
+    Args:
+        config: A config file, a run's folder, or a name such as ``dml/dml_n8_realsr_x4``.
+        options: Dotted keys and their values, such as ``{"train_cfg.max_iters": 1000}``.
+        sample: Run the recipe on the built-in sample images with a short schedule.
+        seed: The seed of every random stream; None: the config's.
+        work_dir: The folder of everything written. None: the run's folder that ``config`` names,
+            the config's, or ``work_dirs/NAME``.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; None: the config's, or what the machine has.
+        launcher: ``"pytorch"`` under torchrun.
+        resume: True goes on from the newest checkpoint of the work dir, a path from that file;
+            False begins anew; None: as the config says.
+        **fields: Fields of the config's top level, such as ``scale=2``.
+
+    Returns:
+        Where the results are.
+
+    Raises:
+        ConfigError: If the config is not found or broken, or trains nothing.
+        DataError: If images are missing or damaged.
+        GeometryError: If scale or grid of data, degradation and backbone differ.
+        CheckpointError: If weights cannot be read, or do not fit.
+        OutputError: If the work dir cannot be written, is in use, or holds weights that a sample
+            run would replace.
+        TrainingError: If the training cannot go on.
+
+    Example:
+        >>> import realdeg
+        >>> realdeg.train("dml/dml_n8_realsr_x4", sample=True, seed=3)  # doctest: +SKIP
+    """
+    processes = world_size(launcher)
+    cfg = open_recipe(
+        *(config, options, fields),
+        sample=sample,
+        seed=seed,
+        work_dir=work_dir,
+        device=device,
+        launcher=launcher,
+    )
+    if resume is not None:
+        # What a recipe begins with counts until the run has a checkpoint of its own.
+        cfg.resume = resume is True and (
+            not cfg.get("load_from") or any(Path(cfg.work_dir).glob("iter_*.pth"))
+        )
+    check_complete(cfg)
+    if cfg.get("train_dataloader") is None:
+        raise ConfigError("the config has no 'train_dataloader': there is nothing to train on.")
+    cfg = inject(cfg, processes)
+    from realdeg.engine import RealdegRunner
+
+    folder = ensure_writable_dir(cfg.work_dir)
+    # Before anything is written there. The other processes of a run follow the first one.
+    with exclusive(folder, "training run") if rank() == 0 else nullcontext():
+        if cfg.get("sample"):
+            _refuse_to_overwrite(folder)
+        data_sets = build_data_sets(cfg, ("train_dataloader", "val_dataloader"))
+        with naming_sibling(cfg):
+            runner = RealdegRunner.from_cfg(cfg)
+        use_data_sets(runner, data_sets)
+        try:
+            if resume is not None and not isinstance(resume, bool):
+                runner.go_on_from(os.fspath(resume))
+            _refuse_idle(cfg, runner)
+            with naming_sibling(cfg):
+                runner.train()
+        finally:
+            runner.close()
+        weights = tuple(sorted(folder.glob("*.safetensors")))
+        for file in weights:
+            runner.say("wrote %s", file)
+    return TrainingResult(folder, runner.iter, weights)
+
+
+def _refuse_idle(cfg: Config, runner: RealdegRunner) -> None:
+    """Refuse a run that would change no weight."""
+    if any(parameter.requires_grad for parameter in runner.model.parameters()):
+        return
+    named = cfg.get("backbone") or cfg.get("degradation") or {}
+    found = named.get("type") or named.get("checkpoint") or "the model"
+    raise ConfigError(
+        f"there is nothing to train: {found} has no parameters, or is frozen because it comes"
+        " from a file. Name a type to train; load_from=CHECKPOINT starts it from weights."
+    )
+
+
+def _refuse_to_overwrite(work_dir: Path) -> None:
+    """Keep a sample run from taking the place of weights that cost days."""
+    for name in ("degradation.safetensors", "backbone.safetensors"):
+        described = read_description(work_dir / name)
+        if described is not None and not described.meta.get("sample"):
+            raise OutputError(
+                f"{work_dir / name} was trained on real data, and this sample run would replace"
+                " it: choose another --work-dir."
+            )
