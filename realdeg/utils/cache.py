@@ -16,7 +16,10 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 def cache_folder(kind: str) -> Path:
-    """Return a folder of ``REALDEG_HOME``, of ``XDG_CACHE_HOME``, or of the home.
+    """Return a folder of ``REALDEG_HOME``, or of the cache that the system has for its user.
+
+    On Linux that is ``XDG_CACHE_HOME`` or ``~/.cache``. Elsewhere, what an earlier release kept in
+    ``~/.cache/realdeg`` is still found there.
 
     Args:
         kind: What is kept there, for instance ``"weights"``; the folder's name.
@@ -24,8 +27,11 @@ def cache_folder(kind: str) -> Path:
     home = os.environ.get("REALDEG_HOME")
     if home:
         return Path(home).expanduser() / kind
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "realdeg" / kind
+    from platformdirs import user_cache_path
+
+    place = user_cache_path("realdeg", appauthor=False) / kind
+    former = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "realdeg" / kind
+    return former if former.is_dir() and not place.is_dir() else place
 
 
 def kept(kind: str, key: bytes, size: int, make: Callable[[], bytes]) -> bytes:

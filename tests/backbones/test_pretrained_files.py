@@ -290,6 +290,22 @@ class TestCache:
         monkeypatch.setenv("HOME", str(tmp_path))
         assert cache_folder() == tmp_path / ".cache" / "realdeg" / "weights"
 
+    def test_what_an_earlier_release_kept_is_found(self, tmp_path, monkeypatch):
+        import platformdirs
+
+        def on_another_system(name, appauthor):
+            return tmp_path / "Library" / "Caches" / name
+
+        monkeypatch.delenv("REALDEG_HOME")
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setattr(platformdirs, "user_cache_path", on_another_system)
+        assert cache_folder() == tmp_path / "Library" / "Caches" / "realdeg" / "weights"
+        (tmp_path / ".cache" / "realdeg" / "weights").mkdir(parents=True)
+        assert cache_folder() == tmp_path / ".cache" / "realdeg" / "weights"
+        (tmp_path / "Library" / "Caches" / "realdeg" / "weights").mkdir(parents=True)
+        assert cache_folder() == tmp_path / "Library" / "Caches" / "realdeg" / "weights"
+
     def test_offline(self, server, entry, monkeypatch):
         monkeypatch.setenv("REALDEG_OFFLINE", "1")
         with pytest.raises(CheckpointError) as caught:

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """Return the folder of all weights: of ``REALDEG_HOME``, ``XDG_CACHE_HOME`` or the home."""
+    """Return the folder of all weights, see :func:`realdeg.utils.cache.cache_folder`."""
     return utils_cache.cache_folder("weights")
 
 

@@ -1,4 +1,9 @@
-"""Fetch one file over HTTP: resumed where it broke off, and whole or not at all."""
+"""Fetch one file over HTTP: resumed where it broke off, and whole or not at all.
+
+Why no library does it: pooch neither resumes nor bounds what comes, follows a redirection to plain
+http, and wants whole digests where publishers print eight digits or a Git blob; huggingface_hub
+serves its own hub, where few of the files lie.
+"""
 
 from __future__ import annotations
 

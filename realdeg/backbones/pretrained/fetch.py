@@ -29,8 +29,8 @@ def fetch_pretrained(entry: Pretrained) -> Path:
         entry: The weights, from :func:`find_pretrained`.
 
     Returns:
-        The file, in ``$REALDEG_HOME/weights``, ``$XDG_CACHE_HOME/realdeg/weights`` or
-        ``~/.cache/realdeg/weights``. One that was put there by hand is verified and taken.
+        The file, in ``$REALDEG_HOME/weights`` or the user's cache. One that was put there by hand
+        is verified and taken.
 
     Raises:
         CheckpointError: If the file is not here and cannot be fetched, naming where it is to be
