@@ -19,6 +19,7 @@ from realdeg.backbones.parts.attention import (
 from realdeg.backbones.parts.classic import check_counts, check_repeats
 from realdeg.backbones.parts.common import MeanShift, pad_to_multiple
 from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of, union
+from realdeg.backbones.readings import State, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -228,6 +229,18 @@ class MiningCell(nn.Module):
         return self.post_conv(down(high))
 
 
+def _scale(state: State) -> int | None:
+    shape = shape_of(state, "SEM.down_sample_1.0.weight")
+    if "SEM.down_sample_4.0.weight" in state:
+        return 4
+    return shape[-1] // 3 if shape else None
+
+
+def _depth(state: State) -> int | None:
+    last, width = shape_of(state, "tail.0.weight"), size(r"head\.0\.0\.weight")(state)
+    return last[1] // width if last and width else None
+
+
 @BACKBONES.register_module()
 class CSNLN(Backbone):
     """Cross-scale non-local network.
@@ -256,6 +269,12 @@ class CSNLN(Backbone):
     scales = (2, 3, 4)
     upsample = "iterative"
     whole_image = True
+
+    form_readings = {
+        "scale": _scale,
+        "num_features": size(r"head\.0\.0\.weight"),
+        "depth": _depth,
+    }
 
     def __init__(self, scale: int = 4, num_features: int = 128, depth: int = 12) -> None:
         super().__init__(scale=scale)

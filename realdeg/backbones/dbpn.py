@@ -11,6 +11,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.classic import check_repeats, find_preset
 from realdeg.backbones.parts.pyramid import PROJECTIONS, pil_bicubic
 from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of
+from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -148,6 +149,24 @@ class DownUnit(nn.Module):
         return self.down_conv3(error).add_(low)
 
 
+_stages = count(r"up(\d+)\.up_conv1\.deconv\.weight")
+
+
+def _iterations(state: State) -> int | None:
+    """Tell what the last convolution sees: every stage, or the results of several runs."""
+    seen, width = (shape_of(state, f"{name}.conv.weight") for name in ("output_conv", "feat1"))
+    if not seen or not width:
+        return None
+    runs = seen[1] // max(width[0], 1)
+    return 1 if runs == _stages(state) else runs
+
+
+def _scale(state: State) -> int | None:
+    shape = shape_of(state, "up1.up_conv1.deconv.weight")
+    kernels = {kernel: scale for scale, (kernel, _, _) in PROJECTIONS.items()}
+    return kernels.get(shape[-1]) if shape else None
+
+
 @BACKBONES.register_module()
 class DBPN(Backbone):
     """Deep back-projection network.
@@ -184,6 +203,15 @@ class DBPN(Backbone):
     colour = "rgb"
     scales = (2, 4, 8)
     upsample = "iterative"
+
+    form_readings = {
+        "scale": _scale,
+        "stages": _stages,
+        "iterations": _iterations,
+        "num_features": size("feat1.conv.weight"),
+        "stem_features": size("feat0.conv.weight"),
+    }
+    form_presets = presets(PRESETS, "stages", "iterations")
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
 
 
@@ -64,6 +65,12 @@ class DepthwiseSR(Backbone):
     value_range: float = 255.0
     scales: tuple[int, ...] | None = (2, 3, 4)
     upsample = "post"
+
+    form_readings = {
+        "scale": shuffled(r"tail\.0\.\d+\.weight", size("head.0.weight")),
+        "features": size("head.0.weight"),
+        "num_blocks": count(r"body\.(\d+)\.dw1\.weight"),
+    }
 
     def __init__(self, scale: int = 4, features: int = 64, num_blocks: int = 16) -> None:
         super().__init__(scale=scale)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
 
 RESIDUAL_SCALE = 0.1
@@ -72,6 +73,12 @@ class DNSR(Backbone):
     value_range = 255.0
     scales = (2, 3, 4, 8)
     upsample = "post"
+
+    form_readings = {
+        "scale": shuffled(r"tail2\.0\.\d+\.weight", size("head1.0.weight")),
+        "num_features": size("head1.0.weight"),
+        "num_blocks": count(r"body1\.(\d+)\.body\.0\.weight"),
+    }
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he
 from realdeg.backbones.parts.common import pre_upsampling_halo
+from realdeg.backbones.readings import colour_of, elements, size
 from realdeg.registry import BACKBONES
 
 
@@ -44,6 +45,12 @@ class DRCN(Backbone):
     colour: Colour = "y"
     upsample = "pre"
     same_size_form = "native"
+
+    form_readings = {
+        "recursions": elements("weights", 1),
+        "width": size("embedding.0.weight"),
+        "colour": colour_of("embedding.0.weight", 1),
+    }
 
     def __init__(
         self,

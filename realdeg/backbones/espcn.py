@@ -7,8 +7,14 @@ import math
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.readings import State, colour_of, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+
+
+def _scale(state: State) -> int | None:
+    channels = size("first_part.0.weight", 1)(state)
+    return shuffled(r"last_part\.0\.weight", channels)(state) if channels else None
 
 
 @BACKBONES.register_module()
@@ -40,6 +46,12 @@ class ESPCN(Backbone):
     scales: tuple[int, ...] | None = (2, 3, 4)
     upsample = "post"
     halo = 4
+
+    form_readings = {
+        "scale": _scale,
+        "features": size("first_part.0.weight"),
+        "colour": colour_of("first_part.0.weight", 1),
+    }
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts.classic import check_counts, draw_he
 from realdeg.backbones.parts.common import pre_upsampling_halo
+from realdeg.backbones.readings import colour_of, count, has, size
 from realdeg.registry import BACKBONES
 
 
@@ -97,6 +98,14 @@ class MemNet(Backbone):
     colour: Colour = "y"
     upsample = "pre"
     same_size_form = "native"
+
+    form_readings = {
+        "units": count(r"blocks\.0\.bn_a\.(\d+)\.weight"),
+        "blocks": count(r"blocks\.(\d+)\.conv_a\.weight"),
+        "width": size("feature.conv.weight"),
+        "bias": has("feature.conv.bias", given="feature.conv.weight"),
+        "colour": colour_of("feature.conv.weight", 1),
+    }
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.readings import count, has, shuffled, size
 from realdeg.registry import BACKBONES
 
 
@@ -70,6 +71,13 @@ class MSRN(Backbone):
     value_range: float = 255.0
     scales: tuple[int, ...] | None = (2, 3, 4, 8)
     upsample = "post"
+
+    form_readings = {
+        "scale": shuffled(r"tail\.2\.\d+\.weight", size("head.0.weight")),
+        "features": size("head.0.weight"),
+        "num_blocks": count(r"body\.(\d+)\.confusion\.weight"),
+        "mean_shift": has("sub_mean.bias", given="tail.3.weight"),
+    }
 
     def __init__(
         self,

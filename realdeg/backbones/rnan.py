@@ -17,6 +17,7 @@ from realdeg.backbones.parts.reach import (
     shuffle_span,
     union,
 )
+from realdeg.backbones.readings import count, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -160,6 +161,12 @@ class RNAN(Backbone):
     upsample = "post"
     size_multiple = 2
     whole_image = True
+
+    form_readings = {
+        "scale": shuffled(r"tail\.0\.\d+\.weight", size("head.0.weight")),
+        "groups": count(r"body\.(\d+)\.body\.1\.weight", 2),
+        "num_features": size("head.0.weight"),
+    }
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.attention import as_image, as_tokens, attend_everywhere, silent
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.readings import count, ratio, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -230,6 +231,15 @@ class SAN(Backbone):
     scales = (2, 3, 4, 8)
     upsample = "post"
     whole_image = True
+
+    form_readings = {
+        "scale": shuffled(r"tail\.0\.\d+\.weight", size("head.0.weight")),
+        "groups": count(r"RG\.(\d+)\.conv_last\.weight"),
+        "blocks": count(r"RG\.0\.rcab\.(\d+)\.conv_first\.0\.weight"),
+        "num_features": size("head.0.weight"),
+        "reduction": ratio(r"RG\.0\.soca\.conv_du\.0\.weight", 1, 0),
+    }
+    form_subset = ("reduction",)  # several give the same bottleneck
 
     def __init__(
         self,

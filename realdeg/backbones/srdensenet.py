@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.readings import colour_of, count, size
 from realdeg.registry import BACKBONES
 
 
@@ -85,6 +86,14 @@ class SRDenseNet(Backbone):
     colour: Colour = "y"
     scales: tuple[int, ...] | None = (4,)
     upsample = "post"
+
+    form_readings = {
+        "growth": size("dense_blocks.0.block.0.conv.weight"),
+        "num_blocks": count(r"dense_blocks\.(\d+)\.block\.0\.conv\.weight"),
+        "num_layers": count(r"dense_blocks\.0\.block\.(\d+)\.conv\.weight"),
+        "bottleneck": size("bottleneck.0.weight"),
+        "colour": colour_of("conv.conv.weight", 1),
+    }
 
     def __init__(
         self,
