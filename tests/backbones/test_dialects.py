@@ -348,9 +348,7 @@ def test_what_is_stated_is_held_against_the_file(tmp_path):
 
 # One scale of each.
 PUBLISHED = {
-    f"{entry.type} {dict(entry.arguments)}": entry
-    for entry in CATALOGUE
-    if entry.type in READABLE
+    f"{entry.type} {dict(entry.arguments)}": entry for entry in CATALOGUE if entry.type in READABLE
 }
 
 
