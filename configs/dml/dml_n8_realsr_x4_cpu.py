@@ -7,14 +7,6 @@ _base_ = [
 ]
 scale = 4
 default_hooks = dict(checkpoint=dict(interval=1000))
-train_dataloader = dict(
-    batch_size=8,
-    num_workers=2,
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=96),
-            dict(type="Flip", horizontal=True, vertical=True, transpose=False),
-            dict(type="PackSample"),
-        ]
-    ),
-)
+patch_size = 96
+batch_size = 8
+train_dataloader = dict(num_workers=2)

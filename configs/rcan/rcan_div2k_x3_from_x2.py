@@ -7,12 +7,4 @@ backbone = dict(
     )
 )
 scale = 3
-train_dataloader = dict(
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=144),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    )
-)
+patch_size = 144

@@ -37,6 +37,11 @@ class Located:
     scale: Scale | None = None
     """The scale that was asked for by name."""
 
+    @property
+    def path(self) -> Path:
+        """The path that :func:`locate` finds the same by."""
+        return self.file if self.scale is None else Path(at_scale(self.file, self.scale))
+
 
 def config_root() -> Path:
     """Return the folder of the recipes that come with realdeg.
@@ -137,7 +142,7 @@ def find_recipe(name: str) -> Path:
         name: A name below it such as ``dml/dml_n8_realsr_x4``, with or without ``.py``.
 
     Returns:
-        The path that it goes by, which :func:`locate` understands.
+        The path that :func:`locate` finds it by.
 
     Raises:
         ConfigError: If there is none, naming the nearest.
@@ -148,7 +153,7 @@ def find_recipe(name: str) -> Path:
     if path.resolve().is_relative_to(root):
         located = locate(path)
         if located is not None and located.file.resolve().is_relative_to(root):
-            return located.name
+            return located.path
     raise ConfigError(f"realdeg has no recipe '{stem}'.{nearest(stem, list_configs())}")
 
 
@@ -192,12 +197,10 @@ def run_weights(folder: str | os.PathLike[str], kind: str) -> Path | None:
 
 
 def find_config(path_or_name: str | os.PathLike[str]) -> Path:
-    """Find a config file by its path or its name.
+    """Return the path that a config goes by, as :func:`find` finds it.
 
     Args:
-        path_or_name: A file; the folder of a run; or a name below ``config_root()``, with or
-            without ``.py``, with or without its folder where that is unambiguous. ``@x2`` behind a
-            file or a name asks for another scale.
+        path_or_name: As for :func:`find`.
 
     Returns:
         The file. For one scale of a recipe with ``per_scale``, the path that this scale goes by,
@@ -206,27 +209,46 @@ def find_config(path_or_name: str | os.PathLike[str]) -> Path:
     Raises:
         ConfigError: If there is none, naming the nearest.
     """
+    return find(path_or_name).name
+
+
+def find(path_or_name: str | os.PathLike[str]) -> Located:
+    """Find a config file by its path or its name.
+
+    Args:
+        path_or_name: A file; the folder of a run; or a name below ``config_root()``, with or
+            without ``.py``, with or without its folder where that is unambiguous. ``@x2`` behind a
+            file or a name asks for another scale.
+
+    Returns:
+        The file, what it is called, and the scale that was asked for.
+
+    Raises:
+        ConfigError: If there is none, naming the nearest.
+    """
     given = Path(path_or_name)
     if given.parts[:1] == ("~",):
         given = given.expanduser()
     if is_folder(given):
-        return find_run(given)
+        run = find_run(given)
+        return Located(run, run)
     located = locate(given)
     if located is not None:
-        return located.name
+        return located
     root = config_root()
     name = given.as_posix().removeprefix("./").removeprefix("configs/")
     asked = _AT.fullmatch(name)
     located = locate(root / (name if asked else f"{name.removesuffix('.py')}.py"))
     if located is not None and not given.is_absolute():
-        return located.name
+        return located
     name = scaled_name(asked["name"], to_scale(asked["scale"])) if asked else name
     name = name.removesuffix(".py")
     known = list_configs()
     short = name.rsplit("/", 1)[-1]
     matches = [candidate for candidate in known if candidate.rsplit("/", 1)[-1] == short]
-    if "/" not in name and len(matches) == 1:
-        return root / f"{matches[0]}.py"
+    only = locate(root / f"{matches[0]}.py") if "/" not in name and len(matches) == 1 else None
+    if only is not None:
+        return only
     hint = nearest(name, known)
     if matches:
         hint = " Did you mean " + " or ".join(f"'{match}'" for match in matches) + "?"

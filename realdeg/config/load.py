@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.config import Config
 
 from realdeg.config.check import check_keys, validate
-from realdeg.config.find import config_name, find_config, is_folder
+from realdeg.config.find import config_name, find, is_folder
 from realdeg.config.merge import Dropped, apply_options, collecting_dropped, log_dropped
 from realdeg.config.read import read_config
 from realdeg.config.shape import look_up
@@ -56,7 +56,7 @@ def load_config(
     """
     options = dict(options or {})
     with collecting_dropped() as dropped:
-        file = find_config(path_or_name)
+        file = find(path_or_name)
         imports_given = any(key.split(".")[0] == "custom_imports" for key in options)
         cfg = read_config(file, of_run=is_folder(Path(path_or_name)), imports_given=imports_given)
         schedule = cfg.get("train_cfg")

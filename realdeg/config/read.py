@@ -38,11 +38,11 @@ _SCOPES = ("realdeg", "mmengine")
 _SUBSTITUTION = re.compile(r"\{\{\s*['\"]?\s*(?:\$|_base_|file)")
 
 
-def read_config(file: Path, *, of_run: bool = False, imports_given: bool = False) -> Config:
+def read_config(located: Located, *, of_run: bool = False, imports_given: bool = False) -> Config:
     """Read a config file with its bases.
 
     Args:
-        file: The file, or what one scale of it goes by.
+        located: The file, and the scale that is asked for.
         of_run: Whether it lies in a run's folder, where former versions saved ``.py`` files; they
             are read as data.
         imports_given: Whether the user has said what to import, so that the ``custom_imports`` of
@@ -54,7 +54,6 @@ def read_config(file: Path, *, of_run: bool = False, imports_given: bool = False
     Raises:
         ConfigError: If it cannot be read, or is data and asks for code.
     """
-    located = locate(file) or Located(file, file)
     if not is_data(located.file) and located.file.suffix != ".py":
         raise ConfigError(f"{located.file} is no config: a config is a .py, .yaml or .json file.")
     if of_run and not is_data(located.file):
@@ -72,7 +71,7 @@ def read_config(file: Path, *, of_run: bool = False, imports_given: bool = False
         raise _no_such_scale(located, [values.get("scale")])
     reserved = sorted(set(RESERVED_KEYS) & set(values))
     if reserved:
-        raise ConfigError(f"unknown top-level key '{reserved[0]}' in the config {file}.")
+        raise ConfigError(f"unknown top-level key '{reserved[0]}' in the config {name}.")
     # `test_dataloader = val_dataloader` in a file is one object; later changes are to one.
     return Config(_unshared(values), cfg_text=" ", filename=str(name))
 
@@ -94,7 +93,7 @@ def replacing_types() -> Iterator[None]:
         if name.startswith(_OWN):
             return find_recipe(name.removeprefix(_OWN))
         located = None if "::" in name else locate(of.parent / name)
-        return None if located is None else located.name
+        return None if located is None else located.path
 
     def read(file: Path) -> ConfigDict | None:
         located = locate(file)

@@ -52,6 +52,15 @@ def resolved(name: str, sample: bool = False) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if key not in FIELDS}
 
 
+def _spell_out(value: Any) -> None:
+    """Write out what a flip does where it is left to the defaults."""
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            _spell_out(item)
+    if isinstance(value, dict) and value.get("type") == "Flip":
+        value |= {"horizontal": True, "vertical": True, "transpose": False} | value
+
+
 def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
     """Yield every place where two configs differ, with both values.
 
@@ -91,7 +100,10 @@ def main(action: str, folder: str, *prefixes: str) -> int:
         if action == "write":
             (kept / f"{name.replace('/', '@@')}.json").write_text(json.dumps(found, indent=1))
             continue
-        for line in differences(json.loads(stored[name].read_text()), found):
+        before = json.loads(stored[name].read_text())
+        _spell_out(before)
+        _spell_out(found)
+        for line in differences(before, found):
             wrong += 1
             print(f"{name}: {line}")
     print(f"{len(names)} names, {wrong} differences")

@@ -64,7 +64,7 @@ def test_every_recipe(tmp_path, monkeypatch):
 
 
 def test_the_papers_settings():
-    cfg = load_config("dml/dml_n16_realsr_x2")
+    cfg = inject(load_config("dml/dml_n16_realsr_x2"))
     assert cfg.train_dataloader.batch_size == 16 and cfg.train_cfg.max_iters == 100_000
     crop, flip, _ = cfg.train_dataloader.dataset.transforms
     assert crop.patch_size == 192
@@ -74,7 +74,7 @@ def test_the_papers_settings():
     assert (cfg.degradation.num_kernels, cfg.degradation.kernel_size) == (16, 15)
     vdsr, rcan = (load_config(f"{name}/{name}_realsr_syn_dml_x4") for name in ("vdsr", "rcan"))
     assert vdsr.train_cfg.max_iters == rcan.train_cfg.max_iters == 300_000
-    assert (vdsr.train_dataloader.batch_size, rcan.train_dataloader.batch_size) == (16, 2)
+    assert (vdsr.batch_size, rcan.batch_size) == (16, 2)
     assert vdsr.degradation.parts[1] == dict(type="AWGN", sigma=5)
 
 

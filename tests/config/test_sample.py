@@ -10,7 +10,7 @@ def transforms(dataset):
 def test_data_and_schedule_are_replaced_and_the_recipe_stays(caplog):
     cfg = load_config("dml/dml_n8_realsr_x4", sample=True)
     assert cfg.sample is True and cfg.degradation.num_kernels == 8 and cfg.scale == 4
-    train = cfg.train_dataloader
+    train = inject(cfg).train_dataloader
     assert (train.dataset.type, train.dataset.split, train.dataset.mode) == (
         "SampleDataset",
         "train",
@@ -27,12 +27,12 @@ def test_data_and_schedule_are_replaced_and_the_recipe_stays(caplog):
 def test_a_recipe_for_a_cpu_comes_further():
     cfg = load_config("dml/dml_n8_ntire19_x4_cpu", sample=True)
     assert cfg.train_cfg.max_iters == 400
-    assert transforms(cfg.train_dataloader.dataset)[0] == ("PairedCrop", 64)
+    assert transforms(inject(cfg).train_dataloader.dataset)[0] == ("PairedCrop", 64)
 
 
 def test_a_shorter_schedule_makes_no_recipe_small():
     cfg = load_config("dml/dml_n8_realsr_x4", {"train_cfg.max_iters": 3}, sample=True)
-    assert transforms(cfg.train_dataloader.dataset)[0] == ("PairedCrop", 48)
+    assert transforms(inject(cfg).train_dataloader.dataset)[0] == ("PairedCrop", 48)
     assert cfg.train_cfg.max_iters == 3
 
 
@@ -42,7 +42,7 @@ def test_a_mixture_stays_one():
     assert dataset.type == "MixtureDataset"
     assert [item.mode for item in dataset.datasets] == ["pairs", "hr", "hr"]
     assert transforms(dataset.datasets[1])[0] == ("DownsampleHR", None)
-    assert cfg.train_dataloader.batch_size == 2  # smaller already
+    assert (cfg.patch_size, cfg.batch_size) == (48, 2)  # the batch was smaller already
 
 
 def test_the_command_line_wins():

@@ -2,20 +2,16 @@
 # pixels at x4. LR is made of the patch, not of the photo: they differ in two LR pixels at the
 # patch's rim.
 _base_ = "set5.py"
+patch_size = 192
+flip = dict(transpose=True)
+batch_size = 16
+hr_folders = "DIV2K/DIV2K_train_HR"
 train_dataloader = dict(
-    batch_size=16,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type="PositionSampler"),
-    collate_fn=dict(type="collate_batch"),
     dataset=dict(
         type="HRFolderDataset",
-        folder="DIV2K/DIV2K_train_HR",
         too_small="skip",
-        transforms=[
-            dict(type="PairedCrop", patch_size=192),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ],
+        transforms=[dict(type="PairedCrop"), dict(type="Flip"), dict(type="PackSample")],
     ),
 )

@@ -1,3 +1,3 @@
 # DIV2K's 800 training photos, T91 and BSDS200, to be shrunk.
 _base_ = "div2k.py"
-train_dataloader = dict(dataset=dict(folder=["DIV2K/DIV2K_train_HR", "T91", "BSDS200"]))
+hr_folders = ["DIV2K/DIV2K_train_HR", "T91", "BSDS200"]

@@ -2,11 +2,7 @@
 # smoothed and halved against compression artefacts; the 500 developed raw photos are taken as they
 # are (wesaturate.com is gone: any clean 4K photos do, and make it another experiment).
 _base_ = "realsr_v2.py"
-__patch = [
-    dict(type="PairedCrop", patch_size=192),
-    dict(type="Flip", horizontal=True, vertical=True, transpose=False),
-    dict(type="PackSample"),
-]
+__patch = [dict(type="PairedCrop"), dict(type="Flip"), dict(type="PackSample")]
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

@@ -1,18 +1,15 @@
 # NTIRE 2019 real super-resolution: LR lies on the HR grid. On a CPU many small batches go further
 # than few large ones: 4 patches of 64 cost a fifth of 8 patches of 96.
 _base_ = "realsr_v2.py"
+patch_size = 64
+batch_size = 4
 train_dataloader = dict(
-    batch_size=4,
     num_workers=2,
     dataset=dict(
         _delete_=True,
         type="NTIRE19Dataset",
         split="train",
-        transforms=[
-            dict(type="PairedCrop", patch_size=64),
-            dict(type="Flip", horizontal=True, vertical=True, transpose=False),
-            dict(type="PackSample"),
-        ],
+        transforms=[dict(type="PairedCrop"), dict(type="Flip"), dict(type="PackSample")],
         # All pairs stay decoded: reading a photo of 3000 px costs more than an iteration.
         cache_mb=1024,
     ),

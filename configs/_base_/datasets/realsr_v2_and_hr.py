@@ -1,10 +1,6 @@
 # The union of RealSR V2's training pairs and the HR images to be degraded ("RealSR+Syn").
 _base_ = "realsr_v2.py"
-__patch = [
-    dict(type="PairedCrop", patch_size=192),
-    dict(type="Flip", horizontal=True, vertical=True, transpose=False),
-    dict(type="PackSample"),
-]
+__patch = [dict(type="PairedCrop"), dict(type="Flip"), dict(type="PackSample")]
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

@@ -2,11 +2,7 @@
 # `scale` times smaller than HR.
 _base_ = "realsr_v2_and_hr.py"
 same_size = False
-__patch = [
-    dict(type="PairedCrop", patch_size=192),
-    dict(type="Flip", horizontal=True, vertical=True, transpose=False),
-    dict(type="PackSample"),
-]
+__patch = [dict(type="PairedCrop"), dict(type="Flip"), dict(type="PackSample")]
 train_dataloader = dict(
     dataset=dict(
         datasets=[

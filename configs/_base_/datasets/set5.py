@@ -4,8 +4,6 @@ same_size = False
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,
-    sampler=dict(type="EvalSampler"),
-    collate_fn=dict(type="collate_batch"),
     dataset=dict(
         type="PairedFolderDataset",
         split="Set5",

@@ -5,12 +5,13 @@ _base_ = [
     "../_base_/tasks/super_resolution.py",
     "../_base_/schedules/adam_300k.py",
 ]
-scale = 3
-train_dataloader = dict(batch_size=2)
+scale = 4
+per_scale = {2: {}, 3: {}, 4: {}}
+batch_size = 2
 degradation = dict(
     type="Compose",
     parts=[
-        dict(checkpoint="work_dirs/dml_n8_realsr_x3/degradation.safetensors"),
+        dict(checkpoint="work_dirs/dml_n8_realsr_x{scale}/degradation.safetensors"),
         dict(type="AWGN", sigma=5),
     ],
 )

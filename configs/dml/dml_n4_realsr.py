@@ -5,5 +5,6 @@ _base_ = [
     "../_base_/tasks/degradation_learning.py",
     "../_base_/schedules/adam_100k.py",
 ]
-scale = 3
+scale = 4
+per_scale = {2: {}, 3: {}, 4: {}}
 degradation = dict(num_kernels=4)

@@ -9,3 +9,4 @@ _base_ = [
     "../_base_/schedules/adam_1m_half_200k.py",
 ]
 scale = 4
+per_scale = {2: dict(patch_size=96), 4: {}}

@@ -1,11 +1,12 @@
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/datasets/hr_for_realsr_v2.py",
+    "../_base_/datasets/realsr_v2_and_hr.py",
     "../_base_/backbones/rcan.py",
     "../_base_/tasks/super_resolution.py",
     "../_base_/schedules/adam_300k.py",
 ]
-scale = 2
-train_dataloader = dict(batch_size=2)
+scale = 4
+per_scale = {2: {}, 3: {}, 4: {}}
+batch_size = 2
 # The generator brings its own noise: none is added.
-degradation = dict(checkpoint="work_dirs/dsgan_realsr_x2/degradation.safetensors")
+degradation = dict(checkpoint="work_dirs/dsgan_realsr_x{scale}/degradation.safetensors")

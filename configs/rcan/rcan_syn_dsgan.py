@@ -6,6 +6,7 @@ _base_ = [
     "../_base_/schedules/adam_300k.py",
 ]
 scale = 4
-train_dataloader = dict(batch_size=2)
+per_scale = {2: {}, 3: {}, 4: {}}
+batch_size = 2
 # The generator brings its own noise: none is added.
-degradation = dict(checkpoint="work_dirs/dsgan_realsr_x4/degradation.safetensors")
+degradation = dict(checkpoint="work_dirs/dsgan_realsr_x{scale}/degradation.safetensors")

@@ -1,9 +1,10 @@
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/datasets/realsr_v3.py",
+    "../_base_/datasets/realsr_v2.py",
     "../_base_/backbones/rcan.py",
     "../_base_/tasks/super_resolution.py",
     "../_base_/schedules/adam_300k.py",
 ]
 scale = 4
-train_dataloader = dict(batch_size=2)
+per_scale = {2: {}, 3: {}, 4: {}}
+batch_size = 2

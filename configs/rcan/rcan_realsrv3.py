@@ -5,5 +5,6 @@ _base_ = [
     "../_base_/tasks/super_resolution.py",
     "../_base_/schedules/adam_300k.py",
 ]
-scale = 2
-train_dataloader = dict(batch_size=2)
+scale = 4
+per_scale = {2: {}, 3: {}, 4: {}}
+batch_size = 2

@@ -5,4 +5,5 @@ _base_ = [
     "../_base_/tasks/degradation_learning.py",
     "../_base_/schedules/adam_100k.py",
 ]
-scale = 2
+scale = 4
+per_scale = {2: {}, 3: {}, 4: {}}

@@ -6,3 +6,5 @@ _base_ = [
     "../_base_/schedules/adam_100k.py",
 ]
 scale = 4
+per_scale = {2: {}, 3: {}, 4: {}}
+degradation = dict(num_kernels=4)
