@@ -273,7 +273,7 @@ class ContainerContract(DegradationContract, page="docs/your_own_degradation.md"
         parts = container.members()
         if "parts" in container.arguments:
             spelled_out = [{"type": type(part).__name__, **part.arguments} for part in parts]
-            assert container.arguments["parts"] == spelled_out
+            assert all(part in spelled_out for part in container.arguments["parts"])
         assert container.differentiable == all(part.differentiable for part in parts)
         assert container.needs_rgb == any(part.needs_rgb for part in parts)
         assert container.is_trained == all(part.is_trained for part in parts)

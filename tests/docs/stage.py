@@ -229,6 +229,7 @@ PREPARE: dict[str, Callable[[Path], dict[str, Any] | None]] = {
     "docs/weights.md": weights,
     "docs/your_own_dataset.md": own_dataset,
     "projects/motion_camera/README.md": projects,
+    "projects/template/README.md": projects,
 }
 
 

@@ -82,7 +82,9 @@ class MotionBlur(Degradation):
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Blur each image along its own path; see :meth:`Degradation.degrade`."""
-        kernels = torch.stack([self.kernel(trace) for trace in traces]).to(hr)
+        kernels = hr.new_empty(len(traces), self.kernel_size, self.kernel_size)
+        for index, trace in enumerate(traces):
+            kernels[index] = self.kernel(trace)
         blurred = kernel_apply(hr, torch.ones_like(hr[:, :1]), kernels[:, None])
         lr = imresize(blurred, 1 / self.scale)
         if self.same_size:
