@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from mmengine.config import Config
 
 from realdeg.config import load_config
+from realdeg.config.find import at_scale
 from realdeg.errors import ConfigError
 from realdeg.utils.processes import Launcher
 
@@ -40,7 +41,8 @@ def open_recipe(
     Args:
         config: The recipe.
         options: Dotted keys and their values, such as ``{"train_cfg.max_iters": 1000}``.
-        fields: Fields of the config's top level; they win over ``options``.
+        fields: Fields of the config's top level; they win over ``options``. ``scale`` asks for
+            another scale that the recipe comes in.
         sample: Run on the built-in sample images with a short schedule.
         seed: The seed of every random stream.
         work_dir: The folder of everything written. None: the run's folder that ``config`` names,
@@ -55,6 +57,8 @@ def open_recipe(
         ConfigError: If it is not found or broken, or names something unknown.
     """
     said = {**(options or {}), **(fields or {})}
+    if fields and fields.get("scale") is not None:
+        config = at_scale(config, said.pop("scale"))
     if seed is not None:
         said["seed"] = seed
     cfg = load_config(config, said, sample=sample)

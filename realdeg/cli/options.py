@@ -155,11 +155,14 @@ def add_same_size(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that change a config: ``--cfg-options``, ``--sample``, ``--seed``."""
+    """Add what changes a config: ``--cfg-options``, ``--scale``, ``--sample``, ``--seed``."""
     add_cfg_options(
         parser,
         "override config values, e.g. degradation.type=DirectNet train_cfg.max_iters=1000;"
         " a changed type replaces the whole dict",
+    )
+    parser.add_argument(
+        "--scale", type=parse_scale, help="another scale of the recipe, as CONFIG@x2 names it"
     )
     parser.add_argument(
         "--sample",
@@ -181,6 +184,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="'pytorch' under torchrun",
     )
+
+
+def named_config(args: argparse.Namespace) -> str:
+    """Return the config that a command names, at the scale that ``--scale`` asks for."""
+    return args.config if args.scale is None else f"{args.config}@x{args.scale:g}"
 
 
 def config_arguments(args: argparse.Namespace) -> dict[str, Any]:

@@ -232,6 +232,9 @@ def find(path_or_name: str | os.PathLike[str]) -> Located:
     if is_folder(given):
         run = find_run(given)
         return Located(run, run)
+    of_run = _AT.fullmatch(given.as_posix())
+    if of_run and is_folder(Path(of_run["name"])):
+        raise ConfigError(f"'{path_or_name}': a run has one scale; name its recipe instead.")
     located = locate(given)
     if located is not None:
         return located

@@ -138,3 +138,47 @@ def test_the_comparison_sees_a_difference():
     before = dict(a=[dict(type="Flip"), 1])
     assert list(differences(before, dict(a=[dict(type="Flip"), 2]))) == ["a.1: 1 -> 2"]
     assert list(differences(before, dict(a=[1]))) and list(differences(before, dict(before, b=1)))
+
+
+def test_the_command_asks_for_a_scale(tmp_path, monkeypatch, capsys):
+    from realdeg.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    said = ["train", "dml/dml_n8_realsr", "--scale", "2", "--sample", "--device", "cpu"]
+    options = ["degradation.width=4", "degradation.levels=1", "patch_size=24", "batch_size=2"]
+    assert main([*said, "--cfg-options", *options, "train_cfg.max_iters=2"]) == 0
+    run = tmp_path / "work_dirs" / "dml_n8_realsr_x2"
+    saved = load_config(run)
+    assert (saved.scale, saved.patch_size, saved.recipe) == (2, 24, "dml/dml_n8_realsr_x2")
+    assert inject(saved).train_dataloader.dataset.transforms[0].patch_size == 24
+    assert main(["train", str(run), "--scale", "3"]) == 2
+    assert "a run has one scale" in capsys.readouterr().err
+    assert main(["train", "dml/dml_n8_realsr_x4_cpu", "--scale", "2"]) == 2
+    assert "comes in scale 4, and scale 2 is asked for" in capsys.readouterr().err
+
+
+def test_a_training_set_is_built_once(tmp_path, monkeypatch):
+    import realdeg
+    from realdeg.datasets import SampleDataset
+
+    made = []
+    monkeypatch.setattr(
+        SampleDataset,
+        "__init__",
+        lambda self, *args, __init=SampleDataset.__init__, **kwargs: (
+            made.append(kwargs["split"]),
+            __init(self, *args, **kwargs),
+        )[1],
+    )
+    options = {"degradation.width": 4, "degradation.levels": 1, "train_cfg.max_iters": 1}
+    fields = dict(patch_size=24, batch_size=2, scale=2)
+    done = realdeg.train(
+        "dml/dml_n8_realsr_x4",
+        options={**options, "train_cfg.val_interval": 1},
+        sample=True,
+        work_dir=tmp_path / "run",
+        device="cpu",
+        **fields,
+    )
+    assert made == ["train", "test"] and done.iterations == 1
+    assert load_config(tmp_path / "run").train_dataloader.dataset.type == "SampleDataset"
