@@ -3,8 +3,8 @@ import logging
 import pytest
 from mmengine.config import Config
 
-from realdeg.config import apply_options, load_config, replacing_types
-from realdeg.errors import ConfigError
+from realdeg.config import apply_options, inject, load_config, replacing_types
+from realdeg.errors import CheckpointError, ConfigError
 
 
 def options(start, **changes):
@@ -124,3 +124,53 @@ def test_the_word_for_replacing_goes_where_nothing_lay_below(tmp_path):
     )
     cfg = load_config(write(tmp_path, "a.py", text), check=False)
     assert cfg.degradation == dict(type="DML") and cfg.param_scheduler == [{}]
+
+
+@pytest.fixture
+def glass():
+    """A degradation of a stranger's with a part under a name that realdeg does not know."""
+    from realdeg.datasets import Transform
+    from realdeg.degradations import Degradation
+    from realdeg.degradations.base import DegradationLike
+    from realdeg.registry import DEGRADATIONS, TRANSFORMS
+
+    @DEGRADATIONS.register_module()
+    class Glass(Degradation):
+        def __init__(self, scale: int = 4, same_size: bool = False, lens: DegradationLike = "AWGN"):
+            super().__init__(scale, same_size)
+
+    @TRANSFORMS.register_module()
+    class Through(Transform):
+        def __init__(self, lens: DegradationLike, lenses: list[DegradationLike] = ()):
+            self.lens = lens
+
+        def __call__(self, results):
+            return results
+
+    yield
+    DEGRADATIONS.module_dict.pop("Glass")
+    TRANSFORMS.module_dict.pop("Through")
+
+
+def test_a_strangers_argument_is_a_component_by_its_annotation(glass, tmp_path, monkeypatch):
+    lens = dict(type="DML", num_kernels=4)
+    start = dict(degradation=dict(type="Glass", lens=lens))
+    weights = dict(type="Glass", lens=dict(checkpoint="x.safetensors"))
+    assert options(start, degradation__lens__checkpoint="x.safetensors")["degradation"] == weights
+    again = options(dict(degradation=weights), degradation__lens__type="AWGN")
+    assert again["degradation"]["lens"] == dict(type="AWGN")
+    place = dict(train_dataloader=dict(dataset=dict(transforms=[dict(type="Through", lens=lens)])))
+    found = options(place, train_dataloader__dataset__transforms__0__lens__checkpoint="x.pth")
+    step = found["train_dataloader"]["dataset"]["transforms"][0]
+    assert step == dict(type="Through", lens=dict(checkpoint="x.pth"))
+    monkeypatch.chdir(tmp_path)
+    step["lenses"] = [dict(type="AWGN"), "y.safetensors"]
+    own = [step, dict(type="PackSample")]
+    name = "train_dataloader.dataset.transforms"
+    with pytest.raises(ConfigError, match=r"transforms.0.lens' has no type or checkpoint"):
+        load_config("dml/dml_n8_realsr_x4", {name: [{**step, "lens": {}}]})
+    with pytest.raises(CheckpointError, match=r"'train_.*transforms.0.lens': there is no x.pth"):
+        inject(load_config("dml/dml_n8_realsr_x4", {name: own}))
+    (tmp_path / "x.pth").touch()
+    with pytest.raises(CheckpointError, match=r"transforms.0.lenses.1': there is no y.safetensors"):
+        inject(load_config("dml/dml_n8_realsr_x4", {name: own}))
