@@ -7,6 +7,7 @@ from realdeg.evaluation.alignment_limits import (
     judge_alignment,
     measure_pairs,
 )
+from realdeg.evaluation.base import ImageMetric, ImageScores
 from realdeg.evaluation.degradation import (
     LR_PROTOCOLS,
     Bandwidth,
@@ -18,7 +19,7 @@ from realdeg.evaluation.degradation import (
     SubPixelShift,
     get_lr_protocol,
 )
-from realdeg.evaluation.image_quality import METRIC_NAMES, ImageQuality, ImageScores, measure
+from realdeg.evaluation.image_quality import METRIC_NAMES, ImageQuality, measure
 from realdeg.evaluation.kernel_error import compare_with_truth, kernel_error_map, kernel_errors
 from realdeg.evaluation.protocols import PROTOCOLS, Protocol, get_protocol
 from realdeg.evaluation.report import MeanSpread, Report, mean_and_spread, over_seeds
@@ -32,6 +33,7 @@ __all__ = [
     "Bandwidth",
     "ColourDrift",
     "EffectiveKernel",
+    "ImageMetric",
     "ImageQuality",
     "ImageScores",
     "LrProtocol",

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
-from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from realdeg.errors import ConfigError, DataError, nearest
 from realdeg.evaluation import metrics as functions
+from realdeg.evaluation.base import ImageMetric, ImageScores
 from realdeg.evaluation.metrics import LPIPS_LABEL, PerceptualUnavailableError
 from realdeg.evaluation.pairs import prepare_pair, to_levels
 from realdeg.evaluation.protocols import PROTOCOLS, Protocol, get_protocol
@@ -23,25 +19,6 @@ from realdeg.utils.samples import Prediction
 
 _PAIRWISE = ("psnr", "ssim", "ms_ssim", "gmsd")
 METRIC_NAMES = (*_PAIRWISE, "lpips")
-
-
-@dataclass
-class ImageScores:
-    """The numbers of one image.
-
-    Args:
-        key: The image's name in its data set.
-        samples: Per number, one value for each sample: one, or one per tile.
-        missing: Per number that could not be measured, the reason.
-    """
-
-    key: str
-    samples: dict[str, list[float]] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-
-    def mean(self) -> dict[str, float]:
-        """Return each number's mean over the samples of this image."""
-        return {name: sum(values) / len(values) for name, values in self.samples.items()}
 
 
 def _functions(protocol: Protocol) -> dict[str, Callable[[Tensor, Tensor], float]]:
@@ -152,15 +129,12 @@ def check_metric_names(names: Sequence[str], known: Sequence[str] = METRIC_NAMES
 
 
 @METRICS.register_module()
-class ImageQuality(BaseMetric):
+class ImageQuality(ImageMetric):
     """Compare predictions with their targets under one protocol.
 
     Numbers are called ``psnr[realsr-official]``. LPIPS has a protocol of its own (whole image,
     8-bit RGB, nothing shaved) and is therefore called ``lpips[alex-v0.1]``; where it cannot be
     computed, one warning says why, the number is listed in ``missing`` and the run goes on.
-
-    Evaluation is exact with several processes: every image gives one result, gathered in the data
-    set's order, and the doubles that a sampler adds to fill the last batch are dropped.
 
     Args:
         protocol: A name of :data:`~realdeg.evaluation.PROTOCOLS`, or a dict with ``base`` and
@@ -171,16 +145,11 @@ class ImageQuality(BaseMetric):
         collect_device: ``"cpu"`` or ``"gpu"``: through what processes exchange results.
         collect_dir: A shared folder for the exchange on the CPU.
 
-    Attributes:
-        per_image: After an evaluation, on the main process, the scores of each image.
-        averages: The means that the evaluation returned, without the prefix.
-        missing: Per number that could not be measured, the reason.
-
     Raises:
         ConfigError: If the protocol or a metric is unknown.
     """
 
-    default_prefix = ""
+    protocol: Protocol
     compares_images = True
     """Whether the numbers follow from prediction, target and scale alone, so that any other image
     can be measured in the prediction's place."""
@@ -195,14 +164,10 @@ class ImageQuality(BaseMetric):
         collect_dir: str | None = None,
     ) -> None:
         """Check the names; see the class."""
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        super().__init__(prefix, collect_device, collect_dir)
         self.protocol = get_protocol(protocol)
         check_metric_names(metrics)
         self.metrics = tuple(metrics)
-        self.per_image: list[ImageScores] = []
-        self.averages: dict[str, float] = {}
-        self.missing: dict[str, str] = {}
-        self._warned: set[str] = set()
         self._lpips: nn.Module | None = None
         self._no_lpips = ""
         if "lpips" in self.metrics:
@@ -222,55 +187,24 @@ class ImageQuality(BaseMetric):
             self._lpips = functions.load_lpips(weights)
         except PerceptualUnavailableError as error:
             self._no_lpips = str(error)
-            self._warn(f"lpips[{LPIPS_LABEL}]", self._no_lpips)
+            self.warn_missing(f"lpips[{LPIPS_LABEL}]", self._no_lpips)
 
-    def _warn(self, label: str, reason: str) -> None:
-        if label not in self._warned:
-            self._warned.add(label)
-            print_log(f"{label} is n/a: {reason}", logger="current", level=logging.WARNING)
-
-    def process(self, data_batch: Any, data_samples: Sequence[Prediction]) -> None:
-        """Measure a batch of predictions.
-
-        Args:
-            data_batch: Not used.
-            data_samples: Dicts with ``key``, ``prediction`` ((3 or 1, H, W) in [0, 1]),
-                ``target`` ((3, H, W)), ``scale`` and, where there is one, ``prediction_rgb``;
-                ``meta['grey']`` says that the image's files have one channel.
-
-        Raises:
-            DataError: If an image has no target or does not fit it.
-        """
-        for sample in data_samples:
-            self.results.append(self._measure_image(sample))
-
-    def _measure_image(self, sample: Prediction) -> ImageScores:
-        key = str(sample.get("key", "?"))
-        where = f"image '{key}'"
-        prediction, target = sample.get("prediction"), sample.get("target")
-        if prediction is None or target is None:
-            absent = "prediction" if prediction is None else "target"
-            raise DataError(f"{where} has no {absent}: nothing can be measured.")
-        rgb = coloured(sample)
-        prediction = chosen_prediction(sample, self.protocol)
-        grey = bool((sample.get("meta") or {}).get("grey"))
-        scores = ImageScores(key)
+    def measure_image(self, sample: Prediction) -> ImageScores:
+        """Compare one prediction with its target."""
+        scores = ImageScores(str(sample.get("key", "?")))
         pairwise = [name for name in self.metrics if name in _PAIRWISE]
         if pairwise:
-            scale = sample.get("scale") or 1
-            scores.samples.update(
-                measure(
-                    prediction,
-                    target,
-                    self.protocol,
-                    pairwise,
-                    scale=scale,
-                    where=where,
-                    grey=grey,
-                )
+            scores.samples |= measure(
+                chosen_prediction(sample, self.protocol),
+                sample["target"],
+                self.protocol,
+                pairwise,
+                scale=sample.get("scale") or 1,
+                where=f"image '{scores.key}'",
+                grey=bool((sample.get("meta") or {}).get("grey")),
             )
         if "lpips" in self.metrics:
-            self._add_lpips(scores, rgb, target)
+            self._add_lpips(scores, coloured(sample), sample["target"])
         return scores
 
     def _add_lpips(self, scores: ImageScores, rgb: Tensor | None, target: Tensor) -> None:
@@ -290,26 +224,3 @@ class ImageQuality(BaseMetric):
                 except RuntimeError as error:
                     reason = f"image '{scores.key}' could not be measured ({error})."
         scores.missing[label] = reason
-
-    def compute_metrics(self, results: list[ImageScores]) -> dict[str, float]:
-        """Average over all samples of all images: a tile counts as much as a whole image.
-
-        Args:
-            results: The scores of every image.
-
-        Returns:
-            The mean per number. A number that is missing for some image has no mean and is left
-            out; ``missing`` says why.
-        """
-        self.per_image = list(results)
-        self.missing = {}
-        for scores in results:
-            for label, reason in scores.missing.items():
-                self.missing.setdefault(label, reason)
-                self._warn(label, reason)
-        self.averages = {}
-        for label in self.labels:
-            values = [value for scores in results for value in scores.samples.get(label, [])]
-            if values and label not in self.missing:
-                self.averages[label] = float(torch.tensor(values, dtype=torch.float64).mean())
-        return dict(self.averages)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from realdeg.errors import ConfigError
+from realdeg.evaluation.base import ImageMetric, ImageScores
 from realdeg.evaluation.degradation.protocol import LrProtocol
 from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.files import write_record
@@ -110,12 +111,11 @@ class Report:
     unfinished: str = field(default="", init=False)
     files: list[Path] = field(default_factory=list, init=False)
 
-    def add(self, metric: Any) -> None:
+    def add(self, metric: ImageMetric) -> None:
         """Take over what a metric measured.
 
         Args:
-            metric: Has ``averages``; may have ``per_image`` (objects with ``key`` and
-                ``mean()``, or dicts with ``key``), ``missing``, ``protocol`` and ``prefix``.
+            metric: An evaluated metric. One that is no :class:`ImageMetric` needs ``averages``.
         """
         protocol = getattr(metric, "protocol", None)
         self.add_scores(
@@ -130,7 +130,7 @@ class Report:
         self,
         averages: Mapping[str, float],
         *,
-        per_image: Sequence[Any] = (),
+        per_image: Sequence[ImageScores | Mapping[str, Any]] = (),
         missing: Mapping[str, str] | None = None,
         protocol: Protocol | LrProtocol | None = None,
         prefix: str = "",
@@ -139,7 +139,7 @@ class Report:
 
         Args:
             averages: Means over the data set.
-            per_image: Objects with ``key`` and ``mean()``, or dicts with ``key`` and numbers.
+            per_image: The scores of each image, or dicts with ``key`` and numbers.
             missing: Numbers that could not be measured, with the reason.
             protocol: The protocol of these numbers.
             prefix: Put before the names as ``prefix/``.
@@ -163,26 +163,25 @@ class Report:
         for scores in per_image:
             self.add_image(scores, prefix)
 
-    def add_image(self, scores: Any, prefix: str = "") -> None:
+    def add_image(self, scores: ImageScores | Mapping[str, Any], prefix: str = "") -> None:
         """Add the numbers of one image, before there are means.
 
         Args:
-            scores: An object with ``key`` and ``mean()``, or a dict with ``key`` and numbers.
+            scores: The scores, or a dict with ``key`` and numbers.
             prefix: Put before the names as ``prefix/``.
         """
         start = f"{prefix}/" if prefix else ""
-        samples: Mapping[str, Sequence[float]] = {}
         if isinstance(scores, Mapping):
-            values = {name: value for name, value in scores.items() if name != "key"}
-            key = str(scores["key"])
-        else:
-            values, key = scores.mean(), str(scores.key)
-            samples = getattr(scores, "samples", {})
-        entry = self.images.setdefault(key, {"samples": 1, "values": {}, "all": {}})
-        entry["samples"] = max([entry["samples"], *map(len, samples.values())])
-        for name, value in values.items():
+            numbers = {name: [value] for name, value in scores.items() if name != "key"}
+            scores = ImageScores(str(scores["key"]), numbers)
+        elif not isinstance(scores, ImageScores):  # another package's, with key and mean()
+            numbers = {name: [value] for name, value in scores.mean().items()}
+            scores = ImageScores(str(scores.key), numbers)
+        entry = self.images.setdefault(scores.key, {"samples": 1, "values": {}, "all": {}})
+        entry["samples"] = max([entry["samples"], *map(len, scores.samples.values())])
+        for name, value in scores.mean().items():
             entry["values"][start + name] = value
-            entry["all"][start + name] = list(samples.get(name, [value]))
+            entry["all"][start + name] = list(scores.samples[name])
 
     def means(self) -> dict[str, float]:
         """Return every mean: the final ones, and while the report is unfinished those so far."""

@@ -150,7 +150,7 @@ def check_missing(metric, reason):
 def test_missing_lpips_weights_are_said_once_and_the_run_goes_on(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(
-        "realdeg.evaluation.image_quality.print_log",
+        "realdeg.evaluation.base.print_log",
         lambda message, logger, level: said.append((message, level)),
     )
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))

@@ -94,3 +94,20 @@ def test_mean_and_spread():
         mean_and_spread([])
     assert over_seeds([]) == {}
     assert over_seeds([{"a": 1.0, "b": 2.0}, {"a": 3.0}]) == {"a": (2.0, math.sqrt(2), 2)}
+
+
+def test_a_metric_of_another_package_needs_averages_alone():
+    class Theirs:
+        averages = {"sharpness": 2.0}  # noqa: RUF012
+
+    class Scores:
+        key = "a"
+
+        def mean(self):
+            return {"sharpness": 2.0}
+
+    report = Report(title="t", dataset="d")
+    report.add(Theirs())
+    report.add_image(Scores())
+    assert report.averages == {"sharpness": 2.0}
+    assert report.to_dict()["images"] == [{"key": "a", "samples": 1, "sharpness": 2.0}]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from realdeg.errors import DataError
+from realdeg.evaluation.base import ImageMetric, ImageScores
 from realdeg.evaluation.degradation import noise as flat
-from realdeg.evaluation.degradation.base import LrMetric, LrScores
 from realdeg.evaluation.degradation.colour import colour_drift
 from realdeg.evaluation.degradation.effective import (
     NormalEquations,
@@ -19,7 +19,12 @@ from realdeg.evaluation.degradation.effective import (
     normal_equations,
 )
 from realdeg.evaluation.degradation.patches import frechet_distance, patch_features
-from realdeg.evaluation.degradation.protocol import LrPair
+from realdeg.evaluation.degradation.protocol import (
+    LrPair,
+    LrProtocol,
+    get_lr_protocol,
+    prepare_lr,
+)
 from realdeg.evaluation.degradation.spectra import (
     CrossSpectra,
     cross_spectra,
@@ -32,10 +37,77 @@ from realdeg.evaluation.degradation.spectra import (
 )
 from realdeg.evaluation.kernel_error import gain, kernel_errors
 from realdeg.registry import METRICS
+from realdeg.utils.samples import Prediction
 
 # Blocks of one image that may count as flat, and the least of the whole set that say something.
 _CANDIDATES = 256
 _LEAST_BLOCKS = 16
+
+
+class LrMetric(ImageMetric):
+    """Compares generated LR images with real ones under one protocol.
+
+    Subclasses name their numbers and implement :meth:`look` (one image) and, where a number is no
+    mean over images, :meth:`gather` (the set). A number that some image cannot give for want of
+    size or of HR is left out, and ``missing`` says why.
+
+    Args:
+        protocol: A name of ``LR_PROTOCOLS``, or a dict with ``base`` and changed fields.
+        prefix: Put before the names as ``prefix/``, to tell two data sets apart.
+        collect_device: ``"cpu"`` or ``"gpu"``: through what processes exchange results.
+        collect_dir: A shared folder for the exchange on the CPU.
+
+    Raises:
+        ConfigError: If the protocol is unknown.
+    """
+
+    protocol: LrProtocol
+    numbers: ClassVar[tuple[str, ...]] = ()
+    """The names of the numbers, without the protocol."""
+    needs_hr: ClassVar[bool] = False
+    """Whether the HR image must be known."""
+
+    def __init__(
+        self,
+        protocol: str | Mapping[str, Any] | LrProtocol = "lr-statistics",
+        prefix: str | None = None,
+        collect_device: str = "cpu",
+        collect_dir: str | None = None,
+    ) -> None:
+        """Find the protocol; see the class."""
+        super().__init__(prefix, collect_device, collect_dir)
+        self.protocol = get_lr_protocol(protocol)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the numbers, without the prefix."""
+        return tuple(self.protocol.label(name) for name in self.numbers)
+
+    def measure_image(self, sample: Prediction) -> ImageScores:
+        """Look at one generated LR image beside the real one, and at HR where that is known."""
+        key, hr = str(sample.get("key", "?")), sample.get("input")
+        pair = prepare_lr(sample["prediction"], sample["target"], self.protocol, hr=hr, key=key)
+        reason = f"image '{key}' comes without its HR image"
+        if pair.hr is not None or not self.needs_hr:
+            try:
+                return self.look(pair)
+            except DataError as error:
+                reason = f"image '{key}': {error}"
+        return ImageScores(key, missing=dict.fromkeys(self.labels, reason))
+
+    def look(self, pair: LrPair) -> ImageScores:
+        """Find what one image says.
+
+        Args:
+            pair: The generated and the real LR image.
+
+        Returns:
+            Its numbers, labelled, and what :meth:`gather` needs.
+
+        Raises:
+            DataError: If the image is too small.
+        """
+        raise NotImplementedError
 
 
 @METRICS.register_module()
@@ -50,14 +122,14 @@ class SubPixelShift(LrMetric):
 
     numbers: ClassVar[tuple[str, ...]] = ("shift", "shift_rows", "shift_columns")
 
-    def look(self, pair: LrPair) -> LrScores:
+    def look(self, pair: LrPair) -> ImageScores:
         """Measure one image."""
         protocol = self.protocol
         found = displacement(*pair.luma, protocol.block, most=protocol.most_blocks)
         if found is None:
-            return LrScores(pair.key)
-        distance = float(torch.tensor(found).norm())
-        return LrScores(pair.key, dict(zip(self.labels, (distance, *found), strict=True)))
+            return ImageScores(pair.key)
+        values = (float(torch.tensor(found).norm()), *found)
+        return ImageScores(pair.key, {n: [v] for n, v in zip(self.labels, values, strict=True)})
 
 
 @METRICS.register_module()
@@ -71,10 +143,10 @@ class ColourDrift(LrMetric):
     numbers: ClassVar[tuple[str, ...]] = ("brightness", "gain", "colour")
     nothing_found = "no image has the contrast, or the colours, to tell it."
 
-    def look(self, pair: LrPair) -> LrScores:
+    def look(self, pair: LrPair) -> ImageScores:
         """Measure one image."""
         found = colour_drift(pair.generated, pair.real)
-        return LrScores(pair.key, {self.protocol.label(name): v for name, v in found.items()})
+        return ImageScores(pair.key, {self.protocol.label(name): [v] for name, v in found.items()})
 
 
 @METRICS.register_module()
@@ -102,7 +174,7 @@ class NoiseStatistics(LrMetric):
     nothing_found = f"fewer than {_LEAST_BLOCKS} flat blocks were found in all images."
     curves: dict[str, Tensor]
 
-    def look(self, pair: LrPair) -> LrScores:
+    def look(self, pair: LrPair) -> ImageScores:
         """Gather the flattest blocks of one image."""
         assert pair.hr is not None
         size = self.protocol.flat_block
@@ -113,9 +185,9 @@ class NoiseStatistics(LrMetric):
             for side in (*pair.luma, guide)
         ]
         data = {"energy": energy, "blocks": blocks, "powers": torch.stack(powers)}
-        return LrScores(pair.key, data=data)
+        return ImageScores(pair.key, data=data)
 
-    def gather(self, records: Sequence[LrScores]) -> dict[str, float]:
+    def gather(self, records: Sequence[ImageScores]) -> dict[str, float]:
         """Choose the flattest blocks of all images and average."""
         self.curves = {}
         energy = torch.cat([record.data["energy"] for record in records])
@@ -161,7 +233,7 @@ class Bandwidth(LrMetric):
     nothing_found = "no image has the texture to tell it."
     curves: dict[str, Tensor]
 
-    def look(self, pair: LrPair) -> LrScores:
+    def look(self, pair: LrPair) -> ImageScores:
         """Gather the spectra of one image."""
         assert pair.hr is not None
         protocol = self.protocol
@@ -170,12 +242,12 @@ class Bandwidth(LrMetric):
         for index, image in enumerate(pair.luma):
             found = displacement(image, hr, block, pair.stride, most)
             if found is None:
-                return LrScores(pair.key)
+                return ImageScores(pair.key)
             shifts[index] = torch.tensor(found, dtype=torch.float64)
         spectra = cross_spectra((*pair.luma, hr), block, (1, 1, pair.stride), most)
-        return LrScores(pair.key, data={"spectra": spectra.shifted(shifts)})
+        return ImageScores(pair.key, data={"spectra": spectra.shifted(shifts)})
 
-    def gather(self, records: Sequence[LrScores]) -> dict[str, float]:
+    def gather(self, records: Sequence[ImageScores]) -> dict[str, float]:
         """Add up the spectra of all images and compare."""
         self.curves = {}
         some = [record.data["spectra"] for record in records if record.data]
@@ -212,7 +284,7 @@ class PatchDistance(LrMetric):
 
     numbers: ClassVar[tuple[str, ...]] = ("frechet",)
 
-    def look(self, pair: LrPair) -> LrScores:
+    def look(self, pair: LrPair) -> ImageScores:
         """Describe the patches of one image."""
         protocol = self.protocol
         channels = 1 if protocol.channels == "y" else 3
@@ -225,9 +297,9 @@ class PatchDistance(LrMetric):
         features = [
             patch_features(side, protocol.patch, protocol.patch_step).float() for side in sides
         ]
-        return LrScores(pair.key, data={"features": torch.stack(features)})
+        return ImageScores(pair.key, data={"features": torch.stack(features)})
 
-    def gather(self, records: Sequence[LrScores]) -> dict[str, float]:
+    def gather(self, records: Sequence[ImageScores]) -> dict[str, float]:
         """Compare the two sets of patches."""
         features = torch.cat([record.data["features"] for record in records], 1).double()
         if features.shape[1] < 2:
@@ -261,7 +333,7 @@ class EffectiveKernel(LrMetric):
     needs_hr = True
     kernels: dict[str, Tensor]
 
-    def look(self, pair: LrPair) -> LrScores:
+    def look(self, pair: LrPair) -> ImageScores:
         """Set up the least-squares problem of one image."""
         assert pair.hr is not None
         protocol = self.protocol
@@ -269,9 +341,9 @@ class EffectiveKernel(LrMetric):
         equations = normal_equations(
             pair.hr[0], images, pair.stride, protocol.kernel_size, protocol.windows
         )
-        return LrScores(pair.key, data={"equations": equations, "stride": pair.stride})
+        return ImageScores(pair.key, data={"equations": equations, "stride": pair.stride})
 
-    def gather(self, records: Sequence[LrScores]) -> dict[str, float]:
+    def gather(self, records: Sequence[ImageScores]) -> dict[str, float]:
         """Solve the problem of all images and compare the kernels."""
         equations: list[NormalEquations] = [record.data["equations"] for record in records]
         total = reduce(lambda first, second: first + second, equations)
