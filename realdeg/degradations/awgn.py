@@ -10,10 +10,9 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import Degradation, Scale
 from realdeg.degradations.bicubic import bicubic_border, reduce_bicubic
 from realdeg.degradations.trace import Seed, Trace, TraceParams
-from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
 
@@ -54,11 +53,13 @@ class AWGN(Degradation):
     same_grid_part: ClassVar[bool] = True
 
     def __init__(
-        self, scale: int = 4, same_size: bool = False, sigma: float = 5.0, clip: bool = True
+        self,
+        scale: Scale = 4,
+        same_size: bool = False,
+        sigma: Annotated[float, Interval(ge=0, le=255)] = 5.0,
+        clip: bool = True,
     ) -> None:
         super().__init__(scale, same_size)
-        if not 0 <= sigma <= 255:
-            raise ConfigError(f"AWGN: sigma is from 0 to 255 grey levels, got {sigma}.")
         self.sigma, self.clip = float(sigma), clip
 
     @property

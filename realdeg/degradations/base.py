@@ -11,14 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, cast, overload
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError, GeometryError
-from realdeg.utils.arguments import CapturesArguments, Component
+from realdeg.utils.annotations import mismatch
+from realdeg.utils.arguments import CapturesArguments, Component, Geometry
 from realdeg.utils.component import component_hash, save_component
 from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.scales import divides
+
+Scale: TypeAlias = Annotated[int, Interval(ge=1, le=16), Geometry()]
+"""A whole number of HR pixels per LR pixel."""
+AnyScale: TypeAlias = Annotated[float, Interval(ge=1, le=16), Geometry()]
+"""HR pixels per LR pixel, whole or not: for classes with ``any_scale``."""
 
 Self = TypeVar("Self", bound="Degradation")
 
@@ -58,14 +65,12 @@ class Degradation(CapturesArguments, nn.Module):
 
     __call__: Callable[..., Tensor]
 
-    def __init__(self, scale: float = 4, same_size: bool = False) -> None:
+    def __init__(self, scale: AnyScale = 4, same_size: bool = False) -> None:
         super().__init__()
-        kind = int | float if self.any_scale else int
-        if isinstance(scale, bool) or not isinstance(scale, kind) or not 1 <= scale <= 16:
-            what = "an integer or real number" if self.any_scale else "an integer"
-            raise GeometryError(
-                f"{type(self).__name__}: scale is {what} from 1 to 16, got {scale!r}."
-            )
+        # Once more: a subclass's own constructor may leave the limits out.
+        wrong = mismatch(scale, AnyScale if self.any_scale else Scale)
+        if wrong:
+            raise GeometryError(f"{type(self).__name__}: scale {wrong}.")
         self.scale: int = cast(Any, scale)  # an integer for all classes but those of any_scale
         self.same_size = bool(same_size)
         self._pretrained_hash: str | None = None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import Tensor
 
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import AnyScale, Degradation
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
 
 
@@ -35,14 +35,12 @@ class Bicubic(Degradation):
 
     def __init__(
         self,
-        scale: float = 4,
+        scale: AnyScale = 4,
         same_size: bool = False,
         uint8_passes: bool = False,
-        rim: str = "mirror",
+        rim: Literal["mirror", "replicate"] = "mirror",
     ) -> None:
         super().__init__(scale, same_size)
-        if rim not in ("mirror", "replicate"):
-            raise ConfigError(f"Bicubic: rim is 'mirror' or 'replicate', got {rim!r}.")
         self.uint8_passes, self.rim = uint8_passes, rim
 
     @property
@@ -89,7 +87,7 @@ def reduce_bicubic(
     scale: float,
     same_size: bool,
     uint8_passes: bool = False,
-    rim: str = "mirror",
+    rim: Literal["mirror", "replicate"] = "mirror",
 ) -> Tensor:
     """Shrink by bicubic interpolation, and return to the HR grid where that is wanted.
 
@@ -117,7 +115,7 @@ def enlarge_bicubic(
     scale: float,
     size: tuple[int, int],
     uint8_passes: bool = False,
-    rim: str = "mirror",
+    rim: Literal["mirror", "replicate"] = "mirror",
 ) -> Tensor:
     """Enlarge a shrunken image by exactly what it was shrunk by, and cut it to the HR grid.
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from annotated_types import Interval
+from annotated_types import Interval, MinLen
 from torch import Tensor
 
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import Degradation, Scale
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.blur_kinds import KINDS, ORDERS, REDUCTIONS, ROUNDINGS
 from realdeg.degradations.kernel_draw import (
@@ -26,8 +26,9 @@ from realdeg.degradations.primitives.borders import BORDERS, pad
 from realdeg.degradations.primitives.filtering import filter_image
 from realdeg.degradations.primitives.kernels import make_kernel
 from realdeg.degradations.trace import Seed, Trace, TraceParams
-from realdeg.errors import ConfigError, DataError, nearest
+from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Choice
 from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.streams import stream_seed
 
@@ -110,32 +111,25 @@ class BlurDown(Degradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        kind: str = "BD",
-        kernel: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-        order: str | None = None,
-        border: str | None = None,
-        reduction: str | None = None,
-        rounding: str | None = None,
+        kind: Annotated[str, Choice(*KINDS)] = "BD",
+        kernel: Mapping[str, Any] | Annotated[Sequence[Mapping[str, Any]], MinLen(1)] | None = None,
+        order: Annotated[str, Choice(*ORDERS)] | None = None,
+        border: Annotated[str, Choice(*BORDERS)] | None = None,
+        reduction: Annotated[str, Choice(*REDUCTIONS)] | None = None,
+        rounding: Annotated[str, Choice(*ROUNDINGS)] | None = None,
     ) -> None:
         super().__init__(scale, same_size)
-        if kind not in KINDS:
-            raise ConfigError(
-                f"BlurDown: kind is one of {', '.join(KINDS)}, got {kind!r}."
-                f"{nearest(str(kind), list(KINDS))}"
-            )
         usual = KINDS[kind]
         self.kind = kind
-        self.order = _one_of("order", order, ORDERS, usual.order)
+        self.order = order or usual.order
         # The base class has a property 'border': how far padding reaches.
-        self.blur_border = _one_of("border", border, BORDERS, usual.border)
-        self.reduction = _one_of("reduction", reduction, REDUCTIONS, usual.reduction)
-        self.rounding = _one_of("rounding", rounding, ROUNDINGS, usual.rounding)
+        self.blur_border = border or usual.border
+        self.reduction = reduction or usual.reduction
+        self.rounding = rounding or usual.rounding
         family = usual.kernel(scale) if kernel is None else kernel
         self._specs = [family] if isinstance(family, Mapping) else list(family)
-        if not self._specs:
-            raise ConfigError("BlurDown: kernel is an empty list: give one family at least.")
         for spec in self._specs:
             check_spec(spec, "BlurDown")
         if len({self._centre(spec) for spec in self._specs}) > 1:
@@ -289,14 +283,3 @@ def traced_kernel(trace: Trace) -> Tensor:
         return kernel
     drawn = trace.read(DisturbanceParams)
     return disturb(kernel, drawn.disturbance, drawn.disturbance_seed)
-
-
-def _one_of(name: str, value: str | None, known: Sequence[str], usual: str) -> str:
-    if value is None:
-        return usual
-    if value not in known:
-        raise ConfigError(
-            f"BlurDown: {name} is one of {', '.join(known)}, got {value!r}."
-            f"{nearest(str(value), list(known))}"
-        )
-    return value

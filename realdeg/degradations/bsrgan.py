@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import Interval
 
-from realdeg.degradations.base import DegradationLike
+from realdeg.degradations.base import DegradationLike, Scale
 from realdeg.degradations.bsrgan_draws import (
-    check_levels,
-    check_probability,
     draw_blur,
     draw_jpeg,
     draw_mode,
@@ -18,6 +16,7 @@ from realdeg.degradations.bsrgan_draws import (
 )
 from realdeg.degradations.pipeline import PipelineDegradation, StepList
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Fraction, WholeRange
 
 _SHIFTED_KERNEL_SIZE = 25
 _BLURS, _SHRINK, _SHRINK_REST, _NOISE, _JPEG, _ISP = (0, 1), 2, 3, 4, 5, 6
@@ -62,24 +61,20 @@ class BSRGAN(PipelineDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        halving_probability: float = 0.25,
-        jpeg_probability: float = 0.9,
-        noise_levels: Sequence[int] = (2, 25),
-        jpeg_qualities: Sequence[int] = (30, 95),
+        halving_probability: Fraction = 0.25,
+        jpeg_probability: Fraction = 0.9,
+        noise_levels: Annotated[WholeRange, Interval(ge=0, le=255)] = (2, 25),
+        jpeg_qualities: Annotated[WholeRange, Interval(ge=1, le=100)] = (30, 95),
         isp: DegradationLike | None = None,
-        isp_probability: float = 0.25,
+        isp_probability: Fraction = 0.25,
     ) -> None:
         super().__init__(scale, same_size, parts={"isp": isp})
-        owner = "BSRGAN"
-        self.halving_probability = check_probability(
-            owner, "halving_probability", halving_probability
-        )
-        self.jpeg_probability = check_probability(owner, "jpeg_probability", jpeg_probability)
-        self.isp_probability = check_probability(owner, "isp_probability", isp_probability)
-        self.noise_levels = check_levels(owner, "noise_levels", noise_levels, 0, 255)
-        self.jpeg_qualities = check_levels(owner, "jpeg_qualities", jpeg_qualities, 1, 100)
+        self.halving_probability = halving_probability
+        self.jpeg_probability = jpeg_probability
+        self.isp_probability = isp_probability
+        self.noise_levels, self.jpeg_qualities = noise_levels, jpeg_qualities
 
     def plan(self, rng: np.random.Generator, size: tuple[int, int, int]) -> list[dict[str, Any]]:
         """Draw the order and every step's strength."""

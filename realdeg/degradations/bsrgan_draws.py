@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from realdeg.degradations.pipeline import StepList
-from realdeg.errors import ConfigError
 
 CV2_MODES = ("cv2_linear", "cv2_cubic", "cv2_area")
 
@@ -79,57 +77,6 @@ def draw_jpeg(rng: np.random.Generator, steps: StepList, qualities: tuple[int, i
         qualities: Least and greatest quality.
     """
     steps.add("jpeg", quality=int(rng.integers(qualities[0], qualities[1] + 1)))
-
-
-def check_probability(owner: str, name: str, value: float) -> float:
-    """Return a probability.
-
-    Args:
-        owner: Whose argument it is.
-        name: The argument.
-        value: What was given.
-
-    Returns:
-        The value as a float.
-
-    Raises:
-        ConfigError: If it is not from 0 to 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ConfigError(f"{owner}: {name} is a probability from 0 to 1, got {value!r}.")
-    return float(value)
-
-
-def check_levels(
-    owner: str, name: str, value: Sequence[int], least: int, greatest: int
-) -> tuple[int, int]:
-    """Return a range of whole numbers, both ends included.
-
-    Args:
-        owner: Whose argument it is.
-        name: The argument.
-        value: What was given.
-        least: Bound below.
-        greatest: Bound above.
-
-    Returns:
-        (low, high).
-
-    Raises:
-        ConfigError: If it is no such range.
-    """
-    fits = (
-        isinstance(value, Sequence)
-        and len(value) == 2
-        and all(isinstance(end, int) and not isinstance(end, bool) for end in value)
-        and least <= value[0] <= value[1] <= greatest
-    )
-    if not fits:
-        raise ConfigError(
-            f"{owner}: {name} is two whole numbers (low, high) from {least} to {greatest}, got"
-            f" {value!r}."
-        )
-    return value[0], value[1]
 
 
 def _draw_covariance(rng: np.random.Generator) -> list[list[float]]:

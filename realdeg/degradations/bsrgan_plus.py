@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import Interval
 
-from realdeg.degradations.base import DegradationLike
+from realdeg.degradations.base import DegradationLike, Scale
 from realdeg.degradations.bsrgan_draws import (
-    check_levels,
-    check_probability,
     draw_blur,
     draw_jpeg,
     draw_mode,
@@ -18,6 +16,7 @@ from realdeg.degradations.bsrgan_draws import (
 )
 from realdeg.degradations.pipeline import PipelineDegradation, StepList
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Fraction, WholeRange
 
 # Two rounds of the same six steps with one JPEG between them: 0 to 5, 6, 7 to 12.
 _STEPS, _JPEG, _ROUND = 13, 6, 7
@@ -64,29 +63,23 @@ class BSRGANPlus(PipelineDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        shuffle_probability: float = 0.1,
+        shuffle_probability: Fraction = 0.1,
         sharpen: bool = False,
-        poisson_probability: float = 0.1,
-        speckle_probability: float = 0.1,
-        noise_levels: Sequence[int] = (2, 25),
-        jpeg_qualities: Sequence[int] = (30, 95),
+        poisson_probability: Fraction = 0.1,
+        speckle_probability: Fraction = 0.1,
+        noise_levels: Annotated[WholeRange, Interval(ge=0, le=255)] = (2, 25),
+        jpeg_qualities: Annotated[WholeRange, Interval(ge=1, le=100)] = (30, 95),
         isp: DegradationLike | None = None,
-        isp_probability: float = 0.1,
+        isp_probability: Fraction = 0.1,
     ) -> None:
         super().__init__(scale, same_size, parts={"isp": isp})
-        self.shuffle_probability, self.poisson_probability, self.speckle_probability = (
-            check_probability("BSRGANPlus", f"{name}_probability", value)
-            for name, value in (
-                ("shuffle", shuffle_probability),
-                ("poisson", poisson_probability),
-                ("speckle", speckle_probability),
-            )
-        )
-        self.isp_probability = check_probability("BSRGANPlus", "isp_probability", isp_probability)
-        self.noise_levels = check_levels("BSRGANPlus", "noise_levels", noise_levels, 0, 255)
-        self.jpeg_qualities = check_levels("BSRGANPlus", "jpeg_qualities", jpeg_qualities, 1, 100)
+        self.shuffle_probability = shuffle_probability
+        self.poisson_probability = poisson_probability
+        self.speckle_probability = speckle_probability
+        self.isp_probability = isp_probability
+        self.noise_levels, self.jpeg_qualities = noise_levels, jpeg_qualities
         self.sharpen = bool(sharpen)
 
     def plan(self, rng: np.random.Generator, size: tuple[int, int, int]) -> list[dict[str, Any]]:

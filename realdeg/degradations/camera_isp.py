@@ -12,6 +12,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
+from realdeg.degradations.base import Scale
 from realdeg.degradations.mosaic import PatternParams, draw_pattern
 from realdeg.degradations.primitives.camera import (
     BROOKS_CAMERAS,
@@ -38,13 +39,13 @@ from realdeg.degradations.primitives.tone import (
 )
 from realdeg.degradations.reduced import (
     ReducedDegradation,
-    check_choice,
-    check_range,
+    as_range,
 )
 from realdeg.degradations.tone_map import MEAN_EXPONENT, MEAN_OFFSET, draw_curve, traced_curves
 from realdeg.degradations.trace import Seed, Trace, TraceParams
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Choice, FixedOrRange
 from realdeg.utils.streams import stream_seed
 
 
@@ -166,24 +167,17 @@ class CameraISP(ReducedDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        recipe: str = "brooks",
-        camera: str | None = None,
-        shot: float | Sequence[float] = (1e-4, 1.2e-2),
+        recipe: Annotated[str, Choice(*RECIPES)] = "brooks",
+        camera: Annotated[str, Choice(*CAMERAS)] | None = None,
+        shot: Annotated[FixedOrRange, Interval(gt=0, le=_LARGEST_VARIANCE)] = (1e-4, 1.2e-2),
         noise: bool = True,
     ) -> None:
         super().__init__(scale, same_size)
-        self.recipe = check_choice("CameraISP", "recipe", recipe, tuple(RECIPES))
-        if camera is not None:
-            check_choice("CameraISP", "camera", camera, tuple(CAMERAS))
+        self.recipe = recipe
         self.camera = camera
-        self.shot = check_range("CameraISP", "shot", shot, 0, _LARGEST_VARIANCE)
-        if self.shot[0] <= 0:
-            raise ConfigError(
-                f"CameraISP: shot is drawn in the logarithm, above 0, got {shot!r}; noise=False"
-                " leaves the noise out."
-            )
+        self.shot = as_range(shot)
         self.noise = bool(noise)
 
     def trace_params(self) -> dict[str, Any]:

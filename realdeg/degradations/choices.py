@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,12 +9,20 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge
 
-from realdeg.degradations.base import Degradation, DegradationLike
+from realdeg.degradations.base import Degradation, DegradationLike, Scale
 from realdeg.degradations.bicubic import Bicubic
-from realdeg.degradations.containers import Container, Step, build_part, leaves_grid, spelled_out
+from realdeg.degradations.containers import (
+    Container,
+    Parts,
+    Step,
+    build_part,
+    leaves_grid,
+    spelled_out,
+)
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Fraction, NonNegative
 from realdeg.utils.streams import stream_seed
 
 
@@ -94,19 +101,15 @@ class OneOf(_Alternatives):
 
     def __init__(
         self,
-        parts: Sequence[DegradationLike],
-        probabilities: Sequence[float] | None = None,
-        scale: int = 4,
+        parts: Parts,
+        probabilities: Sequence[NonNegative] | None = None,
+        scale: Scale = 4,
         same_size: bool = False,
     ) -> None:
         built = [build_part(part, scale, same_size) for part in parts]
         super().__init__(built, scale, same_size)
         weights = [1.0] * len(built) if probabilities is None else list(probabilities)
-        numbers = all(
-            isinstance(p, int | float) and not isinstance(p, bool) and math.isfinite(p) and p >= 0
-            for p in weights
-        )
-        if not numbers or len(weights) != len(built) or not sum(weights) > 0:
+        if len(weights) != len(built) or not sum(weights) > 0:
             raise ConfigError(
                 f"OneOf: probabilities are {len(built)} numbers of 0 or more, not all 0, got"
                 f" {probabilities!r}."
@@ -168,8 +171,8 @@ class Maybe(_Alternatives):
     def __init__(
         self,
         part: DegradationLike,
-        probability: float = 0.5,
-        scale: int = 4,
+        probability: Fraction = 0.5,
+        scale: Scale = 4,
         same_size: bool = False,
         otherwise: DegradationLike | None = None,
     ) -> None:
@@ -177,8 +180,6 @@ class Maybe(_Alternatives):
         super().__init__(
             [build_part(one, scale, same_size) for one in (part, rest)], scale, same_size
         )
-        if not 0 <= probability <= 1:
-            raise ConfigError(f"Maybe: probability is from 0 to 1, got {probability!r}.")
         self.probability = float(probability)
 
     @classmethod

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import torch
+from annotated_types import MinLen
 from torch import Tensor, nn
 
-from realdeg.degradations.base import Degradation, DegradationLike
+from realdeg.degradations.base import Degradation, DegradationLike, Scale
 from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.files import names_a_file
 from realdeg.utils.streams import stream_seed
+
+Parts: TypeAlias = Annotated[Sequence[DegradationLike], MinLen(1)]
+"""The parts of a container: one at least."""
 
 Step: TypeAlias = tuple[int, Degradation]
 """The number that the stream of random decisions is named by, and the part that takes them."""
@@ -41,8 +45,6 @@ class Container(Degradation):
 
     def __init__(self, parts: Sequence[Degradation], scale: int, same_size: bool) -> None:
         super().__init__(scale, same_size)
-        if not parts:
-            raise ConfigError(f"{type(self).__name__} needs at least one part.")
         self.parts = nn.ModuleList(parts)
         # A container passes on a gradient where all of its parts do.
         self.differentiable = all(part.differentiable for part in parts)  # type: ignore[misc]
@@ -230,8 +232,8 @@ class Compose(Container):
 
     def __init__(
         self,
-        parts: Sequence[DegradationLike],
-        scale: int = 4,
+        parts: Parts,
+        scale: Scale = 4,
         same_size: bool = False,
     ) -> None:
         super().__init__(build_chain(parts, scale, same_size), scale, same_size)

@@ -8,12 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from realdeg.degradations.base import Scale
+from realdeg.degradations.encoder_decoder import Levels, Xavier
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.degradations.primitives.kernels import centre_rest
-from realdeg.degradations.windowed import full_precision
-from realdeg.errors import ConfigError
+from realdeg.degradations.windowed import Padding, WindowSize, full_precision
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Count
 
 
 @DEGRADATIONS.register_module()
@@ -45,21 +47,19 @@ class DirectKPN(LearnedDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        kernel_size: int = 15,
-        width: int = 64,
-        levels: int = 4,
+        kernel_size: WindowSize = 15,
+        width: Count = 64,
+        levels: Levels = 4,
         skips: bool = True,
         normalise: Literal["none", "softmax"] = "none",
         delta_init: bool = True,
-        padding: str = "reflect",
-        xavier: Literal["uniform", "normal"] = "uniform",
+        padding: Padding = "reflect",
+        xavier: Xavier = "uniform",
         lr_grid: LRGrid = "unshuffle",
     ) -> None:
         super().__init__(scale, same_size, kernel_size, padding, lr_grid)
-        if normalise not in ("none", "softmax"):
-            raise ConfigError(f"DirectKPN: normalise is 'none' or 'softmax', got {normalise!r}.")
         self.normalise = normalise
         self.network = self.make_network(kernel_size**2, width, levels, skips, xavier)
         if delta_init and normalise == "none":

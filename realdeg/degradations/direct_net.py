@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor, nn
 
+from realdeg.degradations.base import Scale
+from realdeg.degradations.encoder_decoder import Levels, Xavier
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.degradations.primitives import imresize
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Count
 from realdeg.utils.colour import changed_like_luma
 
 
@@ -36,12 +37,12 @@ class DirectNet(LearnedDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        width: int = 64,
-        levels: int = 4,
+        width: Count = 64,
+        levels: Levels = 4,
         skips: bool = True,
-        xavier: Literal["uniform", "normal"] = "uniform",
+        xavier: Xavier = "uniform",
         zero_init: bool = False,
         lr_grid: LRGrid = "unshuffle",
     ) -> None:

@@ -14,13 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realdeg.degradations.base import Scale
+from realdeg.degradations.encoder_decoder import Levels, Xavier
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.degradations.primitives import gaussian_kernel
 from realdeg.degradations.primitives.kernels import centre_rest
-from realdeg.degradations.windowed import full_precision
-from realdeg.errors import ConfigError
+from realdeg.degradations.windowed import Padding, WindowSize, full_precision
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Count
 
 Activation = Literal["sigmoid", "sigmoid_normalised", "softmax"]
 
@@ -63,32 +65,23 @@ class DML(LearnedDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        num_kernels: int = 8,
-        kernel_size: int = 15,
-        width: int = 64,
-        levels: int = 4,
+        num_kernels: Count = 8,
+        kernel_size: WindowSize = 15,
+        width: Count = 64,
+        levels: Levels = 4,
         skips: bool = True,
         activation: Activation = "sigmoid",
         init: Literal["random", "gaussian_bank"] = "random",
         unit_gain: bool | None = None,
         renormalise: bool = False,
         nonnegative: bool = False,
-        padding: str = "reflect",
-        xavier: Literal["uniform", "normal"] = "uniform",
+        padding: Padding = "reflect",
+        xavier: Xavier = "uniform",
         lr_grid: LRGrid = "unshuffle",
     ) -> None:
         super().__init__(scale, same_size, kernel_size, padding, lr_grid)
-        if num_kernels < 1:
-            raise ConfigError(f"DML: num_kernels is at least 1, got {num_kernels}.")
-        if activation not in ("sigmoid", "sigmoid_normalised", "softmax"):
-            raise ConfigError(
-                "DML: activation is 'sigmoid', 'sigmoid_normalised' or 'softmax', got"
-                f" {activation!r}."
-            )
-        if init not in ("random", "gaussian_bank"):
-            raise ConfigError(f"DML: init is 'random' or 'gaussian_bank', got {init!r}.")
         self.activation, self.renormalise, self.nonnegative = activation, renormalise, nonnegative
         if init == "random":
             bases = torch.rand(num_kernels, kernel_size, kernel_size)
@@ -142,7 +135,7 @@ class DML(LearnedDegradation):
         return torch.einsum("np,nij->pij", weights, self.effective_bases())
 
 
-def gaussian_bank(num_kernels: int, kernel_size: int, stride: int) -> Tensor:
+def gaussian_bank(num_kernels: int, kernel_size: WindowSize, stride: int) -> Tensor:
     """Return unit-sum Gaussians that spread over what a lens can do.
 
     The first is the sharpest; a third of the widths are also given two elongated partners, so

@@ -7,12 +7,13 @@ from typing import Literal
 
 from torch import Tensor
 
+from realdeg.degradations.base import Scale
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border, reduce_bicubic
 from realdeg.degradations.dsgan_networks import DSGANGenerator
 from realdeg.degradations.generator import GeneratorDegradation
 from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Count, Whole
 
 
 @DEGRADATIONS.register_module()
@@ -53,16 +54,14 @@ class DSGAN(GeneratorDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        width: int = 64,
-        num_blocks: int = 8,
+        width: Count = 64,
+        num_blocks: Whole = 8,
         residual: bool = False,
         grid: Literal["lr", "hr"] = "lr",
     ) -> None:
         super().__init__(scale, same_size)
-        if grid not in ("lr", "hr"):
-            raise ConfigError(f"DSGAN: grid is 'lr' or 'hr', got {grid!r}.")
         self.grid = grid
         self.network = DSGANGenerator(width, num_blocks, residual)
 

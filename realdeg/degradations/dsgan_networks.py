@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from realdeg.errors import ConfigError
-
 
 class DSGANGenerator(nn.Module):
     """Adds to a clean LR image what a camera would have added; same size in and out.
@@ -23,19 +21,12 @@ class DSGANGenerator(nn.Module):
     Shape:
         (B, 3, H, W) to (B, 3, H, W).
 
-    Raises:
-        ConfigError: If an argument is out of range.
-
     Source:
         Fritsche, Gu, Timofte, ICCVW 2019 (ManuelFritsche/real-world-sr, dsgan/model.py).
     """
 
     def __init__(self, width: int = 64, num_blocks: int = 8, residual: bool = False) -> None:
         super().__init__()
-        if width < 1 or num_blocks < 0:
-            raise ConfigError(
-                f"DSGAN needs width >= 1 and num_blocks >= 0, got {width} and {num_blocks}."
-            )
         self.residual = residual
         self.block_input = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.PReLU())
         self.res_blocks = nn.ModuleList(_Block(width) for _ in range(num_blocks))

@@ -7,16 +7,18 @@ published relative, BPN (likesum/bpn): 64-128-256-512 over four halvings, with s
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Interval
 from torch import Tensor, nn
 
-from realdeg.errors import ConfigError
-
 # Each halves the image and doubles the width: at 10 a patch of 1024 pixels is one.
-_MOST_LEVELS = 10
+Levels = Annotated[int, Interval(ge=0, le=10)]
+"""How often the network halves the image."""
+Xavier = Literal["uniform", "normal"]
+"""What Xavier's initial weights are drawn from."""
 
 
 class EncoderDecoder(nn.Module):
@@ -43,18 +45,11 @@ class EncoderDecoder(nn.Module):
         out_channels: int,
         scale_in: int = 1,
         width: int = 64,
-        levels: int = 4,
+        levels: Levels = 4,
         skips: bool = True,
-        xavier: Literal["uniform", "normal"] = "uniform",
+        xavier: Xavier = "uniform",
     ) -> None:
         super().__init__()
-        if width < 1 or not 0 <= levels <= _MOST_LEVELS:
-            raise ConfigError(
-                f"the weight network needs width >= 1 and levels from 0 to {_MOST_LEVELS}, got"
-                f" {width} and {levels}."
-            )
-        if xavier not in ("uniform", "normal"):
-            raise ConfigError(f"xavier is 'uniform' or 'normal', got {xavier!r}.")
         self.scale_in, self.levels, self.skips = scale_in, levels, skips
         self.head = nn.Conv2d(scale_in**2, width, 3, padding=1)
         widths = [width * 2**level for level in range(levels)]

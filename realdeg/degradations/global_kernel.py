@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realdeg.degradations.base import Scale
 from realdeg.degradations.primitives import gaussian_kernel
 from realdeg.degradations.primitives.kernels import centre_rest
-from realdeg.degradations.windowed import WindowedDegradation, full_precision
+from realdeg.degradations.windowed import Padding, WindowedDegradation, WindowSize, full_precision
 from realdeg.errors import DataError, GeometryError
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
@@ -48,10 +49,10 @@ class GlobalKernel(WindowedDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        kernel_size: int = 15,
-        padding: str = "reflect",
+        kernel_size: WindowSize = 15,
+        padding: Padding = "reflect",
     ) -> None:
         super().__init__(scale, same_size, kernel_size, padding)
         # Before fitting: a mild blur at the LR pixel's centre.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +16,12 @@ from realdeg.degradations.generator import GeneratorDegradation
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.noise import white_noise
 from realdeg.degradations.trace import Trace, TraceParams
-from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Choice, Count, Geometry
 from realdeg.utils.streams import stream_seed
 
-NOISES = ("map", "vector", "none")
+Noise = Literal["map", "vector", "none"]
 # Scale to (strides on the way down, doublings on the way up); 4 is the authors'.
 _PATHS = {
     2: ((2, 2, 2, 2), 3),
@@ -77,15 +78,13 @@ class HighToLow(GeneratorDegradation):
     """
 
     def __init__(
-        self, scale: int = 4, same_size: bool = False, width: int = 64, noise: str = "map"
+        self,
+        scale: Annotated[int, Choice(*_PATHS), Geometry()] = 4,
+        same_size: bool = False,
+        width: Count = 64,
+        noise: Noise = "map",
     ) -> None:
         super().__init__(scale, same_size)
-        if scale not in _PATHS:
-            raise GeometryError(f"HighToLow has scales {', '.join(map(str, _PATHS))}, got {scale}.")
-        if noise not in NOISES:
-            raise ConfigError(f"HighToLow: noise is one of {', '.join(NOISES)}, got {noise!r}.")
-        if width < 1:
-            raise ConfigError(f"HighToLow: width is at least 1, got {width}.")
         self.noise = noise
         strides, doublings = _PATHS[scale]
         self.network = HighToLowNetwork(width, noise, strides, doublings)

@@ -10,15 +10,14 @@ import numpy as np
 from annotated_types import Interval
 from torch import Tensor
 
+from realdeg.degradations.base import Scale
 from realdeg.degradations.primitives.compression import SUBSAMPLINGS, jpeg
 from realdeg.degradations.reduced import (
     ReducedDegradation,
-    check_choice,
-    check_range,
 )
 from realdeg.degradations.trace import Trace, TraceParams
-from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Ascending, Choice
 from realdeg.utils.streams import stream_seed
 
 
@@ -60,17 +59,14 @@ class JPEG(ReducedDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        quality: int | Sequence[int] = (30, 95),
-        subsampling: str = "420",
+        quality: Annotated[int | tuple[int, int], Ascending(), Interval(ge=1, le=100)] = (30, 95),
+        subsampling: Annotated[str, Choice(*SUBSAMPLINGS)] = "420",
     ) -> None:
         super().__init__(scale, same_size)
-        low, high = check_range("JPEG", "quality", quality, 1, 100)
-        if int(low) != low or int(high) != high:
-            raise ConfigError(f"JPEG: quality is a whole number, got {quality!r}.")
-        self.quality = int(low), int(high)
-        self.subsampling = check_choice("JPEG", "subsampling", subsampling, SUBSAMPLINGS)
+        low, high = (quality, quality) if isinstance(quality, int) else quality
+        self.quality, self.subsampling = (low, high), subsampling
 
     def trace_params(self) -> dict[str, Any]:
         """Return the geometry and how chroma is stored."""

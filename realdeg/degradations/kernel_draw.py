@@ -36,8 +36,6 @@ def check_spec(spec: KernelSpec, owner: str) -> None:
     Raises:
         ConfigError: If a field is missing, unknown or out of range, or the size is even.
     """
-    if not isinstance(spec, Mapping):
-        raise ConfigError(f"{owner}: a kernel is a dict with shape and size, got {spec!r}.")
     size, disturbance = spec.get("size"), spec.get("disturbance", 0)
     if isinstance(size, int) and size % 2 == 0:
         raise ConfigError(

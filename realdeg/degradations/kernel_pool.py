@@ -12,14 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from realdeg.degradations.base import Scale
 from realdeg.degradations.bicubic import enlarged_border
 from realdeg.degradations.pool import Pool
 from realdeg.degradations.pooled import PooledDegradation, PoolSource
 from realdeg.degradations.primitives import gaussian_kernel, imresize
 from realdeg.degradations.primitives.kernels import centre_rest
 from realdeg.degradations.trace import Trace, TraceParams
-from realdeg.errors import ConfigError, DataError, GeometryError
-from realdeg.ops import PADDINGS, kernel_apply, pad_amounts
+from realdeg.degradations.windowed import Padding
+from realdeg.errors import DataError, GeometryError
+from realdeg.ops import kernel_apply, pad_amounts
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
 
@@ -83,15 +85,12 @@ class KernelPool(PooledDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
         pool: PoolSource = None,
-        padding: str = "reflect",
+        padding: Padding = "reflect",
     ) -> None:
         super().__init__(scale, same_size, pool, "kernels")
-        if padding not in PADDINGS or padding == "valid":
-            known = ", ".join(p for p in PADDINGS if p != "valid")
-            raise ConfigError(f"KernelPool: padding is one of {known}, got {padding!r}.")
         if self.pool_scale != scale:
             raise GeometryError(
                 f"the pool of KernelPool ({self._description['source']}) holds kernels of scale"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from realdeg.degradations.encoder_decoder import EncoderDecoder
-from realdeg.degradations.windowed import WindowedDegradation
-from realdeg.errors import ConfigError
+from realdeg.degradations.encoder_decoder import EncoderDecoder, Xavier
+from realdeg.degradations.windowed import Padding, WindowedDegradation, WindowSize
 from realdeg.utils.colour import luma_of
 
 LRGrid = Literal["unshuffle", "pool"]
@@ -42,19 +41,15 @@ class LearnedDegradation(WindowedDegradation):
         self,
         scale: int,
         same_size: bool,
-        kernel_size: int,
-        padding: str,
+        kernel_size: WindowSize,
+        padding: Padding,
         lr_grid: LRGrid,
     ) -> None:
         super().__init__(scale, same_size, kernel_size, padding)
-        if lr_grid not in ("unshuffle", "pool"):
-            raise ConfigError(
-                f"{type(self).__name__}: lr_grid is 'unshuffle' or 'pool', got {lr_grid!r}."
-            )
         self.lr_grid = lr_grid
 
     def make_network(
-        self, out_channels: int, width: int, levels: int, skips: bool, xavier: Any
+        self, out_channels: int, width: int, levels: int, skips: bool, xavier: Xavier
     ) -> EncoderDecoder:
         """Return the shared encoder-decoder for this geometry."""
         scale_in = self.stride if self.lr_grid == "unshuffle" else 1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from realdeg.degradations.base import Scale
 from realdeg.degradations.primitives.mosaic import (
     DEMOSAIC_METHODS,
     PATTERNS,
@@ -19,9 +20,10 @@ from realdeg.degradations.primitives.mosaic import (
     bayer_mosaic,
     demosaic,
 )
-from realdeg.degradations.reduced import ReducedDegradation, check_choice
+from realdeg.degradations.reduced import ReducedDegradation
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Choice
 from realdeg.utils.streams import stream_seed
 
 
@@ -64,14 +66,13 @@ class Mosaic(ReducedDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        pattern: str = "random",
-        method: str = "malvar",
+        pattern: Annotated[str, Choice(*PATTERNS, "random")] = "random",
+        method: Annotated[str, Choice(*DEMOSAIC_METHODS)] = "malvar",
     ) -> None:
         super().__init__(scale, same_size)
-        self.pattern = check_choice("Mosaic", "pattern", pattern, (*PATTERNS, "random"))
-        self.method = check_choice("Mosaic", "method", method, DEMOSAIC_METHODS)
+        self.pattern, self.method = pattern, method
 
     def trace_params(self) -> dict[str, Any]:
         """Return the geometry and the method of demosaicing."""

@@ -9,14 +9,15 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 from torch import Tensor
 
+from realdeg.degradations.base import Scale
 from realdeg.degradations.bicubic import bicubic_border, reduce_bicubic
 from realdeg.degradations.pool import Pool
 from realdeg.degradations.pooled import PooledDegradation, PoolSource
 from realdeg.degradations.trace import Seed, Trace, TraceParams
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.colour import weights_of_one_channel
 from realdeg.utils.streams import stream_seed
@@ -81,15 +82,13 @@ class NoisePool(PooledDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
         pool: PoolSource = None,
-        strength: float = 1.0,
+        strength: Annotated[float, Interval(ge=0, le=10)] = 1.0,
         clip: bool = True,
     ) -> None:
         super().__init__(scale, same_size, pool, "noise")
-        if not 0 <= strength <= 10:
-            raise ConfigError(f"NoisePool: strength is a factor from 0 to 10, got {strength}.")
         self.strength, self.clip = float(strength), clip
         self._levels: tuple[str, np.ndarray, np.ndarray] | None = None
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realdeg.degradations.base import Degradation, DegradationLike
+from realdeg.degradations.base import Degradation, DegradationLike, Scale
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.steps import Size, run_step, step_fields
@@ -138,7 +138,7 @@ class PipelineDegradation(Degradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
         parts: Mapping[str, DegradationLike | None] | None = None,
     ) -> None:

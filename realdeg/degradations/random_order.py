@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import MaxLen
 
-from realdeg.degradations.base import DegradationLike
-from realdeg.degradations.containers import Container, Step, build_chain
+from realdeg.degradations.base import Scale
+from realdeg.degradations.containers import Container, Parts, Step, build_chain
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
@@ -59,18 +60,13 @@ class RandomOrder(Container):
 
     def __init__(
         self,
-        parts: Sequence[DegradationLike],
-        scale: int = 4,
+        parts: Annotated[Parts, MaxLen(_MOST_PARTS)],
+        scale: Scale = 4,
         same_size: bool = False,
         before: Sequence[tuple[int, int]] = (),
     ) -> None:
         super().__init__(build_chain(parts, scale, same_size), scale, same_size)
         members = self.members()
-        if len(members) > _MOST_PARTS:
-            raise ConfigError(
-                f"RandomOrder takes at most {_MOST_PARTS} parts, got {len(members)}: put those"
-                " whose order is fixed into a Compose."
-            )
         self.check_strides(members)
         for part in members:
             if self.excess(part) and any(one.stride > 1 for one in members if one is not part):
@@ -147,20 +143,14 @@ class RandomOrder(Container):
         return "in random order: " + ", ".join(part.describe() for part in self.members())
 
 
-def _pairs(before: Sequence[Sequence[int]], count: int) -> list[tuple[int, int]]:
-    pairs = []
-    for pair in before:
-        numbers = list(pair) if isinstance(pair, list | tuple) else []
-        valid = len(numbers) == 2 and all(
-            isinstance(n, int) and not isinstance(n, bool) and 0 <= n < count for n in numbers
-        )
-        if not valid or numbers[0] == numbers[1]:
+def _pairs(before: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    for first, second in before:
+        if first == second or not (0 <= first < count and 0 <= second < count):
             raise ConfigError(
                 f"RandomOrder: before holds pairs of different part numbers from 0 to {count - 1},"
-                f" got {pair!r}."
+                f" got {(first, second)!r}."
             )
-        pairs.append((numbers[0], numbers[1]))
-    return pairs
+    return [(first, second) for first, second in before]
 
 
 def _next_parts(needs: Sequence[int], done: int) -> list[int]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from realdeg.degradations.bsrgan_draws import check_probability
+from realdeg.degradations.base import Scale
 from realdeg.degradations.pipeline import PipelineDegradation, StepList
 from realdeg.degradations.real_esrgan_order import (
     FIRST,
@@ -21,8 +21,8 @@ from realdeg.degradations.real_esrgan_order import (
     draw_noise,
     draw_uniform,
 )
-from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Choice, Fraction
 
 _CODECS = {"libjpeg": "jpeg", "differentiable": "differentiable_jpeg"}
 
@@ -66,23 +66,19 @@ class RealESRGAN(PipelineDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
         sharpen: bool = True,
         first: Mapping[str, Any] | None = None,
         second: Mapping[str, Any] | None = None,
-        final_sinc_probability: float = 0.8,
-        codec: str = "libjpeg",
+        final_sinc_probability: Fraction = 0.8,
+        codec: Annotated[str, Choice(*_CODECS)] = "libjpeg",
     ) -> None:
         super().__init__(scale, same_size)
-        if codec not in _CODECS:
-            raise ConfigError(f"RealESRGAN: codec is one of {', '.join(_CODECS)}, got {codec!r}.")
         self.sharpen, self.codec = bool(sharpen), codec
-        self.first = change_order(FIRST, first, "RealESRGAN: first")
-        self.second = change_order(SECOND, second, "RealESRGAN: second")
-        self.final_sinc_probability = check_probability(
-            "RealESRGAN", "final_sinc_probability", final_sinc_probability
-        )
+        self.first = change_order(FIRST, first, "RealESRGAN.first")
+        self.second = change_order(SECOND, second, "RealESRGAN.second")
+        self.final_sinc_probability = final_sinc_probability
 
     def plan(self, rng: np.random.Generator, size: tuple[int, int, int]) -> list[dict[str, Any]]:
         """Draw both orders."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval, Le, MinLen
 
 from realdeg.degradations.pipeline import StepList
-from realdeg.errors import ConfigError, nearest
-
-Range = Sequence[float]
+from realdeg.errors import ConfigError
+from realdeg.utils.arguments import Fraction, OddSize, Range, check_arguments
 
 RESIZE_MODES = ("torch_area", "torch_bilinear", "torch_bicubic")
 _SHAPES = (
@@ -47,50 +47,19 @@ class Order:
         jpeg_quality: Range of qualities.
     """
 
-    blur_probability: float = 1.0
-    kernel_sizes: Sequence[int] = (7, 9, 11, 13, 15, 17, 19, 21)
-    sinc_probability: float = 0.1
-    blur_sigma: Range = (0.2, 3.0)
-    generalised_beta: Range = (0.5, 4.0)
-    plateau_beta: Range = (1.0, 2.0)
-    resize_probabilities: Sequence[float] = (0.2, 0.7, 0.1)
-    resize_range: Range = (0.15, 1.5)
-    gaussian_probability: float = 0.5
-    noise_sigma: Range = (1.0, 30.0)
-    poisson_scale: Range = (0.05, 3.0)
-    grey_probability: float = 0.4
-    jpeg_quality: Range = (30.0, 95.0)
-
-    def __post_init__(self) -> None:
-        for name in ("blur", "sinc", "gaussian", "grey"):
-            value = getattr(self, f"{name}_probability")
-            if not _is_number(value) or not 0 <= value <= 1:
-                raise ConfigError(f"{name}_probability is from 0 to 1, got {value!r}.")
-        for name, (low, high) in _BOUNDS.items():
-            check_range(name, getattr(self, name), low, high)
-        if not self.resize_range[0] <= 1 <= self.resize_range[1]:
-            raise ConfigError(f"resize_range holds 1, got {self.resize_range!r}.")
-        if not self.generalised_beta[0] <= 1 <= self.generalised_beta[1]:
-            raise ConfigError(f"generalised_beta holds 1, got {self.generalised_beta!r}.")
-        sizes = self.kernel_sizes
-        if not sizes or not all(isinstance(k, int) and 1 <= k <= 101 and k % 2 for k in sizes):
-            raise ConfigError(f"kernel_sizes are odd whole numbers from 1 to 101, got {sizes!r}.")
-        shares = self.resize_probabilities
-        if len(shares) != 3 or min(shares) < 0 or not math.isclose(sum(shares), 1):
-            raise ConfigError(
-                f"resize_probabilities are three (up, down, keep) that sum to 1, got {shares!r}."
-            )
-
-
-_BOUNDS = {
-    "blur_sigma": (1e-3, 50.0),
-    "generalised_beta": (0.05, 50.0),
-    "plateau_beta": (0.05, 50.0),
-    "resize_range": (0.01, 2.0),
-    "noise_sigma": (0.0, 255.0),
-    "poisson_scale": (0.0, 100.0),
-    "jpeg_quality": (1.0, 100.0),
-}
+    blur_probability: Fraction = 1.0
+    kernel_sizes: Annotated[Sequence[OddSize], MinLen(1), Le(101)] = (7, 9, 11, 13, 15, 17, 19, 21)
+    sinc_probability: Fraction = 0.1
+    blur_sigma: Annotated[Range, Interval(ge=1e-3, le=50)] = (0.2, 3.0)
+    generalised_beta: Annotated[Range, Interval(ge=0.05, le=50)] = (0.5, 4.0)
+    plateau_beta: Annotated[Range, Interval(ge=0.05, le=50)] = (1.0, 2.0)
+    resize_probabilities: tuple[Fraction, Fraction, Fraction] = (0.2, 0.7, 0.1)
+    resize_range: Annotated[Range, Interval(ge=0.01, le=2)] = (0.15, 1.5)
+    gaussian_probability: Fraction = 0.5
+    noise_sigma: Annotated[Range, Interval(ge=0, le=255)] = (1.0, 30.0)
+    poisson_scale: Annotated[Range, Interval(ge=0, le=100)] = (0.05, 3.0)
+    grey_probability: Fraction = 0.4
+    jpeg_quality: Annotated[Range, Interval(ge=1, le=100)] = (30.0, 95.0)
 
 
 def change_order(order: Order, changes: Mapping[str, Any] | None, place: str) -> Order:
@@ -107,41 +76,18 @@ def change_order(order: Order, changes: Mapping[str, Any] | None, place: str) ->
     Raises:
         ConfigError: If a setting is unknown or of a wrong value.
     """
-    if not changes:
-        return order
-    known = [field.name for field in fields(Order)]
-    for name in changes:
-        if name not in known:
-            raise ConfigError(
-                f"{place} has no setting '{name}'; it has {', '.join(known)}."
-                f"{nearest(str(name), known)}"
-            )
-    try:
-        return Order(**{**asdict(order), **changes})
-    except (ConfigError, TypeError) as error:
-        raise ConfigError(f"{place}: {error}") from error
-
-
-def check_range(name: str, value: Range, low: float, high: float) -> None:
-    """Refuse what is no range.
-
-    Args:
-        name: The setting.
-        value: What was given.
-        low: Bound below.
-        high: Bound above.
-
-    Raises:
-        ConfigError: If it is not two numbers in order within the bounds.
-    """
-    fits = (
-        isinstance(value, Sequence)
-        and len(value) == 2
-        and all(_is_number(end) for end in value)
-        and low <= value[0] <= value[1] <= high
-    )
-    if not fits:
-        raise ConfigError(f"{name} is two numbers from {low:g} to {high:g}, got {value!r}.")
+    check_arguments(Order, changes or {}, place)
+    changed = replace(order, **(changes or {}))
+    for name in ("resize_range", "generalised_beta"):
+        low, high = getattr(changed, name)
+        if not low <= 1 <= high:
+            raise ConfigError(f"'{place}.{name}' is {(low, high)}, wanted a range that holds 1.")
+    if not math.isclose(sum(changed.resize_probabilities), 1):
+        raise ConfigError(
+            f"'{place}.resize_probabilities' is {changed.resize_probabilities!r}, wanted three"
+            " numbers (up, down, keep) that sum to 1."
+        )
+    return changed
 
 
 def draw_uniform(rng: np.random.Generator, bounds: Range) -> float:

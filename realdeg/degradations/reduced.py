@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.bicubic import bicubic_border, enlarge_bicubic, reduce_bicubic
 from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError
 
 
 class ReducedDegradation(Degradation):
@@ -68,49 +67,11 @@ class ReducedDegradation(Degradation):
         raise NotImplementedError
 
 
-def check_range(owner: str, name: str, value: Any, low: float, high: float) -> tuple[float, float]:
-    """Return a (lowest, highest) argument of a constructor as two floats.
+def as_range(value: float | tuple[float, float]) -> tuple[float, float]:
+    """Return a fixed number, or the least and the greatest that is drawn, as two floats.
 
     Args:
-        owner: The class, for the message.
-        name: The argument.
-        value: What was given: two numbers, or one for both.
-        low: Least value allowed.
-        high: Greatest value allowed.
-
-    Returns:
-        (lowest, highest).
-
-    Raises:
-        ConfigError: If it is no such pair.
+        value: What was given to a constructor.
     """
-    pair = (value, value) if isinstance(value, int | float) else value
-    try:
-        first, last = (float(number) for number in pair)
-    except (TypeError, ValueError):
-        first, last = 1.0, 0.0
-    if not low <= first <= last <= high:
-        raise ConfigError(
-            f"{owner}: {name} is (lowest, highest) from {low:g} to {high:g}, got {value!r}."
-        )
-    return first, last
-
-
-def check_choice(owner: str, name: str, value: Any, choices: Sequence[str]) -> str:
-    """Return an argument of a constructor that is one of a few words.
-
-    Args:
-        owner: The class, for the message.
-        name: The argument.
-        value: What was given.
-        choices: What it may be.
-
-    Returns:
-        The value.
-
-    Raises:
-        ConfigError: If it is none of them.
-    """
-    if value not in choices:
-        raise ConfigError(f"{owner}: {name} is one of {', '.join(choices)}, got {value!r}.")
-    return str(value)
+    low, high = (value, value) if isinstance(value, int | float) else value
+    return float(low), float(high)

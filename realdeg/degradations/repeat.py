@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval
 
-from realdeg.degradations.base import DegradationLike
+from realdeg.degradations.base import DegradationLike, Scale
 from realdeg.degradations.bicubic import Bicubic
 from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.containers import (
@@ -23,9 +24,18 @@ from realdeg.degradations.containers import (
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Ascending
 from realdeg.utils.streams import stream_seed
 
 _MOST_TIMES = 64
+Times = Annotated[
+    tuple[
+        Annotated[int, Interval(ge=0, le=_MOST_TIMES)],
+        Annotated[int, Interval(ge=1, le=_MOST_TIMES)],
+    ],
+    Ascending(),
+]
+"""The fewest and the most."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +77,12 @@ class Repeat(Container):
     def __init__(
         self,
         part: DegradationLike,
-        times: Sequence[int] = (1, 2),
-        scale: int = 4,
+        times: Times = (1, 2),
+        scale: Scale = 4,
         same_size: bool = False,
         again: DegradationLike | None = None,
     ) -> None:
-        lowest, highest = _range(times)
+        lowest, highest = times
         # A file says its own scale, as a degradation and a config with a scale do.
         stated = states_scale(part) or is_file(part)
         members = [degradation_from_config(part) if stated else build_part(part, scale, same_size)]
@@ -153,14 +163,3 @@ class Repeat(Container):
         lowest, highest = self.times
         count = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
         return f"{count} times: {self.members()[0].describe()}"
-
-
-def _range(times: Sequence[int]) -> tuple[int, int]:
-    pair = list(times) if isinstance(times, list | tuple) else []
-    whole = len(pair) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in pair)
-    if not whole or not 0 <= pair[0] <= pair[1] <= _MOST_TIMES or pair[1] == 0:
-        raise ConfigError(
-            f"Repeat: times is (fewest, most) with 0 <= fewest <= most <= {_MOST_TIMES} and most"
-            f" at least 1, got {times!r}."
-        )
-    return pair[0], pair[1]

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from annotated_types import Interval, Le
 from torch import Tensor
 
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import Degradation, Scale
 from realdeg.degradations.trace import Seed, Trace, TraceParams
-from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.errors import DataError
 from realdeg.ops import pad, pad_amounts, pixel_kernel_apply
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import Fraction, NonNegative
 from realdeg.utils.colour import luma_of
 from realdeg.utils.streams import stream_seed
 
@@ -80,26 +82,17 @@ class SampleCamera(Degradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Annotated[Scale, Le(_LARGEST_SCALE)] = 4,
         same_size: bool = False,
-        kernel_size: int = 15,
-        content: float = 1.0,
-        position: float = 1.0,
+        kernel_size: Annotated[int, Interval(ge=3, le=31)] = 15,
+        content: Fraction = 1.0,
+        position: Fraction = 1.0,
         noise: bool = True,
-        shot: float = 1e-4,
-        read: float = 1e-5,
+        shot: NonNegative = 1e-4,
+        read: NonNegative = 1e-5,
         quantise: bool = True,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if scale > _LARGEST_SCALE:
-            raise GeometryError(f"SampleCamera has scales 1 to {_LARGEST_SCALE}, got {scale}.")
-        if not 3 <= kernel_size <= 31:
-            raise ConfigError(f"SampleCamera: kernel_size is 3 to 31, got {kernel_size}.")
-        for name, value in (("content", content), ("position", position)):
-            if not 0 <= value <= 1:
-                raise ConfigError(f"SampleCamera: {name} is a strength in [0, 1], got {value}.")
-        if shot < 0 or read < 0:
-            raise ConfigError(f"SampleCamera: shot and read are variances, got {shot} and {read}.")
         self.kernel_size = kernel_size
         self.content = float(content)
         self.position = float(position)

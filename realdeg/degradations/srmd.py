@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from realdeg.degradations.awgn import GaussianNoiseParams
-from realdeg.degradations.base import Degradation
+from realdeg.degradations.base import Degradation, Scale
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.blur_down import KernelParams, traced_kernel
 from realdeg.degradations.degradation_code import DIMENSIONS, degradation_pca, encode_kernel
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.filtering import filter_image
 from realdeg.degradations.primitives.noise import gaussian_noise
-from realdeg.degradations.reduced import check_choice, check_range
+from realdeg.degradations.reduced import (
+    as_range,
+)
 from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import FixedOrRange, Fraction, OddSize
 from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.streams import stream_seed
 
@@ -74,26 +78,20 @@ class SRMD(Degradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        kernel_size: int = 15,
-        settings: str = "paper",
-        isotropic_probability: float = 0.5,
-        sigma: float | Sequence[float] = (0.0, 75.0),
+        kernel_size: Annotated[OddSize, Interval(ge=3, le=63)] = 15,
+        settings: Literal["paper", "code"] = "paper",
+        isotropic_probability: Fraction = 0.5,
+        sigma: Annotated[FixedOrRange, Interval(ge=0, le=255)] = (0.0, 75.0),
         rounding: bool = True,
         clip: bool = False,
     ) -> None:
         super().__init__(scale, same_size)
-        if kernel_size % 2 == 0 or not 3 <= kernel_size <= 63:
-            raise ConfigError(f"SRMD: kernel_size is odd, from 3 to 63, got {kernel_size}.")
-        if not 0 <= isotropic_probability <= 1:
-            raise ConfigError(
-                f"SRMD: isotropic_probability is from 0 to 1, got {isotropic_probability!r}."
-            )
         self.kernel_size = kernel_size
-        self.settings = check_choice("SRMD", "settings", settings, ("paper", "code"))
+        self.settings = settings
         self.isotropic_probability = float(isotropic_probability) * (settings == "paper")
-        self.sigma = check_range("SRMD", "sigma", sigma, 0, 255)
+        self.sigma = as_range(sigma)
         self.rounding, self.clip = rounding, clip
         self.differentiable = not rounding  # type: ignore[misc]
 

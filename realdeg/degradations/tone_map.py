@@ -10,16 +10,20 @@ import numpy as np
 from annotated_types import Interval
 from torch import Tensor
 
+from realdeg.degradations.base import Scale
 from realdeg.degradations.primitives.tone import inverse_sigmoid_response, sigmoid_response
-from realdeg.degradations.reduced import ReducedDegradation, check_range
+from realdeg.degradations.reduced import ReducedDegradation, as_range
 from realdeg.degradations.trace import Trace, TraceParams
-from realdeg.errors import ConfigError
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import FixedOrRange
 from realdeg.utils.streams import stream_seed
 
 # The limits to which Eilertsen et al.'s program cuts its draws; an offset of 0 has no inverse.
 EXPONENT_LIMITS = (0.2, 2.5)
 OFFSET_LIMITS = (0.01, 5.0)
+Exponent = Annotated[float, Interval(ge=EXPONENT_LIMITS[0], le=EXPONENT_LIMITS[1])]
+Offset = Annotated[float, Interval(ge=OFFSET_LIMITS[0], le=OFFSET_LIMITS[1])]
+Deviation = Annotated[float, Interval(ge=0, le=10)]
 MEAN_EXPONENT, MEAN_OFFSET = 0.9, 0.6
 
 
@@ -75,16 +79,16 @@ class ToneMap(ReducedDegradation):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        curve_exponent: Sequence[float] = (MEAN_EXPONENT, 0.1),
-        curve_offset: Sequence[float] = (MEAN_OFFSET, 0.1),
-        stops: float | Sequence[float] = (-0.1, 0.3),
+        curve_exponent: tuple[Exponent, Deviation] = (MEAN_EXPONENT, 0.1),
+        curve_offset: tuple[Offset, Deviation] = (MEAN_OFFSET, 0.1),
+        stops: Annotated[FixedOrRange, Interval(ge=-4, le=4)] = (-0.1, 0.3),
     ) -> None:
         super().__init__(scale, same_size)
-        self.curve_exponent = _normal("curve_exponent", curve_exponent, EXPONENT_LIMITS)
-        self.curve_offset = _normal("curve_offset", curve_offset, OFFSET_LIMITS)
-        self.stops = check_range("ToneMap", "stops", stops, -4, 4)
+        self.curve_exponent = as_range(curve_exponent)
+        self.curve_offset = as_range(curve_offset)
+        self.stops = as_range(stops)
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the curve and the exposure."""
@@ -135,16 +139,3 @@ def traced_curves(traces: Sequence[Trace]) -> tuple[list[float], list[float]]:
     """
     curves = [trace.read(CurveParams) for trace in traces]
     return [curve.curve_exponent for curve in curves], [curve.curve_offset for curve in curves]
-
-
-def _normal(name: str, value: Sequence[float], limits: tuple[float, float]) -> tuple[float, float]:
-    try:
-        mean, deviation = (float(number) for number in value)
-    except (TypeError, ValueError):
-        mean, deviation = 0.0, -1.0
-    if not (limits[0] <= mean <= limits[1] and 0 <= deviation <= 10):
-        raise ConfigError(
-            f"ToneMap: {name} is (mean from {limits[0]} to {limits[1]}, standard deviation from 0"
-            f" to 10), got {value!r}."
-        )
-    return mean, deviation

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError
 from realdeg.ops import PADDINGS
+from realdeg.utils.arguments import Choice
+
+WindowSize = Annotated[int, Interval(ge=1, le=63)]
+"""Side of the window that one LR pixel sees, in HR pixels."""
+Padding = Annotated[str, Choice(*(padding for padding in PADDINGS if padding != "valid"))]
+"""Border handling of the filtering, as in :func:`realdeg.ops.kernel_apply`."""
 
 
 def full_precision(hr: Tensor) -> torch.autocast:
@@ -37,19 +44,12 @@ class WindowedDegradation(Degradation):
         same_size: See :class:`Degradation`.
         kernel_size: Side of the window that one LR pixel sees, from 1 to 63.
         padding: Border handling of the filtering, as in :func:`realdeg.ops.kernel_apply`.
-
-    Raises:
-        ConfigError: If an argument is out of range.
     """
 
-    def __init__(self, scale: int, same_size: bool, kernel_size: int, padding: str) -> None:
+    def __init__(
+        self, scale: int, same_size: bool, kernel_size: WindowSize, padding: Padding
+    ) -> None:
         super().__init__(scale, same_size)
-        name = type(self).__name__
-        if not 1 <= kernel_size <= 63:
-            raise ConfigError(f"{name}: kernel_size is from 1 to 63, got {kernel_size}.")
-        if padding not in PADDINGS or padding == "valid":
-            known = ", ".join(p for p in PADDINGS if p != "valid")
-            raise ConfigError(f"{name}: padding is one of {known}, got {padding!r}.")
         self.kernel_size, self.padding = kernel_size, padding
 
     @property

@@ -105,7 +105,7 @@ def choices_of(annotation: Any) -> list[str]:
     for member, marks in _members(annotation):
         if typing.get_origin(member) is Literal:
             names += [choice for choice in typing.get_args(member) if isinstance(choice, str)]
-        names += [name for mark in marks if isinstance(mark, Choice) for name in mark.names]
+        names += [str(name) for mark in marks if isinstance(mark, Choice) for name in mark.names]
     return names
 
 
@@ -255,7 +255,7 @@ def _within(value: Any, limit: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(_within(item, limit) for item in value)
     if isinstance(limit, Choice):
-        return not isinstance(value, str) or value in limit.names
+        return value is None or value in limit.names
     if isinstance(limit, Predicate):
         return not isinstance(value, _PLAIN) or value is None or bool(limit.func(value))
     if not isinstance(value, Real) or isinstance(value, bool):
@@ -291,7 +291,7 @@ def _wanted(annotation: Any, value: Any = None) -> str:
         base = typing.get_origin(member) or member
         registry = next((mark.registry for mark in marks if isinstance(mark, Component)), None)
         names = next((mark.names for mark in marks if isinstance(mark, Choice)), ())
-        if base is Literal or (base is str and names):
+        if base is Literal or (base in (str, int) and names):
             phrases += [repr(choice) for choice in names or typing.get_args(member)]
         elif registry is not None:
             known = {str: "a name or a path", type(None): "None"}
@@ -362,12 +362,13 @@ def _said(marks: tuple[Any, ...], several: bool = False) -> str:
         said = f" from {found['ge']} to {found['le']}"
     else:
         said = " and".join(words[name].format(found[name]) for name in words if name in found)
+    are = "are" if several else "is"
     if "multiple_of" in found:
-        said += f" that is a multiple of {found['multiple_of']}"
+        said += f" that {are} divisible by {found['multiple_of']}"
     for limit in limits:
-        if isinstance(limit, Predicate):
+        if isinstance(limit, Predicate):  # its name says what it asks: is_odd
             name = getattr(limit.func, "__name__", "as its class says")
-            said += f" that {name.strip('_').replace('_', ' ')}"
+            said += f" that {are} {name.removeprefix('is_').replace('_', ' ')}"
     return said + _length(limits)
 
 

@@ -38,13 +38,13 @@ class Ascending:
 
 
 class Choice:
-    """Marks a text that is one of some names, where a table has them and no ``Literal`` can.
+    """Marks a text or a number that is a key of a table, where no ``Literal`` can list them.
 
     Args:
-        *names: The names.
+        *names: The keys.
     """
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str | int) -> None:
         self.names = names
 
 

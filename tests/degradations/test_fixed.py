@@ -175,7 +175,7 @@ def test_compose_gives_the_scale_to_the_part_that_shrinks():
     assert Compose(twice, scale=4).border == 3
     with pytest.raises(ConfigError, match="shrink 4 times"):
         Compose(twice, scale=2)
-    with pytest.raises(ConfigError, match="at least one part"):
+    with pytest.raises(ConfigError, match="degradations that is not empty"):
         Compose([])
 
 

@@ -338,17 +338,33 @@ def test_every_step_has_a_hostile_case_or_no_fields():
 
 def test_settings_are_checked():
     for type_, arguments, words in (
-        ("BSRGAN", {"jpeg_probability": 2}, "jpeg_probability is a probability"),
-        ("BSRGAN", {"noise_levels": (5, 2)}, "noise_levels is two whole numbers"),
+        ("BSRGAN", {"jpeg_probability": 2}, "jpeg_probability is 2, wanted a number from 0 to 1"),
+        (
+            "BSRGAN",
+            {"noise_levels": (5, 2)},
+            "a list of 2 whole numbers from 0 to 255 in ascending order",
+        ),
         ("BSRGANPlus", {"jpeg_qualities": (0, 95)}, "from 1 to 100"),
         ("BSRGANPlus", {"shuffle_probability": "no"}, "shuffle_probability"),
-        ("RealESRGAN", {"codec": "mpeg"}, "codec is one of"),
+        ("RealESRGAN", {"codec": "mpeg"}, "codec is 'mpeg', wanted 'libjpeg' or"),
         ("RealESRGAN", {"first": {"blur_sigmas": (1, 2)}}, "Did you mean 'blur_sigma'"),
-        ("RealESRGAN", {"second": {"noise_sigma": (3, 1)}}, "second: noise_sigma is two numbers"),
+        (
+            "RealESRGAN",
+            {"second": {"noise_sigma": (3, 1)}},
+            "'RealESRGAN.second.noise_sigma' is .3, 1., wanted a list of 2 numbers",
+        ),
         ("RealESRGAN", {"first": {"resize_probabilities": (1, 1, 1)}}, "sum to 1"),
-        ("RealESRGAN", {"first": {"kernel_sizes": (8,)}}, "odd whole numbers"),
+        (
+            "RealESRGAN",
+            {"first": {"kernel_sizes": (8,)}},
+            "whole numbers from 1 to 101 that are odd",
+        ),
         ("RealESRGAN", {"first": {"sinc_probability": -1}}, "sinc_probability"),
-        ("RealESRGAN", {"first": {"resize_range": (0.2, 0.5)}}, "resize_range holds 1"),
+        (
+            "RealESRGAN",
+            {"first": {"resize_range": (0.2, 0.5)}},
+            "resize_range.* wanted a range that holds 1",
+        ),
     ):
         with pytest.raises(ConfigError, match=words):
             create_degradation({"type": type_, **arguments}, scale=2)

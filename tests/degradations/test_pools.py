@@ -211,7 +211,7 @@ class TestKernelPool:
             KernelPool(2, False, _noise())
         with pytest.raises(DataError, match="does not exist"):
             KernelPool(2, False, str(tmp_path / "none.safetensors"))
-        with pytest.raises(ConfigError, match="padding is one of"):
+        with pytest.raises(ConfigError, match="padding is 'mirror', wanted 'reflect'"):
             KernelPool(2, False, padding="mirror")
         with pytest.raises(GeometryError, match="too small for the reflect padding"):
             KernelPool(2)(torch.rand(1, 3, 8, 8), [1])

@@ -211,7 +211,7 @@ def test_refusals():
         SampleCamera(content=2)
     with pytest.raises(ConfigError, match="kernel_size"):
         SampleCamera(kernel_size=1)
-    with pytest.raises(ConfigError, match="variances"):
+    with pytest.raises(ConfigError, match="shot is -1, wanted a number, 0 or more"):
         SampleCamera(shot=-1)
     with pytest.raises(DataError, match="outside"):
         SampleCamera().kernels_at(scene(), [(12, 0)])

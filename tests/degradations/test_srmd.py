@@ -214,12 +214,12 @@ def test_a_hostile_trace_meets_one_sentence(changes):
     ("arguments", "words"),
     [
         ({"kernel_size": 14}, "odd"),
-        ({"kernel_size": 99}, "odd, from 3"),
-        ({"settings": "mine"}, "paper, code"),
+        ({"kernel_size": 99}, "from 3 to 63 that is odd"),
+        ({"settings": "mine"}, "'paper' or 'code'"),
         ({"isotropic_probability": 2}, "isotropic_probability"),
         ({"sigma": (5, 1)}, "from 0 to 255"),
-        ({"sigma": (0,)}, "lowest, highest"),
-        ({"sigma": (0, float("nan"))}, "lowest, highest"),
+        ({"sigma": (0,)}, "a list of 2 numbers from 0 to 255 in ascending order"),
+        ({"sigma": (0, float("nan"))}, "is nan, wanted a number"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(arguments, words):

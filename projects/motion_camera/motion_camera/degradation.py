@@ -13,7 +13,6 @@ from torch import Tensor
 
 from realdeg.degradations import Degradation, Trace, TraceParams
 from realdeg.degradations.primitives.resize import imresize
-from realdeg.errors import ConfigError
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import Stream
@@ -42,19 +41,19 @@ class MotionBlur(Degradation):
     Args:
         scale: How much resolution is lost.
         same_size: Whether LR lies on the HR grid: the reduced image is enlarged again.
-        max_length: Longest path, in HR pixels; lengths are uniform in [0, max_length].
+        max_length: Longest path, in HR pixels, up to 63; lengths are uniform in [0, max_length].
 
     Shape:
         (B, C, H, W) to (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
-
-    Raises:
-        ConfigError: If the path's length is negative or above 63.
     """
 
-    def __init__(self, scale: int = 4, same_size: bool = False, max_length: float = 9.0) -> None:
+    def __init__(
+        self,
+        scale: int = 4,
+        same_size: bool = False,
+        max_length: Annotated[float, Interval(ge=0, le=63)] = 9.0,
+    ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        if not 0 <= max_length <= 63:
-            raise ConfigError(f"MotionBlur: max_length is 0 to 63 HR pixels, got {max_length}.")
         self.max_length = max_length
         # Room for the whole path and the spot's tail on both sides of the centre.
         self.kernel_size = 2 * math.ceil(max_length / 2 + 3 * _SPOT) + 1
