@@ -18,7 +18,7 @@ from realdeg.config.data_sets import use_data_sets
 from realdeg.config.fill import naming_sibling, recipe_of
 from realdeg.datasets import simulated_camera
 from realdeg.engine import RealdegRunner
-from realdeg.engine.state import bare, component_of
+from realdeg.engine.state import component_of, unwrapped
 from realdeg.errors import ConfigError, OutputError, RealdegError, first_line
 from realdeg.evaluation import Report
 from realdeg.evaluation.kernel_error import compare_with_truth
@@ -217,7 +217,7 @@ def _refuse_untrained(cfg: Config, runner: RealdegRunner) -> None:
     if getattr(found[1], "brings_weights", False):
         return
     # What is frozen came from a file; what has parameters to train needs weights.
-    if any(parameter.requires_grad for parameter in bare(runner.model).parameters()):
+    if any(parameter.requires_grad for parameter in unwrapped(runner.model).parameters()):
         raise ConfigError(
             f"the {found[0]} {type(found[1]).__name__} is untrained, so its numbers would mean"
             f" nothing: give a checkpoint, `realdeg test CONFIG {found[0]}.safetensors`."
@@ -246,7 +246,7 @@ def _head(cfg: Config, runner: RealdegRunner, config: str, checkpoint: str | Non
         state = module.state_dict()
         if state:  # Bicubic has no weights that could be told apart
             digest = component_hash(type(module).__name__, component.arguments, state)
-    made_by = getattr(bare(runner.model), "active_degradation", None)
+    made_by = getattr(unwrapped(runner.model), "active_degradation", None)
     if made_by is not None and found is not None and found[0] == "backbone":
         facts["LR"] = f"made of HR by {made_by.describe()}, seeded by each image's name"
     objective = _objective(weights)

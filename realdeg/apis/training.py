@@ -117,7 +117,7 @@ def train(
         use_data_sets(runner, data_sets)
         try:
             if resume is not None and not isinstance(resume, bool):
-                runner.go_on_from(os.fspath(resume))
+                runner.resume_from(os.fspath(resume))
             _refuse_idle(cfg, runner)
             with naming_sibling(cfg):
                 runner.train()

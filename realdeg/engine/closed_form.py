@@ -12,7 +12,7 @@ from mmengine.runner import BaseLoop
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from realdeg.engine.state import bare
+from realdeg.engine.state import unwrapped
 from realdeg.errors import ConfigError, TrainingError
 from realdeg.registry import LOOPS
 
@@ -100,7 +100,7 @@ class ClosedFormLoop(BaseLoop):
 
     def _fit(self) -> None:
         runner = self.runner
-        model: Any = bare(runner.model)
+        model: Any = unwrapped(runner.model)
         for name in ("accumulate", "solve"):
             if not hasattr(model, name):
                 raise ConfigError(

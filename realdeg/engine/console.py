@@ -64,7 +64,7 @@ class ConsoleFormatter(logging.Formatter):
         return text
 
 
-def quieten(logger: logging.Logger) -> ConsoleFilter:
+def filter_console(logger: logging.Logger) -> ConsoleFilter:
     """Make a runner's logger quiet on the console.
 
     Args:

@@ -1,265 +1,326 @@
-"""How a runner takes up weights and training states, and writes them."""
+"""How a runner takes up weights and training states, out of files of ours and of other projects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.dist import master_only
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import EMAHook
+from torch import Tensor, nn
 
-from realdeg.engine.checkpoint import (
-    check_training,
-    newest_readable,
-    read_checkpoint,
-    write_checkpoint,
+from realdeg.engine.checkpoint import check_training, newest_readable, read_checkpoint
+from realdeg.engine.setup import describe_setup, named_schedulers
+from realdeg.engine.state import component_of, restore_training, unwrapped
+from realdeg.errors import CheckpointError, ConfigError, GeometryError, first_line
+from realdeg.utils.component import (
+    ComponentFile,
+    describes_itself,
+    load_state,
+    plain,
+    read_component,
 )
-from realdeg.engine.setup import describe_setup
-from realdeg.engine.state import bare, collect_state, component_of, restore_training
-from realdeg.engine.weights import COMPONENT_SUFFIX, own_component, read_weights_of
-from realdeg.errors import CheckpointError, GeometryError, first_line
-from realdeg.utils.component import load_state, plain
+from realdeg.utils.mmengine_internals import is_scheduler, set_iteration
+
+if TYPE_CHECKING:
+    from realdeg.engine.runner import RealdegRunner
+
+COMPONENT_SUFFIX = ".safetensors"
 
 
-class LoadsCheckpoints:
-    """What replaces mmengine's loading and saving in the runner: strict, safe and whole."""
+def load_or_resume(runner: RealdegRunner) -> None:
+    """Load the weights, or the whole training state, that a runner was asked to begin with.
 
-    # Set by the runner.
-    _training: bool
-    _has_loaded: bool
-    _load_from: str | None
-    _resume: bool
-    _exactly: bool
-    setup: dict[str, Any]
-    hooks: list[Hook]
-    loaded_from: str
-    model: Any
-    logger: Any
-    optim_wrapper: Any
-    param_schedulers: Any
-    train_loop: Any
-    work_dir: str
-    seed: int
-    iter: int
-    say: Callable[..., None]
-    call_hook: Callable[..., None]
-    build_optim_wrapper: Callable[..., Any]
-    build_param_scheduler: Callable[..., Any]
+    Args:
+        runner: Its ``load_from``, ``resuming`` and ``resume_exactly`` say what is asked for; its
+            optimisers and schedulers are built.
 
-    def load_or_resume(self) -> None:
-        """Load the weights, or the whole training state, that the config asks for."""
-        if self._has_loaded:
-            return
-        if self._training:
-            self.setup = describe_setup(self)  # type: ignore[arg-type]
-        state: dict[str, Any] | None = None
-        path = None if self._load_from is None else Path(self._load_from)
-        if self._resume and not (self._exactly and path) and self._own_first(path):
-            found = newest_readable(Path(self.work_dir))
-            if found is not None:
-                path, state, skipped = found
-                for sentence in skipped:
-                    self.logger.warning("skipped: %s", sentence)
-        if path is None:
-            if self._resume:
-                self.say("nothing to resume in %s: starting at iteration 0", self.work_dir)
-            return
-        if self._resume and self._training:
-            if path.suffix == COMPONENT_SUFFIX:
-                raise CheckpointError(
-                    f"{path} holds weights but no training state: resume from an iter_N.pth, or"
-                    f" start anew from the weights with load_from={path}."
-                )
-            self._restore(path, state or read_checkpoint(path))
-        else:
-            self._load_weights(path, state)
-        self._has_loaded = True
-        self.loaded_from = str(path)
+    Raises:
+        CheckpointError: If a file cannot be read or does not fit.
+        GeometryError: If weights that are to be resumed or tested are of another geometry.
+    """
+    if runner.training:
+        for _, items in named_schedulers(runner.param_schedulers):
+            for item in items:
+                if not is_scheduler(item):  # what a function made instead of one
+                    raise ConfigError(
+                        f"'param_scheduler' makes {item!r:.80}, which is not a scheduler."
+                    )
+        runner.setup = describe_setup(runner)
+    state: dict[str, Any] | None = None
+    path = None if runner.load_from is None else Path(runner.load_from)
+    if runner.resuming and not (runner.resume_exactly and path) and _is_elsewhere(runner, path):
+        found = newest_readable(Path(runner.work_dir))
+        if found is not None:
+            path, state, skipped = found
+            for sentence in skipped:
+                runner.logger.warning("skipped: %s", sentence)
+    if path is None:
+        if runner.resuming:
+            runner.say("nothing to resume in %s: starting at iteration 0", runner.work_dir)
+    elif not (runner.resuming and runner.training):
+        load_weights(runner, path, state)
+    elif path.suffix == COMPONENT_SUFFIX:
+        raise CheckpointError(
+            f"{path} holds weights but no training state: resume from an iter_N.pth, or"
+            f" start anew from the weights with load_from={path}."
+        )
+    else:
+        restore(runner, path, state)
 
-    def go_on_from(self, path: str) -> None:
-        """Resume from exactly this checkpoint when the training starts.
 
-        Without it, ``resume`` takes the newest checkpoint of the work dir, whatever the config's
-        ``load_from`` says that the run once began with.
+def _is_elsewhere(runner: RealdegRunner, path: Path | None) -> bool:
+    # A checkpoint of the work dir itself is named on purpose: to go back to it.
+    return path is None or path.resolve().parent != Path(runner.work_dir).resolve()
 
-        Args:
-            path: The ``.pth`` file.
-        """
-        self._load_from, self._resume, self._exactly = str(path), True, True
 
-    def _own_first(self, path: Path | None) -> bool:
-        # A checkpoint of the work dir itself is named on purpose: to go back to it.
-        own = Path(self.work_dir).resolve()
-        return path is None or path.resolve().parent != own
+def restore(runner: RealdegRunner, path: Path, state: dict[str, Any] | None = None) -> None:
+    """Bring a runner to where a checkpoint was written.
 
-    def resume(
-        self,
-        filename: str,
-        resume_optimizer: bool = True,
-        resume_param_scheduler: bool = True,
-        map_location: str | Callable = "cpu",
-    ) -> None:
-        """Go on from a checkpoint.
+    Args:
+        runner: Its optimisers and schedulers may be built or not.
+        path: The checkpoint.
+        state: What it holds, where it was read before.
 
-        Args:
-            filename: The ``.pth`` file.
-            resume_optimizer: Kept for mmengine; optimiser and schedulers always come back.
-            resume_param_scheduler: As above.
-            map_location: Kept for mmengine; files are read on the CPU.
-        """
-        self._restore(Path(filename), read_checkpoint(Path(filename)))
-        self._has_loaded = True
+    Raises:
+        CheckpointError: If it cannot be read, or is of another model or optimiser.
+    """
+    state = read_checkpoint(path) if state is None else state
+    iteration = check_training(path, state)
+    note = _differing_arguments(runner, state["meta"], path)
+    changed = _match_averaging(runner, state)
+    _tell_hooks(runner, state, path)
+    load_state(unwrapped(runner.model), state["state_dict"], str(path))
+    if note:
+        runner.logger.warning(note)
+    set_iteration(runner.train_loop, iteration)
+    seed = state["meta"].get("seed")
+    if seed != runner.seed:
+        runner.logger.warning(
+            "the run in %s had seed %s, this one has %s: the data differ from here on",
+            path,
+            seed,
+            runner.seed,
+        )
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    if runner.param_schedulers is not None:
+        runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+    changed += restore_training(runner, state, str(path))
+    runner.loaded_from = str(path)
+    runner.say("resumed from %s at iteration %d", path, iteration)
+    for line in changed:
+        runner.say("changed since: %s", line)
+    if iteration >= runner.train_loop.max_iters:
+        runner.say(
+            "iteration %d is the end that the config says (train_cfg.max_iters = %d): nothing"
+            " is left to train",
+            iteration,
+            runner.train_loop.max_iters,
+        )
 
-    def _restore(self, path: Path, state: dict[str, Any]) -> None:
-        iteration = check_training(path, state)
-        note = self._differing_arguments(state["meta"], path)
-        changed = self._match_averaging(state)
-        self._tell_hooks(state, path)
-        load_state(bare(self.model), state["state_dict"], str(path))
-        if note:
-            self.logger.warning(note)
-        self.train_loop._iter = iteration
-        seed = state["meta"].get("seed")
-        if seed != self.seed:
-            self.logger.warning(
-                "the run in %s had seed %s, this one has %s: the data differ from here on",
-                path,
-                seed,
-                self.seed,
-            )
-        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-        if self.param_schedulers is not None:
-            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
-        changed += restore_training(self, state, str(path))  # type: ignore[arg-type]
-        self.say("resumed from %s at iteration %d", path, iteration)
-        for line in changed:
-            self.say("changed since: %s", line)
-        if iteration >= self.train_loop.max_iters:
-            self.say(
-                "iteration %d is the end that the config says (train_cfg.max_iters = %d): nothing"
-                " is left to train",
-                iteration,
-                self.train_loop.max_iters,
-            )
 
-    def _match_averaging(self, state: dict[str, Any]) -> list[str]:
-        """Let the raw weights go on where the config no longer averages them."""
-        averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
-        saved = state.get("ema_state_dict")
-        if averages == isinstance(saved, Mapping):
-            return []
-        if averages:
-            return ["custom_hooks: EMAHook, was none: the averages begin with these weights"]
-        raw = {
-            name.removeprefix("module."): value
-            for name, value in dict(saved or {}).items()
-            if str(name).startswith("module.")
-        }
-        state["state_dict"] = {**state["state_dict"], **raw}
-        return ["custom_hooks: no EMAHook, was one: the weights that were averaged go on"]
+def _match_averaging(runner: RealdegRunner, state: dict[str, Any]) -> list[str]:
+    """Let the raw weights go on where the config no longer averages them."""
+    averages = any(isinstance(hook, EMAHook) for hook in runner.hooks)
+    saved = state.get("ema_state_dict")
+    if averages == isinstance(saved, Mapping):
+        return []
+    if averages:
+        return ["custom_hooks: EMAHook, was none: the averages begin with these weights"]
+    raw = {
+        name.removeprefix("module."): value
+        for name, value in dict(saved or {}).items()
+        if str(name).startswith("module.")
+    }
+    state["state_dict"] = {**state["state_dict"], **raw}
+    return ["custom_hooks: no EMAHook, was one: the weights that were averaged go on"]
 
-    def _tell_hooks(self, state: dict[str, Any], path: Path) -> None:
-        try:
-            self.call_hook("after_load_checkpoint", checkpoint=state)
-        except (RuntimeError, KeyError, AttributeError, TypeError) as error:
-            if "ema_state_dict" not in state:
-                raise
-            raise CheckpointError(
-                f"the averaged weights ('ema_state_dict') in {path} do not fit this model"
-                f" ({first_line(error)}): take another checkpoint."
-            ) from error
 
-    def load_checkpoint(
-        self,
-        filename: str,
-        map_location: str | Callable = "cpu",
-        strict: bool = True,
-        revise_keys: list[tuple[str, str]] | None = None,
-    ) -> dict[str, Any]:
-        """Load weights into the model; always strictly.
+def _tell_hooks(runner: RealdegRunner, state: dict[str, Any], path: Path) -> None:
+    try:
+        runner.call_hook("after_load_checkpoint", checkpoint=state)
+    except (RuntimeError, KeyError, AttributeError, TypeError) as error:
+        if "ema_state_dict" not in state:
+            raise
+        raise CheckpointError(
+            f"the averaged weights ('ema_state_dict') in {path} do not fit this model"
+            f" ({first_line(error)}): take another checkpoint."
+        ) from error
 
-        Args:
-            filename: A checkpoint, a state dict, a self-describing ``.safetensors`` file of the
-                component that the task trains, or a file of another project with the weights of
-                its backbone.
-            map_location: Kept for mmengine; files are read on the CPU.
-            strict: Kept for mmengine.
-            revise_keys: Kept for mmengine.
 
-        Returns:
-            What was loaded.
-        """
-        return self._load_weights(Path(filename), None)
+def load_weights(
+    runner: RealdegRunner, path: Path, state: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Load weights into a runner's model; all of them have to fit.
 
-    def _load_weights(self, path: Path, state: dict[str, Any] | None) -> dict[str, Any]:
-        model = bare(self.model)
-        own = own_component(model, path) if state is None else None
-        if own is not None:
-            module, file = own
-            note = self._differing_arguments({"component": {"arguments": file.arguments}}, path)
-            load_state(module, file.state, str(path))
-            state = {"state_dict": dict(model.state_dict()), "meta": file.meta}
-        else:
-            state = read_weights_of(model, path) if state is None else state
-            note = self._differing_arguments(state.get("meta"), path)
-        self._tell_hooks(state, path)
-        load_state(model, state["state_dict"], str(path))
-        if note:
-            self.logger.warning(note)
-        self._has_loaded = True
-        self.say("loaded %s", path)
-        return state
+    Args:
+        runner: The weights go into its task, its hooks see them before.
+        path: The file.
+        state: What it holds, where it was read before.
 
-    def _differing_arguments(self, meta: Any, path: Path) -> str:
-        """Refuse weights of another geometry; return a sentence on other arguments that differ.
+    Returns:
+        What was loaded, with ``state_dict`` and ``meta``.
 
-        Weights that are only a start for another training may be of any geometry.
-        """
-        found = component_of(self.model)
-        component = meta.get("component") if isinstance(meta, Mapping) else None
-        stored = component.get("arguments") if isinstance(component, Mapping) else None
-        if found is None or not isinstance(stored, Mapping):
-            return ""
-        try:
-            own = plain(dict(getattr(found[1], "arguments", {})))
-        except TypeError:  # built from objects rather than from a config
-            return ""
-        differ = [key for key in stored if key in own and plain(stored[key]) != own[key]]
-        if "scale" in differ and getattr(found[1], "any_scale", False):
-            differ.remove("scale")  # such weights serve every scale
-        text = ", ".join(f"{key}={stored[key]!r} instead of {own[key]!r}" for key in differ)
-        start = self._training and not self._resume
-        if not start and {"scale", "same_size"} & set(differ):
-            raise GeometryError(
-                f"the {found[0]} in {path} was trained with {text}: take the weights or the config"
-                " of the other geometry.",
-                fits=(stored.get("scale", own.get("scale")), stored.get("same_size", False)),
-            )
-        return f"the {found[0]} in {path} was trained with {text}" if text else ""
+    Raises:
+        CheckpointError: If the file cannot be read, or holds no weights for this task.
+        GeometryError: If the weights are of another geometry and not only a start.
+    """
+    model = unwrapped(runner.model)
+    own = own_component(model, path) if state is None else None
+    if own is not None:
+        module, file = own
+        note = _differing_arguments(runner, {"component": {"arguments": file.arguments}}, path)
+        load_state(module, file.state, str(path))
+        state = {"state_dict": dict(model.state_dict()), "meta": file.meta}
+    else:
+        state = read_weights_of(model, path) if state is None else state
+        note = _differing_arguments(runner, state.get("meta"), path)
+    _tell_hooks(runner, state, path)
+    load_state(model, state["state_dict"], str(path))
+    if note:
+        runner.logger.warning(note)
+    runner.loaded_from = str(path)
+    runner.say("loaded %s", path)
+    return state
 
-    @master_only
-    def save_checkpoint(
-        self,
-        out_dir: str,
-        filename: str,
-        *args: Any,
-        iteration: int | None = None,
-        training: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        """Save a checkpoint, whole or not at all.
 
-        Args:
-            out_dir: The folder.
-            filename: The file's name.
-            *args: Ignored; mmengine's.
-            iteration: How many iterations are done; None takes the loop's count.
-            training: Also save optimiser, schedulers and message hub.
-            **kwargs: Ignored; mmengine's.
+def _differing_arguments(runner: RealdegRunner, meta: Any, path: Path) -> str:
+    """Refuse weights of another geometry; return a sentence on other arguments that differ.
 
-        Raises:
-            OutputError: If it cannot be written; an older file of that name is then untouched.
-        """
-        done = self.iter if iteration is None else iteration
-        write_checkpoint(Path(out_dir) / filename, collect_state(self, done, training))
+    Weights that are only a start for another training may be of any geometry.
+    """
+    found = component_of(runner.model)
+    component = meta.get("component") if isinstance(meta, Mapping) else None
+    stored = component.get("arguments") if isinstance(component, Mapping) else None
+    if found is None or not isinstance(stored, Mapping):
+        return ""
+    try:
+        own = plain(dict(getattr(found[1], "arguments", {})))
+    except TypeError:  # built from objects rather than from a config
+        return ""
+    differ = [key for key in stored if key in own and plain(stored[key]) != own[key]]
+    if "scale" in differ and getattr(found[1], "any_scale", False):
+        differ.remove("scale")  # such weights serve every scale
+    text = ", ".join(f"{key}={stored[key]!r} instead of {own[key]!r}" for key in differ)
+    start = runner.training and not runner.resuming
+    if not start and {"scale", "same_size"} & set(differ):
+        raise GeometryError(
+            f"the {found[0]} in {path} was trained with {text}: take the weights or the config"
+            " of the other geometry.",
+            fits=(stored.get("scale", own.get("scale")), stored.get("same_size", False)),
+        )
+    return f"the {found[0]} in {path} was trained with {text}" if text else ""
+
+
+def own_component(model: nn.Module, path: Path) -> tuple[nn.Module, ComponentFile] | None:
+    """Read a self-describing file of the component that a task trains.
+
+    Args:
+        model: The task, without its wrapper.
+        path: The file.
+
+    Returns:
+        The component, not yet filled, and the file's contents; None if the file is of another kind.
+
+    Raises:
+        CheckpointError: If it is damaged, or holds a component that the task does not train.
+    """
+    if path.suffix != COMPONENT_SUFFIX or (path.is_file() and not describes_itself(path)):
+        return None
+    component, file = component_of(model), read_component(path)
+    if component is None or component[0] != file.kind:
+        wanted = component[0] if component else "no component"
+        raise CheckpointError(
+            f"{path} holds a {file.kind}, but the task of this config works with"
+            f" {wanted}: take other weights or another config."
+        )
+    return component[1], file
+
+
+def read_weights_of(model: nn.Module, path: Path) -> dict[str, Any]:
+    """Read the weights of a whole task.
+
+    Args:
+        model: The task, without its wrapper.
+        path: A training checkpoint, a state dict of the task, or any file that holds the weights
+            of its backbone (BasicSR's ``params_ema``, a MatConvNet network, and whatever else
+            ``convert_weights`` reads).
+
+    Returns:
+        ``state_dict``, for the task to load strictly, and ``meta``.
+
+    Raises:
+        CheckpointError: If the file is damaged, or holds no weights for this task.
+    """
+    if path.suffix.lower() in (COMPONENT_SUFFIX, ".mat", ".caffemodel"):
+        return _of_others(model, path)
+    try:
+        found: dict[str, Any] = read_checkpoint(path)
+    except CheckpointError:
+        # A pickled network, perhaps; what is missing or damaged is not asked for twice.
+        if _backbone_of(model) is None or not path.is_file() or path.stat().st_size == 0:
+            raise
+        return _of_others(model, path)
+    state = found.get("state_dict", found)
+    ours = "meta" in found or _backbone_of(model) is None or set(state) & set(model.state_dict())
+    if _is_state(state) and ours:
+        meta = found.get("meta") if state is not found else None
+        others = {} if state is found else found
+        return {**others, "state_dict": state, "meta": meta if isinstance(meta, Mapping) else {}}
+    return _of_others(model, path, found)
+
+
+def _of_others(
+    model: nn.Module, path: Path, held: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    backbone = _backbone_of(model)
+    if backbone is None:
+        raise CheckpointError(_no_weights(model, path, held))
+    from realdeg.backbones import load_weights
+
+    former = {name: value.clone() for name, value in backbone.state_dict().items()}
+    try:
+        load_weights(backbone, path)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{str(error).rstrip('.')}. Name weights of another project as backbone.checkpoint=FILE"
+            " beside the type of their network, or let `realdeg convert_weights` write a file that"
+            " says what it is."
+        ) from error
+    state = {name: value.clone() for name, value in backbone.state_dict().items()}
+    backbone.load_state_dict(former)  # only the caller loads, strictly and after its own checks
+    return {"state_dict": _filled(model, state), "meta": {}}
+
+
+def _no_weights(model: nn.Module, path: Path, held: Mapping[str, Any] | None) -> str:
+    found = component_of(model)
+    keys = ", ".join(sorted(map(str, held or ()))[:5])
+    return (
+        f"{path} holds no weights of {type(model).__name__}{f' (found {keys})' if keys else ''}:"
+        f" give a checkpoint iter_N.pth, or the {found[0] if found else 'component'}.safetensors"
+        " that lies beside it."
+    )
+
+
+def _filled(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a task's state dict with that of its component laid into it."""
+    found = component_of(model)
+    assert found is not None  # asked before
+    prefix = f"{found[0]}."
+    whole = {k: v for k, v in model.state_dict().items() if not k.startswith(prefix)}
+    return {**whole, **{f"{prefix}{name}": value for name, value in state.items()}}
+
+
+def _backbone_of(model: nn.Module) -> Any:
+    from realdeg.backbones.base import Backbone
+
+    found = component_of(model)
+    return found[1] if found is not None and isinstance(found[1], Backbone) else None
+
+
+def _is_state(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
+    )

@@ -16,8 +16,9 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from realdeg.engine.closed_form import ClosedFormLoop
 from realdeg.engine.devices import agree
 from realdeg.engine.prefetch import prefetched
+from realdeg.engine.refusals import refuse_duplicates
 from realdeg.engine.setup import named_wrappers
-from realdeg.engine.state import bare
+from realdeg.engine.state import unwrapped
 from realdeg.engine.workers import (
     ADVICE,
     deaf_to_workers,
@@ -27,6 +28,7 @@ from realdeg.engine.workers import (
 )
 from realdeg.errors import ConfigError, DataError, OutputError, RealdegError, TrainingError
 from realdeg.registry import LOOPS
+from realdeg.utils.mmengine_internals import is_test_loop
 from realdeg.utils.progress import Shown, progress_bar
 from realdeg.utils.samples import Batch
 
@@ -195,7 +197,7 @@ class IterTrainLoop(BaseLoop):
                 "%s cannot start in the middle: the order of the data begins anew",
                 type(sampler).__name__,
             )
-        model: Any = bare(self.runner.model)
+        model: Any = unwrapped(self.runner.model)
         if hasattr(model, "collate_with"):
             self.dataloader.collate_fn = model.collate_with(self.dataloader.collate_fn)
         prepare = getattr(model, "prepare", None)
@@ -232,15 +234,20 @@ class EvalLoop(BaseLoop):
         evaluator: Evaluator | dict[str, Any] | list[Any],
     ) -> None:
         super().__init__(runner, dataloader)
-        self.stage = "val"
         if not isinstance(evaluator, Evaluator):
             evaluator = runner.build_evaluator(evaluator)
         self.evaluator: Evaluator = evaluator
+        refuse_duplicates(self.evaluator.metrics)
         for number, metric in enumerate(self.evaluator.metrics):
             if runner.world_size > 1 and getattr(metric, "collect_device", "") == "cpu":
                 # mmengine would leave a folder '.dist_test' wherever the run was started.
                 if metric.collect_dir is None:
                     metric.collect_dir = f"{runner.log_dir}/collect_{number}"
+
+    @property
+    def stage(self) -> str:
+        """``"test"`` for the loop of the runner's ``test()``, otherwise ``"val"``."""
+        return "test" if is_test_loop(self.runner, self) else "val"
 
     def run(self) -> dict[str, Any]:
         """Predict and measure.

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any
 
 from realdeg.errors import ConfigError, RealdegError, first_line
-from realdeg.utils.mmengine_internals import is_scheduler
 
 _FOREIGN = ("torch", "mmengine", "mmcv", "numpy")
 
@@ -68,8 +67,8 @@ _BUILDERS = {
 }
 
 
-def says_what_cannot_be_built(runner: type) -> type:
-    """Have a runner's builders refuse in sentences; a decorator.
+def explain_build_errors(runner: type) -> type:
+    """Have what a runner builds from a config refuse in sentences; a decorator.
 
     Args:
         runner: The runner's class, changed in place.
@@ -91,7 +90,7 @@ def _refusing(method: Callable[..., Any], place: str) -> Callable[..., Any]:
     return refusing
 
 
-def refuse_doubled(metrics: Sequence[Any]) -> None:
+def refuse_duplicates(metrics: Sequence[Any]) -> None:
     """Refuse metrics that give two numbers of one name, before anything is measured.
 
     Args:
@@ -111,21 +110,3 @@ def refuse_doubled(metrics: Sequence[Any]) -> None:
                     " prefix of its own."
                 )
             seen.add(full)
-
-
-def only_schedulers(built: list[Any]) -> list[Any]:
-    """Return schedulers as they are, or refuse what a function made instead of one.
-
-    Args:
-        built: What was built from ``param_scheduler``.
-
-    Returns:
-        The same list.
-
-    Raises:
-        ConfigError: If something in it is no scheduler.
-    """
-    for item in built:
-        if not is_scheduler(item):
-            raise ConfigError(f"'param_scheduler' makes {item!r:.80}, which is no scheduler.")
-    return built

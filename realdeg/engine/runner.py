@@ -11,35 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import is_distributed, is_main_process, master_only
-from mmengine.hooks import Hook
-from mmengine.logging import MMLogger
+from mmengine.dist import is_distributed, is_main_process
 from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
-from mmengine.optim import OptimWrapper
 from mmengine.registry import MODEL_WRAPPERS, RUNNERS
 from mmengine.runner import Runner
-from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from realdeg.engine.closed_form import NoOptimWrapper
-from realdeg.engine.console import quieten, say
+from realdeg.engine.checkpoint import write_checkpoint
+from realdeg.engine.console import filter_console, say
+from realdeg.engine.defaults import with_defaults
 from realdeg.engine.devices import resolve_device, start_processes, stop_processes
 from realdeg.engine.environment import environment_lines
 from realdeg.engine.interruption import Interruption
-from realdeg.engine.loading import LoadsCheckpoints
+from realdeg.engine.loading import load_or_resume, load_weights, restore
 from realdeg.engine.plain_config import PlainConfig, save_run_config
-from realdeg.engine.refusals import (
-    only_schedulers,
-    refusals,
-    refuse_doubled,
-    says_what_cannot_be_built,
-)
-from realdeg.engine.state import component_of
-from realdeg.engine.visualizer import LazyVisualizer
+from realdeg.engine.refusals import explain_build_errors, refusals
+from realdeg.engine.state import collect_state, component_of
 from realdeg.engine.workers import PrepareWorker
 from realdeg.errors import ConfigError
-from realdeg.registry import SCOPE
+from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.locks import exclusive
 from realdeg.utils.mmengine_internals import (
@@ -55,15 +46,13 @@ RUN = "training run"
 """What a second process in the work dir is told that the first one is."""
 
 _runs = itertools.count()
-
-
 check_names("mmengine.runner", "mmengine.hooks", "mmengine.optim")
 
 
 @RUNNERS.register_module()
 @overrides_internals
-@says_what_cannot_be_built
-class RealdegRunner(LoadsCheckpoints, Runner):
+@explain_build_errors
+class RealdegRunner(Runner):
     """mmengine's Runner with the traps of long runs taken out.
 
     It starts with a summary instead of 130 lines (the log file has them all), survives a
@@ -77,10 +66,12 @@ class RealdegRunner(LoadsCheckpoints, Runner):
             the accelerator if there is one.
         compile_model: Compile the component with ``torch.compile``; a dict gives its options. None
             takes the config's ``compile_model``.
+        load_from: A file of weights to begin with, or of the work dir to resume from.
+        resume: Resume from the newest checkpoint of the work dir that can be read.
         **kwargs: As for mmengine's Runner. ``default_scope`` is realdeg's.
 
     Raises:
-        ConfigError: If the device is not there.
+        ConfigError: If the device is not there, or the optimiser wrapper has no optimiser.
         OutputError: If the work dir cannot be written.
     """
 
@@ -89,6 +80,8 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         *args: Any,
         device: str | torch.device | None = None,
         compile_model: bool | Mapping[str, Any] | None = None,
+        load_from: str | None = None,
+        resume: bool = False,
         **kwargs: Any,
     ) -> None:
         guard_process()  # mmengine's own registries, which take part in every run
@@ -96,21 +89,15 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         self.device = resolve_device(device if device is not None else cfg.get("device"))
         self._compile = cfg.get("compile_model") if compile_model is None else compile_model
         self.interruption = Interruption()
+        self.training = False
+        self.load_from, self.resuming, self.resume_exactly = load_from, resume, False
         self.loaded_from = ""
-        self._exactly = False
-        self._training = False
+        self.setup: dict[str, Any] = {}
         if "work_dir" in kwargs:
             ensure_writable_dir(kwargs["work_dir"])
-        kwargs["default_scope"] = _scope_of(kwargs.get("default_scope"))
-        randomness = dict(kwargs.get("randomness") or {})
-        if randomness.get("seed") is None:
-            randomness["seed"] = cfg.get("seed")
-        kwargs["randomness"] = self._randomness = randomness
-        if _type_of(kwargs.get("train_cfg")) == "ClosedFormLoop":
-            # mmengine wants an optimiser wherever something is trained.
-            kwargs["optim_wrapper"] = dict(type="NoOptimWrapper")
-            kwargs["param_scheduler"] = None
-        super().__init__(*args, cfg=cfg, **kwargs)
+        options = with_defaults(kwargs, cfg)
+        self._randomness = options["randomness"]
+        super().__init__(*args, cfg=cfg, **options)
 
     def close(self) -> None:
         """End the run: close its log file and leave the process group."""
@@ -134,34 +121,6 @@ class RealdegRunner(LoadsCheckpoints, Runner):
             # Loggers and message hubs are kept by name: two runs of one second would share them.
             set_timestamp(self, f"{self.timestamp}_{number}")
 
-    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """Build the logger: everything to the file, little to the console."""
-        logger = super().build_logger(*args, **kwargs)
-        self.console = quieten(logger)
-        return logger
-
-    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
-        """Build the visualizer.
-
-        Args:
-            visualizer: Its config, or the visualizer; None writes ``scalars.json`` and what
-                the config's ``vis_backends`` name.
-
-        Returns:
-            The visualizer.
-        """
-        if isinstance(visualizer, Visualizer):
-            return visualizer
-        options = dict(visualizer or {})
-        if options.get("type", "Visualizer") != "Visualizer":
-            return super().build_visualizer(options)
-        backends = self.cfg.get("vis_backends") or [dict(type="LocalVisBackend")]
-        options.setdefault("vis_backends", copy.deepcopy(backends))
-        options.setdefault("save_dir", self.log_dir)
-        options["name"] = self.experiment_name
-        options.pop("type", None)
-        return LazyVisualizer.get_instance(**options)
-
     def say(self, message: str, *args: Any) -> None:
         """Log a message that the console shows even before training has begun.
 
@@ -172,11 +131,13 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         say(self.logger, message, *args)
 
     def log_environment(self, env_cfg: dict[str, Any]) -> None:
-        """Write to the log what the run is made of.
+        """Write what the run is made of to the log file.
 
         Args:
             env_cfg: mmengine's ``env_cfg``.
         """
+        # Here first, because this is the first thing that is logged.
+        self.console = filter_console(self.logger)
         lines = environment_lines(self.device)
         lines += [f"env_cfg: {dict(env_cfg)}", f"randomness: {self._randomness}"]
         lines += [f"seed: {self.seed}", f"processes: {self.world_size}, launcher {self.launcher}"]
@@ -188,13 +149,84 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         """Write nothing yet: mmengine asks before it is known whether the run can begin."""
 
     def load_or_resume(self) -> None:
-        """Load what the config asks for; then the work dir's config is this run's."""
-        super().load_or_resume()
-        self._write_config()
+        """Load the weights, or the whole training state, that the config asks for.
 
-    @master_only
+        Then the config in the work dir becomes this run's.
+        """
+        if not self.loaded_from:
+            load_or_resume(self)
+        if is_main_process():
+            self._write_config()
+
     def _write_config(self) -> None:
         save_run_config(self.cfg, Path(self.work_dir), self.logger)
+
+    def resume_from(self, path: str) -> None:
+        """Resume from exactly this checkpoint when the training starts.
+
+        Without it, ``resume`` takes the newest checkpoint of the work dir, whatever the config's
+        ``load_from`` says that the run once began with.
+
+        Args:
+            path: The ``.pth`` file.
+        """
+        self.load_from, self.resuming, self.resume_exactly = str(path), True, True
+
+    def go_on_from(self, path: str) -> None:
+        """Former name of :meth:`resume_from`."""
+        warn_renamed("RealdegRunner.go_on_from", "RealdegRunner.resume_from")
+        self.resume_from(path)
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Resume from a checkpoint now: weights, optimisers, schedulers and iteration.
+
+        Args:
+            filename: The ``.pth`` file.
+            *args: Ignored: everything comes back, and files are read on the CPU.
+            **kwargs: Ignored.
+        """
+        restore(self, Path(filename))
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Load weights into the model.
+
+        Args:
+            filename: A checkpoint, a state dict, a self-describing ``.safetensors`` file of the
+                component that the task trains, or a file of another project with the weights of
+                its backbone.
+            *args: Ignored: files are read on the CPU and always have to fit.
+            **kwargs: Ignored.
+
+        Returns:
+            What was loaded.
+        """
+        return load_weights(self, Path(filename))
+
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        *args: Any,
+        iteration: int | None = None,
+        training: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Save a checkpoint, whole or not at all; only the first process writes.
+
+        Args:
+            out_dir: The folder.
+            filename: The file's name.
+            *args: Ignored; mmengine's.
+            iteration: How many iterations are done; None takes the loop's count.
+            training: Also save optimiser, schedulers and message hub.
+            **kwargs: Ignored; mmengine's.
+
+        Raises:
+            OutputError: If it cannot be written; an older file of that name is then untouched.
+        """
+        if is_main_process():
+            done = self.iter if iteration is None else iteration
+            write_checkpoint(Path(out_dir) / filename, collect_state(self, done, training))
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """Call every hook that has a method of that name.
@@ -205,42 +237,19 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         """
         # mmengine's own turns a TypeError inside a hook into one without its traceback.
         # What mmengine's hooks build, they build before the run.
-        building = fn_name == "before_run"
-        with refusals("custom_hooks' or 'default_hooks") if building else nullcontext():
+        building = refusals("custom_hooks' or 'default_hooks")
+        with building if fn_name == "before_run" else nullcontext():
             for hook in self.hooks:
                 method = getattr(hook, fn_name, None)
                 if method is not None:
                     method(self, **kwargs)
 
-    def register_default_hooks(self, hooks: Mapping[str, Hook | dict | None] | None = None) -> None:
-        """Register realdeg's default hooks, changed by the config's.
-
-        Args:
-            hooks: By name; None as a value leaves a default hook out.
-        """
-        chosen: dict[str, Hook | dict | None] = {
-            "runtime_info": dict(type="RunInfoHook"),
-            "timer": dict(type="IterTimerHook"),
-            "finite": dict(type="FiniteLossHook"),
-            "param_scheduler": dict(type="ParamSchedulerHook"),
-            "alignment": dict(type="AlignmentHook"),
-            "baseline": dict(type="BaselineHook"),
-            "standstill": dict(type="StandstillHook"),
-            "logger": dict(type="ProgressHook"),
-            "outputs": dict(type="OutputsHook"),
-            "checkpoint": dict(type="SaveCheckpointHook"),
-        }
-        chosen.update(hooks or {})
-        for hook in chosen.values():
-            if hook is not None:
-                self.register_hook(copy.deepcopy(hook) if isinstance(hook, dict) else hook)
-
     @staticmethod
     def build_dataloader(
-        dataloader: DataLoader | dict[str, Any],
+        dataloader: DataLoader[Any] | dict[str, Any],
         seed: int | None = None,
         diff_rank_seed: bool = False,
-    ) -> DataLoader:
+    ) -> DataLoader[Any]:
         """Build a data loader whose workers outlive a Ctrl-C.
 
         Args:
@@ -262,70 +271,6 @@ class RealdegRunner(LoadsCheckpoints, Runner):
                 dataloader.setdefault("worker_init_fn", dict(type=PrepareWorker()))
         with registered_names_only():
             return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
-
-    def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper:
-        """Build the optimiser wrapper.
-
-        Args:
-            optim_wrapper: Its config, or the wrapper.
-
-        Returns:
-            The wrapper.
-
-        Raises:
-            ConfigError: If there is a wrapper and no optimiser in it.
-        """
-        if isinstance(optim_wrapper, dict) and optim_wrapper.get("type") == "NoOptimWrapper":
-            return NoOptimWrapper()
-        if isinstance(optim_wrapper, dict) and "type" in optim_wrapper:
-            if "optimizer" not in optim_wrapper and "constructor" not in optim_wrapper:
-                raise ConfigError(
-                    f"optim_wrapper of type {optim_wrapper['type']} has no optimizer: add"
-                    " optimizer=dict(type='Adam', lr=1e-4). A changed type drops the former keys."
-                )
-        return super().build_optim_wrapper(optim_wrapper)
-
-    def _build_param_scheduler(self, scheduler: Any, optim_wrapper: OptimWrapper) -> list[Any]:
-        schedulers = scheduler if isinstance(scheduler, list | tuple) else [scheduler]
-        prepared = []
-        for item in schedulers:
-            if isinstance(item, dict):
-                item = copy.deepcopy(item)
-                if not str(item.get("type", "")).startswith("Reduce"):
-                    # mmengine's default counts epochs, of which an iteration loop has one.
-                    item.setdefault("by_epoch", False)
-            prepared.append(item)
-        return only_schedulers(super()._build_param_scheduler(prepared, optim_wrapper))
-
-    def build_evaluator(self, evaluator: Any) -> Any:
-        """Build an evaluator.
-
-        Args:
-            evaluator: Its config, or the evaluator.
-
-        Returns:
-            The evaluator.
-
-        Raises:
-            ConfigError: If two of its metrics measure numbers of one name.
-        """
-        built = super().build_evaluator(evaluator)
-        refuse_doubled(built.metrics)
-        return built
-
-    def build_test_loop(self, loop: Any) -> Any:
-        """Build the loop of ``test()``.
-
-        Args:
-            loop: Its config, or the loop.
-
-        Returns:
-            The loop, told that it tests rather than validates.
-        """
-        built = super().build_test_loop(loop)
-        if hasattr(built, "stage"):
-            built.stage = "test"
-        return built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Move the model to its device, compile it if asked, and wrap it for several processes.
@@ -381,19 +326,10 @@ class RealdegRunner(LoadsCheckpoints, Runner):
         Raises:
             OutputError: If another process trains in the same work dir.
         """
-        self._training = True
+        self.training = True
         alone = exclusive(self.work_dir, RUN) if is_main_process() else nullcontext()
         try:
             with alone:
                 return super().train()
         finally:
-            self._training = False
-
-
-def _scope_of(asked: str | None) -> str:
-    # mmengine's from_cfg fills in its own scope where the config names none.
-    return SCOPE if asked in (None, "mmengine") else str(asked)
-
-
-def _type_of(cfg: Any) -> str:
-    return str(cfg.get("type", "")).rpartition(".")[2] if isinstance(cfg, Mapping) else ""
+            self.training = False

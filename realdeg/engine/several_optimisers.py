@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-from realdeg.engine.state import bare
+from realdeg.engine.state import unwrapped
 from realdeg.errors import ConfigError
 
 SUFFIX = "_step"
@@ -95,7 +95,7 @@ class SeveralOptimisers:
         Raises:
             ConfigError: If the task has no such part.
         """
-        model = bare(model)
+        model = unwrapped(model)
         wrappers: dict[str, OptimWrapper] = {}
         for name, cfg in self.cfg.items():
             part = getattr(model, name.removesuffix(SUFFIX), None)

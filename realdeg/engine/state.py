@@ -44,7 +44,7 @@ HISTORY = 1000
 """How many of the latest values of each scalar a run remembers and saves."""
 
 
-def bare(model: nn.Module) -> nn.Module:
+def unwrapped(model: nn.Module) -> nn.Module:
     """Return a model without its distributed wrapper."""
     inner: Any = model.module if is_model_wrapper(model) else model
     return inner
@@ -60,7 +60,7 @@ def component_of(model: nn.Module) -> tuple[str, nn.Module] | None:
         Its kind (``"degradation"`` or ``"backbone"``) and the module; None where the model does
         not say.
     """
-    model = bare(model)
+    model = unwrapped(model)
     kind = getattr(model, "component", None)
     module = getattr(model, kind, None) if isinstance(kind, str) else None
     return (kind, module) if isinstance(kind, str) and isinstance(module, nn.Module) else None
@@ -117,7 +117,7 @@ def collect_state(runner: Runner, iteration: int, training: bool = True) -> dict
     """
     state: dict[str, Any] = {
         "meta": describe_run(runner, iteration),
-        "state_dict": dict(bare(runner.model).state_dict()),
+        "state_dict": dict(unwrapped(runner.model).state_dict()),
     }
     if training:
         state["message_hub"] = pack_message_hub(runner.message_hub)

@@ -52,7 +52,7 @@ ATTRIBUTES = {
     "mmengine.config": {"Config": ("_cfg_dict",)},
     "mmengine.runner": {
         "Runner": (
-            *("_timestamp", "_train_loop"),
+            *("_timestamp", "_train_loop", "_test_loop"),
             *("_train_dataloader", "_val_dataloader", "_test_dataloader"),
         )
     },
@@ -371,6 +371,16 @@ def set_data_set(runner: Any, key: str, dataset: Any) -> None:
 def iterations_done(runner: Any) -> int:
     """Return a runner's iteration without building the training loop of a run that only tests."""
     return int(getattr(runner._train_loop, "iter", 0))
+
+
+def set_iteration(loop: Any, iteration: int) -> None:
+    """Have a training loop, ours or mmengine's, go on after so many iterations."""
+    loop._iter = iteration
+
+
+def is_test_loop(runner: Any, loop: Any) -> bool:
+    """Say whether a loop is the one of a runner's ``test()``, without building it."""
+    return bool(runner._test_loop is loop)
 
 
 def swap_averaged_weights(hook: Any) -> None:

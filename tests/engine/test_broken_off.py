@@ -109,7 +109,7 @@ def test_a_full_disk_is_the_error_that_is_told(tmp_path, monkeypatch, capsys):
     def full(path, checkpoint):
         raise OutputError("cannot write: the disk is full")
 
-    monkeypatch.setattr("realdeg.engine.loading.write_checkpoint", full)
+    monkeypatch.setattr("realdeg.engine.runner.write_checkpoint", full)
     failing(tmp_path / "run", DataError, data=dict(fail_at=41), **QUIET)
     assert "nothing could be saved: cannot write" in capsys.readouterr().out
 

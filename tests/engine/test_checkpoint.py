@@ -98,7 +98,7 @@ def test_a_full_disk_in_a_run_ends_it_and_keeps_the_last(tmp_path, monkeypatch, 
     folder = tmp_path / "run"
     train(folder, iterations=8)
     before = sorted(file.name for file in folder.glob("iter_*"))
-    monkeypatch.setattr("realdeg.engine.loading.write_checkpoint", _full)
+    monkeypatch.setattr("realdeg.engine.runner.write_checkpoint", _full)
     assert run_apart(folder, iterations=16, resume=True) == 2
     assert "cannot write" in capfd.readouterr().out
     assert sorted(file.name for file in folder.glob("iter_*")) == before

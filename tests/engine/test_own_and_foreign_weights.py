@@ -10,7 +10,7 @@ import torch
 
 from realdeg import create_backbone
 from realdeg.engine import RealdegRunner, read_checkpoint
-from realdeg.engine.weights import read_weights_of
+from realdeg.engine.loading import read_weights_of
 from realdeg.errors import CheckpointError
 from tests.engine.tiny import TinyTask, differences, final_state, tiny_config, train
 
@@ -37,7 +37,7 @@ def test_a_checkpoint_that_is_named_is_the_one(tmp_path):
     assert back.loaded_from == own and (tmp_path / "run" / "iter_8.pth.superseded").is_file()
     # Another run's, named beside --resume.
     runner = RealdegRunner.from_cfg(tiny_config(tmp_path / "run", iterations=6, **keep))
-    runner.go_on_from(str(tmp_path / "other" / "iter_4.pth"))
+    runner.resume_from(str(tmp_path / "other" / "iter_4.pth"))
     runner.train()
     runner.close()
     assert runner.loaded_from == str(tmp_path / "other" / "iter_4.pth")

@@ -193,7 +193,7 @@ def test_a_mistake_in_a_hook_keeps_its_traceback(work_dir):
         (dict(train_cfg=dict(max_iters=1)), "'train_cfg'.*missing key"),
         (dict(optim_wrapper=dict(optimizer=dict(type="SGD", lr=-1))), "'optim_wrapper'.*-1"),
         (dict(param_scheduler=dict(type="StepLR")), "'param_scheduler'.*step_size"),
-        (dict(param_scheduler=dict(type=lambda **_: None)), "makes None, which is no scheduler"),
+        (dict(param_scheduler=dict(type=lambda **_: None)), "makes None, which is not a scheduler"),
     ],
 )
 def test_what_mmengine_cannot_build_is_a_sentence(work_dir, changes, said):
@@ -212,10 +212,12 @@ def test_a_mistake_in_somebodys_own_code_keeps_its_traceback(work_dir):
 
 
 def test_two_metrics_of_one_name_are_refused_before_training():
-    from realdeg.engine.refusals import refuse_doubled
+    from realdeg.engine.refusals import refuse_duplicates
     from realdeg.evaluation import ImageQuality
 
     one, two = (ImageQuality(protocol="rgb", metrics=["psnr"]) for _ in range(2))
     with pytest.raises(ConfigError, match=r"two metrics .* measure 'psnr\[rgb\]'"):
-        refuse_doubled([one, two])
-    refuse_doubled([one, ImageQuality(protocol="rgb", metrics=["psnr"], prefix="other"), object()])
+        refuse_duplicates([one, two])
+    refuse_duplicates(
+        [one, ImageQuality(protocol="rgb", metrics=["psnr"], prefix="other"), object()]
+    )

@@ -108,14 +108,7 @@ EXTENDED = {
     "mmengine.optim": ("OptimWrapper", "OptimWrapperDict"),
 }
 # Attributes of loops and of our own objects that have a namesake there.
-OURS = {
-    "_iter",
-    "_epoch",
-    "_has_loaded",
-    "_load_from",
-    "_resume",
-    "_build_param_scheduler",
-}
+OURS = {"_iter", "_epoch"}
 
 
 def private_names():

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from realdeg.engine.state import bare
+from realdeg.engine.state import unwrapped
 from realdeg.errors import ConfigError
 from realdeg.evaluation.alignment_limits import AlignmentLimits, judge_alignment, measure_pairs
 from realdeg.registry import HOOKS
@@ -59,7 +59,7 @@ class AlignmentHook(Hook):
             runner: Its training pairs are measured, unless it goes on from a checkpoint.
         """
         # Who learns from unpaired images compares none with a partner.
-        if runner.iter or getattr(bare(runner.model), "adversarial", False):
+        if runner.iter or getattr(unwrapped(runner.model), "adversarial", False):
             return
         if not is_main_process():
             return

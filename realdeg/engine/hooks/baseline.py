@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
-from realdeg.engine.state import bare
+from realdeg.engine.state import unwrapped
 from realdeg.registry import HOOKS
 from realdeg.utils.samples import Predictions
 
@@ -44,7 +44,7 @@ class BaselineHook(Hook):
             runner: Its message hub says whether the input was measured already.
         """
         self._twins = []
-        if getattr(bare(runner.model), "baseline", None) is None:
+        if getattr(unwrapped(runner.model), "baseline", None) is None:
             return
         loop = runner.val_loop
         metrics = [m for m in loop.evaluator.metrics if getattr(m, "compares_images", False)]
@@ -69,7 +69,7 @@ class BaselineHook(Hook):
         """
         if not self._twins:
             return
-        task: Any = bare(runner.model)
+        task: Any = unwrapped(runner.model)
         samples = []
         for sample in outputs:
             image = task.baseline(sample)
@@ -99,12 +99,12 @@ class BaselineHook(Hook):
                 scores |= {name: float(value) for name, value in found.items()}
             hub.update_info(INPUT, {"of": _signature(runner, twins), "scores": scores})
         noted = hub.get_info(INPUT)
-        if noted and runner._training:
+        if noted and runner.training:
             self._judge(runner, metrics, noted["scores"])
 
     def _judge(self, runner: Any, metrics: Mapping[str, Any], scores: Mapping[str, float]) -> None:
         name = next((key for key in scores if _short(key) == "psnr" and key in metrics), None)
-        task = bare(runner.model)
+        task = unwrapped(runner.model)
         # What a discriminator likes is further from the target than what is blurred.
         if name is None or getattr(task, "adversarial", False):
             return

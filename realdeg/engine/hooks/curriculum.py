@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
-from realdeg.engine.state import bare
+from realdeg.engine.state import unwrapped
 from realdeg.errors import ConfigError
 from realdeg.registry import HOOKS
 
@@ -80,4 +80,4 @@ class CurriculumHook(Hook):
         self._backbone(runner).set_progress(1.0)
 
     def _backbone(self, runner: Any) -> Any:
-        return getattr(bare(runner.model), "backbone", None)
+        return getattr(unwrapped(runner.model), "backbone", None)

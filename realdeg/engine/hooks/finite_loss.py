@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from realdeg.engine.devices import agree
-from realdeg.engine.state import bare
+from realdeg.engine.state import unwrapped
 from realdeg.errors import TrainingError
 from realdeg.registry import HOOKS
 
@@ -42,7 +42,7 @@ class FiniteLossHook(Hook):
             runner: The runner.
         """
         self.after_train(runner)
-        self._handles.append(bare(runner.model).register_forward_hook(self._note))
+        self._handles.append(unwrapped(runner.model).register_forward_hook(self._note))
         wrapper = runner.optim_wrapper
         wrappers = list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
 

@@ -9,7 +9,7 @@ import torch
 from mmengine.hooks import Hook
 from torch import Tensor
 
-from realdeg.engine.state import bare
+from realdeg.engine.state import unwrapped
 from realdeg.errors import TrainingError
 from realdeg.registry import HOOKS
 from realdeg.utils.colour import to_colour
@@ -67,7 +67,7 @@ class OutputsHook(Hook):
         Raises:
             TrainingError: Naming the image, and how much of it is broken.
         """
-        if not runner._training:
+        if not runner.training:
             return
         for sample in outputs:
             image = sample.get("prediction") if isinstance(sample, Mapping) else None
@@ -93,9 +93,9 @@ class OutputsHook(Hook):
             data_batch: Not used.
             outputs: The predictions.
         """
-        if not runner._training:
+        if not runner.training:
             return
-        task = bare(runner.model)
+        task = unwrapped(runner.model)
         degradation, component = (getattr(task, n, None) for n in ("degradation", "component"))
         for sample in outputs:
             if not (isinstance(sample, Mapping) and "input" in sample):
@@ -145,7 +145,7 @@ class OutputsHook(Hook):
             runner: Its log is told, its message hub notes what was told.
             metrics: By name; empty when the validation was broken off.
         """
-        if not metrics or not runner._training:
+        if not metrics or not runner.training:
             return
         hub = runner.message_hub
         # Not a count: a validation that is made up for after a resume must leave the same note.
@@ -179,7 +179,7 @@ class OutputsHook(Hook):
         ]
 
     def _field(self, runner: Any, late: bool) -> list[tuple[str, str]]:
-        degradation: Any = bare(runner.model).degradation
+        degradation: Any = unwrapped(runner.model).degradation
         kernels = torch.cat(self._kernels)
         sums = kernels.sum((1, 2))
         numbers = {"kernel_sum": float(sums.mean())}

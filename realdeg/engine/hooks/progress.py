@@ -16,7 +16,7 @@ from torch import distributed
 
 from realdeg.engine.environment import device_name
 from realdeg.engine.hooks.baseline import beside_input
-from realdeg.engine.state import bare, component_of
+from realdeg.engine.state import component_of, unwrapped
 from realdeg.errors import ConfigError
 from realdeg.registry import HOOKS
 from realdeg.utils.mmengine_internals import iterations_done
@@ -257,7 +257,7 @@ def summary_lines(runner: Any) -> list[str]:
     Returns:
         At most sixteen lines.
     """
-    model, loop = bare(runner.model), runner.train_loop
+    model, loop = unwrapped(runner.model), runner.train_loop
     found = component_of(model)
     module = found[1] if found else model
     describe = getattr(module, "describe", None)

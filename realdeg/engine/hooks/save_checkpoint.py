@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 
 from realdeg.engine.checkpoint import LAST, checkpoint_name, find_checkpoints, iteration_of
 from realdeg.engine.loops import VALIDATED
-from realdeg.engine.state import averaged_weights, bare, component_of, describe_run
+from realdeg.engine.state import averaged_weights, component_of, describe_run, unwrapped
 from realdeg.errors import ConfigError, first_line
 from realdeg.registry import HOOKS
 from realdeg.utils.files import atomic_path, remove_left_overs
@@ -184,7 +184,7 @@ class SaveCheckpointHook(Hook):
 
     def _export(self, runner: Any, iteration: int, prefix: str) -> None:
         found = component_of(runner.model)
-        write = getattr(bare(runner.model), "export", None)
+        write = getattr(unwrapped(runner.model), "export", None)
         if not self.export or found is None or write is None:
             return
         meta = describe_run(runner, iteration)

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 
 from realdeg.engine.hooks.baseline import INPUT
-from realdeg.engine.state import bare
+from realdeg.engine.state import unwrapped
 from realdeg.errors import ConfigError
 from realdeg.registry import HOOKS
 
@@ -59,7 +59,7 @@ class StandstillHook(Hook):
             begins_anew = not runner.iter and not runner.loaded_from
             state = {"means": [], "sum": 0.0, "open": begins_anew and not _starts_from(runner)}
             hub.update_info(_NOTE, state)
-        adversarial = getattr(bare(runner.model), "adversarial", False)
+        adversarial = getattr(unwrapped(runner.model), "adversarial", False)
         self._watching = bool(state["open"]) and not several and not adversarial
 
     def after_train_iter(
@@ -126,6 +126,6 @@ def _better(runner: Any) -> bool:
 
 def _starts_from(runner: Any) -> bool:
     """Say whether what is trained begins with weights."""
-    part = runner.cfg.get(str(getattr(bare(runner.model), "component", "")))
+    part = runner.cfg.get(str(getattr(unwrapped(runner.model), "component", "")))
     named = ("checkpoint", "pretrained", "start_from")
     return isinstance(part, dict) and any(part.get(name) for name in named)

@@ -1,0 +1,106 @@
+"""What a run has where its config says nothing, in the place of mmengine's defaults."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.visualization import Visualizer
+
+from realdeg.engine.closed_form import NoOptimWrapper
+from realdeg.engine.plain_config import PlainConfig
+from realdeg.engine.visualizer import LazyVisualizer
+from realdeg.errors import ConfigError
+from realdeg.registry import SCOPE
+
+# In this order: hooks of one priority are called as they are listed.
+_DEFAULT_HOOKS = {
+    "runtime_info": "RunInfoHook",
+    "timer": "IterTimerHook",
+    "finite": "FiniteLossHook",
+    "param_scheduler": "ParamSchedulerHook",
+    "alignment": "AlignmentHook",
+    "baseline": "BaselineHook",
+    "standstill": "StandstillHook",
+    "logger": "ProgressHook",
+    "outputs": "OutputsHook",
+    "checkpoint": "SaveCheckpointHook",
+}
+
+# mmengine's own, which are left out.
+_THEIR_HOOKS = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
+
+
+def with_defaults(options: Mapping[str, Any], cfg: PlainConfig) -> dict[str, Any]:
+    """Return the arguments of mmengine's runner with realdeg's defaults in the place of its own.
+
+    Args:
+        options: The arguments that were given, by name.
+        cfg: The run's whole config.
+
+    Returns:
+        A copy, completed.
+
+    Raises:
+        ConfigError: If the optimiser wrapper has no optimiser.
+    """
+    done = dict(options)
+    # mmengine's from_cfg fills in its own scope where the config names none.
+    scope = done.get("default_scope")
+    done["default_scope"] = SCOPE if scope in (None, "mmengine") else str(scope)
+    done["randomness"] = dict(done.get("randomness") or {})
+    if done["randomness"].get("seed") is None:
+        done["randomness"]["seed"] = cfg.get("seed")
+    hooks = _hooks_of(done.get("default_hooks") or {})
+    done["default_hooks"] = dict.fromkeys(_THEIR_HOOKS)
+    done["custom_hooks"] = [*hooks, *(done.get("custom_hooks") or [])]
+    done["visualizer"] = _visualizer(done.get("visualizer"), cfg)
+    done["param_scheduler"] = _counting_iterations(done.get("param_scheduler"))
+    optimiser = done.get("optim_wrapper")
+    if _type_of(done.get("train_cfg")) == "ClosedFormLoop":
+        # mmengine wants an optimiser wherever something is trained.
+        done["optim_wrapper"], done["param_scheduler"] = NoOptimWrapper(), None
+    elif isinstance(optimiser, Mapping) and "type" in optimiser:
+        if "optimizer" not in optimiser and "constructor" not in optimiser:
+            raise ConfigError(
+                f"optim_wrapper of type {optimiser['type']} has no optimizer: add"
+                " optimizer=dict(type='Adam', lr=1e-4). A changed type drops the former keys."
+            )
+    return done
+
+
+def _hooks_of(changes: Mapping[str, Any]) -> list[Any]:
+    """Return realdeg's default hooks, changed by the config's; None leaves one out."""
+    hooks: dict[str, Any] = {name: {"type": kind} for name, kind in _DEFAULT_HOOKS.items()}
+    hooks.update(copy.deepcopy(dict(changes)))
+    return [hook for hook in hooks.values() if hook is not None]
+
+
+def _visualizer(visualizer: Any, cfg: PlainConfig) -> Any:
+    """Return the visualizer's config: ``scalars.json``, and what ``vis_backends`` names."""
+    options = visualizer if isinstance(visualizer, Visualizer) else dict(visualizer or {})
+    if not isinstance(options, dict) or options.get("type", "Visualizer") != "Visualizer":
+        return options
+    backends = copy.deepcopy(cfg.get("vis_backends") or [dict(type="LocalVisBackend")])
+    options.pop("name", None)  # the run's
+    return {"vis_backends": backends, **options, "type": LazyVisualizer.__name__}
+
+
+def _counting_iterations(schedule: Any) -> Any:
+    """Return schedules that count iterations unless they say otherwise.
+
+    mmengine's default counts epochs, of which an iteration loop has one.
+    """
+    if isinstance(schedule, list | tuple):
+        return [_counting_iterations(item) for item in schedule]
+    if not isinstance(schedule, Mapping):
+        return schedule
+    if "type" not in schedule:  # by optimiser
+        return {name: _counting_iterations(item) for name, item in schedule.items()}
+    counted = "by_epoch" in schedule or str(schedule["type"]).startswith("Reduce")
+    return copy.deepcopy(schedule) if counted else {**copy.deepcopy(schedule), "by_epoch": False}
+
+
+def _type_of(cfg: Any) -> str:
+    return str(cfg.get("type", "")).rpartition(".")[2] if isinstance(cfg, Mapping) else ""
