@@ -12,13 +12,13 @@ import warnings
 from importlib.metadata import entry_points
 from typing import Any
 
-from mmengine.registry import Registry as MMEngineRegistry
+import mmengine.registry
 
 from realdeg.errors import ConfigError, nearest
 from realdeg.utils.arguments import check_arguments, check_constructor, is_checked
 from realdeg.utils.mmengine_internals import (
+    WatchedRegistry,
     find_registered,
-    parent_registry,
     registered_names_only,
 )
 
@@ -26,7 +26,7 @@ SCOPE = "realdeg"
 PLUGIN_GROUP = "realdeg.plugins"
 
 
-class Registry(MMEngineRegistry):
+class Registry(WatchedRegistry):
     """An mmengine registry that knows registered names only.
 
     A dotted name is never imported, and refusals say what was searched and what comes nearest.
@@ -71,9 +71,8 @@ class Registry(MMEngineRegistry):
             )
         return found
 
-    def _register_module(self, module: Any, *args: Any, **kwargs: Any) -> None:
-        """Register a class or a function; a class checks its construction from then on."""
-        super()._register_module(module, *args, **kwargs)
+    def on_registration(self, module: Any) -> None:
+        """Have a class that was registered check its construction from now on."""
         if isinstance(module, type):
             check_constructor(module)
 
@@ -107,7 +106,9 @@ def _root(name: str, location: str) -> Registry:
 
 
 def _child(name: str, parent: str, location: str) -> Registry:
-    return Registry(name, parent=parent_registry(parent), scope=SCOPE, locations=[location])
+    return Registry(
+        name, parent=getattr(mmengine.registry, parent), scope=SCOPE, locations=[location]
+    )
 
 
 DEGRADATIONS = _root("degradation", "realdeg.degradations")

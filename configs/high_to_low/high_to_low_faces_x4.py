@@ -13,7 +13,7 @@ model = dict(
     gan_loss=dict(type="HingeGANLoss", weight=0.05),
     perceptual_loss=None,
 )
-model_wrapper_cfg = dict(type="StepsForItself")
+model_wrapper_cfg = dict(type="ManualGradientSync")
 train_dataloader = dict(
     batch_size=64,
     num_workers=4,
@@ -42,6 +42,6 @@ train_dataloader = dict(
 )
 __adam = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1e-4, betas=(0.0, 0.9)))
 optim_wrapper = dict(
-    constructor="SeveralOptimisers", degradation_step=__adam, discriminator_step=__adam
+    constructor="MultiOptimizerConstructor", degradation_step=__adam, discriminator_step=__adam
 )
 train_cfg = dict(type="IterTrainLoop", max_iters=187_500, val_interval=10_000)

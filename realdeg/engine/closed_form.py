@@ -6,36 +6,12 @@ import time
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner import BaseLoop
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from realdeg.engine.state import unwrapped
-from realdeg.errors import ConfigError, TrainingError
+from realdeg.errors import ConfigError
 from realdeg.registry import LOOPS
-
-
-@OPTIM_WRAPPERS.register_module()
-class NoOptimWrapper(OptimWrapper):
-    """Stands where mmengine demands an optimiser and nothing is to be optimised."""
-
-    def __init__(self) -> None:
-        super().__init__(torch.optim.SGD([torch.zeros(1)], lr=0.0))
-
-    def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Refuse to step.
-
-        Args:
-            loss: Ignored.
-            *args: Ignored.
-            **kwargs: Ignored.
-
-        Raises:
-            TrainingError: Always.
-        """
-        raise TrainingError("this run is fitted in closed form: there is nothing to step.")
 
 
 @LOOPS.register_module()

@@ -13,10 +13,15 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from realdeg.engine.optimiser_state import WAY_OUT, damaged, odd_state, unfit
+import torch
+from torch import Tensor, nn
+
 from realdeg.engine.setup import (
+    WAY_OUT,
     changes_of,
+    damaged,
     describe_setup,
+    does_not_fit,
     former_setup,
     named_schedulers,
     named_wrappers,
@@ -64,9 +69,9 @@ def continue_optimisers(runner: Runner, state: Mapping[str, Any], where: str) ->
     for change in changes:
         change.carry_out(runner)
     for name, wrapper in named_wrappers(runner.optim_wrapper):
-        fault = odd_state(wrapper.optimizer, fresh[name])
+        fault = _state_mismatch(wrapper.optimizer, fresh[name])
         if fault:
-            raise unfit(name, where, fault)
+            raise does_not_fit(name, where, fault)
     return [str(change) for change in changes if change.said]
 
 
@@ -129,7 +134,7 @@ def _load_optimisers(runner: Runner, state: Mapping[str, Any], where: str) -> No
         try:
             wrapper.load_state_dict(dict(parts[name] if name else parts))
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-            raise unfit(name, where, f"{error!s:.200}".rstrip(".")) from error
+            raise does_not_fit(name, where, f"{error!s:.200}".rstrip(".")) from error
 
 
 def _load_schedulers(runner: Runner, saved: Any, where: str) -> None:
@@ -150,3 +155,66 @@ def _is_progress(values: Any) -> bool:
     return isinstance(values, Mapping) and all(
         isinstance(values.get(key), int) for key in ("last_step", "_global_step")
     )
+
+
+def _state_mismatch(optimiser: torch.optim.Optimizer, fresh: list[dict[str, Any]]) -> str:
+    """Say what an optimiser's step would stumble over, or silently take for its own.
+
+    Args:
+        optimiser: The optimiser, its state loaded.
+        fresh: Its parameter groups as they were built, without the parameters.
+
+    Returns:
+        What is odd, or an empty text.
+    """
+    for group, new in zip(optimiser.param_groups, fresh, strict=True):
+        for key, value in new.items():
+            if _kind(group.get(key)) != _kind(value):
+                return f"its '{key}' is {group.get(key)!r:.40}, wanted something like {value!r}"
+    wanted = _state_of_a_step(optimiser)
+    if wanted is None:
+        return ""
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            found = optimiser.state.get(parameter)
+            if not found:
+                continue  # never stepped
+            if set(found) != set(wanted):
+                return f"it holds {', '.join(map(str, found))}, wanted {', '.join(wanted)}"
+            for key, alike in wanted.items():
+                value = found[key]
+                if isinstance(value, Tensor) != (alike is not None) or (
+                    alike and value.shape != parameter.shape
+                ):
+                    return f"'{key}' is of another kind or size than its parameter"
+    return ""
+
+
+def _state_of_a_step(optimiser: torch.optim.Optimizer) -> dict[str, bool | None] | None:
+    """Return the keys of a parameter's state: True as large as it, False no, None no tensor."""
+    parameter = nn.Parameter(torch.zeros(3, 2))
+    parameter.grad = torch.zeros(3, 2)
+    own = {key: value for key, value in optimiser.param_groups[0].items() if key != "params"}
+    own = {
+        key: value for key, value in own.items() if key not in ("fused", "capturable", "foreach")
+    }
+    if isinstance(own.get("lr"), Tensor):
+        own["lr"] = own["lr"].detach().cpu()
+    build: Any = type(optimiser)
+    try:
+        trial = build([{"params": [parameter], **own}], lr=1e-3)
+        trial.step()
+    except Exception:  # an optimiser of a stranger's, or one that needs more: no opinion
+        return None
+    return {
+        str(key): (value.shape == parameter.shape) if isinstance(value, Tensor) else None
+        for key, value in trial.state[parameter].items()
+    } or None
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "flag"
+    if isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1):
+        return "number"
+    return "list" if isinstance(value, list | tuple) else type(value).__name__

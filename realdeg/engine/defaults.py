@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.visualization import Visualizer
 
-from realdeg.engine.closed_form import NoOptimWrapper
+from realdeg.engine.optimisers import NoOptimWrapper
 from realdeg.engine.plain_config import PlainConfig
 from realdeg.engine.visualizer import LazyVisualizer
 from realdeg.errors import ConfigError

@@ -20,7 +20,7 @@ from realdeg.utils.component import (
     plain,
     read_component,
 )
-from realdeg.utils.mmengine_internals import is_scheduler, set_iteration
+from realdeg.utils.mmengine_internals import is_resuming, set_iteration
 
 if TYPE_CHECKING:
     from realdeg.engine.runner import RealdegRunner
@@ -32,7 +32,7 @@ def load_or_resume(runner: RealdegRunner) -> None:
     """Load the weights, or the whole training state, that a runner was asked to begin with.
 
     Args:
-        runner: Its ``load_from``, ``resuming`` and ``resume_exactly`` say what is asked for; its
+        runner: Its ``load_from``, ``resume`` and ``resume_exactly`` say what is asked for; its
             optimisers and schedulers are built.
 
     Raises:
@@ -42,23 +42,23 @@ def load_or_resume(runner: RealdegRunner) -> None:
     if runner.training:
         for _, items in named_schedulers(runner.param_schedulers):
             for item in items:
-                if not is_scheduler(item):  # what a function made instead of one
+                if not hasattr(item, "by_epoch"):  # what a function made instead of one
                     raise ConfigError(
                         f"'param_scheduler' makes {item!r:.80}, which is not a scheduler."
                     )
         runner.setup = describe_setup(runner)
     state: dict[str, Any] | None = None
     path = None if runner.load_from is None else Path(runner.load_from)
-    if runner.resuming and not (runner.resume_exactly and path) and _is_elsewhere(runner, path):
+    if is_resuming(runner) and not (runner.resume_exactly and path) and _is_elsewhere(runner, path):
         found = newest_readable(Path(runner.work_dir))
         if found is not None:
             path, state, skipped = found
             for sentence in skipped:
                 runner.logger.warning("skipped: %s", sentence)
     if path is None:
-        if runner.resuming:
+        if is_resuming(runner):
             runner.say("nothing to resume in %s: starting at iteration 0", runner.work_dir)
-    elif not (runner.resuming and runner.training):
+    elif not (is_resuming(runner) and runner.training):
         load_weights(runner, path, state)
     elif path.suffix == COMPONENT_SUFFIX:
         raise CheckpointError(
@@ -202,7 +202,7 @@ def _differing_arguments(runner: RealdegRunner, meta: Any, path: Path) -> str:
     if "scale" in differ and getattr(found[1], "any_scale", False):
         differ.remove("scale")  # such weights serve every scale
     text = ", ".join(f"{key}={stored[key]!r} instead of {own[key]!r}" for key in differ)
-    start = runner.training and not runner.resuming
+    start = runner.training and not is_resuming(runner)
     if not start and {"scale", "same_size"} & set(differ):
         raise GeometryError(
             f"the {found[0]} in {path} was trained with {text}: take the weights or the config"

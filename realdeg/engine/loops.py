@@ -26,8 +26,9 @@ from realdeg.engine.workers import (
     stop_workers,
     worker_failure,
 )
-from realdeg.errors import ConfigError, DataError, OutputError, RealdegError, TrainingError
+from realdeg.errors import DataError, OutputError, RealdegError, TrainingError
 from realdeg.registry import LOOPS
+from realdeg.utils.arguments import Count
 from realdeg.utils.mmengine_internals import is_test_loop
 from realdeg.utils.progress import Shown, progress_bar
 from realdeg.utils.samples import Batch
@@ -52,9 +53,6 @@ class IterTrainLoop(BaseLoop):
         val_interval: Iterations from one validation to the next; the last iteration is validated
             in any case.
         val_begin: The first iteration that may be validated.
-
-    Raises:
-        ConfigError: If a number makes no sense.
     """
 
     max_epochs = 1
@@ -63,13 +61,10 @@ class IterTrainLoop(BaseLoop):
         self,
         runner: Any,
         dataloader: DataLoader | dict[str, Any],
-        max_iters: int,
-        val_interval: int = 5000,
+        max_iters: Count,
+        val_interval: Count = 5000,
         val_begin: int = 1,
     ) -> None:
-        for name, value in (("max_iters", max_iters), ("val_interval", val_interval)):
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"train_cfg.{name} is {value!r}, wanted a whole number >= 1.")
         super().__init__(runner, dataloader)
         self.max_iters = max_iters
         self.val_interval = val_interval

@@ -39,6 +39,7 @@ from realdeg.utils.mmengine_internals import (
     guard_process,
     overrides_internals,
     registered_names_only,
+    set_resuming,
     set_timestamp,
 )
 
@@ -46,7 +47,7 @@ RUN = "training run"
 """What a second process in the work dir is told that the first one is."""
 
 _runs = itertools.count()
-check_names("mmengine.runner", "mmengine.hooks", "mmengine.optim")
+check_names("mmengine.runner", "mmengine.hooks")
 
 
 @RUNNERS.register_module()
@@ -90,14 +91,14 @@ class RealdegRunner(Runner):
         self._compile = cfg.get("compile_model") if compile_model is None else compile_model
         self.interruption = Interruption()
         self.training = False
-        self.load_from, self.resuming, self.resume_exactly = load_from, resume, False
+        self.load_from, self.resume_exactly = load_from, False
         self.loaded_from = ""
         self.setup: dict[str, Any] = {}
         if "work_dir" in kwargs:
             ensure_writable_dir(kwargs["work_dir"])
         options = with_defaults(kwargs, cfg)
         self._randomness = options["randomness"]
-        super().__init__(*args, cfg=cfg, **options)
+        super().__init__(*args, cfg=cfg, resume=resume, **options)
 
     def close(self) -> None:
         """End the run: close its log file and leave the process group."""
@@ -170,7 +171,8 @@ class RealdegRunner(Runner):
         Args:
             path: The ``.pth`` file.
         """
-        self.load_from, self.resuming, self.resume_exactly = str(path), True, True
+        self.load_from, self.resume_exactly = str(path), True
+        set_resuming(self)
 
     def go_on_from(self, path: str) -> None:
         """Former name of :meth:`resume_from`."""

@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
 from realdeg.engine.checkpoint import to_plain
-from realdeg.engine.optimiser_state import unfit
+from realdeg.errors import CheckpointError
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -19,6 +19,35 @@ _PROGRESS = (
     *("last_step", "_global_step", "_last_value", "base_values", "verbose", "optimizer"),
     *("best", "cooldown_counter", "num_bad_epochs", "min_values"),
 )
+WAY_OUT = (
+    "Resume with the former settings, or begin anew from its weights: load_from={where} without"
+    " --resume"
+)
+
+
+def does_not_fit(name: str, where: str, fault: str) -> CheckpointError:
+    """Return the error that a saved state is not this optimiser's.
+
+    Args:
+        name: The optimiser's name where there are several, or an empty text.
+        where: The checkpoint.
+        fault: What does not fit.
+    """
+    of = f" for {name}" if name else ""
+    return CheckpointError(
+        f"the optimiser state{of} in {where} does not fit the config's optimiser: {fault}."
+        f" {WAY_OUT.format(where=where)}."
+    )
+
+
+def damaged(what: str, where: str) -> CheckpointError:
+    """Return the error that a part of a checkpoint is not what a run writes.
+
+    Args:
+        what: The part.
+        where: The checkpoint.
+    """
+    return CheckpointError(f"{what} in {where} is damaged: take another checkpoint.")
 
 
 def describe_setup(runner: Runner) -> dict[str, Any]:
@@ -197,7 +226,7 @@ def _refuse_foreign_keys(
     foreign = set(old) - set(new) - {"max_lr", "min_lr"}  # those are OneCycle's notes
     if "type" not in former and foreign:
         fault = f"it has {', '.join(map(repr, sorted(foreign)))}, which this optimiser has not"
-        raise unfit(name, where, fault)
+        raise does_not_fit(name, where, fault)
 
 
 def _scheduler_changes(
@@ -226,15 +255,15 @@ def _refuse_other_optimisers(former: Mapping[str, Any], own: Mapping[str, Any], 
     if set(former) != set(own):
         one = "one that has no name"
         names = [", ".join(sorted(filter(None, setup))) or one for setup in (former, own)]
-        raise unfit("", where, f"it is of {names[0]}, the config has {names[1]}")
+        raise does_not_fit("", where, f"it is of {names[0]}, the config has {names[1]}")
     for name, mine in own.items():
         theirs = former[name]
         for key in ("type", "wrapper"):
             if theirs.get(key, mine[key]) != mine[key]:
                 fault = f"it is of {theirs[key]}, the config says {mine[key]}"
-                raise unfit(name, where, fault)
+                raise does_not_fit(name, where, fault)
         if len(theirs["groups"]) != len(mine["groups"]):
-            raise unfit(
+            raise does_not_fit(
                 name,
                 where,
                 f"it has {len(theirs['groups'])} groups of parameters, the config makes"

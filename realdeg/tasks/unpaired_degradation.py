@@ -37,8 +37,8 @@ class UnpairedDegradation(ImageTask):
     Each iteration generates LR of the HR images, steps the discriminator on it and on the real LR
     images, then steps the degradation, judged by the stepped discriminator. (DSGAN's code judges
     before either step; with weights that change in place that gradient is no longer defined in
-    PyTorch.) It needs two optimisers: ``optim_wrapper.constructor = "SeveralOptimisers"`` with
-    ``degradation_step`` and ``discriminator_step``.
+    PyTorch.) It needs two optimisers: ``optim_wrapper.constructor = "MultiOptimizerConstructor"``
+    with ``degradation_step`` and ``discriminator_step``.
 
     The degradation's objective: the weighted ``loss`` between generated and clean LR after a
     low-pass filter, ``gan_loss``, and ``perceptual_loss`` between generated and clean LR. Clean is
@@ -167,8 +167,8 @@ class UnpairedDegradation(ImageTask):
             _STEPS
         ):
             raise ConfigError(
-                "UnpairedDegradation needs two optimisers: optim_wrapper=dict("
-                f"constructor='SeveralOptimisers', {_STEPS[0]}=dict(...), {_STEPS[1]}=dict(...))."
+                "UnpairedDegradation needs two optimisers: optim_wrapper=dict(constructor="
+                f"'MultiOptimizerConstructor', {_STEPS[0]}=dict(...), {_STEPS[1]}=dict(...))."
             )
         (batch,) = self.data_preprocessor(data, True)
         ours, theirs = (optim_wrapper[name] for name in _STEPS)
@@ -308,7 +308,7 @@ def _step(
     total = torch.stack([v for name, v in losses.items() if name.startswith("loss")]).sum()
     wrapper.zero_grad()
     wrapper.backward(total)
-    # Without a process group this does nothing; see StepsForItself.
+    # Without a process group this does nothing; see ManualGradientSync.
     all_reduce_params([p.grad for p in parameters if p.grad is not None], op="mean")
     wrapper.step()
 

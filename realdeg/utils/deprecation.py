@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
@@ -49,3 +51,23 @@ def renamed_attributes(module: str, names: Mapping[str, str]) -> Callable[[str],
         return getattr(import_module(place), new)
 
     return find
+
+
+def renamed_class(old: str, new: type[T]) -> type[T]:
+    """Make a class under a former name, for registries: files may still hold that name.
+
+    Args:
+        old: The former name.
+        new: The class.
+
+    Returns:
+        A subclass whose constructor warns.
+    """
+
+    def warn_and_build(self: Any, *args: Any, **kwargs: Any) -> None:
+        warn_renamed(old, new.__name__)
+        new.__init__(self, *args, **kwargs)  # type: ignore[misc]
+
+    summary = f"Former name of :class:`{new.__name__}`."
+    members = {"__init__": warn_and_build, "__doc__": summary, "__module__": new.__module__}
+    return type(old, (new,), members)

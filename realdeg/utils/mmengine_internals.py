@@ -41,18 +41,18 @@ FUNCTIONS = {
         "Registry.build": "self, cfg, args, kwargs",
         "Registry.switch_scope_and_registry": "self, scope",
         "Registry._search_child": "self, scope",
+        "Registry._register_module": "self, module, module_name, force",
     },
     "mmengine.runner": {"Runner._log_env": "self, env_cfg"},
     "mmengine.hooks": {"EMAHook._swap_ema_parameters": "self"},
     "mmengine.visualization": {"Visualizer._initialize_fig": "self, fig_cfg"},
-    "mmengine.optim": {"_ParamScheduler.state_dict": "self"},
 }
 """What is called or replaced, by module: names, and the names of the parameters."""
 ATTRIBUTES = {
     "mmengine.config": {"Config": ("_cfg_dict",)},
     "mmengine.runner": {
         "Runner": (
-            *("_timestamp", "_train_loop", "_test_loop"),
+            *("_timestamp", "_train_loop", "_test_loop", "_resume"),
             *("_train_dataloader", "_val_dataloader", "_test_dataloader"),
         )
     },
@@ -99,30 +99,22 @@ def check_names(*modules: str) -> None:
 
 
 def _distribution(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+    found = next(iter(metadata.distributions(name=name)), None)
+    return None if found is None else found.version
 
 
 def _fits(version: str) -> bool:
     numbers = version.split(".")[:3]
-    if not all(part.isdigit() for part in numbers):
-        return False
-    return (0, 10, 7) <= tuple(map(int, numbers)) < (0, 11)
+    return all(map(str.isdigit, numbers)) and (0, 10, 7) <= tuple(map(int, numbers)) < (0, 11)
 
 
 def _refusal(found: str) -> ConfigError:
     return ConfigError(f"{found}, and realdeg was tested with mmengine{WANTED}: `{_REMEDY}`.")
 
 
-# Configs
-
-
 def config_dict(cfg: Config | Mapping[str, Any]) -> ConfigDict:
     """Return the keys and values of a config: not a copy. A mapping is returned as it is."""
-    values: ConfigDict = cfg._cfg_dict if isinstance(cfg, Config) else cfg
-    return values
+    return cfg._cfg_dict if isinstance(cfg, Config) else cfg
 
 
 def set_config_dict(cfg: Config, values: Mapping[str, Any]) -> None:
@@ -220,10 +212,15 @@ class _Process:
     names_only = False
 
 
-def parent_registry(name: str) -> MMEngineRegistry:
-    """Return one of mmengine's own registries, for instance ``"HOOKS"``."""
-    found: MMEngineRegistry = getattr(mmengine.registry, name)
-    return found
+class WatchedRegistry(MMEngineRegistry):
+    """A registry that hears what is registered in it."""
+
+    def _register_module(self, module: Any, *args: Any, **kwargs: Any) -> None:
+        super()._register_module(module, *args, **kwargs)
+        self.on_registration(module)
+
+    def on_registration(self, module: Any) -> None:
+        """Take note of a class or a function that was just registered."""
 
 
 def find_registered(registry: MMEngineRegistry, name: Any) -> Any:
@@ -329,12 +326,7 @@ _OVERRIDES = {"log_environment": "_log_env", "make_figure": "_initialize_fig"}
 def overrides_internals(cls: type[T]) -> type[T]:
     """Put methods of a class in the place of private ones of mmengine's; a decorator.
 
-    Args:
-        cls: A subclass of mmengine's Runner with a method ``log_environment(env_cfg)``, or of its
-            Visualizer with ``make_figure(fig_cfg)``.
-
-    Returns:
-        The class.
+    A Runner may have ``log_environment(env_cfg)``, a Visualizer ``make_figure(fig_cfg)``.
     """
     for own, theirs in _OVERRIDES.items():
         if own in vars(cls):
@@ -342,12 +334,11 @@ def overrides_internals(cls: type[T]) -> type[T]:
     return cls
 
 
-def make_figure(visualizer: Any, fig_cfg: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+def make_figure(visualizer: Any, fig_cfg: Mapping[str, Any]) -> Any:
     """Make what a visualizer draws on, as mmengine does: canvas, figure and axes."""
     from mmengine.visualization import Visualizer
 
-    made: tuple[Any, Any, Any] = Visualizer._initialize_fig(visualizer, fig_cfg)
-    return made
+    return Visualizer._initialize_fig(visualizer, fig_cfg)
 
 
 def set_timestamp(runner: Any, text: str) -> None:
@@ -356,12 +347,9 @@ def set_timestamp(runner: Any, text: str) -> None:
 
 
 def set_data_set(runner: Any, key: str, dataset: Any) -> None:
-    """Have a runner's data loader serve a data set that is already built.
+    """Have a loader of a runner whose loops are not built yet serve a data set that is built.
 
-    Args:
-        runner: A runner whose loops are not built yet.
-        key: ``"train_dataloader"``, ``"val_dataloader"`` or ``"test_dataloader"``.
-        dataset: The data set. It is not copied, as mmengine copies a data loader's config.
+    It is not copied, as mmengine copies a data loader's config.
     """
     loader = getattr(runner, f"_{key}")
     if isinstance(loader, Mapping):
@@ -371,6 +359,16 @@ def set_data_set(runner: Any, key: str, dataset: Any) -> None:
 def iterations_done(runner: Any) -> int:
     """Return a runner's iteration without building the training loop of a run that only tests."""
     return int(getattr(runner._train_loop, "iter", 0))
+
+
+def is_resuming(runner: Any) -> bool:
+    """Say whether a runner is asked to resume: mmengine's hooks look at this, too."""
+    return bool(runner._resume)
+
+
+def set_resuming(runner: Any) -> None:
+    """Ask a runner to resume."""
+    runner._resume = True
 
 
 def set_iteration(loop: Any, iteration: int) -> None:
@@ -386,13 +384,6 @@ def is_test_loop(runner: Any, loop: Any) -> bool:
 def swap_averaged_weights(hook: Any) -> None:
     """Exchange the model's weights with those that an ``EMAHook`` averages."""
     hook._swap_ema_parameters()
-
-
-def is_scheduler(value: Any) -> bool:
-    """Say whether something is a parameter scheduler of mmengine's kind."""
-    from mmengine.optim import _ParamScheduler
-
-    return isinstance(value, _ParamScheduler)
 
 
 check_version()

@@ -298,7 +298,7 @@ def test_arguments_that_differ_are_the_files_and_named(here, capfd):
         ("train_cfg.val_interval=often", "is 'often', wanted a whole number"),
         ("default_hooks=5", "'default_hooks' is 5, wanted a dict"),
         ("default_hooks.logger=5", "'default_hooks.logger' is 5, wanted a dict"),
-        ("default_hooks.checkpoint.keep=1", "wanted at least 2"),
+        ("default_hooks.checkpoint.keep=1", "wanted a whole number, 2 or more"),
         ("custom_hooks=[dict(type='Nope',a=1)]", "no hook named 'Nope' at 'custom_hooks.0.type'"),
         ("randomness.seed=a", "'randomness.seed' is 'a'"),
         ("env_cfg.mp_cfg=5", "'env_cfg.mp_cfg' is 5"),

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from realdeg.engine import RealdegRunner, read_checkpoint
-from realdeg.engine.several_optimisers import SeveralOptimisers
+from realdeg.engine.optimisers import MultiOptimizerConstructor
 from realdeg.errors import CheckpointError, ConfigError, TrainingError
 from realdeg.utils.component import read_component
 from tests.engine.tiny import differences, final_state, start
@@ -53,7 +53,7 @@ def config(work_dir, photos, model=DSGAN, iterations=6, **changes) -> dict:
         work_dir=str(work_dir),
         seed=5,
         device="cpu",
-        model_wrapper_cfg=dict(type="StepsForItself"),
+        model_wrapper_cfg=dict(type="ManualGradientSync"),
         train_dataloader=dict(
             dataset=dict(
                 type="UnpairedDataset", datasets=[part(32), part(16)], real="hr", scale=2, seed=5
@@ -65,7 +65,7 @@ def config(work_dir, photos, model=DSGAN, iterations=6, **changes) -> dict:
         ),
         train_cfg=dict(type="IterTrainLoop", max_iters=iterations),
         optim_wrapper=dict(
-            constructor="SeveralOptimisers", degradation_step=ADAM, discriminator_step=ADAM
+            constructor="MultiOptimizerConstructor", degradation_step=ADAM, discriminator_step=ADAM
         ),
         param_scheduler=dict(type="LinearLR", start_factor=1, end_factor=0.0, begin=2, end=8),
         default_hooks=dict(checkpoint=dict(type="SaveCheckpointHook", interval=3)),
@@ -155,7 +155,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path, photos):
 
 def test_wrong_optimisers_are_named(tmp_path, photos):
     def attempt(**optimisers):
-        cfg = dict(constructor="SeveralOptimisers", **optimisers)
+        cfg = dict(constructor="MultiOptimizerConstructor", **optimisers)
         train(tmp_path / "run", photos, optim_wrapper=cfg)
 
     with pytest.raises(ConfigError, match="no part 'critic'"):
@@ -169,7 +169,7 @@ def test_wrong_optimisers_are_named(tmp_path, photos):
     with pytest.raises(ConfigError, match="names no optimiser"):
         attempt()
     with pytest.raises(ConfigError, match="paramwise_cfg"):
-        SeveralOptimisers(dict(degradation_step=ADAM), dict(bias_lr_mult=2))
+        MultiOptimizerConstructor(dict(degradation_step=ADAM), dict(bias_lr_mult=2))
     with pytest.raises(ConfigError, match="two optimisers"):
         train(tmp_path / "run", photos, optim_wrapper=dict(ADAM))
 

@@ -103,9 +103,9 @@ class TestAlignment:
         assert "are off" not in run(cfg)[1]
 
     def test_wrong_arguments_are_named(self):
-        with pytest.raises(ConfigError, match="AlignmentHook.pairs"):
+        with pytest.raises(ConfigError, match="AlignmentHook: pairs"):
             AlignmentHook(pairs=0)
-        with pytest.raises(ConfigError, match="limits says tilt = 1"):
+        with pytest.raises(ConfigError, match="limits has 'tilt'"):
             AlignmentHook(limits=dict(tilt=1))
 
     def test_hr_alone_is_not_read(self, tmp_path):
@@ -240,7 +240,7 @@ class TestStandstill:
         assert len(self.watch(still, model=task, cfg=frozen)) == 1
         started = dict(backbone=dict(type="SRCNN", start_from=dict(checkpoint="x")))
         assert self.watch(still, model=task, cfg=started) == []
-        with pytest.raises(ConfigError, match="StandstillHook.block"):
+        with pytest.raises(ConfigError, match="StandstillHook: block"):
             StandstillHook(0)
 
     def test_in_a_run_and_over_a_resume(self, work_dir):

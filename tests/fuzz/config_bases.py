@@ -121,9 +121,9 @@ def _unpaired() -> dict[str, Any]:
             gan_loss=dict(type="CrossEntropyGANLoss", weight=0.005),
             perceptual_loss=dict(type="LPIPSLoss", weight=0.0),
         ),
-        model_wrapper_cfg=dict(type="StepsForItself"),
+        model_wrapper_cfg=dict(type="ManualGradientSync"),
         optim_wrapper=dict(
-            constructor="SeveralOptimisers", degradation_step=step, discriminator_step=step
+            constructor="MultiOptimizerConstructor", degradation_step=step, discriminator_step=step
         ),
     )
     cfg["train_dataloader"].update(

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from realdeg import create_degradation
 from realdeg.degradations.primitives import imresize
-from realdeg.engine.several_optimisers import SeveralOptimisers
+from realdeg.engine.optimisers import MultiOptimizerConstructor
 from realdeg.errors import ConfigError, DataError
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.tasks.unpaired_degradation import UnpairedDegradation
@@ -84,7 +84,7 @@ def test_bulat_s_objective():
 
 def test_a_step_moves_both_players_and_only_their_own():
     task, batch = _task(), _batch()
-    wrappers = SeveralOptimisers(copy.deepcopy(TWO))(task)
+    wrappers = MultiOptimizerConstructor(copy.deepcopy(TWO))(task)
     before = copy.deepcopy(task.state_dict())
     expected = task(_batch(), "loss")["loss_content"]
     found = task.train_step(batch, wrappers)
@@ -99,7 +99,7 @@ def test_a_step_moves_both_players_and_only_their_own():
 
 def test_the_generator_is_judged_by_the_stepped_discriminator():
     task, batch = _task(), _batch()
-    wrappers = SeveralOptimisers(copy.deepcopy(TWO))(task)
+    wrappers = MultiOptimizerConstructor(copy.deepcopy(TWO))(task)
     judged: list[torch.Tensor] = []
     task.discriminator.register_forward_pre_hook(lambda _, args: judged.append(args[0].detach()))
     found = task.train_step(batch, wrappers)
@@ -116,7 +116,7 @@ def test_the_generator_is_judged_by_the_stepped_discriminator():
 @pytest.mark.parametrize("name", ["DirectNet", "DML"])
 def test_other_degradations_may_be_learned_so(name):
     task = _task({"type": name, "width": 4, "levels": 1}, colour="rgb")
-    wrappers = SeveralOptimisers(copy.deepcopy(TWO))(task)
+    wrappers = MultiOptimizerConstructor(copy.deepcopy(TWO))(task)
     found = task.train_step(_batch(), wrappers)
     assert all(torch.isfinite(value) for value in found.values())
     on_luma = _task(
@@ -157,7 +157,7 @@ def test_absent_perceptual_weights_refuse_before_training(tmp_path):
 def test_refusals():
     task, batch = _task(), _batch()
     with pytest.raises(ConfigError, match="two optimisers"):
-        task.train_step(batch, SeveralOptimisers({"degradation_step": ADAM})(task))
+        task.train_step(batch, MultiOptimizerConstructor({"degradation_step": ADAM})(task))
     with pytest.raises(DataError, match="collate_unpaired"):
         task({**batch, "real_lr": None}, "loss")
     with pytest.raises(DataError, match="patch sizes"):

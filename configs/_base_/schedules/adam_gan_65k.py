@@ -2,7 +2,7 @@
 # 16); the rate stays for the first half and falls linearly to 0 in the second.
 __adam = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-4, betas=(0.5, 0.999)))
 optim_wrapper = dict(
-    constructor="SeveralOptimisers", degradation_step=__adam, discriminator_step=__adam
+    constructor="MultiOptimizerConstructor", degradation_step=__adam, discriminator_step=__adam
 )
 param_scheduler = dict(
     type="LinearLR", start_factor=1.0, end_factor=0.0, begin=32_400, end=64_800, by_epoch=False

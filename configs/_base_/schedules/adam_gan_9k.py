@@ -2,7 +2,7 @@
 # over the 459 training scenes of RealSR at batch 16.
 __adam = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1e-4, betas=(0.5, 0.999)))
 optim_wrapper = dict(
-    constructor="SeveralOptimisers", degradation_step=__adam, discriminator_step=__adam
+    constructor="MultiOptimizerConstructor", degradation_step=__adam, discriminator_step=__adam
 )
 param_scheduler = dict(
     type="LinearLR", start_factor=1.0, end_factor=0.0, begin=4300, end=8600, by_epoch=False

@@ -1,7 +1,7 @@
 # A few minutes on one CPU core for the small DSGAN.
 __adam = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=5e-4, betas=(0.5, 0.999)))
 optim_wrapper = dict(
-    constructor="SeveralOptimisers", degradation_step=__adam, discriminator_step=__adam
+    constructor="MultiOptimizerConstructor", degradation_step=__adam, discriminator_step=__adam
 )
 param_scheduler = dict(type="CosineAnnealingLR", by_epoch=False, eta_min=1e-5)
 train_cfg = dict(type="IterTrainLoop", max_iters=1500, val_interval=500)

@@ -10,7 +10,7 @@ model = dict(
     perceptual_loss=dict(type="LPIPSLoss", weight=0.01),
 )
 # Several processes: the task averages the gradients of its two players itself.
-model_wrapper_cfg = dict(type="StepsForItself")
+model_wrapper_cfg = dict(type="ManualGradientSync")
 
 # A generated LR image is measured against the real one of its scene, which training never sees.
 val_evaluator = dict(

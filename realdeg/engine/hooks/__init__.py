@@ -1,4 +1,10 @@
-"""Hooks: what happens around an iteration."""
+"""Hooks: what happens around an iteration.
+
+The runner calls the methods that a hook has, ``before_train(runner)`` for instance. Where there is
+a batch they also get its number, the batch as the loader gave it and, afterwards, ``outputs``: the
+losses by name in training, the predictions in validation and test. After a validation they get the
+metrics by name; none, if it was broken off.
+"""
 
 from realdeg.engine.hooks.alignment import AlignmentHook
 from realdeg.engine.hooks.baseline import BaselineHook

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
@@ -13,6 +14,7 @@ from realdeg.engine.state import unwrapped
 from realdeg.errors import ConfigError
 from realdeg.evaluation.alignment_limits import AlignmentLimits, judge_alignment, measure_pairs
 from realdeg.registry import HOOKS
+from realdeg.utils.arguments import Count
 
 
 @HOOKS.register_module()
@@ -29,35 +31,28 @@ class AlignmentHook(Hook):
             :class:`~realdeg.evaluation.alignment_limits.AlignmentLimits`.
 
     Raises:
-        ConfigError: If a number makes no sense.
+        ConfigError: If a limit has another name.
     """
 
     priority = "LOW"  # after the summary, which opens the console
 
     def __init__(
-        self, pairs: int = 4, side: int = 512, limits: dict[str, float] | None = None
+        self,
+        pairs: Count = 4,
+        side: Annotated[int, Ge(64)] = 512,
+        limits: dict[str, float] | None = None,
     ) -> None:
-        for name, value, least in (("pairs", pairs, 1), ("side", side, 64)):
-            if not isinstance(value, int) or value < least:
-                raise ConfigError(
-                    f"AlignmentHook.{name} is {value!r}, wanted a whole number >= {least}."
-                )
         self.pairs, self.side = pairs, side
         known = list(AlignmentLimits.__dataclass_fields__)
-        for name, limit in (limits or {}).items():
-            if name not in known or isinstance(limit, bool) or not isinstance(limit, int | float):
+        for name in limits or {}:
+            if name not in known:
                 raise ConfigError(
-                    f"AlignmentHook.limits says {name} = {limit!r}: it holds numbers named"
-                    f" {', '.join(known)}."
+                    f"AlignmentHook.limits has '{name}', wanted numbers named {', '.join(known)}."
                 )
         self.limits = AlignmentLimits(**(limits or {}))
 
     def before_train(self, runner: Any) -> None:
-        """Measure, and say what was found.
-
-        Args:
-            runner: Its training pairs are measured, unless it goes on from a checkpoint.
-        """
+        """Measure, and say what was found."""
         # Who learns from unpaired images compares none with a partner.
         if runner.iter or getattr(unwrapped(runner.model), "adversarial", False):
             return

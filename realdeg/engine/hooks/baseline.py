@@ -38,11 +38,7 @@ class BaselineHook(Hook):
         self._twins: list[Any] = []
 
     def before_val_epoch(self, runner: Any) -> None:
-        """Prepare to measure, if that has not been done.
-
-        Args:
-            runner: Its message hub says whether the input was measured already.
-        """
+        """Prepare to measure, if that has not been done."""
         self._twins = []
         if getattr(unwrapped(runner.model), "baseline", None) is None:
             return
@@ -59,14 +55,7 @@ class BaselineHook(Hook):
     def after_val_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: Predictions = ()
     ) -> None:
-        """Measure the inputs of a batch.
-
-        Args:
-            runner: Its task says what the input amounts to (``baseline``).
-            batch_idx: Not used.
-            data_batch: Not used.
-            outputs: The predictions, each with its input.
-        """
+        """Measure the inputs of a batch."""
         if not self._twins:
             return
         task: Any = unwrapped(runner.model)
@@ -82,12 +71,7 @@ class BaselineHook(Hook):
             twin.process(data_batch=None, data_samples=samples)
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Note what the input scores; name a model that stays below it.
-
-        Args:
-            runner: Its message hub keeps the scores, so that a resume measures nothing.
-            metrics: By name; empty when the validation was broken off.
-        """
+        """Note what the input scores; name a model that stays below it."""
         twins, self._twins = self._twins, []
         hub = runner.message_hub
         if not metrics:

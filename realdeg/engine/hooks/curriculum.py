@@ -28,11 +28,7 @@ class CurriculumHook(Hook):
     """
 
     def before_train(self, runner: Any) -> None:
-        """Find the iteration from which each scale is drawn.
-
-        Args:
-            runner: The runner.
-        """
+        """Find the iteration from which each scale is drawn."""
         backbone = self._backbone(runner)
         if not hasattr(backbone, "set_progress"):
             raise ConfigError(
@@ -62,21 +58,11 @@ class CurriculumHook(Hook):
         backbone.set_progress(runner.iter / total)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: object = None) -> None:
-        """Set the network's progress.
-
-        Args:
-            runner: The runner.
-            batch_idx: Not used.
-            data_batch: Not used.
-        """
+        """Set the network's progress."""
         self._backbone(runner).set_progress(runner.iter / runner.max_iters)
 
     def after_train(self, runner: Any) -> None:
-        """Leave the network as it is used: nothing is blended.
-
-        Args:
-            runner: The runner.
-        """
+        """Leave the network as it is used: nothing is blended."""
         self._backbone(runner).set_progress(1.0)
 
     def _backbone(self, runner: Any) -> Any:

@@ -36,11 +36,7 @@ class FiniteLossHook(Hook):
         self._handles: list[RemovableHandle] = []
 
     def before_train(self, runner: Any) -> None:
-        """Watch the model's losses and the optimiser's steps.
-
-        Args:
-            runner: The runner.
-        """
+        """Watch the model's losses and the optimiser's steps."""
         self.after_train(runner)
         self._handles.append(unwrapped(runner.model).register_forward_hook(self._note))
         wrapper = runner.optim_wrapper
@@ -53,21 +49,13 @@ class FiniteLossHook(Hook):
             self._handles.append(item.optimizer.register_step_pre_hook(check))
 
     def after_train(self, runner: Any) -> None:
-        """Watch no longer.
-
-        Args:
-            runner: The runner.
-        """
+        """Watch no longer."""
         for handle in self._handles:
             handle.remove()
         self._handles, self._losses, self._total = [], [], None
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Refuse to save weights that are not finite.
-
-        Args:
-            runner: The runner.
-            checkpoint: What is about to be saved.
 
         Raises:
             TrainingError: Naming the first such tensor.

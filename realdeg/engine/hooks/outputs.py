@@ -49,20 +49,12 @@ class OutputsHook(Hook):
         self._moments = torch.zeros(2, 3, dtype=torch.float64)
 
     def before_val_epoch(self, runner: Any) -> None:
-        """Forget the validation before.
-
-        Args:
-            runner: Not used.
-        """
+        """Forget the validation before."""
         self._kernels, self._weights = [], []
         self._moments = torch.zeros(2, 3, dtype=torch.float64)
 
     def before_measuring(self, runner: Any, outputs: Predictions = ()) -> None:
         """Refuse predictions that are not finite, before a metric meets them.
-
-        Args:
-            runner: Its iteration and work dir are named in the message.
-            outputs: The predictions of a batch.
 
         Raises:
             TrainingError: Naming the image, and how much of it is broken.
@@ -85,14 +77,7 @@ class OutputsHook(Hook):
     def after_val_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: Predictions = ()
     ) -> None:
-        """Look at the predictions of a batch, and at kernels of the first pictures.
-
-        Args:
-            runner: Its degradation is asked for the kernels.
-            batch_idx: Not used.
-            data_batch: Not used.
-            outputs: The predictions.
-        """
+        """Look at the predictions of a batch, and at kernels of the first pictures."""
         if not runner.training:
             return
         task = unwrapped(runner.model)
@@ -139,12 +124,7 @@ class OutputsHook(Hook):
             self._weights.append(chosen.T.detach().double().cpu())
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Tell the spread of the kernels, and name what is wrong.
-
-        Args:
-            runner: Its log is told, its message hub notes what was told.
-            metrics: By name; empty when the validation was broken off.
-        """
+        """Tell the spread of the kernels, and name what is wrong."""
         if not metrics or not runner.training:
             return
         hub = runner.message_hub

@@ -17,8 +17,8 @@ from torch import distributed
 from realdeg.engine.environment import device_name
 from realdeg.engine.hooks.baseline import beside_input
 from realdeg.engine.state import component_of, unwrapped
-from realdeg.errors import ConfigError
 from realdeg.registry import HOOKS
+from realdeg.utils.arguments import Count
 from realdeg.utils.mmengine_internals import iterations_done
 from realdeg.version import __version__
 
@@ -33,16 +33,11 @@ class ProgressHook(Hook):
 
     Args:
         interval: Iterations from one line to the next; the first iteration is always told.
-
-    Raises:
-        ConfigError: If the interval is not a positive whole number.
     """
 
     priority = "BELOW_NORMAL"
 
-    def __init__(self, interval: int = 100) -> None:
-        if not isinstance(interval, int) or interval < 1:
-            raise ConfigError(f"ProgressHook.interval is {interval!r}, wanted a number >= 1.")
+    def __init__(self, interval: Count = 100) -> None:
         self.interval = interval
         self._since = 0
         self._first = True
@@ -50,11 +45,7 @@ class ProgressHook(Hook):
         self._pace = Pace()
 
     def before_train(self, runner: Any) -> None:
-        """Say what is about to run.
-
-        Args:
-            runner: The runner.
-        """
+        """Say what is about to run."""
         for line in summary_lines(runner):
             runner.say("%s", line)
         # From here on, whatever a hook tells is news.
@@ -65,14 +56,7 @@ class ProgressHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
-        """Tell how it goes, if it is time to.
-
-        Args:
-            runner: The runner.
-            batch_idx: The iteration.
-            data_batch: The batch.
-            outputs: The named losses.
-        """
+        """Tell how it goes, if it is time to."""
         done = runner.iter + 1
         self._pace.iteration(done)
         if done % self.interval and done != runner.max_iters and not self._first:
@@ -89,48 +73,26 @@ class ProgressHook(Hook):
         runner.logger.info("%s", self._line(runner, done, scalars))
 
     def before_val(self, runner: Any) -> None:
-        """Start the clock.
-
-        Args:
-            runner: The runner.
-        """
+        """Start the clock."""
         self._val_began = time.monotonic()
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Tell the metrics of a validation.
-
-        Args:
-            runner: The runner.
-            metrics: By name.
-        """
+        """Tell the metrics of a validation."""
         seconds = time.monotonic() - self._val_began
         if metrics:
             self._pace.validation(seconds)
         self._tell(runner, "val", metrics or {}, seconds)
 
     def before_test(self, runner: Any) -> None:
-        """Start the clock.
-
-        Args:
-            runner: The runner.
-        """
+        """Start the clock."""
         self._val_began = time.monotonic()
 
     def after_test_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Tell the metrics of a test.
-
-        Args:
-            runner: The runner.
-            metrics: By name.
-        """
+        """Tell the metrics of a test."""
         self._tell(runner, "test", metrics or {}, time.monotonic() - self._val_began)
 
     def after_run(self, runner: Any) -> None:
-        """Close the files of the curves.
-
-        Args:
-            runner: The runner.
-        """
+        """Close the files of the curves."""
         runner.visualizer.close()
 
     def _tell(self, runner: Any, stage: str, metrics: Mapping[str, Any], seconds: float) -> None:

@@ -19,11 +19,7 @@ class RunInfoHook(RuntimeInfoHook):
     """
 
     def before_run(self, runner: Any) -> None:
-        """Note what the run is.
-
-        Args:
-            runner: The runner.
-        """
+        """Note what the run is."""
         runner.message_hub.update_info_dict(
             {"seed": runner.seed, "experiment_name": runner.experiment_name}
         )
@@ -31,26 +27,13 @@ class RunInfoHook(RuntimeInfoHook):
         self._capped: set[str] = set()
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: object = None) -> None:
-        """Note the iteration.
-
-        Args:
-            runner: The runner.
-            batch_idx: The iteration.
-            data_batch: The batch.
-        """
+        """Note the iteration."""
         runner.message_hub.update_info("iter", runner.iter)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
-        """Record the losses.
-
-        Args:
-            runner: Its message hub takes losses and learning rates.
-            batch_idx: The iteration.
-            data_batch: The batch.
-            outputs: The named losses.
-        """
+        """Record the losses."""
         # Here and not before the iteration, which may break off. The schedulers step later.
         rates: Any = runner.optim_wrapper.get_lr()
         for name, values in rates.items():

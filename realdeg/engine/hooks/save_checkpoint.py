@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
@@ -14,6 +15,7 @@ from realdeg.engine.loops import VALIDATED
 from realdeg.engine.state import averaged_weights, component_of, describe_run, unwrapped
 from realdeg.errors import ConfigError, first_line
 from realdeg.registry import HOOKS
+from realdeg.utils.arguments import Count
 from realdeg.utils.files import atomic_path, remove_left_overs
 
 _BEST = "best"
@@ -31,37 +33,24 @@ class SaveCheckpointHook(Hook):
 
     Args:
         interval: Iterations from one checkpoint to the next; the last is always saved.
-        keep: How many of the latest to keep, at least 2.
+        keep: How many of the latest to keep, at least 2: with one file, a crash of the disk while
+            it is replaced would leave nothing to resume from.
         save_best: A metric, for instance ``"psnr"``; the best weights so far are kept in
             ``best.pth`` and ``best_<component>.safetensors``. None keeps none.
         rule: ``"greater"`` or ``"less"`` is better; None judges by the metric's name.
         export: Whether the component is written beside the checkpoint.
-
-    Raises:
-        ConfigError: If a value makes no sense.
     """
 
     priority = "VERY_LOW"
 
     def __init__(
         self,
-        interval: int = 5000,
-        keep: int = 2,
+        interval: Count = 5000,
+        keep: Annotated[int, Ge(2)] = 2,
         save_best: str | None = None,
-        rule: str | None = None,
+        rule: Literal["greater", "less"] | None = None,
         export: bool = True,
     ) -> None:
-        if not isinstance(interval, int) or interval < 1:
-            raise ConfigError(
-                f"SaveCheckpointHook.interval is {interval!r}, wanted a whole number >= 1."
-            )
-        if not isinstance(keep, int) or keep < 2:
-            raise ConfigError(
-                f"SaveCheckpointHook.keep is {keep!r}, wanted at least 2: with one file, a crash"
-                " of the disk while it is replaced leaves nothing to resume from."
-            )
-        if rule not in (None, "greater", "less"):
-            raise ConfigError(f"SaveCheckpointHook.rule is {rule!r}, wanted 'greater' or 'less'.")
         self.interval, self.keep, self.export = interval, keep, export
         self.save_best, self.rule = save_best, rule
         self._began: int | None = None
@@ -69,11 +58,7 @@ class SaveCheckpointHook(Hook):
         self._fresh = True
 
     def before_train(self, runner: Any) -> None:
-        """Note where the run begins.
-
-        Args:
-            runner: The runner.
-        """
+        """Note where the run begins."""
         self._began = runner.iter
         self._saved = runner.iter if runner.iter else -1
         self._fresh = True
@@ -83,25 +68,13 @@ class SaveCheckpointHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
-        """Save, if it is time to.
-
-        Args:
-            runner: The runner.
-            batch_idx: The iteration.
-            data_batch: The batch.
-            outputs: The named losses.
-        """
+        """Save, if it is time to."""
         done = runner.iter + 1
         if done % self.interval == 0 or done == runner.max_iters:
             self._save(runner, done)
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Keep the best, and let this iteration's checkpoint know that it was validated.
-
-        Args:
-            runner: The runner.
-            metrics: By name; empty when the validation was broken off.
-        """
+        """Keep the best, and let this iteration's checkpoint know that it was validated."""
         if self._began is None or not metrics:
             return
         runner.message_hub.update_info(VALIDATED, runner.iter)
@@ -111,11 +84,7 @@ class SaveCheckpointHook(Hook):
             self._save(runner, runner.iter)
 
     def on_interruption(self, runner: Any) -> None:
-        """Save before the process leaves, and say how to go on.
-
-        Args:
-            runner: The runner.
-        """
+        """Save before the process leaves, and say how to go on."""
         if self._saved != runner.iter:
             self._save(runner, runner.iter)
         runner.say(
@@ -127,12 +96,7 @@ class SaveCheckpointHook(Hook):
         )
 
     def on_error(self, runner: Any, error: Exception) -> None:
-        """Save what was done before an error that is not about the weights, and say so.
-
-        Args:
-            runner: The runner, between two iterations.
-            error: What ends the run.
-        """
+        """Save what was done before an error that is not about the weights, and say so."""
         if self._saved != runner.iter:
             if not runner.iter:
                 return
@@ -149,11 +113,7 @@ class SaveCheckpointHook(Hook):
         )
 
     def after_train(self, runner: Any) -> None:
-        """Save what a loop that stopped early, or has no iterations, has come to.
-
-        Args:
-            runner: The runner.
-        """
+        """Save what a loop that stopped early, or has no iterations, has come to."""
         if self._saved != runner.iter:
             self._save(runner, runner.iter)
         elif (Path(runner.work_dir) / checkpoint_name(runner.iter)).is_file():

@@ -11,8 +11,8 @@ from mmengine.optim import OptimWrapperDict
 
 from realdeg.engine.hooks.baseline import INPUT
 from realdeg.engine.state import unwrapped
-from realdeg.errors import ConfigError
 from realdeg.registry import HOOKS
+from realdeg.utils.arguments import Count
 
 _NOTE = "loss_means"
 # Blocks after which the two halves are compared: 1000, 2000, 4000 and 8000 iterations in blocks of
@@ -35,23 +35,14 @@ class StandstillHook(Hook):
 
     Args:
         block: Iterations whose losses are averaged.
-
-    Raises:
-        ConfigError: If ``block`` is not a positive whole number.
     """
 
-    def __init__(self, block: int = 100) -> None:
-        if not isinstance(block, int) or block < 1:
-            raise ConfigError(f"StandstillHook.block is {block!r}, wanted a whole number >= 1.")
+    def __init__(self, block: Count = 100) -> None:
         self.block = block
         self._watching = False
 
     def before_train(self, runner: Any) -> None:
-        """Decide whether there is anything to watch.
-
-        Args:
-            runner: Its task, optimisers and start say whether the loss has to fall.
-        """
+        """Decide whether there is anything to watch."""
         hub = runner.message_hub
         several = isinstance(runner.optim_wrapper, OptimWrapperDict)
         state = hub.get_info(_NOTE)
@@ -65,14 +56,7 @@ class StandstillHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
-        """Take the loss; compare, if it is time to.
-
-        Args:
-            runner: Its message hub has the loss.
-            batch_idx: Not used.
-            data_batch: Not used.
-            outputs: Not used: the message hub has the loss.
-        """
+        """Take the loss; compare, if it is time to."""
         buffer = runner.message_hub.log_scalars.get("train/loss")
         if not self._watching or buffer is None:
             return

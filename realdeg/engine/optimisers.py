@@ -1,18 +1,82 @@
-"""Training with several optimisers, each for a part of the task."""
+"""Optimiser wrappers: mixed precision on any device, several optimisers, and none at all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
-from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
-from torch import nn
+from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+from torch import Tensor, nn
 
 from realdeg.engine.state import unwrapped
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, TrainingError
+from realdeg.utils.deprecation import renamed_class
 
 SUFFIX = "_step"
+
+
+@OPTIM_WRAPPERS.register_module()
+class AutocastOptimWrapper(OptimWrapper):
+    """Computes the losses under ``torch.autocast``.
+
+    mmengine's ``AmpOptimWrapper`` insists on an accelerator; this one works wherever autocast
+    does. bfloat16 has the range of float32, so no gradient scaling is needed.
+
+    Args:
+        dtype: ``"bfloat16"``. float16 would need a gradient scaler: use mmengine's
+            ``AmpOptimWrapper`` for it.
+        **kwargs: Arguments of mmengine's ``OptimWrapper``.
+
+    Raises:
+        ConfigError: If another dtype is asked for.
+    """
+
+    def __init__(self, *, dtype: str = "bfloat16", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if dtype != "bfloat16":
+            raise ConfigError(
+                f"AutocastOptimWrapper takes dtype='bfloat16', got '{dtype}': float16 needs a"
+                " gradient scaler, which mmengine's AmpOptimWrapper brings."
+            )
+        self.dtype = torch.bfloat16
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Enter autocast, and block gradient synchronisation while gradients accumulate.
+
+        Args:
+            model: The model in training, wrapped or not.
+
+        Yields:
+            Nothing.
+        """
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, dtype=self.dtype):
+            yield
+
+
+@OPTIM_WRAPPERS.register_module()
+class NoOptimWrapper(OptimWrapper):
+    """Stands where mmengine demands an optimiser and nothing is to be optimised."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.optim.SGD([torch.zeros(1)], lr=0.0))
+
+    def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Refuse to step.
+
+        Args:
+            loss: Ignored.
+            *args: Ignored.
+            **kwargs: Ignored.
+
+        Raises:
+            TrainingError: Always.
+        """
+        raise TrainingError("this run is fitted in closed form: there is nothing to step.")
 
 
 class NamedOptimWrappers(OptimWrapperDict):
@@ -36,13 +100,13 @@ class NamedOptimWrappers(OptimWrapperDict):
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class SeveralOptimisers:
+class MultiOptimizerConstructor:
     """Builds an optimiser wrapper for each named part of a task.
 
     In the config::
 
         optim_wrapper = dict(
-            constructor="SeveralOptimisers",
+            constructor="MultiOptimizerConstructor",
             degradation_step=dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-4)),
             discriminator_step=dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-4)),
         )
@@ -52,7 +116,7 @@ class SeveralOptimisers:
 
     Args:
         optim_wrapper_cfg: The wrappers by name.
-        paramwise_cfg: mmengine's; belongs into the single wrappers.
+        paramwise_cfg: mmengine's; it belongs in the wrappers.
 
     Raises:
         ConfigError: If a name or a wrapper makes no sense.
@@ -70,7 +134,7 @@ class SeveralOptimisers:
             place = f"optim_wrapper.{name}"
             if not name.endswith(SUFFIX) or not isinstance(cfg, Mapping):
                 raise ConfigError(
-                    f"'{place}': with constructor='SeveralOptimisers' the keys are"
+                    f"'{place}': with constructor='MultiOptimizerConstructor' the keys are"
                     f" '<part of the task>{SUFFIX}' and hold dict(type='OptimWrapper',"
                     " optimizer=...)."
                 )
@@ -109,8 +173,8 @@ class SeveralOptimisers:
 
 
 @MODEL_WRAPPERS.register_module()
-class StepsForItself(nn.Module):
-    """Stands where DistributedDataParallel would, for a task that averages gradients itself.
+class ManualGradientSync(nn.Module):
+    """Takes the place of DistributedDataParallel for a task that averages gradients itself.
 
     DistributedDataParallel knows one backward pass for each forward pass and one optimiser. A
     task with a ``train_step`` of its own calls mmengine's ``all_reduce_params`` on its gradients
@@ -140,3 +204,12 @@ class StepsForItself(nn.Module):
     def test_step(self, data: Any) -> Any:
         """Predict."""
         return self.module.test_step(data)  # type: ignore[operator]
+
+
+# Names that configs of version 0.1 hold.
+SeveralOptimisers = OPTIM_WRAPPER_CONSTRUCTORS.register_module(
+    module=renamed_class("SeveralOptimisers", MultiOptimizerConstructor)
+)
+StepsForItself = MODEL_WRAPPERS.register_module(
+    module=renamed_class("StepsForItself", ManualGradientSync)
+)
