@@ -13,6 +13,9 @@ from realdeg.degradations.primitives import imresize
 from realdeg.degradations.trace import Trace
 from realdeg.registry import DEGRADATIONS
 
+# What files and configs call it.
+_PADDINGS = {"mirror": "symmetric", "replicate": "replicate"}
+
 
 @DEGRADATIONS.register_module()
 class Bicubic(Degradation):
@@ -104,7 +107,7 @@ def reduce_bicubic(
     if scale == 1:
         return hr
     height, width = hr.shape[-2:]
-    small = imresize(hr, 1 / scale, uint8_passes=uint8_passes, border=rim)
+    small = imresize(hr, 1 / scale, uint8_passes=uint8_passes, padding=_PADDINGS[rim])
     if not same_size:
         return small
     return enlarge_bicubic(small, scale, (height, width), uint8_passes, rim)
@@ -132,5 +135,5 @@ def enlarge_bicubic(
     Returns:
         Shape (B, C, H, W).
     """
-    large = imresize(small, scale, uint8_passes=uint8_passes, border=rim)
+    large = imresize(small, scale, uint8_passes=uint8_passes, padding=_PADDINGS[rim])
     return large[..., : size[0], : size[1]].contiguous()

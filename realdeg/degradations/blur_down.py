@@ -22,13 +22,14 @@ from realdeg.degradations.kernel_draw import (
     draw_kernel,
 )
 from realdeg.degradations.primitives import imresize
-from realdeg.degradations.primitives.borders import BORDERS, pad
+from realdeg.degradations.primitives.borders import BORDERS, PADDINGS, pad, padding_of
 from realdeg.degradations.primitives.filtering import filter_image
 from realdeg.degradations.primitives.kernels import make_kernel
 from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.arguments import Choice
+from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.streams import stream_seed
 
@@ -65,16 +66,16 @@ class BlurDown(Degradation):
     replaces that part of them. Kernels are correlated, never flipped.
 
     ========  ===========================================  =========  ==========  =========
-    kind      kernel                                       border     reduction   LR pixel 0
+    kind      kernel                                       padding    reduction   LR pixel 0
     ========  ===========================================  =========  ==========  =========
     BD        7 x 7, sigma 1.6, rounded to 8 bit           replicate  nearest     floor(s/2)
-    s-fold    25 x 25, sigma 0.7, 1.2, 1.6 or 2            wrap       pixel s i   0
+    s-fold    25 x 25, sigma 0.7, 1.2, 1.6 or 2            circular   pixel s i   0
     SRMD      15 x 15, variances 0.1 to 10; LR rounded     replicate  bicubic     (s-1)/2
-    DPSR      as s-fold, but blurred after the reduction   wrap       bicubic     (s-1)/2
+    DPSR      as s-fold, but blurred after the reduction   circular   bicubic     (s-1)/2
     IKC       21 x 21, sigma 0.2 to 2, 3, 4 (x2, x3, x4)   reflect    bicubic     (s-1)/2
     DAN       21 x 21, sigma 0.2 to 4                      reflect    bicubic     (s-1)/2
     DAN-2     11, 21, 31; sigmas 0.6 to 5, disturbed       reflect    bicubic     (s-1)/2
-    FKP       4s + 3; variances 0.175 s to 2.5 s           wrap       pixel s i   -(s-1)/2
+    FKP       4s + 3; variances 0.175 s to 2.5 s           circular   pixel s i   -(s-1)/2
     KXNet     21 x 21, sigma 0.2 to 2, 3, 4                reflect    pixel s i   0
     KXNet-2   11, 15, 21; sigmas 0.6 to 5                  reflect    pixel s i   0
     ========  ===========================================  =========  ==========  =========
@@ -97,10 +98,12 @@ class BlurDown(Degradation):
             (pixels along both axes, or ``"aligned"``), ``disturbance=d`` multiplies each weight
             by a number from 1 to 1 + d.
         order: ``"blur_first"`` or ``"reduce_first"``.
-        border: ``"reflect"``, ``"symmetric"``, ``"replicate"``, ``"wrap"`` or ``"zeros"``.
+        border: The former name of ``padding``, with ``"wrap"`` for ``"circular"``.
         reduction: ``"bicubic"``, ``"nearest"`` or ``"s_fold"``.
         rounding: ``"none"``, ``"blurred"`` or ``"result"``: what is rounded to 8 bit; there is no
             gradient then.
+        padding: How the image goes on beyond its edge while it is blurred: ``"reflect"``,
+            ``"symmetric"``, ``"replicate"``, ``"circular"`` or ``"zeros"``.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
@@ -119,13 +122,16 @@ class BlurDown(Degradation):
         border: Annotated[str, Choice(*BORDERS)] | None = None,
         reduction: Annotated[str, Choice(*REDUCTIONS)] | None = None,
         rounding: Annotated[str, Choice(*ROUNDINGS)] | None = None,
+        padding: Annotated[str, Choice(*PADDINGS)] | None = None,
     ) -> None:
         super().__init__(scale, same_size)
         usual = KINDS[kind]
         self.kind = kind
         self.order = order or usual.order
-        # The base class has a property 'border': how far padding reaches.
-        self.blur_border = border or usual.border
+        if border is not None:
+            warn_renamed("BlurDown(border=...)", "BlurDown(padding=...)")
+            border = padding_of(border)
+        self.padding = padding or border or usual.padding
         self.reduction = reduction or usual.reduction
         self.rounding = rounding or usual.rounding
         family = usual.kernel(scale) if kernel is None else kernel
@@ -138,6 +144,12 @@ class BlurDown(Degradation):
                 " images against each other: give all the same centre."
             )
         self.differentiable = self.rounding == "none"  # type: ignore[misc]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments; files from before ``padding`` keep their hash."""
+        own = super().arguments
+        return own if own["padding"] else {k: v for k, v in own.items() if k != "padding"}
 
     def _position(self) -> float:
         """Return which pixel of a block the reduction keeps, counted from its first."""
@@ -176,7 +188,7 @@ class BlurDown(Degradation):
             **super().trace_params(),
             "kind": self.kind,
             "order": self.order,
-            "border": self.blur_border,
+            "border": "wrap" if self.padding == "circular" else self.padding,
             "reduction": self.reduction,
             "rounding": self.rounding,
         }
@@ -216,11 +228,11 @@ class BlurDown(Degradation):
             # In float32, about one pixel in 20,000 would fall on the other side of a half.
             x = x.double()
         if len({kernel.shape for kernel in kernels}) == 1:
-            x = filter_image(x, torch.stack(list(kernels)), self.blur_border)
+            x = filter_image(x, torch.stack(list(kernels)), self.padding)
         else:
             x = torch.cat(
                 [
-                    filter_image(x[i : i + 1], kernel, self.blur_border)
+                    filter_image(x[i : i + 1], kernel, self.padding)
                     for i, kernel in enumerate(kernels)
                 ]
             )
@@ -234,7 +246,7 @@ class BlurDown(Degradation):
         blurred = []
         for image, kernel in zip(x.double(), kernels, strict=True):
             reach = kernel.shape[0] // 2
-            wide = pad(image[None], (reach, reach), (reach, reach), self.blur_border)[0]
+            wide = pad(image[None], (reach, reach), (reach, reach), self.padding)[0]
             windows = wide[:, None, start:, start:]
             blurred.append(F.conv2d(windows, kernel[None, None].to(wide), stride=step)[:, 0])
         return torch.stack(blurred)

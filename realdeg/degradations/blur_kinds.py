@@ -26,7 +26,7 @@ class BlurKind:
     Args:
         kernel: From the scale to the family of kernels.
         order: ``"blur_first"`` or ``"reduce_first"``.
-        border: How the image goes on beyond its edge while it is blurred.
+        padding: How the image goes on beyond its edge while it is blurred.
         reduction: ``"bicubic"`` (MATLAB's, antialiased), ``"nearest"`` (MATLAB's: pixel
             ``s i + floor(s / 2)``) or ``"s_fold"`` (pixel ``s i``).
         rounding: Whether the blurred image or the result is rounded to 8 bit, or ``"none"``.
@@ -35,7 +35,7 @@ class BlurKind:
 
     kernel: Callable[[int], KernelSpec]
     order: str
-    border: str
+    padding: str
     reduction: str
     rounding: str
     source: str
@@ -110,7 +110,7 @@ KINDS: dict[str, BlurKind] = {
         source="the x3 benchmark 'BD', script of RDN (Zhang et al., CVPR 2018)",
     ),
     "s-fold": BlurKind(
-        *(_four_widths, "blur_first", "wrap", "s_fold", "none"),
+        *(_four_widths, "blur_first", "circular", "s_fold", "none"),
         source="the classical degradation of KAIR; the isotropic widths of its 12 test kernels",
     ),
     "SRMD": BlurKind(
@@ -118,7 +118,7 @@ KINDS: dict[str, BlurKind] = {
         source="the training code of SRMD (Zhang, Zuo, Zhang, CVPR 2018), without its noise",
     ),
     "DPSR": BlurKind(
-        *(_four_widths, "reduce_first", "wrap", "bicubic", "none"),
+        *(_four_widths, "reduce_first", "circular", "bicubic", "none"),
         source="the order of DPSR (Zhang, Zuo, Zhang, CVPR 2019) as in KAIR",
     ),
     "IKC": BlurKind(
@@ -134,7 +134,7 @@ KINDS: dict[str, BlurKind] = {
         source="DAN, setting 2, made for DIV2KRK; sizes of the test settings of DANv2",
     ),
     "FKP": BlurKind(
-        *(_flow_prior, "blur_first", "wrap", "s_fold", "none"),
+        *(_flow_prior, "blur_first", "circular", "s_fold", "none"),
         source="FKP (Liang et al., CVPR 2021): centroid at (k - s) / 2, so LR is mirrored",
     ),
     "KXNet": BlurKind(

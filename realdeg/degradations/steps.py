@@ -17,7 +17,7 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from realdeg.degradations.primitives.borders import Border
+from realdeg.degradations.primitives.borders import Border, padding_of
 from realdeg.degradations.primitives.compression import jpeg, webp
 from realdeg.degradations.primitives.differentiable_jpeg import differentiable_jpeg
 from realdeg.degradations.primitives.filtering import filter_image
@@ -163,7 +163,7 @@ def blur(x: Tensor, /, *, kernel: Mapping[str, Any], border: Border = "reflect")
     size = kernel.get("size")
     if isinstance(size, int) and size > _LARGEST_KERNEL:
         raise ValueError(f"a kernel of {size!r:.20} pixels is larger than {_LARGEST_KERNEL}")
-    return filter_image(x, make_kernel(kernel), border)
+    return filter_image(x, make_kernel(kernel), padding_of(border))
 
 
 @register_step("shifted_kernel_down")

@@ -110,7 +110,7 @@ def test_each_kind_equals_its_operations_by_scipy(kind):
     hr = _hr(1)
     trace = degradation.sample(hr, [5])[0]
     kernel = traced_kernel(trace).numpy()
-    mode = {"replicate": "nearest", "wrap": "wrap", "reflect": "mirror"}[KINDS[kind].border]
+    mode = {"replicate": "nearest", "circular": "wrap", "reflect": "mirror"}[KINDS[kind].padding]
 
     def blur(x):
         return np.stack([ndimage.correlate(c, kernel, mode=mode) for c in x])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from realdeg.degradations import DSGAN, SRMD, Bicubic, BlurDown, HighToLow, KernelPool
+from realdeg.degradations.primitives import filter_image, imresize
 
 SIZES = ((149, 151), (150, 154), (151, 149))
 
@@ -37,3 +38,26 @@ def test_enlarged_images_with_sides_that_the_scale_does_not_divide(name, scale):
             whole, part = degradation(hr, [5])[inner], degradation(cut, [5])[inner]
         assert part.numel()
         torch.testing.assert_close(part, whole, rtol=0, atol=1e-5)
+
+
+def test_former_words_for_padding_still_do():
+    image, kernel = torch.rand(1, 1, 9, 9), torch.full((3, 3), 1 / 9)
+    wanted = filter_image(image, kernel, "circular")
+    with pytest.warns(DeprecationWarning, match="padding='circular'"):
+        assert torch.equal(filter_image(image, kernel, "wrap"), wanted)
+    with pytest.warns(DeprecationWarning, match="use padding="):
+        assert torch.equal(filter_image(image, kernel, border="circular"), wanted)
+    with pytest.warns(DeprecationWarning, match="padding='symmetric'"):
+        assert torch.equal(imresize(image, 2, padding="mirror"), imresize(image, 2))
+
+
+def test_traces_and_files_keep_their_words():
+    with pytest.warns(DeprecationWarning, match=r"BlurDown\(padding=...\)"):
+        former = BlurDown(2, border="wrap")
+    now = BlurDown(2, padding="circular")
+    assert former.arguments["border"] == "wrap" and "padding" not in former.arguments
+    assert now.arguments["padding"] == "circular" and "padding" not in BlurDown(2).arguments
+    hr = torch.rand(1, 3, 16, 16)
+    (trace,) = former.sample(hr, [1])
+    assert trace == now.sample(hr, [1])[0] and trace.params["border"] == "wrap"
+    assert torch.equal(former.replay(hr, [trace]), now.replay(hr, [trace]))

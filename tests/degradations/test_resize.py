@@ -113,8 +113,8 @@ def test_halves_are_rounded_as_in_integer_arithmetic(dtype):
 
 def test_what_is_no_8_bit_level_stays_what_it_is():
     x = torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.25
-    plain = (imresize(x.double(), 2, border="replicate") * 255).clamp(0, 255)
-    rounded = imresize(x, 2, uint8_passes=True, border="replicate") * 255
+    plain = (imresize(x.double(), 2, padding="replicate") * 255).clamp(0, 255)
+    rounded = imresize(x, 2, uint8_passes=True, padding="replicate") * 255
     assert (plain - rounded).abs().max() < 1.5
 
 
@@ -125,15 +125,15 @@ def test_bad_arguments():
         imresize(torch.rand(1, 1, 4, 4), -1)
     with pytest.raises(ValueError, match="positive"):
         imresize(torch.rand(1, 1, 4, 4), size=(0, 3))
-    with pytest.raises(ValueError, match="border"):
-        imresize(torch.rand(1, 1, 4, 4), 2, border="reflect")
+    with pytest.raises(ValueError, match="padding"):
+        imresize(torch.rand(1, 1, 4, 4), 2, padding="reflect")
 
 
 def test_replicated_border_is_an_image_continued_by_its_rim():
     x = torch.rand(1, 1, 12, 12, dtype=torch.float64)
     padded = torch.nn.functional.pad(x, (8, 8, 8, 8), mode="replicate")
     expected = imresize(padded, 0.5)[..., 4:-4, 4:-4]
-    torch.testing.assert_close(imresize(x, 0.5, border="replicate"), expected)
+    torch.testing.assert_close(imresize(x, 0.5, padding="replicate"), expected)
 
 
 def _set5(real_data, scale):

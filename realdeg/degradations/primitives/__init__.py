@@ -1,6 +1,6 @@
 """Batched tensor functions that degradations are made of; no registry here."""
 
-from realdeg.degradations.primitives.borders import BORDERS
+from realdeg.degradations.primitives.borders import BORDERS, PADDINGS
 from realdeg.degradations.primitives.camera import camera_matrix, process, unprocess
 from realdeg.degradations.primitives.compression import jpeg, webp
 from realdeg.degradations.primitives.differentiable_jpeg import differentiable_jpeg
@@ -47,6 +47,7 @@ from realdeg.degradations.primitives.tone import (
 
 __all__ = [
     "BORDERS",
+    "PADDINGS",
     "MODES",
     "bayer_mosaic",
     "camera_matrix",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -11,10 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Border = Literal["reflect", "symmetric", "replicate", "wrap", "zeros"]
-BORDERS: tuple[str, ...] = get_args(Border)
+from realdeg.utils.deprecation import warn_renamed
+
+Padding = Literal["reflect", "symmetric", "replicate", "circular", "zeros"]
+PADDINGS: tuple[str, ...] = get_args(Padding)
 """reflect: cb|abc, as torch's and OpenCV's default; symmetric: ba|abc, as MATLAB's; the rest as
 their names say."""
+
+Border = Literal["reflect", "symmetric", "replicate", "wrap", "zeros"]
+BORDERS: tuple[str, ...] = get_args(Border)
+"""The same as traces and files say it."""
 
 CV2_BORDERS = {
     "reflect": cv2.BORDER_REFLECT_101,
@@ -24,21 +31,34 @@ CV2_BORDERS = {
 }
 """OpenCV's names; its filters know no wrapping."""
 
-_TORCH_MODES = {"reflect": "reflect", "replicate": "replicate", "wrap": "circular"}
+_TORCH_MODES = {"reflect": "reflect", "replicate": "replicate", "circular": "circular"}
 
 
-def check_border(where: str, border: str) -> None:
-    """Refuse an unknown border.
+def known_padding(where: str, padding: str, known: Sequence[str] = PADDINGS) -> str:
+    """Return a padding by its own name, and refuse an unknown one.
 
     Args:
         where: The function that was called.
-        border: What the caller asked for.
+        padding: What the caller asked for; the former words ``"wrap"`` and, for resizing,
+            ``"mirror"`` still do, with a warning.
+        known: What the function knows.
 
     Raises:
-        ValueError: If it is not one of :data:`BORDERS`.
+        ValueError: If it knows no such padding.
     """
-    if border not in BORDERS:
-        raise ValueError(f"{where}: border is one of {', '.join(BORDERS)}, got {border!r}")
+    # Where filters are meant, some libraries call it "mirror" that the edge is not repeated.
+    former = {"wrap": "circular"} if known is PADDINGS else {"mirror": "symmetric"}
+    if padding in former:
+        warn_renamed(f"{where}(padding={padding!r})", f"padding={former[padding]!r}", 4)
+        return former[padding]
+    if padding not in known:
+        raise ValueError(f"{where}: padding is one of {', '.join(known)}, got {padding!r}")
+    return padding
+
+
+def padding_of(border: str) -> str:
+    """Return the padding that a trace or a file calls by a word of :data:`BORDERS`."""
+    return "circular" if border == "wrap" else border
 
 
 def check_image(where: str, x: Tensor) -> None:
@@ -73,42 +93,42 @@ def on_cpu_without_gradient(x: Tensor) -> bool:
     )
 
 
-def pad(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], border: str) -> Tensor:
+def pad(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], padding: str) -> Tensor:
     """Continue a batch beyond its rim; differentiable.
 
     Args:
         x: Shape (B, C, H, W).
         rows: Pixels to add (above, below); may be more than the image has.
         columns: Pixels to add (on the left, on the right).
-        border: One of :data:`BORDERS`.
+        padding: One of :data:`PADDINGS`.
 
     Returns:
         Shape (B, C, H + sum of rows, W + sum of columns).
 
     Raises:
-        ValueError: If the border is unknown.
+        ValueError: If the padding is unknown.
     """
-    check_border("pad", border)
+    padding = known_padding("pad", padding)
     amounts = (*columns, *rows)
-    if border == "zeros":
+    if padding == "zeros":
         return F.pad(x, amounts)
     # torch's own padding is quick, but refuses to reach beyond the image.
-    if border in _TORCH_MODES and max(rows) < x.shape[-2] and max(columns) < x.shape[-1]:
-        return F.pad(x, amounts, mode=_TORCH_MODES[border])
+    if padding in _TORCH_MODES and max(rows) < x.shape[-2] and max(columns) < x.shape[-1]:
+        return F.pad(x, amounts, mode=_TORCH_MODES[padding])
     for axis, (before, after) in ((-2, rows), (-1, columns)):
-        index = _indices(int(x.shape[axis]), before, after, border)
+        index = _indices(int(x.shape[axis]), before, after, padding)
         x = x.index_select(axis, torch.from_numpy(index).to(x.device))
     return x
 
 
 @lru_cache(maxsize=256)
-def _indices(size: int, before: int, after: int, border: str) -> np.ndarray:
+def _indices(size: int, before: int, after: int, padding: str) -> np.ndarray:
     position = np.arange(-before, size + after)
-    if border == "replicate":
+    if padding == "replicate":
         return np.clip(position, 0, size - 1)
-    if border == "wrap":
+    if padding == "circular":
         return position % size
-    if border == "symmetric":
+    if padding == "symmetric":
         position = position % (2 * size)
         return np.minimum(position, 2 * size - 1 - position)
     if size == 1:

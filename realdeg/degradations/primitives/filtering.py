@@ -22,11 +22,12 @@ from torch import Tensor
 
 from realdeg.degradations.primitives.borders import (
     CV2_BORDERS,
-    check_border,
     check_image,
+    known_padding,
     on_cpu_without_gradient,
     pad,
 )
+from realdeg.utils.deprecation import renamed_argument
 
 # Up to this side the direct sum is quicker than a transform (measured on 100 to 1000 pixels).
 _DIRECT_SIDE = 11
@@ -39,7 +40,8 @@ _WHOLE_TRANSFORM = 1 << 20
 _SEPARABLE = 1e-6
 
 
-def filter_image(x: Tensor, kernels: Tensor, border: str = "reflect") -> Tensor:
+@renamed_argument("border", "padding")
+def filter_image(x: Tensor, kernels: Tensor, padding: str = "reflect") -> Tensor:
     """Correlate images with kernels; nothing is clipped.
 
     The window of pixel i starts at ``i + floor((1 - k) / 2)``: an odd kernel is centred, an even
@@ -48,17 +50,17 @@ def filter_image(x: Tensor, kernels: Tensor, border: str = "reflect") -> Tensor:
     Args:
         x: Images, shape (B, C, H, W), of any size, smaller than the kernel too.
         kernels: One kernel (k, k) for all images, or one each, (B, k, k); k odd or even.
-        border: One of ``borders.BORDERS``: ``"reflect"`` does not repeat the edge pixel,
+        padding: One of ``PADDINGS``: ``"reflect"`` does not repeat the edge pixel,
             ``"symmetric"`` does.
 
     Returns:
         Shape (B, C, H, W), same dtype.
 
     Raises:
-        ValueError: If a shape does not fit or the border is unknown.
+        ValueError: If a shape does not fit or the padding is unknown.
     """
     check_image("filter_image", x)
-    check_border("filter_image", border)
+    padding = known_padding("filter_image", padding)
     batch = x.shape[0]
     if kernels.ndim not in (2, 3) or kernels.shape[-1] != kernels.shape[-2]:
         raise ValueError(
@@ -71,14 +73,15 @@ def filter_image(x: Tensor, kernels: Tensor, border: str = "reflect") -> Tensor:
     if batch == 0:
         return x.clone()
     if kernels.ndim == 2:
-        return _filter(x, kernels, border)
+        return _filter(x, kernels, padding)
     if not on_cpu_without_gradient(x):
-        return _together(x, kernels, border)
-    return torch.cat([_filter(x[i : i + 1], kernels[i], border) for i in range(batch)])
+        return _together(x, kernels, padding)
+    return torch.cat([_filter(x[i : i + 1], kernels[i], padding) for i in range(batch)])
 
 
+@renamed_argument("border", "padding")
 def separable_filter(
-    x: Tensor, row_kernel: Tensor, column_kernel: Tensor, border: str = "reflect"
+    x: Tensor, row_kernel: Tensor, column_kernel: Tensor, padding: str = "reflect"
 ) -> Tensor:
     """Correlate every row with one set of weights and every column with another.
 
@@ -89,16 +92,16 @@ def separable_filter(
         x: Images, shape (B, C, H, W).
         row_kernel: Weights along a row (over columns, the width), shape (k,).
         column_kernel: Weights along a column (over rows, the height), shape (m,).
-        border: As in :func:`filter_image`.
+        padding: As in :func:`filter_image`.
 
     Returns:
         Shape (B, C, H, W), same dtype.
 
     Raises:
-        ValueError: If a shape does not fit or the border is unknown.
+        ValueError: If a shape does not fit or the padding is unknown.
     """
     check_image("separable_filter", x)
-    check_border("separable_filter", border)
+    padding = known_padding("separable_filter", padding)
     if (
         row_kernel.ndim != 1
         or column_kernel.ndim != 1
@@ -110,11 +113,12 @@ def separable_filter(
         )
     if x.shape[0] == 0:
         return x.clone()
-    return _separable(x, _array(row_kernel), _array(column_kernel), border)
+    return _separable(x, _array(row_kernel), _array(column_kernel), padding)
 
 
+@renamed_argument("border", "padding")
 def gaussian_blur(
-    x: Tensor, sigma: float, kernel_size: int | None = None, border: str = "reflect"
+    x: Tensor, sigma: float, kernel_size: int | None = None, padding: str = "reflect"
 ) -> Tensor:
     """Blur by an isotropic Gaussian sampled at pixel centres. Differentiable.
 
@@ -122,7 +126,7 @@ def gaussian_blur(
         x: Images, shape (B, C, H, W).
         sigma: Standard deviation in pixels, positive.
         kernel_size: Side of the window, odd; ``None`` takes four sigmas to each side.
-        border: As in :func:`filter_image`.
+        padding: As in :func:`filter_image`.
 
     Returns:
         Shape (B, C, H, W), same dtype.
@@ -137,7 +141,7 @@ def gaussian_blur(
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"gaussian_blur: kernel_size is odd, got {kernel_size}")
     weights = torch.from_numpy(gaussian_weights(kernel_size, float(sigma)))
-    return separable_filter(x, weights, weights, border)
+    return separable_filter(x, weights, weights, padding)
 
 
 @lru_cache(maxsize=64)
@@ -159,17 +163,17 @@ def _array(weights: Tensor) -> np.ndarray:
     return weights.detach().to("cpu", torch.float64).numpy()
 
 
-def _filter(x: Tensor, kernel: Tensor, border: str) -> Tensor:
+def _filter(x: Tensor, kernel: Tensor, padding: str) -> Tensor:
     """Filter a batch with one kernel."""
     array = _array(kernel)
     parts = _column_and_row(array)
     if parts is not None:
-        return _separable(x, parts[1], parts[0], border)
+        return _separable(x, parts[1], parts[0], padding)
     if not on_cpu_without_gradient(x):
-        return _together(x, kernel, border)
+        return _together(x, kernel, padding)
     if len(array) <= _DIRECT_SIDE or x.shape[-2] * x.shape[-1] > _WHOLE_TRANSFORM:
-        return _direct_opencv(x, array, border)
-    return _by_transform(x, torch.from_numpy(array).to(x), border)
+        return _direct_opencv(x, array, padding)
+    return _by_transform(x, torch.from_numpy(array).to(x), padding)
 
 
 def _column_and_row(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -183,41 +187,41 @@ def _column_and_row(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return column, row
 
 
-def _separable(x: Tensor, row: np.ndarray, column: np.ndarray, border: str) -> Tensor:
+def _separable(x: Tensor, row: np.ndarray, column: np.ndarray, padding: str) -> Tensor:
     if on_cpu_without_gradient(x):
-        return _separable_opencv(x, row, column, border)
+        return _separable_opencv(x, row, column, padding)
     channels = x.shape[1]
     for axis, weights in ((-1, row), (-2, column)):
         k = len(weights)
         shape = (channels, 1, 1, k) if axis == -1 else (channels, 1, k, 1)
         vector = torch.from_numpy(weights).to(x).view(shape[-2:]).expand(shape)
         reach = _reach(k)
-        padded = pad(x, (0, 0), reach, border) if axis == -1 else pad(x, reach, (0, 0), border)
+        padded = pad(x, (0, 0), reach, padding) if axis == -1 else pad(x, reach, (0, 0), padding)
         x = F.conv2d(padded, vector, groups=channels)
     return x
 
 
-def _separable_opencv(x: Tensor, row: np.ndarray, column: np.ndarray, border: str) -> Tensor:
+def _separable_opencv(x: Tensor, row: np.ndarray, column: np.ndarray, padding: str) -> Tensor:
     row, column = _even(row), _even(column)
     anchor = (len(row) // 2, len(column) // 2)
 
     def run(source: np.ndarray, target: np.ndarray, mode: int) -> None:
         cv2.sepFilter2D(source, -1, row, column, target, anchor, 0, mode)
 
-    return _planes(x, (len(column), len(row)), border, run)
+    return _planes(x, (len(column), len(row)), padding, run)
 
 
-def _direct_opencv(x: Tensor, kernel: np.ndarray, border: str) -> Tensor:
+def _direct_opencv(x: Tensor, kernel: np.ndarray, padding: str) -> Tensor:
     weights = kernel.astype(np.float32)
     anchor = (len(kernel) // 2, len(kernel) // 2)
 
     def run(source: np.ndarray, target: np.ndarray, mode: int) -> None:
         cv2.filter2D(source, -1, weights, target, anchor, 0, mode)
 
-    return _planes(x, kernel.shape, border, run)
+    return _planes(x, kernel.shape, padding, run)
 
 
-def _together(x: Tensor, kernels: Tensor, border: str) -> Tensor:
+def _together(x: Tensor, kernels: Tensor, padding: str) -> Tensor:
     """Filter a batch with one kernel per image, or one for all, by operations on the whole batch.
 
     Kernels are (B, k, k) or (k, k).
@@ -225,16 +229,16 @@ def _together(x: Tensor, kernels: Tensor, border: str) -> Tensor:
     k = int(kernels.shape[-1])
     weights = kernels.detach().to(x)
     if k > _DIRECT_SIDE:
-        return _by_transform(x, weights, border)
+        return _by_transform(x, weights, padding)
     batch, channels, height, width = x.shape
-    padded = pad(x, _reach(k), _reach(k), border)
+    padded = pad(x, _reach(k), _reach(k), padding)
     # Every plane is a group of its own.
     weights = weights.expand(batch, k, k).repeat_interleave(channels, 0)[:, None]
     planes = padded.reshape(1, batch * channels, *padded.shape[-2:])
     return F.conv2d(planes, weights, groups=batch * channels).view(batch, channels, height, width)
 
 
-def _by_transform(x: Tensor, kernels: Tensor, border: str) -> Tensor:
+def _by_transform(x: Tensor, kernels: Tensor, padding: str) -> Tensor:
     """Filter by Fourier transform; kernels (B, k, k) or (k, k), in the image's type and place."""
     height, width = x.shape[-2:]
     k = int(kernels.shape[-1])
@@ -243,13 +247,13 @@ def _by_transform(x: Tensor, kernels: Tensor, border: str) -> Tensor:
     # The conjugate makes it a correlation.
     response = torch.fft.rfft2(kernels, s=size).conj()
     response = response if kernels.ndim == 2 else response[:, None]
-    if on_cpu_without_gradient(x) and border in CV2_BORDERS:
-        return _by_planes(x, response.resolve_conj(), size, k, border)
-    spectrum = torch.fft.rfft2(pad(x, _reach(k), _reach(k), border), s=size)
+    if on_cpu_without_gradient(x) and padding in CV2_BORDERS:
+        return _by_planes(x, response.resolve_conj(), size, k, padding)
+    spectrum = torch.fft.rfft2(pad(x, _reach(k), _reach(k), padding), s=size)
     return torch.fft.irfft2(spectrum * response, s=size)[..., :height, :width].contiguous()
 
 
-def _by_planes(x: Tensor, response: Tensor, size: tuple[int, int], k: int, border: str) -> Tensor:
+def _by_planes(x: Tensor, response: Tensor, size: tuple[int, int], k: int, padding: str) -> Tensor:
     """Do the same plane by plane: a third quicker where a batch leaves the cache."""
     height, width = x.shape[-2:]
     room = torch.zeros(size)
@@ -260,7 +264,7 @@ def _by_planes(x: Tensor, response: Tensor, size: tuple[int, int], k: int, borde
         factor = response if response.ndim == 2 else response[index, 0]
         for source, target in zip(image, result[index], strict=True):
             cv2.copyMakeBorder(
-                source.numpy(), before, after, before, after, CV2_BORDERS[border], dst=window
+                source.numpy(), before, after, before, after, CV2_BORDERS[padding], dst=window
             )
             spectrum = torch.fft.rfft2(room).mul_(factor)
             target.copy_(torch.fft.irfft2(spectrum, s=size)[:height, :width])
@@ -270,19 +274,19 @@ def _by_planes(x: Tensor, response: Tensor, size: tuple[int, int], k: int, borde
 def _planes(
     x: Tensor,
     window: tuple[int, ...],
-    border: str,
+    padding: str,
     run: Callable[[np.ndarray, np.ndarray, int], None],
 ) -> Tensor:
     """Let OpenCV work on every plane of a batch, without copying it."""
     height, width = x.shape[-2:]
     x = x.detach()
-    wrapped = border == "wrap"
+    wrapped = padding == "circular"
     if wrapped:  # OpenCV's filters know no wrapping: the image is continued before
-        x = pad(x, _reach(window[0]), _reach(window[1]), border)
+        x = pad(x, _reach(window[0]), _reach(window[1]), padding)
     sources = x.contiguous().view(-1, *x.shape[-2:]).numpy()
     result = torch.empty(x.shape, dtype=x.dtype)
     targets = result.view(-1, *x.shape[-2:]).numpy()
-    mode = CV2_BORDERS.get(border, cv2.BORDER_CONSTANT)
+    mode = CV2_BORDERS.get(padding, cv2.BORDER_CONSTANT)
     for source, target in zip(sources, targets, strict=True):
         run(source, target, mode)
     if wrapped:

@@ -1,7 +1,7 @@
 """Bicubic resampling equal to MATLAB's ``imresize``.
 
 Keys' cubic with a = -0.5, widened by 1/scale when shrinking (antialiasing), half-pixel centres,
-and the border mirrored about its edge (today's MATLAB) or continued by its last pixel (older
+and the padding mirrored about its edge (today's MATLAB) or continued by its last pixel (older
 releases: the Set5 LR files that people share were made so, as their rims show). Each axis is a
 small matrix that depends on sizes only; it is built once in float64 and kept.
 """
@@ -15,6 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from realdeg.degradations.primitives.borders import known_padding
+from realdeg.utils.deprecation import renamed_argument
+
 # Above this many matrix entries an axis is applied by gathering taps instead of a dense matrix.
 _DENSE_LIMIT = 1 << 22
 
@@ -23,12 +26,13 @@ _DENSE_LIMIT = 1 << 22
 _TIE = 1e-7
 
 
+@renamed_argument("border", "padding")
 def imresize(
     x: Tensor,
     scale: float | None = None,
     size: tuple[int, int] | None = None,
     uint8_passes: bool = False,
-    border: str = "mirror",
+    padding: str = "symmetric",
 ) -> Tensor:
     """Resize by MATLAB's antialiased bicubic interpolation.
 
@@ -40,17 +44,16 @@ def imresize(
         uint8_passes: Round each of the two passes to 8 bit and clip it, as MATLAB does for uint8
             images; values are taken as [0, 1]. Sums are exact where the weights are (x2, x4), so
             halves are rounded up as in integer arithmetic, in float32 and float16, too.
-        border: ``"mirror"`` or ``"replicate"``.
+        padding: How the image goes on beyond its edge: ``"symmetric"`` or ``"replicate"``.
 
     Returns:
         The resized image, same dtype and channels. Nothing is clipped unless ``uint8_passes``.
 
     Raises:
         ValueError: Unless exactly one of ``scale`` and ``size`` is given and positive, and the
-            border is known.
+            padding is known.
     """
-    if border not in ("mirror", "replicate"):
-        raise ValueError(f"imresize: border is 'mirror' or 'replicate', got {border!r}")
+    padding = known_padding("imresize", padding, ("symmetric", "replicate"))
     if (scale is None) == (size is None):
         raise ValueError("imresize takes either a scale or a size")
     height, width = int(x.shape[-2]), int(x.shape[-1])
@@ -74,7 +77,7 @@ def imresize(
     for axis in axes:
         # Autocast would multiply, and so keep the image, in half precision.
         with torch.autocast(x.device.type, enabled=False):
-            x = _resize_axis(x, axis, sizes[axis], scales[axis], border)
+            x = _resize_axis(x, axis, sizes[axis], scales[axis], padding)
         if uint8_passes:
             x = x.clamp(0, 255).add(0.5 + _TIE).floor()
     return (x.div(255) if uint8_passes else x).to(dtype)
@@ -92,13 +95,13 @@ def _exact_levels(x: Tensor) -> Tensor:
     return torch.where(near, whole, levels)
 
 
-def _resize_axis(x: Tensor, axis: int, out_size: int, scale: float, border: str) -> Tensor:
+def _resize_axis(x: Tensor, axis: int, out_size: int, scale: float, padding: str) -> Tensor:
     in_size = int(x.shape[axis])
     if in_size == out_size and scale == 1.0:
         return x
-    weights, indices = _uncached(_taps)(in_size, out_size, scale, border)
+    weights, indices = _uncached(_taps)(in_size, out_size, scale, padding)
     if in_size * out_size <= _DENSE_LIMIT:
-        matrix = _uncached(_dense)(in_size, out_size, scale, border)
+        matrix = _uncached(_dense)(in_size, out_size, scale, padding)
         matrix = matrix.to(device=x.device, dtype=x.dtype)
         return torch.matmul(matrix, x) if axis == -2 else torch.matmul(x, matrix.T)
     weights = weights.to(device=x.device, dtype=x.dtype)
@@ -119,14 +122,14 @@ def _uncached(function: Any) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _dense(in_size: int, out_size: int, scale: float, border: str) -> Tensor:
-    weights, indices = _uncached(_taps)(in_size, out_size, scale, border)
-    # Taps beyond the border may fall on the same pixel, so they are added up.
+def _dense(in_size: int, out_size: int, scale: float, padding: str) -> Tensor:
+    weights, indices = _uncached(_taps)(in_size, out_size, scale, padding)
+    # Taps beyond the padding may fall on the same pixel, so they are added up.
     return torch.zeros(out_size, in_size, dtype=torch.float64).scatter_add_(1, indices, weights)
 
 
 @lru_cache(maxsize=64)
-def _taps(in_size: int, out_size: int, scale: float, border: str) -> tuple[Tensor, Tensor]:
+def _taps(in_size: int, out_size: int, scale: float, padding: str) -> tuple[Tensor, Tensor]:
     """Return normalised weights and indices inside the image, both (out_size, taps), 0-based."""
     shrink = min(scale, 1.0)
     width = 4.0 / shrink
@@ -137,7 +140,7 @@ def _taps(in_size: int, out_size: int, scale: float, border: str) -> tuple[Tenso
     weights = shrink * _cubic(shrink * (centre[:, None] - taps))
     weights = weights / weights.sum(1, keepdim=True)
     indices = taps.long() - 1
-    if border == "replicate":
+    if padding == "replicate":
         indices = indices.clamp(0, in_size - 1)
     else:
         indices = torch.remainder(indices, 2 * in_size)

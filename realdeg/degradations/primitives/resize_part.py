@@ -52,7 +52,7 @@ def _axis(in_size: int, out_size: int, wanted: Span) -> tuple[Span, Tensor | Non
     """Return what one axis needs, and the matrix that makes what is wanted of it."""
     if in_size == out_size:
         return wanted, None
-    weights, indices = _taps(in_size, out_size, out_size / in_size, "mirror")
+    weights, indices = _taps(in_size, out_size, out_size / in_size, "symmetric")
     weights, indices = weights[wanted[0] : wanted[1]], indices[wanted[0] : wanted[1]]
     first, last = int(indices.min()), int(indices.max())
     matrix = torch.zeros(len(weights), last + 1 - first, dtype=weights.dtype)

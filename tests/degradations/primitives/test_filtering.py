@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from realdeg.degradations.primitives import (
-    BORDERS,
+    PADDINGS,
     filter_image,
     filtering,
     gaussian_blur,
@@ -20,7 +20,7 @@ NUMPY_MODES = {
     "reflect": "reflect",
     "symmetric": "symmetric",
     "replicate": "edge",
-    "wrap": "wrap",
+    "circular": "wrap",
     "zeros": "constant",
 }
 
@@ -51,7 +51,7 @@ def _assert_both_paths(x, kernel, border):
     assert opencv.is_contiguous() and by_torch.requires_grad
 
 
-@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("border", PADDINGS)
 @pytest.mark.parametrize("k", [1, 2, 3, 6, 11, 12, 15, 22])
 def test_equals_the_sum_over_windows(k, border):
     x = _random(2, 3, 27, 34)
@@ -59,7 +59,7 @@ def test_equals_the_sum_over_windows(k, border):
     _assert_both_paths(x, gaussian_kernel(k, 1.3), border)
 
 
-@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("border", PADDINGS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (3, 2), (5, 4)])
 def test_images_smaller_than_the_kernel(size, border):
     x = _random(1, 3, *size)
@@ -103,14 +103,14 @@ def test_input_is_left_alone_whatever_its_memory_looks_like():
     x = whole.permute(0, 3, 1, 2)[..., ::2, 1:]
     before = x.clone()
     for kernel in (_kernel(5), _kernel(13), gaussian_kernel(13, 1.5)):
-        for border in ("reflect", "wrap"):
+        for border in ("reflect", "circular"):
             got = filter_image(x, kernel, border)
             torch.testing.assert_close(got, filter_image(x.contiguous(), kernel, border))
             assert torch.equal(x, before) and got.data_ptr() != x.data_ptr()
 
 
 @pytest.mark.parametrize("kernel", [_kernel(4), _kernel(12), gaussian_kernel(5, 1.0)])
-@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("border", PADDINGS)
 def test_gradient(kernel, border):
     x = _random(1, 2, 6, 5).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda t: filter_image(t, kernel, border), x)
@@ -128,9 +128,9 @@ def test_rows_and_columns_are_not_mixed_up():
     row = torch.tensor([0.0, 0.0, 1.0])
     one = torch.ones(1)
     for image in (x, x.clone().requires_grad_()):
-        moved = separable_filter(image, row, one, "wrap").detach()
+        moved = separable_filter(image, row, one, "circular").detach()
         assert torch.equal(moved, x.roll(-1, 3))
-        assert torch.equal(separable_filter(image, one, row, "wrap").detach(), x.roll(-1, 2))
+        assert torch.equal(separable_filter(image, one, row, "circular").detach(), x.roll(-1, 2))
 
 
 def test_separable_equals_its_product():
@@ -164,7 +164,7 @@ def test_an_empty_batch_stays_empty():
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda x: filter_image(x, _kernel(5), "mirror"), "border"),
+        (lambda x: filter_image(x, _kernel(5), "mirror"), "padding"),
         (lambda x: filter_image(x, _kernel(5)[:3]), "kernels are"),
         (lambda x: filter_image(x, torch.zeros(3, 5, 5)), "batch of 2"),
         (lambda x: filter_image(x, torch.zeros(0, 0)), "do not fit"),
