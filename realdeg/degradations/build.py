@@ -14,6 +14,7 @@ from realdeg.utils.component import load_state, read_component
 from realdeg.utils.construction import bounded_parts, within_budget
 from realdeg.utils.files import names_a_file
 from realdeg.utils.geometry import check_geometry
+from realdeg.utils.mmengine_internals import registered_names_only
 
 
 def degradation_from_config(
@@ -60,8 +61,14 @@ def degradation_from_config(
             cfg[name] = value
     if "type" not in cfg:
         raise ConfigError(f"a degradation needs a 'type' or a 'checkpoint', got {sorted(cfg)}.")
-    with bounded_parts(str(cfg["type"])):
-        return DEGRADATIONS.build(cfg)
+    kind = cfg.pop("type")
+    cls = kind if callable(kind) else DEGRADATIONS.require(kind)
+    check_arguments(cls, cfg)
+    with bounded_parts(str(kind)), registered_names_only():
+        degradation = cls(**cfg)
+    if not isinstance(degradation, Degradation):
+        raise ConfigError(f"{kind!r:.80} made a {type(degradation).__name__}, and no degradation.")
+    return degradation
 
 
 def _from_file(

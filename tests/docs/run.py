@@ -91,7 +91,8 @@ class Page:
     def python(self, block: Block) -> None:
         with contextlib.ExitStack() as cut:
             if "short" in block.notes:
-                cut.enter_context(mock.patch("realdeg.config.load_config", cut_config))
+                for place in ("realdeg.config", "realdeg.apis.recipes"):
+                    cut.enter_context(mock.patch(f"{place}.load_config", cut_config))
             exec(compile(block.text, block.place, "exec"), self.names)
         for name in re.findall(r"^def (test_\w+)", block.text, re.MULTILINE):
             self.names[name]()  # type: ignore[operator]

@@ -1,0 +1,128 @@
+"""What a user's program may look like: every public name of realdeg, each with its types.
+
+``test_user_program.py`` has mypy check it strictly, as a checker or an editor would.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from typing_extensions import assert_type
+
+import realdeg
+from realdeg.backbones import Backbone
+from realdeg.degradations import Degradation
+
+
+def learn(folder: Path) -> Path:
+    run = realdeg.train(
+        "dml/dml_n8_realsr_x4", sample=True, seed=3, work_dir=folder, resume=True, scale=4
+    )
+    assert_type(run, realdeg.TrainingResult)
+    report = realdeg.test(folder, options={"test_cfg": {}}, pictures=False)
+    assert_type(report, realdeg.Report)
+    assert_type(report.averages, dict[str, float])
+    assert_type(report.files, list[Path])
+    for number in run.weights:
+        print(number.name, run.iterations)
+    return run.work_dir
+
+
+def look(weights: Path, folder: Path) -> None:
+    browsed = realdeg.browse("vdsr/vdsr_realsr_x4", folder / "sheet.png", count=2, sample=True)
+    assert_type(browsed, realdeg.Browsed)
+    seen = realdeg.preview(weights, "sample/coffee", folder / "preview.png", seed=1)
+    assert_type(seen, realdeg.Preview)
+    print(browsed.path, [sample.in_words() for sample in seen.samples])
+    comparison = realdeg.compare_degradations(
+        {"learned": weights, "bicubic": "Bicubic"}, "dml/dml_n8_realsr_x4", out=folder
+    )
+    assert_type(comparison, realdeg.Comparison)
+    print("\n".join(comparison.table()))
+
+
+def make_images(weights: Path) -> realdeg.Summary:
+    summary = realdeg.degrade(weights, "hr", "lr", jobs=2, progress=False)
+    made = realdeg.super_resolve("work_dirs/vdsr", "lr", "sr", tile=512)
+    assert_type(made, realdeg.Summary | realdeg.Enlarged)
+    if isinstance(made, realdeg.Enlarged):
+        print(made.output_size)
+    return summary
+
+
+def arrays(image: NDArray[np.uint8]) -> None:
+    degrader = realdeg.Degrader("AWGN", scale=2)
+    assert_type(degrader, realdeg.Degrader)
+    lr, trace = degrader.degrade(image, seed=1)
+    assert_type(trace, realdeg.Trace)
+    realdeg.write_image("lr.png", lr)
+    resolver = realdeg.SuperResolver("backbone.safetensors", tile="auto")
+    print(resolver.upscale(realdeg.read_image("lr.png")).shape)
+
+
+def tensors() -> torch.Tensor:
+    degradation = realdeg.create_degradation("AWGN", 2, sigma=5)
+    assert_type(degradation, Degradation)
+    backbone = realdeg.create_backbone({"type": "VDSR"}, scale=2, weights="vdsr.pth", trained=True)
+    assert_type(backbone, Backbone)
+    lr = degradation(torch.rand(1, 3, 8, 8), seeds=[1])
+    return lr
+
+
+def weights_of_others() -> None:
+    converted = realdeg.convert_weights("x4.mat", "lapsrn.safetensors", "LapSRN", scale=4)
+    assert_type(converted, realdeg.Converted)
+    exported = realdeg.export_backbone(converted.path, "lapsrn.onnx", size=(64, 64))
+    assert_type(exported, realdeg.Exported)
+    print(exported.sha256, [entry.name for entry in realdeg.list_pretrained("LapSRN")])
+
+
+def pools() -> None:
+    methods: list[realdeg.PairKernels | realdeg.PhotoKernels | realdeg.NoisePatches] = [
+        realdeg.PairKernels("hr", "lr", scale=2),
+        realdeg.PhotoKernels("photos", scale=2),
+        realdeg.NoisePatches("photos", criteria="realsr"),
+    ]
+    for number, method in enumerate(methods):
+        found = realdeg.extract_pools(method, f"{number}.safetensors", limit=100)
+        assert_type(found, realdeg.ExtractedPool)
+        print(found.pool.describe(), dict(found.failed))
+
+
+def listed() -> list[str]:
+    assert_type(realdeg.list_configs(), list[str])
+    cfg = realdeg.load_config(realdeg.list_configs()[0])
+    return [
+        str(cfg.filename),
+        *realdeg.list_backbones(),
+        *realdeg.list_datasets(),
+        *realdeg.list_degradations(),
+        *realdeg.list_discriminators(),
+        *realdeg.list_hooks(),
+        *realdeg.list_losses(),
+        *realdeg.list_metrics(),
+        *realdeg.list_tasks(),
+        *realdeg.list_transforms(),
+    ]
+
+
+def main() -> int:
+    print(realdeg.__version__, len(listed()))
+    try:
+        folder = learn(Path("work_dirs/dml"))
+        look(folder / "degradation.safetensors", folder)
+    except (realdeg.ConfigError, realdeg.GeometryError) as error:
+        print(f"the recipe: {error}")
+    except (realdeg.DataError, realdeg.CheckpointError, realdeg.OutputError) as error:
+        print(f"a file: {error}")
+    except (realdeg.TrainingError, realdeg.MemoryShortageError) as error:
+        print(f"the run: {error}")
+    except realdeg.RealdegError as error:
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
