@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from realdeg.apis.recipes import leave_out
 from realdeg.config import inject, load_config
 from realdeg.demo.console import AdvanceHook, Steps
 from realdeg.demo.plan import LEARN_RECIPE, TRAIN_RECIPE, Plan
@@ -110,15 +111,12 @@ def _runner(
         # The pictures are few and cached: worker processes would cost more than they save.
         "train_dataloader.num_workers": 0,
         "train_dataloader.batch_size": batch,
-        # Measured at the end of the demo, all networks alike.
-        "val_cfg": None,
-        "val_dataloader": None,
-        "val_evaluator": None,
         "default_hooks.logger": None,
     }
     with _silent("realdeg.config"):
-        cfg = inject(load_config(recipe, options, sample=True))
-    return RealdegRunner.from_cfg(cfg)
+        cfg = load_config(recipe, options, sample=True)
+    leave_out(cfg, "val")  # measured at the end of the demo, all networks alike
+    return RealdegRunner.from_cfg(inject(cfg))
 
 
 @contextmanager
