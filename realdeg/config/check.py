@@ -12,11 +12,8 @@ from mmengine.registry import Registry as MMEngineRegistry
 
 from realdeg.config.find import list_configs
 from realdeg.config.shape import (
-    PLACES,
-    RANGES,
     TOP_LEVEL,
-    entry,
-    is_typed,
+    annotation_at,
     look_up,
     parts_of,
     registry_at,
@@ -32,9 +29,8 @@ from realdeg.registry import (
     HOOKS,
     LOSSES,
     METRICS,
-    TRANSFORMS,
 )
-from realdeg.utils.annotations import mismatch
+from realdeg.utils.annotations import mismatch, wrong_component
 from realdeg.utils.arguments import arguments_of, check_arguments
 from realdeg.utils.data_file import check_size
 from realdeg.utils.description import read_description
@@ -64,8 +60,8 @@ _WEIGHTS = (BACKBONES, DEGRADATIONS)
 _NAMED = (*_WEIGHTS, METRICS)
 # Arguments that are names in many classes, whatever else they are in some.
 _NAMES = ("constructor", "metric", "transform")
-# Where a dict without a type is no component.
-_MUST_HAVE_TYPE = (*_NAMED, DATASETS, TRANSFORMS)
+# Where a dict without a type may be something else: several by their names, mmengine's own.
+_MANY = ("losses", "data_preprocessor")
 # What mmengine's backends write with, which comes with none of us.
 _BACKENDS = {
     "TensorboardVisBackend": "tensorboard",
@@ -94,7 +90,7 @@ def check_keys(cfg: Mapping[str, Any]) -> None:
     for key in cfg:
         if key not in TOP_LEVEL:
             raise ConfigError(
-                f"unknown top-level key '{key}' in the config.{nearest(key, list(TOP_LEVEL))}"
+                f"unknown top-level key '{key}' in the config.{nearest(key, TOP_LEVEL)}"
                 " A helper variable of a config file is named with two leading underscores."
             )
     _check_shape(config_dict(cfg))
@@ -124,7 +120,7 @@ def validate(cfg: Mapping[str, Any]) -> None:
         elif key.endswith("_evaluator") and not (isinstance(value, Mapping) and "metrics" in value):
             _check(value, key, METRICS)  # mmengine wraps bare metrics in an Evaluator
         else:
-            _check(value, key, TOP_LEVEL[key], slot=key in _COMPONENTS)
+            _check(value, key, registry_at(key, None, place=key))
     _check_constructor(cfg.get("optim_wrapper"))
 
 
@@ -222,13 +218,14 @@ def _check_shape(cfg: Mapping[str, Any]) -> None:
     check_size(cfg, "the config")
     for place, _, value in walk(cfg):
         _check_value(place, value)
-        wanted = entry(PLACES, place)
+        wanted = annotation_at(place)
         if wanted is None or (value is None and "." not in place):
             continue
         wrong = mismatch(value, wanted)
+        item = wrong_component(value, wanted) if wrong else None
+        if item is not None:
+            place, wrong = f"{place}.{item[0]}", item[1]
         if wrong:
-            if is_typed(place) or place.startswith("default_hooks."):
-                wrong = wrong.replace("wanted a dict", "wanted a dict with a type")
             raise ConfigError(f"'{place}' {wrong}.")
 
 
@@ -245,11 +242,6 @@ def _check_value(place: str, value: Any) -> None:
             raise ConfigError(f"'{place}' is {value[:60]!r}..., which is no text for a setting.")
     if isinstance(value, int) and not -(2**64) < value < 2**64:
         raise ConfigError(f"'{place}' is a number of {value.bit_length()} bits: at most 64 fit.")
-    bounds = entry(RANGES, place)
-    if bounds and isinstance(value, int | float) and not bounds[0] <= value <= bounds[1]:
-        least, most = bounds
-        upper = "" if most >= 2**40 else f", at most {most}"
-        raise ConfigError(f"'{place}' is {value}, wanted {least} or more{upper}.")
 
 
 def _writable(text: str) -> bool:
@@ -300,7 +292,7 @@ def _check_loader(loader: Any, place: str) -> None:
         wrong = None if key in _LOADER else takes.mismatch(key, value)
         if wrong:
             raise ConfigError(f"'{place}.{key}' {wrong}.")
-        _check(value, f"{place}.{key}", registry_at(key, None), slot_at(key) is not None)
+        _check(value, f"{place}.{key}", registry_at(key, None, place=f"{place}.{key}"))
     if loader.get("dataset") is None:
         raise ConfigError(f"'{place}' has no dataset.")
 
@@ -309,8 +301,8 @@ def _check(
     value: Any,
     place: str,
     registry: MMEngineRegistry | None,
-    slot: bool = False,
-    item: bool = False,
+    holder: Any = None,
+    slot: bool | None = None,
 ) -> None:
     """Check what stands at a place, and all below it.
 
@@ -318,13 +310,15 @@ def _check(
         value: What stands there.
         place: The place.
         registry: What a ``type`` there is looked up in.
-        slot: Whether the place asks for a component.
-        item: Whether it is an item of a list, and no list of its own.
+        holder: The class whose argument it is.
+        slot: Of an item of a list: whether the list asks for components.
     """
-    slot = slot or (place.split(".")[0].endswith("_hooks") and place.count(".") == 1)
+    key, item = place.rpartition(".")[2], slot is not None
+    if slot is None:
+        slot = slot_at(key, holder, place) is not None and key not in _NAMES
     if isinstance(value, list | tuple) and not (item and slot):
         for index, inner in enumerate(value):
-            _check(inner, f"{place}.{index}", registry, slot, item=True)
+            _check(inner, f"{place}.{index}", registry, slot=slot)
         return
     if not isinstance(value, Mapping):
         # Metrics may be named in a list of names, weights by their path; built objects pass.
@@ -340,7 +334,7 @@ def _check(
         _check_arguments(value, component, place, registry)
     elif "checkpoint" in value and registry in _WEIGHTS:
         _check_alone(value, place)
-    elif is_typed(place) or (slot and (registry in _MUST_HAVE_TYPE or registry is HOOKS)):
+    elif slot and key not in _MANY:
         or_file = " or checkpoint" if registry in _WEIGHTS else ""
         found = ", ".join(sorted(map(str, value))) or "nothing"
         raise ConfigError(f"'{place}' has no type{or_file}: it holds {found}.")
@@ -348,8 +342,8 @@ def _check(
         if key == "start_from":
             _check_start(inner, f"{place}.{key}")
             continue
-        asked = slot_at(key, component) is not None and key not in _NAMES
-        _check(inner, f"{place}.{key}", registry_at(key, registry, component), asked)
+        where = f"{place}.{key}"
+        _check(inner, where, registry_at(key, registry, component, where), component)
 
 
 def _check_start(value: Any, place: str) -> None:

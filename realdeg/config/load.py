@@ -148,7 +148,7 @@ def _import_custom(cfg: Config) -> None:
     custom = cfg.get("custom_imports")
     if not custom:
         return
-    if not isinstance(custom, Mapping) or "imports" not in custom:
+    if "imports" not in custom:
         raise ConfigError(
             f"'custom_imports' is {custom!r}, wanted dict(imports=['your_package.module'])."
         )

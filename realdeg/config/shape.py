@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal, TypeAlias
+from types import GenericAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
+from annotated_types import Interval
 from mmengine.registry import (
     EVALUATOR,
     FUNCTIONS,
@@ -17,7 +19,6 @@ from mmengine.registry import (
     OPTIM_WRAPPERS,
     OPTIMIZERS,
     PARAM_SCHEDULERS,
-    RUNNERS,
     VISBACKENDS,
     VISUALIZERS,
 )
@@ -37,37 +38,24 @@ from realdeg.registry import (
     TASKS,
     TRANSFORMS,
 )
-from realdeg.utils.arguments import component_registry
+from realdeg.utils.annotations import marks_of
+from realdeg.utils.arguments import Component, component_registry
 from realdeg.utils.files import names_a_file
 from realdeg.utils.mmengine_internals import find_registered
 
-# The top-level keys of a config, and for those that hold components, the registry.
-TOP_LEVEL: dict[str, MMEngineRegistry | None] = {
-    "degradation": DEGRADATIONS,
-    "backbone": BACKBONES,
-    "model": TASKS,
-    "data_preprocessor": TASKS,
-    **dict.fromkeys(("train_cfg", "val_cfg", "test_cfg"), LOOPS),
-    **dict.fromkeys(("val_evaluator", "test_evaluator"), EVALUATOR),
-    "optim_wrapper": OPTIM_WRAPPERS,
-    "param_scheduler": PARAM_SCHEDULERS,
-    **dict.fromkeys(("default_hooks", "custom_hooks"), HOOKS),
-    "model_wrapper_cfg": MODEL_WRAPPERS,
-    "visualizer": VISUALIZERS,
-    "vis_backends": VISBACKENDS,
-    "log_processor": LOG_PROCESSORS,
-    "runner_type": RUNNERS,
-    **dict.fromkeys(("train_dataloader", "val_dataloader", "test_dataloader")),
-    **dict.fromkeys(("scale", "same_size", "patch_size", "flip", "batch_size", "hr_folders")),
-    **dict.fromkeys(("seed", "data_root", "sample", "recipe", "custom_imports", "env_cfg")),
-    **dict.fromkeys(("log_level", "load_from", "resume", "randomness", "work_dir", "device")),
-    **dict.fromkeys(("default_scope", "launcher", "experiment_name", "auto_scale_lr")),
-    "compile_model": None,
+# What annotations call the registries (realdeg.utils.arguments' Component).
+REGISTRIES: dict[str, MMEngineRegistry] = {
+    **{registry.name: registry for registry in (BACKBONES, DEGRADATIONS, DISCRIMINATORS, LOSSES)},
+    **{registry.name: registry for registry in (TASKS, DATASETS, TRANSFORMS, DATA_SAMPLERS)},
+    **{registry.name: registry for registry in (METRICS, HOOKS, LOOPS)},
+    "evaluator": EVALUATOR,
+    "function": FUNCTIONS,
+    "optimizer": OPTIMIZERS,
+    "backend": VISBACKENDS,
 }
 
-# Further down, the annotation of the argument says what stands there (realdeg.utils.arguments'
-# Component). These names say it inside of what has no annotations: mmengine's dicts, and
-# components that were written before there were any.
+# Inside of components the annotation of an argument says what stands there. These names say it
+# inside of what has no annotations: mmengine's dicts, and components of before there were any.
 BY_KEY: dict[str, MMEngineRegistry] = {
     **dict.fromkeys(
         ("degradation", "degradations", "parts", "part", "otherwise", "again"), DEGRADATIONS
@@ -85,124 +73,143 @@ BY_KEY: dict[str, MMEngineRegistry] = {
     "data_preprocessor": TASKS,
     "vis_backends": VISBACKENDS,
 }
-_REGISTRIES = {
-    registry.name: registry
-    for registry in (*TOP_LEVEL.values(), *BY_KEY.values())
-    if registry is not None
+# Where mmengine has a type of its own unless the dict says one.
+USUALLY_TYPED: dict[str, MMEngineRegistry] = {
+    **dict.fromkeys(("val_cfg", "test_cfg"), LOOPS),
+    **dict.fromkeys(("val_evaluator", "test_evaluator"), EVALUATOR),
+    "data_preprocessor": TASKS,
+    "optim_wrapper": OPTIM_WRAPPERS,
+    "param_scheduler": PARAM_SCHEDULERS,
+    "model_wrapper_cfg": MODEL_WRAPPERS,
+    "visualizer": VISUALIZERS,
+    "log_processor": LOG_PROCESSORS,
 }
 
 _Text: TypeAlias = str | os.PathLike  # type: ignore[type-arg]
 _Dict: TypeAlias = Mapping[str, Any]
 _Dicts: TypeAlias = list[_Dict]
+_MOST = 2**40
 
-# A `*` stands for one key; None is allowed wherever the top level has it.
+
+def _typed(kind: str) -> Any:
+    return Annotated[_Dict, Component(kind)]
+
+
+def _whole(least: int, most: int = _MOST) -> Any:
+    return Annotated[int, Interval(ge=least, le=most)]
+
+
+# A `*` stands for one key; None is allowed wherever the top level has it. Limits are where numbers
+# mean nothing, hang a machine, or ask for more than it has.
 PLACES: dict[str, Any] = {
-    **dict.fromkeys(("model", "train_cfg", "val_cfg", "test_cfg", "optim_wrapper"), _Dict),
-    **dict.fromkeys(("env_cfg", "default_hooks", "log_processor", "visualizer"), _Dict),
-    **dict.fromkeys(("randomness", "model_wrapper_cfg", "auto_scale_lr"), _Dict),
-    "data_preprocessor": _Dict,
-    "default_hooks.*": _Dict | None,
-    "custom_hooks": _Dicts,
-    "vis_backends": _Dicts,
-    "visualizer.vis_backends": _Dicts | None,
+    "degradation": Annotated[_Dict | _Text, Component("degradation")],
+    "backbone": Annotated[_Dict | _Text, Component("backbone")],
+    "model": _typed("task"),
+    "train_cfg": _typed("loop"),
+    **dict.fromkeys(("val_cfg", "test_cfg", "optim_wrapper", "log_processor", "visualizer"), _Dict),
+    **dict.fromkeys(("model_wrapper_cfg", "auto_scale_lr", "data_preprocessor"), _Dict),
+    **dict.fromkeys(("env_cfg", "default_hooks", "randomness", "custom_imports"), _Dict),
+    "default_hooks.*": Annotated[_Dict | None, Component("hook")],
+    "custom_hooks": GenericAlias(list, _typed("hook")),
+    "vis_backends": GenericAlias(list, _typed("backend")),
+    "visualizer.vis_backends": GenericAlias(list, _typed("backend")) | None,
     **dict.fromkeys(("env_cfg.mp_cfg", "env_cfg.dist_cfg"), _Dict | None),
     "env_cfg.cudnn_benchmark": bool | None,
     "env_cfg.mp_cfg.mp_start_method": Literal["fork", "spawn", "forkserver"],
-    "env_cfg.mp_cfg.opencv_num_threads": int,
+    "env_cfg.mp_cfg.opencv_num_threads": _whole(0, 1024),
     "env_cfg.dist_cfg.backend": str | None,
-    "env_cfg.dist_cfg.timeout": int | float | None,
-    "randomness.seed": int | None,
+    "env_cfg.dist_cfg.timeout": float | None,
+    "randomness.seed": _whole(0, 2**32 - 1) | None,
     "randomness.deterministic": bool,
     "randomness.diff_rank_seed": bool,
-    "auto_scale_lr.base_batch_size": int,
+    "auto_scale_lr.base_batch_size": _whole(1),
     "auto_scale_lr.enable": bool,
-    "*_dataloader": _Dict,
+    **dict.fromkeys(("train_dataloader", "val_dataloader", "test_dataloader"), _Dict),
     "*_dataloader.dataset": _Dict,
-    "*_dataloader.sampler": _Dict,
-    "*_dataloader.batch_sampler": _Dict | None,
-    "*_dataloader.collate_fn": _Dict,
-    "*_dataloader.worker_init_fn": _Dict,
-    "*_dataloader.num_batch_per_epoch": int | None,
-    "*_evaluator": _Dict | _Dicts,
+    "*_dataloader.sampler": _typed("sampler"),
+    "*_dataloader.batch_sampler": _typed("sampler") | None,
+    "*_dataloader.collate_fn": _typed("function"),
+    "*_dataloader.worker_init_fn": _typed("function"),
+    "*_dataloader.batch_size": _whole(1, 2**16) | None,
+    "*_dataloader.num_workers": _whole(0, 512),
+    "*_dataloader.prefetch_factor": _whole(1, 2**12) | None,
+    "*_dataloader.timeout": Annotated[float, Interval(ge=0, le=10**6)],
+    "*_dataloader.num_batch_per_epoch": _whole(1) | None,
+    **dict.fromkeys(("val_evaluator", "test_evaluator"), _Dict | _Dicts),
     "*_evaluator.metrics": _Dict | _Dicts,
     "param_scheduler": _Dict | _Dicts,
     "optim_wrapper.constructor": str,
     "optim_wrapper.paramwise_cfg": _Dict | None,
-    "optim_wrapper.optimizer": _Dict,
-    "optim_wrapper.*.optimizer": _Dict,
+    "optim_wrapper.optimizer": _typed("optimizer"),
+    "optim_wrapper.*.optimizer": _typed("optimizer"),
+    "optim_wrapper.accumulative_counts": _whole(1, 2**20),
+    "train_cfg.max_iters": _whole(1),
+    "train_cfg.val_interval": _whole(1),
+    "train_cfg.val_begin": _whole(0),
+    "default_hooks.*.interval": _whole(-1),
+    "custom_hooks.*.interval": _whole(-1),
     "custom_imports.imports": str | list[str],
     "custom_imports.allow_failed_imports": bool,
     **dict.fromkeys(("data_root", "work_dir", "load_from"), _Text),
     **dict.fromkeys(("device", "experiment_name", "recipe", "launcher", "runner_type"), str),
     **dict.fromkeys(("resume", "sample", "same_size"), bool),
-    "scale": int | float,
-    **dict.fromkeys(("seed", "patch_size", "batch_size"), int),
+    "scale": Annotated[float, Interval(ge=1, le=64)],
+    "seed": _whole(0, 2**32 - 1),
+    "patch_size": _whole(1, 2**16),
+    "batch_size": _whole(1, 2**16),
     "flip": dict[str, bool],
     "hr_folders": _Text | list[_Text],
     "compile_model": bool | _Dict,
     "default_scope": Literal["realdeg", "mmengine"],
     "log_level": Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
 }
-
-# Numbers that hang a machine or ask for more than it has, and those that mean nothing.
-RANGES: dict[str, tuple[float, float]] = {
-    "scale": (1, 64),
-    "seed": (0, 2**32 - 1),
-    "batch_size": (1, 2**16),
-    "randomness.seed": (0, 2**32 - 1),
-    "*_dataloader.batch_size": (1, 2**16),
-    "*_dataloader.num_workers": (0, 512),
-    "*_dataloader.prefetch_factor": (1, 2**12),
-    "*_dataloader.timeout": (0, 10**6),
-    "*_dataloader.num_batch_per_epoch": (1, 2**40),
-    "train_cfg.max_iters": (1, 2**40),
-    "train_cfg.val_interval": (1, 2**40),
-    "train_cfg.val_begin": (0, 2**40),
-    "default_hooks.*.interval": (-1, 2**40),
-    "custom_hooks.*.interval": (-1, 2**40),
-    "env_cfg.mp_cfg.opencv_num_threads": (0, 1024),
-    "auto_scale_lr.base_batch_size": (1, 2**40),
-    "optim_wrapper.accumulative_counts": (1, 2**20),
-}
-
-# What a dict at these places cannot do without.
-TYPED = (
-    *("model", "train_cfg", "vis_backends.*", "visualizer.vis_backends.*", "custom_hooks.*"),
-    *("*_dataloader.sampler", "*_dataloader.batch_sampler", "*_dataloader.collate_fn"),
-    *("*_dataloader.worker_init_fn", "optim_wrapper.optimizer", "optim_wrapper.*.optimizer"),
-)
+TOP_LEVEL = tuple(place for place in PLACES if "." not in place)
+"""The keys that a config may have."""
 
 
-def slot_at(key: str, holder: Any = None) -> MMEngineRegistry | None:
-    """Return the registry whose components a key asks for by itself.
+def annotation_at(place: str) -> Any:
+    """Return the annotation of a place, or None where the table says nothing of it."""
+    if place in PLACES:
+        return PLACES[place]
+    return next((said for pattern, said in PLACES.items() if _matches(place, pattern)), None)
+
+
+def slot_at(key: str, holder: Any = None, place: str = "") -> MMEngineRegistry | None:
+    """Return the registry whose components a place asks for by itself.
 
     Args:
-        key: The key.
+        key: The last key of the place.
         holder: The class whose argument it is, where there is one.
+        place: The whole place, where it may be one that the engine reads.
 
     Returns:
         The registry, or None where neither an annotation nor the key's name says one.
     """
-    named = component_registry(holder, key) if holder is not None else None
-    return _REGISTRIES.get(named, BY_KEY.get(key)) if named else BY_KEY.get(key)
+    marks = marks_of(annotation_at(place)) if place else ()
+    named = next((mark.registry for mark in marks if isinstance(mark, Component)), None)
+    if named is None and holder is not None:
+        named = component_registry(holder, key)
+    return REGISTRIES.get(named or "", BY_KEY.get(key))
 
 
 def registry_at(
-    key: str, enclosing: MMEngineRegistry | None, holder: Any = None
+    key: str, enclosing: MMEngineRegistry | None, holder: Any = None, place: str = ""
 ) -> MMEngineRegistry | None:
-    """Return the registry for a dict with a ``type`` under a key.
+    """Return the registry for a dict with a ``type`` at a place.
 
     Args:
-        key: The key, such as ``dataset``; of ``pixel_loss`` the last word counts.
+        key: The last key, such as ``dataset``; of ``pixel_loss`` the last word counts.
         enclosing: The registry of the component around it, which goes on where nothing else is
             known.
         holder: That component's class.
+        place: The whole place, where it may be one that the engine reads.
 
     Returns:
         A registry, or None where types mean nothing.
     """
     # A registry is falsy until something is looked up in it.
-    for found in (slot_at(key, holder), BY_KEY.get(key.rsplit("_", 1)[-1])):
+    last_word = BY_KEY.get(key.rsplit("_", 1)[-1])
+    for found in (slot_at(key, holder, place), USUALLY_TYPED.get(place), last_word):
         if found is not None:
             return found
     return enclosing
@@ -219,7 +226,7 @@ def kind_of_place(cfg: Mapping[str, Any], place: str) -> tuple[MMEngineRegistry 
         The registry, and whether the place itself asks for a component of it.
     """
     first, *keys = place.split(".")
-    registry, explicit, value = TOP_LEVEL.get(first), True, cfg.get(first)
+    registry, explicit, value = registry_at(first, None, place=first), True, cfg.get(first)
     for key in keys:
         if isinstance(value, list | tuple) and key.isdigit():
             value = value[int(key)] if int(key) < len(value) else None
@@ -325,18 +332,6 @@ def look_up(registry: MMEngineRegistry, name: Any, place: str) -> Any:
             " the 'realdeg.plugins' entry point."
         )
     return found
-
-
-def is_typed(place: str) -> bool:
-    """Say whether a dict at a place needs a ``type``."""
-    return any(_matches(place, pattern) for pattern in TYPED)
-
-
-def entry(table: Mapping[str, Any], place: str) -> Any:
-    """Return what a table says of a place, or None."""
-    if place in table:
-        return table[place]
-    return next((value for pattern, value in table.items() if _matches(place, pattern)), None)
 
 
 def walk(value: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -42,7 +42,7 @@ def load(**changes):
         (dict(model__type="Degradation.Learning"), "'model.type'"),
         (dict(scale="four"), "'scale' is 'four'"),
         (dict(scale=True), "'scale' is True"),
-        (dict(scale=0), "1 or more"),
+        (dict(scale=0), "'scale' is 0, wanted a number from 1 to 64"),
         (dict(same_size="yes"), "'same_size' is 'yes'"),
         (dict(degradation__type=3), "'degradation.type' is 3"),
         (dict(degradation=3), "'degradation' is 3"),
@@ -78,7 +78,7 @@ STEP = dict(type="PairedCrop", patch_size=96)
             "collate_fn' has no type",
         ),
         (dict(train_dataloader__collate_fn__type="../../etc"), "train_dataloader.collate_fn.type"),
-        (dict(train_dataloader__num_workers=10**9), "0 or more, at most 512"),
+        (dict(train_dataloader__num_workers=10**9), "wanted a whole number from 0 to 512"),
         (dict(train_dataloader__batch_size=10**12), "'train_dataloader.batch_size'"),
         (dict(train_dataloader__dataset__transforms=[STEP, [[]]]), "transforms"),
         (
@@ -91,11 +91,14 @@ STEP = dict(type="PairedCrop", patch_size=96)
         (dict(optim_wrapper__constructor="os.system"), "optim_wrapper.constructor"),
         (dict(custom_hooks=[["x"]]), "custom_hooks"),
         (dict(degradation___scope_="os"), "'degradation._scope_' is 'os'"),
-        (dict(train_dataloader__collate_fn___scope_="mmengine"), "takes no key '_scope_'"),
+        (
+            dict(train_dataloader__collate_fn=dict(type="collate_batch", _scope_="mmengine")),
+            "takes no key '_scope_'",
+        ),
         (dict(degradation___scope_="mmengine"), "'degradation' takes no key '_scope_'"),
         (dict(train_cfg___hidden=1), "'train_cfg' takes no key '_hidden'"),
         (dict(train_dataloader__dataset__folder=object()), "train_dataloader.dataset.folder"),
-        (dict(seed=-1), "'seed' is -1, wanted 0 or more"),
+        (dict(seed=-1), "'seed' is -1, wanted a whole number from 0 to"),
         (dict(seed=10**30), "'seed' is a number of 100 bits"),
         (dict(data_root="a\0b"), "no text for a setting"),
         (dict(work_dir="x" * 20_000), "no text for a setting"),
@@ -169,7 +172,7 @@ def test_custom_imports(tmp_path, monkeypatch):
     (tmp_path / "broken_for_config.py").write_text("1 / 0\n")
     with pytest.raises(ConfigError, match="'broken_for_config'.*ZeroDivisionError"):
         load(custom_imports=dict(imports=["broken_for_config"]))
-    with pytest.raises(ConfigError, match="wanted dict"):
+    with pytest.raises(ConfigError, match="wanted a dict"):
         load(custom_imports="broken_for_config")
     from realdeg.registry import DEGRADATIONS
 
