@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from torch import Tensor, nn
 
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import DataError
 from realdeg.utils.arguments import Component
+
+Channels: TypeAlias = Literal[1, 3]
+"""Of luma, or of RGB."""
 
 
 class Discriminator(nn.Module, ABC):
@@ -22,17 +25,10 @@ class Discriminator(nn.Module, ABC):
 
     Shape:
         Images in [0, 1], (B, C, H, W), to logits (B, 1, h, w), one per place, or (B, 1).
-
-    Raises:
-        ConfigError: If ``in_channels`` is neither 1 nor 3.
     """
 
-    def __init__(self, in_channels: int = 3) -> None:
+    def __init__(self, in_channels: Channels = 3) -> None:
         super().__init__()
-        if in_channels not in (1, 3):
-            raise ConfigError(
-                f"{type(self).__name__}: in_channels is 3 (RGB) or 1 (Y), got {in_channels!r}."
-            )
         self.in_channels = in_channels
 
     @property

@@ -6,9 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from realdeg.discriminators.base import Discriminator
+from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS
+from realdeg.utils.arguments import Count, Whole
 
 
 @DISCRIMINATORS.register_module()
@@ -38,16 +39,16 @@ class BulatDiscriminator(Discriminator):
     """
 
     def __init__(
-        self, in_channels: int = 3, width: int = 128, halvings: int = 2, blocks: int = 3
+        self, in_channels: Channels = 3, width: Count = 128, halvings: Whole = 2, blocks: Whole = 3
     ) -> None:
         super().__init__(in_channels)
-        if width < 1 or halvings < 0 or blocks < 0 or halvings + blocks < 1:
+        if not halvings + blocks:
             raise ConfigError(
-                "BulatDiscriminator needs width >= 1 and at least one block, got"
-                f" width={width}, halvings={halvings}, blocks={blocks}."
+                "BulatDiscriminator needs one block at least: halvings and blocks are both 0."
             )
         self.halvings = halvings
-        parts, channels = [], in_channels
+        parts: list[nn.Module] = []
+        channels: int = in_channels
         for index in range(halvings + blocks):
             parts.append(_Block(channels, width, halve=index < halvings, first=index == 0))
             channels = width

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
-from realdeg.discriminators.base import Discriminator
-from realdeg.errors import ConfigError
+from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.registry import DISCRIMINATORS
+from realdeg.utils.arguments import Choice, Count
 
 STRIDES = {"lr": (1, 1, 1, 1, 1), "lr_x2": (2, 1, 1, 1, 1), "hr": (2, 2, 2, 1, 1)}
 
@@ -39,18 +41,12 @@ class CinCGANDiscriminator(Discriminator):
 
     def __init__(
         self,
-        in_channels: int = 3,
-        width: int = 64,
-        form: str = "lr",
+        in_channels: Channels = 3,
+        width: Count = 64,
+        form: Annotated[str, Choice(*STRIDES)] = "lr",
         last_activation: bool = False,
     ) -> None:
         super().__init__(in_channels)
-        if form not in STRIDES:
-            raise ConfigError(
-                f"CinCGANDiscriminator: form is one of {', '.join(STRIDES)}, got {form!r}."
-            )
-        if width < 1:
-            raise ConfigError(f"CinCGANDiscriminator needs width >= 1, got width={width}.")
         self.form = form
         sizes = [in_channels, width, 2 * width, 4 * width, 8 * width, 1]
         layers: list[nn.Module] = []

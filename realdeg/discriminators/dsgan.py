@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
 from realdeg.degradations.primitives.pass_filters import FILTERS, high_pass
-from realdeg.discriminators.base import Discriminator
-from realdeg.errors import ConfigError
+from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.registry import DISCRIMINATORS
+from realdeg.utils.arguments import Choice, Count, OddSize
 
 
 @DISCRIMINATORS.register_module()
@@ -38,22 +40,12 @@ class DSGANDiscriminator(Discriminator):
 
     def __init__(
         self,
-        in_channels: int = 3,
-        width: int = 64,
-        filter: str = "average",
-        filter_size: int = 5,
+        in_channels: Channels = 3,
+        width: Count = 64,
+        filter: Annotated[str, Choice(*FILTERS, "none")] = "average",
+        filter_size: OddSize = 5,
     ) -> None:
         super().__init__(in_channels)
-        if filter not in (*FILTERS, "none"):
-            raise ConfigError(
-                f"DSGANDiscriminator: filter is one of {', '.join((*FILTERS, 'none'))}, got"
-                f" {filter!r}."
-            )
-        if width < 1 or filter_size < 1 or filter_size % 2 == 0:
-            raise ConfigError(
-                "DSGANDiscriminator: width is at least 1 and filter_size odd, got"
-                f" width={width}, filter_size={filter_size}."
-            )
         self.filter, self.filter_size = filter, filter_size
         entering = 3 * in_channels if filter == "wavelet" else in_channels
         self.layers = nn.Sequential(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from realdeg.discriminators.base import Discriminator
+from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.errors import ConfigError, DataError
+from realdeg.utils.arguments import Count
 
 
 class FixedSizeDiscriminator(Discriminator):
@@ -21,12 +22,11 @@ class FixedSizeDiscriminator(Discriminator):
         ConfigError: If an argument is out of range.
     """
 
-    def __init__(self, in_channels: int, width: int, size: int, divisor: int) -> None:
+    def __init__(self, in_channels: Channels, width: Count, size: Count, divisor: int) -> None:
         super().__init__(in_channels)
-        if width < 1 or size < divisor or size % divisor:
+        if size % divisor:
             raise ConfigError(
-                f"{type(self).__name__} needs width >= 1 and a size divisible by {divisor}, got"
-                f" width={width}, size={size}."
+                f"{type(self).__name__} needs a size divisible by {divisor}, got size={size}."
             )
         self.size = size
 

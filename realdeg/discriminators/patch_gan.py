@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 
-from realdeg.discriminators.base import Discriminator
+from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.discriminators.spectral import spectral_norm
-from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS
+from realdeg.utils.arguments import Count
 
-NORMS = ("batch", "instance", "spectral", "none")
+Norm = Literal["batch", "instance", "spectral", "none"]
 
 
 @DISCRIMINATORS.register_module()
@@ -40,22 +42,13 @@ class PatchGANDiscriminator(Discriminator):
 
     def __init__(
         self,
-        in_channels: int = 3,
-        width: int = 64,
-        halvings: int = 3,
-        norm: str = "batch",
-        padding: int = 1,
+        in_channels: Channels = 3,
+        width: Count = 64,
+        halvings: Count = 3,
+        norm: Norm = "batch",
+        padding: Literal[1, 2] = 1,
     ) -> None:
         super().__init__(in_channels)
-        if norm not in NORMS:
-            raise ConfigError(
-                f"PatchGANDiscriminator: norm is one of {', '.join(NORMS)}, got {norm!r}."
-            )
-        if width < 1 or halvings < 1 or padding not in (1, 2):
-            raise ConfigError(
-                "PatchGANDiscriminator needs width and halvings of 1 or more and a padding of 1 or"
-                f" 2, got width={width}, halvings={halvings}, padding={padding}."
-            )
         self.norm, self.padding = norm, padding
         self.strides = (*[2] * halvings, 1, 1)
         sizes = [in_channels, *(width * min(2**i, 8) for i in range(halvings + 1)), 1]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 
+from realdeg.discriminators.base import Channels
 from realdeg.discriminators.fixed_size import FixedSizeDiscriminator
-from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS
+from realdeg.utils.arguments import Count
 
-FORMS = ("srgan", "edsr")
 HIDDEN = 1024
 
 
@@ -41,17 +43,13 @@ class SRGANDiscriminator(FixedSizeDiscriminator):
 
     def __init__(
         self,
-        in_channels: int = 3,
-        width: int = 64,
-        size: int = 96,
+        in_channels: Channels = 3,
+        width: Count = 64,
+        size: Count = 96,
         bias: bool = False,
-        form: str = "srgan",
+        form: Literal["srgan", "edsr"] = "srgan",
     ) -> None:
         super().__init__(in_channels, width, size, divisor=16)
-        if form not in FORMS:
-            raise ConfigError(
-                f"SRGANDiscriminator: form is one of {', '.join(FORMS)}, got {form!r}."
-            )
         nested = form == "edsr"
         layers: list[nn.Module] = []
         channels = in_channels

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realdeg.discriminators.base import Discriminator
+from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.discriminators.spectral import spectral_norm
-from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS
+from realdeg.utils.arguments import Count
 
 
 @DISCRIMINATORS.register_module()
@@ -35,10 +35,8 @@ class UNetDiscriminator(Discriminator):
         Synthetic Data, ICCVW 2021. Keys follow its UNetDiscriminatorSN.
     """
 
-    def __init__(self, in_channels: int = 3, width: int = 64, skip: bool = True) -> None:
+    def __init__(self, in_channels: Channels = 3, width: Count = 64, skip: bool = True) -> None:
         super().__init__(in_channels)
-        if width < 1:
-            raise ConfigError(f"UNetDiscriminator needs width >= 1, got width={width}.")
         self.skip = skip
         self.conv0 = nn.Conv2d(in_channels, width, 3, padding=1)
         self.conv1 = _halving(width, 2 * width)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realdeg.discriminators.base import Channels
 from realdeg.discriminators.fixed_size import FixedSizeDiscriminator
 from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS
+from realdeg.utils.arguments import Count
 
 SLOPE = 0.2
 HIDDEN = 100
@@ -39,7 +41,7 @@ class VGGDiscriminator(FixedSizeDiscriminator):
         which names the type only. Layers and keys follow BasicSR.
     """
 
-    def __init__(self, in_channels: int = 3, width: int = 64, size: int = 128) -> None:
+    def __init__(self, in_channels: Channels = 3, width: Count = 64, size: Count = 128) -> None:
         super().__init__(in_channels, width, size, divisor=2 * LAST)
         if size & (size - 1):
             raise ConfigError(f"VGGDiscriminator: size is a power of two, got {size}.")

@@ -9,6 +9,7 @@ import numpy as np
 
 from realdeg.errors import DataError
 from realdeg.evaluation.alignment import PairAlignment, measure_alignment
+from realdeg.utils.arguments import NonNegative, check_constructor
 from realdeg.utils.image import to_tensor
 
 # A number counts where it is this many times its own standard error.
@@ -17,6 +18,7 @@ _CERTAIN = 3.0
 _SHARE = 0.5
 
 
+@check_constructor
 @dataclass(frozen=True)
 class AlignmentLimits:
     """What pairs may be off by; docs/alignment.md has the numbers of published data sets.
@@ -30,11 +32,11 @@ class AlignmentLimits:
         gain: How far the ratio of brightness may be from 1.
     """
 
-    shift: float = 0.5
-    shift_same_size: float = 0.3
-    rotation: float = 0.15
-    enlargement: float = 0.004
-    gain: float = 0.05
+    shift: NonNegative = 0.5
+    shift_same_size: NonNegative = 0.3
+    rotation: NonNegative = 0.15
+    enlargement: NonNegative = 0.004
+    gain: NonNegative = 0.05
 
     def shift_for(self, scale: float, same_size: bool) -> float:
         """Return the largest displacement, in LR pixels, that passes at a geometry."""

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
 from realdeg.errors import ConfigError, nearest
+from realdeg.utils.arguments import Count, Positive, Whole, check_constructor
 
 Colour = Literal["y", "rgb"]
 Rounding = Literal["uint8-y", "uint8-rgb", "none"]
@@ -20,15 +21,8 @@ SsimWindow = Literal["gaussian-11", "uniform-7"]
 Grey = Literal["replicated", "as-is"]
 Shown = Literal["output", "picture"]
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "colour": ("y", "rgb"),
-    "rounding": ("uint8-y", "uint8-rgb", "none"),
-    "ssim_window": ("gaussian-11", "uniform-7"),
-    "grey": ("replicated", "as-is"),
-    "measured": ("output", "picture"),
-}
 
-
+@check_constructor
 @dataclass(frozen=True)
 class Protocol:
     """Everything between a prediction and its number.
@@ -65,41 +59,25 @@ class Protocol:
 
     name: str
     colour: Colour = "y"
-    border: int | Literal["scale"] = 0
+    border: Whole | Literal["scale"] = 0
     rounding: Rounding = "uint8-rgb"
-    tile: int | None = None
-    stride: int | None = None
-    mod_crop: int | Literal["scale"] = 1
-    psnr_peak: float = 255.0
+    tile: Count | None = None
+    stride: Count | None = None
+    mod_crop: Count | Literal["scale"] = 1
+    psnr_peak: Positive = 255.0
     ssim_window: SsimWindow = "gaussian-11"
-    ssim_range: float = 255.0
+    ssim_range: Positive = 255.0
     grey: Grey = "replicated"
     measured: Shown = "output"
     description: str = ""
     source: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
-        for field, allowed in _CHOICES.items():
-            value = getattr(self, field)
-            if value not in allowed:
-                raise self._refusal(field, value, "one of " + ", ".join(map(repr, allowed)))
+        """Refuse values that do not go together."""
         if self.colour == "rgb" and self.rounding == "uint8-y":
             raise self._refusal("rounding", self.rounding, "'uint8-rgb' or 'none' for RGB")
-        for field, least in (("border", 0), ("mod_crop", 1)):
-            value = getattr(self, field)
-            if value != "scale" and not _is_integer(value, least):
-                raise self._refusal(field, value, f"'scale' or an integer from {least} up")
         if (self.tile is None) != (self.stride is None):
             raise self._refusal("tile", self.tile, "given together with 'stride', or neither")
-        for field in ("tile", "stride"):
-            value = getattr(self, field)
-            if value is not None and not _is_integer(value, 1):
-                raise self._refusal(field, value, "a positive integer or None")
-        for field in ("psnr_peak", "ssim_range"):
-            value = getattr(self, field)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise self._refusal(field, value, "a positive number")
 
     def _refusal(self, field: str, value: object, wanted: str) -> ConfigError:
         return ConfigError(
@@ -145,10 +123,6 @@ class Protocol:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
         return asdict(self)
-
-
-def _is_integer(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 _REALSR = Protocol(

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realdeg.errors import ConfigError
 from realdeg.registry import LOSSES
+from realdeg.utils.arguments import NonNegative
 
 
 class AdversarialLoss(nn.Module, ABC):
@@ -25,10 +25,8 @@ class AdversarialLoss(nn.Module, ABC):
         ConfigError: If the weight is negative.
     """
 
-    def __init__(self, weight: float = 1.0) -> None:
+    def __init__(self, weight: NonNegative = 1.0) -> None:
         super().__init__()
-        if weight < 0:
-            raise ConfigError(f"weight of {type(self).__name__} is {weight!r}: wanted 0 or more.")
         self.weight = float(weight)
 
     @abstractmethod

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from realdeg.errors import ConfigError, GeometryError
+from realdeg.errors import GeometryError
 
 Reduction = Literal["mean", "sum"]
 
@@ -22,17 +22,10 @@ class Loss(nn.Module, ABC):
     Args:
         weight: Factor of the result.
         reduction: ``"mean"`` over every element, or ``"sum"``.
-
-    Raises:
-        ConfigError: If the reduction is neither.
     """
 
     def __init__(self, weight: float = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__()
-        if reduction not in ("mean", "sum"):
-            raise ConfigError(
-                f"reduction of {type(self).__name__} is {reduction!r}: it must be 'mean' or 'sum'."
-            )
         self.weight = float(weight)
         self.reduction = reduction
 

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from realdeg.errors import ConfigError, GeometryError
+from realdeg.errors import GeometryError
 from realdeg.registry import LOSSES
+from realdeg.utils.arguments import NonNegative
 from realdeg.utils.lpips import PerceptualUnavailableError, load_lpips
 
 
@@ -35,10 +36,8 @@ class LPIPSLoss(nn.Module):
         Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018 (package ``lpips``); DSGAN weighs it 0.01.
     """
 
-    def __init__(self, weight: float = 1.0, weights: str | None = None) -> None:
+    def __init__(self, weight: NonNegative = 1.0, weights: str | None = None) -> None:
         super().__init__()
-        if weight < 0:
-            raise ConfigError(f"weight of LPIPSLoss is {weight!r}: wanted 0 or more.")
         self.weight, self.weights = float(weight), weights
         # A tuple hides the network from nn.Module's registration.
         self._network: tuple[nn.Module, ...] = ()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from realdeg.errors import ConfigError
 from realdeg.losses.base import Loss, Reduction
 from realdeg.registry import LOSSES
+from realdeg.utils.arguments import Positive
 
 
 @LOSSES.register_module()
@@ -67,11 +67,9 @@ class CharbonnierLoss(Loss):
     """
 
     def __init__(
-        self, weight: float = 1.0, reduction: Reduction = "mean", eps: float = 1e-3
+        self, weight: float = 1.0, reduction: Reduction = "mean", eps: Positive = 1e-3
     ) -> None:
         super().__init__(weight=weight, reduction=reduction)
-        if not eps > 0:
-            raise ConfigError(f"eps of CharbonnierLoss is {eps!r}: it must be positive.")
         self.eps = float(eps)
 
     def elements(self, prediction: Tensor, target: Tensor) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
+from annotated_types import MinLen
 from torch import Tensor, nn
 
 from realdeg.errors import ConfigError, GeometryError
@@ -44,12 +45,10 @@ class WeightedLoss(nn.Module):
 
     def __init__(
         self,
-        terms: Sequence[LossConfig],
+        terms: Annotated[Sequence[LossConfig], MinLen(1)],
         outputs: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
-        if not terms:
-            raise ConfigError("WeightedLoss has no terms: give at least one dict(type=...).")
         self.names: list[str] = []
         self.losses = nn.ModuleList()
         for term in terms:

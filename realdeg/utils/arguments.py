@@ -15,7 +15,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 from realdeg.errors import ConfigError, GeometryError, nearest
@@ -254,11 +254,12 @@ def component_registry(component: Any, argument: str) -> str | None:
     return next((mark.registry for mark in marks if isinstance(mark, Component)), None)
 
 
+T = TypeVar("T")
 # The constructors that check. No attribute marks them: a decorator around one would copy it.
 _gates: WeakSet[Callable[..., None]] = WeakSet()
 
 
-def check_constructor(cls: type) -> None:
+def check_constructor(cls: type[T]) -> type[T]:
     """Have a class hold what it is built with to its constructor's annotations.
 
     A class of torch's or mmengine's is left as it is; the registry checks its configs.
@@ -266,10 +267,14 @@ def check_constructor(cls: type) -> None:
     Args:
         cls: The class, changed in place unless a class that it inherits its constructor from does
             so already.
+
+    Returns:
+        The class, so that this is a decorator for classes that stand in no registry.
     """
     if not _is_foreign(cls) and not is_checked(cls):
-        cls.__init__ = _checking(cls.__init__)  # type: ignore[misc]
+        cls.__init__ = _checking(cls.__init__)  # type: ignore[method-assign]
         _gate_of.cache_clear()
+    return cls
 
 
 def is_checked(component: Any) -> bool:

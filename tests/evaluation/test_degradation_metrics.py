@@ -293,7 +293,7 @@ def test_protocols():
     with pytest.raises(ConfigError, match="no field 'bordr'.*'border'"):
         get_lr_protocol(dict(base="lr-statistics", bordr=3))
     for change in (dict(block=9), dict(flat_share=0), dict(border=-1), dict(rounding="8bit")):
-        with pytest.raises(ConfigError, match="has to be"):
+        with pytest.raises(ConfigError, match="LrProtocol: .* is .*, wanted "):
             get_lr_protocol(dict(base="lr-statistics", **change))
 
 

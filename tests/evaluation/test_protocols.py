@@ -51,20 +51,20 @@ def test_a_changed_protocol_does_not_bear_the_name_of_its_base():
         ({"base": "nothing"}, "there are realsr-official"),
         ({"base": "rgb", "boarder": 4}, "Did you mean 'border'"),
         ({"border": 4}, "'base'"),
-        ({"base": "rgb", "border": -1}, "'border' is -1"),
-        ({"base": "rgb", "border": True}, "'border' is True"),
-        ({"base": "rgb", "colour": "yuv"}, "'colour' is 'yuv'"),
+        ({"base": "rgb", "border": -1}, "border is -1"),
+        ({"base": "rgb", "border": True}, "border is True"),
+        ({"base": "rgb", "colour": "yuv"}, "colour is 'yuv'"),
         ({"base": "rgb", "rounding": "uint8-y"}, "'rounding'"),
         ({"base": "rgb", "tile": 100}, "'stride'"),
-        ({"base": "rgb", "tile": 100, "stride": 0}, "'stride' is 0"),
-        ({"base": "rgb", "mod_crop": 0}, "'mod_crop' is 0"),
-        ({"base": "rgb", "ssim_range": 0}, "'ssim_range' is 0"),
-        ({"base": "rgb", "ssim_window": "uniform"}, "'ssim_window'"),
+        ({"base": "rgb", "tile": 100, "stride": 0}, "stride is 0"),
+        ({"base": "rgb", "mod_crop": 0}, "mod_crop is 0"),
+        ({"base": "rgb", "ssim_range": 0}, "ssim_range is 0"),
+        ({"base": "rgb", "ssim_window": "uniform"}, "ssim_window is"),
         (7, "got 7"),
     ],
 )
 def test_wrong_protocols_are_refused(wrong, said):
-    with pytest.raises(ConfigError, match="protocol") as caught:
+    with pytest.raises(ConfigError, match="(?i)protocol") as caught:
         get_protocol(wrong)
     assert said in str(caught.value)
 

@@ -114,8 +114,8 @@ def test_half_precision_is_summed_in_single(name, dtype):
         ({"type": "L1Los"}, "Did you mean 'L1Loss'"),
         ({"type": "L1Loss", "wieght": 2}, "Did you mean 'weight'"),
         ({"type": "L1Loss", "reduction": "none"}, "'mean' or 'sum'"),
-        ({"type": "CharbonnierLoss", "eps": 0}, "positive"),
-        ({"type": "WeightedLoss", "terms": []}, "no terms"),
+        ({"type": "CharbonnierLoss", "eps": 0}, "eps is 0, wanted a number above 0"),
+        ({"type": "WeightedLoss", "terms": []}, "terms is .., wanted a list of losses"),
         ({"type": "WeightedLoss", "terms": [{"type": "L1Loss"}] * 2}, "two terms 'loss_l1'"),
         (
             {

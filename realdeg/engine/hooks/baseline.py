@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 
 from realdeg.engine.state import unwrapped
 from realdeg.registry import HOOKS
+from realdeg.utils.arguments import Count
 from realdeg.utils.samples import Predictions
 
 INPUT = "validation_input"
@@ -33,7 +34,7 @@ class BaselineHook(Hook):
         patience: How many validations in a row below the input are told.
     """
 
-    def __init__(self, patience: int = 3) -> None:
+    def __init__(self, patience: Count = 3) -> None:
         self.patience = patience
         self._twins: list[Any] = []
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Interval, MultipleOf
 from torch import Tensor
 
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import DataError
 from realdeg.evaluation.pairs import to_levels
 from realdeg.evaluation.protocols import Protocol, resolve_protocol
+from realdeg.utils.arguments import Count, Whole, check_constructor
 from realdeg.utils.colour import rgb_to_ycbcr
 
 Rounding = Literal["uint8", "none"]
 Channels = Literal["ycbcr", "y"]
 
 
+@check_constructor
 @dataclass(frozen=True)
 class LrProtocol:
     """What a number of a generated LR image means, beside its name.
@@ -48,42 +51,19 @@ class LrProtocol:
     """
 
     name: str
-    border: int = 7
+    border: Whole = 7
     rounding: Rounding = "uint8"
-    block: int = 32
-    most_blocks: int = 1024
-    flat_block: int = 8
-    flat_share: float = 0.02
-    patch: int = 16
-    patch_step: int = 8
+    block: Annotated[int, Ge(8), MultipleOf(2)] = 32
+    most_blocks: Count = 1024
+    flat_block: Annotated[int, Ge(4), MultipleOf(2)] = 8
+    flat_share: Annotated[float, Interval(gt=0, le=1)] = 0.02
+    patch: Annotated[int, Ge(4)] = 16
+    patch_step: Count = 8
     channels: Channels = "ycbcr"
-    kernel_size: int = 15
-    windows: int = 1 << 16
+    kernel_size: Count = 15
+    windows: Count = 1 << 16
     description: str = ""
     source: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
-        for field, allowed in (("rounding", ("uint8", "none")), ("channels", ("ycbcr", "y"))):
-            if getattr(self, field) not in allowed:
-                raise self._refusal(field, "one of " + ", ".join(map(repr, allowed)))
-        least = {"border": 0, "block": 8, "most_blocks": 1, "flat_block": 4, "patch": 4}
-        least |= {"patch_step": 1, "kernel_size": 1, "windows": 1}
-        for field, bound in least.items():
-            value = getattr(self, field)
-            if isinstance(value, bool) or not isinstance(value, int) or value < bound:
-                raise self._refusal(field, f"an integer from {bound} up")
-        for field in ("block", "flat_block"):
-            if getattr(self, field) % 2:
-                raise self._refusal(field, "even")
-        if not isinstance(self.flat_share, int | float) or not 0 < self.flat_share <= 1:
-            raise self._refusal("flat_share", "a share above 0, at most 1")
-
-    def _refusal(self, field: str, wanted: str) -> ConfigError:
-        return ConfigError(
-            f"protocol '{self.name}': '{field}' is {getattr(self, field)!r}, but it has to be"
-            f" {wanted}."
-        )
 
     def label(self, metric: str) -> str:
         """Return the name of a number measured under this protocol, ``"noise[lr-statistics]"``."""
