@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from realdeg.backbones.readings import Reading, State, find
-from realdeg.errors import CheckpointError
+from realdeg.errors import CheckpointError, first_line
 
 if TYPE_CHECKING:
     from realdeg.backbones.base import Backbone
@@ -131,6 +131,11 @@ def translate(
             found = dialect.translate(found)
         except ValueError as error:
             raise CheckpointError(f"the weights in {where} {error}") from error
+        except (LookupError, RuntimeError) as error:
+            raise CheckpointError(
+                f"the weights in {where} are named as {dialect.origin} names them, and cannot be"
+                f" translated ({first_line(error)}): the file is damaged or of another network."
+            ) from error
         applied.append(dialect)
     return found, tuple(applied)
 
@@ -213,7 +218,7 @@ def differs(one: Any, other: Any) -> bool:
         other: Another one.
     """
     if isinstance(one, float) or isinstance(other, float):
-        return abs(one - other) > 0.01 * abs(other)
+        return bool(abs(one - other) > 0.01 * abs(other))
     return bool(one != other)
 
 

@@ -18,6 +18,7 @@ from realdeg.registry import BACKBONES
 PRESETS: dict[str, tuple[int, int, int]] = {"fsrcnn": (56, 12, 4), "fsrcnn_s": (32, 5, 1)}
 
 
+_WIDEST = 1024  # channels up to which grey is tried
 _last = last(r"mid_part\.(\d+)\.weight")
 
 
@@ -32,6 +33,10 @@ def _scale(state: State) -> int | None:
     A trained network gives mid-grey for mid-grey at the scale that it was trained for, and stripes
     of another brightness at others.
     """
+    image, end = size("first_part.0.weight", 1)(state), size("last_part.weight", 1)(state)
+    widest = max((value.shape[0] for value in state.values() if value.ndim), default=0)
+    if image != end or image not in (1, 3) or widest > _WIDEST:
+        return None
     try:
         errors = {scale: _grey_error(state, scale) for scale in (2, 3, 4)}
     except (LookupError, RuntimeError):  # no such network
@@ -44,7 +49,8 @@ def _grey_error(state: State, scale: int) -> float:
     """Return how far a grey image ends from grey."""
     first = state["first_part.0.weight"]
     image = torch.full((1, first.shape[1], 25, 25), 0.5)
-    for name in ("first_part.0", *(f"mid_part.{k}" for k in range(0, _last(state) or 0, 2))):
+    end = _last(state) or 0
+    for name in ["first_part.0", *(f"mid_part.{k}" for k in range(0, end, 2))]:
         part, _, number = name.partition(".")
         weight, bias = (state[f"{name}.{kind}"].float() for kind in ("weight", "bias"))
         image = F.conv2d(image, weight, bias, padding=weight.shape[-1] // 2)

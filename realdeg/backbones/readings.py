@@ -17,6 +17,8 @@ State = Mapping[str, Tensor]
 Reading = Callable[[State], Any]
 """Returns an argument's value as the tensors tell it, or None where they do not."""
 
+_MOST_STEPS = 8  # of an upsampler; no network has as many
+
 
 def size(name: str, axis: int = 0, divided_by: int = 1) -> Reading:
     """Read a side of a convolution's weight.
@@ -59,6 +61,8 @@ def last(name: str, plus: int = 0) -> Reading:
 
     def read(state: State) -> int | None:
         found = [int(m[1]) for m in (re.fullmatch(name, each) for each in state) if m]
+        # Layers are counted with those that have no tensors, but not as many as a file may claim.
+        found = [number for number in found if number <= 10 * len(state)]
         return max(found) + plus if found else None
 
     return read
@@ -97,7 +101,7 @@ def doublings(name: str) -> Reading:
         name: The pattern of their names, with a group for the number.
     """
     steps = count(name)
-    return lambda state: 2**n if (n := steps(state)) else None
+    return lambda state: 2**n if (n := steps(state)) and n <= _MOST_STEPS else None
 
 
 def ratio(name: str, axis: int, other: int) -> Reading:
@@ -139,7 +143,10 @@ def shuffled(name: str, width: Reading | int) -> Reading:
         if not channels:
             return None
         shapes = (shape_of(state, each) for each in state if re.fullmatch(name, each))
-        return prod(max(isqrt(shape[0] // channels), 1) for shape in shapes if shape)
+        steps = [
+            factor for shape in shapes if shape and (factor := isqrt(shape[0] // channels)) > 1
+        ]
+        return prod(steps) if len(steps) <= _MOST_STEPS else None
 
     return read
 

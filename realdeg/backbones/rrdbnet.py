@@ -14,7 +14,7 @@ from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
-from realdeg.backbones.readings import State, colour_of, count, last, shape_of, size
+from realdeg.backbones.readings import State, colour_of, count, doublings, last, shape_of, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 
@@ -47,7 +47,7 @@ _OLD_ESRGAN = Dialect(
         *((rf"^model\.{3 * step}\.", f"conv_up{step}.") for step in range(1, 7)),
     ),
 )
-_steps = count(r"conv_up(\d+)\.weight")
+_factor = doublings(r"conv_up(\d+)\.weight")
 
 
 def _unshuffle(state: State) -> int | None:
@@ -56,8 +56,8 @@ def _unshuffle(state: State) -> int | None:
 
 
 def _scale(state: State) -> int | None:
-    fold = _unshuffle(state)
-    return 2 ** (_steps(state) or 0) // fold if fold else None
+    fold, factor = _unshuffle(state), _factor(state) or 1
+    return factor // fold if fold else None
 
 
 class DenseBlock(nn.Module):

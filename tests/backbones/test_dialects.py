@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import re
 
 import pytest
@@ -13,8 +15,8 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.common import DIV2K_MEAN
 from realdeg.backbones.pretrained import CATALOGUE
-from realdeg.backbones.weights import form_of, read_weights
-from realdeg.errors import CheckpointError
+from realdeg.backbones.weights import fill, form_of, read_weights
+from realdeg.errors import CheckpointError, RealdegError
 from realdeg.registry import BACKBONES
 
 CLASSES = {
@@ -375,3 +377,28 @@ def test_the_form_of_published_networks_is_read(entry):
     if fixed and len(entry.scales) == 1 and not network.same_size:
         assert again.scale == network.scale
     assert again.value_range == network.value_range
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_odd_tensors_end_in_a_sentence(name):
+    network, draw = build(name, {}), random.Random(0)
+    whole = dict(network.state_dict())
+    for _ in range(12):
+        state = dict(whole)
+        for key in draw.sample(list(state), min(3, len(state))):
+            match draw.randrange(4):
+                case 0:
+                    del state[key]
+                case 1:
+                    state[key] = torch.zeros([draw.choice((0, 1, 3, 5))] * draw.randrange(6))
+                case 2:
+                    state[key] = torch.zeros(state[key].shape, dtype=torch.complex64)
+                case 3:
+                    state[re.sub(r"\d", "999999999999", key)] = state[key]
+        for use in (
+            lambda odd: form_of(type(network), odd, {}),
+            lambda odd: fill(network, odd, "odd.pth"),
+            lambda odd: fill(network, odd, "odd.pth", partial=True),
+        ):
+            with contextlib.suppress(RealdegError):
+                use(state)
