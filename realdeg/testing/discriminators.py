@@ -27,7 +27,7 @@ def judged(channels: int = 3, size: int = 16) -> Tensor:
     return torch.rand(2, channels, size, size, generator=generator)
 
 
-class DiscriminatorContract(Contract, page="docs/unpaired.md"):
+class DiscriminatorContract(Contract, page="docs/your_own_loss.md"):
     """What every discriminator promises to adversarial losses and tasks.
 
     ``arguments`` make it narrow.

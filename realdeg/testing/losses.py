@@ -24,7 +24,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-class LossContract(Contract, page="docs/backbones.md, Losses"):
+class LossContract(Contract, page="docs/your_own_loss.md"):
     """What every loss that compares a prediction with a target promises to tasks."""
 
     component: type[Loss]
@@ -113,7 +113,7 @@ class LossContract(Contract, page="docs/backbones.md, Losses"):
         assert len(found) == 2 and all(name.startswith("loss") for name in found)
 
 
-class AdversarialLossContract(Contract, page="docs/backbones.md, Losses"):
+class AdversarialLossContract(Contract, page="docs/your_own_loss.md"):
     """What every pair of objectives for discriminator and generator promises to tasks."""
 
     component: type[AdversarialLoss]

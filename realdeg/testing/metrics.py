@@ -15,7 +15,7 @@ from realdeg.registry import METRICS
 from realdeg.testing.contract import Contract
 
 
-class MetricContract(Contract, page="docs/metrics.md"):
+class MetricContract(Contract, page="docs/your_own_loss.md"):
     """What every metric promises to evaluation loops, reports and several processes."""
 
     component: type[BaseMetric]
