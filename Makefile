@@ -1,6 +1,8 @@
 # make demo       learn a camera, synthesise pairs, train, compare (about four minutes on two cores)
 # make test       format, lint, types, and the tests that are not slow
 # make test-all   the same with the slow tests
+# make coverage   the tests that are not slow, and how much of the package they run
+# make matrix     make test with the oldest and newest Python and torch that are here
 # make docs       the documentation site, in docs/_build/html; a warning is an error
 # make lint | format | clean
 #
@@ -8,6 +10,7 @@
 #   PYTHON=python3.12      the Python to use (3.10 to 3.13)
 #   TORCH=torch==2.13.0    the torch to install; default: what .ci/choose_torch.py says
 #   JOBS=4                 test processes
+#   MATRIX=--plan          only say what make matrix would run
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,7 +22,7 @@ SOURCES := $(wildcard realdeg tests projects tools configs benchmarks docs .ci s
 # One thread for each test process: two processes with all threads each are slower than one.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
-.PHONY: demo test test-all docs lint format clean FORCE
+.PHONY: demo test test-all coverage matrix docs lint format clean FORCE
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.ready
@@ -30,6 +33,13 @@ test: lint
 
 test-all: lint
 	$(PYTEST)
+
+# The least share is in setup.cfg ([coverage:report]).
+coverage: $(VENV)/.ready-dev
+	$(PYTEST) -m "not slow" --cov=realdeg --cov-report=term:skip-covered --cov-report=xml
+
+matrix:
+	$(PYTHON) .ci/matrix.py $(MATRIX)
 
 docs: $(VENV)/.ready-docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
@@ -45,7 +55,7 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix $(SOURCES)
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/tutorials docs/reference *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-* build dist docs/_build docs/tutorials docs/reference *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage coverage.xml
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # .venv/torch.txt holds the requirement that torch was installed from. Giving another TORCH
