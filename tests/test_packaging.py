@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -81,6 +82,37 @@ def test_all_imports_where_torchvision_does_not_match_torch(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_extras_of_a_plugins_author_are_part_of_a_contributors(declared):
+    extras = declared["options.extras_require"]
+    lines = {name: set(extras[name].split()) for name in extras}
+    assert lines["testing"] == {"pytest>=8.2"} and lines["testing"] <= lines["dev"]
+    assert {"pytest-cov", "pytest-xdist"} <= {line.partition(">")[0] for line in lines["dev"]}
+    assert "pytest" not in requirements(declared)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("git") is None or not (ROOT / ".git").exists(), reason="no git")
+def test_a_source_distribution_holds_every_file(tmp_path):
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")[:-1]
+    source = tmp_path / "source"
+    for name in tracked:
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    code = f"from setuptools.build_meta import build_sdist; print(build_sdist({str(tmp_path)!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=source, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        held = {name.partition("/")[2] for name in opened.getnames()}
+    lacking = {name for name in tracked if (source / name).is_file()} - held
+    assert not lacking, f"add to MANIFEST.in: {sorted(lacking)}"
 
 
 @pytest.mark.slow
