@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -12,9 +12,9 @@ from realdeg.degradations.base import AnyScale, Degradation
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.trace import Trace
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.deprecation import warn_renamed
 
-# What files and configs call it.
-_PADDINGS = {"mirror": "symmetric", "replicate": "replicate"}
+Padding = Literal["symmetric", "replicate"]
 
 
 @DEGRADATIONS.register_module()
@@ -26,7 +26,8 @@ class Bicubic(Degradation):
         same_size: Whether the result is enlarged to the HR grid again, by bicubic interpolation.
         uint8_passes: Whether each pass is rounded to 8 bit, as MATLAB does for uint8 images (the
             benchmark LR files were made so). Not differentiable then.
-        rim: How the image is continued beyond its rim: ``"mirror"`` (today's MATLAB) or
+        rim: The former name of ``padding``, with ``"mirror"`` for ``"symmetric"``.
+        padding: How the image goes on beyond its edge: ``"symmetric"`` (None; today's MATLAB) or
             ``"replicate"`` (older releases; with ``uint8_passes`` equal to the shared Set5 LR
             files in every pixel).
 
@@ -42,9 +43,19 @@ class Bicubic(Degradation):
         same_size: bool = False,
         uint8_passes: bool = False,
         rim: Literal["mirror", "replicate"] = "mirror",
+        padding: Padding | None = None,
     ) -> None:
         super().__init__(scale, same_size)
-        self.uint8_passes, self.rim = uint8_passes, rim
+        if rim != "mirror":
+            warn_renamed("Bicubic(rim=...)", "Bicubic(padding=...)")
+        self.uint8_passes = uint8_passes
+        self.padding: Padding = padding or ("replicate" if rim == "replicate" else "symmetric")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments; files from before ``padding`` keep their hash."""
+        own = super().arguments
+        return own if own["padding"] else {k: v for k, v in own.items() if k != "padding"}
 
     @property
     def border(self) -> int:
@@ -53,7 +64,7 @@ class Bicubic(Degradation):
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Shrink; and enlarge again when ``same_size``."""
-        return reduce_bicubic(hr, self.scale, self.same_size, self.uint8_passes, self.rim)
+        return reduce_bicubic(hr, self.scale, self.same_size, self.uint8_passes, self.padding)
 
 
 def bicubic_border(scale: float, same_size: bool, reach: int = 0) -> int:
@@ -90,7 +101,7 @@ def reduce_bicubic(
     scale: float,
     same_size: bool,
     uint8_passes: bool = False,
-    rim: Literal["mirror", "replicate"] = "mirror",
+    padding: Padding = "symmetric",
 ) -> Tensor:
     """Shrink by bicubic interpolation, and return to the HR grid where that is wanted.
 
@@ -99,7 +110,7 @@ def reduce_bicubic(
         scale: How much resolution is lost.
         same_size: Whether to enlarge the result to the HR grid again.
         uint8_passes: See :class:`Bicubic`.
-        rim: See :class:`Bicubic`.
+        padding: See :class:`Bicubic`.
 
     Returns:
         The LR batch.
@@ -107,10 +118,10 @@ def reduce_bicubic(
     if scale == 1:
         return hr
     height, width = hr.shape[-2:]
-    small = imresize(hr, 1 / scale, uint8_passes=uint8_passes, padding=_PADDINGS[rim])
+    small = imresize(hr, 1 / scale, uint8_passes=uint8_passes, padding=padding)
     if not same_size:
         return small
-    return enlarge_bicubic(small, scale, (height, width), uint8_passes, rim)
+    return enlarge_bicubic(small, scale, (height, width), uint8_passes, padding)
 
 
 def enlarge_bicubic(
@@ -118,7 +129,7 @@ def enlarge_bicubic(
     scale: float,
     size: tuple[int, int],
     uint8_passes: bool = False,
-    rim: Literal["mirror", "replicate"] = "mirror",
+    padding: Padding = "symmetric",
 ) -> Tensor:
     """Enlarge a shrunken image by exactly what it was shrunk by, and cut it to the HR grid.
 
@@ -130,10 +141,10 @@ def enlarge_bicubic(
         scale: How much resolution was lost.
         size: (H, W) of the HR grid.
         uint8_passes: Round to 8 bit after each direction.
-        rim: How images are continued: ``"mirror"`` or ``"replicate"``.
+        padding: See :class:`Bicubic`.
 
     Returns:
         Shape (B, C, H, W).
     """
-    large = imresize(small, scale, uint8_passes=uint8_passes, padding=_PADDINGS[rim])
+    large = imresize(small, scale, uint8_passes=uint8_passes, padding=padding)
     return large[..., : size[0], : size[1]].contiguous()

@@ -103,7 +103,7 @@ class BSRGAN(PipelineDegradation):
 
 
 def _order(rng: np.random.Generator) -> list[int]:
-    order = rng.permutation(7).tolist()
+    order: list[int] = rng.permutation(7).tolist()
     first, second = order.index(_SHRINK), order.index(_SHRINK_REST)
     if first > second:
         order[first], order[second] = order[second], order[first]

@@ -85,4 +85,5 @@ def _draw_covariance(rng: np.random.Generator) -> list[list[float]]:
     basis = np.linalg.svd(rng.random((3, 3)))[0]
     covariance = np.abs(_CORRELATED_LEVEL**2 * basis.T @ np.diag(eigenvalues) @ basis)
     # Linear algebra libraries differ in the last digits; traces should not.
-    return np.round((covariance + covariance.T) / 2, 10).tolist()
+    rows: list[list[float]] = np.round((covariance + covariance.T) / 2, 10).tolist()
+    return rows

@@ -98,7 +98,8 @@ class BSRGANPlus(PipelineDegradation):
 
     def _order(self, rng: np.random.Generator) -> list[int]:
         if rng.random() < self.shuffle_probability:
-            return rng.permutation(_STEPS).tolist()
+            drawn: list[int] = rng.permutation(_STEPS).tolist()
+            return drawn
         first = 2 + rng.permutation(4)
         second = _ROUND + 2 + rng.permutation(4)
         return [0, 1, *first.tolist(), _JPEG, 7, 8, *second.tolist()]

@@ -60,4 +60,5 @@ class _Block(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(self.prelu(self.conv1(x)))
+        change: Tensor = self.conv2(self.prelu(self.conv1(x)))
+        return x + change

@@ -106,7 +106,8 @@ class EncoderDecoder(nn.Module):
             x = block(torch.cat([x, skipped], 1) if self.skips else x)
         for conv in self.tail:
             x = F.relu(conv(x))
-        return self.last(x)[..., :height, :width]
+        made: Tensor = self.last(x)
+        return made[..., :height, :width]
 
 
 def _double_conv(channels_in: int, channels_out: int) -> nn.Sequential:

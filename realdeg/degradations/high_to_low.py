@@ -240,7 +240,8 @@ class _Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        change: Tensor = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return x + change
 
 
 def _continued(image: Tensor, multiple: int) -> Tensor:

@@ -131,7 +131,7 @@ class KernelPool(PooledDegradation):
         read = [trace.read(PoolKernelParams) for trace in traces]
         images = [
             self._filter(image, _kernel_of(drawn), self._stride_of(drawn))
-            for image, drawn in zip(hr.split(1), read, strict=True)
+            for image, drawn in zip(torch.split(hr, 1), read, strict=True)
         ]
         return torch.cat(images)
 

@@ -64,7 +64,7 @@ class LearnedDegradation(WindowedDegradation):
         Returns:
             Shape (B, out_channels, H / stride, W / stride).
         """
-        field = self.network(luma_of(hr))
+        field: Tensor = self.network(luma_of(hr))
         if self.lr_grid == "pool" and self.stride > 1:
             # The mean over an LR pixel's own s x s block keeps the half-pixel centre.
             field = F.avg_pool2d(field, self.stride)

@@ -86,7 +86,7 @@ class Mosaic(ReducedDegradation):
     def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Mosaic and demosaic each image."""
         images = []
-        for image, trace in zip(as_colour(small).split(1), traces, strict=True):
+        for image, trace in zip(torch.split(as_colour(small), 1), traces, strict=True):
             pattern = trace.read(PatternParams).pattern
             images.append(demosaic(bayer_mosaic(image, pattern), pattern, self.method))
         return as_channels(torch.cat(images).clamp(0, 1), small.shape[1])

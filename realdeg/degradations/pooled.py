@@ -65,7 +65,7 @@ class PooledDegradation(Degradation):
         self._filled = not isinstance(pool, Mapping)
         self.register_buffer("pool_items", items.clone())
         self._pool_hash: str | None = None
-        self.register_load_state_dict_post_hook(_note_new_items)
+        self.register_load_state_dict_post_hook(_note_new_items)  # type: ignore[no-untyped-call]
 
     def stand_in(self) -> Pool:
         """Make the pool that is used when none is given, from a formula."""
@@ -136,7 +136,7 @@ class PooledDegradation(Degradation):
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         # Half precision of the network around is no reason to round the pool.
         kept = self.pool_items
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self.pool_items.dtype != kept.dtype:
             self.pool_items = kept.to(self.pool_items.device)
         return self

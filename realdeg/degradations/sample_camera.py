@@ -130,9 +130,8 @@ class SampleCamera(Degradation):
         """Take the pictures; see :meth:`Degradation.degrade`."""
         if not hr.shape[0]:
             return hr[..., :: self.stride, :: self.stride]
-        return torch.cat(
-            [self._expose(image, trace) for image, trace in zip(hr.split(1), traces, strict=True)]
-        )
+        pairs = zip(torch.split(hr, 1), traces, strict=True)
+        return torch.cat([self._expose(image, trace) for image, trace in pairs])
 
     @torch.no_grad()
     def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
@@ -158,7 +157,8 @@ class SampleCamera(Degradation):
                 )
         rows, columns = ([point[axis] for point in points] for axis in (0, 1))
         chosen = self._kernels(optics[:, rows, columns][:, None])
-        return chosen[:, 0].t().unflatten(1, (self.kernel_size, self.kernel_size)).contiguous()
+        taps = (self.kernel_size, self.kernel_size)
+        return torch.unflatten(chosen[:, 0].t(), 1, taps).contiguous()
 
     @torch.no_grad()
     def kernel_field(self, hr: Tensor) -> Tensor:
@@ -172,7 +172,7 @@ class SampleCamera(Degradation):
         """
         optics = self._optics(self._one(hr))
         taps = (self.kernel_size, self.kernel_size)
-        return self._kernels(optics).permute(1, 2, 0).unflatten(2, taps).contiguous()
+        return torch.unflatten(self._kernels(optics).permute(1, 2, 0), 2, taps).contiguous()
 
     def describe(self) -> str:
         """Return one line that says what this camera is."""
@@ -233,7 +233,7 @@ class SampleCamera(Degradation):
             [luma, luma * luma, by_column**2 - by_row**2, 2 * by_row * by_column]
             + [by_column**2 + by_row**2]
         )
-        mean, square, edge, diagonal, power = _gaussian(features).split(1)
+        mean, square, edge, diagonal, power = torch.split(_gaussian(features), 1)
         spread = (square - mean * mean).clamp_min(0).sqrt()
         power = power + 1e-4
         features = torch.cat(
@@ -256,7 +256,7 @@ class SampleCamera(Degradation):
         scaling = moment.exp() / (2 * (xx * yy - xy * xy))
         q = (yy * scaling) * (x * x) + (xx * scaling) * (y * y) - (2 * xy * scaling) * (x * y)
         # q ** shape through the logarithm: several times faster than a power of two tensors.
-        kernels = q.clamp_min_(1e-12).log_().mul_(shape).exp_().neg_().exp_().flatten(0, 1)
+        kernels: Tensor = q.clamp_min_(1e-12).log_().mul_(shape).exp_().neg_().exp_().flatten(0, 1)
         return kernels.div_(kernels.sum(0))
 
     def _expose(self, hr: Tensor, trace: Trace) -> Tensor:

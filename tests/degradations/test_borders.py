@@ -57,6 +57,10 @@ def test_traces_and_files_keep_their_words():
     now = BlurDown(2, padding="circular")
     assert former.arguments["border"] == "wrap" and "padding" not in former.arguments
     assert now.arguments["padding"] == "circular" and "padding" not in BlurDown(2).arguments
+    with pytest.warns(DeprecationWarning, match=r"Bicubic\(padding=...\)"):
+        older = Bicubic(2, rim="replicate")
+    assert older.padding == "replicate" and older.arguments["rim"] == "replicate"
+    assert "padding" not in older.arguments and "padding" not in Bicubic(2).arguments
     hr = torch.rand(1, 3, 16, 16)
     (trace,) = former.sample(hr, [1])
     assert trace == now.sample(hr, [1])[0] and trace.params["border"] == "wrap"

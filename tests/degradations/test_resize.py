@@ -145,7 +145,7 @@ def _set5(real_data, scale):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_every_pixel_of_the_shared_set5_lr_files_is_met(real_data, scale):
-    degradation = Bicubic(scale, uint8_passes=True, rim="replicate")
+    degradation = Bicubic(scale, uint8_passes=True, padding="replicate")
     for hr, lr in _set5(real_data, scale):
         assert torch.equal((degradation(hr, [0]) * 255).round(), (lr * 255).round())
 

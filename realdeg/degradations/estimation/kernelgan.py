@@ -232,7 +232,8 @@ def _gradients(luma: np.ndarray) -> np.ndarray:
     by_row, by_column = np.gradient(luma)
     strength = np.hypot(by_row, by_column)
     strength = np.minimum(strength, np.quantile(strength, 0.97))  # a few edges are not all
-    return cv2.blur(strength.astype(np.float32), (5, 5))
+    smooth: np.ndarray = cv2.blur(strength.astype(np.float32), (5, 5))
+    return smooth
 
 
 def _draw_crops(

@@ -32,7 +32,7 @@ class LinearGenerator(nn.Module):
 
     def kernel(self) -> Tensor:
         """Return the correlation kernel of the whole chain, shape (13, 13)."""
-        folded = self.layers[-1]
+        folded: Tensor = self.layers[-1]
         for weight in reversed(list(self.layers)[:-1]):
             folded = F.conv_transpose2d(folded, weight)
         return folded[0, 0]
@@ -59,7 +59,8 @@ class PatchCritic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Score the patches."""
-        return self.layers(x)
+        made: Tensor = self.layers(x)
+        return made
 
 
 def build_networks(generator: torch.Generator) -> tuple[LinearGenerator, PatchCritic]:

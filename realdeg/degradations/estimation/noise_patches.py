@@ -185,7 +185,7 @@ def noise_patches(
 
 
 def _without_trend(patch: np.ndarray, detrend: str) -> np.ndarray:
-    rest = patch.astype(np.float64) - patch.mean((1, 2), keepdims=True)
+    rest: np.ndarray = patch.astype(np.float64) - patch.mean((1, 2), keepdims=True)
     if detrend == "plane":
         axis = np.arange(patch.shape[1]) - (patch.shape[1] - 1) / 2
         # Rows, columns and the constant are orthogonal on a square grid.

@@ -156,7 +156,8 @@ def gaussian_weights(kernel_size: int, sigma: float) -> np.ndarray:
         float64, shape (kernel_size,), sum 1, symmetric to the last bit.
     """
     weights = np.exp(-0.5 * ((np.arange(kernel_size) - (kernel_size - 1) / 2) / sigma) ** 2)
-    return weights / weights.sum()
+    normalised: np.ndarray = weights / weights.sum()
+    return normalised
 
 
 def _array(weights: Tensor) -> np.ndarray:
@@ -250,7 +251,8 @@ def _by_transform(x: Tensor, kernels: Tensor, padding: str) -> Tensor:
     if on_cpu_without_gradient(x) and padding in CV2_BORDERS:
         return _by_planes(x, response.resolve_conj(), size, k, padding)
     spectrum = torch.fft.rfft2(pad(x, _reach(k), _reach(k), padding), s=size)
-    return torch.fft.irfft2(spectrum * response, s=size)[..., :height, :width].contiguous()
+    filtered: Tensor = torch.fft.irfft2(spectrum * response, s=size)
+    return filtered[..., :height, :width].contiguous()
 
 
 def _by_planes(x: Tensor, response: Tensor, size: tuple[int, int], k: int, padding: str) -> Tensor:

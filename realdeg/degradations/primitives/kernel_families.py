@@ -225,7 +225,8 @@ def disk_kernel(kernel_size: int, radius: float) -> Tensor:
     bend = np.sqrt(1 - y * y)
 
     def under(t: np.ndarray) -> np.ndarray:
-        return 0.5 * (t * np.sqrt(1 - t * t) + np.arcsin(t))
+        area: np.ndarray = 0.5 * (t * np.sqrt(1 - t * t) + np.arcsin(t))
+        return area
 
     area = np.where(x > bend, y * bend + under(x) - under(bend), x * y)
     area *= np.sign(edge)[:, None] * np.sign(edge)[None, :]

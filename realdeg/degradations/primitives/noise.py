@@ -195,7 +195,7 @@ def poisson_noise(
     shared = [False] * batch if grey is None else [bool(flag) for flag in grey]
     if len(shared) != batch:
         raise ValueError(f"{len(shared)} grey flags were given for {batch} images")
-    noisy = []
+    noisy: list[Tensor] = []
     rows = zip(x, values, factors, shared, seeds, strict=True)
     for image, peak, factor, is_grey, seed in rows:
         mean = image.detach().float().cpu()
@@ -236,7 +236,7 @@ def level_peaks(x: Tensor, grey: Sequence[bool] | None = None, levels: int = 255
 
 def luminance(image: Tensor) -> Tensor:
     """Weigh R, G and B by BT.601: shape (3, H, W) to (1, H, W)."""
-    red, green, blue = image.split(1)
+    red, green, blue = torch.split(image, 1)
     return (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
 
 
@@ -344,6 +344,8 @@ def _symmetric_root(covariance: Tensor) -> Tensor:
     matrix = covariance.detach().to("cpu", torch.float64)
     if not torch.isfinite(matrix).all() or not torch.allclose(matrix, matrix.t(), atol=1e-9):
         raise ValueError("a covariance is a symmetric matrix of finite numbers")
+    values: Tensor
+    vectors: Tensor
     values, vectors = torch.linalg.eigh(matrix)
     return ((vectors * values.abs().sqrt()) @ vectors.t()).float()
 

@@ -79,4 +79,4 @@ def _separable(x: Tensor, window: Tensor, padded: bool) -> Tensor:
     flat = x.flatten(0, 1)[:, None]
     flat = F.conv2d(flat, window.view(1, 1, 1, -1), padding=(0, rim))
     flat = F.conv2d(flat, window.view(1, 1, -1, 1), padding=(rim, 0))
-    return flat[:, 0].unflatten(0, x.shape[:2])
+    return torch.unflatten(flat[:, 0], 0, x.shape[:2])

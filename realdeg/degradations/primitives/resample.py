@@ -194,7 +194,7 @@ def _torch_area(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _mean_rows(plane: np.ndarray, count: int) -> np.ndarray:
     start, length = adaptive_windows(plane.shape[0], count)
-    total = plane[start]
+    total: np.ndarray = plane[start]
     for step in range(1, int(length.max())):
         longer = np.flatnonzero(length > step)
         total[longer] += plane[start[longer] + step]

@@ -90,10 +90,12 @@ def _cubic(t: np.ndarray) -> np.ndarray:
     a = -0.75
 
     def near(d: np.ndarray) -> np.ndarray:
-        return ((a + 2) * d - (a + 3)) * d * d + 1
+        value: np.ndarray = ((a + 2) * d - (a + 3)) * d * d + 1
+        return value
 
     def far(d: np.ndarray) -> np.ndarray:
-        return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+        value: np.ndarray = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+        return value
 
     first, second, third = far(t + 1), near(t), near(1 - t)
     return np.stack([first, second, third, 1 - first - second - third], 1)
@@ -103,7 +105,8 @@ def _lanczos4(t: np.ndarray) -> np.ndarray:
     """Lanczos with four lobes, normalised, no antialiasing."""
     distance = t[:, None] + 3 - np.arange(8)
     weights = np.sinc(distance) * np.sinc(distance / 4)
-    return weights / weights.sum(1, keepdims=True)
+    normalised: np.ndarray = weights / weights.sum(1, keepdims=True)
+    return normalised
 
 
 def _area(in_size: int, out_size: int) -> np.ndarray:
@@ -114,7 +117,8 @@ def _area(in_size: int, out_size: int) -> np.ndarray:
     cover = np.minimum(low + scale, edge + 1) - np.maximum(low, edge)
     # OpenCV leaves out slivers below a thousandth of a pixel.
     cover = np.where(cover > 1e-3, cover, 0.0)
-    return cover / cover.sum(1, keepdims=True)
+    normalised: np.ndarray = cover / cover.sum(1, keepdims=True)
+    return normalised
 
 
 def _area_growing(in_size: int, out_size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,4 +146,5 @@ def nearest_index(in_size: int, out_size: int, flavour: str) -> np.ndarray:
     if flavour == "matlab":
         return np.minimum((2 * i + 1) * in_size // (2 * out_size), in_size - 1)
     scale = 1.0 / (out_size / in_size)  # as OpenCV rounds it
-    return np.minimum(np.floor(i * scale).astype(np.int64), in_size - 1)
+    index: np.ndarray = np.minimum(np.floor(i * scale).astype(np.int64), in_size - 1)
+    return index

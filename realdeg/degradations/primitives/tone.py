@@ -175,7 +175,8 @@ def invert_curves(curves: Tensor, samples: int = 1024) -> Tensor:
     Raises:
         ValueError: If a curve does not increase from 0 to 1.
     """
-    rows = torch.atleast_2d(curves.detach().double())
+    rows = curves.detach().double()
+    rows = rows if rows.ndim > 1 else rows[None]
     if (rows.diff(dim=1) <= 0).any() or (rows[:, 0] != 0).any() or (rows[:, -1] != 1).any():
         raise ValueError("a curve that is to be inverted increases strictly from 0 to 1")
     values = torch.linspace(0, 1, samples, dtype=torch.float64, device=rows.device)

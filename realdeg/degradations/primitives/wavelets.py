@@ -120,7 +120,7 @@ def haar_packet(x: Tensor, levels: int, form: HaarForm = PACKET) -> Tensor:
     for _ in range(levels):
         # Bands made so far wait in the batch, so that each is taken apart by itself.
         bands = haar(bands, form)
-        bands = bands.unflatten(1, (4, x.shape[1])).flatten(0, 1)
+        bands = torch.unflatten(bands, 1, (4, x.shape[1])).flatten(0, 1)
     return bands.reshape(batch, 4**levels * x.shape[1], *bands.shape[2:])
 
 
