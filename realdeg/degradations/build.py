@@ -9,7 +9,6 @@ from typing import Any
 from realdeg.degradations.base import Degradation
 from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import check_arguments
 from realdeg.utils.component import load_state, read_component
 from realdeg.utils.construction import bounded_parts, within_budget
 from realdeg.utils.files import names_a_file
@@ -63,7 +62,6 @@ def degradation_from_config(
         raise ConfigError(f"a degradation needs a 'type' or a 'checkpoint', got {sorted(cfg)}.")
     kind = cfg.pop("type")
     cls = kind if callable(kind) else DEGRADATIONS.require(kind)
-    check_arguments(cls, cfg)
     with bounded_parts(str(kind)), registered_names_only():
         degradation = cls(**cfg)
     if not isinstance(degradation, Degradation):
@@ -79,7 +77,6 @@ def _from_file(
         raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), wanted a degradation.")
     cls = DEGRADATIONS.require(file.type, str(path))
     with within_budget(file.state, str(path), file.type):
-        check_arguments(cls, file.arguments)
         degradation = cls(**file.arguments)
     if not isinstance(degradation, Degradation):
         raise CheckpointError(f"{path} holds a {file.type}, which is no degradation.")

@@ -105,7 +105,7 @@ class TestAlignment:
     def test_wrong_arguments_are_named(self):
         with pytest.raises(ConfigError, match="AlignmentHook: pairs"):
             AlignmentHook(pairs=0)
-        with pytest.raises(ConfigError, match="limits has 'tilt'"):
+        with pytest.raises(ConfigError, match="AlignmentLimits takes no argument 'tilt'"):
             AlignmentHook(limits=dict(tilt=1))
 
     def test_hr_alone_is_not_read(self, tmp_path):
