@@ -67,6 +67,7 @@ def compare_degradations(
     crop: int | None = None,
     device: str | torch.device = "cpu",
     out: str | os.PathLike[str] | None = None,
+    **fields: Any,
 ) -> Comparison:
     """Measure how near several degradations come to a real camera.
 
@@ -91,6 +92,7 @@ def compare_degradations(
         out: A folder for the table, the numbers and the pictures. The first two are written after
             each degradation, so whatever ends a comparison early loses nothing. None: nothing is
             written.
+        **fields: Fields of the config's top level, such as ``scale=2``.
 
     Returns:
         The comparison; ``comparison.files`` says what was written.
@@ -108,7 +110,7 @@ def compare_degradations(
     check_crop(crop)
     scale, same_size = None, None
     if isinstance(pairs, str | os.PathLike):
-        cfg = _data_config(pairs, options, sample, seed)
+        cfg = _data_config(pairs, options, fields, sample, seed)
         (pairs,) = build_data_sets(cfg, ("test_dataloader",)).values()
         seed = int(cfg.seed)
         scale, same_size = cfg.scale, cfg.same_size
@@ -152,10 +154,14 @@ def compare_degradations(
 
 
 def _data_config(
-    config: Recipe, options: Mapping[str, Any] | None, sample: bool, seed: int | None
+    config: Recipe,
+    options: Mapping[str, Any] | None,
+    fields: Mapping[str, Any],
+    sample: bool,
+    seed: int | None,
 ) -> Config:
     """Return a config of which only the test data are left."""
-    cfg = open_recipe(config, options, sample=sample, seed=seed)
+    cfg = open_recipe(config, options, fields, sample=sample, seed=seed)
     if cfg.get("test_dataloader") is None:
         raise ConfigError(f"the config '{config}' has no 'test_dataloader': no pairs to test.")
     # Neither a network nor what trains it has to be there.

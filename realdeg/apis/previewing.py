@@ -214,7 +214,7 @@ def choose_crop(image: NDArray[Any], side: int, multiple: int) -> Crop | None:
     square = min(part)
     top, left = busiest_crop(as_8_bit(image), square)
     corner = (min(top, height - part[0]), min(left, width - part[1]))
-    return (*corner, *part)  # type: ignore[return-value]
+    return (*corner, *part)
 
 
 def cut(image: NDArray[Any], crop: Crop | None) -> NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from realdeg.cli.options import add_config_options, config_arguments, named_config
+from realdeg.cli.options import add_config_options, config_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from realdeg.apis.browsing import browse
 
-    made = browse(
-        named_config(args), args.out, count=args.n, start=args.start, **config_arguments(args)
-    )
+    made = browse(args.config, args.out, count=args.n, start=args.start, **config_arguments(args))
     for sample in made.samples:
         print(" | ".join(sample.in_words()))
     print(f"{made.path}: HR, LR and what was done, {len(made.samples)} samples")

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from realdeg.cli.options import add_config_options, config_arguments, named_config, parse_value
+from realdeg.cli.options import add_config_options, config_arguments, parse_value
 from realdeg.errors import ConfigError
 
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     comparison = compare_degradations(
         _named(args.degradations),
-        named_config(args),
+        args.config,
         draws=args.draws,
         colour=args.colour,
         shown=args.shown,

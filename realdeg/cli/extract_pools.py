@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 2 where a photo could not be read: the pool is that of the others.
     """
-    from realdeg.apis import pools
+    from realdeg.apis import pool_methods
+    from realdeg.apis.pools import extract_pools
     from realdeg.degradations.pool import load_pool
     from realdeg.degradations.pool_summary import pool_summary
 
@@ -106,12 +107,12 @@ def run(args: argparse.Namespace) -> int:
             print(f"drawn in {args.picture}")
         return 0
     kinds = {
-        "pairs": pools.PairKernels,
-        "photos": pools.PhotoKernels,
-        "noise": pools.NoisePatches,
+        "pairs": pool_methods.PairKernels,
+        "photos": pool_methods.PhotoKernels,
+        "noise": pool_methods.NoisePatches,
     }
     kind: Any = kinds[args.what]
-    made = pools.extract_pools(
+    made = extract_pools(
         kind(**{field.name: getattr(args, field.name) for field in fields(kind)}),
         args.pool,
         name=args.name,

@@ -186,14 +186,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def named_config(args: argparse.Namespace) -> str:
-    """Return the config that a command names, at the scale that ``--scale`` asks for."""
-    return args.config if args.scale is None else f"{args.config}@x{args.scale:g}"
-
-
 def config_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """Return what :func:`add_config_options` parsed, as arguments of a function of the API."""
-    return {"options": args.cfg_options, "sample": args.sample, "seed": args.seed}
+    found = {"options": args.cfg_options, "sample": args.sample, "seed": args.seed}
+    return found if args.scale is None else {**found, "scale": args.scale}
 
 
 def run_arguments(args: argparse.Namespace) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from realdeg.cli.options import add_config_options, add_run_options, named_config, run_arguments
+from realdeg.cli.options import add_config_options, add_run_options, run_arguments
 
 if TYPE_CHECKING:
     from realdeg.evaluation import Report
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.utils.processes import rank
 
     report = test(
-        named_config(args), args.checkpoint, pictures=not args.no_pictures, **run_arguments(args)
+        args.config, args.checkpoint, pictures=not args.no_pictures, **run_arguments(args)
     )
     if rank() == 0:
         _show(report)

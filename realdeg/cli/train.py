@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from realdeg.cli.options import add_config_options, add_run_options, named_config, run_arguments
+from realdeg.cli.options import add_config_options, add_run_options, run_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.training import train
 
     train(
-        named_config(args),
+        args.config,
         resume=True if args.resume == "auto" else args.resume,
         **run_arguments(args),
     )

@@ -1,7 +1,8 @@
 """Networks for other programs: safetensors, ONNX, torch.export, each with a model card."""
 
-from realdeg.export.card import Origin, write_card
+from realdeg.export.card import write_card
 from realdeg.export.onnx import export_onnx
+from realdeg.export.origin import Origin
 from realdeg.export.program import export_program
 from realdeg.export.safetensors import export_safetensors
 from realdeg.export.target import Exported
