@@ -106,8 +106,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if path.is_dir():
         raise CheckpointError(
-            f"{path} is a folder, not a checkpoint: {_offered(path)}. To go on with the newest one"
-            f" in it: --work-dir {path} --resume."
+            f"{path} is a folder, not a checkpoint: {_offered(path)}. To continue from the"
+            f" newest one in it: --work-dir {path} --resume."
         )
     if not path.is_file():
         raise CheckpointError(

@@ -33,7 +33,7 @@ class ClosedFormLoop(BaseLoop):
     epoch = 0
     val_begin = 1
 
-    def __init__(self, runner: Any, dataloader: DataLoader | dict[str, Any]) -> None:
+    def __init__(self, runner: Any, dataloader: DataLoader[Any] | dict[str, Any]) -> None:
         if runner.world_size > 1:
             raise ConfigError(
                 "ClosedFormLoop is one pass and one solve: start it in a single process, without"
@@ -72,7 +72,8 @@ class ClosedFormLoop(BaseLoop):
                 runner.val_loop.run()
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
-        return runner.model
+        model: torch.nn.Module = runner.model
+        return model
 
     def _fit(self) -> None:
         runner = self.runner

@@ -21,7 +21,7 @@ from realdeg.engine.setup import named_wrappers
 from realdeg.engine.state import unwrapped
 from realdeg.engine.workers import (
     ADVICE,
-    deaf_to_workers,
+    ignoring_dead_workers,
     lost_worker,
     stop_workers,
     worker_failure,
@@ -60,7 +60,7 @@ class IterTrainLoop(BaseLoop):
     def __init__(
         self,
         runner: Any,
-        dataloader: DataLoader | dict[str, Any],
+        dataloader: DataLoader[Any] | dict[str, Any],
         max_iters: Count,
         val_interval: Count = 5000,
         val_begin: int = 1,
@@ -115,7 +115,8 @@ class IterTrainLoop(BaseLoop):
                     stop_workers(runner.val_loop.dataloader)
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
-        return runner.model
+        model: torch.nn.Module = runner.model
+        return model
 
     def _rescue(self, error: Exception) -> None:
         """Save what was done before an error, unless the error is about just that."""
@@ -130,7 +131,7 @@ class IterTrainLoop(BaseLoop):
                 runner.work_dir,
             )
             return
-        with deaf_to_workers():
+        with ignoring_dead_workers():
             runner.call_hook("on_error", error=error)
 
     def _note_step(self, *_: Any) -> None:
@@ -225,7 +226,7 @@ class EvalLoop(BaseLoop):
     def __init__(
         self,
         runner: Any,
-        dataloader: DataLoader | dict[str, Any],
+        dataloader: DataLoader[Any] | dict[str, Any],
         evaluator: Evaluator | dict[str, Any] | list[Any],
     ) -> None:
         super().__init__(runner, dataloader)
@@ -297,7 +298,7 @@ class EvalLoop(BaseLoop):
         runner.call_hook(f"after_{stage}_iter", batch_idx=index, data_batch=batch, outputs=outputs)
 
 
-def plain_errors(loader: DataLoader) -> Iterator[Any]:
+def plain_errors(loader: DataLoader[Any]) -> Iterator[Any]:
     """Iterate a data loader; a worker's RealdegError keeps its one sentence.
 
     Args:

@@ -29,7 +29,8 @@ def prefetched(
     Raises:
         Exception: Whatever ``batches`` or ``prepare`` raised, when that batch is due.
     """
-    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+    make_stream: Any = torch.cuda.Stream  # not typed by torch
+    stream = make_stream(device) if device.type == "cuda" else None
     ended = object()
 
     def work() -> Any:

@@ -272,7 +272,10 @@ class RealdegRunner(Runner):
             if dataloader["num_workers"]:
                 dataloader.setdefault("worker_init_fn", dict(type=PrepareWorker()))
         with registered_names_only():
-            return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
+            loader: DataLoader[Any] = Runner.build_dataloader(
+                dataloader, seed=seed, diff_rank_seed=diff_rank_seed
+            )
+        return loader
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Move the model to its device, compile it if asked, and wrap it for several processes.
@@ -288,8 +291,8 @@ class RealdegRunner(Runner):
         if self._compile:
             self._compile_component(model)
         if not self.distributed:
-            return revert_sync_batchnorm(model)
-        if not any(parameter.requires_grad for parameter in model.parameters()):
+            model = revert_sync_batchnorm(model)
+        if not (self.distributed and any(p.requires_grad for p in model.parameters())):
             return model
         options = dict(model_wrapper_cfg or {})
         options.setdefault("type", "MMDistributedDataParallel")
@@ -298,7 +301,8 @@ class RealdegRunner(Runner):
             index = self.device.index
             options.setdefault("device_ids", None if index is None else [index])
             options.setdefault("broadcast_buffers", False)
-        return MODEL_WRAPPERS.build(options, default_args={"module": model})
+        wrapped: nn.Module = MODEL_WRAPPERS.build(options, default_args={"module": model})
+        return wrapped
 
     def _compile_component(self, model: nn.Module) -> None:
         found = component_of(model)
@@ -332,6 +336,7 @@ class RealdegRunner(Runner):
         alone = exclusive(self.work_dir, RUN) if is_main_process() else nullcontext()
         try:
             with alone:
-                return super().train()
+                trained: nn.Module = super().train()
+            return trained
         finally:
             self.training = False

@@ -60,7 +60,7 @@ def describe_setup(runner: Runner) -> dict[str, Any]:
         Plain data: ``max_iters``; for each optimiser its type and the settings of each parameter
         group; for each scheduler its type and settings.
     """
-    return to_plain(
+    setup: dict[str, Any] = to_plain(
         {
             "max_iters": runner.train_loop.max_iters,
             "optimizer": {
@@ -80,6 +80,7 @@ def describe_setup(runner: Runner) -> dict[str, Any]:
             },
         }
     )
+    return setup
 
 
 def named_wrappers(wrapper: Any) -> Iterator[tuple[str, OptimWrapper]]:

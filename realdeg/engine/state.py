@@ -46,7 +46,7 @@ HISTORY = 1000
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return a model without its distributed wrapper."""
-    inner: Any = model.module if is_model_wrapper(model) else model
+    inner: nn.Module = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]
     return inner
 
 
@@ -132,7 +132,8 @@ def collect_state(runner: Runner, iteration: int, training: bool = True) -> dict
         elif schedulers is not None:
             state["param_schedulers"] = [_data(item) for item in schedulers]
     runner.call_hook("before_save_checkpoint", checkpoint=state)
-    return to_plain(state)
+    collected: dict[str, Any] = to_plain(state)
+    return collected
 
 
 def _data(scheduler: Any) -> dict[str, Any]:
@@ -197,7 +198,8 @@ def pack_message_hub(hub: MessageHub) -> dict[str, Any]:
             info[name] = to_plain(value)
         except TypeError:  # an object that some hook shares; it lives as long as the process
             continue
-    return to_plain({"scalars": scalars, "info": info})
+    packed: dict[str, Any] = to_plain({"scalars": scalars, "info": info})
+    return packed
 
 
 def unpack_message_hub(hub: MessageHub, state: Mapping[str, Any]) -> None:

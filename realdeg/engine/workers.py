@@ -107,7 +107,7 @@ def _unsent() -> DataError | None:
 
 
 @contextmanager
-def deaf_to_workers() -> Iterator[None]:
+def ignoring_dead_workers() -> Iterator[None]:
     """Keep torch from telling of dead workers, which it does anywhere, while this block runs."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -156,7 +156,7 @@ def _set(flag: mmap.mmap) -> None:
     flag[0] = 1
 
 
-def stop_workers(loader: DataLoader) -> None:
+def stop_workers(loader: DataLoader[Any]) -> None:
     """End a loader's persistent workers now rather than at the end of the process.
 
     Args:

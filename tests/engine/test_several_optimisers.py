@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import MODEL_WRAPPERS
 
+import realdeg.engine
 from realdeg.engine import RealdegRunner, read_checkpoint
 from realdeg.engine.optimisers import MultiOptimizerConstructor
 from realdeg.errors import CheckpointError, ConfigError, TrainingError
@@ -203,3 +205,18 @@ def test_two_processes_take_the_same_steps(tmp_path, photos, monkeypatch):
     assert set(one) == set(two)
     for name, value in one.items():
         assert (two[name] - value).abs().max() < 1e-4, name
+
+
+def test_names_of_former_configs_still_build(work_dir, photos):
+    cfg = config(work_dir, photos, iterations=1)
+    cfg["optim_wrapper"]["constructor"] = "SeveralOptimisers"
+    with pytest.warns(DeprecationWarning, match="use MultiOptimizerConstructor"):
+        RealdegRunner.from_cfg(cfg).train()
+    with pytest.warns(DeprecationWarning, match="use ManualGradientSync"):
+        MODEL_WRAPPERS.build(dict(type="StepsForItself", module=torch.nn.Identity()))
+    with pytest.warns(DeprecationWarning, match="MultiOptimizerConstructor"):
+        assert realdeg.engine.SeveralOptimisers is MultiOptimizerConstructor
+    runner = RealdegRunner.from_cfg(config(work_dir, photos, iterations=1))
+    with pytest.warns(DeprecationWarning, match="resume_from"):
+        runner.go_on_from("iter_1.pth")
+    assert runner.load_from == "iter_1.pth"

@@ -178,7 +178,7 @@ class Pace:
             The estimate; None where too little has been seen.
         """
         counted = self._seen - self._WARM_UP
-        rest = loop.max_iters - done
+        rest = int(loop.max_iters) - done
         if not rest:
             return 0.0
         # Checkpoints and whatever else hooks do take their share of the time between iterations.

@@ -88,8 +88,8 @@ class SaveCheckpointHook(Hook):
         if self._saved != runner.iter:
             self._save(runner, runner.iter)
         runner.say(
-            "stopped by %s after iteration %d, saved in %s. To go on, give the same command with"
-            " --resume.",
+            "stopped by %s after iteration %d, saved in %s. Run the same command with --resume to"
+            " continue.",
             runner.interruption.name(),
             runner.iter,
             runner.work_dir,
@@ -106,8 +106,8 @@ class SaveCheckpointHook(Hook):
                 runner.logger.warning("and nothing could be saved: %s", first_line(failure))
                 return
         runner.say(
-            "stopped by an error after iteration %d, saved in %s. Once that is mended, the same"
-            " command with --resume goes on.",
+            "stopped by an error after iteration %d, saved in %s. Once it is fixed, run the"
+            " same command with --resume to continue.",
             runner.iter,
             runner.work_dir,
         )

@@ -104,7 +104,7 @@ def _better(runner: Any) -> bool:
     for name, score in (noted["scores"] if noted else {}).items():
         buffer = runner.message_hub.log_scalars.get(f"val/{name}")
         if "psnr" in name and buffer is not None:
-            return float(buffer.current()) > score + 0.1
+            return float(buffer.current()) > float(score) + 0.1
     return False
 
 
