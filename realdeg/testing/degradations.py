@@ -188,7 +188,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
             degradation.replay(hr_batch(), [Trace("Stranger", {}, trace.size) for trace in traces])
         with pytest.raises(DataError, match="pixels cannot be replayed"):
             degradation.replay(hr_batch(height=24), traces)
-        with pytest.raises(RealdegError, match="scale is .*, wanted a"):
+        with pytest.raises(RealdegError, match="scale is 0, wanted"):
             degradation_from_config(self.config, 0, False)
 
     def test_numbers_of_another_range_are_named(self) -> None:
