@@ -74,11 +74,11 @@ class TestFetching:
             fetch(old)
         server.data, server.tag = BYTES[::-1], '"two"'
 
-        def interrupted(*args):
+        def interrupted(*args, **settings):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(downloading, "_progress", interrupted)
+            patch.setattr(downloading, "progress_bar", interrupted)
             fetch(old)
         assert fetch(old).read_bytes() == BYTES[::-1]
 
