@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from realdeg.backbones.adrsr import ADRSR
 from realdeg.backbones.base import Backbone, Outputs
+from realdeg.backbones.bicubic import Bicubic
 from realdeg.backbones.carn import CARN
 from realdeg.backbones.carnm import CARNM
 from realdeg.backbones.cnf import CNF
@@ -64,6 +65,7 @@ from realdeg.utils.deprecation import renamed_attributes
 __all__ = [
     "ADRSR",
     "Backbone",
+    "Bicubic",
     "CARN",
     "CARNM",
     "CNF",

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import pad_to_multiple
-from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span, union
 from realdeg.registry import BACKBONES
 
 RESIDUAL_SCALE = 0.1
@@ -46,7 +45,6 @@ class Stage(nn.Module):
     def __init__(self, channels: int, factor: int, features: int, num_blocks: int) -> None:
         super().__init__()
         self.steps = [2, 2] if factor == 4 else [factor]
-        self.num_blocks = num_blocks
         self.head = nn.Conv2d(channels, features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(num_blocks)))
         self.body_out = nn.Conv2d(features, features, 3, padding=1)
@@ -60,14 +58,6 @@ class Stage(nn.Module):
         features = self.body_out(self.body(features)) + features
         image = F.pixel_shuffle(self.up(self.pre(features)), self.steps[0])
         return image if self.up2 is None else F.pixel_shuffle(self.up2(image), 2)
-
-    def trace(self, span: Span) -> Span:
-        """Return the input pixels that a span of the output is made of."""
-        for step in self.steps:
-            span = conv_span(shuffle_span(span, step), 3)
-        for _ in range(2 * self.num_blocks + 3):
-            span = conv_span(span, 3)
-        return span
 
 
 @BACKBONES.register_module()
@@ -116,7 +106,6 @@ class ADRSR(Backbone):
         self.stage2 = Stage(6, 2, num_features, num_blocks)
         self.stage3 = Stage(6, scale, num_features, num_blocks)
         self.out_conv = nn.Conv2d(3, 3, 3, padding=1)
-        self.halo = halo_of(self._trace, scale, self.size_multiple)
         self._initialise()
 
     @classmethod
@@ -138,16 +127,6 @@ class ADRSR(Backbone):
     def _mean(self, image: Tensor) -> Tensor:
         """Return the mean colour of each image, the one thing that reaches everywhere."""
         return image.mean((-2, -1), keepdim=True)
-
-    def _trace(self, span: Span) -> Span:
-        full = self.stage3.trace(conv_span(span, 3))
-        half = self.stage2.trace(full)
-        quarter = self.stage1.trace(half)
-        return union(
-            full,
-            (2 * half[0], 2 * half[1] + 1),
-            (4 * quarter[0], 4 * quarter[1] + 3),
-        )
 
     def _initialise(self) -> None:
         """Draw weights after Glorot and Bengio (2010), TensorFlow's default; biases are zero."""

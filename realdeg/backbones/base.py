@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.export import register_dataclass
 
 from realdeg.backbones.dialects import Dialect, adapt, read_form
+from realdeg.backbones.parts.tracing import LocalReach
 from realdeg.backbones.readings import Reading
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.arguments import CapturesArguments, Component
@@ -84,14 +85,16 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         size_multiple: The network works on blocks of that many input pixels. ``forward`` takes any
             size and pads and crops by itself; a tiler starts its tiles on multiples of it.
         halo: How many LR pixels away an input can still change an output by way of convolutions.
+            Found by following a call when it is first asked for, and 0 where that cannot be done:
+            networks with windows or attention set it.
         whole_image: Something (global pooling, for instance) reaches further than ``halo``, so
             tiles are an approximation.
         needs: Further things a call must give, such as ``("cond",)``; a ``forward`` whose ``cond``
             has no default says so by that.
         teacher_forced: In training, ``forward`` is given the HR image as ``cond``, which an
             autoregressive network continues pixel by pixel.
-        brings_weights: The constructor fills the network from a file, so none has to be named
-            beside it.
+        brings_weights: The constructor makes all of the network, of a file or because there is
+            nothing to learn, so no weights have to be named beside it.
         dialects: Other projects' names for its tensors.
         form_readings: How arguments that shapes depend on are read from the tensors.
         meaning_readings: How arguments are read that change what numbers mean and no shape.
@@ -111,7 +114,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     upsample: Upsample = "post"
     same_size_form: SameSizeForm | None = None
     size_multiple: int = 1
-    halo: int = 0
+    halo: int = cast("int", LocalReach())
     whole_image: bool = False
     needs: tuple[str, ...] = ()
     teacher_forced: bool = False

@@ -16,14 +16,10 @@ from realdeg.backbones.parts.cascade import (
     fusion,
     shifter,
 )
-from realdeg.backbones.parts.common import post_upsampling_halo
 from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.readings import State, has, ratio, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-
-# One convolution at the entry, and two in each of the 3 x 3 residual blocks.
-RADIUS = 1 + 2 * 9
 
 # Other collections keep the mean shift without "shifter".
 PLAIN_MEAN = Dialect(
@@ -110,7 +106,6 @@ class CARN(Backbone):
         self.features, self.groups, self.mobile = features, groups, mobile
         self.multi_scale = multi_scale
         self.served = (2, 3, 4) if multi_scale else (scale,)
-        self.halo = max(post_upsampling_halo(RADIUS, factor) for factor in self.served)
 
         # Weights start uniform in +-1 / sqrt(fan-in), as in the authors' code: torch's own start.
         self.sub_mean, self.add_mean = shifter(-1), shifter(+1)

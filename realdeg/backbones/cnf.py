@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts.classic import check_counts, draw_he, numbers_of
-from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -91,7 +90,6 @@ class CNF(Backbone):
                 f" and width={width}."
             )
         # 9x9, two 5x5 and the rest 3x3, then the 3x3 of the fusion.
-        self.halo = pre_upsampling_halo(4 + 2 + max(layers) - 3 + 2 + 1, scale, same_size)
         self.nets = nn.ModuleList(DeepSRCNN(n, self.channels, width, bias) for n in layers)
         self.fuse = nn.ParameterList(
             torch.empty(self.channels, self.channels, 3, 3) for _ in layers

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.classic import check_repeats, find_preset
 from realdeg.backbones.parts.pyramid import PROJECTIONS, pil_bicubic
-from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of
 from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -245,7 +244,6 @@ class DBPN(Backbone):
                 self.add_module(f"down{stage}", DownUnit(num_features, scale, stage))
         seen = self.stages if self.iterations == 1 else self.iterations
         self.output_conv = ConvBlock(seen * num_features, 3, 3, padding=1, activate=False)
-        self.halo = halo_of(self._trace, scale)
         self._initialise()
 
     @classmethod
@@ -274,15 +272,6 @@ class DBPN(Backbone):
             lows.insert(0, self.get_submodule(f"down{stage - 1}")(_join(highs)))
             highs.insert(0, self.get_submodule(f"up{stage}")(_join(lows)))
         return highs, lows[0]
-
-    def _trace(self, span: Span) -> Span:
-        shape = PROJECTIONS[self.scale]
-        span = conv_span(span, 3)
-        # The longest way: through every projection, three layers each, up and down in turn.
-        runs = self.iterations - 1
-        for _ in range(runs * 3 * (self.stages - 1) + 3 * self.stages - 2):
-            span = conv_span(deconv_span(span, *shape), *shape)
-        return conv_span(deconv_span(span, *shape), 3)
 
     def _initialise(self) -> None:
         """Draw weights after He et al. (2015), as the authors do; biases start at zero."""

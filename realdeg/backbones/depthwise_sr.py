@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import check_counts
-from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
 
@@ -75,7 +75,6 @@ class DepthwiseSR(Backbone):
     def __init__(self, scale: int = 4, features: int = 64, num_blocks: int = 16) -> None:
         super().__init__(scale=scale)
         check_counts("DepthwiseSR", features=features, num_blocks=num_blocks)
-        self.halo = post_upsampling_halo(1 + 2 * num_blocks + 1, scale)
         self.sub_mean, self.add_mean = MeanShift(255.0, -1), MeanShift(255.0, +1)
         self.head = nn.Sequential(nn.Conv2d(3, features, 3, padding=1))
         self.body = nn.Sequential(

@@ -12,7 +12,6 @@ from realdeg.backbones.parts.common import (
     MeanShift,
     Upsampler,
     pad_to_multiple,
-    post_upsampling_halo,
 )
 from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
@@ -229,9 +228,6 @@ class DFSA(Backbone):
             )
         self.unshuffle = self.size_multiple = fold
         factor = fold * (1 if same_size else scale)
-        # A filter looks as far as its kernel: the taps are predicted from no more.
-        radius = 1 + num_groups * (num_blocks * (2 + kernel_size // 2) + 1) + 1
-        self.halo = post_upsampling_halo(radius, factor, fold)
 
         def block() -> Block:
             return Block(num_features, reduction, num_frequencies, kernel_size, filter_groups)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.classic import check_counts
-from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
 
@@ -99,7 +99,6 @@ class DNSR(Backbone):
             Upsampler(scale, num_features), nn.Conv2d(num_features, 3, 3, padding=1)
         )
         # Heads, tail of the denoiser, and per trunk two convolutions a block and one more.
-        self.halo = post_upsampling_halo(3 + 2 * (2 * num_blocks + 1), scale)
 
     @classmethod
     def example(cls) -> DNSR:

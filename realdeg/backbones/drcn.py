@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he
-from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.backbones.readings import colour_of, elements, size
 from realdeg.registry import BACKBONES
 
@@ -64,7 +63,6 @@ class DRCN(Backbone):
         check_counts("DRCN", width=width)
         check_repeats("DRCN", recursions=recursions)
         self.recursions = recursions
-        self.halo = pre_upsampling_halo(4 + recursions, scale, same_size)
         self.embedding = nn.Sequential(
             nn.Conv2d(self.channels, width, 3, padding=1),
             nn.ReLU(),

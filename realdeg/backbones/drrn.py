@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he
-from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.backbones.readings import State, colour_of, count, has, size
 from realdeg.registry import BACKBONES
 
@@ -146,7 +145,6 @@ class DRRN(RecursiveLayers, Backbone):
         check_counts("DRRN", blocks=blocks, width=width)
         check_repeats("DRRN", units=units)
         self.use_bn = use_bn
-        self.halo = pre_upsampling_halo(blocks * (1 + 2 * units) + 1, scale, same_size)
         self.make_layers(units, self.channels, width, use_bn, bias)
         self.further = nn.Sequential(
             *(RecursiveBlock(units, width, use_bn, bias) for _ in range(blocks - 1))

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.bicubic import bicubic_upsample
 from realdeg.backbones.parts.classic import check_repeats
-from realdeg.backbones.parts.reach import Span, conv_span, halo_of, union
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 
@@ -71,7 +70,6 @@ class DSRN(Backbone):
         self.s2s2 = Transition(width)
         self.up = nn.ConvTranspose2d(width, width, scale, stride=scale)
         self.out = nn.Conv2d(width, 3, 1)
-        self.halo = halo_of(self._trace, scale)
         self._initialise()
 
     @classmethod
@@ -100,29 +98,6 @@ class DSRN(Backbone):
         # The mean of the states is taken in the last layer's weights: no copy of HR size is made.
         residual = F.conv2d(total, self.out.weight / (self.steps - 1), self.out.bias)
         return bicubic_upsample(lr, self.scale) + residual
-
-    def _trace(self, span: Span) -> Span:
-        scale = self.scale
-
-        def coarse(high: Span) -> Span:
-            return high[0] // scale, high[1] // scale
-
-        def fine(low: Span) -> Span:
-            return low[0] * scale, low[1] * scale + scale - 1
-
-        # What the states of each step are asked for, followed back in time.
-        high, low = span, None
-        for step in range(self.steps - 1, 0, -1):
-            if low is None:
-                before_low = coarse(high)
-            else:
-                before_low = union(coarse(high), conv_span(conv_span(low, 3), 3))
-            before_high = conv_span(conv_span(high, 3), 3)
-            if low is not None and step > 1:
-                before_high = union(before_high, fine(low))
-            high, low = union(before_high, span), before_low
-        assert low is not None
-        return conv_span(conv_span(low, 3), 3)
 
     def _initialise(self) -> None:
         """Draw weights after Glorot and Bengio (2010), TensorFlow's default; biases are zero."""

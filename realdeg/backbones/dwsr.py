@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts
-from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span
-from realdeg.backbones.parts.wavelet import even, haar_span, pre_upsampling_reach
+from realdeg.backbones.parts.wavelet import even
 from realdeg.backbones.readings import colour_of, count, size
 from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
@@ -71,14 +70,12 @@ class DWSR(Backbone):
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
         check_counts("DWSR", depth=depth, width=width)
-        self.depth = depth
         bands = 4 * self.channels
         self.conv_00 = nn.Conv2d(bands, width, 5, padding=2)
         for index in range(1, depth + 1):
             self.add_module(f"conv_{index:02d}", nn.Conv2d(width, width, 3, padding=1))
         # The authors number the last layer 20, although there are ten before it.
         self.add_module(f"conv_{max(20, depth + 1)}", nn.Conv2d(width, bands, 3, padding=1))
-        self.halo = pre_upsampling_reach(self._trace, 2, scale, same_size)
         self._initialise()
 
     @classmethod
@@ -95,12 +92,6 @@ class DWSR(Backbone):
         for layer in hidden:
             features = torch.relu_(layer(features))
         return inverse_haar(bands + last(features))[..., :height, :width]
-
-    def _trace(self, span: Span) -> Span:
-        span = conv_span(shuffle_span(span, 2), 3)
-        for _ in range(self.depth):
-            span = conv_span(span, 3)
-        return haar_span(conv_span(span, 5))
 
     def _initialise(self) -> None:
         """Draw weights as the authors' code does; biases are zero."""

@@ -109,7 +109,7 @@ class EDSR(EDSRFamily):
         factor = factor if res_scale is None else res_scale
         check_counts("EDSR", num_blocks=count, num_features=width)
         blocks = [ResBlock(width, res_scale=factor) for _ in range(count)]
-        self.assemble(blocks, width, 2 * count, mean_shift, value_range, unshuffle)
+        self.assemble(blocks, width, mean_shift, value_range, unshuffle)
 
     @classmethod
     def example(cls) -> EDSR:

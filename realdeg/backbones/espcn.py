@@ -45,7 +45,6 @@ class ESPCN(Backbone):
     colour: Colour = "y"
     scales: tuple[int, ...] | None = (2, 3, 4)
     upsample = "post"
-    halo = 4
 
     form_readings = {
         "scale": _scale,

@@ -122,7 +122,6 @@ class FSRCNN(Backbone):
                 f" {wide}, {narrow} and {depth}."
             )
         # Output pixel o of the deconvolution looks at the input pixels i with |o - scale*i| <= 4.
-        self.halo = 2 + depth + (scale + 3) // scale
         self.first_part = nn.Sequential(
             nn.Conv2d(self.channels, wide, 5, padding=2), nn.PReLU(wide)
         )

@@ -165,7 +165,6 @@ class IDN(Backbone):
                 f" {GROUPS}, got {num_blocks}, {features} and {distilled}."
             )
         # The deconvolution lets LR pixel i reach the HR pixels s*i + s - 9 to s*i + s + 7.
-        self.halo = 2 + 6 * num_blocks + max(KERNEL // 2 // scale, 1 + 7 // scale)
         self.fblock = nn.Sequential(
             OrderedDict(module=_unit((1, features, 1), (features, features, 1)))
         )

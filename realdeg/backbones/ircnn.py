@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts, draw_he
-from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.backbones.readings import colour_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -118,7 +117,6 @@ class IRCNN(Backbone):
         if not 0 < sigma < math.inf:
             raise ConfigError(f"sigma of IRCNN is {sigma!r}: it must be above 0, such as 15.")
         self.sigma = sigma
-        self.halo = pre_upsampling_halo(sum(DILATIONS), scale, same_size)
         self.model = dilated_layers(self.channels, width)
         draw_he(self)
 

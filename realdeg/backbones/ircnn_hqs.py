@@ -24,6 +24,7 @@ from realdeg.backbones.parts.data_step import Blur, data_step
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
+from realdeg.utils.precision import full_precision
 
 Start = Literal["bicubic", "nearest", "aligned"]
 
@@ -238,7 +239,7 @@ class IRCNNHQS(Backbone):
 
     def _iterate(self, image: Tensor, lr: Tensor, blur: Blur | None) -> Tensor:
         for index, (level, rho) in enumerate(zip(self.levels, self.rhos, strict=True)):
-            with _full_precision(lr):
+            with full_precision(lr):
                 if blur is None:
                     image = self._project(image, lr)
                 else:
@@ -285,10 +286,6 @@ def _turn(image: Tensor, number: int) -> Tensor:
 def _turn_back(image: Tensor, number: int) -> Tensor:
     upright = image.flip(-2) if number > 3 else image
     return torch.rot90(upright, -(number % 4), (-2, -1))
-
-
-def _full_precision(image: Tensor) -> torch.autocast:
-    return torch.autocast(image.device.type, enabled=False)
 
 
 def _gaussian(size: int, sigma: float) -> Tensor:

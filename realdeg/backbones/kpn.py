@@ -5,13 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from realdeg.backbones.base import Colour
-from realdeg.backbones.parts.common import pad_to_multiple, pre_upsampling_halo
+from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.kernels import (
     FOLD,
     Init,
     KernelBranch,
     KernelPrediction,
-    kernel_reach,
 )
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
@@ -61,11 +60,6 @@ class KPN(KernelPrediction):
             scale, same_size, kernel_size, num_blocks, num_features, colour=colour, init=init
         )
         self.branch = KernelBranch(num_features, FOLD, kernel_size)
-        radius = kernel_size // 2
-        for pixel in range(FOLD):
-            first, last = kernel_reach(num_blocks, FOLD, pixel)
-            radius = max(radius, pixel - first, last - pixel)
-        self.halo = pre_upsampling_halo(radius, scale, same_size)
         self.initialise(init)
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from fractions import Fraction
 from math import isqrt
 
 import torch
@@ -15,13 +14,12 @@ from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
-    full_precision,
 )
-from realdeg.backbones.parts.reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
 from realdeg.backbones.readings import State, count, doublings, elements, has
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.precision import full_precision
 
 # The names of outputs below full size, by how many times smaller than HR they are.
 FRACTIONS: dict[int, str] = {2: "half", 4: "quarter"}
@@ -156,20 +154,19 @@ class LapSRN(Backbone):
     ) -> None:
         super().__init__(scale=scale)
         depth = (5 if scale == 8 else 10) if depth is None else depth
+        self.depth = depth
         if depth < 1 or width < 1 or feature_kernel not in (3, 4):
             raise ConfigError(
                 "LapSRN needs depth and width of 1 or more and a feature_kernel of 3 or 4, got"
                 f" {depth}, {width} and {feature_kernel}."
             )
         self.levels = math.ceil(math.log2(scale))
-        self.depth, self.feature_kernel = depth, feature_kernel
         self.conv_input = nn.Conv2d(1, width, 3, padding=1, bias=bias)
         for level in range(1, self.levels + 1):
             block = FeatureBlock(depth, width, feature_kernel, bias)
             self.add_module(f"convt_F{level}", nn.Sequential(block))
             self.add_module(f"convt_I{level}", DoublingDeconv(1, 1, 4, bias=False))
             self.add_module(f"convt_R{level}", nn.Conv2d(width, 1, 3, padding=1, bias=bias))
-        self.halo = halo_of(self._trace, scale)
         self._initialise()
 
     @classmethod
@@ -192,19 +189,6 @@ class LapSRN(Backbone):
     def targets(self, hr: Tensor) -> dict[str, Tensor]:
         """Shrink HR (bicubic) for the levels below full size."""
         return pyramid_targets(hr, self.scale)
-
-    def _trace(self, span: Span) -> Span:
-        image = bicubic_span(span, Fraction(3, 4)) if self.scale == 3 else span
-        # Residuals of all levels are added up, so every level's own path counts.
-        features = image
-        padding = 1 if self.feature_kernel == 4 else 0
-        for _ in range(self.levels):
-            features = union(conv_span(image, 3), features)
-            features = deconv_span(features, self.feature_kernel, 2, padding)
-            for _ in range(self.depth):
-                features = conv_span(features, 3)
-            image = deconv_span(image, 4, 2, 1)
-        return union(conv_span(features, 3), image)
 
     def _initialise(self) -> None:
         """Draw weights as the authors do; the image's deconvolutions interpolate bilinearly."""

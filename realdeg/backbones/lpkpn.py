@@ -9,13 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour, Outputs
-from realdeg.backbones.parts.common import pad_to_multiple, pre_upsampling_halo
+from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.kernels import (
     FOLD,
     Init,
     KernelBranch,
     KernelPrediction,
-    kernel_reach,
 )
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
@@ -121,8 +120,6 @@ class LPKPN(KernelPrediction):
         self.branches = nn.ModuleList(
             KernelBranch(num_features, FOLD >> level, kernel_size) for level in range(LEVELS)
         )
-        radius = _radius(num_blocks, kernel_size // 2)
-        self.halo = pre_upsampling_halo(radius, scale, same_size)
         self.initialise(init)
 
     @classmethod
@@ -145,26 +142,3 @@ class LPKPN(KernelPrediction):
         """Return the pyramid of the HR image."""
         levels = self.pyramid(pad_to_multiple(hr, FOLD))
         return {f"level_{index}": level for index, level in enumerate(levels)}
-
-
-def _radius(num_blocks: int, half: int) -> int:
-    """Return how far an output pixel looks, in pixels of the HR grid.
-
-    The kernels of the coarsest level are made from furthest away, so that the pixels which they
-    are applied to do not matter.
-    """
-    radius = 0
-    for pixel in range(FOLD):
-        first, last = pixel, pixel
-        for level in range(LEVELS):
-            factor = FOLD >> level
-            looks = [kernel_reach(num_blocks, factor, place) for place in (first, last)]
-            # A level's pixel is filtered from its neighbours, and these were filtered out of the
-            # image by the levels above: 2 pixels of each.
-            wide = half * 2**level + 2 * (2 ** (level + 1) - 1)
-            lowest = min(looks[0][0], first * 2**level - wide)
-            highest = max(looks[1][1], last * 2**level + wide)
-            radius = max(radius, pixel - lowest, highest - pixel)
-            # Pixel p of this level is made from pixels m of the next with |p - 2 m| <= 2.
-            first, last = -(-(first - 2) // 2), (last + 2) // 2
-    return radius

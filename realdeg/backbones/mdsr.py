@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts, find_preset
-from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.parts.edsr import MEAN_READINGS, ResBlock
 from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.readings import State, count, has, presets, shuffled, size
@@ -88,9 +88,6 @@ class MDSR(Backbone):
         check_counts("MDSR", num_blocks=blocks, num_features=num_features)
         self.value_range = 255.0 if mean_shift else 1.0
         self.served = SCALES if multi_scale else (scale,)
-        # 8 pixels are the entry's, by four 5x5 convolutions.
-        radius = 1 + 8 + 2 * blocks + 1
-        self.halo = max(post_upsampling_halo(radius, factor) for factor in self.served)
         self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
         self.add_mean = MeanShift(255.0, +1) if mean_shift else None
         self.head = nn.Sequential(nn.Conv2d(3, num_features, 3, padding=1))

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts.classic import check_counts, draw_he
-from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.backbones.readings import colour_of, count, has, size
 from realdeg.registry import BACKBONES
 
@@ -119,7 +118,6 @@ class MemNet(Backbone):
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
         check_counts("MemNet", blocks=blocks, units=units, width=width)
-        self.halo = pre_upsampling_halo(2 + 2 * blocks * units, scale, same_size)
         self.feature = NormConv(self.channels, width, 3, bias)
         self.blocks = nn.ModuleList(
             MemoryBlock(older, units, width, bias) for older in range(1, blocks + 1)

@@ -78,14 +78,11 @@ class MetaSR(Backbone):
         self.add_mean = MeanShift(self.value_range, 1)
         if trunk == "rdn":
             layers = rdn_layers(num_features, blocks, num_convs, growth)
-            reach = 3 + blocks * num_convs
         else:
             layers = edsr_layers(num_features, blocks)
-            reach = 2 + 2 * blocks
         for name, layer in layers.items():
             self.add_module(name, layer)
         self.P2W = MetaUpscale(num_features, hidden)
-        self.halo = reach + 1  # the predicted 3 x 3 weights
 
     @classmethod
     def example(cls) -> MetaSR:

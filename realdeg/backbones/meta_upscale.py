@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear, pixel_shuffle
 
+from realdeg.utils.precision import full_precision
 from realdeg.utils.scales import hr_length
 
 COLOURS = 3
@@ -60,7 +61,7 @@ class MetaUpscale(nn.Module):
     def _whole(self, features: Tensor, scale: int) -> Tensor:
         first, first_bias, last, last_bias = self._layers()
         # In full precision whatever the autocast: 8 bits of mantissa do not tell places apart.
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features):
             steps = torch.arange(scale, device=first.device, dtype=first.dtype) / scale
             rows, columns = steps[:, None].expand(-1, scale), steps.expand(scale, -1)
             places = torch.stack([torch.full_like(rows, 1 / scale), rows, columns], -1)
@@ -74,7 +75,7 @@ class MetaUpscale(nn.Module):
         height, width = features.shape[-2:]
         rows = _Axis(height, scale, first)
         columns = _Axis(width, scale, first)
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features):
             down = rows.fractions[..., None] * first[:, 1] + (first_bias + first[:, 0] / scale)
             across = columns.fractions[..., None] * first[:, 2]
         # The second layer's weights as a convolution with 256 + 1 outputs per colour, the last

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
@@ -17,12 +16,11 @@ from realdeg.backbones.parts.classic import check_counts, check_repeats
 from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
-    full_precision,
 )
-from realdeg.backbones.parts.reach import Span, bicubic_span, conv_span, deconv_span, halo_of, union
 from realdeg.backbones.readings import count, elements
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.precision import full_precision
 
 SKIPS: tuple[str, ...] = ("source", "previous", "none")
 
@@ -152,8 +150,6 @@ class MSLapSRN(Backbone):
         self.transpose = DoublingDeconv(width, width, 3)
         self.scale_img = DoublingDeconv(1, 1, 4, bias=False)
         self.predict = nn.Conv2d(width, 1, 3, padding=1)
-        self._convolutions = depth * recursions
-        self.halo = halo_of(self._trace, scale)
         self._initialise()
 
     @classmethod
@@ -180,17 +176,6 @@ class MSLapSRN(Backbone):
     def targets(self, hr: Tensor) -> dict[str, Tensor]:
         """Shrink HR (bicubic) for the levels below full size, whatever scale the call has."""
         return pyramid_targets(hr, 8)
-
-    def _trace(self, span: Span) -> Span:
-        image = bicubic_span(span, Fraction(3, 4)) if self.scale == 3 else span
-        features = image
-        for _ in range(math.ceil(math.log2(self.scale))):
-            features = union(conv_span(image, 3), features)
-            features = deconv_span(features, 3, 2, 0)
-            for _ in range(self._convolutions):
-                features = conv_span(features, 3)
-            image = deconv_span(image, 4, 2, 1)
-        return union(conv_span(features, 3), image)
 
     def _initialise(self) -> None:
         """Draw weights as the authors do; the image's deconvolution interpolates bilinearly."""

@@ -11,7 +11,6 @@ from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import upsampling_steps
 from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.parts.kernels import ResidualBlock
-from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
 
@@ -72,7 +71,6 @@ class MSRResNet(Backbone):
         check_counts("MSRResNet", num_features=num_features, num_blocks=num_blocks)
         steps = upsampling_steps(scale)
         self.step, self.leaky_steps = steps[0], leaky_steps
-        self.halo = halo_of(lambda span: _trace(span, steps, 1 + 2 * num_blocks), scale)
         grown = self.step**2 * num_features
         self.conv_first = nn.Conv2d(3, num_features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(num_features) for _ in range(num_blocks)))
@@ -101,11 +99,3 @@ class MSRResNet(Backbone):
 
 def _leaky(features: Tensor) -> Tensor:
     return F.leaky_relu(features, 0.1, inplace=True)
-
-
-def _trace(span: Span, steps: list[int], radius: int) -> Span:
-    """Follow a span of output pixels back; the bilinear image never reaches further."""
-    span = conv_span(conv_span(span, 3), 3)
-    for step in reversed(steps):
-        span = conv_span(shuffle_span(span, step), 3)
-    return conv_span(span, 2 * radius + 1)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import check_counts
-from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
+from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.readings import count, has, shuffled, size
 from realdeg.registry import BACKBONES
 
@@ -90,7 +90,6 @@ class MSRN(Backbone):
         check_counts("MSRN", features=features, num_blocks=num_blocks)
         self.value_range = 255.0 if mean_shift else 1.0
         # Two 5x5 convolutions per block are its longest way; one 3x3 before and one after them.
-        self.halo = post_upsampling_halo(1 + 4 * num_blocks + 1, scale)
         self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
         self.add_mean = MeanShift(255.0, +1) if mean_shift else None
         self.head = nn.Sequential(nn.Conv2d(3, features, 3, padding=1))

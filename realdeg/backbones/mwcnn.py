@@ -13,8 +13,6 @@ from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import pad_to_multiple
-from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span, union
-from realdeg.backbones.parts.wavelet import haar_span, pre_upsampling_reach
 from realdeg.backbones.readings import State, colour_of, size
 from realdeg.degradations.primitives.wavelets import MWCNN_V1, MWCNN_V2, haar, inverse_haar
 from realdeg.errors import ConfigError
@@ -172,8 +170,6 @@ class MWCNN(Backbone):
             self._build_v2(features)
         else:
             self._build_v1(features)
-        trace = self._trace_v2 if version == "v2" else self._trace_v1
-        self.halo = pre_upsampling_reach(trace, MULTIPLE, scale, same_size)
 
     def _build_v2(self, n: int) -> None:
         self.head = nn.Sequential(ConvBlock(self.channels, n))
@@ -240,28 +236,6 @@ class MWCNN(Backbone):
         features = inverse_haar(bands2 + self.i_l2(features), self.form)
         image = inverse_haar(bands1 + self.tail(self.i_l1(features)), self.form)
         return (image + 2) / 4
-
-    def _trace_v2(self, span: Span) -> Span:
-        at0 = _widened(span, 1 + 3)
-        at1 = _widened(shuffle_span(at0, 2), 1 + 3)
-        at2 = _widened(shuffle_span(at1, 2), 1 + 3)
-        at3 = _widened(shuffle_span(at2, 2), 1 + 5 + 5 + 1)
-        at2 = _widened(union(at2, haar_span(at3)), 3 + 1)
-        at1 = _widened(union(at1, haar_span(at2)), 3 + 1)
-        at0 = _widened(union(at0, haar_span(at1)), 3 + 1)
-        return union(span, at0)
-
-    def _trace_v1(self, span: Span) -> Span:
-        bands1 = shuffle_span(span, 2)
-        bands2 = shuffle_span(_widened(bands1, 4), 2)
-        bands3 = shuffle_span(_widened(bands2, 4), 2)
-        deep = _widened(bands3, 8)
-        bands2 = union(bands2, _widened(haar_span(union(bands3, deep)), 4))
-        return haar_span(union(bands1, _widened(haar_span(bands2), 4)))
-
-
-def _widened(span: Span, radius: int) -> Span:
-    return conv_span(span, 2 * radius + 1)
 
 
 def _initialise_v1(network: MWCNN) -> None:

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.cascade import Cascade, ReLUUpsampler, Residual, fusion, shifter
-from realdeg.backbones.parts.common import post_upsampling_halo
 from realdeg.backbones.parts.keys import store_as
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
@@ -54,7 +53,6 @@ class ProgressiveCARN(Backbone):
         if features < 1:
             raise ConfigError(f"ProgressiveCARN needs features >= 1, got {features}.")
         stages = scale.bit_length() - 1
-        self.halo = post_upsampling_halo(1 + 18 * stages, scale)
         fuse = partial(fusion, features)
         block = partial(Cascade, partial(Residual, features), fuse)
         self.sub_mean, self.add_mean = shifter(-1), shifter(+1)

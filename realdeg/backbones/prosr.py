@@ -17,7 +17,6 @@ from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import find_preset
 from realdeg.backbones.parts.common import DIV2K_MEAN
 from realdeg.backbones.parts.pyramid import pil_bicubic
-from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.backbones.parts.reflect import CompressionConv, ReflectConv
 from realdeg.backbones.readings import State, doublings, presets, size
 from realdeg.errors import ConfigError, GeometryError
@@ -224,15 +223,13 @@ class ProSR(Backbone):
                 f" {features}, {growth} and {kept}."
             )
         self.residual = chosen.residual
-        self._layers = [tuple(level) for level in layers[: self.levels]]
         self.register_buffer("mean", torch.tensor(DIV2K_MEAN).reshape(1, 3, 1, 1), persistent=False)
         self.newest, self.blend = scale, 1.0
         for level in range(1, self.levels + 1):
             self.add_module(f"init_conv_{level}", ReflectConv(3, features))
         channels = features
-        for level, numbers in enumerate(self._layers, start=1):
+        for level, numbers in enumerate(layers[: self.levels], start=1):
             channels = self._add_level(level, channels, growth, numbers, kept)
-        self.halo = halo_of(self._trace, scale)
 
     def _add_level(
         self, level: int, channels: int, growth: int, numbers: Sequence[int], kept: float
@@ -332,14 +329,6 @@ class ProSR(Backbone):
         grown.load_state_dict({**grown.state_dict(), **state})
         grown.blend = 0.0
         return grown
-
-    def _trace(self, span: Span) -> Span:
-        span = conv_span(span, 3)
-        for numbers in reversed(self._layers):
-            span = conv_span(shuffle_span(span, 2), 3)
-            for _ in range(sum(numbers) + 1):
-                span = conv_span(span, 3)
-        return conv_span(span, 3)
 
 
 def _named(name: str, module: nn.Module) -> nn.Sequential:

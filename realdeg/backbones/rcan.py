@@ -187,7 +187,6 @@ class RCAN(EDSRFamily):
         self.assemble(
             [ResidualGroup(blocks, num_features, reduction) for _ in range(groups)],
             num_features,
-            groups * (2 * blocks + 1),
             mean_shift,
             value_range,
             unshuffle,

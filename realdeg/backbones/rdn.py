@@ -9,7 +9,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import MMAGIC, Dialect
 from realdeg.backbones.meta_trunks import rdn_layers
 from realdeg.backbones.parts.classic import check_counts, find_preset
-from realdeg.backbones.parts.common import post_upsampling_halo, upsampling_steps
+from realdeg.backbones.parts.common import upsampling_steps
 from realdeg.backbones.readings import count, last, presets, shuffled, size
 from realdeg.registry import BACKBONES
 
@@ -103,7 +103,6 @@ class RDN(Backbone):
             "RDN", num_blocks=blocks, num_convs=convs, growth=added, num_features=num_features
         )
         self.value_range = value_range
-        self.halo = post_upsampling_halo(2 + blocks * convs + 1, scale)
         for name, part in rdn_layers(num_features, blocks, convs, added).items():
             self.add_module(name, part)
         layers: list[nn.Module] = []

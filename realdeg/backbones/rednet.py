@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import check_counts, draw_he
-from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.backbones.readings import State, colour_of, count, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -79,7 +78,6 @@ class REDNet(Backbone):
         check_counts("REDNet", depth=depth, width=width)
         if depth % 2:
             raise ConfigError(f"depth of REDNet is {depth}: it must be even.")
-        self.halo = pre_upsampling_halo(depth, scale, same_size)
         half = depth // 2
         sizes = [self.channels, *[width] * half]
         pairs = list(zip(sizes, sizes[1:], strict=False))

@@ -13,7 +13,6 @@ from realdeg.backbones.dialects import MMAGIC, Dialect
 from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.edsr import draw_small
-from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.backbones.readings import State, colour_of, count, doublings, last, shape_of, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
@@ -182,10 +181,8 @@ class RRDBNet(Backbone):
                 f"RRDBNet doubles its features' size step by step, and unshuffle={fold} leaves a"
                 f" factor of {factor}: use a power of two."
             )
-        self.num_blocks = num_blocks
         self.unshuffle = self.size_multiple = fold
         self.steps = factor.bit_length() - 1
-        self.halo = halo_of(self._trace, gain, fold)
         self.conv_first = nn.Conv2d(self.channels * fold**2, num_features, 3, padding=1)
         self.body = nn.Sequential(
             *(ResidualInResidual(num_features, growth) for _ in range(num_blocks))
@@ -213,15 +210,6 @@ class RRDBNet(Backbone):
             features = F.interpolate(features, scale_factor=2.0, mode="nearest")
             features = _leaky(self.get_submodule(f"conv_up{step}")(features))
         return self.conv_last(_leaky(self.conv_hr(features)))[..., :height, :width]
-
-    def _trace(self, span: Span) -> Span:
-        """Follow a span of output pixels back to LR pixels."""
-        span = conv_span(conv_span(span, 3), 3)
-        for _ in range(self.steps):
-            span = shuffle_span(conv_span(span, 3), 2)
-        radius = 1 + 15 * self.num_blocks + 1
-        first, last = conv_span(span, 2 * radius + 1)
-        return first * self.unshuffle, last * self.unshuffle + self.unshuffle - 1
 
 
 def _leaky(features: Tensor) -> Tensor:

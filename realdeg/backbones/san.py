@@ -13,6 +13,7 @@ from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling
 from realdeg.backbones.readings import count, ratio, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.precision import full_precision
 
 # Larger feature maps have their covariance taken from a part in the middle of that side.
 LARGEST = 1000
@@ -88,7 +89,7 @@ class SecondOrderAttention(nn.Module):
         top, left = max(height - LARGEST, 0) // 2, max(width - LARGEST, 0) // 2
         part = features[:, :, top : top + LARGEST, left : left + LARGEST]
         # Eight bits of mantissa are too few for the iteration to converge.
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features):
             kind = torch.promote_types(part.dtype, torch.float32)
             means = matrix_root(covariance(part.to(kind))).mean(1)
         return features * self.conv_du(means[:, :, None, None].to(features.dtype))

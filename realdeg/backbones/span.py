@@ -106,8 +106,6 @@ class SPAN(Backbone):
     upsample = "post"
     same_size_form = "native"
     mean: Tensor
-    # Two convolutions around the blocks' three, and the last.
-    halo = 1 + 3 * BLOCKS + 1 + 1
 
     dialects = (_BRANCHES,)
     form_readings = {

@@ -9,7 +9,6 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.parts.classic import check_counts, draw_he
 from realdeg.backbones.parts.common import upsampling_steps
-from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
 from realdeg.backbones.readings import State, count, doublings, has, last, size
 from realdeg.registry import BACKBONES
 
@@ -155,7 +154,6 @@ class SRResNet(Backbone):
         self.tanh = tanh
         slopes = num_features if channel_slopes else 1
         steps = upsampling_steps(scale)
-        self.halo = halo_of(lambda span: _trace(span, steps, 4 + 2 * num_blocks + 1), scale)
         self.conv1 = nn.Sequential(nn.Conv2d(3, num_features, 9, padding=4), nn.PReLU(slopes))
         self.trunk = nn.Sequential(
             *(NormBlock(num_features, bias, slopes) for _ in range(num_blocks))
@@ -179,11 +177,3 @@ class SRResNet(Backbone):
         features = self.conv2(self.trunk(first)).add(first)
         image = self.conv3(self.upsampling(features))
         return torch.tanh(image).add(1).div(2) if self.tanh else image
-
-
-def _trace(span: Span, steps: list[int], radius: int) -> Span:
-    """Follow a span of output pixels back to LR pixels."""
-    span = conv_span(span, 9)
-    for step in reversed(steps):
-        span = conv_span(shuffle_span(span, step), 3)
-    return conv_span(span, 2 * radius + 1)

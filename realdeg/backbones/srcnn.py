@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import MMAGIC
 from realdeg.backbones.parts.classic import check_counts, numbers_of
-from realdeg.backbones.parts.common import pre_upsampling_halo
 from realdeg.backbones.readings import State, colour_of, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -76,7 +75,6 @@ class SRCNN(Backbone):
             raise ConfigError(
                 f"kernels of SRCNN is {kernels!r}: it must be three odd sizes, such as '9-5-5'."
             )
-        self.halo = pre_upsampling_halo(sum(size // 2 for size in sizes), scale, same_size)
         first, second, third = sizes
         self.conv1 = nn.Conv2d(self.channels, width, first, padding=first // 2)
         self.conv2 = nn.Conv2d(width, mapped, second, padding=second // 2)

@@ -113,7 +113,6 @@ class SRDenseNet(Backbone):
             bottleneck=bottleneck,
         )
         # Both deconvolutions and the reconstruction together look one LR pixel further.
-        self.halo = 1 + num_blocks * num_layers + 1
         width = growth * num_layers
         self.conv = ConvReLU(self.channels, width)
         self.dense_blocks = nn.Sequential(

@@ -12,7 +12,6 @@ from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.parts.classic import check_counts, check_repeats, find_preset
 from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.parts.pyramid import PROJECTIONS
-from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of
 from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.registry import BACKBONES
 
@@ -147,7 +146,6 @@ class SRFBN(Backbone):
         self.block = FeedbackBlock(features, groups, scale)
         self.out = _activated(nn.ConvTranspose2d(features, features, *PROJECTIONS[scale]))
         self.conv_out = nn.Sequential(nn.Conv2d(features, 3, 3, padding=1))
-        self.halo = halo_of(self._trace, scale)
         self._initialise()
 
     @classmethod
@@ -177,13 +175,6 @@ class SRFBN(Backbone):
         """Compare every step with HR in [0, 1]."""
         full = hr / self.value_range
         return {f"step_{step}": full for step in range(1, self.num_steps)}
-
-    def _trace(self, span: Span) -> Span:
-        shape = PROJECTIONS[self.scale]
-        span = deconv_span(conv_span(span, 3), *shape)
-        for _ in range(self.num_steps * self.num_groups):
-            span = deconv_span(conv_span(span, *shape), *shape)
-        return conv_span(span, 3)
 
     def _initialise(self) -> None:
         """Draw weights after He et al. (2015), as the authors do; biases start at zero."""

@@ -93,7 +93,6 @@ class SRVGGNetCompact(Backbone):
             )
         self.activation = activation
         self.factor = 1 if same_size else scale
-        self.halo = num_convs + 2
         layers: list[nn.Module] = [nn.Conv2d(self.channels, num_features, 3, padding=1)]
         for _ in range(num_convs):
             layers += [self._activation(num_features), _square(num_features)]

@@ -87,10 +87,11 @@ class Row:
 def names() -> list[str]:
     """Return the rows' names: every registered backbone, and variants of ours."""
     from realdeg.registry import BACKBONES, list_backbones
+    from realdeg.utils.arguments import arguments_of
 
     # What is made from a file alone (SpandrelModel) has no main model to count.
     all_types = {name: BACKBONES.require(name) for name in list_backbones()}
-    known = [k for k, cls in all_types.items() if not getattr(cls, "brings_weights", False)]
+    known = [name for name, cls in all_types.items() if "file" not in arguments_of(cls)]
     return sorted(known + [name for name, (base, _) in VARIANTS.items() if base in known])
 
 

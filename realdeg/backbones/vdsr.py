@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.parts.classic import check_counts, draw_he
-from realdeg.backbones.parts.common import MeanShift, pre_upsampling_halo
+from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.readings import colour_of, count, has, last, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -125,7 +125,6 @@ class VDSR(Backbone):
         self.value_range = 255.0 if mean_shift else 1.0
         self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
         self.add_mean = MeanShift(255.0, +1) if mean_shift else None
-        self.halo = pre_upsampling_halo(depth, scale, same_size)
         self.input = nn.Conv2d(self.channels, width, 3, padding=1, bias=bias)
         self.residual_layer = nn.Sequential(*(ConvReLU(width, bias) for _ in range(depth - 2)))
         self.output = nn.Conv2d(width, self.channels, 3, padding=1, bias=bias)

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Upsample
 from realdeg.backbones.parts.classic import check_counts, draw_he, find_preset
-from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span
-from realdeg.backbones.parts.wavelet import by_colour, even, haar_span, pre_upsampling_reach
+from realdeg.backbones.parts.wavelet import by_colour, even
 from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
 
@@ -118,16 +117,14 @@ class WaveResNet(Backbone):
         blocks = chosen.blocks if num_blocks is None else num_blocks
         features = chosen.width if width is None else width
         check_counts("WaveResNet", num_blocks=blocks, width=features)
-        self.wavelet, self.num_blocks = chosen.wavelet, blocks
+        self.wavelet = chosen.wavelet
         self.factor = 1 if same_size else scale
         if self.wavelet:
             self.size_multiple = 2
             bands = 4 * self.channels
-            self.halo = pre_upsampling_reach(self._trace, 2, scale, same_size)
         else:
             self.upsample = "post"
             bands = self.factor**2 * self.channels
-            self.halo = self._radius
         self.head = nn.Conv2d(bands, features, 3, padding=1)
         self.body = nn.Sequential(*(Block(features, bias) for _ in range(blocks)))
         self.tail = nn.Conv2d(features, bands, 3, padding=1)
@@ -152,10 +149,3 @@ class WaveResNet(Backbone):
 
     def _residual(self, bands: Tensor) -> Tensor:
         return self.tail(self.body(torch.relu_(self.head(bands))))
-
-    @property
-    def _radius(self) -> int:
-        return 3 * self.num_blocks + 2
-
-    def _trace(self, span: Span) -> Span:
-        return haar_span(conv_span(shuffle_span(span, 2), 2 * self._radius + 1))

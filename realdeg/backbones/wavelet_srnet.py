@@ -104,7 +104,6 @@ class WaveletSRNet(Backbone):
                 f"widths of WaveletSRNet are {widths!r}: wanted one or more, each 1 or more."
             )
         self.levels = scale.bit_length() - 1
-        self.halo = 1 + 2 * num_blocks * len(widths) + 2 + 2 + 1
         self.conv_input = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
         self.bn_input = nn.BatchNorm2d(widths[0])
         entering = [widths[0], *widths[:-1]]

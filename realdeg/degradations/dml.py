@@ -19,10 +19,11 @@ from realdeg.degradations.encoder_decoder import Levels, Xavier
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.degradations.primitives import gaussian_kernel
 from realdeg.degradations.primitives.kernels import centre_rest
-from realdeg.degradations.windowed import Padding, WindowSize, full_precision
+from realdeg.degradations.windowed import Padding, WindowSize
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.arguments import Count
+from realdeg.utils.precision import full_precision
 
 Activation = Literal["sigmoid", "sigmoid_normalised", "softmax"]
 

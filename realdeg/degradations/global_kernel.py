@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from realdeg.degradations.base import Scale
 from realdeg.degradations.primitives import gaussian_kernel
 from realdeg.degradations.primitives.kernels import centre_rest
-from realdeg.degradations.windowed import Padding, WindowedDegradation, WindowSize, full_precision
+from realdeg.degradations.windowed import Padding, WindowedDegradation, WindowSize
 from realdeg.errors import DataError, GeometryError
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.colour import to_colour
+from realdeg.utils.precision import full_precision
 
 # Windows gathered at once while fitting: 225 taps of 2**17 windows are 236 MB in float64.
 _WINDOWS_AT_ONCE = 1 << 17

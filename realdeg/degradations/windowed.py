@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import torch
 from annotated_types import Interval
 from torch import Tensor
 
@@ -18,20 +17,6 @@ WindowSize = Annotated[int, Interval(ge=1, le=63)]
 """Side of the window that one LR pixel sees, in HR pixels."""
 Padding = Annotated[str, Choice(*(padding for padding in PADDINGS if padding != "valid"))]
 """Border handling of the filtering, as in :func:`realdeg.ops.kernel_apply`."""
-
-
-def full_precision(hr: Tensor) -> torch.autocast:
-    """Leave autocast for the filtering, not for the network before it.
-
-    An image in bfloat16 is up to a grey level off: too much for an LR image.
-
-    Args:
-        hr: The image, for its device.
-
-    Returns:
-        A context manager.
-    """
-    return torch.autocast(hr.device.type, enabled=False)
 
 
 class WindowedDegradation(Degradation):

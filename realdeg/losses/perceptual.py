@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from realdeg.errors import GeometryError
 from realdeg.registry import LOSSES
 from realdeg.utils.arguments import NonNegative
 from realdeg.utils.lpips import PerceptualUnavailableError, load_lpips
+from realdeg.utils.precision import full_precision
 
 
 @LOSSES.register_module()
@@ -82,7 +82,7 @@ class LPIPSLoss(nn.Module):
         self.prepare()
         network = self._network[0].to(prediction.device)
         # Its thresholds and differences need float32 under autocast, too.
-        with torch.autocast(prediction.device.type, enabled=False):
+        with full_precision(prediction):
             distance: Tensor = network(prediction.float() * 2 - 1, target.float() * 2 - 1)
             return self.weight * distance.mean()
 

@@ -56,6 +56,6 @@ def as_autocast_says(*tensors: Tensor) -> tuple[Tensor, ...]:
         tensors: Tensors of one device.
     """
     kind = tensors[0].device.type
-    if not torch.is_autocast_enabled(kind):
+    if kind == "meta" or not torch.is_autocast_enabled(kind):
         return tensors
     return tuple(tensor.to(torch.get_autocast_dtype(kind)) for tensor in tensors)

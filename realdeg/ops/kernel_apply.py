@@ -16,6 +16,7 @@ from realdeg.ops import direct, fourier
 from realdeg.ops.dispatch import as_autocast_says, compute_dtype, triton_path, use_triton
 from realdeg.ops.padding import check_together, check_windows, output_size, pad, pad_adjoint
 from realdeg.ops.rule import multiplies_bfloat16, row_phases, takes_fourier
+from realdeg.utils.precision import full_precision
 
 
 def kernel_apply(
@@ -101,7 +102,7 @@ def _kernel_apply(x: Tensor, weights: Tensor, bases: Tensor, stride: int, paddin
     if x.numel() == 0 or weights.numel() == 0:
         return x.new_zeros((x.shape[0], x.shape[1], *weights.shape[2:]))
     dtype = _multiply_dtype(x, bases, compute_dtype(x, weights, bases))
-    with torch.autocast(x.device.type, enabled=False):
+    with full_precision(x):
         padded = pad(x.to(dtype), bases.shape[-1], stride, padding)
         result = _forward(padded, weights, bases.to(dtype), stride)
     return result.to(x.dtype)
@@ -184,7 +185,7 @@ def _kernel_apply_backward(
         return torch.zeros_like(x), torch.zeros_like(weights), torch.zeros_like(bases)
     size = bases.shape[-1]
     dtype = compute_dtype(x, weights, bases)
-    with torch.autocast(x.device.type, enabled=False):
+    with full_precision(x):
         padded = pad(x.to(dtype), size, stride, padding)
         image, field, kernels = _backward_padded(
             grad.to(dtype), padded, weights, bases.to(dtype), stride,

@@ -13,6 +13,7 @@ from realdeg.degradations import Degradation
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.colour import channels_of_files, to_colour
 from realdeg.utils.image import round_to_8_bit
+from realdeg.utils.precision import full_precision
 from realdeg.utils.samples import Batch, Collate, PackedSample
 
 Place = Literal["device", "workers", "prefetch"]
@@ -132,7 +133,7 @@ class LowResolution:
         if self.differentiable:
             return degradation(hr, seeds)
         # Data do not depend on the precision that the network is trained in.
-        with torch.no_grad(), torch.autocast(hr.device.type, enabled=False):
+        with torch.no_grad(), full_precision(hr):
             lr = degradation(hr, seeds)
         return round_to_8_bit(lr) if self.quantise else lr
 

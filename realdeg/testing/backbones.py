@@ -121,7 +121,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
     @pytest.mark.parametrize("batch", [0, 1, 3])
     def test_batches(self, backbone: Backbone, batch: int) -> None:
         """Batches of any size are served, empty ones too."""
-        lr = images(backbone, batch, 5, 7)
+        lr = images(backbone, batch, 5, 7).requires_grad_()
         output = sr(backbone(lr))
         assert output.shape[0] == batch
         if batch:  # torch's pixel shuffle has no backward for empty batches
@@ -206,7 +206,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
 
     def test_channels_last_training(self, backbone: Backbone) -> None:
         """Gradients are the same in either memory layout."""
-        lr = images(backbone.train(), 2, 6, 8)
+        lr = images(backbone.train(), 2, 6, 8).requires_grad_()
         sr(backbone(lr)).square().mean().backward()
         learned = {name: p for name, p in backbone.named_parameters() if p.requires_grad}
         wanted = {name: p.grad.clone() for name, p in learned.items() if p.grad is not None}
@@ -214,7 +214,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         sr(backbone(lr.contiguous(memory_format=torch.channels_last))).square().mean().backward()
         # The largest of all: of a bias before batch normalisation there is nothing but noise.
-        size = max(gradient.abs().max().item() for gradient in wanted.values())
+        size = max((gradient.abs().max().item() for gradient in wanted.values()), default=0.0)
         for name, parameter in learned.items():
             torch.testing.assert_close(
                 parameter.grad, wanted[name], rtol=1e-3, atol=1e-4 * size, msg=name

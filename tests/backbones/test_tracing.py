@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from realdeg.backbones import Backbone
 from realdeg.backbones.parts.tracing import trace
 
 
@@ -72,6 +73,59 @@ def test_corners_on_corners_depend_on_the_size(mode):
 def test_dilated_windows():
     assert found(nn.MaxPool2d(5, 1, padding=2)).halo == 2
     assert found(nn.MaxPool2d(5, 1, padding=2, dilation=2)).halo == 6
+
+
+class Found(Backbone):
+    """States no halo."""
+
+    scales = (2,)
+    runs = 0
+
+    def __init__(self, scale=2, dilation=1):
+        super().__init__(scale)
+        self.conv = nn.Conv2d(3, 12, 3, padding=dilation, dilation=dilation)
+
+    @classmethod
+    def example(cls):
+        return cls()
+
+    def forward(self, lr):
+        type(self).runs += 1
+        return F.pixel_shuffle(self.conv(lr), 2)
+
+
+def test_a_network_is_followed_once_when_it_is_asked():
+    networks = [Found(), Found(), Found(dilation=3)]
+    networks[0].register_forward_pre_hook(lambda *_: pytest.fail("a hook of somebody's was run"))
+    assert Found.runs == 0
+    assert [network.halo for network in networks] == [1, 1, 3] and Found.runs == 2
+    with torch.device("meta"):
+        assert Found(dilation=4).halo == 4
+    networks[1].halo = 7  # an instance may say it
+    assert networks[1].halo == 7
+
+
+def test_what_cannot_be_followed_states_its_halo():
+    class Rolled(Found):
+        def forward(self, lr):
+            return super().forward(lr.roll(1, -1))
+
+    class Reading(Found):
+        def forward(self, lr):
+            return super().forward(lr) * lr.mean().item()
+
+    assert (Rolled().halo, Reading().halo) == (0, 0)
+
+
+def test_phases_are_followed_one_by_one():
+    """Pixels of a block that do not see alike, through resampling by anything."""
+    up, down = nn.ConvTranspose2d(1, 1, 12, 8, 2), nn.Conv2d(1, 1, 12, 8, 2)
+    projections = nn.Sequential(up, down, up, down, up)
+    assert found(projections, scale=8).halo == 3
+    assert found(lambda lr: F.interpolate(lr, scale_factor=3, mode="bicubic"), scale=3).halo == 2
+    rows = torch.stack([torch.eye(24)[i // 2] for i in range(48)])
+    columns = torch.stack([torch.eye(20)[max(i // 2 - 1, 0)] for i in range(40)])
+    assert found(lambda lr: rows @ lr @ columns.T, scale=2).halo == 1
 
 
 def test_randomness():

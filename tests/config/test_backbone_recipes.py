@@ -10,8 +10,9 @@ from mmengine.registry import PARAM_SCHEDULERS
 from realdeg.config import inject, list_configs, load_config
 from realdeg.registry import BACKBONES, DATASETS, TASKS, list_backbones
 
-# IRCNNHQS is put together of trained networks, SpandrelModel is whatever its file holds.
-WITHOUT = {"IRCNNHQS", "SpandrelModel"}
+# Bicubic has nothing to train, IRCNNHQS is put together of trained networks, SpandrelModel is
+# whatever its file holds.
+WITHOUT = {"Bicubic", "IRCNNHQS", "SpandrelModel"}
 BENCHMARKS = (
     "_291",
     "_t91",

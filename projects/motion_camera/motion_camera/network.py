@@ -30,15 +30,12 @@ class SubPixelNet(Backbone):
     colour = "y"
     upsample = "post"
     same_size_form = "unshuffle"
-    # Receptive field to one side: 2 + 1 + 1 pixels of the small grid.
-    halo = 4
 
     def __init__(self, scale: int = 4, same_size: bool = False, width: int = 64) -> None:
         super().__init__(scale=scale, same_size=same_size)
         unshuffled = scale if same_size else 1
         if same_size:
             self.size_multiple = scale
-            self.halo = 5 * scale  # the network's 4 blocks, and the rest of the pixel's own
         self.net = nn.Sequential(
             nn.PixelUnshuffle(unshuffled),
             nn.Conv2d(unshuffled**2, width, 5, padding=2),

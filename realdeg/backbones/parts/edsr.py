@@ -16,7 +16,6 @@ from realdeg.backbones.parts.common import (
     MeanShift,
     Upsampler,
     pad_to_multiple,
-    post_upsampling_halo,
 )
 from realdeg.backbones.readings import Reading, State, colour_of, has, shape_of, shuffled, size
 from realdeg.errors import ConfigError
@@ -137,7 +136,6 @@ class EDSRFamily(Backbone):
         self,
         blocks: Sequence[nn.Module],
         features: int,
-        radius: int,
         mean_shift: bool | None,
         value_range: float | None,
         unshuffle: int | None,
@@ -147,7 +145,6 @@ class EDSRFamily(Backbone):
         Args:
             blocks: The body without its last convolution.
             features: Channels.
-            radius: How far the blocks see to one side, on their own grid.
             mean_shift: Take the mean colour off; None: in RGB yes, in Y no.
             value_range: The number that stands for white; None: 255 with mean shift, otherwise 1.
             unshuffle: Factor of the pixel unshuffle at the input; None: 4 where ``same_size``
@@ -169,7 +166,6 @@ class EDSRFamily(Backbone):
         self.num_features, self.last = features, len(blocks)
         self.unshuffle = self.size_multiple = fold
         factor = fold * (1 if self.same_size else self.scale)
-        self.halo = post_upsampling_halo(1 + radius + 1, factor, fold)
 
         self.sub_mean = MeanShift(self.value_range, -1) if shift else None
         self.add_mean = MeanShift(self.value_range, +1) if shift else None

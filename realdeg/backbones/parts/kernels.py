@@ -170,19 +170,3 @@ class KernelPrediction(Backbone):
                     module.conv2.weight.mul_(0.1)
             elif isinstance(module, KernelBranch):
                 module.start_from_identity()
-
-
-def kernel_reach(num_blocks: int, factor: int, pixel: int) -> tuple[int, int]:
-    """Say which pixels of the image a predicted kernel is made from.
-
-    Args:
-        num_blocks: Residual blocks of the trunk.
-        factor: The branch's factor.
-        pixel: The kernel's place on the branch's grid.
-
-    Returns:
-        First and last pixel of the image, along one axis.
-    """
-    trunk = 2 * num_blocks + 2
-    first, last = (pixel - 3) // factor - trunk, (pixel + 3) // factor + trunk
-    return FOLD * first, FOLD * last + FOLD - 1

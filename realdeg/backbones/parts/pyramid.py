@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -57,15 +56,6 @@ def bilinear_weight(kernel: int) -> Tensor:
     centre = factor - 1 if kernel % 2 else factor - 0.5
     row = 1 - (torch.arange(kernel, dtype=torch.float64) - centre).abs() / factor
     return torch.outer(row, row).float()
-
-
-def full_precision(image: Tensor) -> AbstractContextManager[object]:
-    """Return a context without autocast, for what is added to an image itself.
-
-    Args:
-        image: Says the device. Bfloat16's 8 bits of mantissa are too few for an 8-bit image.
-    """
-    return nullcontext() if image.is_meta else torch.autocast(image.device.type, enabled=False)
 
 
 def pil_bicubic(image: Tensor, factor: int) -> Tensor:

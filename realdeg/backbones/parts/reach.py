@@ -45,17 +45,18 @@ def shuffle_span(span: Span, factor: int) -> Span:
     return span[0] // factor, span[1] // factor
 
 
-def bicubic_span(span: Span, ratio: Fraction) -> Span:
-    """Return the input pixels that antialiased bicubic interpolation reads.
+def bicubic_span(span: Span, ratio: Fraction, radius: int = 2) -> Span:
+    """Return the input pixels that antialiased interpolation reads.
 
     Args:
         span: Output pixels.
         ratio: Output over input size.
+        radius: How far the kernel reaches: 2 bicubic, 1 bilinear.
     """
-    radius = 2 / min(ratio, Fraction(1))
+    wide = radius / min(ratio, Fraction(1))
     first, last = ((Fraction(pixel) + Fraction(1, 2)) / ratio - Fraction(1, 2) for pixel in span)
     # A tap exactly at the radius weighs nothing.
-    return math.floor(first - radius) + 1, math.ceil(last + radius) - 1
+    return math.floor(first - wide) + 1, math.ceil(last + wide) - 1
 
 
 def union(*spans: Span) -> Span:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realdeg.backbones.parts.pyramid import full_precision
+from realdeg.utils.precision import full_precision
 
 
 class Conv3XC(nn.Module):

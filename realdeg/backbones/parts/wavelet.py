@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from fractions import Fraction
-
 import torch.nn.functional as F
 from torch import Tensor
 
-from realdeg.backbones.parts.reach import Span, bicubic_span
 from realdeg.degradations.primitives.wavelets import pad_even
 
 
@@ -23,41 +18,6 @@ def even(image: Tensor) -> Tensor:
     if isinstance(height, int):
         return pad_even(image)
     return F.pad(image, (0, width % 2, 0, height % 2), mode="replicate")
-
-
-def haar_span(span: Span) -> Span:
-    """Return the pixels that a span of one level's bands is made from.
-
-    The way back, from pixels to bands, is ``shuffle_span(span, 2)``.
-
-    Args:
-        span: First and last pixel of the bands, along one axis.
-    """
-    return 2 * span[0], 2 * span[1] + 1
-
-
-def pre_upsampling_reach(
-    trace: Callable[[Span], Span], multiple: int, scale: int, same_size: bool
-) -> int:
-    """Return the halo of a network on the interpolated image whose pixels do not see alike.
-
-    Args:
-        trace: Follows a span of output pixels back to pixels of the interpolated image.
-        multiple: The network works on blocks of that many of them.
-        scale: The scale that the image is interpolated by.
-        same_size: The image is on the HR grid already.
-
-    Returns:
-        LR pixels, those of the bicubic kernel included.
-    """
-    factor = 1 if same_size else scale
-    reaches = [0]
-    for pixel in range(math.lcm(multiple, factor)):
-        first, last = trace((pixel, pixel))
-        if factor > 1:
-            first, last = bicubic_span((first, last), Fraction(factor))
-        reaches += [pixel // factor - first, last - pixel // factor]
-    return max(reaches)
 
 
 def by_colour(bands: Tensor, groups: int) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from realdeg.degradations.primitives.borders import known_padding
 from realdeg.utils.deprecation import renamed_argument
+from realdeg.utils.precision import full_precision
 
 # Above this many matrix entries an axis is applied by gathering taps instead of a dense matrix.
 _DENSE_LIMIT = 1 << 22
@@ -76,7 +77,7 @@ def imresize(
     axes = (-2, -1) if scales[0] <= scales[1] else (-1, -2)
     for axis in axes:
         # Autocast would multiply, and so keep the image, in half precision.
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x):
             x = _resize_axis(x, axis, sizes[axis], scales[axis], padding)
         if uint8_passes:
             x = x.clamp(0, 255).add(0.5 + _TIE).floor()

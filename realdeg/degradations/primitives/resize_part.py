@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from realdeg.degradations.primitives.resize import _taps, imresize
+from realdeg.utils.precision import full_precision
 
 Span = tuple[int, int]
 """First pixel and the one after the last."""
@@ -40,7 +41,7 @@ def imresize_part(
         return imresize(source((0, height), (0, width)), size=size)
     down, across = _axis(height, size[0], rows), _axis(width, size[1], columns)
     part = source(down[0], across[0])
-    with torch.autocast(part.device.type, enabled=False):
+    with full_precision(part):
         if down[1] is not None:
             part = torch.matmul(down[1].to(part), part)
         if across[1] is not None:
