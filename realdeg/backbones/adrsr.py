@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 RESIDUAL_SCALE = 0.1
 
@@ -96,12 +97,11 @@ class ADRSR(Backbone):
 
     def __init__(
         self,
-        scale: int = 8,
-        num_features: int = 256,
-        num_blocks: int = 32,
+        scale: Scale = 8,
+        num_features: Number = 256,
+        num_blocks: Number = 32,
     ) -> None:
         super().__init__(scale=scale)
-        check_counts("ADRSR", num_features=num_features, num_blocks=num_blocks)
         self.stage1 = Stage(3, 2, num_features, num_blocks)
         self.stage2 = Stage(6, 2, num_features, num_blocks)
         self.stage3 = Stage(6, scale, num_features, num_blocks)

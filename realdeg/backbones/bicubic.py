@@ -11,6 +11,7 @@ from torch import Tensor
 
 from realdeg.backbones.base import Backbone
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import RealScale
 from realdeg.utils.precision import full_precision
 
 
@@ -44,7 +45,7 @@ class Bicubic(Backbone):
 
     def __init__(
         self,
-        scale: float = 4,
+        scale: RealScale = 4,
         same_size: bool = False,
         sharpen: Annotated[float, Interval(ge=0, le=5)] = 0.0,
     ) -> None:

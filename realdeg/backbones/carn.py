@@ -20,6 +20,7 @@ from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.readings import State, has, ratio, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 # Other collections keep the mean shift without "shifter".
 PLAIN_MEAN = Dialect(
@@ -91,7 +92,7 @@ class CARN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         features: int = 64,
         groups: int = 1,
         mobile: bool = False,

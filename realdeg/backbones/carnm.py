@@ -5,6 +5,7 @@ from __future__ import annotations
 from realdeg.backbones.carn import CARN
 from realdeg.backbones.dialects import Dialect
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 @BACKBONES.register_module()
@@ -46,7 +47,7 @@ class CARNM(CARN):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         features: int = 64,
         groups: int = 4,
         multi_scale: bool = True,

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
-from realdeg.backbones.parts.classic import check_counts, draw_he, numbers_of
+from realdeg.backbones.parts.classic import Number, draw_he, numbers_of
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 class DeepSRCNN(nn.Module):
@@ -74,15 +75,14 @@ class CNF(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
         depths: str = "7-9-11",
-        width: int = 64,
+        width: Number = 64,
         bias: bool = True,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("CNF", width=width)
         layers = numbers_of(depths, "depths of CNF")
         if min(layers) < 3 or width % 2:
             raise ConfigError(

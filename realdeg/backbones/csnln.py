@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from annotated_types import Interval, MultipleOf
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
@@ -16,12 +19,12 @@ from realdeg.backbones.parts.attention import (
     slice_length,
     to_blocks,
 )
-from realdeg.backbones.parts.classic import check_counts, check_repeats
+from realdeg.backbones.parts.classic import MOST, Repeats
 from realdeg.backbones.parts.common import MeanShift, pad_to_multiple
 from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of, union
 from realdeg.backbones.readings import State, shape_of, size
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 # What patches are compared with: 3 x 3 pixels; their similarity is multiplied by 10.
 SHARPNESS = 10.0
@@ -276,12 +279,13 @@ class CSNLN(Backbone):
         "depth": _depth,
     }
 
-    def __init__(self, scale: int = 4, num_features: int = 128, depth: int = 12) -> None:
+    def __init__(
+        self,
+        scale: Scale = 4,
+        num_features: Annotated[int, Interval(ge=2, le=MOST), MultipleOf(2)] = 128,
+        depth: Repeats = 12,
+    ) -> None:
         super().__init__(scale=scale)
-        check_counts("CSNLN", num_features=num_features)
-        check_repeats("CSNLN", depth=depth)
-        if num_features % 2:
-            raise ConfigError(f"num_features of CSNLN is {num_features}: it must be even.")
         self.num_features, self.depth = num_features, depth
         self.size_multiple = 3 if scale == 3 else 2
         self.sub_mean = MeanShift(1.0, -1)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts.classic import check_repeats, find_preset
+from realdeg.backbones.parts.classic import Repeats
 from realdeg.backbones.parts.pyramid import PROJECTIONS, pil_bicubic
 from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 
 @dataclass(frozen=True)
@@ -214,16 +216,16 @@ class DBPN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        preset: str = "dbpn",
+        scale: Scale = 4,
+        preset: Annotated[str, Choice(*PRESETS)] = "dbpn",
         stages: int | None = None,
         num_features: int = 64,
         stem_features: int = 256,
-        iterations: int | None = None,
+        iterations: Repeats | None = None,
         residual: bool | None = None,
     ) -> None:
         super().__init__(scale=scale)
-        chosen = find_preset("DBPN", preset, PRESETS)
+        chosen = PRESETS[preset]
         self.stages = chosen.stages if stages is None else stages
         self.iterations = chosen.iterations if iterations is None else iterations
         self.residual = chosen.residual if residual is None else residual
@@ -234,7 +236,6 @@ class DBPN(Backbone):
                 f" features, stem features and iterations, got {self.stages}, {num_features},"
                 f" {stem_features} and {self.iterations}."
             )
-        check_repeats("DBPN", iterations=self.iterations)
         self.feat0 = ConvBlock(3, stem_features, 3, padding=1)
         self.feat1 = ConvBlock(stem_features, num_features, 1)
         # The second up-projection sees the first down-projection only; later ones see all.

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 class SeparableBlock(nn.Module):
@@ -72,9 +73,8 @@ class DepthwiseSR(Backbone):
         "num_blocks": count(r"body\.(\d+)\.dw1\.weight"),
     }
 
-    def __init__(self, scale: int = 4, features: int = 64, num_blocks: int = 16) -> None:
+    def __init__(self, scale: Scale = 4, features: Number = 64, num_blocks: Number = 16) -> None:
         super().__init__(scale=scale)
-        check_counts("DepthwiseSR", features=features, num_blocks=num_blocks)
         self.sub_mean, self.add_mean = MeanShift(255.0, -1), MeanShift(255.0, +1)
         self.head = nn.Sequential(nn.Conv2d(3, features, 3, padding=1))
         self.body = nn.Sequential(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import (
     MeanShift,
     Upsampler,
@@ -16,6 +19,7 @@ from realdeg.backbones.parts.common import (
 from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import OddSize, Scale
 
 GRID = 7
 FREQUENCIES: tuple[tuple[int, int], ...] = (
@@ -192,39 +196,23 @@ class DFSA(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        num_groups: int = 10,
-        num_blocks: int = 20,
-        num_features: int = 64,
-        reduction: int = 16,
-        num_frequencies: int = 16,
-        kernel_size: int = 3,
-        filter_groups: int = 8,
-        unshuffle: int | None = None,
+        num_groups: Number = 10,
+        num_blocks: Number = 20,
+        num_features: Number = 64,
+        reduction: Number = 16,
+        num_frequencies: Annotated[int, Interval(ge=1, le=len(FREQUENCIES))] = 16,
+        kernel_size: OddSize = 3,
+        filter_groups: Number = 8,
+        unshuffle: Number | None = None,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
         fold = (4 if same_size else 1) if unshuffle is None else unshuffle
-        counts = {
-            "num_groups": num_groups,
-            "num_blocks": num_blocks,
-            "reduction": reduction,
-            "num_frequencies": num_frequencies,
-            "kernel_size": kernel_size,
-            "filter_groups": filter_groups,
-            "unshuffle": fold,
-        }
-        check_counts("DFSA", num_features=num_features, **counts)
-        if (
-            num_features < reduction
-            or num_features % filter_groups
-            or num_frequencies > len(FREQUENCIES)
-            or kernel_size % 2 == 0
-        ):
+        if num_features < reduction or num_features % filter_groups:
             raise ConfigError(
-                "DFSA needs num_features of at least reduction and divisible by filter_groups, an"
-                f" odd kernel_size and at most {len(FREQUENCIES)} num_frequencies, got"
-                f" {num_features}, {reduction}, {filter_groups}, {kernel_size}, {num_frequencies}."
+                "DFSA needs num_features of at least reduction and divisible by filter_groups, got"
+                f" {num_features}, {reduction} and {filter_groups}."
             )
         self.unshuffle = self.size_multiple = fold
         factor = fold * (1 if same_size else scale)

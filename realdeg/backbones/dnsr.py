@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 RESIDUAL_SCALE = 0.1
 
@@ -82,12 +83,11 @@ class DNSR(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        num_features: int = 256,
-        num_blocks: int = 32,
+        scale: Scale = 4,
+        num_features: Number = 256,
+        num_blocks: Number = 32,
     ) -> None:
         super().__init__(scale=scale)
-        check_counts("DNSR", num_features=num_features, num_blocks=num_blocks)
         self.sub_mean = MeanShift(self.value_range, -1)
         self.add_mean = MeanShift(self.value_range, +1)
         self.head1 = nn.Sequential(nn.Conv2d(3, num_features, 3, padding=1))

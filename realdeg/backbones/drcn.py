@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
-from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he
+from realdeg.backbones.parts.classic import Number, Repeats, draw_he
 from realdeg.backbones.readings import colour_of, elements, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 @BACKBONES.register_module()
@@ -53,15 +54,13 @@ class DRCN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        recursions: int = 16,
-        width: int = 256,
+        recursions: Repeats = 16,
+        width: Number = 256,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("DRCN", width=width)
-        check_repeats("DRCN", recursions=recursions)
         self.recursions = recursions
         self.embedding = nn.Sequential(
             nn.Conv2d(self.channels, width, 3, padding=1),

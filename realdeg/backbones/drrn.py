@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he
+from realdeg.backbones.parts.classic import Number, Repeats, draw_he
 from realdeg.backbones.readings import State, colour_of, count, has, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 _further = count(r"further\.(\d+)\.input\.weight", 1)
 
@@ -132,18 +133,16 @@ class DRRN(RecursiveLayers, Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        blocks: int = 1,
-        units: int = 25,
-        width: int = 128,
+        blocks: Number = 1,
+        units: Repeats = 25,
+        width: Number = 128,
         use_bn: bool = True,
         bias: bool = True,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("DRRN", blocks=blocks, width=width)
-        check_repeats("DRRN", units=units)
         self.use_bn = use_bn
         self.make_layers(units, self.channels, width, use_bn, bias)
         self.further = nn.Sequential(

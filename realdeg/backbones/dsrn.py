@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch.nn.functional as F
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.bicubic import bicubic_upsample
-from realdeg.backbones.parts.classic import check_repeats
-from realdeg.errors import ConfigError
+from realdeg.backbones.parts.classic import MOST, MOST_REPEATS
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 class Transition(nn.Module):
@@ -58,11 +61,13 @@ class DSRN(Backbone):
     scales = (2, 3, 4)
     upsample = "iterative"
 
-    def __init__(self, scale: int = 2, width: int = 128, steps: int = 7) -> None:
+    def __init__(
+        self,
+        scale: Scale = 2,
+        width: Annotated[int, Interval(ge=2, le=MOST)] = 128,
+        steps: Annotated[int, Interval(ge=2, le=MOST_REPEATS)] = 7,
+    ) -> None:
         super().__init__(scale=scale)
-        if width < 2 or steps < 2:
-            raise ConfigError(f"DSRN needs width and steps of 2 or more, got {width} and {steps}.")
-        check_repeats("DSRN", steps=steps)
         self.steps = steps
         self.in_conv0 = nn.Conv2d(3, width // 2, 3, padding=1)
         self.in_conv1 = nn.Conv2d(width // 2, width, 3, padding=1)

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.wavelet import even
 from realdeg.backbones.readings import colour_of, count, size
 from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 _TENSORFLOW = Dialect(
     "tT0NG/DWSRx4, in TensorFlow",
@@ -62,14 +63,13 @@ class DWSR(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        depth: int = 10,
-        width: int = 64,
+        depth: Number = 10,
+        width: Number = 64,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("DWSR", depth=depth, width=width)
         bands = 4 * self.channels
         self.conv_00 = nn.Conv2d(bands, width, 5, padding=2)
         for index in range(1, depth + 1):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 from realdeg.backbones.base import Colour
 from realdeg.backbones.dialects import MMAGIC, Dialect, shifted
-from realdeg.backbones.parts.classic import check_counts, find_preset
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.edsr import (
     BASICSR_KEEPS,
     BASICSR_NAMES,
@@ -16,6 +17,7 @@ from realdeg.backbones.parts.edsr import (
 )
 from realdeg.backbones.readings import count, presets
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 # Blocks, channels, factor of the residuals.
 PRESETS: dict[str, tuple[int, int, float]] = {"baseline": (16, 64, 1.0), "full": (32, 256, 0.1)}
@@ -91,23 +93,22 @@ class EDSR(EDSRFamily):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        preset: str = "baseline",
-        num_blocks: int | None = None,
-        num_features: int | None = None,
+        preset: Annotated[str, Choice(*PRESETS)] = "baseline",
+        num_blocks: Number | None = None,
+        num_features: Number | None = None,
         res_scale: float | None = None,
         colour: Colour = "rgb",
         mean_shift: bool | None = None,
         value_range: float | None = None,
-        unshuffle: int | None = None,
+        unshuffle: Number | None = None,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        count, width, factor = find_preset("EDSR", preset, PRESETS)
+        count, width, factor = PRESETS[preset]
         count = count if num_blocks is None else num_blocks
         width = width if num_features is None else num_features
         factor = factor if res_scale is None else res_scale
-        check_counts("EDSR", num_blocks=count, num_features=width)
         blocks = [ResBlock(width, res_scale=factor) for _ in range(count)]
         self.assemble(blocks, width, mean_shift, value_range, unshuffle)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
+from annotated_types import Interval, MultipleOf
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts.classic import MOST
 from realdeg.backbones.readings import State, colour_of, shuffled, size
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 def _scale(state: State) -> int | None:
@@ -54,13 +57,11 @@ class ESPCN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        features: int = 64,
+        scale: Scale = 4,
+        features: Annotated[int, Interval(ge=2, le=MOST), MultipleOf(2)] = 64,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, colour=colour)
-        if features < 2 or features % 2:
-            raise ConfigError(f"ESPCN needs an even number of features, got {features}.")
         self.first_part = nn.Sequential(
             nn.Conv2d(self.channels, features, 5, padding=2),
             nn.Tanh(),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts.classic import find_preset
 from realdeg.backbones.readings import State, colour_of, last, presets, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 # Features d, shrunk features s, mapping layers m.
 PRESETS: dict[str, tuple[int, int, int]] = {"fsrcnn": (56, 12, 4), "fsrcnn_s": (32, 5, 1)}
@@ -103,15 +104,15 @@ class FSRCNN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        preset: str = "fsrcnn",
+        scale: Scale = 4,
+        preset: Annotated[str, Choice(*PRESETS)] = "fsrcnn",
         features: int | None = None,
         shrunk: int | None = None,
         mapping: int | None = None,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, colour=colour)
-        own = find_preset("FSRCNN", preset, PRESETS)
+        own = PRESETS[preset]
         wide, narrow, depth = (
             default if given is None else given
             for given, default in zip((features, shrunk, mapping), own, strict=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import Annotated
 
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
-from realdeg.backbones.parts.classic import find_preset
+from realdeg.backbones.parts.classic import MOST, Number
 from realdeg.backbones.parts.hat import (
     HybridBlock,
     HybridBlocks,
@@ -22,6 +24,7 @@ from realdeg.backbones.parts.windows import position_index, shift_masks, window_
 from realdeg.backbones.readings import State, presets, ratio, shape_of, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 
 @dataclass(frozen=True)
@@ -111,23 +114,23 @@ class HAT(SwinSkeleton):
 
     def __init__(
         self,
-        scale: int = 4,
-        preset: str = "hat",
-        groups: int | None = None,
-        blocks: int = 6,
-        width: int | None = None,
-        heads: int = 6,
-        window: int = 16,
+        scale: Scale = 4,
+        preset: Annotated[str, Choice(*PRESETS)] = "hat",
+        groups: Number | None = None,
+        blocks: Number = 6,
+        width: Number | None = None,
+        heads: Number = 6,
+        window: Annotated[int, Interval(ge=2, le=MOST)] = 16,
         overlap: float = 0.5,
         compress: int | None = None,
         squeeze: int | None = None,
         conv_scale: float = 0.01,
         mlp_ratio: float = 2.0,
-        drop_path: float = 0.1,
+        drop_path: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
         colour: Colour = "rgb",
-        head_features: int = 64,
+        head_features: Number = 64,
     ) -> None:
-        chosen = find_preset("HAT", preset, PRESETS)
+        chosen = PRESETS[preset]
         channels = chosen.width if width is None else width
         narrow = chosen.compress if compress is None else compress
         reduction = chosen.squeeze if squeeze is None else squeeze

@@ -14,6 +14,7 @@ from realdeg.backbones.parts.bicubic import bicubic_upsample
 from realdeg.backbones.readings import State, colour_of, count, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 SLOPE = 0.05
 GROUPS = 4
@@ -152,7 +153,7 @@ class IDN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         features: int = 64,
         distilled: int = 16,
         num_blocks: int = 4,

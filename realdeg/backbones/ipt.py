@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.attention import from_blocks, to_blocks
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.parts.tiles import pad_to_size, run_tiled
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 class Attention(nn.Module):
@@ -241,17 +242,15 @@ class IPT(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        tile: int = 48,
-        patch: int = 3,
-        num_features: int = 64,
-        heads: int = 12,
-        layers: int = 12,
+        tile: Number = 48,
+        patch: Number = 3,
+        num_features: Number = 64,
+        heads: Number = 12,
+        layers: Number = 12,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        counts = {"tile": tile, "patch": patch, "num_features": num_features, "layers": layers}
-        check_counts("IPT", heads=heads, **counts)
         if tile % 4 or tile % patch or num_features * patch**2 % heads:
             raise ConfigError(
                 "IPT needs tiles of a multiple of 4 and of its patches, and heads that divide"

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import Number, draw_he
 from realdeg.backbones.readings import colour_of, size
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Positive, Scale
 
 DILATIONS: tuple[int, ...] = (1, 2, 3, 4, 3, 2, 1)
 LEVELS = 25
@@ -106,16 +106,13 @@ class IRCNN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        width: int = 64,
+        width: Number = 64,
         colour: Colour = "y",
-        sigma: float = 15.0,
+        sigma: Positive = 15.0,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("IRCNN", width=width)
-        if not 0 < sigma < math.inf:
-            raise ConfigError(f"sigma of IRCNN is {sigma!r}: it must be above 0, such as 15.")
         self.sigma = sigma
         self.model = dilated_layers(self.channels, width)
         draw_he(self)

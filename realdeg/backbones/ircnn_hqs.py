@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,11 +19,16 @@ from realdeg.backbones.ircnn import (
     dilated_layers,
 )
 from realdeg.backbones.parts.bicubic import bicubic_upsample
-from realdeg.backbones.parts.classic import check_counts, check_repeats, draw_he, find_preset
+from realdeg.backbones.parts.classic import (
+    Number,
+    Repeats,
+    draw_he,
+)
 from realdeg.backbones.parts.data_step import Blur, data_step
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 from realdeg.utils.precision import full_precision
 
 Start = Literal["bicubic", "nearest", "aligned"]
@@ -141,18 +146,18 @@ class IRCNNHQS(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        form: str = "back_projection",
+        form: Annotated[str, Choice(*FORMS)] = "back_projection",
         kernel_sigma: float | None = None,
-        kernel_size: int | None = None,
+        kernel_size: Number | None = None,
         noise: float = 0.0,
-        iterations: int | None = None,
+        iterations: Repeats | None = None,
         last_sigma: float | None = None,
         colour: Colour | None = None,
-        width: int = 64,
+        width: Number = 64,
     ) -> None:
-        plan = find_preset("IRCNNHQS", form, FORMS, "form")
+        plan = FORMS[form]
         super().__init__(
             scale=scale, same_size=same_size, colour=plan.colour if colour is None else colour
         )
@@ -165,8 +170,6 @@ class IRCNNHQS(Backbone):
             )
         rounds = plan.iterations if iterations is None else iterations
         size = 7 if kernel_size is None else kernel_size
-        check_counts("IRCNNHQS", kernel_size=size, width=width)
-        check_repeats("IRCNNHQS", iterations=rounds)
         if last_sigma is None:
             last_sigma = 3.0 * self.factor if (form, self.colour) == ("polyphase", "rgb") else 0.0
         _check_numbers(kernel_sigma, size, noise, last_sigma)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from realdeg.backbones.base import Colour
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.kernels import (
     FOLD,
@@ -14,6 +15,7 @@ from realdeg.backbones.parts.kernels import (
 )
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import OddSize, Scale, Whole
 
 
 @BACKBONES.register_module()
@@ -48,11 +50,11 @@ class KPN(KernelPrediction):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        kernel_size: int = 19,
-        num_blocks: int = 16,
-        num_features: int = 64,
+        kernel_size: OddSize = 19,
+        num_blocks: Whole = 16,
+        num_features: Number = 64,
         colour: Colour = "y",
         init: Init = "identity",
     ) -> None:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour, Outputs
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.kernels import (
     FOLD,
@@ -18,6 +19,7 @@ from realdeg.backbones.parts.kernels import (
 )
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import OddSize, Scale, Whole
 
 LEVELS = 3
 
@@ -105,11 +107,11 @@ class LPKPN(KernelPrediction):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        kernel_size: int = 5,
-        num_blocks: int = 16,
-        num_features: int = 64,
+        kernel_size: OddSize = 5,
+        num_blocks: Whole = 16,
+        num_features: Number = 64,
         colour: Colour = "y",
         init: Init = "identity",
     ) -> None:

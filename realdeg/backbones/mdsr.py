@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.classic import check_counts, find_preset
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.parts.edsr import MEAN_READINGS, ResBlock
 from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.readings import State, count, has, presets, shuffled, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 SCALES = (2, 3, 4)
 PRESETS: dict[str, int] = {"baseline": 16, "full": 80}
@@ -75,17 +78,16 @@ class MDSR(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        preset: str = "baseline",
-        num_blocks: int | None = None,
-        num_features: int = 64,
+        scale: Scale = 4,
+        preset: Annotated[str, Choice(*PRESETS)] = "baseline",
+        num_blocks: Number | None = None,
+        num_features: Number = 64,
         multi_scale: bool = True,
         mean_shift: bool = True,
     ) -> None:
         super().__init__(scale=scale)
-        blocks = find_preset("MDSR", preset, PRESETS)
+        blocks = PRESETS[preset]
         blocks = blocks if num_blocks is None else num_blocks
-        check_counts("MDSR", num_blocks=blocks, num_features=num_features)
         self.value_range = 255.0 if mean_shift else 1.0
         self.served = SCALES if multi_scale else (scale,)
         self.sub_mean = MeanShift(255.0, -1) if mean_shift else None

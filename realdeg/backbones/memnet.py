@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Outputs
-from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import Number, draw_he
 from realdeg.backbones.readings import colour_of, count, has, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 class NormConv(nn.Module):
@@ -108,16 +109,15 @@ class MemNet(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        blocks: int = 6,
-        units: int = 6,
-        width: int = 64,
+        blocks: Number = 6,
+        units: Number = 6,
+        width: Number = 64,
         bias: bool = True,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("MemNet", blocks=blocks, units=units, width=width)
         self.feature = NormConv(self.channels, width, 3, bias)
         self.blocks = nn.ModuleList(
             MemoryBlock(older, units, width, bias) for older in range(1, blocks + 1)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.meta_trunks import edsr_layers, rdn_layers
 from realdeg.backbones.meta_upscale import MetaUpscale
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift
-from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, RealScale
 
 TRUNKS: dict[str, int] = {"rdn": 16, "edsr": 16}
 """Blocks of the papers' forms: RDN's configuration B, EDSR's baseline."""
@@ -53,26 +56,16 @@ class MetaSR(Backbone):
 
     def __init__(
         self,
-        scale: float = 4,
-        trunk: str = "rdn",
-        num_features: int = 64,
-        num_blocks: int | None = None,
-        num_convs: int = 8,
-        growth: int = 64,
-        hidden: int = 256,
+        scale: RealScale = 4,
+        trunk: Annotated[str, Choice(*TRUNKS)] = "rdn",
+        num_features: Number = 64,
+        num_blocks: Number | None = None,
+        num_convs: Number = 8,
+        growth: Number = 64,
+        hidden: Number = 256,
     ) -> None:
         super().__init__(scale=scale)
-        if trunk not in TRUNKS:
-            raise ConfigError(
-                f"MetaSR has no trunk {trunk!r}: there are {', '.join(TRUNKS)}."
-                f"{nearest(str(trunk), list(TRUNKS))}"
-            )
         blocks = TRUNKS[trunk] if num_blocks is None else num_blocks
-        if min(num_features, blocks, num_convs, growth, hidden) < 1:
-            raise ConfigError(
-                "MetaSR needs num_features, num_blocks, num_convs, growth and hidden of 1 or more,"
-                f" got {num_features}, {blocks}, {num_convs}, {growth} and {hidden}."
-            )
         self.trunk = trunk
         self.sub_mean = MeanShift(self.value_range, -1)
         self.add_mean = MeanShift(self.value_range, 1)

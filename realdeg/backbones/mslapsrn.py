@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -12,14 +13,14 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.lapsrn import pyramid_outputs, pyramid_targets
-from realdeg.backbones.parts.classic import check_counts, check_repeats
+from realdeg.backbones.parts.classic import Number, Repeats
 from realdeg.backbones.parts.pyramid import (
     DoublingDeconv,
     bilinear_weight,
 )
 from realdeg.backbones.readings import count, elements
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 from realdeg.utils.precision import full_precision
 
 SKIPS: tuple[str, ...] = ("source", "previous", "none")
@@ -131,19 +132,15 @@ class MSLapSRN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        depth: int = 5,
-        recursions: int = 8,
-        width: int = 64,
-        skip: str = "source",
+        scale: Scale = 4,
+        depth: Number = 5,
+        recursions: Repeats = 8,
+        width: Number = 64,
+        skip: Annotated[str, Choice(*SKIPS)] = "source",
         port: bool = False,
     ) -> None:
         super().__init__(scale=scale)
         self.served = self.scales
-        check_counts("MSLapSRN", depth=depth, width=width)
-        check_repeats("MSLapSRN", recursions=recursions)
-        if skip not in SKIPS:
-            raise ConfigError(f"skip of MSLapSRN is {skip!r}: it must be {', '.join(SKIPS)}.")
         self.port = port
         self.conv_input = nn.Conv2d(1, width, 3, padding=1)
         self.features = FeatureEmbedding(depth, width, recursions, skip)

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import MMAGIC, Dialect
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import upsampling_steps
 from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.parts.kernels import ResidualBlock
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 _MMAGIC = Dialect(
     "mmagic",
@@ -62,13 +63,12 @@ class MSRResNet(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        num_features: int = 64,
-        num_blocks: int = 16,
+        scale: Scale = 4,
+        num_features: Number = 64,
+        num_blocks: Number = 16,
         leaky_steps: bool = True,
     ) -> None:
         super().__init__(scale=scale)
-        check_counts("MSRResNet", num_features=num_features, num_blocks=num_blocks)
         steps = upsampling_steps(scale)
         self.step, self.leaky_steps = steps[0], leaky_steps
         grown = self.step**2 * num_features

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.readings import count, has, shuffled, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 class MultiScaleBlock(nn.Module):
@@ -81,13 +82,12 @@ class MSRN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        features: int = 64,
-        num_blocks: int = 8,
+        scale: Scale = 4,
+        features: Number = 64,
+        num_blocks: Number = 8,
         mean_shift: bool = True,
     ) -> None:
         super().__init__(scale=scale)
-        check_counts("MSRN", features=features, num_blocks=num_blocks)
         self.value_range = 255.0 if mean_shift else 1.0
         # Two 5x5 convolutions per block are its longest way; one 3x3 before and one after them.
         self.sub_mean = MeanShift(255.0, -1) if mean_shift else None

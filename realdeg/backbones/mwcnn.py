@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.readings import State, colour_of, size
 from realdeg.degradations.primitives.wavelets import MWCNN_V1, MWCNN_V2, haar, inverse_haar
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 MULTIPLE = 8
 EPSILON = 1e-5
@@ -153,19 +153,16 @@ class MWCNN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
         version: Literal["v1", "v2"] = "v2",
-        width: int | None = None,
+        width: Number | None = None,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        if version not in ("v1", "v2"):
-            raise ConfigError(f"version of MWCNN is {version!r}: it must be 'v1' or 'v2'.")
         self.version = version
         self.form = MWCNN_V2 if version == "v2" else MWCNN_V1
         features = (64 if version == "v2" else 160) if width is None else width
-        check_counts("MWCNN", width=features)
         if version == "v2":
             self._build_v2(features)
         else:

@@ -11,6 +11,7 @@ from realdeg.backbones.carn import CARN, PLAIN_MEAN, THREE_SCALES
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.readings import has, ratio
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 def _shared(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -98,7 +99,7 @@ class PCARN(CARN):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         features: int = 64,
         groups: int | None = None,
         mobile: bool = False,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.pixelcnn import COLOURS, LEVELS, GatedPrior, RowSampler
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, NonNegative, Scale
 
 SAMPLING = ("draw", "mean", "one_pass")
 
@@ -121,25 +124,18 @@ class PixelRecursiveSR(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        layers: int = 20,
-        features: int = 64,
-        hidden: int = 1024,
-        cond_features: int = 32,
-        cond_blocks: int = 6,
+        scale: Scale = 4,
+        layers: Number = 20,
+        features: Number = 64,
+        hidden: Number = 1024,
+        cond_features: Number = 32,
+        cond_blocks: Number = 6,
         colour_order: bool = True,
-        sampling: str = "draw",
-        temperature: float = 1.0,
+        sampling: Annotated[str, Choice(*SAMPLING)] = "draw",
+        temperature: NonNegative = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__(scale=scale)
-        if min(layers, features, hidden, cond_features, cond_blocks) < 1:
-            raise ConfigError("PixelRecursiveSR needs layers, blocks and channels of 1 or more.")
-        if sampling not in SAMPLING:
-            raise ConfigError(
-                f"PixelRecursiveSR: sampling is one of {', '.join(SAMPLING)}, got {sampling!r}."
-            )
-        _check_temperature(temperature)
         self.sampling, self.temperature, self.seed = sampling, temperature, int(seed)
         self.prior = GatedPrior(layers, features, hidden, colour_order)
         self.cond = ConditioningNet(cond_features, cond_blocks)

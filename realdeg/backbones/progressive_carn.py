@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.cascade import Cascade, ReLUUpsampler, Residual, fusion, shifter
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.keys import store_as
-from realdeg.errors import ConfigError, GeometryError
+from realdeg.errors import GeometryError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 # What a grown network keeps.
 KEPT = ("sub_mean.", "entry.", "groups.", "add_mean.")
@@ -48,10 +50,8 @@ class ProgressiveCARN(Backbone):
     scales: tuple[int, ...] | None = (2, 4, 8)
     upsample = "post"
 
-    def __init__(self, scale: int = 4, features: int = 64) -> None:
+    def __init__(self, scale: Scale = 4, features: Number = 64) -> None:
         super().__init__(scale=scale)
-        if features < 1:
-            raise ConfigError(f"ProgressiveCARN needs features >= 1, got {features}.")
         stages = scale.bit_length() - 1
         fuse = partial(fusion, features)
         block = partial(Cascade, partial(Residual, features), fuse)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +15,13 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.classic import find_preset
 from realdeg.backbones.parts.common import DIV2K_MEAN
 from realdeg.backbones.parts.pyramid import pil_bicubic
 from realdeg.backbones.parts.reflect import CompressionConv, ReflectConv
 from realdeg.backbones.readings import State, doublings, presets, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 # The standard deviation that the released weights were trained with: one 8-bit step.
 STD = 0.0039215
@@ -196,15 +197,15 @@ class ProSR(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        preset: str = "prosr",
+        scale: Scale = 4,
+        preset: Annotated[str, Choice(*PRESETS)] = "prosr",
         num_features: int | None = None,
         growth_rate: int | None = None,
         blocks: Sequence[Sequence[int]] | None = None,
         block_compression: float | None = None,
     ) -> None:
         super().__init__(scale=scale)
-        chosen = find_preset("ProSR", preset, PRESETS)
+        chosen = PRESETS[preset]
         features = chosen.features if num_features is None else num_features
         growth = chosen.growth if growth_rate is None else growth_rate
         layers = chosen.blocks if blocks is None else blocks

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.classic import find_preset
 from realdeg.backbones.parts.edsr import (
     BASICSR_KEEPS,
     BASICSR_NAMES,
@@ -16,6 +17,7 @@ from realdeg.backbones.parts.edsr import (
 from realdeg.backbones.readings import count, presets, ratio
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 # Groups x blocks. The DML paper trains "RCAN with 100 convolutional layers" and does not say how
 # they divide; 5 x 10 has 100 convolutions inside its blocks and is the usual small RCAN.
@@ -162,9 +164,9 @@ class RCAN(EDSRFamily):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        preset: str = "rcan",
+        preset: Annotated[str, Choice(*PRESETS)] = "rcan",
         num_groups: int | None = None,
         num_blocks: int | None = None,
         num_features: int = 64,
@@ -175,7 +177,7 @@ class RCAN(EDSRFamily):
         unshuffle: int | None = None,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        groups, blocks = find_preset("RCAN", preset, PRESETS)
+        groups, blocks = PRESETS[preset]
         groups = groups if num_groups is None else num_groups
         blocks = blocks if num_blocks is None else num_blocks
         if min(groups, blocks, reduction) < 1 or num_features < reduction:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import MMAGIC, Dialect
 from realdeg.backbones.meta_trunks import rdn_layers
-from realdeg.backbones.parts.classic import check_counts, find_preset
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import upsampling_steps
 from realdeg.backbones.readings import count, last, presets, shuffled, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 # Blocks D, convolutions C in each, channels G that each convolution adds.
 PRESETS: dict[str, tuple[int, int, int]] = {"A": (20, 6, 32), "B": (16, 8, 64)}
@@ -85,22 +88,19 @@ class RDN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        preset: str = "B",
-        num_blocks: int | None = None,
-        num_convs: int | None = None,
-        growth: int | None = None,
-        num_features: int = 64,
+        scale: Scale = 4,
+        preset: Annotated[str, Choice(*PRESETS)] = "B",
+        num_blocks: Number | None = None,
+        num_convs: Number | None = None,
+        growth: Number | None = None,
+        num_features: Number = 64,
         value_range: float = 255.0,
     ) -> None:
         super().__init__(scale=scale)
-        own = find_preset("RDN", preset, PRESETS)
+        own = PRESETS[preset]
         blocks, convs, added = (
             default if given is None else given
             for given, default in zip((num_blocks, num_convs, growth), own, strict=True)
-        )
-        check_counts(
-            "RDN", num_blocks=blocks, num_convs=convs, growth=added, num_features=num_features
         )
         self.value_range = value_range
         for name, part in rdn_layers(num_features, blocks, convs, added).items():

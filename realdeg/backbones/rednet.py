@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Interval, MultipleOf
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import MOST, Number, draw_he
 from realdeg.backbones.readings import State, colour_of, count, size
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 _half = count(r"conv_layers\.(\d+)\.weight")
 
@@ -68,16 +71,13 @@ class REDNet(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        depth: int = 30,
-        width: int = 128,
+        depth: Annotated[int, Interval(ge=2, le=MOST), MultipleOf(2)] = 30,
+        width: Number = 128,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("REDNet", depth=depth, width=width)
-        if depth % 2:
-            raise ConfigError(f"depth of REDNet is {depth}: it must be even.")
         half = depth // 2
         sizes = [self.channels, *[width] * half]
         pairs = list(zip(sizes, sizes[1:], strict=False))

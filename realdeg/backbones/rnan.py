@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.attention import as_image, as_tokens, attend_by_query, silent
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler, pad_to_multiple, upsampling_steps
 from realdeg.backbones.parts.edsr import ResBlock
 from realdeg.backbones.parts.reach import (
@@ -20,6 +20,7 @@ from realdeg.backbones.parts.reach import (
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 class NonLocal(nn.Module):
@@ -170,12 +171,11 @@ class RNAN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        groups: int = 10,
-        num_features: int = 64,
+        scale: Scale = 4,
+        groups: Number = 10,
+        num_features: Number = 64,
     ) -> None:
         super().__init__(scale=scale)
-        check_counts("RNAN", groups=groups, num_features=num_features)
         if groups < 3 or num_features % 2:
             raise ConfigError(
                 "RNAN needs 3 or more groups, two of them non-local, and an even number of"

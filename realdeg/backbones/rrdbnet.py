@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import MMAGIC, Dialect
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.readings import State, colour_of, count, doublings, last, shape_of, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 _ESRGAN_PLUS = Dialect(
     "ESRGAN+",
@@ -161,16 +162,15 @@ class RRDBNet(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        num_features: int = 64,
-        num_blocks: int = 23,
-        growth: int = 32,
+        num_features: Number = 64,
+        num_blocks: Number = 23,
+        growth: Number = 32,
         colour: Colour = "rgb",
         unshuffle: int | None = None,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("RRDBNet", num_features=num_features, num_blocks=num_blocks, growth=growth)
         gain = 1 if same_size else scale
         fold = max(1, 4 // gain) if unshuffle is None else unshuffle
         factor = fold * gain

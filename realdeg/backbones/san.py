@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.attention import as_image, as_tokens, attend_everywhere, silent
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
 from realdeg.backbones.readings import count, ratio, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 from realdeg.utils.precision import full_precision
 
 # Larger feature maps have their covariance taken from a part in the middle of that side.
@@ -244,14 +245,13 @@ class SAN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        groups: int = 20,
-        blocks: int = 10,
+        scale: Scale = 4,
+        groups: Number = 20,
+        blocks: Number = 10,
         num_features: int = 64,
-        reduction: int = 16,
+        reduction: Number = 16,
     ) -> None:
         super().__init__(scale=scale)
-        check_counts("SAN", groups=groups, blocks=blocks, reduction=reduction)
         if num_features < max(8, reduction):
             raise ConfigError(
                 f"num_features of SAN is {num_features}: it must be 8 or more, and at least"

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import DIV2K_MEAN
 from realdeg.backbones.parts.reparam import Conv3XC, merge_branches
 from realdeg.backbones.readings import State, has, shuffled, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 BLOCKS = 6
 
@@ -118,14 +119,13 @@ class SPAN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        num_features: int = 52,
+        num_features: Number = 52,
         norm: bool = True,
         fused: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
-        check_counts("SPAN", num_features=num_features)
         self.norm, self.fused = norm, fused
         factor = 1 if same_size else scale
         mean = torch.tensor(DIV2K_MEAN).reshape(1, 3, 1, 1)

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect, shifted
-from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import Number, draw_he
 from realdeg.backbones.parts.common import upsampling_steps
 from realdeg.backbones.readings import State, count, doublings, has, last, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 _LORNATANG = Dialect(
     "Lornatang's older code",
@@ -142,15 +143,14 @@ class SRResNet(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        num_features: int = 64,
-        num_blocks: int = 16,
+        scale: Scale = 4,
+        num_features: Number = 64,
+        num_blocks: Number = 16,
         bias: bool = False,
         channel_slopes: bool = False,
         tanh: bool = False,
     ) -> None:
         super().__init__(scale=scale)
-        check_counts("SRResNet", num_features=num_features, num_blocks=num_blocks)
         self.tanh = tanh
         slopes = num_features if channel_slopes else 1
         steps = upsampling_steps(scale)

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import MMAGIC
-from realdeg.backbones.parts.classic import check_counts, numbers_of
+from realdeg.backbones.parts.classic import Number, numbers_of
 from realdeg.backbones.readings import State, colour_of, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 def _kernels(state: State) -> str | None:
@@ -61,15 +62,14 @@ class SRCNN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
         kernels: str = "9-5-5",
-        width: int = 64,
-        mapped: int = 32,
+        width: Number = 64,
+        mapped: Number = 32,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("SRCNN", width=width, mapped=mapped)
         sizes = numbers_of(kernels, "kernels of SRCNN")
         if len(sizes) != 3 or not all(size % 2 for size in sizes):
             raise ConfigError(

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.readings import colour_of, count, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 
 class ConvReLU(nn.Module):
@@ -97,21 +98,14 @@ class SRDenseNet(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        growth: int = 16,
-        num_blocks: int = 8,
-        num_layers: int = 8,
-        bottleneck: int = 256,
+        scale: Scale = 4,
+        growth: Number = 16,
+        num_blocks: Number = 8,
+        num_layers: Number = 8,
+        bottleneck: Number = 256,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, colour=colour)
-        check_counts(
-            "SRDenseNet",
-            growth=growth,
-            num_blocks=num_blocks,
-            num_layers=num_layers,
-            bottleneck=bottleneck,
-        )
         # Both deconvolutions and the reconstruction together look one LR pixel further.
         width = growth * num_layers
         self.conv = ConvReLU(self.channels, width)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.parts.classic import check_counts, check_repeats, find_preset
+from realdeg.backbones.parts.classic import (
+    Number,
+    Repeats,
+)
 from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.parts.pyramid import PROJECTIONS
 from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 
 @dataclass(frozen=True)
@@ -126,18 +131,16 @@ class SRFBN(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
-        preset: str = "srfbn",
-        num_features: int | None = None,
-        num_groups: int | None = None,
-        num_steps: int = 4,
+        scale: Scale = 4,
+        preset: Annotated[str, Choice(*PRESETS)] = "srfbn",
+        num_features: Number | None = None,
+        num_groups: Number | None = None,
+        num_steps: Repeats = 4,
     ) -> None:
         super().__init__(scale=scale)
-        chosen = find_preset("SRFBN", preset, PRESETS)
+        chosen = PRESETS[preset]
         features = chosen.features if num_features is None else num_features
         groups = chosen.groups if num_groups is None else num_groups
-        check_counts("SRFBN", num_features=features, num_groups=groups)
-        check_repeats("SRFBN", num_steps=num_steps)
         self.num_groups, self.num_steps = groups, num_steps
         self.sub_mean = MeanShift(self.value_range, -1)
         self.add_mean = MeanShift(self.value_range, +1)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from math import isqrt
+from typing import Annotated
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.readings import State, colour_of, last, shape_of, size
-from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 ACTIVATIONS = ("prelu", "relu", "leakyrelu")
 
@@ -77,20 +78,14 @@ class SRVGGNetCompact(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        num_features: int = 64,
-        num_convs: int = 16,
-        activation: str = "prelu",
+        num_features: Number = 64,
+        num_convs: Number = 16,
+        activation: Annotated[str, Choice(*ACTIVATIONS)] = "prelu",
         colour: Colour = "rgb",
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("SRVGGNetCompact", num_features=num_features, num_convs=num_convs)
-        if activation not in ACTIVATIONS:
-            raise ConfigError(
-                f"activation of SRVGGNetCompact is {activation!r}: it must be one of"
-                f" {', '.join(ACTIVATIONS)}.{nearest(activation, set(ACTIVATIONS))}"
-            )
         self.activation = activation
         self.factor = 1 if same_size else scale
         layers: list[nn.Module] = [nn.Conv2d(self.channels, num_features, 3, padding=1)]

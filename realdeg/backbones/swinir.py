@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import Annotated
 
 import torch.nn.functional as F
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
-from realdeg.backbones.parts.classic import find_preset
+from realdeg.backbones.parts.classic import MOST, Number
 from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span, union
 from realdeg.backbones.parts.swin import SwinSkeleton, closing_conv, run_conv
@@ -25,6 +27,7 @@ from realdeg.backbones.parts.windows import (
 from realdeg.backbones.readings import State, count, presets, shape_of, shuffled, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 RECONSTRUCTIONS: tuple[str, ...] = ("pixelshuffle", "pixelshuffledirect", "nearest+conv")
 
@@ -245,23 +248,23 @@ class SwinIR(SwinSkeleton):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        preset: str = "classical",
-        groups: int | None = None,
-        blocks: int = 6,
-        width: int | None = None,
-        heads: int | None = None,
-        window: int = 8,
+        preset: Annotated[str, Choice(*PRESETS)] = "classical",
+        groups: Number | None = None,
+        blocks: Number = 6,
+        width: Number | None = None,
+        heads: Number | None = None,
+        window: Annotated[int, Interval(ge=2, le=MOST)] = 8,
         mlp_ratio: float = 2.0,
         reconstruction: str | None = None,
         three_convs: bool | None = None,
-        drop_path: float = 0.1,
+        drop_path: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
         colour: Colour = "rgb",
         value_range: float = 1.0,
-        head_features: int = 64,
+        head_features: Number = 64,
     ) -> None:
-        chosen = find_preset("SwinIR", preset, PRESETS)
+        chosen = PRESETS[preset]
         form = chosen.reconstruction if reconstruction is None else reconstruction
         bottleneck = chosen.three_convs if three_convs is None else three_convs
         channels = chosen.width if width is None else width

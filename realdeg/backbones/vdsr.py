@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect, shifted
-from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import MOST, Number, draw_he
 from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.readings import colour_of, count, has, last, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 # Caffe was trained on patches that MATLAB wrote to HDF5, where rows are columns, so its filters are
 # transposed. In the .mat files they lie as MATLAB's images do.
@@ -106,18 +110,15 @@ class VDSR(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        depth: int = 20,
-        width: int = 64,
+        depth: Annotated[int, Interval(ge=2, le=MOST)] = 20,
+        width: Number = 64,
         colour: Colour = "y",
         bias: bool = True,
         mean_shift: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        check_counts("VDSR", depth=depth, width=width)
-        if depth < 2:
-            raise ConfigError(f"depth of VDSR is {depth}: it must be 2 or more.")
         if mean_shift and colour != "rgb":
             raise ConfigError(
                 "VDSR(mean_shift=True) shifts three colours: use it with colour='rgb'."

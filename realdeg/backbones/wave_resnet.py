@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour, Upsample
-from realdeg.backbones.parts.classic import check_counts, draw_he, find_preset
+from realdeg.backbones.parts.classic import Number, draw_he
 from realdeg.backbones.parts.wavelet import by_colour, even
 from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Choice, Scale
 
 
 class _Preset(NamedTuple):
@@ -100,15 +101,15 @@ class WaveResNet(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         same_size: bool = False,
-        preset: str = "primary",
-        num_blocks: int | None = None,
-        width: int | None = None,
+        preset: Annotated[str, Choice(*PRESETS)] = "primary",
+        num_blocks: Number | None = None,
+        width: Number | None = None,
         bias: bool = True,
         colour: Colour | None = None,
     ) -> None:
-        chosen = find_preset("WaveResNet", preset, PRESETS)
+        chosen = PRESETS[preset]
         super().__init__(
             scale=scale,
             same_size=same_size,
@@ -116,7 +117,6 @@ class WaveResNet(Backbone):
         )
         blocks = chosen.blocks if num_blocks is None else num_blocks
         features = chosen.width if width is None else width
-        check_counts("WaveResNet", num_blocks=blocks, width=features)
         self.wavelet = chosen.wavelet
         self.factor = 1 if same_size else scale
         if self.wavelet:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.parts.classic import check_counts
+from realdeg.backbones.parts.classic import Number
 from realdeg.degradations.primitives.wavelets import haar_packet, inverse_haar_packet
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import Scale
 
 WIDTHS = (64, 128, 256, 512, 1024)
 
@@ -92,13 +93,12 @@ class WaveletSRNet(Backbone):
 
     def __init__(
         self,
-        scale: int = 4,
+        scale: Scale = 4,
         widths: Sequence[int] = WIDTHS,
-        num_blocks: int = 2,
-        band_width: int = 32,
+        num_blocks: Number = 2,
+        band_width: Number = 32,
     ) -> None:
         super().__init__(scale=scale)
-        check_counts("WaveletSRNet", num_blocks=num_blocks, band_width=band_width)
         if not widths or min(widths) < 1:
             raise ConfigError(
                 f"widths of WaveletSRNet are {widths!r}: wanted one or more, each 1 or more."

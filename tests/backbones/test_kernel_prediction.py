@@ -160,12 +160,12 @@ def test_colour_shares_kernels():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kernel_size": 4}, "needs an odd kernel_size, got 4."),
-        ({"kernel_size": -1}, "kernel_size of {} is -1: it must be a whole number, 1 or more."),
-        ({"num_features": 24}, "num_features divisible by 16 and num_blocks of 0 or more, got 24"),
-        ({"num_blocks": -1}, "num_features divisible by 16 and num_blocks of 0 or more, got 64 an"),
-        ({"colour": "x"}, "colour of {} is 'x': it must be 'y' or 'rgb'."),
-        ({"init": "zero"}, "init of {} is 'zero': it must be 'identity' or 'msra'."),
+        ({"kernel_size": 4}, "kernel_size is 4, wanted a whole number, 1 or more that is odd."),
+        ({"kernel_size": -1}, "{}: kernel_size is -1, wanted a whole number, 1 or more"),
+        ({"num_features": 24}, "num_features of {} is 24: it must be divisible by 16."),
+        ({"num_blocks": -1}, "{}: num_blocks is -1, wanted a whole number, 0 or more."),
+        ({"colour": "x"}, "{}: colour is 'x', wanted 'y' or 'rgb'."),
+        ({"init": "zero"}, "{}: init is 'zero', wanted 'identity' or 'msra'."),
     ],
 )
 def test_refusals(cls, settings, message):

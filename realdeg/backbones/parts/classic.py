@@ -1,83 +1,22 @@
-"""What many networks share: the checks of their arguments, and first weights."""
+"""What many networks share: words for their arguments, and first weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated
 
+from annotated_types import Interval
 from torch import nn
 
-from realdeg.errors import ConfigError, nearest
-
-Settings = TypeVar("Settings")
-
-
-def find_preset(
-    name: str, preset: str, presets: Mapping[str, Settings], what: str = "preset"
-) -> Settings:
-    """Look a preset up.
-
-    Args:
-        name: The network, for the message.
-        preset: The preset asked for.
-        presets: Those that exist.
-        what: The argument's name, for the message.
-
-    Returns:
-        What goes by that name.
-
-    Raises:
-        ConfigError: If there is none of that name.
-    """
-    if preset not in presets:
-        raise ConfigError(
-            f"{name} has no {what} '{preset}': it has {', '.join(presets)}."
-            f"{nearest(preset, set(presets))}"
-        )
-    return presets[preset]
-
+from realdeg.errors import ConfigError
 
 MOST = 1 << 16
 """Layers or channels of one kind."""
 MOST_REPEATS = 256
 """Runs through the same weights: IRCNN's thirty are the most that a paper asks for."""
-
-
-def check_counts(name: str, **counts: int) -> None:
-    """Refuse counts below 1, and those that no network has.
-
-    Args:
-        name: The network, for the message.
-        **counts: Numbers of layers or channels by the name of their argument.
-
-    Raises:
-        ConfigError: If one of them makes no network.
-    """
-    for argument, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigError(
-                f"{argument} of {name} is {count!r}: it must be a whole number, 1 or more."
-            )
-        if count > MOST:
-            raise ConfigError(f"{argument} of {name} is {count}: it must be {MOST} or less.")
-
-
-def check_repeats(name: str, **counts: int) -> None:
-    """Refuse to run the same weights more often than any paper does, for they cost no memory.
-
-    Args:
-        name: The network, for the message.
-        **counts: How often a part runs, by the name of the argument.
-
-    Raises:
-        ConfigError: If it would not run at all, or for ever.
-    """
-    check_counts(name, **counts)
-    for argument, count in counts.items():
-        if count > MOST_REPEATS:
-            raise ConfigError(
-                f"{argument} of {name} is {count}: it must be {MOST_REPEATS} or less."
-            )
+Number = Annotated[int, Interval(ge=1, le=MOST)]
+"""A number of layers or channels."""
+Repeats = Annotated[int, Interval(ge=1, le=MOST_REPEATS)]
+"""How often the same weights run, which costs no memory."""
 
 
 def numbers_of(text: str, place: str) -> list[int]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Rule
-from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import draw_he
 from realdeg.backbones.parts.common import (
     DIV2K_MEAN,
     MeanShift,
@@ -161,7 +161,6 @@ class EDSRFamily(Backbone):
             raise ConfigError(
                 f"{name}(mean_shift=True) shifts three colours: use it with colour='rgb'."
             )
-        check_counts(name, num_features=features, unshuffle=fold)
         self.value_range = (255.0 if shift else 1.0) if value_range is None else value_range
         self.num_features, self.last = features, len(blocks)
         self.unshuffle = self.size_multiple = fold

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts.classic import check_counts, draw_he
+from realdeg.backbones.parts.classic import draw_he
 from realdeg.errors import ConfigError
 
 Init = Literal["identity", "msra"]
@@ -139,17 +139,11 @@ class KernelPrediction(Backbone):
         init: Init,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        name = type(self).__name__
-        check_counts(name, kernel_size=kernel_size, num_features=num_features)
-        if kernel_size % 2 == 0:
-            raise ConfigError(f"{name} needs an odd kernel_size, got {kernel_size}.")
-        if num_features % FOLD**2 or num_blocks < 0:
+        if num_features % FOLD**2:
             raise ConfigError(
-                f"{name} needs num_features divisible by {FOLD**2} and num_blocks of 0 or more,"
-                f" got {num_features} and {num_blocks}."
+                f"num_features of {type(self).__name__} is {num_features}: it must be divisible by"
+                f" {FOLD**2}."
             )
-        if init not in get_args(Init):
-            raise ConfigError(f"init of {name} is {init!r}: it must be 'identity' or 'msra'.")
         self.trunk = KernelTrunk(self.channels, num_features, num_blocks)
 
     def initialise(self, init: Init) -> None:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.classic import check_counts
 from realdeg.backbones.parts.common import DIV2K_MEAN, Upsampler, pad_to_multiple, upsampling_steps
 from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
@@ -97,20 +96,10 @@ class SwinSkeleton(Backbone):
         three_convs: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        name = type(self).__name__
-        check_counts(
-            name,
-            width=width,
-            groups=groups,
-            blocks=blocks,
-            heads=heads,
-            window=window,
-            head_features=head_features,
-        )
-        if width % heads or window < 2 or not 0 <= drop_path < 1:
+        if width % heads:
             raise ConfigError(
-                f"{name} needs a width that its heads divide, a window of 2 or more and drop_path"
-                f" in [0, 1), got {width} channels for {heads} heads, {window} and {drop_path}."
+                f"{type(self).__name__} needs a width that its heads divide, got {width} channels"
+                f" for {heads} heads."
             )
         self.value_range = value_range
         self.groups, self.blocks, self.window = groups, blocks, window
