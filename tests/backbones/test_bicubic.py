@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from realdeg.apis import SuperResolver
-from realdeg.backbones import Bicubic, build_backbone, create_backbone
+from realdeg.backbones import Bicubic, create_backbone
 from realdeg.backbones.running import call, network_input
 from realdeg.cli.main import main
 from realdeg.degradations.primitives.resize import imresize
@@ -46,6 +46,8 @@ def test_halo_is_tight(reach):
     for scale in (2, 3, 4):
         network = Bicubic(scale, sharpen=1.0)
         assert reach(network) == network.halo, scale
+    assert Bicubic(2.5, sharpen=1.0).halo == 3
+    assert Bicubic(1.5, sharpen=1.0).halo in (3, 4)
 
 
 def test_commands_need_no_weights(tmp_path, monkeypatch):
@@ -57,7 +59,7 @@ def test_commands_need_no_weights(tmp_path, monkeypatch):
     assert resolver.upscale(image).shape == (36, 30, 3)
     arguments = ["export", "Bicubic", "x.safetensors", "--to", "safetensors", "--no-card"]
     assert main([*arguments, "--cfg-options", "backbone.sharpen=0.5"]) == 0
-    again = build_backbone("x.safetensors")
+    again = create_backbone("x.safetensors")
     assert isinstance(again, Bicubic) and (again.scale, again.sharpen) == (4, 0.5)
     assert main(["infer", "x.safetensors", "lr.png", "sharp.png"]) == 0
     assert (tmp_path / "sr.png").stat().st_size > 0 < (tmp_path / "sharp.png").stat().st_size
