@@ -7,8 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from realdeg import create_backbone
 from realdeg.apis import SuperResolver
-from realdeg.backbones import Bicubic, create_backbone
+from realdeg.backbones import Bicubic
 from realdeg.backbones.running import call, network_input
 from realdeg.cli.main import main
 from realdeg.degradations.primitives.resize import imresize
