@@ -48,7 +48,7 @@ docs: $(VENV)/.ready-docs
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/mypy realdeg
+	$(BIN)/mypy realdeg $(dir $(wildcard projects/*/*/__init__.py))
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff format $(SOURCES)

@@ -57,6 +57,6 @@ class SubPixelNet(Backbone):
         bottom, right = -height % self.size_multiple, -width % self.size_multiple
         if bottom or right:
             lr = nn.functional.pad(lr, (0, right, 0, bottom), mode="replicate")
-        sr = self.net(lr)
+        sr: Tensor = self.net(lr)
         rows, columns = self.output_size(height, width)
         return sr[..., :rows, :columns]
