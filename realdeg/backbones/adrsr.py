@@ -10,7 +10,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 RESIDUAL_SCALE = 0.1
 

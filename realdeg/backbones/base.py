@@ -17,7 +17,8 @@ from realdeg.backbones.dialects import Dialect, adapt, read_form
 from realdeg.backbones.parts.tracing import LocalReach
 from realdeg.backbones.readings import Reading
 from realdeg.errors import ConfigError, GeometryError
-from realdeg.utils.arguments import CapturesArguments, Component
+from realdeg.utils.argument_types import Component
+from realdeg.utils.arguments import CapturesArguments
 from realdeg.utils.scales import hr_length
 
 Colour = Literal["y", "rgb"]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from realdeg.backbones.base import Backbone
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import RealScale
+from realdeg.utils.argument_types import RealScale
 from realdeg.utils.precision import full_precision
 
 

@@ -20,7 +20,7 @@ from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.readings import State, has, ratio, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 # Other collections keep the mean shift without "shifter".
 PLAIN_MEAN = Dialect(

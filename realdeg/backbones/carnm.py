@@ -5,7 +5,7 @@ from __future__ import annotations
 from realdeg.backbones.carn import CARN
 from realdeg.backbones.dialects import Dialect
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 @BACKBONES.register_module()

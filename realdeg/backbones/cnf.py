@@ -9,7 +9,7 @@ from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts.classic import Number, draw_he, numbers_of
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 class DeepSRCNN(nn.Module):

@@ -24,7 +24,7 @@ from realdeg.backbones.parts.common import MeanShift, pad_to_multiple
 from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of, union
 from realdeg.backbones.readings import State, shape_of, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 # What patches are compared with: 3 x 3 pixels; their similarity is multiplied by 10.
 SHARPNESS = 10.0

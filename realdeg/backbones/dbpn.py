@@ -14,7 +14,7 @@ from realdeg.backbones.parts.pyramid import PROJECTIONS, pil_bicubic
 from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from realdeg.backbones.parts.common import (
 from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import OddSize, Scale
+from realdeg.utils.argument_types import OddSize, Scale
 
 GRID = 7
 FREQUENCIES: tuple[tuple[int, int], ...] = (

@@ -9,7 +9,7 @@ from realdeg.backbones.base import Backbone, Colour, Outputs
 from realdeg.backbones.parts.classic import Number, Repeats, draw_he
 from realdeg.backbones.readings import colour_of, elements, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 @BACKBONES.register_module()

@@ -9,7 +9,7 @@ from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import Number, Repeats, draw_he
 from realdeg.backbones.readings import State, colour_of, count, has, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 _further = count(r"further\.(\d+)\.input\.weight", 1)
 

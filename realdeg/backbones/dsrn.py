@@ -12,7 +12,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.bicubic import bicubic_upsample
 from realdeg.backbones.parts.classic import MOST, MOST_REPEATS
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 class Transition(nn.Module):

@@ -14,7 +14,7 @@ from realdeg.backbones.parts.wavelet import even
 from realdeg.backbones.readings import colour_of, count, size
 from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 _TENSORFLOW = Dialect(
     "tT0NG/DWSRx4, in TensorFlow",

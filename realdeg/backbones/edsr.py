@@ -17,7 +17,7 @@ from realdeg.backbones.parts.edsr import (
 )
 from realdeg.backbones.readings import count, presets
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 # Blocks, channels, factor of the residuals.
 PRESETS: dict[str, tuple[int, int, float]] = {"baseline": (16, 64, 1.0), "full": (32, 256, 0.1)}

@@ -12,7 +12,7 @@ from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import MOST
 from realdeg.backbones.readings import State, colour_of, shuffled, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 def _scale(state: State) -> int | None:

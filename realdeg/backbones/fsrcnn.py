@@ -13,7 +13,7 @@ from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.readings import State, colour_of, last, presets, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 # Features d, shrunk features s, mapping layers m.
 PRESETS: dict[str, tuple[int, int, int]] = {"fsrcnn": (56, 12, 4), "fsrcnn_s": (32, 5, 1)}

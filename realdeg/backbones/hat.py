@@ -24,7 +24,7 @@ from realdeg.backbones.parts.windows import position_index, shift_masks, window_
 from realdeg.backbones.readings import State, presets, ratio, shape_of, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from realdeg.backbones.parts.bicubic import bicubic_upsample
 from realdeg.backbones.readings import State, colour_of, count, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 SLOPE = 0.05
 GROUPS = 4

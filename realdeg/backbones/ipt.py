@@ -16,7 +16,7 @@ from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.parts.tiles import pad_to_size, run_tiled
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 class Attention(nn.Module):

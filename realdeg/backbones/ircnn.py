@@ -13,7 +13,7 @@ from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import Number, draw_he
 from realdeg.backbones.readings import colour_of, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Positive, Scale
+from realdeg.utils.argument_types import Positive, Scale
 
 DILATIONS: tuple[int, ...] = (1, 2, 3, 4, 3, 2, 1)
 LEVELS = 25

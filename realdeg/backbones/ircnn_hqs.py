@@ -28,7 +28,7 @@ from realdeg.backbones.parts.data_step import Blur, data_step
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 from realdeg.utils.precision import full_precision
 
 Start = Literal["bicubic", "nearest", "aligned"]

@@ -19,7 +19,7 @@ from realdeg.backbones.readings import State, count, doublings, elements, has
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 from realdeg.utils.precision import full_precision
 
 # The names of outputs below full size, by how many times smaller than HR they are.

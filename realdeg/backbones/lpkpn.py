@@ -19,7 +19,7 @@ from realdeg.backbones.parts.kernels import (
 )
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import OddSize, Scale, Whole
+from realdeg.utils.argument_types import OddSize, Scale, Whole
 
 LEVELS = 3
 

@@ -14,7 +14,7 @@ from realdeg.backbones.parts.edsr import MEAN_READINGS, ResBlock
 from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.readings import State, count, has, presets, shuffled, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 SCALES = (2, 3, 4)
 PRESETS: dict[str, int] = {"baseline": 16, "full": 80}

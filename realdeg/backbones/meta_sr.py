@@ -13,7 +13,7 @@ from realdeg.backbones.meta_upscale import MetaUpscale
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, RealScale
+from realdeg.utils.argument_types import Choice, RealScale
 
 TRUNKS: dict[str, int] = {"rdn": 16, "edsr": 16}
 """Blocks of the papers' forms: RDN's configuration B, EDSR's baseline."""

@@ -20,7 +20,7 @@ from realdeg.backbones.parts.pyramid import (
 )
 from realdeg.backbones.readings import count, elements
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 from realdeg.utils.precision import full_precision
 
 SKIPS: tuple[str, ...] = ("source", "previous", "none")

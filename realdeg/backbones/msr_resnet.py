@@ -13,7 +13,7 @@ from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.parts.kernels import ResidualBlock
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 _MMAGIC = Dialect(
     "mmagic",

@@ -16,7 +16,7 @@ from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.readings import State, colour_of, size
 from realdeg.degradations.primitives.wavelets import MWCNN_V1, MWCNN_V2, haar, inverse_haar
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 MULTIPLE = 8
 EPSILON = 1e-5

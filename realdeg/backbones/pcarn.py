@@ -11,7 +11,7 @@ from realdeg.backbones.carn import CARN, PLAIN_MEAN, THREE_SCALES
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.readings import has, ratio
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 def _shared(state: dict[str, Tensor]) -> dict[str, Tensor]:

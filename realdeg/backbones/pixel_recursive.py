@@ -14,7 +14,7 @@ from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.pixelcnn import COLOURS, LEVELS, GatedPrior, RowSampler
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, NonNegative, Scale
+from realdeg.utils.argument_types import Choice, NonNegative, Scale
 
 SAMPLING = ("draw", "mean", "one_pass")
 

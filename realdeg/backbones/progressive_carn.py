@@ -12,7 +12,7 @@ from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.keys import store_as
 from realdeg.errors import GeometryError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 # What a grown network keeps.
 KEPT = ("sub_mean.", "entry.", "groups.", "add_mean.")

@@ -21,7 +21,7 @@ from realdeg.backbones.parts.reflect import CompressionConv, ReflectConv
 from realdeg.backbones.readings import State, doublings, presets, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 # The standard deviation that the released weights were trained with: one 8-bit step.
 STD = 0.0039215

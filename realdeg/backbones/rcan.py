@@ -17,7 +17,7 @@ from realdeg.backbones.parts.edsr import (
 from realdeg.backbones.readings import count, presets, ratio
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 # Groups x blocks. The DML paper trains "RCAN with 100 convolutional layers" and does not say how
 # they divide; 5 x 10 has 100 convolutions inside its blocks and is the usual small RCAN.

@@ -14,7 +14,7 @@ from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import upsampling_steps
 from realdeg.backbones.readings import count, last, presets, shuffled, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 # Blocks D, convolutions C in each, channels G that each convolution adds.
 PRESETS: dict[str, tuple[int, int, int]] = {"A": (20, 6, 32), "B": (16, 8, 64)}

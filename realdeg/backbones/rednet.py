@@ -13,7 +13,7 @@ from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import MOST, Number, draw_he
 from realdeg.backbones.readings import State, colour_of, count, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 _half = count(r"conv_layers\.(\d+)\.weight")
 

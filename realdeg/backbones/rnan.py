@@ -20,7 +20,7 @@ from realdeg.backbones.parts.reach import (
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 class NonLocal(nn.Module):

@@ -16,7 +16,7 @@ from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.readings import State, colour_of, count, doublings, last, shape_of, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 _ESRGAN_PLUS = Dialect(
     "ESRGAN+",

@@ -13,7 +13,7 @@ from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling
 from realdeg.backbones.readings import count, ratio, shuffled, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 from realdeg.utils.precision import full_precision
 
 # Larger feature maps have their covariance taken from a part in the middle of that side.

@@ -13,7 +13,7 @@ from realdeg.backbones.parts.common import DIV2K_MEAN
 from realdeg.backbones.parts.reparam import Conv3XC, merge_branches
 from realdeg.backbones.readings import State, has, shuffled, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 BLOCKS = 6
 

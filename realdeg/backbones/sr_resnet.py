@@ -11,7 +11,7 @@ from realdeg.backbones.parts.classic import Number, draw_he
 from realdeg.backbones.parts.common import upsampling_steps
 from realdeg.backbones.readings import State, count, doublings, has, last, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 _LORNATANG = Dialect(
     "Lornatang's older code",

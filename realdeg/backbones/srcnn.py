@@ -11,7 +11,7 @@ from realdeg.backbones.parts.classic import Number, numbers_of
 from realdeg.backbones.readings import State, colour_of, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 def _kernels(state: State) -> str | None:

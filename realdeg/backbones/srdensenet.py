@@ -9,7 +9,7 @@ from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.readings import colour_of, count, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 
 class ConvReLU(nn.Module):

@@ -18,7 +18,7 @@ from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.parts.pyramid import PROJECTIONS
 from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 
 @dataclass(frozen=True)

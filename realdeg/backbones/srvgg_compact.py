@@ -12,7 +12,7 @@ from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.readings import State, colour_of, last, shape_of, size
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 ACTIVATIONS = ("prelu", "relu", "leakyrelu")
 

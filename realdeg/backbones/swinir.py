@@ -27,7 +27,7 @@ from realdeg.backbones.parts.windows import (
 from realdeg.backbones.readings import State, count, presets, shape_of, shuffled, size
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 RECONSTRUCTIONS: tuple[str, ...] = ("pixelshuffle", "pixelshuffledirect", "nearest+conv")
 

@@ -15,7 +15,7 @@ from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.readings import colour_of, count, has, last, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 # Caffe was trained on patches that MATLAB wrote to HDF5, where rows are columns, so its filters are
 # transposed. In the .mat files they lie as MATLAB's images do.

@@ -13,7 +13,7 @@ from realdeg.backbones.parts.classic import Number, draw_he
 from realdeg.backbones.parts.wavelet import by_colour, even
 from realdeg.degradations.primitives.wavelets import haar, inverse_haar
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale
 
 
 class _Preset(NamedTuple):

@@ -13,7 +13,7 @@ from realdeg.backbones.parts.classic import Number
 from realdeg.degradations.primitives.wavelets import haar_packet, inverse_haar_packet
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 
 WIDTHS = (64, 128, 256, 512, 1024)
 

@@ -39,7 +39,8 @@ from realdeg.registry import (
     TRANSFORMS,
 )
 from realdeg.utils.annotations import marks_of
-from realdeg.utils.arguments import Component, component_registry
+from realdeg.utils.argument_types import Component
+from realdeg.utils.arguments import component_registry
 from realdeg.utils.files import names_a_file
 from realdeg.utils.mmengine_internals import find_registered
 

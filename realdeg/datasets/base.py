@@ -21,7 +21,7 @@ from realdeg.datasets.records import SAMPLE_HINT, Fault, Record
 from realdeg.datasets.traits import ImageSource
 from realdeg.datasets.transforms.chain import Step, build_chain
 from realdeg.errors import DataError, GeometryError
-from realdeg.utils.arguments import Component, NonNegative, RealScale
+from realdeg.utils.argument_types import Component, NonNegative, RealScale
 from realdeg.utils.image import as_rgb, image_size, read_image
 from realdeg.utils.samples import LoadedSample, PackedSample, Sample
 from realdeg.utils.scales import as_scale, divides

@@ -11,7 +11,7 @@ from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Fault, Record, find_folder, resolve, root_of
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS
-from realdeg.utils.arguments import NonNegative, Scale
+from realdeg.utils.argument_types import NonNegative, Scale
 
 # The test images of the authors' script; all others are for training.
 TEST_IDS = (1, 16, 48, 60, 98)

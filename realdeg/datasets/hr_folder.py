@@ -11,7 +11,7 @@ from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Record, find_folder, list_images, resolve
 from realdeg.errors import DataError
 from realdeg.registry import DATASETS
-from realdeg.utils.arguments import Count, NonNegative, RealScale
+from realdeg.utils.argument_types import Count, NonNegative, RealScale
 
 
 @DATASETS.register_module()

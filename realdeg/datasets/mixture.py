@@ -19,7 +19,7 @@ from realdeg.datasets.base import DatasetLike
 from realdeg.datasets.traits import ImageSource, has_lr
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS
-from realdeg.utils.arguments import Positive, Scale
+from realdeg.utils.argument_types import Positive, Scale
 from realdeg.utils.samples import LoadedSample, PackedSample
 from realdeg.utils.streams import stream_seed
 

@@ -10,7 +10,7 @@ from realdeg.datasets.base import TransformLike
 from realdeg.datasets.paired import PairedFolderDataset
 from realdeg.datasets.records import find_folder, resolve, root_of, subfolder
 from realdeg.registry import DATASETS
-from realdeg.utils.arguments import NonNegative, Scale
+from realdeg.utils.argument_types import NonNegative, Scale
 
 
 @DATASETS.register_module()

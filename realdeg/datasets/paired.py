@@ -10,7 +10,7 @@ from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Fault, Record, find_folder, list_images, resolve
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DATASETS
-from realdeg.utils.arguments import NonNegative, RealScale
+from realdeg.utils.argument_types import NonNegative, RealScale
 
 
 @DATASETS.register_module()

@@ -11,7 +11,7 @@ from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Record, find_folder, resolve, root_of, subfolder
 from realdeg.errors import DataError, GeometryError
 from realdeg.registry import DATASETS
-from realdeg.utils.arguments import NonNegative, Scale
+from realdeg.utils.argument_types import NonNegative, Scale
 
 _FOLDERS = {
     1: ("RealSR (ICCV2019)", "RealSR(ICCV2019)", "RealSR(V1)", "RealSR-V1"),

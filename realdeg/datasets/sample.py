@@ -18,7 +18,7 @@ from realdeg.datasets.base import ImageDataset, TransformLike
 from realdeg.datasets.records import Record, list_images
 from realdeg.degradations.base import Degradation
 from realdeg.registry import DATASETS, DEGRADATIONS
-from realdeg.utils.arguments import NonNegative, RealScale
+from realdeg.utils.argument_types import NonNegative, RealScale
 from realdeg.utils.cache import kept
 from realdeg.utils.image import to_array, to_tensor
 from realdeg.utils.samples import LoadedSample

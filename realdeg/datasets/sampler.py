@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DATA_SAMPLERS
-from realdeg.utils.arguments import Count, Scales
+from realdeg.utils.argument_types import Count, Scales
 from realdeg.utils.scales import as_scale
 from realdeg.utils.streams import stream_seed
 

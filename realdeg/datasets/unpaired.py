@@ -17,7 +17,7 @@ from realdeg.datasets.collate import collate_batch
 from realdeg.datasets.mixture import MixtureDataset
 from realdeg.errors import DataError
 from realdeg.registry import DATASETS
-from realdeg.utils.arguments import Scale
+from realdeg.utils.argument_types import Scale
 from realdeg.utils.samples import Batch, LoadedSample, PackedSample
 from realdeg.utils.streams import stream_seed
 

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError, GeometryError
 from realdeg.utils.annotations import mismatch
-from realdeg.utils.arguments import CapturesArguments, Component, Geometry
+from realdeg.utils.argument_types import Component, Geometry
+from realdeg.utils.arguments import CapturesArguments
 from realdeg.utils.component import component_hash, save_component
 from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.scales import divides

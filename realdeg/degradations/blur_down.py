@@ -28,7 +28,7 @@ from realdeg.degradations.primitives.kernels import make_kernel
 from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Choice
+from realdeg.utils.argument_types import Choice
 from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.streams import stream_seed

@@ -16,7 +16,7 @@ from realdeg.degradations.bsrgan_draws import (
 )
 from realdeg.degradations.pipeline import PipelineDegradation, StepList
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Fraction, WholeRange
+from realdeg.utils.argument_types import Fraction, WholeRange
 
 _SHIFTED_KERNEL_SIZE = 25
 _BLURS, _SHRINK, _SHRINK_REST, _NOISE, _JPEG, _ISP = (0, 1), 2, 3, 4, 5, 6

@@ -16,7 +16,7 @@ from realdeg.degradations.bsrgan_draws import (
 )
 from realdeg.degradations.pipeline import PipelineDegradation, StepList
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Fraction, WholeRange
+from realdeg.utils.argument_types import Fraction, WholeRange
 
 # Two rounds of the same six steps with one JPEG between them: 0 to 5, 6, 7 to 12.
 _STEPS, _JPEG, _ROUND = 13, 6, 7

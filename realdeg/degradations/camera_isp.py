@@ -45,7 +45,7 @@ from realdeg.degradations.tone_map import MEAN_EXPONENT, MEAN_OFFSET, draw_curve
 from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Choice, FixedOrRange
+from realdeg.utils.argument_types import Choice, FixedOrRange
 from realdeg.utils.streams import stream_seed
 
 

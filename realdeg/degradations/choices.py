@@ -22,7 +22,7 @@ from realdeg.degradations.containers import (
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Fraction, NonNegative
+from realdeg.utils.argument_types import Fraction, NonNegative
 from realdeg.utils.streams import stream_seed
 
 

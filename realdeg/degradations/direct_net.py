@@ -9,7 +9,7 @@ from realdeg.degradations.encoder_decoder import Levels, Xavier
 from realdeg.degradations.learned import LearnedDegradation, LRGrid
 from realdeg.degradations.primitives import imresize
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 from realdeg.utils.colour import changed_like_luma
 
 

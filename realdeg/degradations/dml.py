@@ -22,7 +22,7 @@ from realdeg.degradations.primitives.kernels import centre_rest
 from realdeg.degradations.windowed import Padding, WindowSize
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 from realdeg.utils.precision import full_precision
 
 Activation = Literal["sigmoid", "sigmoid_normalised", "softmax"]

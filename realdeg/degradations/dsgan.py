@@ -13,7 +13,7 @@ from realdeg.degradations.dsgan_networks import DSGANGenerator
 from realdeg.degradations.generator import GeneratorDegradation
 from realdeg.degradations.trace import Trace
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Count, Whole
+from realdeg.utils.argument_types import Count, Whole
 
 
 @DEGRADATIONS.register_module()

@@ -18,7 +18,7 @@ from realdeg.degradations.primitives.noise import white_noise
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Choice, Count, Geometry
+from realdeg.utils.argument_types import Choice, Count, Geometry
 from realdeg.utils.streams import stream_seed
 
 Noise = Literal["map", "vector", "none"]

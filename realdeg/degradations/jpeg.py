@@ -17,7 +17,7 @@ from realdeg.degradations.reduced import (
 )
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Ascending, Choice
+from realdeg.utils.argument_types import Ascending, Choice
 from realdeg.utils.streams import stream_seed
 
 

@@ -23,7 +23,7 @@ from realdeg.degradations.primitives.mosaic import (
 from realdeg.degradations.reduced import ReducedDegradation
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Choice
+from realdeg.utils.argument_types import Choice
 from realdeg.utils.streams import stream_seed
 
 

@@ -22,7 +22,7 @@ from realdeg.degradations.real_esrgan_order import (
     draw_uniform,
 )
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Choice, Fraction
+from realdeg.utils.argument_types import Choice, Fraction
 
 _CODECS = {"libjpeg": "jpeg", "differentiable": "differentiable_jpeg"}
 

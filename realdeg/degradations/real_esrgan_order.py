@@ -12,7 +12,8 @@ from annotated_types import Interval, Le, MinLen
 
 from realdeg.degradations.pipeline import StepList
 from realdeg.errors import ConfigError
-from realdeg.utils.arguments import Fraction, OddSize, Range, check_arguments
+from realdeg.utils.argument_types import Fraction, OddSize, Range
+from realdeg.utils.arguments import check_arguments
 
 RESIZE_MODES = ("torch_area", "torch_bilinear", "torch_bicubic")
 _SHAPES = (

@@ -24,7 +24,7 @@ from realdeg.degradations.containers import (
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Ascending
+from realdeg.utils.argument_types import Ascending
 from realdeg.utils.streams import stream_seed
 
 _MOST_TIMES = 64

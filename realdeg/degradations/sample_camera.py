@@ -18,7 +18,7 @@ from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import DataError
 from realdeg.ops import pad, pad_amounts, pixel_kernel_apply
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import Fraction, NonNegative
+from realdeg.utils.argument_types import Fraction, NonNegative
 from realdeg.utils.colour import luma_of
 from realdeg.utils.streams import stream_seed
 

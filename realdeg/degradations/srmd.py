@@ -25,7 +25,7 @@ from realdeg.degradations.reduced import (
 from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import FixedOrRange, Fraction, OddSize
+from realdeg.utils.argument_types import FixedOrRange, Fraction, OddSize
 from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.streams import stream_seed
 

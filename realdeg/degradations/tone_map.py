@@ -15,7 +15,7 @@ from realdeg.degradations.primitives.tone import inverse_sigmoid_response, sigmo
 from realdeg.degradations.reduced import ReducedDegradation, as_range
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.registry import DEGRADATIONS
-from realdeg.utils.arguments import FixedOrRange
+from realdeg.utils.argument_types import FixedOrRange
 from realdeg.utils.streams import stream_seed
 
 # The limits to which Eilertsen et al.'s program cuts its draws; an offset of 0 has no inverse.

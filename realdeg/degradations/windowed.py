@@ -11,7 +11,7 @@ from torch import Tensor
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.trace import Trace
 from realdeg.ops import PADDINGS
-from realdeg.utils.arguments import Choice
+from realdeg.utils.argument_types import Choice
 
 WindowSize = Annotated[int, Interval(ge=1, le=63)]
 """Side of the window that one LR pixel sees, in HR pixels."""

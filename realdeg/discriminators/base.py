@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from torch import Tensor, nn
 
 from realdeg.errors import DataError
-from realdeg.utils.arguments import Component
+from realdeg.utils.argument_types import Component
 
 Channels: TypeAlias = Literal[1, 3]
 """Of luma, or of RGB."""

@@ -9,7 +9,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS
-from realdeg.utils.arguments import Count, Whole
+from realdeg.utils.argument_types import Count, Whole
 
 
 @DISCRIMINATORS.register_module()

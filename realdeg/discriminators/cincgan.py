@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.registry import DISCRIMINATORS
-from realdeg.utils.arguments import Choice, Count
+from realdeg.utils.argument_types import Choice, Count
 
 STRIDES = {"lr": (1, 1, 1, 1, 1), "lr_x2": (2, 1, 1, 1, 1), "hr": (2, 2, 2, 1, 1)}
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from realdeg.degradations.primitives.pass_filters import FILTERS, high_pass
 from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.registry import DISCRIMINATORS
-from realdeg.utils.arguments import Choice, Count, OddSize
+from realdeg.utils.argument_types import Choice, Count, OddSize
 
 
 @DISCRIMINATORS.register_module()

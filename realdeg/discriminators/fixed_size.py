@@ -6,7 +6,7 @@ from torch import Tensor
 
 from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.errors import ConfigError, DataError
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 
 
 class FixedSizeDiscriminator(Discriminator):

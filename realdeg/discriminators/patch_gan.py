@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from realdeg.discriminators.base import Channels, Discriminator
 from realdeg.discriminators.spectral import spectral_norm
 from realdeg.registry import DISCRIMINATORS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 
 Norm = Literal["batch", "instance", "spectral", "none"]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from realdeg.discriminators.base import Channels
 from realdeg.discriminators.fixed_size import FixedSizeDiscriminator
 from realdeg.registry import DISCRIMINATORS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 
 HIDDEN = 1024
 

@@ -9,7 +9,7 @@ from realdeg.discriminators.base import Channels
 from realdeg.discriminators.fixed_size import FixedSizeDiscriminator
 from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 
 SLOPE = 0.2
 HIDDEN = 100

@@ -28,7 +28,7 @@ from realdeg.engine.workers import (
 )
 from realdeg.errors import DataError, OutputError, RealdegError, TrainingError
 from realdeg.registry import LOOPS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 from realdeg.utils.mmengine_internals import is_test_loop
 from realdeg.utils.progress import Shown, progress_bar
 from realdeg.utils.samples import Batch

@@ -9,7 +9,8 @@ import numpy as np
 
 from realdeg.errors import DataError
 from realdeg.evaluation.alignment import PairAlignment, measure_alignment
-from realdeg.utils.arguments import NonNegative, check_constructor
+from realdeg.utils.argument_types import NonNegative
+from realdeg.utils.arguments import check_constructor
 from realdeg.utils.image import to_tensor
 
 # A number counts where it is this many times its own standard error.

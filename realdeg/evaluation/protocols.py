@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
 from realdeg.errors import ConfigError, nearest
-from realdeg.utils.arguments import Count, Positive, Whole, check_constructor
+from realdeg.utils.argument_types import Count, Positive, Whole
+from realdeg.utils.arguments import check_constructor
 
 Colour = Literal["y", "rgb"]
 Rounding = Literal["uint8-y", "uint8-rgb", "none"]

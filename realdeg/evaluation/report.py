@@ -160,15 +160,19 @@ class Report:
         if protocol is not None:
             self.protocols[protocol.name] = protocol.to_dict()
             self.meanings[protocol.name] = protocol.summary()
-        for scores in per_image:
-            self.add_image(scores, prefix)
+        keys = [self.add_image(scores, prefix) for scores in per_image]
+        # Images added one by one during a test came in the order of one process alone.
+        self.images = {key: self.images[key] for key in [*keys, *self.images]}
 
-    def add_image(self, scores: ImageScores | Mapping[str, Any], prefix: str = "") -> None:
-        """Add the numbers of one image, before there are means.
+    def add_image(self, scores: ImageScores | Mapping[str, Any], prefix: str = "") -> str:
+        """Add the scores of one image, which may come before any mean.
 
         Args:
-            scores: The scores, or a dict with ``key`` and numbers.
+            scores: The scores, or a dict with ``key`` and values.
             prefix: Put before the names as ``prefix/``.
+
+        Returns:
+            The image's key.
         """
         start = f"{prefix}/" if prefix else ""
         if isinstance(scores, Mapping):
@@ -182,6 +186,7 @@ class Report:
         for name, value in scores.mean().items():
             entry["values"][start + name] = value
             entry["all"][start + name] = list(scores.samples[name])
+        return scores.key
 
     def means(self) -> dict[str, float]:
         """Return every mean: the final ones, and while the report is unfinished those so far."""

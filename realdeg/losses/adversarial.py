@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.registry import LOSSES
-from realdeg.utils.arguments import NonNegative
+from realdeg.utils.argument_types import NonNegative
 
 
 class AdversarialLoss(nn.Module, ABC):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from torch import nn
 
 from realdeg.registry import LOSSES
-from realdeg.utils.arguments import Component
+from realdeg.utils.argument_types import Component
 
 LossConfig: TypeAlias = Annotated[Mapping[str, Any], Component("loss")]
 """The config of a loss: ``dict(type="L1Loss", weight=1.0)``."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from realdeg.errors import GeometryError
 from realdeg.registry import LOSSES
-from realdeg.utils.arguments import NonNegative
+from realdeg.utils.argument_types import NonNegative
 from realdeg.utils.lpips import PerceptualUnavailableError, load_lpips
 from realdeg.utils.precision import full_precision
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from realdeg.losses.base import Loss, Reduction
 from realdeg.registry import LOSSES
-from realdeg.utils.arguments import Positive
+from realdeg.utils.argument_types import Positive
 
 
 @LOSSES.register_module()

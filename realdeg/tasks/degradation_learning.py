@@ -16,7 +16,7 @@ from realdeg.errors import ConfigError, DataError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import DEGRADATIONS, TASKS
 from realdeg.tasks.base import ImageTask, on_cpu
-from realdeg.utils.arguments import Scale, Whole
+from realdeg.utils.argument_types import Scale, Whole
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Batch, Prediction
 

@@ -27,7 +27,7 @@ from realdeg.tasks.low_resolution import (
     Place,
     grey_files,
 )
-from realdeg.utils.arguments import RealScale, Scales
+from realdeg.utils.argument_types import RealScale, Scales
 from realdeg.utils.colour import channels_of_files
 from realdeg.utils.component import save_component
 from realdeg.utils.samples import Batch, Collate, Prediction

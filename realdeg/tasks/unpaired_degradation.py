@@ -22,7 +22,7 @@ from realdeg.losses.build import LossConfig
 from realdeg.registry import DISCRIMINATORS, LOSSES, TASKS
 from realdeg.tasks.base import ImageTask, Mode, on_cpu
 from realdeg.tasks.degradation_learning import bicubic_of
-from realdeg.utils.arguments import OddSize, Scale
+from realdeg.utils.argument_types import OddSize, Scale
 from realdeg.utils.colour import to_colour
 from realdeg.utils.construction import bounded_parts
 from realdeg.utils.samples import Batch, Prediction

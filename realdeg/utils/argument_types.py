@@ -1,7 +1,10 @@
-"""The words that constructors' annotations are written in; :mod:`.arguments` hands them on.
+"""The names that constructors' annotations are written in, for plug-ins as well.
 
-Limits that stand once are written there: ``Annotated[int, Interval(ge=3, le=63)]``, with the marks
-of the package annotated-types.
+    def __init__(self, width: Count = 64, dropout: Fraction = 0.0,
+                 mode: Literal["fast", "exact"] = "fast") -> None:
+
+A limit that is used once is written in place with the marks of the package annotated-types:
+``Annotated[int, Interval(ge=3, le=63)]``. :mod:`.arguments` checks them.
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ from annotated_types import Ge, Gt, Interval, MinLen, Predicate
 class Component:
     """Marks an argument that takes a component of a registry, or its config.
 
-    ``Annotated[Degradation | Mapping[str, Any] | str, Component("degradation")]``: whoever reads
-    configs then knows which names may stand there.
+    ``Annotated[Degradation | Mapping[str, Any] | str, Component("degradation")]`` tells the code
+    that reads configs which names are allowed there.
 
     Attributes:
         registry: The registry's name: ``"degradation"``, ``"backbone"``, ``"loss"``, ...
@@ -29,16 +32,16 @@ class Component:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Marks an argument that is a scale, a grid or a size: a wrong one is a GeometryError."""
+    """Marks a scale, a grid or a size: a wrong one raises GeometryError."""
 
 
 @dataclass(frozen=True)
 class Ascending:
-    """Marks lists of numbers in which none is below the one before it."""
+    """Marks lists of numbers in ascending order; equal neighbours are allowed."""
 
 
 class Choice:
-    """Marks a text or a number that is a key of a table, where no ``Literal`` can list them.
+    """Marks a string or a number that is a key of a table, where a ``Literal`` cannot list them.
 
     Args:
         *names: The keys.
@@ -49,7 +52,7 @@ class Choice:
 
 
 def is_odd(value: int) -> bool:
-    """Say whether a number is odd."""
+    """Return whether a number is odd."""
     return value % 2 == 1
 
 
@@ -58,7 +61,7 @@ Count = Annotated[int, Ge(1)]
 Whole = Annotated[int, Ge(0)]
 """A whole number, 0 or more."""
 OddSize = Annotated[int, Ge(1), Predicate(is_odd)]
-"""The side of a kernel with a middle."""
+"""The side of a kernel with a central tap."""
 Positive = Annotated[float, Gt(0)]
 """A number above 0."""
 NonNegative = Annotated[float, Ge(0)]
@@ -66,14 +69,14 @@ NonNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]
 """A number from 0 to 1."""
 Range = Annotated[tuple[float, float], Ascending()]
-"""The least and the greatest of numbers that are drawn."""
+"""The smallest and largest number that may be drawn."""
 WholeRange = Annotated[tuple[int, int], Ascending()]
-"""The least and the greatest of whole numbers that are drawn."""
+"""The smallest and largest whole number that may be drawn."""
 Scale = Annotated[int, Interval(ge=1, le=64), Geometry()]
-"""A whole number of HR pixels per LR pixel."""
+"""HR pixels per LR pixel, a whole number."""
 RealScale = Annotated[float, Interval(ge=1, le=64), Geometry()]
 """HR pixels per LR pixel, whole or not."""
 Scales = Annotated[Sequence[float], Interval(ge=1, le=64), MinLen(1)]
 """The scales that a run draws from."""
 FixedOrRange = Annotated[float | tuple[float, float], Ascending()]
-"""A number, or the least and the greatest of those that are drawn."""
+"""A number, or the smallest and largest that may be drawn."""

@@ -1,12 +1,9 @@
 """The gate of every component's constructor.
 
-A constructor says in its annotations what it takes: types, limits, choices, components. Every class
-of a registry is held to them, once per construction, whether it is built in Python, from a config,
-a file of weights or a trace. So a constructor checks only what relates several arguments or looks
-at the world. The words that this module hands on are for components of your own, too::
-
-    def __init__(self, width: Count = 64, dropout: Fraction = 0.0,
-                 mode: Literal["fast", "exact"] = "fast") -> None:
+A constructor's annotations state what it takes: types, limits, choices, components. Every class in
+a registry is checked against them, once per construction, whether it is built in Python or from a
+config, a file of weights or a trace. A constructor itself checks only what relates several
+arguments or depends on files and devices. :mod:`.argument_types` has the names to annotate with.
 """
 
 from __future__ import annotations
@@ -19,58 +16,8 @@ from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 from realdeg.errors import ConfigError, GeometryError, nearest
-from realdeg.utils.annotations import (
-    choices_of,
-    evaluated,
-    marks_of,
-    mismatch,
-    wrong_component,
-)
-from realdeg.utils.argument_types import (
-    Ascending,
-    Choice,
-    Component,
-    Count,
-    FixedOrRange,
-    Fraction,
-    Geometry,
-    NonNegative,
-    OddSize,
-    Positive,
-    Range,
-    RealScale,
-    Scale,
-    Scales,
-    Whole,
-    WholeRange,
-)
-
-__all__ = [
-    "Arguments",
-    "Ascending",
-    "CapturesArguments",
-    "Choice",
-    "Component",
-    "Count",
-    "FixedOrRange",
-    "Fraction",
-    "Geometry",
-    "NonNegative",
-    "OddSize",
-    "Positive",
-    "Range",
-    "RealScale",
-    "Scale",
-    "Scales",
-    "Whole",
-    "WholeRange",
-    "arguments_of",
-    "check_arguments",
-    "check_constructor",
-    "component_registry",
-    "is_checked",
-]
-
+from realdeg.utils.annotations import choices_of, evaluated, marks_of, mismatch, wrong_component
+from realdeg.utils.argument_types import Component, Geometry
 
 _FOREIGN = ("torch", "mmengine", "mmcv", "numpy", "builtins")
 

@@ -46,6 +46,15 @@ def test_both_files_say_everything(tmp_path):
     assert "SAMPLE" not in text
 
 
+def test_images_end_in_the_order_of_the_data_set():
+    report = Report(title="t", dataset="d")
+    for key in ("first", "third"):  # what one of two processes measured
+        report.add_image({"key": key, "psnr[rgb]": 30.0})
+    every = [{"key": key, "psnr[rgb]": 30.0} for key in ("first", "second", "third")]
+    report.add_scores({"psnr[rgb]": 30.0}, per_image=every)
+    assert list(report.images) == ["first", "second", "third"]
+
+
 def test_a_sample_run_says_so_loudly(tmp_path):
     report = Report(title="demo", dataset="sample", sample=True)
     report.add(measured())

@@ -15,16 +15,8 @@ from realdeg.degradations import DML, Degradation
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import DEGRADATIONS, HOOKS
 from realdeg.utils.annotations import mismatch
-from realdeg.utils.arguments import (
-    Arguments,
-    Component,
-    Count,
-    FixedOrRange,
-    OddSize,
-    arguments_of,
-    component_registry,
-    is_checked,
-)
+from realdeg.utils.argument_types import Component, Count, FixedOrRange, OddSize
+from realdeg.utils.arguments import Arguments, arguments_of, component_registry, is_checked
 
 REGISTRIES = [
     *(registry.DEGRADATIONS, registry.BACKBONES, registry.DISCRIMINATORS, registry.LOSSES),

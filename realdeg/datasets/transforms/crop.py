@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from realdeg.datasets.transforms.base import Transform, cut, refuse_small, stride_of
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 from realdeg.utils.samples import Sample
 from realdeg.utils.scales import as_scale, divides, hr_length, lr_length
 

@@ -10,7 +10,7 @@ import numpy as np
 from realdeg.datasets.transforms.base import Transform
 from realdeg.errors import GeometryError
 from realdeg.registry import TRANSFORMS
-from realdeg.utils.arguments import Count, OddSize, Positive
+from realdeg.utils.argument_types import Count, OddSize, Positive
 from realdeg.utils.samples import Sample
 
 

@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from realdeg.engine.state import unwrapped
 from realdeg.evaluation.alignment_limits import AlignmentLimits, judge_alignment, measure_pairs
 from realdeg.registry import HOOKS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 
 
 @HOOKS.register_module()

@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 
 from realdeg.engine.state import unwrapped
 from realdeg.registry import HOOKS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 from realdeg.utils.samples import Predictions
 
 INPUT = "validation_input"

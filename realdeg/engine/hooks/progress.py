@@ -18,7 +18,7 @@ from realdeg.engine.environment import device_name
 from realdeg.engine.hooks.baseline import beside_input
 from realdeg.engine.state import component_of, unwrapped
 from realdeg.registry import HOOKS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 from realdeg.utils.mmengine_internals import iterations_done
 from realdeg.version import __version__
 

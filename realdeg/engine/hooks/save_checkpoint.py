@@ -15,7 +15,7 @@ from realdeg.engine.loops import VALIDATED
 from realdeg.engine.state import averaged_weights, component_of, describe_run, unwrapped
 from realdeg.errors import ConfigError, first_line
 from realdeg.registry import HOOKS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 from realdeg.utils.files import atomic_path, remove_left_overs
 
 _BEST = "best"

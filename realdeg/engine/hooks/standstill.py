@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapperDict
 from realdeg.engine.hooks.baseline import INPUT
 from realdeg.engine.state import unwrapped
 from realdeg.registry import HOOKS
-from realdeg.utils.arguments import Count
+from realdeg.utils.argument_types import Count
 
 _NOTE = "loss_means"
 # Blocks after which the two halves are compared: 1000, 2000, 4000 and 8000 iterations in blocks of

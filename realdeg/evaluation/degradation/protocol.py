@@ -13,7 +13,8 @@ from torch import Tensor
 from realdeg.errors import DataError
 from realdeg.evaluation.pairs import to_levels
 from realdeg.evaluation.protocols import Protocol, resolve_protocol
-from realdeg.utils.arguments import Count, Whole, check_constructor
+from realdeg.utils.argument_types import Count, Whole
+from realdeg.utils.arguments import check_constructor
 from realdeg.utils.colour import rgb_to_ycbcr
 
 Rounding = Literal["uint8", "none"]
