@@ -1,9 +1,9 @@
 # The public names of realdeg and where they are defined, one line each.
-from realdeg.apis.browsing import Browsed as Browsed
+from realdeg.apis.browsing import SampleSheet as SampleSheet
 from realdeg.apis.browsing import browse as browse
 from realdeg.apis.comparison import compare_degradations as compare_degradations
 from realdeg.apis.comparison_result import Comparison as Comparison
-from realdeg.apis.conversion import Converted as Converted
+from realdeg.apis.conversion import ConvertedWeights as ConvertedWeights
 from realdeg.apis.conversion import convert_weights as convert_weights
 from realdeg.apis.create import create_backbone as create_backbone
 from realdeg.apis.create import create_degradation as create_degradation
@@ -19,7 +19,7 @@ from realdeg.apis.pools import extract_pools as extract_pools
 from realdeg.apis.previewing import Preview as Preview
 from realdeg.apis.previewing import preview as preview
 from realdeg.apis.super_resolver import SuperResolver as SuperResolver
-from realdeg.apis.super_resolving import Enlarged as Enlarged
+from realdeg.apis.super_resolving import UpscaledImage as UpscaledImage
 from realdeg.apis.super_resolving import super_resolve as super_resolve
 from realdeg.apis.testing import test as test
 from realdeg.apis.training import TrainingResult as TrainingResult
@@ -37,7 +37,7 @@ from realdeg.errors import OutputError as OutputError
 from realdeg.errors import RealdegError as RealdegError
 from realdeg.errors import TrainingError as TrainingError
 from realdeg.evaluation.report import Report as Report
-from realdeg.export.target import Exported as Exported
+from realdeg.export.target import ExportedFile as ExportedFile
 from realdeg.registry import list_backbones as list_backbones
 from realdeg.registry import list_datasets as list_datasets
 from realdeg.registry import list_degradations as list_degradations

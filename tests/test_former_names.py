@@ -51,3 +51,8 @@ def test_loading_wants_weights(tmp_path):
     with pytest.warns(DeprecationWarning, match="create_degradation"):
         degradation = resolve.load_degradation("AWGN", scale=2, options={"degradation.sigma": 5})
     assert degradation.scale == 2 and not any(p.requires_grad for p in degradation.parameters())
+
+
+def test_exported_file():
+    with pytest.warns(DeprecationWarning, match=r"use realdeg\.export\.ExportedFile"):
+        assert old("realdeg.export", "Exported").__name__ == "ExportedFile"

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from realdeg.apis.recipes import Recipe, open_recipe
 from realdeg.config import inject
-from realdeg.config.fill import naming_sibling
+from realdeg.config.fill import recipe_hint
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import TASKS
@@ -79,7 +79,7 @@ class TrainingSample:
 
 
 @dataclass(frozen=True)
-class Browsed:
+class SampleSheet:
     """Samples of a training, and the picture of them.
 
     Attributes:
@@ -101,7 +101,7 @@ def browse(
     sample: bool = False,
     seed: int | None = None,
     **fields: Any,
-) -> Browsed:
+) -> SampleSheet:
     """Draw what a recipe feeds its network, as ``realdeg browse`` does.
 
     Args:
@@ -126,7 +126,7 @@ def browse(
     cfg = open_recipe(config, options, fields, sample=sample, seed=seed)
     samples = training_samples(cfg, count, start=start)
     title = f"{os.fspath(config)}{' (sample data)' if sample else ''}"
-    return Browsed(tuple(samples), draw_samples(samples, out, title=title))
+    return SampleSheet(tuple(samples), draw_samples(samples, out, title=title))
 
 
 def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[TrainingSample]:
@@ -158,7 +158,7 @@ def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[Tra
     loader_cfg["num_workers"] = 0
     for key in ("persistent_workers", "prefetch_factor"):
         loader_cfg.pop(key, None)
-    with naming_sibling(ready), DefaultScope.overwrite_default_scope("realdeg"):
+    with recipe_hint(ready), DefaultScope.overwrite_default_scope("realdeg"):
         task = TASKS.build(ready.model)
         loader = Runner.build_dataloader(loader_cfg, seed=ready.seed)
     first = 0
@@ -166,7 +166,7 @@ def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[Tra
         loader.sampler.start(start)
         first = start * loader_cfg.get("batch_size", 1)
     samples: list[TrainingSample] = []
-    with naming_sibling(ready), torch.no_grad():
+    with recipe_hint(ready), torch.no_grad():
         for batch in loader:
             samples += _unpack(task, batch, first + len(samples))
             if len(samples) >= count:

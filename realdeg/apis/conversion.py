@@ -17,7 +17,7 @@ from realdeg.utils.files import remove_left_overs, sha256_file
 
 
 @dataclass(frozen=True)
-class Converted:
+class ConvertedWeights:
     """A file of weights that was written.
 
     Attributes:
@@ -46,7 +46,7 @@ def convert_weights(
     custom_imports: Sequence[str] = (),
     overwrite: bool = False,
     arguments: Mapping[str, Any] | None = None,
-) -> Converted:
+) -> ConvertedWeights:
     """Convert published weights, as ``realdeg convert_weights`` does.
 
     Args:
@@ -93,7 +93,7 @@ def convert_weights(
         meta=_notes(network, file, source, left),
     )
     count = sum(parameter.numel() for parameter in network.parameters())
-    return Converted(output, backbone, count, digest, tuple(left))
+    return ConvertedWeights(output, backbone, count, digest, tuple(left))
 
 
 def _notes(network: Backbone, file: Path, source: str | None, left: list[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from realdeg.export.origin import Origin
 from realdeg.export.portable import Size
 from realdeg.export.program import export_program
 from realdeg.export.safetensors import export_safetensors
-from realdeg.export.target import SUFFIXES, Exported, Form, check_target
+from realdeg.export.target import SUFFIXES, ExportedFile, Form, check_target
 from realdeg.utils.files import remove_left_overs
 
 
@@ -36,7 +36,7 @@ def export_backbone(
     reports: Sequence[str | os.PathLike[str]] = (),
     licence: str | None = None,
     overwrite: bool = False,
-) -> Exported:
+) -> ExportedFile:
     """Write a network for other programs, with a model card, as ``realdeg export`` does.
 
     Args:

@@ -15,7 +15,7 @@ from mmengine.hooks import Hook
 from realdeg.apis.result_pictures import KeepPredictions, draw_predictions
 from realdeg.config import config_name
 from realdeg.config.data_sets import use_data_sets
-from realdeg.config.fill import naming_sibling, recipe_of
+from realdeg.config.fill import recipe_hint, recipe_of
 from realdeg.datasets import simulated_camera
 from realdeg.engine import RealdegRunner
 from realdeg.engine.state import component_of, unwrapped
@@ -54,7 +54,7 @@ def measure(
         The report.
     """
     folder = Path(cfg.work_dir)
-    with naming_sibling(cfg):
+    with recipe_hint(cfg):
         runner = RealdegRunner.from_cfg(cfg)
     use_data_sets(runner, data_sets)
     try:
@@ -191,7 +191,7 @@ def _measure(
     try:
         advice = "Measure smaller images or fewer at once, or on another device."
         with (
-            naming_sibling(cfg),
+            recipe_hint(cfg),
             runner.interruption if alone else nullcontext(),
             memory_for("the test of a whole image", advice),
         ):

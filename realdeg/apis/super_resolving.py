@@ -21,7 +21,7 @@ from realdeg.utils.progress import progress_bar
 
 
 @dataclass(frozen=True)
-class Enlarged:
+class UpscaledImage:
     """One image that was super-resolved.
 
     Attributes:
@@ -51,7 +51,7 @@ def super_resolve(
     reading: Reading | None = None,
     overwrite: bool = False,
     progress: bool = True,
-) -> Summary | Enlarged:
+) -> Summary | UpscaledImage:
     """Super-resolve an image, or every image of a folder, as ``realdeg infer`` does.
 
     Args:
@@ -103,7 +103,7 @@ def super_resolve(
     if image.icc and target.suffix.lower() == ".bmp":
         notes.append("BMP holds no colour profile: it was left out")
     (height, width), (rows, columns) = image.pixels.shape[:2], made["output_size"]
-    return Enlarged(target, (height, width), (rows, columns), tuple(notes))
+    return UpscaledImage(target, (height, width), (rows, columns), tuple(notes))
 
 
 def _check(source: Path, target: Path, overwrite: bool) -> None:

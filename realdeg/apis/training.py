@@ -14,7 +14,7 @@ from mmengine.config import Config
 from realdeg.apis.recipes import Recipe, check_complete, open_recipe
 from realdeg.config import inject
 from realdeg.config.data_sets import build_data_sets, use_data_sets
-from realdeg.config.fill import naming_sibling
+from realdeg.config.fill import recipe_hint
 from realdeg.errors import ConfigError, OutputError
 from realdeg.utils.description import read_description
 from realdeg.utils.files import ensure_writable_dir
@@ -112,14 +112,14 @@ def train(
         if cfg.get("sample"):
             _refuse_to_overwrite(folder)
         data_sets = build_data_sets(cfg, ("train_dataloader", "val_dataloader"))
-        with naming_sibling(cfg):
+        with recipe_hint(cfg):
             runner = RealdegRunner.from_cfg(cfg)
         use_data_sets(runner, data_sets)
         try:
             if resume is not None and not isinstance(resume, bool):
                 runner.resume_from(os.fspath(resume))
             _refuse_idle(cfg, runner)
-            with naming_sibling(cfg):
+            with recipe_hint(cfg):
                 runner.train()
         finally:
             runner.close()

@@ -165,7 +165,7 @@ def backbone_with_weights(
     if not names_a_file(weights):
         entry = find_pretrained(_bare(name), str(weights), scale)
         backbone = construct(name, {**entry.settings(), **settings}, "backbone")
-        say_what_is_left(backbone, fill_pretrained(backbone, entry, partial=partial), entry)
+        warn_partly_loaded(backbone, fill_pretrained(backbone, entry, partial=partial), entry)
         return backbone
     if not describes_itself(weights):
         backbone, left = build_filled(name, settings, "backbone", weights, partial)
@@ -188,7 +188,7 @@ def backbone_with_weights(
         # What the file says are arguments and nothing else; in a config some words name files.
         backbone = construct(cls, {**file.arguments, **settings}, str(weights), file.state)
         left = load_weights(backbone, weights, partial=partial)
-    say_what_is_left(backbone, left, weights)
+    warn_partly_loaded(backbone, left, weights)
     return backbone
 
 
@@ -237,10 +237,10 @@ def _start(backbone: Backbone, start: Mapping[str, Any]) -> None:
         scale = settings.pop("scale", backbone.scale)
         checkpoint = fetch_pretrained(find_pretrained(type(backbone).__name__, pretrained, scale))
     check_arguments(load_weights, settings, "backbone.start_from")
-    say_what_is_left(backbone, load_weights(backbone, checkpoint, **settings), checkpoint)
+    warn_partly_loaded(backbone, load_weights(backbone, checkpoint, **settings), checkpoint)
 
 
-def say_what_is_left(
+def warn_partly_loaded(
     backbone: Backbone, left: list[str], source: str | os.PathLike[str] | Pretrained
 ) -> None:
     """Warn where only a part of some weights was loaded.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from realdeg.cli.options import add_cfg_options, add_same_size, parse_scale
 
 if TYPE_CHECKING:
-    from realdeg.export.target import Exported
+    from realdeg.export.target import ExportedFile
 
 FORMS = ("safetensors", "onnx", "torch-export")
 
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _said(exported: Exported) -> str:
+def _said(exported: ExportedFile) -> str:
     """Return what was written, in a line."""
     megabytes = exported.path.stat().st_size / 1e6
     text = f"{exported.path}: {exported.form}, {megabytes:.1f} MB"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
 
-from realdeg.config.fill import naming_sibling
+from realdeg.config.fill import recipe_hint
 from realdeg.errors import DataError
 from realdeg.registry import DATASETS
 from realdeg.utils.mmengine_internals import set_data_set
@@ -36,7 +36,7 @@ def build_data_sets(cfg: Config, keys: Iterable[str]) -> dict[str, Any]:
     for key in keys:
         if cfg.get(key) is None:
             continue
-        with naming_sibling(cfg):
+        with recipe_hint(cfg):
             built[key] = DATASETS.build(cfg[key]["dataset"])
             if callable(getattr(built[key], "check", None)):
                 built[key].check()

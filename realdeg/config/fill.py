@@ -77,7 +77,7 @@ def inject(cfg: Config, world_size: int = 1) -> Config:
         said["recipe"] = recipe_of(cfg)
     cfg = copy.deepcopy(cfg)
     _set_defaults(cfg)
-    with naming_sibling(cfg):
+    with recipe_hint(cfg):
         _fill_model(cfg)
         for stage in _STAGES:
             if cfg.get(f"{stage}_dataloader") is not None:
@@ -297,7 +297,7 @@ def _check_grid(cfg: Mapping[str, Any], part: Part) -> None:
 
 
 @contextmanager
-def naming_sibling(cfg: Config) -> Iterator[None]:
+def recipe_hint(cfg: Config) -> Iterator[None]:
     """Add to a refused geometry the name of the recipe that is like this one and fits.
 
     Args:

@@ -5,13 +5,16 @@ from realdeg.export.onnx import export_onnx
 from realdeg.export.origin import Origin
 from realdeg.export.program import export_program
 from realdeg.export.safetensors import export_safetensors
-from realdeg.export.target import Exported
+from realdeg.export.target import ExportedFile
+from realdeg.utils.deprecation import renamed_attributes
 
 __all__ = [
-    "Exported",
+    "ExportedFile",
     "Origin",
     "export_onnx",
     "export_program",
     "export_safetensors",
     "write_card",
 ]
+
+__getattr__ = renamed_attributes(__name__, {"Exported": "realdeg.export:ExportedFile"})

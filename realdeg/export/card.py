@@ -16,7 +16,7 @@ from realdeg.export.card_text import to_markdown
 from realdeg.export.foreign_text import harmless
 from realdeg.export.origin import NOT_STATED, Origin
 from realdeg.export.portable import least_size
-from realdeg.export.target import Exported
+from realdeg.export.target import ExportedFile
 from realdeg.utils.component import component_hash, plain
 from realdeg.utils.files import atomic_path
 from realdeg.version import __version__
@@ -35,7 +35,7 @@ SPANDREL: dict[str, str] = {
 
 
 def write_card(
-    exported: Exported,
+    exported: ExportedFile,
     backbone: Backbone,
     *,
     origin: Origin | None = None,
@@ -132,7 +132,7 @@ def network_hash(backbone: Backbone) -> str:
 
 
 def make_card(
-    exported: Exported,
+    exported: ExportedFile,
     backbone: Backbone,
     *,
     origin: Origin | None = None,
@@ -203,7 +203,7 @@ def _pictures(backbone: Backbone) -> dict[str, Any]:
     }
 
 
-def _file(exported: Exported, backbone: Backbone) -> dict[str, Any]:
+def _file(exported: ExportedFile, backbone: Backbone) -> dict[str, Any]:
     compared = exported.compared
     graph = exported.form != "safetensors"
     return {

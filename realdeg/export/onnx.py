@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,13 +18,14 @@ from torch.export import ExportedProgram
 
 from realdeg.backbones.base import Backbone
 from realdeg.errors import ConfigError, OutputError
-from realdeg.export.friendlier import friendlier
 from realdeg.export.portable import Size, check_form, least_size, portable
 from realdeg.export.program import compare, in_short, replaced, traced
-from realdeg.export.target import Exported, check_target
+from realdeg.export.target import ExportedFile, check_target
 from realdeg.ops.decompose import decompositions
 from realdeg.utils.component import component_hash, plain
 from realdeg.utils.files import atomic_path, sha256_file
+
+aten = torch.ops.aten
 
 OPSET = 18
 _MOST_BYTES = 2**31 - 1  # a protocol buffer holds no more
@@ -37,7 +38,7 @@ def export_onnx(
     size: Size | None = None,
     opset: int = OPSET,
     overwrite: bool = False,
-) -> Exported:
+) -> ExportedFile:
     """Write a network as ONNX, and compare the file with the network in onnxruntime.
 
     The input ``lr`` and the output ``sr`` are float32 in [0, 1], shape (batch, C, height, width),
@@ -78,7 +79,9 @@ def export_onnx(
         if has_onnxruntime():
             runner = _session(os.fspath(temporary))
             compared = compare(network.backbone, runner, size, target, "onnxruntime")
-    return Exported(target, "onnx", sha256_file(target), size=size, compared=compared, opset=opset)
+    return ExportedFile(
+        target, "onnx", sha256_file(target), size=size, compared=compared, opset=opset
+    )
 
 
 def has_onnxruntime() -> bool:
@@ -88,11 +91,10 @@ def has_onnxruntime() -> bool:
 
 def _converted(program: ExportedProgram, name: str, size: Size | None, opset: int) -> Any:
     """Return the ONNX model of a program."""
-    table = {**decompositions(), **friendlier()}
     try:
         with torch.no_grad(), _quiet():
             found = torch.onnx.export(
-                replaced(program, table),
+                replaced(program, {**decompositions(), **DECOMPOSITIONS}),
                 dynamo=True,
                 opset_version=opset,
                 output_names=["sr"],
@@ -204,3 +206,38 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def _remainder(x: Tensor, n: Any) -> Tensor:
+    # torch's own takes no n that depends on the image's size.
+    divisor = aten.scalar_tensor.default(n, dtype=x.dtype)
+    return x - aten.floor_divide.default(x, divisor) * divisor
+
+
+def _pool_to_grid(x: Tensor, size: Sequence[int]) -> Tensor:
+    # torch's own lists the pixels of each cell, as many as the example has. A cell's mean is a
+    # matrix product with ones where the cell lies.
+    if tuple(size) == (1, 1):
+        return x.mean((2, 3), keepdim=True)
+    rows = _cells(x, x.shape[2], size[0])
+    columns = _cells(x, x.shape[3], size[1])
+    return torch.matmul(torch.matmul(rows, x), columns.transpose(0, 1))
+
+
+def _cells(x: Tensor, length: int, count: int) -> Tensor:
+    """Return each cell's weights over an axis, (count, length)."""
+    number = torch.arange(count, device=x.device)[:, None]
+    first = torch.div(number * length, count, rounding_mode="floor")
+    # From the floor of a cell's first border to the ceiling of its last.
+    end = torch.div((number + 1) * length + count - 1, count, rounding_mode="floor")
+    place = torch.arange(length, device=x.device)[None]
+    inside = (place >= first) & (place < end)
+    return inside.to(x.dtype) / (end - first).to(x.dtype)
+
+
+# Of the operators whose translation by torch holds for one size only, or fails.
+DECOMPOSITIONS: dict[Any, Callable[..., Tensor]] = {
+    aten.remainder.Scalar: _remainder,
+    aten._adaptive_avg_pool2d.default: _pool_to_grid,
+    aten.adaptive_avg_pool2d.default: _pool_to_grid,
+}

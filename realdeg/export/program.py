@@ -23,7 +23,7 @@ from realdeg.export.portable import (
     trial,
     trial_sizes,
 )
-from realdeg.export.target import Exported, check_target
+from realdeg.export.target import ExportedFile, check_target
 from realdeg.ops.decompose import decompositions
 from realdeg.utils.files import atomic_path, sha256_file
 
@@ -34,7 +34,7 @@ def export_program(
     *,
     size: Size | None = None,
     overwrite: bool = False,
-) -> Exported:
+) -> ExportedFile:
     """Write a network as a program of torch.export, and compare the file with the network.
 
     The program takes and gives images in [0, 1], shape (B, C, h, w), in float32; any batch and,
@@ -66,7 +66,7 @@ def export_program(
         temporary.write_bytes(content.getbuffer())
         runner = torch.export.load(temporary).module()
         compared = compare(network.backbone, runner, size, target, "torch.export")
-    return Exported(
+    return ExportedFile(
         target, "torch-export", sha256_file(target), size=size, compared=compared, opset=None
     )
 

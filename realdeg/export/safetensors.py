@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from realdeg.backbones.base import Backbone
-from realdeg.export.target import Exported, check_target
+from realdeg.export.target import ExportedFile, check_target
 from realdeg.utils.component import save_component
 from realdeg.utils.files import sha256_file
 
@@ -20,7 +20,7 @@ def export_safetensors(
     half: bool = False,
     meta: Mapping[str, Any] | None = None,
     overwrite: bool = False,
-) -> Exported:
+) -> ExportedFile:
     """Write the weights under the keys that the published ones have.
 
     realdeg opens the file by itself (type and arguments stand in its metadata); others find the
@@ -49,4 +49,4 @@ def export_safetensors(
         arguments=backbone.arguments,
         meta=meta,
     )
-    return Exported(target, "safetensors", sha256_file(target), half=half)
+    return ExportedFile(target, "safetensors", sha256_file(target), half=half)

@@ -16,7 +16,7 @@ SUFFIXES: dict[Form, str] = {"safetensors": ".safetensors", "onnx": ".onnx", "to
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedFile:
     """A file that was written.
 
     Attributes:

@@ -17,7 +17,7 @@ from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.wavelet import even
 from realdeg.backbones.running import call
 from realdeg.errors import ConfigError, DataError, OutputError
-from realdeg.export import export_onnx, export_program, friendlier, onnx, portable, program
+from realdeg.export import export_onnx, export_program, onnx, portable, program
 from realdeg.ops import kernel_apply
 
 FOLDER = Path(onnx.__file__).parent  # what a file says of the machine that made it
@@ -219,17 +219,17 @@ def test_a_branch_on_the_size_says_so(espcn, tmp_path, monkeypatch):
         export_program(espcn, tmp_path / "x.pt2")
 
 
-class TestFriendlier:
+class TestDecompositions:
     @pytest.mark.parametrize("size", [(7, 7), (3, 20), (13, 8), (50, 49)])
     @pytest.mark.parametrize("grid", [(1, 1), (7, 7), (2, 5)])
     def test_pooling(self, size, grid):
         x = torch.rand(2, 3, *size)
-        found = friendlier._pool_to_grid(x, grid)
+        found = onnx._pool_to_grid(x, grid)
         torch.testing.assert_close(found, F.adaptive_avg_pool2d(x, grid))
 
     def test_remainder(self):
         x = torch.arange(-9, 10)
-        assert torch.equal(friendlier._remainder(x, 4), torch.remainder(x, 4))
+        assert torch.equal(onnx._remainder(x, 4), torch.remainder(x, 4))
 
 
 class Padded(nn.Module):

@@ -32,7 +32,7 @@ def learn(folder: Path) -> Path:
 
 def look(weights: Path, folder: Path) -> None:
     browsed = realdeg.browse("vdsr/vdsr_realsr_x4", folder / "sheet.png", count=2, sample=True)
-    assert_type(browsed, realdeg.Browsed)
+    assert_type(browsed, realdeg.SampleSheet)
     seen = realdeg.preview(weights, "sample/coffee", folder / "preview.png", seed=1)
     assert_type(seen, realdeg.Preview)
     print(browsed.path, [sample.in_words() for sample in seen.samples])
@@ -46,8 +46,8 @@ def look(weights: Path, folder: Path) -> None:
 def make_images(weights: Path) -> realdeg.Summary:
     summary = realdeg.degrade(weights, "hr", "lr", jobs=2, progress=False)
     made = realdeg.super_resolve("work_dirs/vdsr", "lr", "sr", tile=512)
-    assert_type(made, realdeg.Summary | realdeg.Enlarged)
-    if isinstance(made, realdeg.Enlarged):
+    assert_type(made, realdeg.Summary | realdeg.UpscaledImage)
+    if isinstance(made, realdeg.UpscaledImage):
         print(made.output_size)
     return summary
 
@@ -73,9 +73,9 @@ def tensors() -> torch.Tensor:
 
 def weights_of_others() -> None:
     converted = realdeg.convert_weights("x4.mat", "lapsrn.safetensors", "LapSRN", scale=4)
-    assert_type(converted, realdeg.Converted)
+    assert_type(converted, realdeg.ConvertedWeights)
     exported = realdeg.export_backbone(converted.path, "lapsrn.onnx", size=(64, 64))
-    assert_type(exported, realdeg.Exported)
+    assert_type(exported, realdeg.ExportedFile)
     print(exported.sha256, [entry.name for entry in realdeg.list_pretrained("LapSRN")])
 
 
