@@ -113,7 +113,7 @@ class _Living(TorchDispatchMode):
     """Counts the bytes of the tensors that are made inside and still there."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = 0
         self.peak = 0
         self._storages: dict[int, Any] = {}

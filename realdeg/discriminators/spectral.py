@@ -35,8 +35,8 @@ def spectral_norm(layer: Layer) -> Layer:
         Networks, ICLR 2018.
     """
     parametrizations.spectral_norm(layer)
-    layer.register_state_dict_post_hook(_write)
-    layer.register_load_state_dict_pre_hook(_read)
+    layer.register_state_dict_post_hook(_write)  # type: ignore[no-untyped-call]
+    layer.register_load_state_dict_pre_hook(_read)  # type: ignore[no-untyped-call]
     return layer
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -234,7 +235,7 @@ def backward(
     )
 
 
-def _outputs(grid: _Grid, chunk: _Chunk, *fields: Tensor) -> Iterator[tuple]:
+def _outputs(grid: _Grid, chunk: _Chunk, *fields: Tensor) -> Iterator[tuple[Any, ...]]:
     """Yield the index of tiles' valid points, and the same pixels of each field seen as tiles.
 
     Args:
@@ -293,7 +294,7 @@ class _SpreadSpectra:
     def __init__(self, grid: _Grid) -> None:
         self.grid = grid
         self.tiles = torch.empty(0)
-        self.filled: tuple = ()
+        self.filled: tuple[Any, ...] = ()
 
     def __call__(self, grad: Tensor, weights: Tensor, chunk: _Chunk) -> Tensor:
         """Return the spectra, (b, C, M, tile rows, tile columns, rows, columns)."""

@@ -223,13 +223,13 @@ def _(
     return gradients[0], gradients[1], gradients[2]
 
 
-def _setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     x, weights, bases, stride, padding = inputs
     ctx.save_for_backward(x, weights, bases)
     ctx.stride, ctx.padding = stride, padding
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple:
+def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     x, weights, bases = ctx.saved_tensors
     needs = list(ctx.needs_input_grad[:3])
     gradients = torch.ops.realdeg.kernel_apply_backward(

@@ -162,13 +162,13 @@ def _(
     return grad_x, kernels.new_empty(kernels.shape) if need_kernels else kernels.new_empty(0)
 
 
-def _setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     x, kernels, stride, padding = inputs
     ctx.save_for_backward(x, kernels)
     ctx.stride, ctx.padding = stride, padding
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple:
+def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     x, kernels = ctx.saved_tensors
     needs = list(ctx.needs_input_grad[:2])
     gradients = torch.ops.realdeg.pixel_kernel_apply_backward(

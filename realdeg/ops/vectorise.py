@@ -19,7 +19,7 @@ def _lead(tensor: Tensor, dim: int | None, size: int) -> Tensor:
 
 def _kernel_apply(
     info: Any,
-    in_dims: tuple,
+    in_dims: tuple[Any, ...],
     x: Tensor,
     weights: Tensor,
     bases: Tensor,
@@ -41,7 +41,7 @@ def _kernel_apply(
 
 
 def _pixel_kernel_apply(
-    info: Any, in_dims: tuple, x: Tensor, kernels: Tensor, stride: int, padding: str
+    info: Any, in_dims: tuple[Any, ...], x: Tensor, kernels: Tensor, stride: int, padding: str
 ) -> tuple[Tensor, int]:
     size = info.batch_size
     images = _lead(x, in_dims[0], size)

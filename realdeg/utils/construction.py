@@ -173,7 +173,7 @@ class _Watch(TorchDispatchMode):
     """Asks how large a result will be before it is computed."""
 
     def __init__(self, counter: _Counter) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counter = counter
 
     @classmethod

@@ -50,7 +50,7 @@ class Ceiling(TorchDispatchMode):
     """
 
     def __init__(self, state: Mapping[str, Tensor], where: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         held = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
         self._bytes = RATIO * held + FLOOR
         self._tensors = 16 * len(state) + _MOST_MADE

@@ -50,8 +50,8 @@ class Conv3XC(nn.Module):
             nn.Conv2d(inner, outer, 3),
             nn.Conv2d(outer, out_channels, 1),
         )
-        self.register_state_dict_post_hook(_write_merged)
-        self.register_load_state_dict_pre_hook(_drop_merged)
+        self.register_state_dict_post_hook(_write_merged)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_drop_merged)  # type: ignore[no-untyped-call]
 
     def forward(self, features: Tensor) -> Tensor:
         """Run on (B, in_channels, H, W)."""

@@ -189,7 +189,7 @@ class _Follow(TorchDispatchMode):
     """Keeps the sight of every tensor that depends on the input."""
 
     def __init__(self, source: Tensor, sight: Sight, pooled: bool) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.lost, self.random, self.multiple, self.pooled = False, False, 1, pooled
         # Tensors are kept so that none of them is freed and its id taken by another.
         self._known: dict[int, tuple[Tensor, Sight]] = {id(source): (source, sight)}

@@ -20,9 +20,11 @@ from torch import Tensor
 
 try:
     import triton  # type: ignore[import-not-found, import-untyped]
-    import triton.language as tl  # type: ignore[import-not-found, import-untyped]
+    from triton import language as tl  # type: ignore[import-not-found, import-untyped]
 except ImportError:
     triton = tl = None
+
+__all__ = ["tl"]  # handed on to the kernels: Triton may be missing
 
 jit: Callable[[Any], Any] = (lambda kernel: kernel) if triton is None else triton.jit
 
