@@ -8,6 +8,7 @@ setup(
     package_data={
         "realdeg": ["py.typed", "*.pyi"],
         "realdeg.apis": ["*.pyi"],
+        "realdeg.backbones.pretrained": ["*.json"],
         "realdeg.datasets": ["sample_images/**/*"],
         "realdeg._configs": ["**/*.py", "**/*.md"],
     },

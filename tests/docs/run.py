@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -72,6 +73,8 @@ class Page:
             self.file(block, block.file)
         elif block.language == "python":
             self.python(block)
+        elif block.language == "json":
+            json.loads(block.text)
         elif block.language == "toml":
             plugin_lines(block.text)
         else:

@@ -160,13 +160,6 @@ def pools(folder: Path) -> None:
             write_image(folder / name / f"{number}.png", flat)
 
 
-def pretrained(folder: Path) -> dict[str, Any]:
-    """Names of the module in which an entry of the catalogue stands."""
-    from realdeg.backbones.pretrained import luminance
-
-    return dict(vars(luminance))
-
-
 def protocols(folder: Path) -> None:
     mat(folder / "LapSRN_x2.mat", LapSRN(scale=2))
 
@@ -222,7 +215,6 @@ PREPARE: dict[str, Callable[[Path], dict[str, Any] | None]] = {
     "docs/large_photos.md": large_photos,
     "docs/metrics.md": metrics,
     "docs/pools.md": pools,
-    "docs/pretrained.md": pretrained,
     "docs/protocols.md": protocols,
     "docs/sample.md": sample,
     "docs/unpaired.md": unpaired,

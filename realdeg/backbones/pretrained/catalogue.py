@@ -1,56 +1,57 @@
-"""All published weights that are known by name."""
+"""All published weights that are known by name, from ``catalogue.json``.
+
+Each object there is an entry, with the fields of :class:`Pretrained`, or a group: fields that its
+``files`` share. ``{file}`` in a ``url`` stands for the file's name; a ``comment`` is not read.
+"""
 
 from __future__ import annotations
 
-from realdeg.backbones.pretrained import (
-    attention,
-    cascades,
-    convolutional,
-    luminance,
-    real_world,
-    swinir,
-)
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
 from realdeg.backbones.pretrained.entry import Pretrained, scales_text
 from realdeg.errors import ConfigError, GeometryError, nearest
 
+
+def _entries() -> Iterator[Pretrained]:
+    text = Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8")
+    for group in json.loads(text):
+        for own in group.pop("files", [{}]):
+            fields = {**group, **own}
+            fields.pop("comment", None)
+            for name in ("scales", "set5"):
+                fields[name] = tuple(fields.get(name, ()))
+            if "url" in fields:
+                fields["url"] = fields["url"].format(file=fields["file"])
+            yield Pretrained(**fields)
+
+
 CATALOGUE: tuple[Pretrained, ...] = tuple(
-    sorted(
-        (
-            *attention.ENTRIES,
-            *cascades.ENTRIES,
-            *convolutional.ENTRIES,
-            *luminance.ENTRIES,
-            *real_world.ENTRIES,
-            *swinir.ENTRIES,
-        ),
-        key=lambda entry: (entry.type.lower(), entry.name, entry.scales),
-    )
+    sorted(_entries(), key=lambda entry: (entry.type.lower(), entry.name, entry.scales))
 )
 
 
 def list_pretrained(pattern: str = "") -> list[Pretrained]:
-    """Return the published weights whose network or name contains a text.
+    """Return the published weights whose network or name contains a string.
 
     Args:
-        pattern: The text; case does not matter. Empty: all.
+        pattern: The string; case does not matter. Empty: all.
     """
     wanted = pattern.lower()
     return [entry for entry in CATALOGUE if wanted in f"{entry.type} {entry.name}".lower()]
 
 
 def find_pretrained(kind: str, name: str, scale: float | None = None) -> Pretrained:
-    """Return what is known of published weights.
+    """Return the entry of published weights.
 
     Args:
         kind: The network's registered name.
         name: The weights' name.
         scale: The scale asked for; None: 4, or the only one there is.
 
-    Returns:
-        The entry.
-
     Raises:
-        ConfigError: If no weights of that network go by that name.
+        ConfigError: If the network has no weights of that name.
         GeometryError: If they do not come in that scale.
     """
     of_type = [entry for entry in CATALOGUE if entry.type == kind]
