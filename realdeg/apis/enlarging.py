@@ -18,7 +18,7 @@ from realdeg.apis.arrays import Picture, put_together, take_apart
 from realdeg.apis.tiling import Span, Tile, Tiling, cut, output_span, run_tile
 from realdeg.backbones import running
 from realdeg.backbones.base import Backbone
-from realdeg.degradations.primitives.resize_part import imresize_part
+from realdeg.degradations.primitives.resize import imresize_part
 from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 
 Progress = Callable[[int, int], object]

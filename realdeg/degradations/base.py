@@ -117,8 +117,7 @@ class Degradation(CapturesArguments, nn.Module):
             GeometryError: If the size does not divide by the scale.
         """
         self.check_input(hr)
-        if len(seeds) != hr.shape[0]:
-            raise DataError(f"{len(seeds)} seeds were given for a batch of {hr.shape[0]} images.")
+        self.check_seeds(hr, seeds)
         size = (int(hr.shape[1]), int(hr.shape[2]), int(hr.shape[3]))
         return [self.sample_one(size, int(seed)) for seed in seeds]
 
@@ -259,6 +258,11 @@ class Degradation(CapturesArguments, nn.Module):
                 f"{name} with scale {self.scale} cannot take an HR image of {height} x {width}: it"
                 f" does not divide by {self.scale}. Crop it first."
             )
+
+    def check_seeds(self, hr: Tensor, seeds: Sequence[int]) -> None:
+        """Raise DataError unless there is one seed per image."""
+        if len(seeds) != hr.shape[0]:
+            raise DataError(f"{len(seeds)} seeds were given for a batch of {hr.shape[0]} images.")
 
     def _check_range(self, hr: Tensor) -> None:
         """Refuse 8- or 16-bit numbers that were never divided; overshoot and noise may pass."""

@@ -15,12 +15,7 @@ from torch import Tensor
 from realdeg.degradations.base import Degradation, Scale
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.blur_kinds import KINDS, ORDERS, REDUCTIONS, ROUNDINGS
-from realdeg.degradations.kernel_draw import (
-    LARGEST_DISTURBANCE,
-    check_spec,
-    disturb,
-    draw_kernel,
-)
+from realdeg.degradations.kernel_draw import LARGEST_DISTURBANCE, check_spec, disturb, draw_kernel
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.borders import BORDERS, PADDINGS, pad, padding_of
 from realdeg.degradations.primitives.filtering import filter_image

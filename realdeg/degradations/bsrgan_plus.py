@@ -8,12 +8,7 @@ import numpy as np
 from annotated_types import Interval
 
 from realdeg.degradations.base import DegradationLike, Scale
-from realdeg.degradations.bsrgan_draws import (
-    draw_blur,
-    draw_jpeg,
-    draw_mode,
-    draw_noise,
-)
+from realdeg.degradations.bsrgan_draws import draw_blur, draw_jpeg, draw_mode, draw_noise
 from realdeg.degradations.pipeline import PipelineDegradation, StepList
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.argument_types import Fraction, WholeRange

@@ -22,12 +22,7 @@ from realdeg.degradations.primitives.camera import (
     linear_colours,
     sensor_values,
 )
-from realdeg.degradations.primitives.mosaic import (
-    as_channels,
-    as_colour,
-    bayer_mosaic,
-    demosaic,
-)
+from realdeg.degradations.primitives.mosaic import as_channels, as_colour, bayer_mosaic, demosaic
 from realdeg.degradations.primitives.noise import shot_read_noise
 from realdeg.degradations.primitives.tone import (
     gamma_compress,
@@ -37,10 +32,7 @@ from realdeg.degradations.primitives.tone import (
     sigmoid_response,
     smoothstep,
 )
-from realdeg.degradations.reduced import (
-    ReducedDegradation,
-    as_range,
-)
+from realdeg.degradations.reduced import ReducedDegradation, as_range
 from realdeg.degradations.tone_map import MEAN_EXPONENT, MEAN_OFFSET, draw_curve, traced_curves
 from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import DataError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import torch
@@ -118,23 +118,23 @@ class Container(Degradation):
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Apply the parts that the traces name."""
-        decisions = []
-        for trace in traces:
-            decision = self.read(trace)
-            wanted = len(self.steps(decision))
-            if len(trace.parts) != wanted:
-                raise DataError(
-                    f"a trace of {type(self).__name__} has {len(trace.parts)} parts, this object"
-                    f" applies {wanted}."
-                )
-            decisions.append(decision)
 
         def run(decision: Any, images: Tensor, members: list[int]) -> Tensor:
             for index, (_, part) in enumerate(self.steps(decision)):
                 images = part.replay(images, [traces[i].parts[index] for i in members])
             return images
 
-        return self._in_groups(hr, decisions, run)
+        return self._in_groups(hr, [self._decision_in(trace) for trace in traces], run)
+
+    def _decision_in(self, trace: Trace) -> Any:
+        decision = self.read(trace)
+        wanted = len(self.steps(decision))
+        if len(trace.parts) != wanted:
+            raise DataError(
+                f"a trace of {type(self).__name__} has {len(trace.parts)} parts, this object"
+                f" applies {wanted}."
+            )
+        return decision
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
         """Sample and replay in one go, without writing traces."""
@@ -150,16 +150,8 @@ class Container(Degradation):
 
         return self._in_groups(hr, [self.decide(int(seed)) for seed in seeds], run)
 
-    def check_seeds(self, hr: Tensor, seeds: Sequence[int]) -> None:
-        """Refuse a number of seeds that is not the number of images."""
-        if len(seeds) != hr.shape[0]:
-            raise DataError(f"{len(seeds)} seeds were given for a batch of {hr.shape[0]} images.")
-
     def _in_groups(
-        self,
-        hr: Tensor,
-        decisions: Sequence[Any],
-        run: Callable[[Any, Tensor, list[int]], Tensor],
+        self, hr: Tensor, decisions: Sequence[Any], run: Callable[[Any, Tensor, list[int]], Tensor]
     ) -> Tensor:
         """Run images of the same decision together, and put the results back in order."""
         groups: dict[Any, list[int]] = {}
@@ -177,12 +169,7 @@ class Container(Degradation):
     def condition(self, trace: Trace) -> dict[str, Any]:
         """Return the conditions of the parts that were applied; later parts win."""
         merged: dict[str, Any] = {}
-        steps = self.steps(self.read(trace))
-        if len(steps) != len(trace.parts):
-            raise DataError(
-                f"a trace of {type(self).__name__} has {len(trace.parts)} parts, this object"
-                f" applies {len(steps)}."
-            )
+        steps = self.steps(self._decision_in(trace))
         for (_, part), part_trace in zip(steps, trace.parts, strict=True):
             merged.update(part.condition(part_trace))
         return merged
@@ -230,12 +217,7 @@ class Compose(Container):
         ConfigError: If there are no parts, or their scales do not multiply to ``scale``.
     """
 
-    def __init__(
-        self,
-        parts: Parts,
-        scale: Scale = 4,
-        same_size: bool = False,
-    ) -> None:
+    def __init__(self, parts: Parts, scale: Scale = 4, same_size: bool = False) -> None:
         super().__init__(build_chain(parts, scale, same_size), scale, same_size)
         self.check_strides(self.members())
 
@@ -250,11 +232,7 @@ class Compose(Container):
     @property
     def offset(self) -> float:
         """HR coordinate at which LR pixel 0 is centred: that of the parts, one in another."""
-        total, pixel = 0.0, 1
-        for part in self.members():
-            total += pixel * part.offset
-            pixel *= part.stride
-        return total
+        return chained_offset(self.members())
 
     @property
     def border(self) -> int:
@@ -268,6 +246,15 @@ class Compose(Container):
     def describe(self) -> str:
         """Return one line that names the parts."""
         return " > ".join(part.describe() for part in self.members())
+
+
+def chained_offset(parts: Iterable[Degradation]) -> float:
+    """Return where LR pixel 0 is centred after parts applied one after another, in HR pixels."""
+    total, pixel = 0.0, 1
+    for part in parts:
+        total += pixel * part.offset
+        pixel *= part.stride
+    return total
 
 
 def _part_seed(seed: int, number: int) -> int:

@@ -10,8 +10,6 @@ from torch import Tensor
 from realdeg.degradations.base import Degradation
 from realdeg.utils.colour import grey_of, one_channel_of
 
-# Y of 0..255 for black, and its span up to white.
-
 
 class GeneratorDegradation(Degradation):
     """A network from clean to degraded RGB, learned from LR images that need no HR.

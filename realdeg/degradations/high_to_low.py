@@ -16,19 +16,13 @@ from realdeg.degradations.generator import GeneratorDegradation
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.noise import white_noise
 from realdeg.degradations.trace import Trace, TraceParams
-from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.argument_types import Choice, Count, Geometry
 from realdeg.utils.streams import stream_seed
 
 Noise = Literal["map", "vector", "none"]
 # Scale to (strides on the way down, doublings on the way up); 4 is the authors'.
-_PATHS = {
-    2: ((2, 2, 2, 2), 3),
-    3: ((3, 2, 2, 2), 3),
-    4: ((2, 2, 2, 2), 2),
-    8: ((2, 2, 2, 2), 1),
-}
+_PATHS = {2: ((2, 2, 2, 2), 3), 3: ((3, 2, 2, 2), 3), 4: ((2, 2, 2, 2), 2), 8: ((2, 2, 2, 2), 1)}
 _VECTOR = 64  # length of the noise vector, and side of the map that is made of it
 
 
@@ -127,8 +121,7 @@ class HighToLow(GeneratorDegradation):
         self.check_input(hr)
         if seeds is None:
             seeds = torch.randint(2**62, (hr.shape[0],)).tolist()
-        elif len(seeds) != hr.shape[0]:
-            raise DataError(f"{len(seeds)} seeds were given for a batch of {hr.shape[0]} images.")
+        self.check_seeds(hr, seeds)
         return self.generate(hr, [_noise_seed(int(seed)) for seed in seeds])
 
     def generate(self, hr: Tensor, noise_seeds: Sequence[int]) -> Tensor:

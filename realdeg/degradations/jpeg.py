@@ -12,9 +12,7 @@ from torch import Tensor
 
 from realdeg.degradations.base import Scale
 from realdeg.degradations.primitives.compression import SUBSAMPLINGS, jpeg
-from realdeg.degradations.reduced import (
-    ReducedDegradation,
-)
+from realdeg.degradations.reduced import ReducedDegradation
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.argument_types import Ascending, Choice

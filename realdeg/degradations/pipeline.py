@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from realdeg.degradations.base import Degradation, DegradationLike, Scale
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.build import degradation_from_config
+from realdeg.degradations.containers import spelled_out
 from realdeg.degradations.steps import Size, run_step, step_fields
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
@@ -160,11 +161,8 @@ class PipelineDegradation(Degradation):
     @property
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments, parts spelled out: no part depends on another file."""
-        spelled = {
-            name: {"type": type(part).__name__, **part.arguments}
-            for name, part in self._named_parts().items()
-        }
-        return {**super().arguments, **spelled}
+        parts = self._named_parts().items()
+        return {**super().arguments, **{name: spelled_out(part) for name, part in parts}}
 
     @property
     def is_trained(self) -> bool:

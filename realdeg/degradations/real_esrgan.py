@@ -95,9 +95,7 @@ class RealESRGAN(PipelineDegradation):
         small = self.small_size(size[1], size[2])
         factor = draw_factor(rng, self.second)
         _resize(
-            rng,
-            steps,
-            (int(size[1] / self.scale * factor), int(size[2] / self.scale * factor)),
+            rng, steps, (int(size[1] / self.scale * factor), int(size[2] / self.scale * factor))
         )
         draw_noise(rng, steps, self.second)
         if rng.random() < 0.5:

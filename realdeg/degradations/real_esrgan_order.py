@@ -179,10 +179,6 @@ def draw_noise(rng: np.random.Generator, steps: StepList, order: Order) -> None:
         steps.add_noise("poisson_noise", peak="levels", scale=scale, grey=grey)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 # Wang et al., ICCVW 2021, and options/train_realesrgan_x4plus.yml of the released code.
 FIRST = Order()
 SECOND = Order(

@@ -16,6 +16,7 @@ from realdeg.degradations.containers import (
     Container,
     Step,
     build_part,
+    chained_offset,
     is_file,
     leaves_grid,
     spelled_out,
@@ -115,11 +116,7 @@ class Repeat(Container):
         return {**own, "part": spelled_out(first), "again": again, "times": list(self.times)}
 
     def _offset(self, count: int) -> float:
-        total, pixel = 0.0, 1
-        for _, part in self.steps(count):
-            total += pixel * part.offset
-            pixel *= part.stride
-        return total
+        return chained_offset(part for _, part in self.steps(count))
 
     @property
     def offset(self) -> float:

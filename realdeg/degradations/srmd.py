@@ -19,9 +19,7 @@ from realdeg.degradations.degradation_code import DIMENSIONS, degradation_pca, e
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.filtering import filter_image
 from realdeg.degradations.primitives.noise import gaussian_noise
-from realdeg.degradations.reduced import (
-    as_range,
-)
+from realdeg.degradations.reduced import as_range
 from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS

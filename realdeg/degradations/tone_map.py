@@ -36,8 +36,8 @@ class CurveParams(TraceParams):
         curve_offset: a.
     """
 
-    curve_exponent: Annotated[float, Interval(ge=EXPONENT_LIMITS[0], le=EXPONENT_LIMITS[1])]
-    curve_offset: Annotated[float, Interval(ge=OFFSET_LIMITS[0], le=OFFSET_LIMITS[1])]
+    curve_exponent: Exponent
+    curve_offset: Offset
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,19 @@ from realdeg.errors import DataError
 from realdeg.utils.argument_types import Component
 
 Channels: TypeAlias = Literal[1, 3]
-"""Of luma, or of RGB."""
+"""1 for luma, 3 for RGB."""
 
 
 class Discriminator(nn.Module, ABC):
-    """Tells real images from generated ones.
+    """Distinguishes real images from generated ones.
 
-    It returns logits: the adversarial losses bring the sigmoid, where they have one.
+    It returns logits: the adversarial losses apply the sigmoid where they need one.
 
     Args:
         in_channels: 3 for RGB, 1 for Y.
 
     Shape:
-        Images in [0, 1], (B, C, H, W), to logits (B, 1, h, w), one per place, or (B, 1).
+        Images in [0, 1], (B, C, H, W), to logits (B, 1, h, w), one per position, or (B, 1).
     """
 
     def __init__(self, in_channels: Channels = 3) -> None:
@@ -33,33 +33,27 @@ class Discriminator(nn.Module, ABC):
 
     @property
     def least_size(self) -> int:
-        """The least height and width that it can judge, in pixels."""
+        """The minimum height and width of an image, in pixels."""
         return 1
 
     @abstractmethod
     def judge(self, images: Tensor) -> Tensor:
-        """Return the logits of images that have been checked."""
+        """Return the logits of images that :meth:`forward` has checked."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Judge images.
-
-        Args:
-            images: Shape (B, C, H, W).
-
-        Returns:
-            Logits; positive means real.
+        """Return the logits of images (B, C, H, W); positive means real.
 
         Raises:
-            DataError: If the images have other channels, or are too small.
+            DataError: If the images have a wrong number of channels, or are too small.
         """
         if images.ndim != 4 or images.shape[1] != self.in_channels:
             raise DataError(
-                f"{type(self).__name__} judges (B, {self.in_channels}, H, W), got"
-                f" {tuple(images.shape)}: set in_channels and the task's colour alike."
+                f"{type(self).__name__} expects (B, {self.in_channels}, H, W), got"
+                f" {tuple(images.shape)}: make in_channels match the task's colour."
             )
         if min(images.shape[2:]) < self.least_size:
             raise DataError(
-                f"{type(self).__name__} judges at least {self.least_size} x {self.least_size}"
+                f"{type(self).__name__} needs at least {self.least_size} x {self.least_size}"
                 f" pixels, got {images.shape[2]} x {images.shape[3]}: raise patch_size."
             )
         return self.judge(images)

@@ -16,15 +16,15 @@ from realdeg.utils.argument_types import Count, Whole
 class BulatDiscriminator(Discriminator):
     """Residual blocks under spectral normalisation: one logit for each image.
 
-    The first block has no activation in front; blocks that halve the image do so by averaging.
-    After the last, ReLU, the mean over all places (the authors' 4 x 4 average at their sizes) and
-    a linear layer.
+    The first block has no activation in front; halving is by averaging. After the last block come
+    ReLU, the mean over all positions (the authors' 4 x 4 average at their sizes) and a linear
+    layer.
 
     Args:
         in_channels: 3 for RGB, 1 for Y.
         width: Channels of every block.
-        halvings: How many blocks halve the image: 2 for images of 16 pixels, 4 for those of 64.
-        blocks: How many blocks follow that do not: 3 for images of 16 pixels, 1 for those of 64.
+        halvings: Number of blocks that halve the image: 2 for images of 16 pixels, 4 for 64.
+        blocks: Number of blocks after those: 3 for images of 16 pixels, 1 for 64.
 
     Shape:
         (B, C, H, W) to (B, 1).
@@ -35,7 +35,7 @@ class BulatDiscriminator(Discriminator):
     Source:
         Bulat, Yang, Tzimiropoulos, To learn image super-resolution, use a GAN to learn how to do
         image degradation first, ECCV 2018 (jingyang2017/Face-and-Image-super-resolution); the
-        paper draws six blocks.
+        paper's figure shows six blocks.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class BulatDiscriminator(Discriminator):
         super().__init__(in_channels)
         if not halvings + blocks:
             raise ConfigError(
-                "BulatDiscriminator needs one block at least: halvings and blocks are both 0."
+                "BulatDiscriminator needs at least one block: halvings and blocks are both 0."
             )
         self.halvings = halvings
         parts: list[nn.Module] = []
@@ -57,11 +57,11 @@ class BulatDiscriminator(Discriminator):
 
     @property
     def least_size(self) -> int:
-        """As many pixels as leave one after all halvings."""
+        """The size that leaves one pixel after all halvings."""
         return 2**self.halvings
 
     def judge(self, images: Tensor) -> Tensor:
-        """Judge each image; the network works on [-1, 1]."""
+        """Return one logit per image; the network works on [-1, 1]."""
         features = F.relu(self.blocks(2 * images - 1))
         return self.last(features.mean((2, 3)))
 
@@ -79,6 +79,6 @@ class _Block(nn.Module):
         inner = self.conv1(x if self.first else F.relu(x))
         inner = self.conv2(F.relu(inner))
         if self.halve:
-            # Averaging and a 1 x 1 convolution commute, so the cheaper order is taken.
+            # Averaging and a 1 x 1 convolution commute; this order is cheaper.
             inner, x = F.avg_pool2d(inner, 2), F.avg_pool2d(x, 2)
         return inner + (x if self.skip is None else self.skip(x))

@@ -17,15 +17,16 @@ STRIDES = {"lr": (1, 1, 1, 1, 1), "lr_x2": (2, 1, 1, 1, 1), "hr": (2, 2, 2, 1, 1
 class CinCGANDiscriminator(Discriminator):
     """Five 4 x 4 convolutions without padding or biases; the mean over all patches is the logit.
 
-    Batch normalisation follows the three in the middle, leaky ReLU 0.2 all but the last.
+    Batch normalisation follows the middle three, leaky ReLU 0.2 all but the last.
     2,765,568 parameters.
 
     Args:
         in_channels: 3 for RGB, 1 for Y.
         width: Channels of the first layer; they double from layer to layer.
-        form: Which images are judged: ``"lr"`` (no layer halves), ``"lr_x2"`` (the first does, as
-            the re-implementation has it at scale 2) or ``"hr"`` (the first three do).
-        last_activation: Leaky ReLU 0.2 on every patch's logit too, as the re-implementation has it.
+        form: The input: ``"lr"`` (no layer halves the image), ``"lr_x2"`` (the first does, as in
+            the re-implementation at scale 2) or ``"hr"`` (the first three do).
+        last_activation: Whether leaky ReLU 0.2 also follows the last layer, as in the
+            re-implementation.
 
     Shape:
         (B, C, H, W) to (B, 1).
@@ -61,12 +62,12 @@ class CinCGANDiscriminator(Discriminator):
 
     @property
     def least_size(self) -> int:
-        """As many pixels as one patch has: 16, 28 or 70."""
+        """The size of one patch: 16, 28 or 70 pixels."""
         pixels = 1
         for stride in reversed(STRIDES[self.form]):
             pixels = (pixels - 1) * stride + 4
         return pixels
 
     def judge(self, images: Tensor) -> Tensor:
-        """Judge each image by the mean of its patches."""
+        """Return the mean logit of each image's patches."""
         return self.layers(images).mean((2, 3))

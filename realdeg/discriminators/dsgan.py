@@ -1,4 +1,4 @@
-"""The patch discriminator of DSGAN, which sees textures alone."""
+"""The patch discriminator of DSGAN, which sees only texture."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from realdeg.utils.argument_types import Choice, Count, OddSize
 
 @DISCRIMINATORS.register_module()
 class DSGANDiscriminator(Discriminator):
-    """Four convolutions without strides behind a high-pass filter: a logit for every pixel.
+    """A high-pass filter and four convolutions of stride 1: a logit for every pixel.
 
-    What is coarse is the generator's to keep (its colour loss sees to that), so only what is fine
-    is judged. 5 x 5 to ``width`` channels and leaky ReLU 0.2; 5 x 5 to twice and four times as
-    many with batch normalisation; 1 x 1 to the logit.
+    The generator's colour loss preserves coarse content, so only fine texture is evaluated. The
+    layers: 5 x 5 to ``width`` channels and leaky ReLU 0.2; 5 x 5 to twice and four times as many
+    with batch normalisation; 1 x 1 to the logit.
 
     Args:
         in_channels: 3 for RGB, 1 for Y.
@@ -28,14 +28,14 @@ class DSGANDiscriminator(Discriminator):
         filter_size: Side of the filter's window in pixels, odd.
 
     Shape:
-        (B, C, H, W) to (B, 1, H, W); half of both sides with the wavelet.
+        (B, C, H, W) to (B, 1, H, W); half of both sides for the wavelet.
 
     Raises:
         ConfigError: If an argument is out of range.
 
     Source:
         Fritsche, Gu, Timofte, Frequency Separation for Real-World Super-Resolution, ICCVW 2019
-        (ManuelFritsche/real-world-sr). There a sigmoid follows, which the loss brings here.
+        (ManuelFritsche/real-world-sr). There a sigmoid follows, which here is part of the loss.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class DSGANDiscriminator(Discriminator):
 
     @property
     def least_size(self) -> int:
-        """2 where the wavelet halves the image."""
+        """2 for the wavelet, which halves the image, else 1."""
         return 2 if self.filter == "wavelet" else 1
 
     def judge(self, images: Tensor) -> Tensor:
-        """Filter, then judge every pixel."""
+        """Filter, then return one logit per pixel."""
         if self.filter != "none":
             images = high_pass(images, self.filter_size, self.filter)
         return self.layers(images)

@@ -1,4 +1,4 @@
-"""Discriminators that end in dense layers, and so judge images of one size only."""
+"""Discriminators that end in dense layers, and so need images of one fixed size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from realdeg.utils.argument_types import Count
 
 
 class FixedSizeDiscriminator(Discriminator):
-    """A discriminator of square images of one size.
+    """A discriminator of square images of one fixed size.
 
     Args:
         in_channels: 3 for RGB, 1 for Y.
@@ -32,25 +32,19 @@ class FixedSizeDiscriminator(Discriminator):
 
     @property
     def least_size(self) -> int:
-        """The one size that it judges, in pixels."""
+        """The only size that it accepts, in pixels."""
         return self.size
 
     def forward(self, images: Tensor) -> Tensor:
-        """Judge images.
-
-        Args:
-            images: Shape (B, C, size, size).
-
-        Returns:
-            Logits (B, 1); positive means real.
+        """Return the logits (B, 1) of images (B, C, size, size); positive means real.
 
         Raises:
-            DataError: If the images have other channels or another size.
+            DataError: If the images have a wrong number of channels or another size.
         """
-        # What is too small is refused by the contract's own message.
+        # Images that are too small are refused by the base class.
         if images.ndim == 4 and max(images.shape[2:]) > self.size <= min(images.shape[2:]):
             raise DataError(
-                f"{type(self).__name__} judges {self.size} x {self.size} pixels only, got"
-                f" {images.shape[2]} x {images.shape[3]}: set its size and patch_size alike."
+                f"{type(self).__name__} takes {self.size} x {self.size} pixels only, got"
+                f" {images.shape[2]} x {images.shape[3]}: make its size match patch_size."
             )
         return super().forward(images)

@@ -16,15 +16,15 @@ Norm = Literal["batch", "instance", "spectral", "none"]
 
 @DISCRIMINATORS.register_module()
 class PatchGANDiscriminator(Discriminator):
-    """4 x 4 convolutions, the first of which halve the image; a logit sees 70 pixels by default.
+    """4 x 4 convolutions, the first of which halve the image; by default a logit sees 70 pixels.
 
-    Leaky ReLU 0.2 follows every convolution but the last. Normalisation does where it is a layer,
-    but for the first and the last convolution. 2,765,633 parameters with batch normalisation.
+    Leaky ReLU 0.2 follows every convolution but the last, a normalisation layer all but the first
+    and the last. 2,765,633 parameters with batch normalisation.
 
     Args:
         in_channels: 3 for RGB, 1 for Y.
-        width: Channels of the first layer; they double from layer to layer, up to eight times.
-        halvings: How many convolutions halve the image; two more do not.
+        width: Channels of the first layer; they double from layer to layer, up to 8 * ``width``.
+        halvings: Number of convolutions that halve the image; two more do not.
         norm: ``"batch"``, ``"instance"`` (without parameters), ``"spectral"`` or ``"none"``.
         padding: Pixels at each side: 1 as in pix2pix, 2 as in KAIR.
 
@@ -36,8 +36,8 @@ class PatchGANDiscriminator(Discriminator):
 
     Source:
         Isola, Zhu, Zhou, Efros, Image-to-Image Translation with Conditional Adversarial Networks,
-        CVPR 2017. Keys follow junyanz/pytorch-CycleGAN-and-pix2pix, with spectral normalisation
-        KAIR. pix2pix's own weights were trained on images in [-1, 1].
+        CVPR 2017. Keys follow junyanz/pytorch-CycleGAN-and-pix2pix, or KAIR with spectral
+        normalisation. pix2pix's own weights were trained on images in [-1, 1].
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class PatchGANDiscriminator(Discriminator):
 
     @property
     def least_size(self) -> int:
-        """As many pixels as give one logit; more with instance normalisation, which needs two."""
+        """The size that gives one logit; larger with instance normalisation, which needs two."""
         pixels = 1
         for index, stride in reversed(list(enumerate(self.strides))):
             pixels = max((pixels - 1) * stride + 4 - 2 * self.padding, 1)
@@ -78,5 +78,5 @@ class PatchGANDiscriminator(Discriminator):
         return pixels
 
     def judge(self, images: Tensor) -> Tensor:
-        """Judge each patch."""
+        """Return one logit per patch."""
         return self.model(images)

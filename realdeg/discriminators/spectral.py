@@ -1,4 +1,4 @@
-"""Spectral normalisation under the keys that published discriminators have."""
+"""Spectral normalisation with the state-dict keys of published discriminators."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-# torch's present names, behind the layer's, and those of published weights.
+# torch's current key suffixes, and those of published weights.
 _NAMES = {
     "parametrizations.weight.original": "weight_orig",
     "parametrizations.weight.0._u": "weight_u",
@@ -19,16 +19,10 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def spectral_norm(layer: Layer) -> Layer:
-    """Keep a layer's greatest singular value at one.
+    """Keep the largest singular value of a convolution or linear layer at 1; return the layer.
 
-    torch's older function stores ``weight_orig``, ``weight_u`` and ``weight_v`` but leaves layers
-    that cannot be copied; this is the newer one with the older names, in both directions.
-
-    Args:
-        layer: A convolution or linear layer.
-
-    Returns:
-        The layer itself.
+    torch's older function stores ``weight_orig``, ``weight_u`` and ``weight_v``, but its layers
+    cannot be copied. This is the newer one with the older keys, both in saving and loading.
 
     Source:
         Miyato, Kataoka, Koyama, Yoshida, Spectral Normalization for Generative Adversarial
@@ -49,7 +43,7 @@ def _read(module: nn.Module, state: MutableMapping[str, Tensor], prefix: str, *r
 
 
 def _rename(state: MutableMapping[str, Tensor], names: dict[str, str]) -> None:
-    # Every entry is put back, so that the order stays the network's.
+    # Every entry is re-inserted, so that the order stays the network's.
     for name in list(state):
         value = state.pop(name)
         state[names.get(name, name)] = value

@@ -20,14 +20,14 @@ class SRGANDiscriminator(FixedSizeDiscriminator):
 
     Channels double from ``width`` to eight times as many. Leaky ReLU 0.2 follows every layer but
     the last, batch normalisation every convolution but the first. 23,563,649 parameters at 96
-    pixels, 23,565,505 with biases before the normalisations, 23,563,713 in the form of EDSR's code.
+    pixels; 23,565,505 with ``bias``; 23,563,713 in EDSR's form.
 
     Args:
         in_channels: 3 for RGB, 1 for Y.
         width: Channels of the first layer.
         size: Height and width of the images in pixels, a multiple of 16.
-        bias: Whether convolutions before a normalisation have biases; the paper does not say.
-        form: ``"srgan"``, or ``"edsr"``, which normalises after the first convolution too.
+        bias: Whether convolutions before a normalisation have biases; not stated in the paper.
+        form: ``"srgan"``, or ``"edsr"``, which also normalises after the first convolution.
 
     Shape:
         (B, C, size, size) to (B, 1).
@@ -37,8 +37,8 @@ class SRGANDiscriminator(FixedSizeDiscriminator):
 
     Source:
         Ledig et al., Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
-        Network, CVPR 2017. Keys follow Lornatang/SRGAN-PyTorch, those of the other form
-        EDSR-PyTorch. The paper's sigmoid is the loss's.
+        Network, CVPR 2017. Keys follow Lornatang/SRGAN-PyTorch or, in the other form,
+        EDSR-PyTorch. The paper's sigmoid is part of the loss.
     """
 
     def __init__(
@@ -71,5 +71,5 @@ class SRGANDiscriminator(FixedSizeDiscriminator):
         )
 
     def judge(self, images: Tensor) -> Tensor:
-        """Judge each image."""
+        """Return one logit per image."""
         return self.classifier(self.features(images).flatten(1))

@@ -16,13 +16,13 @@ class UNetDiscriminator(Discriminator):
     """Three halvings, three doublings with skips, under spectral normalisation.
 
     Leaky ReLU 0.2 follows every convolution but the last; the first and the last are not
-    normalised. Features are doubled bilinearly, to exactly the size they had on the way down.
+    normalised. Features are upsampled bilinearly to the exact size of the encoder's.
     4,376,897 parameters.
 
     Args:
         in_channels: 3 for RGB, 1 for Y.
         width: Channels of the first layer.
-        skip: Whether the features of the way down are added on the way up.
+        skip: Whether the encoder's features are added in the decoder.
 
     Shape:
         (B, C, H, W) to (B, 1, H, W).
@@ -51,18 +51,18 @@ class UNetDiscriminator(Discriminator):
 
     @property
     def least_size(self) -> int:
-        """As many pixels as leave one after all halvings."""
+        """The size that leaves one pixel after all halvings."""
         return 8
 
     def judge(self, images: Tensor) -> Tensor:
-        """Judge every pixel."""
+        """Return one logit per pixel."""
         levels = [_active(self.conv0(images))]
         for conv in (self.conv1, self.conv2, self.conv3):
             levels.append(_active(conv(levels[-1])))
         features = levels.pop()
         for conv in (self.conv4, self.conv5, self.conv6):
             kept = levels.pop()
-            # Not by a factor of two: an odd side was rounded down on the way.
+            # Not by a factor of two: halving rounds odd sides down.
             size = kept.shape[2:]
             features = F.interpolate(features, size=size, mode="bilinear", align_corners=False)
             features = _active(conv(features))

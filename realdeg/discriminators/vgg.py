@@ -1,4 +1,4 @@
-"""The VGG-like discriminator that ESRGAN was trained with."""
+"""The VGG-style discriminator that ESRGAN was trained with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realdeg.utils.argument_types import Count
 SLOPE = 0.2
 HIDDEN = 100
 LAST = 4
-"""The side in pixels to which the image is halved."""
+"""Side in pixels of the last feature map."""
 
 
 @DISCRIMINATORS.register_module()
@@ -38,13 +38,13 @@ class VGGDiscriminator(FixedSizeDiscriminator):
 
     Source:
         Wang et al., ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks, ECCVW 2018,
-        which names the type only. Layers and keys follow BasicSR.
+        which only names the type. Layers and keys follow BasicSR.
     """
 
     def __init__(self, in_channels: Channels = 3, width: Count = 64, size: Count = 128) -> None:
         super().__init__(in_channels, width, size, divisor=2 * LAST)
         if size & (size - 1):
-            raise ConfigError(f"VGGDiscriminator: size is a power of two, got {size}.")
+            raise ConfigError(f"VGGDiscriminator: size must be a power of two, got {size}.")
         self.pairs = (size // LAST).bit_length() - 1
         channels = in_channels
         for pair in range(self.pairs):
@@ -62,13 +62,13 @@ class VGGDiscriminator(FixedSizeDiscriminator):
         self.linear2 = nn.Linear(HIDDEN, 1)
 
     def judge(self, images: Tensor) -> Tensor:
-        """Judge each image."""
+        """Return one logit per image."""
         features = images
         for name, layer in self.named_children():
             if name.startswith("linear"):
                 break
             features = layer(features)
-            # A convolution with biases has no normalisation behind it.
+            # A convolution with biases is not followed by a normalisation.
             if isinstance(layer, nn.BatchNorm2d) or layer.bias is not None:
                 features = F.leaky_relu(features, SLOPE, inplace=True)
         features = F.leaky_relu(self.linear1(features.flatten(1)), SLOPE, inplace=True)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from realdeg.losses.adversarial import (
-    AdversarialLoss,
-    CrossEntropyGANLoss,
-    HingeGANLoss,
-    LSGANLoss,
-)
+from realdeg.losses.adversarial import AdversarialLoss, CrossEntropyGANLoss, HingeGANLoss, LSGANLoss
 from realdeg.losses.base import Loss
 from realdeg.losses.build import build_loss
 from realdeg.losses.cross_entropy import CrossEntropyLoss

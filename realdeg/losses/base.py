@@ -1,4 +1,4 @@
-"""What all losses share: a weight, a reduction and the refusal of shapes that do not fit."""
+"""The base of pixel losses: weight, reduction and a check of shapes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Reduction = Literal["mean", "sum"]
 class Loss(nn.Module, ABC):
     """A weighted scalar that compares a prediction with a target.
 
-    Subclasses give the value of every element; weight and reduction are applied here, in float32
-    at least. An empty batch costs 0.
+    Subclasses return the loss of every element. Weight and reduction are applied here, in float32
+    or wider. The loss of an empty batch is 0.
 
     Args:
         weight: Factor of the result.
@@ -31,23 +31,10 @@ class Loss(nn.Module, ABC):
 
     @abstractmethod
     def elements(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of every element, unreduced.
-
-        Args:
-            prediction: What the network gave.
-            target: What it should have given.
-        """
+        """Return the loss of every element, unreduced and unweighted."""
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
-        """Refuse tensors that do not fit; nothing is ever broadcast.
-
-        Args:
-            prediction: What the network gave.
-            target: What it should have given.
-
-        Raises:
-            GeometryError: If the shapes differ.
-        """
+        """Raise GeometryError if the shapes differ; nothing is ever broadcast."""
         if prediction.shape != target.shape:
             raise GeometryError(
                 f"{type(self).__name__} compares a prediction {tuple(prediction.shape)} with a"
@@ -55,14 +42,11 @@ class Loss(nn.Module, ABC):
             )
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compare.
+        """Return the weighted scalar loss.
 
         Args:
-            prediction: (B, C, H, W).
-            target: The same shape, unless the loss says otherwise.
-
-        Returns:
-            A scalar, weighted.
+            prediction: The network's output, (B, C, H, W).
+            target: The same shape, unless the loss states otherwise.
         """
         self.check(prediction, target)
         # Sums over pixels need more than the 8 or 11 bits of the half-precision types.

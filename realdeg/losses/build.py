@@ -18,10 +18,10 @@ def build_loss(cfg: Mapping[str, Any]) -> nn.Module:
     """Build a loss from its config.
 
     Args:
-        cfg: ``dict(type='L1Loss', weight=1.0)`` and the like.
+        cfg: For instance ``dict(type='L1Loss', weight=1.0)``.
 
     Returns:
-        The loss: called with (prediction, target) it gives a scalar, or a dict of named scalars.
+        The loss: ``loss(prediction, target)`` returns a scalar, or a dict of named scalars.
 
     Raises:
         ConfigError: If the type or an argument is unknown.

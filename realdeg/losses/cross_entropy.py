@@ -12,11 +12,11 @@ from realdeg.registry import LOSSES
 
 @LOSSES.register_module()
 class CrossEntropyLoss(Loss):
-    """Negative log-likelihood of the right class at every pixel, in nats.
+    """Negative log-likelihood of the correct class at every pixel, in nats.
 
     For networks that predict a distribution per pixel, such as one over 256 levels of each
-    colour. The target holds class numbers; a backbone makes them from the HR image in its
-    ``targets``.
+    colour. The target holds class indices, which a backbone's ``targets`` derives from the HR
+    image.
 
     Args:
         weight: Factor of the result.
@@ -27,15 +27,7 @@ class CrossEntropyLoss(Loss):
     """
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
-        """Refuse targets that are no class numbers, or of another size.
-
-        Args:
-            prediction: Logits (B, K, ...).
-            target: Classes (B, ...).
-
-        Raises:
-            GeometryError: If shapes or the target's type do not fit.
-        """
+        """Raise GeometryError unless the target holds class indices (B, ...) of matching size."""
         wanted = (prediction.shape[0], *prediction.shape[2:]) if prediction.ndim > 1 else ()
         if target.is_floating_point() or tuple(target.shape) != wanted or prediction.ndim < 2:
             raise GeometryError(

@@ -1,4 +1,4 @@
-"""Distances that are measured in a trained network."""
+"""Perceptual distances, measured in the features of a trained network."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from realdeg.utils.precision import full_precision
 class LPIPSLoss(nn.Module):
     """The LPIPS distance (AlexNet, v0.1) of two RGB images, as a loss.
 
-    The network is frozen and stays outside of the state dict. It is loaded by :meth:`prepare`
-    before training, or at the first comparison; with weight 0 never, and the loss is 0.
+    The network is frozen and not part of the state dict. It is loaded by :meth:`prepare` before
+    training, or at the first call. With weight 0 it is never loaded, and the loss is 0.
 
     Args:
         weight: Factor of the result; 0 leaves the term out.
-        weights: AlexNet's state dict as torchvision publishes it; None looks where torch.hub
-            keeps it. Nothing is downloaded.
+        weights: AlexNet's state dict as torchvision publishes it; None looks in torch.hub's
+            cache. Nothing is downloaded.
 
     Shape:
         (B, 3, H, W), (B, 3, H, W) in [0, 1] -> (); sides of 32 pixels or more.
@@ -33,7 +33,7 @@ class LPIPSLoss(nn.Module):
         ConfigError: If the weight is negative.
 
     Source:
-        Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018 (package ``lpips``); DSGAN weighs it 0.01.
+        Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018 (package ``lpips``); DSGAN's weight is 0.01.
     """
 
     def __init__(self, weight: NonNegative = 1.0, weights: str | None = None) -> None:
@@ -43,7 +43,7 @@ class LPIPSLoss(nn.Module):
         self._network: tuple[nn.Module, ...] = ()
 
     def prepare(self) -> None:
-        """Load the network now, so that what is missing is said before training begins.
+        """Load the network now, so that missing files are reported before training starts.
 
         Raises:
             PerceptualUnavailableError: If the package or the weights are missing.
@@ -59,14 +59,11 @@ class LPIPSLoss(nn.Module):
             ) from error
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compare.
+        """Return the weighted mean distance.
 
         Args:
             prediction: RGB in [0, 1], shape (B, 3, H, W).
             target: The same shape.
-
-        Returns:
-            The mean distance, weighted.
 
         Raises:
             GeometryError: If the shapes differ or are not RGB.
@@ -81,7 +78,7 @@ class LPIPSLoss(nn.Module):
             return 0.0 * prediction.float().sum()
         self.prepare()
         network = self._network[0].to(prediction.device)
-        # Its thresholds and differences need float32 under autocast, too.
+        # Its thresholds and differences need float32, also under autocast.
         with full_precision(prediction):
             distance: Tensor = network(prediction.float() * 2 - 1, target.float() * 2 - 1)
             return self.weight * distance.mean()

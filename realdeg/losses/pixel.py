@@ -47,13 +47,13 @@ class MSELoss(Loss):
 class CharbonnierLoss(Loss):
     """A smooth absolute difference, ``mean sqrt((x - y)^2 + eps^2)``.
 
-    ``eps`` itself is squared, as in the paper; several public codes add a constant of 1e-12 or
-    1e-9 under the root instead, which is ``eps=1e-6`` or ``3.2e-5`` here.
+    ``eps`` itself is squared, as in the paper. Several public implementations add 1e-12 or 1e-9
+    under the root instead, which is ``eps=1e-6`` or ``3.2e-5`` here.
 
     Args:
         weight: Factor of the result.
         reduction: ``"mean"`` or ``"sum"`` (the paper's).
-        eps: Half-width of the smooth bottom, in the images' units.
+        eps: Half-width of the smooth minimum, in the images' units.
 
     Shape:
         (B, C, H, W), (B, C, H, W) -> ()

@@ -17,31 +17,31 @@ from realdeg.registry import LOSSES
 
 @runtime_checkable
 class NamedOutputs(Protocol):
-    """Anything that lists its outputs by name, such as a backbone's ``Outputs``."""
+    """An object with named outputs, such as a backbone's ``Outputs``."""
 
     def named(self) -> dict[str, Tensor]:
-        """Return the outputs, the image itself as ``"sr"``."""
+        """Return the outputs by name, the image as ``"sr"``."""
         ...
 
 
 @LOSSES.register_module()
 class WeightedLoss(nn.Module):
-    """A sum of terms, kept apart by name; over a network's further outputs too.
+    """A sum of named loss terms, over one or all outputs of a network.
 
     Args:
         terms: Configs of losses, such as ``dict(type='L1Loss', weight=1.0)``. A ``name`` beside
-            ``type`` names the term; otherwise ``L1Loss`` is called ``loss_l1``. Names begin with
-            ``loss``, because mmengine adds up just those.
-        outputs: Weight of every output by name or pattern, the first that fits, for instance
-            ``{'sr': 0.5, 'recursion_*': 0.03}`` (multi-supervision). Outputs that nothing names
-            are not compared. None: all of them, each with weight 1.
+            ``type`` names the term; otherwise ``L1Loss`` is called ``loss_l1``. Names start with
+            ``loss``, because mmengine sums only those.
+        outputs: Weights of outputs by name or pattern, for instance
+            ``{'sr': 0.5, 'recursion_*': 0.03}`` (multi-supervision). The first match counts;
+            outputs without one are not compared. None compares all, each with weight 1.
 
     Raises:
         ConfigError: If there are no terms, or two of the same name.
     """
 
     takes_outputs: ClassVar[bool] = True
-    """Outputs and targets come by name; other losses are given the image alone."""
+    """Outputs and targets are passed by name; other losses receive only the image."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class WeightedLoss(nn.Module):
 
         Args:
             prediction: The image (B, C, H, W), or outputs by name with the image as ``"sr"``.
-            target: The HR image, or targets by name; outputs without one of their own are
-                compared with ``"sr"``'s.
+            target: The HR image, or targets by name; outputs without their own target are
+                compared with that of ``"sr"``.
 
         Returns:
             The terms, weighted: ``loss_l1`` for the image, ``loss_l1.NAME`` for other outputs.
 
         Raises:
-            ConfigError: If a pattern of ``outputs`` fits no output, or nothing is compared.
+            ConfigError: If a pattern of ``outputs`` matches no output, or nothing is compared.
             GeometryError: If an output has no target.
         """
         predictions = _by_name(prediction)
@@ -106,14 +106,14 @@ class WeightedLoss(nn.Module):
         for pattern in self.outputs:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise ConfigError(
-                    f"outputs of WeightedLoss name '{pattern}', but the network gives"
+                    f"outputs of WeightedLoss name '{pattern}', but the network returns"
                     f" {', '.join(names)}."
                 )
-        weights = {}
+        weights: dict[str, float] = {}
         for name in names:
-            fits = [weight for key, weight in self.outputs.items() if fnmatchcase(name, key)]
-            if fits:
-                weights[name] = fits[0]
+            for pattern, weight in self.outputs.items():
+                if fnmatchcase(name, pattern):
+                    weights.setdefault(name, weight)
         if not weights:
             raise ConfigError("outputs of WeightedLoss is empty: nothing would be compared.")
         return weights

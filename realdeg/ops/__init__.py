@@ -1,4 +1,4 @@
-"""Custom torch operators; they know tensors only.
+"""Custom torch operators on plain tensors.
 
 Importing this package registers ``torch.ops.realdeg.kernel_apply`` and
 ``torch.ops.realdeg.pixel_kernel_apply``.
@@ -9,7 +9,7 @@ from realdeg.ops.kernel_apply import kernel_apply
 from realdeg.ops.padding import PADDINGS, output_size, pad, pad_amounts
 from realdeg.ops.pixel_kernel_apply import pixel_kernel_apply
 
-# After the operators are defined: it only registers.
+# Imported last: it registers vmap rules for the operators above.
 from realdeg.ops import vectorise as _vectorise  # isort: skip # noqa: F401
 
 __all__ = [

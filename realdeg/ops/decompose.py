@@ -1,7 +1,7 @@
-"""The operators in terms of standard ones, for formats that know no others (ONNX).
+"""The operators in terms of standard ones, for formats without custom operators (ONNX).
 
-Slower and hungrier than the operators themselves: M responses, or k * k shifted images, exist at
-once.
+Slower than the operators themselves and needs more memory: all M responses, or k * k shifted
+images, exist at once.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from realdeg.ops.padding import pad
 
 
 def decompositions() -> dict[Any, Callable[..., Tensor]]:
-    """Return what to hand to ``torch.export.ExportedProgram.run_decompositions``.
+    """Return a decomposition table for ``torch.export.ExportedProgram.run_decompositions``.
 
-    ``torch.onnx.export`` takes the program that comes back::
+    Pass the decomposed program to ``torch.onnx.export``::
 
         program = torch.export.export(model, (hr,))
         table = torch.export.default_decompositions() | realdeg.ops.decompositions()
@@ -43,7 +43,7 @@ def _kernel_apply(x: Tensor, weights: Tensor, bases: Tensor, stride: int, paddin
             for c in range(x.shape[1])
         ]
         return torch.stack([product.sum(1) for product in channels], 1)
-    # Bases of each sample's own: samples become groups, channels become the batch.
+    # Per-sample bases: samples become groups, channels become the batch.
     kernels = bases.flatten(0, 1).unsqueeze(1)
     grouped = F.conv2d(padded.transpose(0, 1), kernels, stride=stride, groups=bases.shape[0])
     responses = grouped.reshape(x.shape[1], bases.shape[0], bases.shape[1], height, width)
@@ -54,7 +54,7 @@ def _pixel_kernel_apply(x: Tensor, kernels: Tensor, stride: int, padding: str) -
     taps = kernels.shape[1]
     size = round(taps**0.5)
     padded = pad(x, size, stride, padding)
-    # Kernels of a single one each: tap t's response is the image shifted by t.
+    # One-hot kernels: tap t's response is the image shifted by t.
     single = torch.eye(taps, dtype=x.dtype, device=x.device).reshape(taps, 1, size, size)
     channels = [
         (F.conv2d(padded[:, c, None], single, stride=stride) * kernels).sum(1)

@@ -1,10 +1,10 @@
 """``kernel_apply`` by direct convolution, a strip of rows at a time.
 
-A convolution from one channel to M = 8 fills half a vector register and runs at a fraction of the
-machine's rate. So several output rows are computed as several output channels: rows are grouped
-into blocks of ``phases * stride``, and each row of a block becomes an input channel
-(space-to-depth along rows only, which leaves every row contiguous, hence the weighted sum too).
-The M responses exist for one strip only, a few MiB, and are mixed while they are in the cache.
+A convolution from one channel to M = 8 fills half a vector register and runs well below peak
+throughput. So several output rows are computed as output channels. Rows are grouped into blocks of
+``phases * stride``, and each row of a block becomes an input channel: space-to-depth along rows
+only, which keeps every row contiguous. The M responses exist for one strip at a time, a few MiB,
+and are mixed while they are in the cache.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# The responses of a strip: small enough to be mixed from the cache and to be allocated from the
-# heap again and again, large enough to keep the convolution busy.
+# Responses of a strip: small enough to stay in the cache and to be reallocated cheaply from the
+# heap, large enough to keep the convolution busy.
 _STRIP_BYTES = 3 << 20
 
 
@@ -24,13 +24,13 @@ def forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int, phases:
     """Filter and mix.
 
     Args:
-        padded: Image with its padding, shape (B, C, Hp, Wp), float32, float64 or bfloat16 (which
-            is multiplied as such and mixed in float32).
+        padded: Image with its padding, shape (B, C, Hp, Wp), float32, float64 or bfloat16
+            (multiplied in bfloat16, mixed in float32).
         weights: Shape (B, M, h, w).
         bases: Shape (M, k, k) or (B, M, k, k), dtype of ``padded``.
         stride: Input pixels per output pixel.
-        phases: Output rows computed as channels. With 1 (and only then) no tap is padded, so NaN
-            and infinity reach those pixels alone whose window holds them.
+        phases: Output rows computed as channels. Only with 1 is no tap padded, so that NaN and
+            infinity stay within the windows that contain them.
 
     Returns:
         Shape (B, C, h, w), dtype of ``padded`` or float32.
@@ -52,17 +52,9 @@ def forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int, phases:
 def weights_gradient(
     grad: Tensor, padded: Tensor, bases: Tensor, stride: int, phases: int
 ) -> Tensor:
-    """Gradient of the weights: the responses times the gradient, summed over channels.
+    """Return the gradient of the weights, (B, M, h, w): responses times ``grad``, over channels.
 
-    Args:
-        grad: Gradient of the output, shape (B, C, h, w), dtype of ``padded``.
-        padded: See :func:`forward`.
-        bases: See :func:`forward`.
-        stride: See :func:`forward`.
-        phases: See :func:`forward`.
-
-    Returns:
-        Shape (B, M, h, w).
+    ``grad`` is (B, C, h, w) in the dtype of ``padded``; the rest is as in :func:`forward`.
     """
     shape = torch.Size((grad.shape[0], bases.shape[-3], *grad.shape[2:]))
     result = grad.new_empty(shape)
@@ -86,33 +78,22 @@ def image_and_bases_gradients(
     need_padded: bool,
     need_bases: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Gradients of the padded image and of the bases, by the convolution's own backward.
+    """Return the gradients of the padded image and of the bases, ``None`` where not needed.
 
-    Args:
-        grad: Gradient of the output, shape (B, C, h, w), dtype of ``padded``.
-        padded: See :func:`forward`.
-        weights: See :func:`forward`.
-        bases: See :func:`forward`.
-        stride: See :func:`forward`.
-        phases: See :func:`forward`.
-        need_padded: Whether the image's gradient is wanted.
-        need_bases: Whether the bases' gradient is wanted.
-
-    Returns:
-        Both gradients; ``None`` for one not wanted.
+    ``grad`` is (B, C, h, w) in the dtype of ``padded``; the rest is as in :func:`forward`.
     """
     grad_padded = torch.zeros_like(padded) if need_padded else None
     grad_bases = torch.zeros_like(bases) if need_bases else None
     for samples, rows, blocks in _strips(padded, weights.shape, bases, stride, phases):
         gradient = _by_phase(grad[samples, :, rows], blocks)
         field = _by_phase(weights[samples, :, rows].to(padded.dtype), blocks)
-        # What reaches basis m's response: the output's gradient times m's weight.
+        # Gradient of basis m's response: the output's gradient times m's weight.
         spread = (gradient[:, :, None] * field[:, None]).flatten(0, 1).flatten(1, 2)
         own = bases if bases.ndim == 3 else bases[samples.start]
         inputs, top, size = _input(padded, own, samples, rows, blocks, stride, weights.shape[3])
         kernels = _phase_kernels(own, stride, blocks[1])
-        # oneDNN reads memory that nobody wrote for some outputs of one column (torch 2.13 and
-        # 2.15, 14 taps and more): a second one, of zeros, changes nothing else.
+        # oneDNN reads uninitialised memory for some outputs of one column (torch 2.13 and 2.15,
+        # 14 taps and more). A second column of zeros avoids it.
         narrow = spread.shape[-1] == 1
         if narrow:
             spread, inputs = F.pad(spread, (0, 1)), F.pad(inputs, (0, 1))
@@ -132,7 +113,7 @@ def image_and_bases_gradients(
 def _strips(
     padded: Tensor, shape: torch.Size, bases: Tensor, stride: int, phases: int
 ) -> Iterator[tuple[slice, slice, tuple[int, int]]]:
-    """Yield samples, output rows and (blocks, phases) of each strip."""
+    """Yield the samples, output rows and (blocks, phases) of each strip."""
     batch, count, height, width = shape
     taps = bases.shape[-1] ** 2
     # Without oneDNN (float64) torch unfolds k * k columns instead of M responses.
@@ -177,7 +158,7 @@ def _input(
     stride: int,
     width: int,
 ) -> tuple[Tensor, int, tuple[int, int]]:
-    """Return a strip's input as channels (b * C, group * stride, rows, columns) and its place."""
+    """Return a strip's input (b * C, group * stride, rows, columns), its top row and its size."""
     group = stride * blocks[1]
     taps_down, taps_across = _taps(bases.shape[-1], stride, blocks[1])
     top = rows.start * stride
@@ -186,7 +167,7 @@ def _input(
     size = (strip.shape[1], strip.shape[2])
     missing = (height - size[0], columns - size[1])
     if missing != (0, 0):
-        # Only taps that the phases added, which are zero, look here.
+        # Read only by the zero taps that the phases added.
         strip = F.pad(strip, (0, missing[1], 0, missing[0]))
     strip = strip.unflatten(2, (-1, stride)).unflatten(1, (-1, group))
     return strip.permute(0, 2, 4, 1, 3).flatten(1, 2).contiguous(), top, size
@@ -201,7 +182,7 @@ def _add_input(
     stride: int,
     phases: int,
 ) -> None:
-    """Add a strip's gradient where :func:`_input` took the strip from."""
+    """Apply the transpose of :func:`_input`, adding to ``grad_padded``."""
     strip = grad_inputs.unflatten(1, (phases * stride, stride)).permute(0, 3, 1, 4, 2)
     strip = strip.flatten(3, 4).flatten(1, 2)[:, : size[0], : size[1]]
     target = grad_padded[samples, :, top : top + size[0], : size[1]]
@@ -214,7 +195,7 @@ def _taps(kernel_size: int, stride: int, phases: int) -> tuple[int, int]:
 
 
 def _phase_kernels(bases: Tensor, stride: int, phases: int) -> Tensor:
-    """Lay each basis at each phase's rows: (M * phases, group * stride, down, across)."""
+    """Place each basis at each phase's rows: (M * phases, group * stride, down, across)."""
     count, kernel_size, _ = bases.shape
     group = stride * phases
     down, across = _taps(kernel_size, stride, phases)
@@ -227,7 +208,7 @@ def _phase_kernels(bases: Tensor, stride: int, phases: int) -> Tensor:
 
 
 def _add_kernels(grad_bases: Tensor, grad_kernels: Tensor, stride: int, phases: int) -> None:
-    """Add up what :func:`_phase_kernels` laid out."""
+    """Apply the transpose of :func:`_phase_kernels`, adding to ``grad_bases``."""
     count, kernel_size, _ = grad_bases.shape
     group = stride * phases
     down, across = _taps(kernel_size, stride, phases)

@@ -1,4 +1,4 @@
-"""Whether a call goes to the Triton kernels; torch's own operators serve everything else."""
+"""Dispatch between the Triton kernels and torch's own operators, and the dtype to compute in."""
 
 from __future__ import annotations
 
@@ -15,45 +15,30 @@ _available = lru_cache(maxsize=1)(available)
 
 
 def use_triton(*tensors: Tensor) -> bool:
-    """Whether all of the tensors are on a GPU that has Triton, in a dtype its kernels know.
-
-    Args:
-        tensors: The operator's inputs.
-    """
+    """Whether all tensors are on a GPU with Triton, in dtypes that its kernels support."""
     if not all(tensor.is_cuda for tensor in tensors) or not _available():
         return False
     return triton_path("kernel_apply").supports(*(tensor.dtype for tensor in tensors))
 
 
 def triton_path(operator: str) -> ModuleType:
-    """Import an operator's Triton kernels, at the first call only: triton is slow to import.
-
-    Args:
-        operator: ``"kernel_apply"`` or ``"pixel_kernel_apply"``.
-    """
+    """Import the Triton kernels of an operator; lazily, as triton is slow to import."""
     return importlib.import_module(f"realdeg.ops.triton.{operator}")
 
 
 def compute_dtype(*tensors: Tensor) -> torch.dtype:
-    """Return the dtype that an operator computes in; the first tensor's where Triton does.
-
-    Args:
-        tensors: The operator's inputs, the image first.
-    """
+    """Return the dtype that an operator computes in, given its inputs, the image first."""
     if use_triton(*tensors):
-        # The kernels read half precision as it is and accumulate in float32.
+        # The kernels read half precision directly and accumulate in float32.
         return tensors[0].dtype
     wide = any(tensor.dtype == torch.float64 for tensor in tensors)
     return torch.float64 if wide else torch.float32
 
 
-def as_autocast_says(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Cast what is multiplied most to autocast's dtype, where autocast is on.
+def cast_for_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Cast tensors of one device to autocast's dtype where autocast is on.
 
-    Weights and per-pixel kernels are not handed over: they are read once, as they are.
-
-    Args:
-        tensors: Tensors of one device.
+    Callers pass only what is multiplied often; weights and per-pixel kernels are read once.
     """
     kind = tensors[0].device.type
     if kind == "meta" or not torch.is_autocast_enabled(kind):

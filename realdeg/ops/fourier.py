@@ -1,14 +1,14 @@
 """``kernel_apply`` (stride 1) by Fourier transforms of tiles.
 
-A real image is read as a complex one of half the width: pixel 2j is the real part of z(j), pixel
-2j + 1 its imaginary part, which costs nothing in memory. The even columns of a kernel act on z,
-the odd ones on z', the same reading shifted by one pixel:
+A real image is viewed, without a copy, as a complex one of half the width: pixel 2j is the real
+part of z(j), pixel 2j + 1 the imaginary part. The even columns of a kernel act on z, the odd ones
+on z', the same view shifted by one pixel:
 
     (phi * x)(2j + c) = sum_s phi_even(s) z_c(j + s) + phi_odd(s) z'_c(j + s)
 
-so one complex inverse transform gives a tile of ``rows x 2 columns`` response pixels, already in
-the image's own order: it is multiplied with the weights where it lies. Tiles overlap by k - 1
-pixels (overlap-save); the backward pass adds overlapping tiles (overlap-add).
+So one complex inverse transform gives a tile of ``rows x 2 columns`` response pixels in image
+order, which is multiplied with the weights in place. Tiles overlap by k - 1 pixels (overlap-save);
+the backward pass adds overlapping tiles (overlap-add).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Lengths that fast Fourier transforms like. A point costs about the same at every one of them (the
-# passes over memory outweigh the logarithm), a little more where the length is no power of two.
+# Efficient FFT lengths. The cost per point is about the same for all (memory traffic outweighs the
+# logarithm), slightly higher where the length is not a power of two.
 _LENGTHS = (32, 36, 40, 48, 56, 60, 64, 72, 80, 96, 104, 108, 112, 120, 128, 144, 160, 192)
 _ODD_LENGTH_COST = 1.1
 
-# The responses of the tiles worked on at a time: they stay in the cache.
+# Responses of the tiles processed at a time: they stay in the cache.
 _CHUNK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """An axis of ``size`` outputs cut in tiles of ``length`` points that yield ``step`` each."""
+    """An axis of ``size`` outputs, cut into tiles of ``length`` points that yield ``step`` each."""
 
     size: int
     step: int
@@ -51,12 +51,7 @@ class _Axis:
         return ((self.count - 1) * self.step + self.length) * self.unit
 
     def regions(self, first: int, count: int) -> Iterator[tuple[slice, slice, tuple[int, int]]]:
-        """Yield the tiles, the output pixels and (tiles, pixels each): whole tiles, then the rest.
-
-        Args:
-            first: The first tile.
-            count: How many tiles follow from there.
-        """
+        """Yield tiles, output pixels and (tiles, pixels each): whole tiles, then the remainder."""
         pixels = self.step * self.unit
         whole = max(0, min(count, self.size // pixels - first))
         if whole:
@@ -100,7 +95,7 @@ def _axis(size: int, halo: int, length: int, unit: int) -> _Axis:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """The tiles worked on at a time: those of some samples in a rectangle of the grid."""
+    """The tiles processed at a time: those of some samples in a rectangle of the grid."""
 
     samples: slice
     top: int
@@ -110,13 +105,10 @@ class _Chunk:
 
 
 def _chunks(grid: _Grid, batch: int, per_tile: int, per_sample: bool) -> Iterator[_Chunk]:
-    """Cut the work so that a chunk's responses stay in the cache.
+    """Yield chunks whose responses stay in the cache.
 
-    Args:
-        grid: The tiles.
-        batch: Samples.
-        per_tile: Responses of one tile: channels times bases.
-        per_sample: Whether every sample has bases of its own.
+    ``per_tile`` is the number of responses of a tile, channels times bases; ``per_sample`` tells
+    whether each sample has its own bases.
     """
     most = max(1, _CHUNK_BYTES // (per_tile * math.prod(grid.size) * 8))
     wide = min(most, grid.columns.count)
@@ -138,18 +130,18 @@ class _Spectra:
             return torch.fft.fft2(columns, s=size).conj_physical_().div_(math.prod(size))
 
         self.even = spectrum(bases[..., 0::2])
-        # A kernel of one column has no odd ones.
+        # A kernel of one column has no odd columns.
         odd = bases[..., 1::2] if bases.shape[-1] > 1 else torch.zeros_like(bases)
         self.odd = spectrum(odd)
 
     def of(self, sample: int) -> tuple[Tensor, Tensor]:
-        """Return both for a sample, (M, rows, columns)."""
+        """Return the even and odd spectra of a sample, each (M, rows, columns)."""
         if self.even.ndim == 3:
             return self.even, self.odd
         return self.even[sample], self.odd[sample]
 
     def adjoint(self) -> _Spectra:
-        """Turn them into those of the transposed filters."""
+        """Turn the spectra into those of the transposed filters, in place."""
         self.even.conj_physical_()
         self.odd.conj_physical_()
         return self
@@ -190,19 +182,10 @@ def backward(
     need_weights: bool,
     need_bases: bool,
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Gradients of the padded image, the weights and the bases; ``None`` for one not wanted.
+    """Return the float32 gradients of the padded image, the weights and the bases.
 
-    Args:
-        grad: Gradient of the output, shape (B, C, h, w), float32.
-        padded: See :func:`forward`.
-        weights: See :func:`forward`.
-        bases: See :func:`forward`.
-        need_padded: Whether the image's gradient is wanted.
-        need_weights: Whether the weights' gradient is wanted.
-        need_bases: Whether the bases' gradient is wanted.
-
-    Returns:
-        The three gradients, float32.
+    ``None`` stands for one not needed. ``grad`` is (B, C, h, w), float32; the rest is as in
+    :func:`forward`.
     """
     count, (height, width) = weights.shape[1], weights.shape[2:]
     grid = _grid(height, width, bases.shape[-1])
@@ -236,12 +219,9 @@ def backward(
 
 
 def _outputs(grid: _Grid, chunk: _Chunk, *fields: Tensor) -> Iterator[tuple[Any, ...]]:
-    """Yield the index of tiles' valid points, and the same pixels of each field seen as tiles.
+    """Yield the index of a chunk's valid points, and each field (B, X, h, w) at those pixels.
 
-    Args:
-        grid: The tiles.
-        chunk: Which of them.
-        fields: Shapes (B, X, h, w); seen as (b, X, tile rows, tile columns, rows, columns).
+    Fields are viewed as (b, X, tile rows, tile columns, rows, columns).
     """
     for down, lines, (tall, height) in grid.rows.regions(chunk.top, chunk.rows):
         for across, columns, (wide, width) in grid.columns.regions(chunk.left, chunk.columns):
@@ -289,7 +269,7 @@ def _responses(inputs: Tensor, even: Tensor, odd: Tensor) -> Tensor:
 
 
 class _SpreadSpectra:
-    """Transforms what reaches each response: gradient times weight, zero where tiles overlap."""
+    """Transforms each response's gradient: gradient times weight, zero where tiles overlap."""
 
     def __init__(self, grid: _Grid) -> None:
         self.grid = grid
@@ -301,7 +281,7 @@ class _SpreadSpectra:
         down, across = self.grid.rows, self.grid.columns
         images = len(range(*chunk.samples.indices(grad.shape[0])))
         shape = (images, grad.shape[1], weights.shape[1], chunk.rows, chunk.columns)
-        # The zeros between the tiles' valid pixels are written once for all chunks of a kind.
+        # The zeros between the tiles' valid pixels are written once for all equal chunks.
         rows = [kind for _, _, kind in down.regions(chunk.top, chunk.rows)]
         columns = [kind for _, _, kind in across.regions(chunk.left, chunk.columns)]
         filled = (shape, rows, columns)
@@ -345,7 +325,7 @@ class _Folded:
 
 
 class _CrossSpectra:
-    """The gradient of the bases: correlations of the image with what reaches each response."""
+    """The gradient of the bases: correlations of the image with each response's gradient."""
 
     def __init__(self, bases: Tensor, size: tuple[int, int]) -> None:
         self.sums = torch.zeros(
@@ -353,7 +333,7 @@ class _CrossSpectra:
         )
 
     def add(self, spread: Tensor, inputs: Tensor, sample: int) -> None:
-        """Add a chunk; what is kept is the conjugate of the correlation's spectrum."""
+        """Add a chunk to the sums, the conjugate of the correlation's spectrum."""
         sums = self.sums if self.sums.ndim == 4 else self.sums[:, sample]
         conjugates = inputs.conj_physical()
         for image, channel, row, column in _indices(spread):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from realdeg.ops import direct, fourier
-from realdeg.ops.dispatch import as_autocast_says, compute_dtype, triton_path, use_triton
+from realdeg.ops.dispatch import cast_for_autocast, compute_dtype, triton_path, use_triton
 from realdeg.ops.padding import check_together, check_windows, output_size, pad, pad_adjoint
 from realdeg.ops.rule import multiplies_bfloat16, row_phases, takes_fourier
 from realdeg.utils.precision import full_precision
@@ -28,7 +28,7 @@ def kernel_apply(
         x: Image, shape (B, C, H, W).
         weights: Mixing weights, shape (B, M, H / stride, W / stride), one field for all channels
             (with ``valid`` padding the size of the valid output).
-        bases: Basis kernels, shape (M, k, k), or (B, M, k, k) for bases of each sample's own.
+        bases: Basis kernels, shape (M, k, k), or (B, M, k, k) for per-sample bases.
         stride: Input pixels per output pixel; the window of output pixel i starts at input pixel
             ``stride * i + floor((stride - k) / 2)``.
         padding: ``reflect``, ``replicate``, ``zeros``, ``circular`` or ``valid``.
@@ -39,7 +39,7 @@ def kernel_apply(
     Raises:
         ValueError: If shapes, dtypes, devices, stride or padding do not fit.
     """
-    x, bases = as_autocast_says(x, bases)
+    x, bases = cast_for_autocast(x, bases)
     return torch.ops.realdeg.kernel_apply(x, weights, bases, stride, padding)
 
 
@@ -70,13 +70,13 @@ def _check(x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str)
 
 
 def _multiply_dtype(x: Tensor, bases: Tensor, compute: torch.dtype) -> torch.dtype:
-    # Only the convolution is worth bfloat16; it accumulates in float32, and so does the mixing.
+    # Only the convolution gains from bfloat16; it and the mixing accumulate in float32.
     half = x.dtype == bases.dtype == torch.bfloat16 and x.device.type == "cpu"
     return torch.bfloat16 if half and multiplies_bfloat16() else compute
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    # One pass, and NaN and infinity survive a sum. A sum that overflows only costs time.
+    # One pass: NaN and infinity survive a sum. A sum that overflows only costs time.
     return bool(torch.isfinite(tensor.sum()))
 
 
@@ -90,8 +90,8 @@ def _forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int) -> Ten
         phases = row_phases(count, dtype, backward=False)
         result = direct.forward(padded, weights, bases, stride, phases)
     if not _is_finite(result):
-        # A tile's transform, and a tap that a phase padded, would spread NaN and infinity beyond
-        # the windows that hold them; the plain convolution does not.
+        # A tile's transform and a phase's padded taps spread NaN and infinity beyond the windows
+        # that contain them; the plain convolution does not.
         result = direct.forward(padded, weights, bases, stride, phases=1)
     return result
 
@@ -149,7 +149,7 @@ def _backward_fast(
 ) -> Gradients:
     size, count, dtype = bases.shape[-1], bases.shape[-3], padded.dtype
     image = field = kernels = None
-    # The weights' gradient needs the responses: what the forward pass costs.
+    # The weights' gradient needs the responses, so it costs as much as the forward pass.
     field_by_fourier = needs[1] and takes_fourier(size, count, stride, dtype, backward=False)
     others_by_fourier = takes_fourier(size, count, stride, dtype, backward=True)
     if field_by_fourier or (others_by_fourier and (needs[0] or needs[2])):
@@ -233,13 +233,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     x, weights, bases = ctx.saved_tensors
     needs = list(ctx.needs_input_grad[:3])
     gradients = torch.ops.realdeg.kernel_apply_backward(
-        grad,
-        x,
-        weights,
-        bases,
-        ctx.stride,
-        ctx.padding,
-        *needs,
+        grad, x, weights, bases, ctx.stride, ctx.padding, *needs
     )
     chosen = [g if need else None for g, need in zip(gradients, needs, strict=True)]
     return (*chosen, None, None)

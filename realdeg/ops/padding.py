@@ -1,4 +1,4 @@
-"""Where windows lie on the HR grid, padding, and the adjoint of padding.
+"""The position of windows on the HR grid, padding, and the adjoint of padding.
 
 The window of output pixel i starts at input pixel ``stride * i + floor((stride - k) / 2)``; with
 ``valid`` padding it starts at ``stride * i`` and only whole windows count.
@@ -14,7 +14,7 @@ PADDINGS = ("reflect", "replicate", "zeros", "circular", "valid")
 
 
 def pad_amounts(kernel_size: int, stride: int, padding: str) -> tuple[int, int]:
-    """Return the pixels to add before and after; negative ones are cut off.
+    """Return the pixels to add before and after; negative numbers crop.
 
     Args:
         kernel_size: Side k of the square window.
@@ -31,7 +31,7 @@ def pad_amounts(kernel_size: int, stride: int, padding: str) -> tuple[int, int]:
 
 
 def output_size(size: int, kernel_size: int, stride: int, padding: str) -> int:
-    """Return how many output pixels an axis has.
+    """Return the number of output pixels along an axis.
 
     Args:
         size: Input pixels along the axis.
@@ -71,27 +71,15 @@ def pad(x: Tensor, kernel_size: int, stride: int, padding: str) -> Tensor:
 def pad_adjoint(
     grad: Tensor, shape: tuple[int, int, int, int], kernel_size: int, stride: int, padding: str
 ) -> Tensor:
-    """Apply the transpose of :func:`pad`: the gradient of the padded image folded back.
+    """Apply the transpose of :func:`pad` to the gradient of the padded image.
 
-    Args:
-        grad: Gradient of the padded image.
-        shape: Shape (B, C, H, W) of the image before padding.
-        kernel_size: Side k of the square window.
-        stride: Input pixels per output pixel.
-        padding: One of :data:`PADDINGS`.
-
-    Returns:
-        The gradient of the image, shape (B, C, H, W).
+    ``shape`` is that of the image before padding, (B, C, H, W), and of the result.
     """
     before, after = pad_amounts(kernel_size, stride, padding)
     cut_before, cut_after = max(-before, 0), max(-after, 0)
     before, after = max(before, 0), max(after, 0)
-    inner = (
-        shape[0],
-        shape[1],
-        shape[2] - cut_before - cut_after,
-        shape[3] - cut_before - cut_after,
-    )
+    cut = cut_before + cut_after
+    inner = (shape[0], shape[1], shape[2] - cut, shape[3] - cut)
     if before or after:
         amounts = [before, after, before, after]
         if padding == "reflect":
@@ -129,17 +117,9 @@ def _fold_circular(grad: Tensor, axis: int, before: int, after: int) -> Tensor:
 
 
 def check_windows(name: str, x: Tensor, kernel_size: int, stride: int, padding: str) -> None:
-    """Refuse windows that cannot be laid on an image.
+    """Raise ValueError unless an image's shape, the stride and the padding suit the window.
 
-    Args:
-        name: The operator's name, for the message.
-        x: The image, shape (B, C, H, W).
-        kernel_size: Side k of the square window.
-        stride: Input pixels per output pixel.
-        padding: One of :data:`PADDINGS`.
-
-    Raises:
-        ValueError: If the shape, stride or padding does not fit.
+    ``name`` is the operator's, for the message.
     """
     if x.ndim != 4:
         raise ValueError(f"{name}: x must be (B, C, H, W), got shape {tuple(x.shape)}")
@@ -149,10 +129,10 @@ def check_windows(name: str, x: Tensor, kernel_size: int, stride: int, padding: 
         raise ValueError(f"{name}: padding is one of {', '.join(PADDINGS)}, got {padding!r}")
     height, width = x.shape[-2:]
     if padding != "valid" and (height % stride or width % stride):
-        raise ValueError(f"{name}: {height} x {width} pixels do not divide by stride {stride}")
+        raise ValueError(f"{name}: {height} x {width} pixels are not divisible by stride {stride}")
     needed = max(pad_amounts(kernel_size, stride, padding))
-    # torch's reflection leaves out the edge itself, so it reaches one pixel less than the image.
-    # The axes are not compared with each other: an exported program would keep the outcome.
+    # torch's reflection does not repeat the edge, so it reaches one pixel less than the image. The
+    # axes are not compared with each other: an exported program would freeze the outcome.
     short = {"reflect": 1, "circular": 0}.get(padding)
     if short is not None and (needed > height - short or needed > width - short):
         raise ValueError(
@@ -162,15 +142,7 @@ def check_windows(name: str, x: Tensor, kernel_size: int, stride: int, padding: 
 
 
 def check_together(name: str, **tensors: Tensor) -> None:
-    """Refuse tensors that cannot be computed with each other.
-
-    Args:
-        name: The operator's name, for the message.
-        tensors: The operator's inputs by name.
-
-    Raises:
-        ValueError: If one is not of a floating-point dtype, or they are on different devices.
-    """
+    """Raise ValueError unless all tensors are floating-point and on one device."""
     (first, reference), *_ = tensors.items()
     for key, tensor in tensors.items():
         if not tensor.is_floating_point():

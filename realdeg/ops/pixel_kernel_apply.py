@@ -1,8 +1,8 @@
-"""``pixel_kernel_apply``: filter each pixel with a free kernel of its own.
+"""``pixel_kernel_apply``: filter each pixel with its own free kernel.
 
 The operation of kernel prediction networks (Mildenhall et al., CVPR 2018) and of DirectKPN, the
-baseline in DML (ACCV 2020). The k * k shifted images are visited one after another instead of
-being stacked (``unfold``), so the memory stays near that of the inputs.
+baseline in DML (ACCV 2020). The k * k shifted images are processed one at a time instead of
+being stacked (``unfold``), so memory stays close to that of the inputs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from realdeg.ops.dispatch import as_autocast_says, compute_dtype, triton_path, use_triton
+from realdeg.ops.dispatch import cast_for_autocast, compute_dtype, triton_path, use_triton
 from realdeg.ops.padding import check_together, check_windows, output_size, pad, pad_adjoint
 
 
@@ -35,7 +35,7 @@ def pixel_kernel_apply(
     Raises:
         ValueError: If shapes, dtypes, devices, stride or padding do not fit.
     """
-    (x,) = as_autocast_says(x)
+    (x,) = cast_for_autocast(x)
     return torch.ops.realdeg.pixel_kernel_apply(x, kernels, stride, padding)
 
 
@@ -64,7 +64,7 @@ def _check(x: Tensor, kernels: Tensor, stride: int, padding: str) -> int:
 def _shifts(
     padded: Tensor, kernel_size: int, stride: int, size: torch.Size
 ) -> Iterator[tuple[int, Tensor]]:
-    """Yield each tap's number and its view of the padded image, shape (B, C, h, w)."""
+    """Yield each tap's index and its view of the padded image, shape (B, C, h, w)."""
     rows, columns = (size[2] - 1) * stride + 1, (size[3] - 1) * stride + 1
     for tap in range(kernel_size**2):
         dy, dx = divmod(tap, kernel_size)
@@ -172,12 +172,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     x, kernels = ctx.saved_tensors
     needs = list(ctx.needs_input_grad[:2])
     gradients = torch.ops.realdeg.pixel_kernel_apply_backward(
-        grad,
-        x,
-        kernels,
-        ctx.stride,
-        ctx.padding,
-        *needs,
+        grad, x, kernels, ctx.stride, ctx.padding, *needs
     )
     return (*[g if need else None for g, need in zip(gradients, needs, strict=True)], None, None)
 

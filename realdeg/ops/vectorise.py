@@ -1,4 +1,4 @@
-"""``torch.vmap`` for the operators: the mapped axis joins the batch, so one call does it all."""
+"""``torch.vmap`` for the operators: the mapped axis is folded into the batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__: list[str] = []
 
 
 def _lead(tensor: Tensor, dim: int | None, size: int) -> Tensor:
-    """Return a tensor with the mapped axis in front, repeated where it has none."""
+    """Return a tensor with the mapped axis first, expanded where it has none."""
     if dim is None:
         return tensor.expand(size, *tensor.shape)
     return tensor.movedim(dim, 0)
@@ -33,7 +33,7 @@ def _kernel_apply(
     if in_dims[2] is not None or bases.ndim == 4:
         bases = _lead(bases, in_dims[2], size)
         if bases.ndim == 4:
-            # One set for each mapped call: every image of its batch gets it.
+            # One set per mapped call, shared by the images of its batch.
             bases = bases[:, None].expand(-1, batch, -1, -1, -1)
         bases = bases.flatten(0, 1)
     result = torch.ops.realdeg.kernel_apply(images.flatten(0, 1), fields, bases, stride, padding)

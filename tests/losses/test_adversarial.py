@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from realdeg.errors import ConfigError, GeometryError
-from realdeg.losses import build_loss
+from realdeg.losses import AdversarialLoss, HingeGANLoss, build_loss
 from realdeg.losses.perceptual import LPIPSLoss
 from realdeg.registry import LOSSES
 from realdeg.testing import AdversarialLossContract
@@ -125,3 +125,16 @@ def _alexnet(path) -> str:
         state[f"features.{index}.bias"] = torch.zeros(out)
     torch.save(state, path)
     return str(path)
+
+
+def test_the_former_names_of_the_methods_still_work():
+    with pytest.warns(DeprecationWarning, match="use AdversarialLoss.elements"):
+
+        class Former(AdversarialLoss):
+            def charge(self, logits, real):
+                return logits if real else -logits
+
+    loss, logits = Former(2.0), torch.tensor([1.0, 3.0])
+    assert loss.generator(logits) == 4 and loss.discriminator(logits, logits) == 0
+    with pytest.warns(DeprecationWarning, match="use AdversarialLoss.elements"):
+        assert HingeGANLoss().charge(logits, False).tolist() == [2, 4]

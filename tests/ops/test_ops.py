@@ -138,7 +138,7 @@ def test_empty_batch():
         ((1, 8, 8), (1, 2, 8, 8), (2, 3, 3), 1, "zeros", "x must be"),
         ((1, 1, 8, 8), (1, 2, 8, 8), (2, 3, 3), 1, "mirror", "padding is one of"),
         ((1, 1, 8, 8), (1, 2, 8, 8), (2, 3, 3), 0, "zeros", "stride must be"),
-        ((1, 1, 9, 8), (1, 2, 4, 4), (2, 3, 3), 2, "zeros", "do not divide"),
+        ((1, 1, 9, 8), (1, 2, 4, 4), (2, 3, 3), 2, "zeros", "not divisible"),
         ((1, 1, 7, 7), (1, 2, 7, 7), (2, 15, 15), 1, "reflect", "reflect padding of 7"),
         ((2, 1, 8, 8), (2, 2, 8, 8), (3, 2, 3, 3), 1, "zeros", "batch of 2"),
     ],

@@ -18,14 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realdeg.degradations.estimation.kernelgan_networks import (
-    KERNEL_SIZE,
-    build_networks,
-    shrink,
-)
-from realdeg.degradations.primitives import imresize
+from realdeg.degradations.estimation.kernelgan_networks import KERNEL_SIZE, build_networks, shrink
 from realdeg.degradations.primitives.kernel_moments import shift_to_centroid
 from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.degradations.primitives.resize import imresize, keys_cubic
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.colour import to_colour
 from realdeg.utils.streams import stream_seed
@@ -156,7 +152,7 @@ class _Run:
         axis = torch.arange(KERNEL_SIZE, dtype=torch.float32) - (KERNEL_SIZE - 1) / 2
         self.rest = centre_rest(KERNEL_SIZE, stride)
         self.axis = axis.to(image.device)
-        taps = _cubic((axis - self.rest) / stride)
+        taps = keys_cubic((axis - self.rest) / stride)
         self.bicubic = torch.outer(taps, taps).div(taps.sum() ** 2).to(image.device)
         self.border = _border_penalty().to(image.device)
         self.pull, self.sparse, self.centre = 5.0, 0.0, 0.0
@@ -251,13 +247,6 @@ def _draw_crops(
         raise DataError("KernelGAN found no gradients in the image: a flat one tells no kernel.")
     drawn = rng.choice(len(chances), count, p=chances / chances.sum())
     return [(rows[int(n) // len(columns)], columns[int(n) % len(columns)]) for n in drawn]
-
-
-def _cubic(t: Tensor) -> Tensor:
-    t = t.abs()
-    near = 1.5 * t**3 - 2.5 * t**2 + 1
-    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
-    return torch.where(t <= 1, near, torch.where(t <= 2, far, torch.zeros_like(t)))
 
 
 def _border_penalty() -> Tensor:

@@ -61,11 +61,7 @@ def webp(x: Tensor, qualities: Tensor | Sequence[int]) -> Tensor:
 
 
 def _compress(
-    x: Tensor,
-    qualities: Tensor | Sequence[int],
-    suffix: str,
-    flag: int,
-    options: list[int],
+    x: Tensor, qualities: Tensor | Sequence[int], suffix: str, flag: int, options: list[int]
 ) -> Tensor:
     if x.ndim != 4 or x.shape[1] not in (1, 3):
         raise ValueError(f"compression takes (B, C, H, W) with C = 1 or 3, got {tuple(x.shape)}")

@@ -1,4 +1,4 @@
-"""Colour filter arrays: what a sensor sees of a colour picture, and how it is made whole again."""
+"""Colour filter arrays: what a sensor records of a colour image, and demosaicing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from realdeg.degradations.primitives.borders import pad
+
 Pattern = Literal["RGGB", "BGGR", "GRBG", "GBRG"]
 PATTERNS: tuple[Pattern, ...] = get_args(Pattern)
 """The Bayer patterns: colours of rows 0 and 1 at columns 0 and 1."""
 
 DEMOSAIC_METHODS = ("bilinear", "malvar")
 
-# What is estimated where, times 8: green at red or blue; at green the colour of the neighbours in
-# the row, and of those in the column; at red the blue and at blue the red.
+# Filters times 8, by what they estimate: green at red or blue; at green the colour of the row's
+# neighbours, then of the column's; blue at red and red at blue.
 _BILINEAR = (
     ((0, 2, 0), (2, 0, 2), (0, 2, 0)),
     ((0, 0, 0), (4, 0, 4), (0, 0, 0)),
@@ -56,7 +58,7 @@ def bayer_mosaic(x: Tensor, pattern: str = "RGGB") -> Tensor:
 
 
 def mosaic_gains(values: Tensor, pattern: str, sites: bool = False) -> Tensor:
-    """Arrange colours as the pattern does: gains of R, G, B on a raw image, say.
+    """Arrange values of R, G and B as the pattern does, for instance gains on a raw image.
 
     Args:
         values: One value per colour, shape (B, 3, 1, 1), for a tile of the pattern; or, with
@@ -82,7 +84,7 @@ def mosaic_gains(values: Tensor, pattern: str, sites: bool = False) -> Tensor:
 
 
 def demosaic(raw: Tensor, pattern: str = "RGGB", method: str = "bilinear") -> Tensor:
-    """Estimate the two missing colours of every pixel; the rim mirrors the mosaic.
+    """Estimate the two missing colours of every pixel; the border mirrors the mosaic.
 
     Args:
         raw: Raw images, shape (B, 1, H, W).
@@ -103,7 +105,9 @@ def demosaic(raw: Tensor, pattern: str = "RGGB", method: str = "bilinear") -> Te
         raise ValueError(f"demosaic knows {', '.join(DEMOSAIC_METHODS)}, got {method!r}")
     channels = _channels(pattern)
     filters = _filters(method).to(raw)
-    estimates = F.conv2d(_mirror(raw, filters.shape[-1] // 2), filters)
+    # Mirrored about the last pixel, the pattern continues beyond the border.
+    reach = (filters.shape[-1] // 2,) * 2
+    estimates = F.conv2d(pad(raw, reach, reach, "reflect"), filters)
     green, along_row, along_column, opposite = estimates.unbind(1)
     rgb = raw.expand(-1, 3, -1, -1).clone()
     for row in (0, 1):
@@ -143,19 +147,3 @@ def _channels(pattern: str) -> tuple[tuple[int, int], tuple[int, int]]:
 @functools.lru_cache(maxsize=2)
 def _filters(method: str) -> Tensor:
     return torch.tensor(_MALVAR if method == "malvar" else _BILINEAR)[:, None].float() / 8
-
-
-def _mirror(raw: Tensor, amount: int) -> Tensor:
-    # Mirrored about the last pixel, the pattern goes on beyond the rim.
-    if min(raw.shape[2:]) > amount:
-        return F.pad(raw, (amount,) * 4, mode="reflect")
-    rows, columns = (_mirror_index(size, amount, raw.device) for size in raw.shape[2:])
-    return raw[:, :, rows][:, :, :, columns]
-
-
-def _mirror_index(size: int, amount: int, device: torch.device) -> Tensor:
-    places = torch.arange(-amount, size + amount, device=device)
-    if size == 1:
-        return torch.zeros_like(places)
-    places = places % (2 * size - 2)
-    return torch.minimum(places, 2 * size - 2 - places)

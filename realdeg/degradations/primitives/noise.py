@@ -121,10 +121,7 @@ def speckle_noise(
 
 
 def shot_read_noise(
-    x: Tensor,
-    shot: Tensor | Sequence[float],
-    read: Tensor | Sequence[float],
-    seeds: Sequence[int],
+    x: Tensor, shot: Tensor | Sequence[float], read: Tensor | Sequence[float], seeds: Sequence[int]
 ) -> Tensor:
     """Add a sensor's noise: Gaussian of variance ``shot * x + read``, independent per value.
 

@@ -1,14 +1,15 @@
 """Bicubic resampling equal to MATLAB's ``imresize``.
 
-Keys' cubic with a = -0.5, widened by 1/scale when shrinking (antialiasing), half-pixel centres,
-and the padding mirrored about its edge (today's MATLAB) or continued by its last pixel (older
-releases: the Set5 LR files that people share were made so, as their rims show). Each axis is a
-small matrix that depends on sizes only; it is built once in float64 and kept.
+Keys' cubic with a = -0.5, widened by 1/scale when shrinking (antialiasing), half-pixel centres. The
+padding is symmetric (today's MATLAB) or replicates the last pixel (older releases, which made
+the shared Set5 LR files). Each axis is a small matrix that depends on sizes only; it is built once
+in float64 and cached.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -19,11 +20,14 @@ from realdeg.degradations.primitives.borders import known_padding
 from realdeg.utils.deprecation import renamed_argument
 from realdeg.utils.precision import full_precision
 
+Span = tuple[int, int]
+"""First pixel and the one after the last."""
+
 # Above this many matrix entries an axis is applied by gathering taps instead of a dense matrix.
 _DENSE_LIMIT = 1 << 22
 
-# Halves are rounded up; sums that are a half in exact arithmetic may fall short by float64's last
-# bits. With this much help every pixel of the shared Set5 LR files is met.
+# Halves are rounded up, but float64 sums may fall short of an exact half in the last bits. This
+# tolerance reproduces every pixel of the shared Set5 LR files.
 _TIE = 1e-7
 
 
@@ -45,14 +49,14 @@ def imresize(
         uint8_passes: Round each of the two passes to 8 bit and clip it, as MATLAB does for uint8
             images; values are taken as [0, 1]. Sums are exact where the weights are (x2, x4), so
             halves are rounded up as in integer arithmetic, in float32 and float16, too.
-        padding: How the image goes on beyond its edge: ``"symmetric"`` or ``"replicate"``.
+        padding: How the image is continued beyond its border: ``"symmetric"`` or ``"replicate"``.
 
     Returns:
         The resized image, same dtype and channels. Nothing is clipped unless ``uint8_passes``.
 
     Raises:
-        ValueError: Unless exactly one of ``scale`` and ``size`` is given and positive, and the
-            padding is known.
+        ValueError: Unless exactly one of ``scale`` and ``size`` is given, positive, and the padding
+            is known.
     """
     padding = known_padding("imresize", padding, ("symmetric", "replicate"))
     if (scale is None) == (size is None):
@@ -84,11 +88,56 @@ def imresize(
     return (x.div(255) if uint8_passes else x).to(dtype)
 
 
-def _exact_levels(x: Tensor) -> Tensor:
-    """Return an image on the scale 0..255 in float64, 8-bit levels as the whole numbers they are.
+def imresize_part(
+    source: Callable[[Span, Span], Tensor],
+    height: int,
+    width: int,
+    size: tuple[int, int],
+    rows: Span,
+    columns: Span,
+) -> Tensor:
+    """Compute some rows and columns of a resized image from only the pixels they depend on.
 
-    In float32 level / 255 is off by up to half a unit in the last place, and so a sum that is a
-    half in exact arithmetic would fall short of it.
+    Args:
+        source: Returns the given rows and columns of the image, shape (B, C, h, w).
+        height: Rows of the whole image.
+        width: Columns of the whole image.
+        size: (height, width) of the whole result.
+        rows: The rows of the result to compute.
+        columns: The columns of the result to compute.
+
+    Returns:
+        Those pixels of ``imresize(image, size=size)`` up to float rounding; the whole result is
+        bit-identical.
+    """
+    if (rows, columns) == ((0, size[0]), (0, size[1])):
+        return imresize(source((0, height), (0, width)), size=size)
+    down, across = _axis_of_part(height, size[0], rows), _axis_of_part(width, size[1], columns)
+    part = source(down[0], across[0])
+    with full_precision(part):
+        if down[1] is not None:
+            part = torch.matmul(down[1].to(part), part)
+        if across[1] is not None:
+            part = torch.matmul(part, across[1].to(part).T)
+    return part
+
+
+def _axis_of_part(in_size: int, out_size: int, wanted: Span) -> tuple[Span, Tensor | None]:
+    """Return the input span of one axis and the matrix from it to the wanted output."""
+    if in_size == out_size:
+        return wanted, None
+    weights, indices = _taps(in_size, out_size, out_size / in_size, "symmetric")
+    weights, indices = weights[wanted[0] : wanted[1]], indices[wanted[0] : wanted[1]]
+    first, last = int(indices.min()), int(indices.max())
+    matrix = torch.zeros(len(weights), last + 1 - first, dtype=weights.dtype)
+    return (first, last + 1), matrix.scatter_add_(1, indices - first, weights)
+
+
+def _exact_levels(x: Tensor) -> Tensor:
+    """Return an image scaled to 0..255 in float64, with 8-bit levels as exact integers.
+
+    In float32, level / 255 is off by up to half a unit in the last place, so that sums would fall
+    short of an exact half.
     """
     levels = x.double() * 255
     whole = levels.round()
@@ -118,7 +167,7 @@ def _resize_axis(x: Tensor, axis: int, out_size: int, scale: float, padding: str
 
 
 def _uncached(function: Any) -> Any:
-    """Keep traces (``torch.export``) out of the caches: their tensors hold no numbers."""
+    """Bypass the cache while tracing (``torch.export``): traced tensors hold no values."""
     return function.__wrapped__ if torch.compiler.is_compiling() else function
 
 
@@ -138,7 +187,7 @@ def _taps(in_size: int, out_size: int, scale: float, padding: str) -> tuple[Tens
     centre = torch.arange(1, out_size + 1, dtype=torch.float64) / scale + 0.5 * (1 - 1 / scale)
     first = torch.floor(centre - width / 2)
     taps = first[:, None] + torch.arange(math.ceil(width) + 2, dtype=torch.float64)
-    weights = shrink * _cubic(shrink * (centre[:, None] - taps))
+    weights = shrink * keys_cubic(shrink * (centre[:, None] - taps))
     weights = weights / weights.sum(1, keepdim=True)
     indices = taps.long() - 1
     if padding == "replicate":
@@ -150,7 +199,8 @@ def _taps(in_size: int, out_size: int, scale: float, padding: str) -> tuple[Tens
     return weights[:, used].contiguous(), indices[:, used].contiguous()
 
 
-def _cubic(t: Tensor) -> Tensor:
+def keys_cubic(t: Tensor) -> Tensor:
+    """Return Keys' cubic kernel with a = -0.5 at distances of ``t`` pixels."""
     t = t.abs()
     near = 1.5 * t**3 - 2.5 * t**2 + 1
     far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2

@@ -16,11 +16,9 @@ __all__ = ["available"]
 
 
 def available() -> bool:
-    """Return whether the kernels can run here.
+    """Return whether triton 3.3 or later is installed and there is a GPU.
 
-    Returns:
-        True if triton 3.3 or later is installed and there is a GPU, or triton's interpreter is
-        asked for with ``TRITON_INTERPRET=1`` (set before triton is first imported).
+    Triton's interpreter counts as one: ``TRITON_INTERPRET=1``, set before triton is first imported.
     """
     if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
         return False
@@ -28,5 +26,5 @@ def available() -> bool:
         language = importlib.import_module("triton.language")
     except ImportError:
         return False
-    # The youngest part of triton that is used; where it is missing, torch computes.
+    # The newest feature of triton in use; where it is missing, torch computes.
     return hasattr(language, "gather")

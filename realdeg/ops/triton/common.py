@@ -1,10 +1,10 @@
 """What the Triton kernels share: tile sizes, rules, launching, and a little device code.
 
-Triton is optional. Where it is missing this module and the kernels' can still be imported (tools
-that walk over all modules do that), but nothing can be launched.
+Triton is optional. Without it, this module and the kernels can still be imported (by tools that
+walk over all modules), but nothing can be launched.
 """
 
-# Device code carries no types beside tl.constexpr: its arguments are Triton's.
+# Device code has no type annotations but tl.constexpr: its arguments are Triton's.
 # mypy: disable-error-code="no-untyped-def"
 # ruff: noqa: ANN001, ANN201, ANN202
 
@@ -39,18 +39,18 @@ _HALF = (torch.float16, torch.bfloat16)
 class Tiles:
     """How a kernel cuts its work; all but ``slots`` and ``stages`` must be powers of two.
 
-    The sizes change speed, and rounding in the last bits, never which sums are made.
+    The sizes affect speed and rounding in the last bits, never which sums are computed.
 
     Attributes:
         rows: Rows of a tile of pixels; ``rows * columns`` is at least 16 for ``kernel_apply``.
-        columns: Columns of a tile of pixels; neighbours in a row are neighbours in memory.
+        columns: Columns of a tile of pixels, contiguous in memory.
         taps: Taps of the window held at a time; at least 16 for ``kernel_apply``.
-        bases: Basis kernels held at a time; at least 16. All of them, where there are fewer.
-        channels: Image channels that share one reading of the weights or kernels.
+        bases: Basis kernels held at a time, at least 16; all of them where there are fewer.
+        channels: Image channels that share one read of the weights or kernels.
         run: Outputs in a row that ``kernel_apply.backward_padded`` mixes at a time, at least 16;
             more where the window is long, fewer where the image is narrow.
-        slots: Partial sums that ``kernel_apply.backward_bases`` makes, at most (at least one for
-            each sample if the bases are each sample's own).
+        slots: Maximum number of partial sums in ``kernel_apply.backward_bases`` (but at least one
+            per sample for per-sample bases).
         warps: Warps of a program.
         stages: Stages of software pipelining.
     """
@@ -67,88 +67,64 @@ class Tiles:
 
 
 def tiles_for(kernel_size: int, bases: int = 0) -> Tiles:
-    """Choose tiles by rule, so that the same shapes always take the same path.
+    """Choose tiles by a fixed rule, so that the same shapes always take the same path.
 
-    They were chosen by what ptxas reports for k = 15, 3 channels, sm_80 and sm_90: at most 170
-    registers a thread with up to 16 bases and 240 with more, and hardly any spilling. No GPU was
-    at hand: times were not measured and nothing was tuned.
+    Chosen by what ptxas reports for k = 15, 3 channels, sm_80 and sm_90: at most 170 registers per
+    thread with up to 16 bases and 240 with more, and hardly any spilling. Not tuned by timing.
 
     Args:
         kernel_size: Side k of the square window.
         bases: Number of basis kernels; 0 for ``pixel_kernel_apply``.
-
-    Returns:
-        The tiles.
     """
     if not bases:
-        # No matrix product: a tile is no more than what is to be loaded at a time.
+        # No matrix product: a tile only sets how much is loaded at a time.
         return Tiles(rows=4, taps=16)
     taps, block = power_of_two(kernel_size**2, 16, 32), power_of_two(bases, 16, 32)
     return Tiles(taps=taps, bases=block)
 
 
 def power_of_two(number: int, least: int = 1, most: int = 2**30) -> int:
-    """Return the next power of two from ``number`` on, held between ``least`` and ``most``."""
+    """Return the smallest power of two >= ``number``, clamped to [``least``, ``most``]."""
     return min(most, max(least, 1 << max(0, number - 1).bit_length()))
 
 
 def supports(*dtypes: torch.dtype) -> bool:
-    """Return whether the kernels take tensors of these dtypes, in any mixture.
-
-    Args:
-        dtypes: Dtypes of image, weights, kernels or bases.
-
-    Returns:
-        True for float32, float16 and bfloat16; False for float64, which torch computes.
-    """
+    """Whether the kernels support these dtypes, in any mixture: float32, float16, bfloat16."""
     return all(dtype == torch.float32 or dtype in _HALF for dtype in dtypes)
 
 
 def refuse_unsupported(*tensors: Tensor) -> None:
-    """Refuse dtypes that the kernels do not take.
-
-    Args:
-        tensors: The tensors of a call.
-
-    Raises:
-        NotImplementedError: If one is neither float32, float16 nor bfloat16.
-    """
+    """Raise NotImplementedError for dtypes that the kernels do not support."""
     dtypes = [tensor.dtype for tensor in tensors]
     if not supports(*dtypes):
-        raise NotImplementedError(f"the Triton kernels take no {dtypes}: use the torch path")
+        raise NotImplementedError(f"the Triton kernels do not support {dtypes}: use the torch path")
 
 
 def dot_settings(*factors: Tensor) -> dict[str, Any]:
-    """Choose how matrix products of these tensors are made.
+    """Return the constants ``PRECISION`` and ``HALF`` for matrix products of these tensors.
 
-    Products of half precision are exact in float32, so such tensors feed the tensor cores as they
-    are. Float32 is split in three TF32 products, which keeps its precision.
-
-    Args:
-        factors: The tensors that enter the product.
-
-    Returns:
-        The kernel constants ``PRECISION`` and ``HALF``.
+    Products of half precision are exact in float32, so such tensors feed the tensor cores directly.
+    Float32 is split into three TF32 products, which keeps its precision.
     """
     half = len({factor.dtype for factor in factors}) == 1 and factors[0].dtype in _HALF
     device = factors[0].device
-    # The interpreter multiplies bfloat16 as the integers that it keeps it in.
+    # The interpreter would multiply the integers that store bfloat16.
     half_products = half and (device.type == "cuda" or factors[0].dtype == torch.float16)
-    # TF32 exists from Ampere on; neither AMD's compiler nor the interpreter knows the split.
+    # TF32 exists from Ampere on; neither AMD's compiler nor the interpreter supports the split.
     splits = (
         device.type == "cuda"
         and torch.version.hip is None
         and torch.cuda.get_device_capability(device)[0] >= 8
     )
-    # Factors made in float32 from bfloat16 tensors hold more than the result can: one TF32 product
-    # does. Float16 has as many digits as TF32, so its sums are not to be rounded to it.
+    # Float32 factors computed from bfloat16 tensors are more precise than the result, so one TF32
+    # product suffices. Float16 has as many digits as TF32, so its sums must not be rounded to it.
     coarse = half and factors[0].dtype == torch.bfloat16
     precision = ("tf32" if coarse else "tf32x3") if splits else "ieee"
     return {"PRECISION": precision, "HALF": half_products}
 
 
 def index_type(*tensors: Tensor) -> Any:
-    """Return the integer type that reaches every element of a sample of these tensors."""
+    """Return the integer type that can address every element of a sample of these tensors."""
     return tl.int64 if max(map(_extent, tensors), default=0) >= NARROW_EXTENT else tl.int32
 
 
@@ -160,25 +136,17 @@ def _extent(tensor: Tensor) -> int:
 def launch(
     kernel: Any, programs: int, tiles: Tiles, tensors: tuple[Tensor, ...], **arguments: Any
 ) -> None:
-    """Run a kernel on the device of its tensors.
-
-    Args:
-        kernel: The Triton kernel.
-        programs: How many programs to start.
-        tiles: Warps and stages are taken from here.
-        tensors: The tensors, each passed as pointer and strides.
-        arguments: The other arguments, by name.
-    """
+    """Launch a kernel on the device of its tensors, each passed as pointer and strides."""
     if programs == 0:
         return
     passed: list[Any] = []
     for tensor in tensors:
         passed += [tensor, *tensor.stride()]
     first = tensors[0]
-    # Triton starts on the current device, which need not be the tensors'.
+    # Triton launches on the current device, which need not be the tensors'.
     guard: Any = torch.cuda.device_of(first) if first.is_cuda else contextlib.nullcontext()
-    # Said, because triton 3.9 warns where it is not and 3.10 changes the default; the interpreter
-    # has no such option.
+    # Explicit, because triton 3.9 warns without it and 3.10 changes the default. The interpreter
+    # does not have this option.
     options = {"enable_fp_fusion": True} if first.is_cuda else {}
     with guard:
         kernel[(programs,)](
@@ -221,7 +189,7 @@ def gradient_windows(
     """Sum gradient times window over the channels: (PIXELS, TAPS) in float32."""
     mixed = tl.zeros((PIXELS, TAPS), tl.float32)
     for c in range(C):
-        # 64-bit: a channel's offset may pass 2**31 where offsets inside it do not.
+        # 64-bit: a channel's offset may exceed 2**31 where offsets inside it do not.
         g = tl.load(grad + tl.cast(c, tl.int64) * grad_c + pixels, mask=inside, other=0.0)
         x = tl.load(
             padded + tl.cast(c, tl.int64) * padded_c + taps,

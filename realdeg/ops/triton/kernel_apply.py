@@ -2,13 +2,18 @@
 
 The forward pass and the gradient of the image mix the bases into the per-pixel kernels of a tile,
 a few taps at a time, as a matrix product (weights of the tile's pixels times taps of the bases).
-That product is the same for all channels, so the weights leave memory once and only the cheap
-multiplication with the image is repeated for each. The gradients of weights and bases sum
-gradient times window over the channels first, for the same reason, and then make one product.
+That product is the same for all channels, so the weights are read once and only the cheap
+multiplication with the image is repeated. For the same reason the gradients of weights and bases
+first sum gradient times window over the channels, then compute one product.
 
-Everything is accumulated in float32 and nothing with atomics, so a call repeated gives the same
-bits. The image comes padded by :func:`realdeg.ops.padding.pad`: the window of output pixel i
-starts at padded pixel ``stride * i``.
+Everything is accumulated in float32 without atomics, so results are reproducible bit for bit. The
+image is padded by :func:`realdeg.ops.padding.pad`: the window of output pixel i starts at padded
+pixel ``stride * i``.
+
+Arguments of all functions: ``grad`` (B, C, h, w) is the gradient of the output, ``padded``
+(B, C, Hp, Wp) the padded image, ``weights`` (B, M, h, w), ``bases`` (M, k, k) or (B, M, k, k),
+``stride`` the input pixels per output pixel. ``tiles`` are by default those of :func:`tiles_for`.
+All raise NotImplementedError for a dtype that is not supported.
 """
 
 from __future__ import annotations
@@ -44,21 +49,7 @@ __all__ = [
 def forward(
     padded: Tensor, weights: Tensor, bases: Tensor, stride: int, tiles: Tiles | None = None
 ) -> Tensor:
-    """Filter each pixel with its own mixture of basis kernels.
-
-    Args:
-        padded: Padded image, shape (B, C, Hp, Wp).
-        weights: Mixing weights, shape (B, M, h, w).
-        bases: Basis kernels, shape (M, k, k) or (B, M, k, k).
-        stride: Input pixels per output pixel.
-        tiles: How to cut the work; by default :func:`tiles_for` chooses.
-
-    Returns:
-        Shape (B, C, h, w), dtype of ``padded``.
-
-    Raises:
-        NotImplementedError: If a dtype is not supported.
-    """
+    """Filter each pixel with its own mixture of bases: (B, C, h, w), dtype of ``padded``."""
     refuse_unsupported(padded, weights, bases)
     batch, channels = padded.shape[:2]
     height, width = weights.shape[2:]
@@ -85,23 +76,7 @@ def backward_padded(
     tiles: Tiles | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Return the gradient of the padded image; each of its pixels sums what it reached.
-
-    Args:
-        grad: Gradient of the output, shape (B, C, h, w).
-        weights: Mixing weights, shape (B, M, h, w).
-        bases: Basis kernels, shape (M, k, k) or (B, M, k, k).
-        stride: Input pixels per output pixel.
-        size: Height and width of the padded image.
-        tiles: How to cut the work; by default :func:`tiles_for` chooses.
-        dtype: Dtype to return; by default that of ``grad``.
-
-    Returns:
-        Shape (B, C, Hp, Wp).
-
-    Raises:
-        NotImplementedError: If a dtype is not supported.
-    """
+    """Return the gradient of the padded image, (B, C, *size), by default of ``grad``'s dtype."""
     refuse_unsupported(grad, weights, bases)
     batch, channels, height, width = grad.shape
     out = grad.new_empty((batch, channels, *size), dtype=dtype or grad.dtype)
@@ -109,7 +84,7 @@ def backward_padded(
         return out.zero_()
     tiles, constants = _constants(grad, bases, stride, tiles)
     reach = ceil_div(bases.shape[-1], stride)
-    # A run makes run - reach + 1 pixels: long windows need long runs, narrow images short ones.
+    # A run yields run - reach + 1 pixels: long windows need long runs, narrow images short ones.
     pixels = ceil_div(size[1], stride)
     most = max(tiles.run, power_of_two(2 * reach))
     run = power_of_two(pixels + reach - 1, least=min(most, power_of_two(2 * reach, 16)), most=most)
@@ -133,22 +108,7 @@ def backward_weights(
     tiles: Tiles | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Return the gradient of the mixing weights.
-
-    Args:
-        grad: Gradient of the output, shape (B, C, h, w).
-        padded: Padded image, shape (B, C, Hp, Wp).
-        bases: Basis kernels, shape (M, k, k) or (B, M, k, k).
-        stride: Input pixels per output pixel.
-        tiles: How to cut the work; by default :func:`tiles_for` chooses.
-        dtype: Dtype to return; by default that of ``bases``.
-
-    Returns:
-        Shape (B, M, h, w).
-
-    Raises:
-        NotImplementedError: If a dtype is not supported.
-    """
+    """Return the gradient of the weights, (B, M, h, w), by default in the dtype of ``bases``."""
     refuse_unsupported(grad, padded, bases)
     batch, _, height, width = grad.shape
     out = bases.new_empty((batch, bases.shape[-3], height, width), dtype=dtype or bases.dtype)
@@ -174,23 +134,7 @@ def backward_bases(
     tiles: Tiles | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Return the gradient of the basis kernels.
-
-    Args:
-        grad: Gradient of the output, shape (B, C, h, w).
-        padded: Padded image, shape (B, C, Hp, Wp).
-        weights: Mixing weights, shape (B, M, h, w).
-        bases_shape: (M, k, k), or (B, M, k, k) for bases of each sample's own.
-        stride: Input pixels per output pixel.
-        tiles: How to cut the work; by default :func:`tiles_for` chooses.
-        dtype: Dtype to return; by default that of ``weights``.
-
-    Returns:
-        Shape ``bases_shape``.
-
-    Raises:
-        NotImplementedError: If a dtype is not supported.
-    """
+    """Return the gradient of the bases, of their shape, by default in the dtype of ``weights``."""
     refuse_unsupported(grad, padded, weights)
     batch, _, height, width = grad.shape
     bases = weights.new_empty(bases_shape, dtype=dtype or weights.dtype)
@@ -216,7 +160,7 @@ def _constants(
 ) -> tuple[Tiles, dict[str, Any]]:
     count, size = bases.shape[-3:-1]
     tiles = tiles or tiles_for(size, count)
-    # A block of more bases than there are would be padding; below 16 there is no matrix product.
+    # A block larger than the number of bases would be padding; tl.dot needs at least 16.
     block = power_of_two(count, 16, max(16, tiles.bases))
     constants = {"C": image.shape[1], "M": count, "K": size, "STRIDE": stride}
     return tiles, {**constants, "TAPS": max(16, tiles.taps), "BASES": block}
@@ -228,5 +172,5 @@ def _tile_count(image: Tensor, tiles: Tiles) -> int:
 
 
 def _per_sample(bases: Tensor, batch: int) -> Tensor:
-    # Shared bases take a stride of 0 from one sample to the next.
+    # Shared bases get a stride of 0 between samples.
     return bases if bases.ndim == 4 else bases.expand(batch, *bases.shape)

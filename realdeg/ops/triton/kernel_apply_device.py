@@ -1,6 +1,6 @@
 """Device code of ``kernel_apply``; its launchers are in ``realdeg.ops.triton.kernel_apply``."""
 
-# Device code carries no types beside tl.constexpr: its arguments are Triton's.
+# Device code has no type annotations but tl.constexpr: its arguments are Triton's.
 # mypy: disable-error-code="no-untyped-def"
 # ruff: noqa: ANN001, ANN201, ANN202
 
@@ -96,9 +96,9 @@ def backward_padded(
     RUN: tl.constexpr, TAPS: tl.constexpr, BASES: tl.constexpr,
     CHANNELS: tl.constexpr, INDEX: tl.constexpr, PRECISION: tl.constexpr, HALF: tl.constexpr,
 ):  # fmt: skip
-    """Sum, for a run of padded pixels in one row, what their outputs send back."""
-    # Padded pixels stride * i + r of one r are reached by the taps r, r + stride, ... alone, as by
-    # a window of REACH taps and stride 1 on the grid of outputs. A program makes a run of such
+    """Compute the gradient of a run of padded pixels in one row."""
+    # Padded pixels stride * i + r with the same r are only reached by taps r, r + stride, ..., like
+    # a window of REACH taps and stride 1 on the output grid. A program computes a run of such
     # pixels in one row; their windows hold RUN outputs of each of REACH rows.
     REACH: tl.constexpr = (K + STRIDE - 1) // STRIDE
     MADE: tl.constexpr = RUN - REACH + 1
@@ -117,7 +117,7 @@ def backward_padded(
     lane = tl.arange(0, RUN)
     step = tl.arange(0, TAPS)
     dx = shift + STRIDE * step
-    # Outputs that are mixed, and their place in the window of each pixel that is made.
+    # The outputs to mix, and their position in the window of each computed pixel.
     output = start - (REACH - 1) + lane
     source = start + lane[:, None] - step[None, :]
     reached = (source >= 0) & (dx < K)[None, :] & (lane < MADE)[:, None]
@@ -129,7 +129,7 @@ def backward_padded(
     for up in range(REACH):
         dy = y % STRIDE + STRIDE * up
         row = y // STRIDE - up
-        # A row of the window that does not exist has no taps, and one of outputs no columns.
+        # A window row beyond the kernel has no taps, an output row beyond the image no columns.
         window = tl.where(dy < K, K, 0)
         limit = tl.where((dy < K) & (row >= 0) & (row < height), width, 0)
         kernels = mix_bases(
@@ -139,9 +139,9 @@ def backward_padded(
             bases + sample * bases_b, bases_m, dy * bases_y + dx * bases_x, dx < window,
             M, BASES, RUN, TAPS, INDEX, PRECISION, HALF,
         )  # fmt: skip
-        # Kernels lie with their outputs; each pixel needs those of the outputs that it reaches.
+        # Kernels are ordered by output; each pixel needs those of the outputs that it reaches.
         kernels = tl.gather(kernels, place, 0)
-        # Not left to the gradient's zeros: an infinite weight elsewhere times 0 is no zero.
+        # Masked explicitly: an infinite weight elsewhere times a gradient of 0 is NaN.
         used = reached & (source < limit)
         kernels = tl.where(used, kernels, 0.0)
         for c in tl.static_range(CHANNELS if CHANNELS < C else C):
@@ -223,14 +223,14 @@ def backward_bases(
     INDEX: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Multiply weights with gradient windows over a slot's tiles."""
-    # A slot sums every slots-th tile of its group of samples: all of them, or, where each sample
-    # has bases of its own, one.
+    # A slot sums every slots-th tile of its group of samples: all samples, or one for per-sample
+    # bases.
     PIXELS: tl.constexpr = ROWS * COLUMNS
     BLOCKS: tl.constexpr = (M + BASES - 1) // BASES
     PARTS: tl.constexpr = (K * K + TAPS - 1) // TAPS
     tiles = tl.cdiv(height, ROWS) * tl.cdiv(width, COLUMNS)
     program = tl.program_id(0)
-    # Programs of the same pixels lie side by side: they share the image in the cache.
+    # Programs of the same pixels are adjacent, so that they share the image in the cache.
     start = program % PARTS * TAPS
     m = (program // PARTS) % BLOCKS * BASES + tl.arange(0, BASES)
     place = program // (PARTS * BLOCKS)

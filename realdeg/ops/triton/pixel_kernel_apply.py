@@ -1,12 +1,12 @@
 """``pixel_kernel_apply`` on a GPU: every kernel is read, or its gradient written, once.
 
-The work is bound by reading the k * k kernel channels, so a program holds a tile of pixels times
-a few taps, to keep many loads in flight, and applies it to several image channels. Sums are made
-in float32 and without atomics, so a call repeated gives the same bits. The image comes padded by
-:func:`realdeg.ops.padding.pad`: the window of output pixel i starts at padded pixel ``stride * i``.
+Reading the k * k kernel channels dominates the cost. So a program holds a tile of pixels times a
+few taps, which keeps many loads in flight, and applies it to several image channels. Everything
+else is as in :mod:`realdeg.ops.triton.kernel_apply`, with ``kernels`` (B, k * k, h, w), taps in
+row-major order.
 """
 
-# Device code carries no types beside tl.constexpr: its arguments are Triton's.
+# Device code has no type annotations but tl.constexpr: its arguments are Triton's.
 # mypy: disable-error-code="no-untyped-def"
 # ruff: noqa: ANN001, ANN201, ANN202
 
@@ -68,11 +68,7 @@ def _forward(
         for c in tl.static_range(CHANNELS if CHANNELS < C else C):
             # The last block's surplus channels repeat the last one and are not stored.
             offset = tl.minimum(first + c, C - 1).to(tl.int64)
-            x = tl.load(
-                padded + sample * padded_b + offset * padded_c + taps,
-                mask=used,
-                other=0.0,
-            )
+            x = tl.load(padded + sample * padded_b + offset * padded_c + taps, mask=used, other=0.0)
             part = tl.sum(kernel * x.to(tl.float32), 1)
             total += tl.where((channel == c)[None, :], part[:, None], 0.0)
     channel += first
@@ -93,8 +89,7 @@ def _backward_padded(
     C: tl.constexpr, K: tl.constexpr, STRIDE: tl.constexpr, ROWS: tl.constexpr,
     COLUMNS: tl.constexpr, TAPS: tl.constexpr, CHANNELS: tl.constexpr, INDEX: tl.constexpr,
 ):  # fmt: skip
-    # Padded pixels stride * i + r of one r (in both axes) are reached by the taps r, r + stride,
-    # ... alone, as by a window of REACH taps and stride 1 on the grid of outputs.
+    # As in kernel_apply, in both axes: a window of REACH taps and stride 1 on the output grid.
     REACH: tl.constexpr = (K + STRIDE - 1) // STRIDE
     PIXELS: tl.constexpr = ROWS * COLUMNS
     CHUNKS: tl.constexpr = (C + CHANNELS - 1) // CHANNELS
@@ -161,7 +156,7 @@ def _backward_kernels(
     PARTS: tl.constexpr = (K * K + TAPS - 1) // TAPS
     tiles = tl.cdiv(height, ROWS) * tl.cdiv(width, COLUMNS)
     program = tl.program_id(0)
-    # Programs of the same pixels lie side by side: they share image and gradient in the cache.
+    # Programs of the same pixels are adjacent, so that they share image and gradient in the cache.
     start = program % PARTS * TAPS
     program = program // PARTS
     sample = (program // tiles).to(tl.int64)
@@ -184,20 +179,7 @@ def _backward_kernels(
 
 
 def forward(padded: Tensor, kernels: Tensor, stride: int, tiles: Tiles | None = None) -> Tensor:
-    """Filter each pixel with its own kernel.
-
-    Args:
-        padded: Padded image, shape (B, C, Hp, Wp).
-        kernels: Shape (B, k * k, h, w), taps in row-major order.
-        stride: Input pixels per output pixel.
-        tiles: How to cut the work; by default :func:`tiles_for` chooses.
-
-    Returns:
-        Shape (B, C, h, w), dtype of ``padded``.
-
-    Raises:
-        NotImplementedError: If a dtype is not supported.
-    """
+    """Filter each pixel with its own kernel: (B, C, h, w), dtype of ``padded``."""
     refuse_unsupported(padded, kernels)
     batch, channels = padded.shape[:2]
     height, width = kernels.shape[2:]
@@ -224,22 +206,7 @@ def backward_padded(
     tiles: Tiles | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Return the gradient of the padded image; each of its pixels sums what it reached.
-
-    Args:
-        grad: Gradient of the output, shape (B, C, h, w).
-        kernels: Shape (B, k * k, h, w), taps in row-major order.
-        stride: Input pixels per output pixel.
-        size: Height and width of the padded image.
-        tiles: How to cut the work; by default :func:`tiles_for` chooses.
-        dtype: Dtype to return; by default that of ``grad``.
-
-    Returns:
-        Shape (B, C, Hp, Wp).
-
-    Raises:
-        NotImplementedError: If a dtype is not supported.
-    """
+    """Return the gradient of the padded image, (B, C, *size), by default of ``grad``'s dtype."""
     refuse_unsupported(grad, kernels)
     batch, channels, height, width = grad.shape
     out = grad.new_empty((batch, channels, *size), dtype=dtype or grad.dtype)
@@ -266,22 +233,7 @@ def backward_kernels(
     tiles: Tiles | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Return the gradient of the per-pixel kernels.
-
-    Args:
-        grad: Gradient of the output, shape (B, C, h, w).
-        padded: Padded image, shape (B, C, Hp, Wp).
-        kernels_shape: (B, k * k, h, w).
-        stride: Input pixels per output pixel.
-        tiles: How to cut the work; by default :func:`tiles_for` chooses.
-        dtype: Dtype to return; by default that of ``grad``.
-
-    Returns:
-        Shape ``kernels_shape``.
-
-    Raises:
-        NotImplementedError: If a dtype is not supported.
-    """
+    """Return the gradient of the kernels, of their shape, by default in the dtype of ``grad``."""
     refuse_unsupported(grad, padded)
     batch, channels, height, width = grad.shape
     out = grad.new_empty(kernels_shape, dtype=dtype or grad.dtype)

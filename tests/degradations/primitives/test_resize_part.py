@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from realdeg.degradations.primitives.resize import imresize
-from realdeg.degradations.primitives.resize_part import imresize_part
+from realdeg.degradations.primitives.resize import imresize, imresize_part
 
 
 @pytest.mark.parametrize("size", [(46, 60), (92, 120), (57, 81), (11, 15), (23, 30), (23, 60)])
