@@ -100,7 +100,7 @@ class TestHighToLow:
             stride = 1 if same_size else scale
             assert degradation(hr).shape == (2, 3, 48 // stride, 24 // stride)
             assert degradation.clean(hr).shape == degradation(hr).shape
-        with pytest.raises(GeometryError, match="has scales"):
+        with pytest.raises(GeometryError, match="scale is 5, wanted 2, 3, 4 or 8"):
             HighToLow(5)
 
     def test_clean_is_the_mean_of_blocks(self):
