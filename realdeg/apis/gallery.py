@@ -153,15 +153,15 @@ def _page(exhibits: Sequence[Exhibit], absent: Sequence[str], scale: int, seed: 
         "# Gallery: what each degradation does",
         "",
         f"The same {height} x {width} pixels of `{PICTURE}` (public domain), x{scale}, LR enlarged"
-        " to squares: HR first, then up to four samples; where nothing is random there is one."
-        " Under each picture stands the trace of its first sample. The pictures are JPEG files,"
-        " which smooth the finest noise a little. The page and its pictures are made by",
+        " to squares: HR first, then up to four samples, or one if nothing is random. Below each"
+        " figure is the trace of its first sample. The figures are JPEG files, which smooth the"
+        " finest noise a little. This command makes the page and its figures:",
         "",
         "```",
         f"realdeg preview --gallery --scale {scale} --seed {seed}",
         "```",
         "",
-        "and a sheet of your own, with every trace in words, by",
+        "This one makes a sheet of your own, with every trace in words:",
         "",
         "```",
         f"realdeg preview BSRGAN photo.png --scale {scale} -n 6 --out sheet.png",
