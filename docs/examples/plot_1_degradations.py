@@ -2,12 +2,12 @@
 One photo, six cameras
 ======================
 
-A degradation turns an HR image into the LR image that a camera would have taken. Every one of them
-stands in a registry under a name and is built the same way.
+A degradation turns an HR image into the LR image that a camera would have taken. Every degradation
+is registered under a name and built the same way.
 """
 
 # %%
-# The picture comes with the package. Images are NumPy arrays, as they come from the file.
+# The image is included in the package. Images are NumPy arrays, as read from the file.
 
 from pathlib import Path
 
@@ -20,8 +20,8 @@ pictures = Path(realdeg.__file__).parent / "datasets" / "sample_images" / "test"
 hr = read_image(pictures / "coffee.png")[40:232, 40:232]
 
 # %%
-# Bicubic reduction is what most networks were trained on. The others blur, add noise and compress
-# as real devices do. What is random is drawn from the seed.
+# Most networks were trained on bicubic reduction. The other degradations blur, add noise and
+# compress as real devices do. Random values are drawn from the seed.
 
 settings = {
     "bicubic": {"type": "Bicubic"},
@@ -42,7 +42,7 @@ for axis in axes.flat:
     axis.axis("off")
 
 # %%
-# Every result comes with its trace, which says what was drawn. ``realdeg list degradations`` prints
-# all names.
+# Every result comes with its trace, the record of what was drawn. ``realdeg list degradations``
+# prints all names.
 
 print(trace.in_words())

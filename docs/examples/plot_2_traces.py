@@ -1,15 +1,15 @@
 """
-Explain an LR image, and make it again
-======================================
+Explain an LR image and reproduce it
+====================================
 
-Drawing is split from computing: ``sample`` draws every random decision, one trace per image, and
-``replay`` carries a trace out. A trace is plain data, so an image can be explained and made again
+A degradation works in two steps: ``sample`` makes every random decision, one trace per image, and
+``replay`` carries the trace out. A trace is plain data, so an image can be explained and reproduced
 years later.
 """
 
 # %%
-# BSRGAN shuffles blurs, noise, reductions and JPEG compression. The trace is the list of steps that
-# it drew.
+# BSRGAN combines blurs, noise, reductions and JPEG compression in random order. The trace is the
+# list of steps that it drew.
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ bsrgan = realdeg.create_degradation({"type": "BSRGAN"}, scale=4)
 print(trace.in_words())
 
 # %%
-# Written as JSON and read again, it gives the same image to the last bit.
+# Written as JSON and read back, it gives the same image to the last bit.
 
 text = trace.to_json()
 lr = bsrgan.replay(hr, [trace])
@@ -36,7 +36,7 @@ again = bsrgan.replay(hr, [Trace.from_json(text)])
 assert (lr == again).all()
 
 # %%
-# A trace can be edited. Here the last step, the JPEG compression, is left out.
+# A trace can be edited. This one leaves out the JPEG compression.
 
 record = json.loads(text)
 steps = record["params"]["steps"]

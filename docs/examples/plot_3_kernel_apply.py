@@ -2,12 +2,12 @@
 A kernel for every pixel
 ========================
 
-``kernel_apply`` filters each pixel with its own mixture of a few basis kernels. It is the operator
-that DML is built on, and works on any tensors.
+``kernel_apply`` filters each pixel with its own mixture of a few basis kernels. DML is built on
+this operator, which works on any tensors.
 """
 
 # %%
-# Three Gaussians from sharp to wide, and weights that change from left to right.
+# The basis kernels are three Gaussians from sharp to wide. The weights change from left to right.
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ weights = torch.stack(
 )
 
 # %%
-# The weights sum to one at every pixel, so brightness is kept.
+# The weights sum to one at every pixel, so the brightness does not change.
 
 blurred = kernel_apply(hr, weights, bases)
 
