@@ -1,7 +1,7 @@
 """Write one reference page for each public package, with every name that it exports.
 
-The list is ``tests/api_surface.json``, which a test holds the code to; so a public name that is not
-documented cannot happen.
+The list is ``tests/api_surface.json``, which a test compares with the code, so no public name can
+remain undocumented.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-SURFACE = json.loads(
+SURFACE: dict[str, list[str]] = json.loads(
     (Path(__file__).resolve().parents[2] / "tests" / "api_surface.json").read_text(encoding="utf-8")
 )
 DOOR = set(SURFACE["realdeg"])
@@ -24,8 +24,7 @@ def write_pages(app: Sphinx) -> None:
     """Write the pages below ``reference/``, those that changed only."""
     folder = Path(app.srcdir) / "reference"
     folder.mkdir(exist_ok=True)
-    surface: dict[str, list[str]] = json.loads(SURFACE.read_text(encoding="utf-8"))
-    pages = {f"{package}.rst": page(package, names) for package, names in surface.items() if names}
+    pages = {f"{package}.rst": page(package, names) for package, names in SURFACE.items() if names}
     for name, text in pages.items():
         file = folder / name
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
@@ -48,7 +47,7 @@ def page(package: str, names: list[str]) -> str:
 
 
 def _entry(package: str, name: str, found: Any) -> list[str]:
-    # A name that stands at the top is indexed there, and documented again where it lies.
+    # A name of the top level is indexed there, and documented again in its own package.
     again = ["   :no-index:"] if package != "realdeg" and name in DOOR else []
     if inspect.isclass(found):
         kind = "autoexception" if issubclass(found, BaseException) else "autoclass"
@@ -61,7 +60,7 @@ def _entry(package: str, name: str, found: Any) -> list[str]:
 
 
 def _is_module(found: type) -> bool:
-    """Say whether a class is a network, whose methods its contract documents once."""
+    """Return whether a class is a network; its base class documents the methods."""
     return any(base.__name__ in ("Backbone", "Discriminator") for base in found.__mro__[1:])
 
 
