@@ -1,7 +1,7 @@
-"""Keep freed memory in the process instead of giving it back to the system after every step.
+"""Keep freed memory in the process instead of returning it to the system after every step.
 
-glibc returns the top of the heap as soon as it is free, so a training step on a CPU gives back and
-fetches again, page by page, the same hundred MiB each time.
+glibc returns the top of the heap as soon as it is free, so each training step on a CPU would give
+back and fetch again the same hundred MiB, page by page.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _OWN_SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNA
 
 
 def keep_freed_memory() -> bool:
-    """Ask glibc to keep up to 1 GiB of freed memory; done by the command line, not on import.
+    """Ask glibc to keep up to 1 GiB of freed memory. The command line calls this, imports do not.
 
     A user's own allocator or settings (``LD_PRELOAD``, ``GLIBC_TUNABLES``, ``MALLOC_...``) win.
 
     Returns:
-        Whether it was done: False on systems without glibc.
+        Whether it took effect; False on systems without glibc.
     """
     if not sys.platform.startswith("linux") or any(os.environ.get(n) for n in _OWN_SETTINGS):
         return False

@@ -1,4 +1,4 @@
-"""Hold a value against an annotation, and say in a sentence why it does not fit."""
+"""Check a value against an annotation, and phrase why it does not fit."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from realdeg.utils.argument_types import Ascending, Choice, Component
 
 _LISTS = (list, tuple, Sequence, Iterable, Collection)
 _DICTS = (dict, Mapping)
-# The types that are judged, and what one and several of them are called.
+# The types that are checked, with their singular and plural in messages.
 _WORDS: dict[Any, tuple[str, str]] = {
     bool: ("True or False", "True and False"),
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
-    str: ("a text", "texts"),
+    str: ("a string", "strings"),
     type(None): ("None", "None"),
     os.PathLike: ("a path", "paths"),
     Path: ("a path", "paths"),
@@ -32,7 +32,7 @@ _WORDS: dict[Any, tuple[str, str]] = {
     **dict.fromkeys(_DICTS, ("a dict", "dicts")),
 }
 _PLAIN = (bool, str, list, tuple, Mapping, type(None), Number)
-# Built-in values that no data file holds: each fits where its own type is asked for.
+# Built-in values that no data file holds: each fits its own type only.
 _CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 _ODD = (bytes, bytearray, set, frozenset, range, type(...), types.ModuleType, *_CODE)
 # What torch and NumPy can hold in one number.
@@ -41,20 +41,20 @@ _DEEPEST = 32
 
 
 def mismatch(value: Any, annotation: Any) -> str | None:
-    """Say how a value contradicts an annotation.
+    """Phrase how a value contradicts an annotation.
 
-    Only plain values are judged (numbers, texts, True or False, None, lists, dicts), with what is
-    inside them, and only against plain types, literals and limits (``Annotated[int, Ge(1)]`` of
-    annotated-types; a limit on a list holds for every number in it). What else an annotation may
-    name, its owner knows, unless it is marked as a :class:`Component`. NaN and whole numbers beyond
-    64 bits fit nowhere; an infinite number fits where the annotation leaves numbers open.
+    Only plain values and their contents are checked (numbers, strings, booleans, None, lists,
+    dicts), and only against plain types, literals and limits (``Annotated[int, Ge(1)]``; a limit on
+    a list applies to every number in it). Other classes are left to the component, unless they are
+    marked as a :class:`Component`. NaN and whole numbers beyond 64 bits fit nowhere; infinity fits
+    only an annotation that leaves numbers open, such as ``Any``.
 
     Args:
         value: The value.
-        annotation: A type, a union of types, a literal, one of these with limits, or ``Any``.
+        annotation: A type, union, literal, one of these with limits, or ``Any``.
 
     Returns:
-        ``"is 'many', wanted a whole number"``, or None.
+        ``"is 'many', wanted a whole number"``, or None if it fits.
     """
     unusable = _unusable_number(value)
     if unusable or _fits(value, annotation):
@@ -63,14 +63,14 @@ def mismatch(value: Any, annotation: Any) -> str | None:
 
 
 def wrong_component(value: Any, annotation: Any) -> tuple[int, str] | None:
-    """Find what is no component in a list of components, which is said of itself.
+    """Find the first wrong item in a list of components.
 
     Args:
         value: The list.
-        annotation: What the whole list contradicts.
+        annotation: The annotation that the list contradicts.
 
     Returns:
-        Its number in the list and how it contradicts the items' annotation.
+        Its index, and how it contradicts the items' annotation.
     """
     for member, _ in _members(annotation):
         inner = typing.get_args(member)
@@ -82,12 +82,7 @@ def wrong_component(value: Any, annotation: Any) -> tuple[int, str] | None:
 
 
 def shown(value: Any, most: int = 200) -> str:
-    """Write a value for a message, cut where it is long.
-
-    Args:
-        value: The value.
-        most: How many characters are shown.
-    """
+    """Return the ``repr`` of a value for a message, cut after ``most`` characters."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # more digits than Python writes, or a list inside itself
@@ -96,11 +91,7 @@ def shown(value: Any, most: int = 200) -> str:
 
 
 def choices_of(annotation: Any) -> list[str]:
-    """Return the names that an annotation lets a text be one of.
-
-    Args:
-        annotation: The annotation.
-    """
+    """Return the strings that an annotation's literals and choices allow."""
     names = []
     for member, marks in _members(annotation):
         if typing.get_origin(member) is Literal:
@@ -110,31 +101,22 @@ def choices_of(annotation: Any) -> list[str]:
 
 
 def marks_of(annotation: Any) -> Iterator[Any]:
-    """Give what ``Annotated`` says at any depth of an annotation.
-
-    Args:
-        annotation: The annotation.
-    """
+    """Yield the metadata of ``Annotated`` at any depth of an annotation."""
     yield from getattr(annotation, "__metadata__", ())
     for inner in typing.get_args(annotation):
         yield from marks_of(inner)
 
 
 def evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
-    """Return the annotation that the text in a signature means.
+    """Evaluate a string annotation with the names of its function's module.
 
-    Args:
-        annotation: As the signature has it.
-        function: The function of that signature; the names are its module's.
-
-    Returns:
-        The annotation. A name that is imported for type checkers only stands for ``Any``.
+    Names that are imported for type checkers only become ``Any``.
     """
     if not isinstance(annotation, str):
         return annotation
     names = getattr(inspect.unwrap(function), "__globals__", {})
     try:
-        return eval(annotation, {}, _Names(names))  # the text of a signature, not of a config
+        return eval(annotation, {}, _Names(names))  # from a signature, never from a config
     except Exception:  # an expression that only type checkers understand
         return Any
 
@@ -145,7 +127,7 @@ class _Names(dict[str, Any]):
 
 
 def _unusable_number(value: Any, depth: int = 0) -> str | None:
-    """Find a number that no computation can take, at any depth."""
+    """Find a number, at any depth, that no computation can use."""
     if isinstance(value, Mapping | list | tuple):
         if depth >= _DEEPEST:
             return f"is nested more than {_DEEPEST} deep"
@@ -184,7 +166,7 @@ def _fits(value: Any, wanted: Any, component: bool = False) -> bool:
         kind = Integral if base is int else Real
         return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
     if base in _LISTS:
-        # A text is a sequence, too, but Python would go through its letters.
+        # A string is a sequence as well, but of single letters.
         listed = isinstance(value, list | tuple | range) or (
             isinstance(value, set | frozenset) and base in (Iterable, Collection)
         )
@@ -204,7 +186,7 @@ def _fits(value: Any, wanted: Any, component: bool = False) -> bool:
 
 
 def _fits_class(value: Any, base: Any, component: bool) -> bool:
-    """Judge a plain value where some class is wanted, which its owner may make of it."""
+    """Check a plain value against a class, which the component may build from it."""
     if component and not isinstance(value, _CODE):
         return False
     if _is_instance(value, base):
@@ -273,7 +255,7 @@ def _within(value: Any, limit: Any) -> bool:
 
 
 def _members(wanted: Any, marks: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Give the members of a union, each with what ``Annotated`` says of it."""
+    """Yield the members of a union, each with its ``Annotated`` metadata."""
     origin = typing.get_origin(wanted)
     if origin is Annotated:
         yield from _members(wanted.__origin__, (*marks, *wanted.__metadata__))
@@ -285,7 +267,7 @@ def _members(wanted: Any, marks: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tu
 
 
 def _wanted(annotation: Any, value: Any = None) -> str:
-    """Say in words what an annotation takes: ``"a whole number, 1 or more, or None"``."""
+    """Phrase what an annotation takes: ``"a whole number, 1 or more, or None"``."""
     phrases: list[str] = []
     for member, marks in _members(annotation):
         base = typing.get_origin(member) or member
@@ -311,7 +293,7 @@ def _wanted(annotation: Any, value: Any = None) -> str:
 
 
 def _inside(member: Any, base: Any, marks: tuple[Any, ...], value: Any) -> str:
-    """Say what a list or dict has to hold, where the value is one with something else inside."""
+    """Phrase what a list or dict must hold, if the value is one with other contents."""
     inner = [item for item in typing.get_args(member) if item is not Ellipsis]
     limits = _limits(marks)
     of_list = [limit for limit in limits if isinstance(limit, MinLen | MaxLen | Ascending)]
@@ -334,7 +316,7 @@ def _inside(member: Any, base: Any, marks: tuple[Any, ...], value: Any) -> str:
 
 
 def _plural(item: Any, marks: tuple[Any, ...]) -> str:
-    """Say what several of a type are called: ``"numbers from 0 to 1"``, ``"pairs of numbers"``."""
+    """Return the plural of a type: ``"numbers from 0 to 1"``, ``"pairs of numbers"``."""
     base = typing.get_origin(item) or item
     inner = typing.get_args(item)
     registry = next((mark.registry for mark in marks if isinstance(mark, Component)), None)
@@ -347,7 +329,7 @@ def _plural(item: Any, marks: tuple[Any, ...]) -> str:
 
 
 def _said(marks: tuple[Any, ...], several: bool = False) -> str:
-    """Say the limits of a number or a text: ``" from 0 to 1"``."""
+    """Phrase the limits of a number or a string: ``" from 0 to 1"``."""
     limits = _limits(marks)
     found = {
         name: getattr(limit, name)
@@ -366,7 +348,7 @@ def _said(marks: tuple[Any, ...], several: bool = False) -> str:
     if "multiple_of" in found:
         said += f" that {are} divisible by {found['multiple_of']}"
     for limit in limits:
-        if isinstance(limit, Predicate):  # its name says what it asks: is_odd
+        if isinstance(limit, Predicate):  # phrased from the function's name: is_odd
             name = getattr(limit.func, "__name__", "as its class says")
             said += f" that {are} {name.removeprefix('is_').replace('_', ' ')}"
     return said + _length(limits)

@@ -31,7 +31,7 @@ class Arguments:
     required: tuple[str, ...]
     """Those of the class's own signature that have no default."""
     open: bool
-    """Whether arguments beyond these cannot be ruled out."""
+    """Whether other arguments may be accepted as well."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,14 +42,9 @@ class Arguments:
         return name in self.parameters
 
     def mismatch(self, name: str, value: Any) -> str | None:
-        """Say how a value contradicts an argument's annotation; a default never does.
+        """Phrase how a value contradicts an argument's annotation, or return None.
 
-        Args:
-            name: The argument.
-            value: The value.
-
-        Returns:
-            As :func:`realdeg.utils.annotations.mismatch`.
+        An argument's default always fits.
         """
         found = self.parameters.get(name)
         if found is None or value is found.default or _same(value, found.default):
@@ -59,18 +54,18 @@ class Arguments:
     def check(
         self, settings: Mapping[str, Any], owner: str, place: str = "", also: Collection[str] = ()
     ) -> None:
-        """Refuse a name that is not among these, or a value that is not what is wanted.
+        """Refuse an unknown name, or a value that contradicts its annotation.
 
         Args:
             settings: Values by argument.
             owner: The name of the class or function.
-            place: Where in a config it stands.
-            also: Further names that somebody else takes out.
+            place: Its key in the config, for the message.
+            also: Other names to accept, which the caller handles.
 
         Raises:
-            ConfigError: Naming the first argument that is unknown and the nearest one, or the value
-                and what is wanted.
-            GeometryError: The same of a value whose annotation has :class:`Geometry`.
+            ConfigError: Naming the first unknown argument and the nearest known one, or the wrong
+                value and what is expected.
+            GeometryError: The same for a value whose annotation has :class:`Geometry`.
         """
         for name, value in settings.items():
             if name in also:
@@ -95,7 +90,7 @@ class Arguments:
 
 
 def _same(value: Any, default: Any) -> bool:
-    """Say whether a number is the default itself, which may be infinite."""
+    """Compare floats: a default may be infinite."""
     return type(value) is type(default) is float and bool(value == default)
 
 
@@ -103,14 +98,8 @@ def _same(value: Any, default: Any) -> bool:
 def arguments_of(component: Any) -> Arguments:
     """Return the arguments that a registered class or function takes.
 
-    A ``**kwargs`` is followed into the base classes, in the order Python resolves them.
-
-    Args:
-        component: What a registry returned.
-
-    Returns:
-        Its arguments. ``open`` for what cannot be looked into: a function with ``**kwargs``, and
-        torch's and mmengine's classes with ``**kwargs``.
+    A ``**kwargs`` is followed into the base classes in Python's resolution order. The result is
+    ``open`` for functions and for torch's and mmengine's classes with ``**kwargs``.
     """
     if inspect.isclass(component):
         return _arguments([base for base in component.__mro__ if "__init__" in vars(base)][:-1])
@@ -122,7 +111,7 @@ def arguments_of(component: Any) -> Arguments:
 
 
 def _arguments(bases: list[type]) -> Arguments:
-    """Return what the first class's constructor takes; the others stand behind its **kwargs."""
+    """Return what the first class's constructor takes; its **kwargs go to the others."""
     found: dict[str, inspect.Parameter] = {}
     required: tuple[str, ...] = ()
     for base in bases:
@@ -137,7 +126,7 @@ def _arguments(bases: list[type]) -> Arguments:
         if not more:
             break
         if base.__name__ == "Module" and base.__module__.startswith("torch."):
-            break  # its own **kwargs is a refusal in disguise: it takes nothing
+            break  # it accepts **kwargs only to refuse them
         if _is_foreign(base) and base is bases[-1]:
             return Arguments(found, required, open=True)
     return Arguments(found, required, open=False)
@@ -154,8 +143,12 @@ def _named(function: Any) -> tuple[list[inspect.Parameter], bool]:
     return named, any(item.kind is item.VAR_KEYWORD for item in parameters)
 
 
-def _without_default(named: list[inspect.Parameter]) -> tuple[str, ...]:
-    return tuple(item.name for item in named if item.default is item.empty)
+def _without_default(parameters: list[inspect.Parameter]) -> tuple[str, ...]:
+    return tuple(
+        item.name
+        for item in parameters
+        if item.default is item.empty and item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)
+    )
 
 
 def _is_foreign(component: Any) -> bool:
@@ -165,18 +158,13 @@ def _is_foreign(component: Any) -> bool:
 def check_arguments(
     component: Any, settings: Mapping[str, Any], place: str = "", also: Collection[str] = ()
 ) -> None:
-    """Refuse an argument that a component does not take, or whose value is not what it wants.
+    """Check a component's config as :meth:`Arguments.check` does.
 
     Args:
-        component: What a registry returned.
+        component: A registered class or function.
         settings: Its config; ``type`` and keys that begin with an underscore are not arguments.
-        place: Where in the config it stands, for the message.
-        also: Further keys that somebody else takes out.
-
-    Raises:
-        ConfigError: Naming the first argument that is unknown and the nearest one, or the value
-            and what is wanted; and its place.
-        GeometryError: The same of a scale or a size.
+        place: Its key in the config, for the message.
+        also: Other keys to accept, which the caller handles.
     """
     own = {
         key: value
@@ -187,14 +175,9 @@ def check_arguments(
 
 
 def component_registry(component: Any, argument: str) -> str | None:
-    """Return the registry whose components an argument takes, as its annotation says.
+    """Return the name of the registry whose components an argument takes, one or a list of them.
 
-    Args:
-        component: A class or a function.
-        argument: One of its arguments; it may take one component or a list of them.
-
-    Returns:
-        The registry's name (``"degradation"``), or None where the argument takes no component.
+    None if the annotation does not mark the argument as a :class:`Component`.
     """
     found = arguments_of(component).parameters.get(argument)
     marks = () if found is None else marks_of(found.annotation)
@@ -202,21 +185,16 @@ def component_registry(component: Any, argument: str) -> str | None:
 
 
 T = TypeVar("T")
-# The constructors that check. No attribute marks them: a decorator around one would copy it.
+# The constructors that check. Not marked by an attribute, which a decorator would copy.
 _gates: WeakSet[Callable[..., None]] = WeakSet()
 
 
 def check_constructor(cls: type[T]) -> type[T]:
-    """Have a class hold what it is built with to its constructor's annotations.
+    """Have a class check its constructor's arguments against their annotations.
 
-    A class of torch's or mmengine's is left as it is; the registry checks its configs.
-
-    Args:
-        cls: The class, changed in place unless a class that it inherits its constructor from does
-            so already.
-
-    Returns:
-        The class, so that this is a decorator for classes that stand in no registry.
+    Registries call it; it is a decorator for other classes. The class is changed in place unless
+    it inherits a constructor that checks. A class of torch or mmengine is left alone; the registry
+    checks its configs.
     """
     if not _is_foreign(cls) and not is_checked(cls):
         cls.__init__ = _checking(cls.__init__)  # type: ignore[method-assign]
@@ -225,30 +203,30 @@ def check_constructor(cls: type[T]) -> type[T]:
 
 
 def is_checked(component: Any) -> bool:
-    """Say whether a class checks its own construction.
-
-    Args:
-        component: A class or a function.
-    """
+    """Return whether a component is a class that checks its own construction."""
     return inspect.isclass(component) and component.__init__ in _gates
 
 
 def _checking(init: Callable[..., None]) -> Callable[..., None]:
-    """Wrap an ``__init__`` so that the outermost one checks, and keeps, what it is called with."""
+    """Wrap an ``__init__`` so that the outermost one checks and keeps its arguments."""
     signature = inspect.signature(_no_constructor if init is object.__init__ else init)
 
     @functools.wraps(init)
     def wrapped(self: Any, /, *args: Any, **kwargs: Any) -> None:
         cls = type(self)
         gate, known = _gate_of(cast(Hashable, cls))
+        bound = _bind(cls.__name__, known, signature, (self, *args), kwargs)
         if gate is not wrapped:  # called by a subclass, which was checked
             init(self, *args, **kwargs)
             return
-        captured = _bound(cls.__name__, known, signature, (self, *args), kwargs)
+        given = _flat(bound, signature)
+        own = {name: given[name] for name in given if name in known or name in kwargs}
+        known.check(own, cls.__name__)
+        bound.apply_defaults()
         init(self, *args, **kwargs)
         if isinstance(self, CapturesArguments):
             # Bypasses nn.Module.__setattr__, which looks for parameters.
-            object.__setattr__(self, "_captured_arguments", captured)
+            object.__setattr__(self, "_captured_arguments", _flat(bound, signature))
 
     wrapped.__signature__ = signature  # type: ignore[attr-defined]
     _gates.add(wrapped)
@@ -256,37 +234,34 @@ def _checking(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def _no_constructor(self: Any) -> None:
-    """Stand in for the signature of a class without one."""
+    """Have the signature of a class without a constructor."""
 
 
 @functools.lru_cache(maxsize=1024)
 def _gate_of(cls: type) -> tuple[Any, Arguments]:
-    """Return the outermost of a class's constructors that check, and what it takes."""
+    """Return the outermost checking constructor of a class, and what it takes."""
     bases = [base for base in cls.__mro__ if "__init__" in vars(base)][:-1]
     while bases and vars(bases[0])["__init__"] not in _gates:
         del bases[0]
     return (vars(bases[0])["__init__"] if bases else None), _arguments(bases)
 
 
-def _bound(
+def _bind(
     owner: str,
     known: Arguments,
     signature: inspect.Signature,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-) -> dict[str, Any]:
-    """Return every argument of a call, defaults included, once those given are checked."""
+) -> inspect.BoundArguments:
+    """Bind a call, of a constructor or of a base class's behind its ``**kwargs``."""
     try:
-        bound = signature.bind(*args, **kwargs)
+        return signature.bind(*args, **kwargs)
     except TypeError as error:
-        known.check(kwargs, owner)  # says an unknown name with the nearest one
-        missing = [name for name in known.required if name not in kwargs]
+        known.check(kwargs, owner)  # names the nearest argument to an unknown one
+        required = _without_default(list(signature.parameters.values())[1:])
+        missing = [name for name in required if name not in kwargs]
         reason = f" needs {', '.join(missing)}" if len(args) == 1 and missing else f": {error}"
         raise ConfigError(f"{owner}{reason}.") from None
-    given = _flat(bound, signature)
-    known.check({name: given[name] for name in given if name in known or name in kwargs}, owner)
-    bound.apply_defaults()
-    return _flat(bound, signature)
 
 
 def _flat(bound: inspect.BoundArguments, signature: inspect.Signature) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What this machine keeps between runs, in one folder of the user's."""
+"""The user's cache folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 def cache_folder(kind: str) -> Path:
-    """Return a folder of ``REALDEG_HOME``, or of the cache that the system has for its user.
+    """Return a folder in ``REALDEG_HOME``, or in the user's cache folder of the system.
 
-    On Linux that is ``XDG_CACHE_HOME`` or ``~/.cache``. Elsewhere, what an earlier release kept in
-    ``~/.cache/realdeg`` is still found there.
+    On Linux that is ``XDG_CACHE_HOME`` or ``~/.cache``. Elsewhere, files that an earlier release
+    stored in ``~/.cache/realdeg`` are still found.
 
     Args:
-        kind: What is kept there, for instance ``"weights"``; the folder's name.
+        kind: The folder's name, such as ``"weights"``.
     """
     home = os.environ.get("REALDEG_HOME")
     if home:
@@ -35,19 +35,16 @@ def cache_folder(kind: str) -> Path:
 
 
 def kept(kind: str, key: bytes, size: int, make: Callable[[], bytes]) -> bytes:
-    """Return bytes that were made before, or make and keep them.
+    """Return cached bytes, or make and cache them.
 
-    A file is its content's SHA-256 and the content; one that is not whole, or not of the size that
-    is expected, is made again. Where nothing can be written, nothing is kept.
+    A file holds the SHA-256 of the content and the content. It is made again if it is damaged or of
+    another size. A folder that cannot be written only disables the cache.
 
     Args:
         kind: The folder, see :func:`cache_folder`.
         key: Everything that the content depends on; its hash is the file's name.
         size: Bytes of the content.
         make: Makes the content.
-
-    Returns:
-        The content.
     """
     file = cache_folder(kind) / f"{hashlib.sha256(key).hexdigest()}.bin"
     try:
@@ -55,7 +52,7 @@ def kept(kind: str, key: bytes, size: int, make: Callable[[], bytes]) -> bytes:
             found = file.read_bytes()
             if hashlib.sha256(found[_DIGEST:]).digest() == found[:_DIGEST]:
                 return found[_DIGEST:]
-        logger.warning("%s is damaged and made again", file)
+        logger.warning("%s is damaged and is made again", file)
     except OSError:  # not there, or not readable
         pass
     content = make()
@@ -63,5 +60,5 @@ def kept(kind: str, key: bytes, size: int, make: Callable[[], bytes]) -> bytes:
         with atomic_path(file) as temporary:
             temporary.write_bytes(hashlib.sha256(content).digest() + content)
     except OutputError as error:
-        logger.debug("nothing is kept: %s", error)
+        logger.debug("nothing is cached: %s", error)
     return content

@@ -49,12 +49,12 @@ def rgb_to_grey(x: Tensor) -> Tensor:
         x: RGB or grey in [0, 1], shape (..., 3 or 1, H, W).
 
     Returns:
-        Grey in [0, 1], shape (..., 1, H, W); of three equal channels exactly that channel.
+        Grey in [0, 1], shape (..., 1, H, W). Three equal channels give exactly that channel.
     """
     if x.shape[-3] == 1:
         return x
     red, green, blue = x.unbind(-3)
-    # Differences, so that equal channels give the channel itself to the last bit.
+    # Differences, so that equal channels give exactly that channel.
     return (green + 0.299 * (red - green) + 0.114 * (blue - green)).unsqueeze(-3)
 
 
@@ -98,15 +98,15 @@ def ycbcr_to_rgb(x: Tensor) -> Tensor:
 
 
 def channels_of_files(x: Tensor, colour: str, grey: Sequence[bool]) -> Tensor:
-    """Bring a batch to a colour as :func:`to_colour` does, but grey files as they are.
+    """Convert a batch to a colour as :func:`to_colour` does, but leave grey files as they are.
 
-    A network of luma is given a grey file's own values, 0 to 255, as the authors of such networks
-    do: there is no luma of RGB in it.
+    A luma network receives the values of a grey file, 0 to 255, as its authors do, not the luma of
+    RGB.
 
     Args:
         x: RGB or Y in [0, 1], shape (B, C, H, W).
         colour: ``"y"`` or ``"rgb"``.
-        grey: For each image whether its file has one channel, which is then replicated in ``x``.
+        grey: For each image, whether its file has one channel, which ``x`` replicates.
 
     Returns:
         Shape (B, 1 or 3, H, W).
@@ -122,17 +122,17 @@ def channels_of_files(x: Tensor, colour: str, grey: Sequence[bool]) -> Tensor:
 
 
 def to_colour(x: Tensor, colour: str) -> Tensor:
-    """Bring RGB or Y to the colour that a component works on.
+    """Convert RGB or Y to the colour that a component works on.
 
     Args:
         x: RGB (3 channels) or Y (1 channel) in [0, 1], shape (..., C, H, W).
         colour: ``"y"`` or ``"rgb"``.
 
     Returns:
-        ``x`` itself where it already fits, else its luma.
+        ``x`` itself if it already fits, else its luma.
 
     Raises:
-        ValueError: If RGB is asked for and only Y is there, or the colour is unknown.
+        ValueError: If RGB is asked for and ``x`` is Y, or the colour is unknown.
     """
     channels = x.shape[-3]
     if colour == "y":
@@ -146,10 +146,10 @@ def to_colour(x: Tensor, colour: str) -> Tensor:
 
 @contextmanager
 def one_channel_is_grey() -> Iterator[None]:
-    """Within the block a single channel is a grey file's own values, 0 to 1, and no luma.
+    """Treat a single channel within the block as a grey file's own values, 0 to 1, not as luma.
 
-    Most of what a degradation does is the same for both: one channel is one channel. What takes
-    luma of an image asks :func:`luma_of`, :func:`grey_of` and :func:`one_channel_of`.
+    Most degradations treat both alike. Those that compute luma call :func:`luma_of`,
+    :func:`grey_of` and :func:`one_channel_of`.
     """
     token = _one_channel_is_grey.set(True)
     try:
@@ -173,7 +173,7 @@ def luma_of(x: Tensor) -> Tensor:
 
 
 def grey_of(x: Tensor) -> Tensor:
-    """Return what an image of one channel shows, black as 0 and white as 1.
+    """Return the brightness of a one-channel image, black as 0 and white as 1.
 
     Args:
         x: Shape (..., 1, H, W): luma or grey.
@@ -185,7 +185,7 @@ def grey_of(x: Tensor) -> Tensor:
 
 
 def one_channel_of(rgb: Tensor) -> Tensor:
-    """Return RGB as the kind of single channel that is being worked on: luma or grey.
+    """Convert RGB to the current kind of single channel: luma or grey.
 
     Args:
         rgb: Shape (..., 3, H, W).
@@ -197,7 +197,7 @@ def one_channel_of(rgb: Tensor) -> Tensor:
 
 
 def weights_of_one_channel() -> tuple[float, float, float]:
-    """Return what R, G and B count in differences of the kind of single channel worked on."""
+    """Return the weights of R, G and B in a difference of the current kind of single channel."""
     if _one_channel_is_grey.get():
         return (0.299, 0.587, 0.114)
     red, green, blue = _TO_YCBCR[0]
@@ -205,11 +205,11 @@ def weights_of_one_channel() -> tuple[float, float, float]:
 
 
 def changed_like_luma(change: Tensor, channels: int) -> Tensor:
-    """Return the change of every channel that changes luma as is asked for.
+    """Return the change of every channel that causes a given change of luma.
 
     Args:
-        change: Of luma, shape (..., 1, H, W).
-        channels: Channels of the image that is to be changed: 1 (luma or grey) or 3 (RGB).
+        change: The change of luma, shape (..., 1, H, W).
+        channels: Channels of the image to change: 1 (luma or grey) or 3 (RGB).
 
     Returns:
         The same shape; 255/219 of it for RGB and grey, whose range is wider than luma's.

@@ -1,9 +1,8 @@
-"""Weights that describe themselves: a safetensors file that says what it is.
+"""Self-describing weights: a safetensors file with all that is needed to rebuild a component.
 
-The file's metadata hold the kind (degradation or backbone), the registered type, the constructor
-arguments (scale, geometry and colour among them), notes such as the config or ``sample``, a hash
-that tells components apart (``hash``: type, arguments and weights) and one of the whole file
-(``file_hash``), by which damage is found. Nothing is ever unpickled.
+Its metadata hold the kind (degradation or backbone), the registered type, the constructor's
+arguments, notes such as ``sample``, a hash that identifies the component (``hash``: type, arguments
+and weights) and one of the whole file (``file_hash``), which reveals damage. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from realdeg.utils.plain_json import read_json
 from realdeg.utils.tensor_file import open_tensors
 
 FORMAT = "realdeg-component-1"
-# The hash of the file stands in its header, and is taken of the file with zeros in its place.
+# The file's hash is stored in its header, and is computed with zeros in its place.
 _FILE_HASH, _ZEROS = "file_hash", "0" * 64
 _MARK = f'"{_FILE_HASH}":"'.encode()
 _KEYS = {"format", "kind", "type", "arguments", "meta", "hash", _FILE_HASH}
@@ -34,7 +33,7 @@ _KEYS = {"format", "kind", "type", "arguments", "meta", "hash", _FILE_HASH}
 
 @dataclass(frozen=True)
 class ComponentFile:
-    """What a self-describing file holds."""
+    """The contents of a self-describing file."""
 
     kind: str
     type: str
@@ -76,7 +75,7 @@ def save_component(
     """Write a component so that it can be rebuilt from the file alone.
 
     Args:
-        path: The ``.safetensors`` file to write, whole or not at all.
+        path: The ``.safetensors`` file, written whole or not at all.
         module: The component.
         kind: ``"degradation"`` or ``"backbone"``.
         type: The registered type.
@@ -113,10 +112,7 @@ def save_component(
 
 
 def _in_order(payload: bytes) -> bytearray:
-    """Sort the notes in a file's header, which the library writes in an order left to chance.
-
-    So equal components are equal files.
-    """
+    """Sort the metadata, which are written in random order: equal components, equal files."""
     end = 8 + int.from_bytes(payload[:8], "little")
     header = json.loads(payload[8:end])
     notes = header.pop("__metadata__")
@@ -130,7 +126,7 @@ def _in_order(payload: bytes) -> bytearray:
 
 
 def _hash_place(payload: bytes | bytearray) -> int:
-    """Return where a file's own hash stands. Within a JSON text the mark's quotes are escaped."""
+    """Find the file's own hash. Inside a JSON string the mark's quotes would be escaped."""
     end = 8 + int.from_bytes(payload[:8], "little")
     found = payload.find(_MARK, 8, end)
     return found + len(_MARK) if found >= 0 else -1
@@ -151,31 +147,21 @@ def _is_whole(file: Path, wanted: str) -> bool:
 
 
 def describes_itself(path: str | os.PathLike[str]) -> bool:
-    """Say whether a file was written by :func:`save_component`.
-
-    Args:
-        path: Any file, or none.
-    """
+    """Return whether a file exists and was written by :func:`save_component`."""
     try:
         with open_tensors(path) as opened:
             header = opened.metadata() or {}
     except (OSError, ValueError):
         return False
-    # A damaged one is still one of ours, and must not pass for anybody's.
+    # A damaged header still marks one of our files, which must not be read as another format.
     return header.get("format") == FORMAT or len(_KEYS & set(header)) >= len(_KEYS) - 2
 
 
 def read_component(path: str | os.PathLike[str]) -> ComponentFile:
     """Read a self-describing file.
 
-    Args:
-        path: The ``.safetensors`` file.
-
-    Returns:
-        Its contents.
-
     Raises:
-        CheckpointError: If it is missing, truncated, of another format, or altered.
+        CheckpointError: If it is missing, truncated, in another format, or altered.
     """
     refuse_other_files(path)
     file = Path(path)
@@ -196,7 +182,7 @@ def read_component(path: str | os.PathLike[str]) -> ComponentFile:
         if file.suffix in (".pth", ".pt", ".ckpt"):
             hint = (
                 " A training checkpoint does not describe itself: give the"
-                " degradation.safetensors or backbone.safetensors that lies beside it."
+                " degradation.safetensors or backbone.safetensors beside it."
             )
         raise CheckpointError(
             f"{file} cannot be read as safetensors ({first_line(error)}): truncated or of another"
@@ -212,7 +198,7 @@ def read_component(path: str | os.PathLike[str]) -> ComponentFile:
     kind, type_, digest = header["kind"], header["type"], header["hash"]
     if _FILE_HASH in header:
         whole = _is_whole(file, header[_FILE_HASH])
-    else:  # written before files had it: of seven entries six are there, and no other
+    else:  # an older file without it: six of the seven entries, and no others
         whole = set(header) < _KEYS
     if not whole or component_hash(type_, arguments, state) != digest:
         raise CheckpointError(f"{file} was altered: its contents do not match its own hash.")
@@ -222,17 +208,17 @@ def read_component(path: str | os.PathLike[str]) -> ComponentFile:
 def _described(text: str, what: str, *, finite: bool) -> dict[str, Any]:
     value = read_json(text, what, CheckpointError, finite=finite)
     if not isinstance(value, dict):
-        raise CheckpointError(f"{what} is no object but {value!r:.40}: the file is damaged.")
+        raise CheckpointError(f"{what} is not an object but {value!r:.40}: the file is damaged.")
     return value
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
-    """Load a state dict strictly, or say what differs and load nothing.
+    """Load a state dict strictly, or name what differs and load nothing.
 
     Args:
         module: The module to fill.
         state: The tensors.
-        where: Where they come from, for the message.
+        where: Their source, for the message.
 
     Raises:
         CheckpointError: If a key is missing, left over, or of another shape; if a number is NaN or
@@ -241,7 +227,7 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> No
     odd = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
     if odd:
         raise CheckpointError(
-            f"the weights in {where} are no state dict: {', '.join(odd[:3])} holds no tensor."
+            f"the weights in {where} are not a state dict: {', '.join(odd[:3])} holds no tensor."
             " Nothing was loaded."
         )
     faults = state_faults(module.state_dict(), state)
@@ -255,14 +241,10 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> No
 
 
 def refuse_non_finite(state: Mapping[str, Tensor], where: str) -> None:
-    """Refuse weights that can only give black pictures; every load asks, :func:`load_state` for it.
-
-    Args:
-        state: The tensors.
-        where: Where they come from, for the message.
+    """Refuse tensors with NaN or infinity; :func:`load_state` calls this.
 
     Raises:
-        CheckpointError: If a number is NaN or infinite, naming the tensors.
+        CheckpointError: Naming the tensors, and ``where`` they come from.
     """
     broken = [
         name
@@ -279,23 +261,15 @@ def refuse_non_finite(state: Mapping[str, Tensor], where: str) -> None:
 
 def _is_finite(tensor: Tensor) -> bool:
     try:
-        # Numbers of 8 bits are stored, and hardly computed with.
+        # 8-bit floats are storage formats with few operations.
         wide = tensor.float() if tensor.element_size() == 1 else tensor
         return bool(torch.isfinite(wide).all())
-    except (NotImplementedError, RuntimeError):  # a type that no network is of
+    except (NotImplementedError, RuntimeError):  # a type that no network uses
         return False
 
 
 def state_faults(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """List how a state dict differs from the one that a module wants.
-
-    Args:
-        wanted: The module's own.
-        found: The one to load.
-
-    Returns:
-        One line for each tensor that is missing, left over or of another shape.
-    """
+    """List how the state dict ``found`` differs from a module's own: missing, left over, shape."""
     faults = [f"missing {name} {tuple(wanted[name].shape)}" for name in wanted if name not in found]
     faults += [
         f"left over {name} {tuple(found[name].shape)}" for name in found if name not in wanted
@@ -309,11 +283,7 @@ def state_faults(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> l
 
 
 def summary(faults: list[str]) -> str:
-    """Phrase a list of :func:`state_faults` for a message: a few of each kind, and how many.
-
-    Args:
-        faults: The list.
-    """
+    """Shorten a list of :func:`state_faults` for a message: three of each kind, and the count."""
     kinds = ("missing", "left over")
     groups = [[line for line in faults if line.startswith(kind)] for kind in kinds]
     groups.append([line for line in faults if not line.startswith(kinds)])
@@ -323,13 +293,7 @@ def summary(faults: list[str]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn config values into JSON's types (tuples become lists, configs become dicts).
-
-    Args:
-        value: Any nesting of numbers, strings, sequences and mappings.
-
-    Returns:
-        The same as plain Python data.
+    """Turn nested config values into JSON's types (tuples become lists, configs become dicts).
 
     Raises:
         TypeError: If something has no plain form.

@@ -1,4 +1,4 @@
-"""Build what a file describes without letting its arguments ask for more than its tensors fill."""
+"""Build what a file describes, limited to the memory that its own tensors justify."""
 
 from __future__ import annotations
 
@@ -20,29 +20,25 @@ from torch.nn.modules.module import (
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from realdeg.errors import CheckpointError, ConfigError, RealdegError, first_line
+from realdeg.errors import CheckpointError, ConfigError, GeometryError, RealdegError, first_line
 
-# What a constructor may use besides its weights (masks, windows, kernels), and once more while it
-# draws numbers that the file's replace.
+# A constructor may also need masks, windows and kernels, and draws weights that the file's replace.
 _SPARE_BYTES = 1 << 28
 _ROOM = 4
-# The deepest networks have a few thousand parts, each with a name in the file or without numbers.
+# The deepest networks have a few thousand modules, most of them with tensors in the file.
 _SPARE_PARTS = 1000
 
 MOST_PARTS, MOST_BYTES = 20_000, 1 << 30
-"""What a network of a config may have: the largest have some thousands of layers and 0.5 GB."""
+"""Limits for a network built from a config; the largest has a few thousand layers and 0.5 GB."""
 
 _building: ContextVar[str] = ContextVar("the file that is being built from", default="")
 
 
 def refuse_other_files(path: str | os.PathLike[str]) -> None:
-    """Refuse to read a file because another one says so; what reads a file of weights asks.
-
-    Args:
-        path: The file that would be read.
+    """Refuse to read a file that another file of weights names; every reader of weights calls this.
 
     Raises:
-        CheckpointError: While something is built from the description inside a file.
+        CheckpointError: While something is being built from the description in a file.
     """
     if _building.get():
         raise CheckpointError(
@@ -53,11 +49,11 @@ def refuse_other_files(path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def within_budget(state: Mapping[str, Tensor], where: str, what: str) -> Iterator[None]:
-    """Hold what is built within the block against the tensors that will fill it.
+    """Limit what the block builds to what the tensors of a file can fill.
 
-    Every tensor is judged before memory is taken for it, and every part when it is added to a
-    network, so a number such as 2147483648 among a file's arguments costs nothing. What a
-    constructor says of its arguments becomes a sentence about the file, and no other file is read.
+    Every tensor is checked before its memory is allocated and every part when it is added to a
+    network, so an argument such as 2147483648 costs nothing. An error of the constructor becomes a
+    sentence about the file, and no other file is read.
 
     Args:
         state: The file's tensors.
@@ -65,7 +61,7 @@ def within_budget(state: Mapping[str, Tensor], where: str, what: str) -> Iterato
         what: The type that is built, for the message.
 
     Raises:
-        CheckpointError: If more is built than the file holds, or the arguments make nothing.
+        CheckpointError: If more is built than the file holds, or the constructor fails.
     """
     held = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     counter = _Counter(
@@ -75,12 +71,14 @@ def within_budget(state: Mapping[str, Tensor], where: str, what: str) -> Iterato
     try:
         with _counting(counter):
             yield
-    except ConfigError as error:  # it speaks of arguments, and has to say whose
+    except ConfigError as error:  # names the argument, but not the file
         raise CheckpointError(f"{where}: {error}") from error
+    except GeometryError as error:
+        raise GeometryError(f"{where}: {error}", error.fits) from error
     except RealdegError:
         raise
     except Exception as error:
-        # The arguments are the file's: whatever a constructor stumbles over came from there.
+        # The arguments come from the file, so it is to blame for any error.
         raise CheckpointError(
             f"the arguments of {what} in {where} make no {what} ({first_line(error)}): the file is"
             " damaged, or of another release."
@@ -91,9 +89,9 @@ def within_budget(state: Mapping[str, Tensor], where: str, what: str) -> Iterato
 
 @contextmanager
 def bounded_parts(what: str) -> Iterator[None]:
-    """Refuse a network that is larger than anybody's, while it is built from a config.
+    """Refuse an impossibly large network while it is built from a config.
 
-    Every tensor is judged before memory is taken for it, and every part when it is added.
+    Every tensor is checked before its memory is allocated, and every part when it is added.
 
     Args:
         what: The type that is built, for the message.
@@ -121,7 +119,7 @@ def _counting(counter: _Counter) -> Iterator[None]:
 
 
 class _Counter:
-    """Adds up what is built, and refuses what is too much."""
+    """Counts what is built and refuses too much."""
 
     def __init__(self, most_bytes: int, most_parts: int, what: str) -> None:
         self.most_bytes, self.most_parts, self.what = most_bytes, most_parts, what
@@ -142,7 +140,7 @@ class _Counter:
             self.refuse_size(self.bytes)
 
     def part_added(self, module: nn.Module, name: str, part: Any) -> None:
-        self.parts += 1  # a tensor counts, so that parts are seen before they are put together
+        self.parts += 1  # tensors count, too: a module is registered only once it is complete
         if self.parts > self.most_parts:
             raise CheckpointError(
                 f"the arguments of {self.what} ask for more than {self.most_parts} parts: the file"
@@ -151,7 +149,7 @@ class _Counter:
 
 
 class _Bounds(_Counter):
-    """The same for what a config asks for."""
+    """The same for a network built from a config."""
 
     def refuse_size(self, size: int) -> None:
         if size > self.most_bytes:
@@ -170,7 +168,7 @@ class _Bounds(_Counter):
 
 
 class _Watch(TorchDispatchMode):
-    """Asks how large a result will be before it is computed."""
+    """Checks the size of every result before it is computed."""
 
     def __init__(self, counter: _Counter) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -178,12 +176,12 @@ class _Watch(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # torch would import its compiler, 2 s, to leave this class out of it
+        return False  # otherwise torch imports its compiler (2 s) just to skip this class
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         schema = func._schema
-        # What happens in place, or gives a view, takes no memory.
+        # In-place calls and views allocate nothing.
         if not schema.is_mutable and not any(result.alias_info for result in schema.returns):
             if _upper_bound(func, args, kwargs) > self.counter.most_bytes:
                 self.counter.refuse_size(_result_size(func, args, kwargs))
@@ -191,7 +189,7 @@ class _Watch(TorchDispatchMode):
 
 
 def _upper_bound(func: Any, args: Any, kwargs: dict[str, Any]) -> float:
-    """Return how many bytes a call takes at most, by a rule that costs next to nothing."""
+    """Return an upper bound of the bytes that a call allocates, cheaply."""
     leaves = tree_leaves((args, kwargs))
     shapes = [leaf.shape for leaf in leaves if isinstance(leaf, Tensor)]
     if shapes and torch.Tag.pointwise in func.tags:
@@ -199,7 +197,7 @@ def _upper_bound(func: Any, args: Any, kwargs: dict[str, Any]) -> float:
         return 16 * math.prod(max(aligned) for aligned in sides)
     if func in (torch.ops.aten.cat.default, torch.ops.aten.stack.default):
         return 16 * sum(math.prod(shape) for shape in shapes)
-    # Sizes, steps and repeats multiply, at worst; a step below 1 divides.
+    # At worst sizes, steps and repeats multiply; a step below 1 divides.
     numbers = [abs(leaf) for leaf in leaves if type(leaf) in (int, float) and leaf]
     return 16 * math.prod(
         [
@@ -210,7 +208,7 @@ def _upper_bound(func: Any, args: Any, kwargs: dict[str, Any]) -> float:
 
 
 def _result_size(func: Any, args: Any, kwargs: dict[str, Any]) -> int:
-    """Return how many bytes a call takes, found without taking them; torch needs 2 s at first."""
+    """Return the bytes that a call allocates, without allocating; 2 s at the first call."""
     names = [argument.name for argument in func._schema.arguments]
     if "size" in names[: len(args)] and not any(isinstance(leaf, Tensor) for leaf in args):
         dtype = kwargs.get("dtype") or torch.get_default_dtype()
@@ -220,7 +218,7 @@ def _result_size(func: Any, args: Any, kwargs: dict[str, Any]) -> int:
         if "device" in names:
             shadows[1]["device"] = torch.device("meta")
         results = tree_leaves(func(*shadows[0], **shadows[1]))
-    except Exception:  # the size depends on numbers, or the call is wrong and will say so itself
+    except Exception:  # the size depends on values, or the call is wrong and will raise itself
         return 0
     tensors = [leaf for leaf in results if isinstance(leaf, Tensor)]
     return sum(math.prod(leaf.shape) * leaf.element_size() for leaf in tensors)

@@ -1,4 +1,4 @@
-"""YAML and JSON read as data: numbers, texts, lists and dicts, bounded in size, depth and steps."""
+"""YAML and JSON as plain data, limited in size and depth."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, first_line
 
 RUN_CONFIG = "config.yaml"
 """The file in a run's folder that holds its config."""
 MAX_BYTES = 1 << 20
-"""A larger file is no config."""
 MAX_VALUES = 100_000
-"""How many values a file may hold, with every alias of YAML written out."""
+"""How many values a file may hold, with YAML aliases expanded."""
 MAX_DEPTH = 40
-"""How deep lists and dicts may lie in each other."""
+"""How deeply lists and dicts may be nested."""
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
-# The core schema of YAML 1.2: "no" is a text and 1e-4 a number, unlike in YAML 1.1.
+# The core schema of YAML 1.2: "no" is a string and 1e-4 a number, unlike in YAML 1.1.
 _INT = r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
 _FLOAT = (
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
@@ -41,18 +40,14 @@ _KNOWN = (*_SCHEMA, "str", "seq", "map")
 
 
 def read_data(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a ``.yaml``, ``.yml`` or ``.json`` file. Nothing that it says is imported or called.
-
-    Args:
-        path: The file.
+    """Read a ``.yaml``, ``.yml`` or ``.json`` file; nothing in it is imported or called.
 
     Returns:
-        Its dict: texts as keys, below the top whole numbers too; numbers, texts, booleans, None,
-        lists and dicts as values.
+        A dict of plain data. Keys are strings; in nested dicts they may be whole numbers.
 
     Raises:
-        ConfigError: If it cannot be read, is no dict, is too large or too deep, says a key twice,
-            or holds anything but data.
+        ConfigError: If it cannot be read, is not a dict, is too large or too deep, has a key twice,
+            or holds anything but plain data.
     """
     file = Path(path)
     text = read_text(file)
@@ -66,14 +61,8 @@ def read_data(path: str | os.PathLike[str]) -> dict[str, Any]:
 def read_assignments(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a Python file of ``name = literal`` lines without running it.
 
-    Args:
-        path: The file.
-
-    Returns:
-        Its names and values.
-
     Raises:
-        ConfigError: If it cannot be read, or holds anything but literals (``dict(a=1)`` is one).
+        ConfigError: If it cannot be read, or holds anything but literals and ``dict(a=1)``.
     """
     file = Path(path)
     text = read_text(file)
@@ -83,34 +72,26 @@ def read_assignments(path: str | os.PathLike[str]) -> dict[str, Any]:
         found = {}
         for line in lines:
             if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
-                raise ValueError(f"line {line.lineno} is no `name = value`")
+                raise ValueError(f"line {line.lineno} is not `name = value`")
             found[line.targets[0].id] = _literal(line.value)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ConfigError(
-            f"{file} is more than data ({str(error).splitlines()[0] if str(error) else error!r}),"
-            " and a folder's config is not run as a program. If you trust it, name the file"
-            " itself."
+            f"{file} is more than data ({first_line(error)}), and a folder's config is not run as a"
+            " program. If you trust it, name the file itself."
         ) from error
     check_size(found, str(file))
     return found
 
 
 def data_text(data: Mapping[str, Any]) -> str:
-    """Write plain data as YAML that :func:`read_data` reads back.
-
-    Args:
-        data: Texts as keys; numbers, texts, booleans, None, lists and dicts.
-
-    Returns:
-        The text, keys in their order.
-    """
+    """Return plain data as YAML for :func:`read_data`, keys in their order."""
     import yaml
 
     class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
-    # Texts that look like numbers to us are quoted, on top of those of YAML 1.1.
+    # Quote strings that look like numbers in YAML 1.2, on top of those of YAML 1.1.
     Dumper.add_implicit_resolver(f"{_CORE}float", re.compile(f"^(?:{_FLOAT})$"), None)
     Dumper.add_implicit_resolver(f"{_CORE}int", re.compile(f"^(?:{_INT})$"), None)
     written: str = yaml.dump(
@@ -125,14 +106,11 @@ def data_text(data: Mapping[str, Any]) -> str:
 
 
 def check_size(value: Any, what: str) -> None:
-    """Refuse what holds too many values, or lists and dicts too deep in each other.
+    """Raise ConfigError if nested data exceed ``MAX_VALUES`` or ``MAX_DEPTH``.
 
     Args:
-        value: Any nesting of lists, tuples and dicts, in which one may stand at several places.
-        what: What it is, for the message.
-
-    Raises:
-        ConfigError: If it is larger than ``MAX_VALUES`` or deeper than ``MAX_DEPTH``.
+        value: Nested lists, tuples and dicts, which may occur more than once.
+        what: Its name, for the message.
     """
     count, level = 0, [value]
     for _ in range(MAX_DEPTH):
@@ -147,20 +125,17 @@ def check_size(value: Any, what: str) -> None:
             return
         level = below
     raise ConfigError(
-        f"{what} has lists or dicts more than {MAX_DEPTH} deep in each other: no config does."
+        f"{what} has lists or dicts nested more than {MAX_DEPTH} deep: no config does."
     )
 
 
 def read_text(file: Path) -> str:
-    """Read a file of text of at most ``MAX_BYTES``.
-
-    Args:
-        file: The file.
+    """Read a text file of at most ``MAX_BYTES``.
 
     Raises:
-        ConfigError: If it is no regular file, too large, or no UTF-8.
+        ConfigError: If it is not a regular file, too large, or not UTF-8.
     """
-    if not file.is_file():  # a pipe or a device would be waited for
+    if not file.is_file():  # reading a pipe or a device could block
         raise ConfigError(f"there is no file {file}.")
     try:
         with file.open("rb") as stream:
@@ -170,7 +145,7 @@ def read_text(file: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"{file} is no text: byte {error.start} is not UTF-8. A config is .py, .yaml or .json."
+            f"{file} is not text: byte {error.start} is not UTF-8. A config is .py, .yaml or .json."
         ) from error
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror or error}.") from error
@@ -183,7 +158,7 @@ def _children(item: Any) -> list[Any]:
 
 
 def _kind(value: Any) -> str:
-    names = {list: "a list", str: "a text", type(None): "nothing", bool: "True or False"}
+    names = {list: "a list", str: "a string", type(None): "nothing", bool: "True or False"}
     return names.get(type(value), "a number")
 
 
@@ -192,7 +167,7 @@ def _from_json(text: str, file: Path) -> Any:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise ConfigError(f"{file} says the key '{key}' twice in one dict.")
+                raise ConfigError(f"{file} has the key '{key}' twice in one dict.")
             found[key] = value
         return found
 
@@ -200,11 +175,11 @@ def _from_json(text: str, file: Path) -> Any:
     try:
         return json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{file} is no JSON: {error}.") from error
+        raise ConfigError(f"{file} is not JSON: {error}.") from error
 
 
 def _check_brackets(text: str, file: Path) -> None:
-    """Refuse deep nesting before a parser that recurses meets it."""
+    """Refuse deep nesting before a recursive parser runs."""
     depth, quote, escaped = 0, "", False
     for character in text:
         if quote:
@@ -220,8 +195,7 @@ def _check_brackets(text: str, file: Path) -> None:
             depth += 1
             if depth > 2 * MAX_DEPTH:  # dict({...}) counts twice
                 raise ConfigError(
-                    f"{file} has brackets more than {2 * MAX_DEPTH} deep in each other: no config"
-                    " does."
+                    f"{file} has brackets nested more than {2 * MAX_DEPTH} deep: no config does."
                 )
         elif character in ")]}":
             depth -= 1
@@ -267,8 +241,8 @@ def _from_yaml(text: str, file: Path) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, " if mark is not None else ""
-        said = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{file} is no YAML: {where}{said}.") from error
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{file} is not YAML: {where}{problem}.") from error
     except (ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{file} cannot be read as YAML: {error}.") from error
 
@@ -278,9 +252,9 @@ def _loader(yaml: Any) -> Any:
         yaml_implicit_resolvers: dict[Any, Any] = {}
 
         def construct_yaml_int(self, node: Any) -> int:
-            said = self.construct_scalar(node).lower()
-            base = {"0x": 16, "0o": 8}.get(said[:2], 10)
-            return int(said[2:] if base != 10 else said, base)
+            text = self.construct_scalar(node).lower()
+            base = {"0x": 16, "0o": 8}.get(text[:2], 10)
+            return int(text[2:] if base != 10 else text, base)
 
     for tag, pattern in _SCHEMA.items():
         Loader.add_implicit_resolver(f"{_CORE}{tag}", re.compile(f"^(?:{pattern})$"), None)
@@ -289,7 +263,7 @@ def _loader(yaml: Any) -> Any:
 
 
 def _check_events(yaml: Any, text: str, file: Path) -> None:
-    """Refuse deep nesting and endless documents before anything is built of them."""
+    """Refuse deep nesting and endless documents before anything is built from them."""
     depth = count = 0
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         count += 1
@@ -299,20 +273,19 @@ def _check_events(yaml: Any, text: str, file: Path) -> None:
             depth -= 1
         if depth > MAX_DEPTH:
             raise ConfigError(
-                f"{file} has lists or dicts more than {MAX_DEPTH} deep in each other: no config"
-                " does."
+                f"{file} has lists or dicts nested more than {MAX_DEPTH} deep: no config does."
             )
         if count > 3 * MAX_VALUES:
             raise ConfigError(f"{file} holds more than {MAX_VALUES} values: no config does.")
 
 
 def _check_nodes(root: Any, file: Path) -> None:
-    """Refuse tags that name Python objects, keys said twice, and aliases that multiply."""
+    """Refuse tags that name Python objects, duplicate keys, and aliases that multiply."""
     sizes: dict[int, int] = {}
 
     def size(node: Any, depth: int) -> int:
         if depth > 2 * MAX_DEPTH:
-            raise ConfigError(f"{file} has aliases that lead into each other: write them out.")
+            raise ConfigError(f"{file} has aliases that contain each other: write them out.")
         if id(node) in sizes:
             return sizes[id(node)]
         _check_tag(node, file)
@@ -321,8 +294,7 @@ def _check_nodes(root: Any, file: Path) -> None:
         total = 1 + sum(size(child, depth + 1) for child in _below(node))
         if total > MAX_VALUES:
             raise ConfigError(
-                f"{file} holds more than {MAX_VALUES} values once its aliases are written out: no"
-                " config does."
+                f"{file} holds more than {MAX_VALUES} values with aliases expanded: no config does."
             )
         sizes[id(node)] = total
         return total
@@ -344,8 +316,8 @@ def _check_tag(node: Any, file: Path) -> None:
         return
     raise ConfigError(
         f"{file}: line {node.start_mark.line + 1} has the tag"
-        f" {node.tag.replace(_CORE, '!!')}. A YAML config is data: numbers, texts, lists and"
-        " dicts. What needs code is written as a .py config."
+        f" {node.tag.replace(_CORE, '!!')}. A YAML config is data: numbers, strings, lists and"
+        " dicts. Write what needs code as a .py config."
     )
 
 
@@ -355,7 +327,7 @@ def _check_keys(node: Any, file: Path) -> None:
         line = key.start_mark.line + 1
         kind = key.tag.removeprefix(_CORE)
         if kind not in ("str", "int", "merge"):
-            raise ConfigError(f"{file}: line {line} has a key that is no text.")
+            raise ConfigError(f"{file}: line {line} has a key that is not a string.")
         if kind != "merge" and (kind, key.value) in seen:
-            raise ConfigError(f"{file}: line {line} says the key '{key.value}' twice in one dict.")
+            raise ConfigError(f"{file}: line {line} has the key '{key.value}' twice in one dict.")
         seen.add((kind, key.value))

@@ -1,4 +1,4 @@
-"""Old names that still work and say what to write instead."""
+"""Old names that still work and warn what to use instead."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ P = ParamSpec("P")
 
 
 def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
-    """Warn that a name was replaced by another one.
+    """Warn that a name was replaced.
 
     Args:
-        old: What was used.
+        old: The name that was used.
         new: What to write instead.
-        stacklevel: How many calls up the line lies that the warning shows; 3 is the caller of the
-            function that calls this one.
+        stacklevel: Which frame the warning points at; 3 is the caller of the calling function.
     """
     warnings.warn(
         f"{old} is deprecated and will be removed in realdeg 2.0: use {new}.",
@@ -29,15 +28,7 @@ def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
 
 
 def renamed_argument(old: str, new: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let a function still be called with the former name of an argument.
-
-    Args:
-        old: The former name.
-        new: The name.
-
-    Returns:
-        The decorator; a call by the former name warns.
-    """
+    """Return a decorator that accepts an argument's former name and warns."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(function)
@@ -53,15 +44,14 @@ def renamed_argument(old: str, new: str) -> Callable[[Callable[P, T]], Callable[
 
 
 def renamed_attributes(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """Make a module's ``__getattr__`` that still finds names it had before.
+    """Return a module's ``__getattr__`` that resolves its former names.
 
     Args:
         module: The module's ``__name__``.
         names: New names by old ones, each as ``"package.module:name"``.
 
     Returns:
-        The function to assign to ``__getattr__``. It warns, and raises AttributeError for a name
-        that never was.
+        The function to assign to ``__getattr__``. It warns; unknown names raise AttributeError.
 
     Example:
         >>> lookup = renamed_attributes("realdeg", {"OldPath": "pathlib:Path"})
@@ -80,15 +70,7 @@ def renamed_attributes(module: str, names: Mapping[str, str]) -> Callable[[str],
 
 
 def renamed_class(old: str, new: type[T]) -> type[T]:
-    """Make a class under a former name, for registries: files may still hold that name.
-
-    Args:
-        old: The former name.
-        new: The class.
-
-    Returns:
-        A subclass whose constructor warns.
-    """
+    """Return a subclass under a former name, which files may still hold; building it warns."""
 
     def warn_and_build(self: Any, *args: Any, **kwargs: Any) -> None:
         warn_renamed(old, new.__name__)

@@ -1,4 +1,4 @@
-"""What a file of weights says of itself, read without torch and without its tensors."""
+"""How a file of weights describes itself, read without torch and without its tensors."""
 
 from __future__ import annotations
 
@@ -16,26 +16,23 @@ _LONGEST_HEADER = 1 << 24
 
 @dataclass(frozen=True)
 class Description:
-    """The header of a self-describing file; nothing in it is believed before it is checked."""
+    """The header of a self-describing file. Nothing in it has been checked yet."""
 
     kind: str
     """``"degradation"`` or ``"backbone"``."""
     type: str
     """The registered name."""
     arguments: dict[str, Any]
-    """What its constructor took."""
+    """The arguments of its constructor."""
     meta: dict[str, Any]
     """Notes, such as ``sample`` or ``objective``."""
 
 
 def read_description(path: str | os.PathLike[str]) -> Description | None:
-    """Read what a self-describing file is.
-
-    Args:
-        path: A ``.safetensors`` file.
+    """Read the header of a ``.safetensors`` file.
 
     Returns:
-        The description, or None if there is no such file or it does not describe itself.
+        The description, or None if the file is missing or does not describe itself.
     """
     try:
         with Path(path).open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and what a killed process leaves of them."""
+"""Atomic writing, the cleanup after killed processes, and other file helpers."""
 
 from __future__ import annotations
 
@@ -17,30 +17,18 @@ from typing import IO, Any
 
 from realdeg.errors import OutputError
 
-# The name says whose it is and that it is temporary; it has one length, so that any name that
-# the file system takes can be written. mkstemp puts eight letters between the two.
+# Temporary names have a fixed length, so that any target name that the file system accepts can be
+# written. mkstemp puts eight letters between the two.
 _PREFIX, _SUFFIX = ".realdeg-", ".tmp"
 _TEMPORARY = re.compile(r"\.realdeg-[a-z0-9_]{8}\.tmp(\.[^.]{1,15})?")
-# Libraries choose the format by the suffix; a longer one is no format.
+# Libraries choose the format by the suffix; a longer one is not a format.
 _LONGEST_SUFFIX = 16
 
-# What is wrong with one name or place. Anything else (a full disk, a broken one) meets every file.
-_OF_ONE_FILE = frozenset(
-    {
-        errno.ENAMETOOLONG,
-        errno.EISDIR,
-        errno.ENOTDIR,
-        errno.EACCES,
-        errno.EPERM,
-        errno.ELOOP,
-        errno.EEXIST,
-        errno.ENOENT,
-        errno.EILSEQ,
-        errno.EINVAL,
-        errno.EBUSY,
-        errno.ENXIO,
-    }
-)
+# Errors that concern one path. All others (a full or broken disk) concern every file.
+_OF_ONE_FILE = {
+    *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP),
+    *(errno.EEXIST, errno.ENOENT, errno.EILSEQ, errno.EINVAL, errno.EBUSY, errno.ENXIO),
+}
 _ADVICE = {
     errno.ENAMETOOLONG: "Give it a shorter name",
     errno.EISDIR: "Move the folder of that name away, or choose another name",
@@ -51,20 +39,18 @@ _ADVICE = {
     errno.EROFS: "Choose a place that can be written",
 }
 
-
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".mat", ".caffemodel")
-"""What the names of files of weights end in."""
+"""The suffixes of files of weights."""
 _SCOPES = ("realdeg.", "mmengine.")
 
 
 def names_a_file(text: str | os.PathLike[str]) -> bool:
-    """Say whether a text stands for a file rather than for the name of a registered component.
+    """Return whether a string names a file rather than a registered component.
 
-    Names of components have neither a slash nor, behind their scope, a dot. Whether the file is
-    there is another question.
+    Component names contain neither a slash nor, after their scope, a dot. The file need not exist.
 
     Args:
-        text: What a user or a config says: ``"a.safetensors"``, ``"DML"``, ``"realdeg.DML"``.
+        text: From a user or a config: ``"a.safetensors"``, ``"DML"``, ``"realdeg.DML"``.
 
     Example:
         >>> [names_a_file(text) for text in ("weights/dml", "x.pth", "DML", "realdeg.DML")]
@@ -77,25 +63,18 @@ def names_a_file(text: str | os.PathLike[str]) -> bool:
 
 
 def is_weights(path: str | os.PathLike[str]) -> bool:
-    """Say whether a path has the suffix of a file of weights."""
+    """Return whether a path has the suffix of a file of weights."""
     return Path(path).suffix.lower() in WEIGHTS_SUFFIXES
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path that takes the place of ``path`` when the block ends well.
+    """Yield a temporary path that replaces ``path`` if the block succeeds.
 
-    The temporary file lies in the same folder and keeps the suffix (libraries choose the format
-    by it); it is flushed to disk before the rename, so a crash leaves the old file or the new
-    one, never a part. When the block raises, the old file stays and the temporary one goes. It
-    is locked as long as it is being written, so that :func:`remove_left_overs` leaves it alone.
-    A link in the place of ``path`` is replaced, not followed.
-
-    Args:
-        path: The file to write.
-
-    Yields:
-        The path to write to.
+    The temporary file is in the same folder, keeps the suffix (libraries choose the format by it)
+    and is flushed to disk before the rename, so a crash leaves the old file or the new one, never a
+    part. If the block raises, the old file stays. The temporary file is locked while it is written,
+    so :func:`remove_left_overs` leaves it alone. A link at ``path`` is replaced, not followed.
 
     Raises:
         OutputError: If the folder cannot be written or the disk is full.
@@ -109,7 +88,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             dir=target.parent, prefix=_PREFIX, suffix=f"{_SUFFIX}{suffix}"
         )
         _try_lock(handle)
-        # mkstemp makes private files; results follow the user's umask like any other file.
+        # mkstemp makes private files; results follow the user's umask instead.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)
@@ -133,34 +112,32 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def concerns_one_file(error: BaseException) -> bool:
-    """Tell whether a file could not be read or written for what it is itself: its name, its place.
-
-    A full or broken disk concerns all that follow, and so does anything that is not known.
+    """Return whether an error concerns one path, rather than the disk or anything unknown.
 
     Args:
-        error: An ``OSError``, or the ``OutputError`` that was made of one.
+        error: An ``OSError``, or an ``OutputError`` caused by one.
     """
     cause = error.__cause__ if isinstance(error, OutputError) else error
     return isinstance(cause, OSError) and cause.errno in _OF_ONE_FILE
 
 
 def is_left_over(name: str) -> bool:
-    """Tell whether a file's name is one that :func:`atomic_path` gives to what it is writing."""
+    """Return whether a file name is a temporary one of :func:`atomic_path`."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def remove_left_overs(folder: str | os.PathLike[str], *, below: bool = False) -> list[Path]:
-    """Remove what killed processes left half written; what a living one is writing stays.
+    """Remove the temporary files of killed processes, before a command writes into a folder.
 
-    To be called before a command writes into a folder. Only regular files under the names that
-    :func:`atomic_path` gives are removed; links are neither removed nor followed.
+    Only regular files with names of :func:`atomic_path` that no process has locked are removed.
+    Links are neither removed nor followed.
 
     Args:
-        folder: The folder. If there is none, nothing is done.
-        below: Also look into the folders below.
+        folder: The folder; it need not exist.
+        below: Include subfolders.
 
     Returns:
-        What was removed.
+        The removed files.
     """
     removed: list[Path] = []
     for root, folders, files in os.walk(folder):
@@ -190,7 +167,7 @@ def _remove_unused(path: Path) -> bool:
 
 
 def _try_lock(handle: int) -> bool:
-    """Lock an open file until it is closed; False where another process has it locked."""
+    """Lock an open file until it is closed; False if another process has it locked."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -201,7 +178,7 @@ def _try_lock(handle: int) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    # The rename itself is durable only once the folder is flushed; not every system allows it.
+    # The rename is durable only once the folder is flushed; not every system allows that.
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -215,16 +192,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
-    """Open a file for reading; a pipe or a device, on which reading may never end, is refused.
-
-    Args:
-        path: The file; a link is followed.
-
-    Returns:
-        The open file.
+    """Open a file for reading; links are followed.
 
     Raises:
-        OSError: If it cannot be opened or is no regular file.
+        OSError: If it cannot be opened, or is a pipe or device, on which reading may never end.
     """
     # Opening a pipe would wait for a writer.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -250,16 +221,10 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
 
 
 def ensure_writable_dir(path: str | os.PathLike[str]) -> Path:
-    """Make a folder, and make sure that files can be written in it.
-
-    Args:
-        path: The folder.
-
-    Returns:
-        The folder as a ``Path``.
+    """Create a folder if needed and check that files can be written in it.
 
     Raises:
-        OutputError: If it cannot be made or written.
+        OutputError: If it cannot be created or written.
     """
     folder = Path(path)
     try:
@@ -277,13 +242,13 @@ def ensure_writable_dir(path: str | os.PathLike[str]) -> Path:
 def write_record(
     folder: str | os.PathLike[str], stem: str, data: Mapping[str, Any], markdown: str
 ) -> tuple[Path, Path]:
-    """Write what was measured for programs and for people, each file whole or not at all.
+    """Write results as JSON and Markdown, each file whole or not at all.
 
     Args:
-        folder: Made where it is missing.
+        folder: Created if missing.
         stem: The name of both files, without suffix.
-        data: What ``.json`` holds: plain data without NaN and infinity.
-        markdown: What ``.md`` holds.
+        data: The content of ``.json``: plain data without NaN and infinity.
+        markdown: The content of ``.md``.
 
     Returns:
         The two paths.

@@ -1,4 +1,4 @@
-"""Scale and grid: the one comparison of what something has with what is asked for."""
+"""The check that scale and grid are those asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from realdeg.errors import GeometryError
 
 GEOMETRY = ("scale", "same_size")
-"""The two settings that data, degradation and backbone have to agree on."""
+"""The two settings that data, degradation and backbone must agree on."""
 
 
 def check_geometry(
@@ -17,19 +17,18 @@ def check_geometry(
     what: str,
     advice: str = "Take a config, data or weights of the same geometry.",
 ) -> None:
-    """Refuse something that was made for another scale or grid than the one asked for.
+    """Refuse something that was made for another scale or grid.
 
     Args:
-        found: A component with ``scale`` and ``same_size``, or the arguments of one. What it does
-            not say fits anything.
-        scale: The scale asked for; None leaves it open.
-        same_size: Whether LR has to lie on the HR grid; None leaves it open.
-        what: Names the thing or its file, as the subject of the message.
+        found: A component with ``scale`` and ``same_size``, or the arguments of one. A setting
+            that is missing or None fits anything.
+        scale: The scale asked for; None accepts any.
+        same_size: Whether LR must lie on the HR grid; None accepts both.
+        what: The thing or its file, as the subject of the message.
         advice: What the user can do.
 
     Raises:
-        GeometryError: Naming what was found and what is asked for. Its ``fits`` is the geometry
-            found.
+        GeometryError: If they differ. Its ``fits`` is the geometry found.
     """
     asked = {"scale": scale, "same_size": same_size}
     stored = {

@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are first used."""
+"""Packages that import their public names on first use."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _LISTED = re.compile(r"^from (\S+) import (\w+) as \2$", re.MULTILINE)
 def lazy_package(
     package: str, file: str, former: Mapping[str, str] | None = None
 ) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
-    """Make a package's names of the stub that lies beside its ``__init__.py``.
+    """Take a package's public names from the stub beside its ``__init__.py``.
 
-    So the names are listed once: checkers and editors read the stub, and so does the package.
+    Type checkers and editors read the same stub, so the names are listed once.
 
     Args:
         package: The package's ``__name__``.
         file: Its ``__file__``. Each line ``from MODULE import NAME as NAME`` of ``__init__.pyi``
             lists a name.
-        former: Names that the package had before, as in :func:`renamed_attributes`.
+        former: Former names, as in :func:`renamed_attributes`.
 
     Returns:
         What to assign to ``__all__``, ``__getattr__`` and ``__dir__``.

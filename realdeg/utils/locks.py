@@ -20,9 +20,9 @@ from realdeg.errors import OutputError
 logger = logging.getLogger(__name__)
 
 LOCK_NAME = ".realdeg.lock"
-"""The file in a folder that whoever works in it holds locked."""
+"""The file that a process working in a folder holds locked."""
 
-_PATIENCE = 0.3  # seconds: long enough for a holder that is just leaving, short for a person
+_PATIENCE = 0.3  # seconds, enough for a holder that is just leaving
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 _NOTE_BYTES = 4096
 _held: dict[str, tuple[int, int]] = {}  # path of the lock: thread, depth
@@ -32,25 +32,24 @@ _held: dict[str, tuple[int, int]] = {}  # path of the lock: thread, depth
 def exclusive(
     folder: str | os.PathLike[str], what: str = "run", *, name: str = LOCK_NAME, wait: bool = False
 ) -> Iterator[bool]:
-    """Keep every other process out of a folder for the length of the block.
+    """Keep every other process out of a folder during the block.
 
-    The lock is the operating system's: it ends with the process, however that ends, so a killed
-    run leaves nothing to clear away. The same thread may ask again inside of its block (a command
-    around the function that does the work). Where the file system has no locks, a warning says so
-    and the block runs.
+    The lock is the operating system's and ends with the process, so a killed run leaves nothing to
+    clean up. The same thread may lock again inside its block (a command around the function that
+    does the work). On a file system without locks the block runs after a warning.
 
     Args:
-        folder: The folder; it is made where it is missing.
-        what: What is going on in it, for the message that another process gets.
-        name: The lock file's name, where several things may go on in one folder.
+        folder: The folder, created if missing.
+        what: The activity, for the message that another process gets.
+        name: The lock file's name, if several activities may share a folder.
         wait: Wait until the other process has ended, instead of refusing.
 
     Yields:
-        Whether every other process is kept out; False where the file system has no locks.
+        Whether other processes are kept out; False on a file system without locks.
 
     Raises:
-        OutputError: If another process works in the folder, if the lock file is a link or no file,
-            or if the folder cannot be written.
+        OutputError: If another process works in the folder, if the lock file is a link or not a
+            file, or if the folder cannot be written.
     """
     place = Path(folder)
     key, thread = os.path.join(os.path.realpath(place), name), threading.get_ident()
@@ -72,7 +71,7 @@ def exclusive(
 
 @contextmanager
 def _locked(path: Path, what: str, wait: bool) -> Iterator[bool]:
-    from filelock import FileLock, Timeout  # a command that locks nothing need not wait for it
+    from filelock import FileLock, Timeout  # late: commands that lock nothing start faster
 
     folder = path.parent
     lock = FileLock(
@@ -110,14 +109,14 @@ def _locked(path: Path, what: str, wait: bool) -> Iterator[bool]:
         yield taken
     finally:
         if taken:
-            # While it is still held: whoever opened the file before finds it gone and tries again.
+            # Still held: a process that opened the file before finds it gone and tries again.
             with suppress(OSError):
                 path.unlink()
             lock.release()
 
 
 def _refuse_link(path: Path) -> None:
-    # filelock does not follow symbolic links; a hard link would have its other name emptied.
+    # filelock follows no symbolic links, but writing would empty the target of a hard link.
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -135,13 +134,13 @@ def _sign(descriptor: int, what: str) -> None:
         "host": socket.gethostname(),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
-    with suppress(OSError):  # on a full disk the lock holds all the same
+    with suppress(OSError):  # the lock also works on a full disk
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(note).encode(), 0)
 
 
 def _signature(path: Path) -> str:
-    # What the file says is only shown, never acted on.
+    # The file's contents are only displayed.
     try:
         with open(path, "rb") as stream:
             note = json.loads(stream.read(_NOTE_BYTES))

@@ -1,8 +1,8 @@
-"""The LPIPS network of the authors' package, imported late and never downloading anything.
+"""The LPIPS network of the authors' package, imported late, without downloads.
 
-LPIPS needs three things that are often missing: the package, a torchvision that fits torch (any
-other raises whatever it likes on import), and the AlexNet weights of torchvision. Each failure
-becomes one sentence, so that a measurement can go on without and a training can refuse to begin.
+LPIPS needs three things that are often missing: the package, a torchvision that matches torch, and
+torchvision's AlexNet weights. Each failure becomes one sentence, so that a measurement can continue
+without LPIPS and a training can refuse to start.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from realdeg.errors import RealdegError
+from realdeg.errors import RealdegError, first_line
 
 _TRUNK_FILE = "alexnet-owt-7be5be79.pth"
 _TRUNK_URL = f"https://download.pytorch.org/models/{_TRUNK_FILE}"
-# Index of each convolution in torchvision's AlexNet, and the slice of the package that holds it.
+# Index of each convolution in torchvision's AlexNet, and its slice in the package.
 _TRUNK_SLICES = {0: 1, 3: 2, 6: 3, 8: 4, 10: 5}
 
 
 class PerceptualUnavailableError(RealdegError):
-    """LPIPS cannot be computed here; the message says why and what to do."""
+    """LPIPS cannot be computed here."""
 
 
 def _trunk_path(weights: str | os.PathLike[str] | None) -> Path:
@@ -61,18 +61,16 @@ def _trunk_state(path: Path) -> dict[str, Tensor]:
 def load_lpips(weights: str | os.PathLike[str] | None = None) -> nn.Module:
     """Return the LPIPS network, AlexNet v0.1, on the CPU.
 
-    Nothing is downloaded, and the global random generator is left as it was.
+    Nothing is downloaded, and the global random generator is left unchanged.
 
     Args:
-        weights: AlexNet's state dict as torchvision publishes it; without it, the file is looked
-            for where torch.hub would have put it.
+        weights: torchvision's AlexNet state dict; None looks where torch.hub stores it.
 
     Returns:
         The frozen network in evaluation mode.
 
     Raises:
-        PerceptualUnavailableError: If the package, a torchvision that works or the weights
-            are missing.
+        PerceptualUnavailableError: If package, torchvision or weights are missing or broken.
 
     Source:
         Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018 (package ``lpips``).
@@ -82,14 +80,13 @@ def load_lpips(weights: str | os.PathLike[str] | None = None) -> nn.Module:
         package = import_module("lpips")
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
-            # A random trunk, for the package would otherwise download one.
+            # A random trunk: otherwise the package downloads one.
             network = package.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
-    # torchvision of another torch raises RuntimeError, AttributeError, OSError and more.
+    # A torchvision for another torch raises RuntimeError, AttributeError, OSError and more.
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
         raise PerceptualUnavailableError(
-            f"LPIPS cannot be loaded ({type(error).__name__}: {reason}): install 'lpips' and the"
-            f" torchvision release that belongs to torch {torch.__version__}."
+            f"LPIPS cannot be loaded ({type(error).__name__}: {first_line(error)}): install 'lpips'"
+            f" and the torchvision release that belongs to torch {torch.__version__}."
         ) from error
     try:
         network.net.load_state_dict(_trunk_state(path))

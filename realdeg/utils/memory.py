@@ -1,4 +1,4 @@
-"""How much memory there is for this process, and when it ran out."""
+"""Available memory, and errors for lack of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from realdeg.errors import MemoryShortageError, first_line
 
-# What allocators and libraries say. They raise RuntimeError, cv2.error or an error of their own.
+# Phrases in the errors of allocators and libraries (RuntimeError, cv2.error and others).
 _SIGNS = (
     "out of memory",
     "not enough memory",
@@ -29,11 +29,7 @@ _UNLIMITED = 1 << 60
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell a shortage of memory from other errors, whichever library raised it.
-
-    Args:
-        error: The error.
-    """
+    """Return whether an error, from any library, means that memory ran out."""
     if isinstance(error, MemoryError | MemoryShortageError):
         return True
     torch = sys.modules.get("torch")
@@ -47,11 +43,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def memory_for(what: str, advice: str) -> Iterator[None]:
-    """Turn a shortage of memory inside the block into a sentence.
+    """Turn a lack of memory inside the block into one sentence.
 
     Args:
-        what: What memory ran out on, e.g. ``"the test of 8 images at once"``.
-        advice: What to do about it, a sentence.
+        what: What was being done, such as ``"the test of 8 images at once"``.
+        advice: What the user can do, a sentence.
 
     Raises:
         MemoryShortageError: If memory ran out; other errors pass.
@@ -69,10 +65,10 @@ def memory_for(what: str, advice: str) -> Iterator[None]:
 
 
 def available_memory() -> int | None:
-    """Return how many bytes this process may still take, or None where nothing says so.
+    """Return how many bytes this process may still allocate, or None if unknown.
 
-    The least of what the machine has free, what the process's control groups (containers) allow
-    and what ``ulimit`` allows.
+    The minimum of the machine's free memory and the limits of control groups (containers) and
+    ``ulimit``.
     """
     found = [_of_machine(), *_of_groups(), *_of_limits()]
     known = [number for number in found if number is not None]
@@ -94,7 +90,7 @@ def _of_limits() -> list[int | None]:
 
 
 def _of_groups() -> list[int | None]:
-    """Return what each control group above the process leaves, of both versions."""
+    """Return the memory left in each control group of the process, for cgroup v1 and v2."""
     numbers: list[int | None] = []
     for line in _text(Path("/proc/self/cgroup")).splitlines():
         number, _, rest = line.partition(":")
@@ -117,7 +113,7 @@ def _of_group(folder: Path, limit: str, usage: str) -> int | None:
     allowed, used = _text(folder / limit).strip(), _text(folder / usage).strip()
     if not allowed.isdigit() or not used.isdigit() or int(allowed) >= _UNLIMITED:
         return None
-    # Pages of files that were read count as used, and are given up when they are wanted.
+    # Cached file pages count as used, but are freed on demand.
     idle = _field(folder / "memory.stat", "inactive_file", unit=1) or 0
     return int(allowed) - int(used) + idle
 

@@ -1,9 +1,8 @@
-"""Everything of realdeg that depends on how mmengine is written inside.
+"""Everything that depends on mmengine's internals.
 
-realdeg uses mmengine's public names wherever it needs them. Its private names, the functions that
-are replaced, and the version that both were read from, stand here and nowhere else. A release that
-changes one of them fails ``tests/utils/test_mmengine_internals.py``; at run time a version that was
-never tried is refused in one sentence.
+mmengine's private names, the functions that are replaced, and the versions in which both were
+tested are used here and nowhere else. A release that changes one of them fails
+``tests/utils/test_mmengine_internals.py``; at run time an untested version is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from mmengine.registry import Registry as MMEngineRegistry
 from realdeg.errors import ConfigError, nearest
 
 WANTED = ">=0.10.7,<0.11"
-"""The versions of mmengine that were tried. The next one unpickles checkpoints without limits."""
+"""The tested versions of mmengine. The next one unpickles checkpoints without limits."""
 _FORKS = ("onedl-mmengine",)  # install the same module
 _REMEDY = f"pip uninstall -y mmengine {' '.join(_FORKS)} && pip install 'mmengine{WANTED}'"
 
@@ -47,7 +46,7 @@ FUNCTIONS = {
     "mmengine.hooks": {"EMAHook._swap_ema_parameters": "self"},
     "mmengine.visualization": {"Visualizer._initialize_fig": "self, fig_cfg"},
 }
-"""What is called or replaced, by module: names, and the names of the parameters."""
+"""Functions that are called or replaced, by module: name and parameter names."""
 ATTRIBUTES = {
     "mmengine.config": {"Config": ("_cfg_dict",)},
     "mmengine.runner": {
@@ -57,16 +56,16 @@ ATTRIBUTES = {
         )
     },
 }
-"""What is read or set on objects, by module and class."""
+"""Attributes that are read or set, by module and class."""
 
 T = TypeVar("T")
 
 
 def check_version() -> None:
-    """Refuse an mmengine that was never tried.
+    """Refuse an untested mmengine.
 
     Raises:
-        ConfigError: Naming what was found, what is wanted, and the command that installs it.
+        ConfigError: Naming what was found, what is expected, and the command that installs it.
     """
     for fork in _FORKS:
         if (found := _distribution(fork)) is not None:
@@ -80,10 +79,7 @@ def check_version() -> None:
 
 
 def check_names(*modules: str) -> None:
-    """Refuse an mmengine that lacks a function that realdeg relies on.
-
-    Args:
-        modules: Keys of ``FUNCTIONS``; they are imported.
+    """Import keys of ``FUNCTIONS``, and refuse an mmengine that lacks a function listed there.
 
     Raises:
         ConfigError: As :func:`check_version`.
@@ -113,7 +109,7 @@ def _refusal(found: str) -> ConfigError:
 
 
 def config_dict(cfg: Config | Mapping[str, Any]) -> ConfigDict:
-    """Return the keys and values of a config: not a copy. A mapping is returned as it is."""
+    """Return a config's own dict, not a copy. A mapping is returned unchanged."""
     return cfg._cfg_dict if isinstance(cfg, Config) else cfg
 
 
@@ -123,7 +119,7 @@ def set_config_dict(cfg: Config, values: Mapping[str, Any]) -> None:
 
 
 def set_note(cfg: Config, name: str, value: Any) -> None:
-    """Attach something to a config that is none of its keys; deep copies take it along."""
+    """Attach a value to a config outside its keys; deep copies keep it."""
     object.__setattr__(cfg, f"_realdeg_{name}", value)
 
 
@@ -136,14 +132,14 @@ def copy_config(cfg: Config, kind: type[T]) -> T:
     """Return a deep copy of a config, with its notes, as an object of a subclass."""
     copied = object.__new__(kind)
     for key, value in cfg.__dict__.items():
-        # Config sends plain attribute assignment to its keys.
+        # Config turns plain attribute assignment into keys.
         object.__setattr__(copied, key, copy.deepcopy(value))
     return copied
 
 
 def read_program(file: Path) -> dict[str, Any]:
-    """Run a Python config with its bases, and return what it sets."""
-    # Not in the lazy form, which fails on modules of the standard library.
+    """Run a Python config with its bases, and return the values that it sets."""
+    # The lazy form fails on modules of the standard library.
     values: dict[str, Any] = Config._file2dict(str(file), lazy_import=False)[0]
     return values
 
@@ -154,14 +150,14 @@ def reading_configs(
     find_base: Callable[[str, Path], Path | None],
     read_data: Callable[[Path], Mapping[str, Any] | None],
 ) -> Iterator[None]:
-    """Have mmengine's ``Config`` read files by other rules, within the block.
+    """Have mmengine's ``Config`` read files by other rules within the block.
 
     Args:
-        merge: Lays a config (the first argument) over another; the third says whether keys that
-            are numbers reach into lists.
+        merge: Merges a config (the first argument) over another; the third argument states
+            whether numeric keys index lists.
         find_base: Returns the path of a name in the ``_base_`` list of a file (the second
-            argument), or None for mmengine's way. The path is for ``read_data``.
-        read_data: Reads a file; None leaves a program to mmengine.
+            argument), for ``read_data``; None leaves the name to mmengine.
+        read_data: Reads a file; None leaves a Python file to mmengine.
     """
     former = Config._merge_a_into_b, Config._get_cfg_path, Config._file2dict
 
@@ -198,42 +194,39 @@ def _set_config_functions(merge: Any, find: Any, read: Any) -> None:
     Config._file2dict = staticmethod(read)
 
 
-# Registries. mmengine's import what a dotted name points to (``subprocess.getoutput`` among it),
-# and ``<scope>.registry`` for every scope that a config names. Names come from files: weights,
-# traces, configs that are data. So a name here is a key of a registry or nothing. Code enters
-# through Python configs, ``custom_imports`` and entry points only.
+# Registries. mmengine's import whatever a dotted name points to (such as ``subprocess.getoutput``),
+# and ``<scope>.registry`` for every scope that a config names. Names come from files (weights,
+# traces, configs that are data), so here a name is a key of a registry or nothing. Code enters only
+# through Python configs, ``custom_imports`` and entry points.
 
 _in_block: ContextVar[bool] = ContextVar("registered_names_only", default=False)
 
 
 class _Process:
-    """Whether the whole process is a run of realdeg."""
-
-    names_only = False
+    names_only = False  # whether the whole process is a run of realdeg
 
 
 class WatchedRegistry(MMEngineRegistry):
-    """A registry that hears what is registered in it."""
+    """A registry that is notified of registrations."""
 
     def _register_module(self, module: Any, *args: Any, **kwargs: Any) -> None:
         super()._register_module(module, *args, **kwargs)
         self.on_registration(module)
 
     def on_registration(self, module: Any) -> None:
-        """Take note of a class or a function that was just registered."""
+        """Handle a class or function that was just registered."""
 
 
 def find_registered(registry: MMEngineRegistry, name: Any) -> Any:
-    """Return what is registered under a name, importing nothing that the name says.
+    """Return what is registered under a name, without importing anything that the name suggests.
 
     Args:
-        registry: A registry of realdeg, of mmengine or of anybody's.
-        name: The registered name, with or without the scope of a registry of the same tree before
-            it (``realdeg.Degrade``, ``mmengine.CheckpointHook``).
+        registry: Any mmengine registry.
+        name: The registered name, with or without the scope of a registry of the same tree
+            (``realdeg.Degrade``, ``mmengine.CheckpointHook``).
 
     Returns:
-        A class or a function; None where nothing is registered under that name in the registry or
-        in one that it inherits from.
+        A class or function, or None if neither the registry nor one of its parents has the name.
     """
     if not isinstance(name, str):
         return None
@@ -243,7 +236,7 @@ def find_registered(registry: MMEngineRegistry, name: Any) -> Any:
         line.append(ancestor)
         ancestor = ancestor.parent
     for each in line:
-        each.import_from_location()  # the modules that its author named
+        each.import_from_location()  # modules that the registry's author listed
         if name in each.module_dict:
             return each.module_dict[name]
     scope, dot, unscoped = name.partition(".")
@@ -256,10 +249,7 @@ def find_registered(registry: MMEngineRegistry, name: Any) -> Any:
 
 @contextmanager
 def registered_names_only() -> Iterator[None]:
-    """Have every registry, mmengine's own too, answer to registered names only, within the block.
-
-    It holds for the thread that enters the block.
-    """
+    """Limit every registry, mmengine's included, to registered names, in this thread's block."""
     token = _in_block.set(True)
     try:
         yield
@@ -268,7 +258,7 @@ def registered_names_only() -> Iterator[None]:
 
 
 def guard_process() -> None:
-    """Have every registry answer to registered names only, from now on: realdeg's runner asks."""
+    """Limit every registry to registered names from now on; realdeg's runner calls this."""
     _Process.names_only = True
 
 
@@ -277,7 +267,7 @@ def _guarded() -> bool:
 
 
 def _get(self: MMEngineRegistry, key: Any) -> Any:
-    """Stand in for ``Registry.get``; other programs of the process keep mmengine's way."""
+    """Replace ``Registry.get``; outside a run of realdeg it behaves as before."""
     if not _guarded():
         return _mmengine_get(self, key)
     return _require(self, key)
@@ -296,7 +286,7 @@ def _require(registry: MMEngineRegistry, name: Any) -> Any:
 
 
 def _build(self: MMEngineRegistry, cfg: Any, *args: Any, **kwargs: Any) -> Any:
-    """Stand in for ``Registry.build``, which answers to an unknown name with a KeyError."""
+    """Replace ``Registry.build``, which raises KeyError for an unknown name."""
     if _guarded() and isinstance(cfg, Mapping) and isinstance(cfg.get("type"), str):
         with self.switch_scope_and_registry(cfg.get("_scope_")) as registry:
             _require(registry, cfg["type"])
@@ -305,28 +295,28 @@ def _build(self: MMEngineRegistry, cfg: Any, *args: Any, **kwargs: Any) -> Any:
 
 @contextmanager
 def _switch(self: MMEngineRegistry, scope: str | None) -> Iterator[MMEngineRegistry]:
-    """Stand in for ``Registry.switch_scope_and_registry``, which imports ``<scope>.registry``."""
+    """Replace ``Registry.switch_scope_and_registry``, which imports ``<scope>.registry``."""
     if not _guarded():
         with _mmengine_switch(self, scope) as registry:
             yield registry
         return
     if not isinstance(scope, str | None):
-        raise ConfigError(f"'_scope_' is {scope!r:.80}, wanted a text such as 'realdeg'.")
+        raise ConfigError(f"'_scope_' is {scope!r:.80}, wanted a string such as 'realdeg'.")
     with DefaultScope.overwrite_default_scope(scope):
         current = DefaultScope.get_current_instance()
         found = None if current is None else self.root._search_child(current.scope_name)
         yield self if found is None else found
 
 
-# Runner, hooks, visualizer, schedulers: they import torch, so the caller brings the object
+# Runner, hooks and visualizer import torch, so the caller passes the object.
 
 _OVERRIDES = {"log_environment": "_log_env", "make_figure": "_initialize_fig"}
 
 
 def overrides_internals(cls: type[T]) -> type[T]:
-    """Put methods of a class in the place of private ones of mmengine's; a decorator.
+    """Decorate a class whose methods override private ones of mmengine.
 
-    A Runner may have ``log_environment(env_cfg)``, a Visualizer ``make_figure(fig_cfg)``.
+    A Runner may define ``log_environment(env_cfg)``, a Visualizer ``make_figure(fig_cfg)``.
     """
     for own, theirs in _OVERRIDES.items():
         if own in vars(cls):
@@ -335,54 +325,51 @@ def overrides_internals(cls: type[T]) -> type[T]:
 
 
 def make_figure(visualizer: Any, fig_cfg: Mapping[str, Any]) -> Any:
-    """Make what a visualizer draws on, as mmengine does: canvas, figure and axes."""
+    """Return mmengine's canvas, figure and axes for a visualizer."""
     from mmengine.visualization import Visualizer
 
     return Visualizer._initialize_fig(visualizer, fig_cfg)
 
 
 def set_timestamp(runner: Any, text: str) -> None:
-    """Set the time by which a runner names its log folder and itself."""
+    """Set the time stamp in the name of a runner and its log folder."""
     runner._timestamp = text
 
 
 def set_data_set(runner: Any, key: str, dataset: Any) -> None:
-    """Have a loader of a runner whose loops are not built yet serve a data set that is built.
-
-    It is not copied, as mmengine copies a data loader's config.
-    """
+    """Give a loader that is not built yet a data set that is, without the copy mmengine makes."""
     loader = getattr(runner, f"_{key}")
     if isinstance(loader, Mapping):
         setattr(runner, f"_{key}", {**loader, "dataset": {"type": lambda: dataset}})
 
 
 def iterations_done(runner: Any) -> int:
-    """Return a runner's iteration without building the training loop of a run that only tests."""
+    """Return a runner's iteration without building its training loop."""
     return int(getattr(runner._train_loop, "iter", 0))
 
 
 def is_resuming(runner: Any) -> bool:
-    """Say whether a runner is asked to resume: mmengine's hooks look at this, too."""
+    """Return whether a runner resumes; mmengine's hooks read this as well."""
     return bool(runner._resume)
 
 
 def set_resuming(runner: Any) -> None:
-    """Ask a runner to resume."""
+    """Have a runner resume."""
     runner._resume = True
 
 
 def set_iteration(loop: Any, iteration: int) -> None:
-    """Have a training loop, ours or mmengine's, go on after so many iterations."""
+    """Set the iteration at which a training loop continues."""
     loop._iter = iteration
 
 
 def is_test_loop(runner: Any, loop: Any) -> bool:
-    """Say whether a loop is the one of a runner's ``test()``, without building it."""
+    """Return whether a loop is a runner's test loop, without building that."""
     return bool(runner._test_loop is loop)
 
 
 def swap_averaged_weights(hook: Any) -> None:
-    """Exchange the model's weights with those that an ``EMAHook`` averages."""
+    """Swap the model's weights with the averages of an ``EMAHook``."""
     hook._swap_ema_parameters()
 
 

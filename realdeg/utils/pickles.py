@@ -1,7 +1,7 @@
-"""Reading pickles without Python's own reader, which imports and calls what they name.
+"""A reader of pickles that, unlike Python's own, never imports or calls what they name.
 
-The opcodes are carried out here one by one, on plain data and stand-ins, within a budget. Python's
-reader could not be held to one: a few bytes make it reserve gigabytes or compute for ever.
+It executes the opcodes one by one on plain data and stand-ins, within a budget. Python's reader has
+no such limit: a few bytes make it reserve gigabytes or run forever.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
 _NOTHING = {"PROTO", "FRAME", "STOP"}
 _SCALARS = (str, int, float, bool, bytes, type(None))
-# Larger whole numbers are hashed by their remainder: thousands could have the same hash.
+# Larger integers are hashed by a remainder, so thousands could share a hash.
 _LARGEST_KEY = 2**60
 _LONGEST_KEY = 16
 
 
 class Stranger:
-    """Stands for a class or function of the file."""
+    """Stands for a class or function that the file names."""
 
     __slots__ = ("name",)
 
@@ -38,11 +38,11 @@ class Stranger:
 
 
 class Inert:
-    """Stands for an object of any class: keeps what it was made from, and does nothing.
+    """Stands for an object of any class: stores what it was made from, and does nothing.
 
     Args:
         name: The class, with its module.
-        args: What the class was called with.
+        args: The arguments of its constructor.
     """
 
     __slots__ = ("args", "name", "state")
@@ -52,16 +52,16 @@ class Inert:
         self.state: Any = None
 
     def take(self, state: Any) -> None:
-        """Keep a state; where a class has slots, the dict comes first."""
+        """Store a state; for a class with slots, the dict comes first."""
         pair = isinstance(state, tuple) and len(state) == 2
         self.state = state[0] if pair and isinstance(state[0], dict) else state
 
 
 class Maker:
-    """A function of our own that a pickle may call.
+    """One of our own functions that a pickle may call.
 
     Args:
-        function: Takes what the pickle hands over and makes nothing that is larger.
+        function: Must return nothing larger than its arguments.
     """
 
     __slots__ = ("function",)
@@ -71,13 +71,13 @@ class Maker:
 
 
 class PickleReader:
-    """Carries out pickles.
+    """Executes pickles.
 
     Args:
-        find: Returns the stand-in for a module's name.
-        refer: Returns what a persistent id stands for.
-        budget: What all of it may cost.
-        strict: Refuse keys that no state has, instead of leaving them out.
+        find: Returns the stand-in for a name in a module.
+        refer: Resolves a persistent id.
+        budget: The steps that are left.
+        strict: Refuse keys that no state dict has, instead of dropping them.
     """
 
     def __init__(
@@ -97,13 +97,10 @@ class PickleReader:
         """Read one pickle, and leave the stream behind its end.
 
         Args:
-            stream: The bytes; ``read`` never gives or reserves more than there are.
-
-        Returns:
-            What the pickle stands for.
+            stream: The bytes; its ``read`` must never reserve more than there are.
 
         Raises:
-            ValueError: If it is damaged or costs too much.
+            ValueError: If it is damaged or exceeds the budget.
         """
         self._stack, self._marks, self._memo = [], [], {}
         try:
@@ -141,7 +138,7 @@ class PickleReader:
             method(*(() if argument is None else (argument,)))
 
     def _marked(self) -> list[Any]:
-        """Take everything above the last mark."""
+        """Pop everything above the last mark."""
         at = self._marks.pop()
         items = self._stack[at:]
         del self._stack[at:]
@@ -180,7 +177,7 @@ class PickleReader:
         target = self._stack[-1]
         if isinstance(target, list):
             target.extend(items)
-        elif not isinstance(target, Inert):  # items of a list's subclass are left out
+        elif not isinstance(target, Inert):  # items of a list's subclass are dropped
             raise ValueError("items for what is no list")
 
     def _do_setitem(self) -> None:
@@ -196,7 +193,7 @@ class PickleReader:
             for key, value in zip(items[::2], items[1::2], strict=True):
                 if self._fits(key):
                     target[key] = value
-        elif not isinstance(target, Inert):  # items of a dict's subclass are left out
+        elif not isinstance(target, Inert):  # items of a dict's subclass are dropped
             raise ValueError("items for what is no dict")
 
     def _do_additems(self) -> None:
@@ -206,7 +203,7 @@ class PickleReader:
         target.update(item for item in items if self._fits(item))
 
     def _fits(self, key: Any) -> bool:
-        """Say whether something may be a key: it is hashed in a few steps."""
+        """Return whether a key can be hashed in a few steps."""
         parts = key if isinstance(key, tuple) and len(key) <= _LONGEST_KEY else (key,)
         if all(type(part) in _SCALARS for part in parts) and not any(
             isinstance(part, int) and abs(part) > _LARGEST_KEY for part in parts

@@ -1,4 +1,4 @@
-"""Read JSON that comes from a file: bounded in size and depth, finite, refused in a sentence."""
+"""Untrusted JSON, limited in size, depth and to finite numbers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 from realdeg.errors import RealdegError, first_line
 
 LARGEST_TEXT = 1 << 23
-"""Characters of a description unless a caller says otherwise: Python makes up to 50 times the bytes
-of them."""
+"""The most characters by default; Python may need 50 times as many bytes."""
 DEEPEST = 64
-"""Lists and objects inside each other; a config has 10."""
+"""How deeply lists and objects may be nested; a config has 10 levels."""
 
 
 def read_json(
@@ -23,21 +22,20 @@ def read_json(
     largest: int = LARGEST_TEXT,
     finite: bool = True,
 ) -> Any:
-    """Read a JSON text.
+    """Parse JSON.
 
     Args:
-        text: The text.
-        what: The thing and its place, which begins the message: ``"the arguments inside x"``.
-        error: What is raised.
+        text: The JSON.
+        what: The start of an error message: ``"the arguments inside x"``.
+        error: The class to raise.
         largest: The most characters.
-        finite: Refuse ``NaN``, ``Infinity`` and numbers like 1e999, which no JSON has; else they
-            are read as None.
+        finite: Refuse ``NaN``, ``Infinity`` and numbers such as 1e999; otherwise they become None.
 
     Returns:
-        Dicts, lists, texts, finite numbers, True, False and None.
+        Plain data.
 
     Raises:
-        RealdegError: Of the kind asked for, if it is no such text.
+        RealdegError: As ``error`` says, if the text is not such JSON.
     """
     if len(text) > largest:
         raise error(
@@ -50,15 +48,15 @@ def read_json(
         if math.isfinite(value):
             return value
         if finite:
-            raise ValueError(f"{written[:40]} is no finite number")
+            raise ValueError(f"{written[:40]} is not a finite number")
         return None
 
     try:
         value = json.loads(text, parse_constant=number, parse_float=number)
-        if "\\ud" in text.lower():  # halves of characters cannot be written anywhere again
+        if "\\ud" in text.lower():  # lone surrogates could not be written again
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as cause:
-        raise error(f"{what} is no readable JSON ({first_line(cause)}): it is damaged.") from cause
+        raise error(f"{what} is not readable JSON ({first_line(cause)}): it is damaged.") from cause
     if not _is_flat(value):
         raise error(f"{what} is nested more than {DEEPEST} deep: the file is damaged or hostile.")
     return value

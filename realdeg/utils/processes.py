@@ -1,4 +1,4 @@
-"""What torchrun says of the processes of a run, read without torch."""
+"""The processes of a run, from torchrun's environment variables and without torch."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ Launcher = Literal["none", "pytorch"]
 
 
 def rank() -> int:
-    """Return this process's rank; 0 where torchrun did not start it."""
+    """Return this process's rank, 0 without torchrun."""
     return _from_environment("RANK", 0)
 
 
 def world_size(launcher: Launcher) -> int:
-    """Return how many processes take part.
+    """Return the number of processes.
 
     Args:
         launcher: ``"none"``, or ``"pytorch"`` under torchrun.
-
-    Returns:
-        The number of processes.
 
     Raises:
         ConfigError: If torchrun's variables are missing under ``"pytorch"``.

@@ -1,4 +1,4 @@
-"""How far something is: the one bar of the commands, the tests, the downloads and the demo."""
+"""The progress bar of commands, tests, downloads and the demo."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 Shown: TypeAlias = bool | Literal["terminal"]
-"""Whether there is a bar; ``"terminal"``: only where somebody watches, and while it moves."""
+"""Whether there is a bar; ``"terminal"``: only on a terminal, and removed at the end."""
 
 
 class Advance(Protocol):
-    """Is told how much is done, of how much, and what else is to be said."""
+    """Shows how much is done, of how much, and a note."""
 
     def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Show it."""
+        """Update the bar."""
 
 
 @contextmanager
@@ -33,24 +33,24 @@ def progress_bar(
     """Show a bar on stderr while the block runs.
 
     Args:
-        text: What is going on.
-        total: How much there is to do; None: not known yet.
+        text: The label.
+        total: How much there is to do; None while unknown.
         shown: Whether there is a bar.
         unit: What is counted.
-        console: Where to draw instead.
+        console: Where to draw instead of stderr.
 
     Yields:
-        To be called with what is done so far.
+        The function to call with what is done so far.
     """
     if not shown:
-        yield _say_nothing
+        yield _ignore
         return
     from rich import progress
     from rich.console import Console
 
     place = Console(stderr=True) if console is None else console
     if shown == "terminal" and not place.is_terminal:
-        yield _say_nothing
+        yield _ignore
         return
     amount = (
         (progress.DownloadColumn(), progress.TransferSpeedColumn())
@@ -73,5 +73,5 @@ def progress_bar(
         yield advance
 
 
-def _say_nothing(done: int, total: int | None = None, note: str = "") -> None:
+def _ignore(done: int, total: int | None = None, note: str = "") -> None:
     pass

@@ -1,9 +1,8 @@
-"""The records that images travel in, from a file to a measured prediction.
+"""The records that carry images from a file to a measured prediction.
 
 ``LoadedSample`` is what a data set's ``load`` returns, ``Sample`` what transforms change,
-``PackedSample`` an item of a data set, ``Batch`` what a task is given and ``Prediction`` what it
-returns for one image. They are plain dicts: a data set, a transform or a task of another package
-writes dicts with these keys and imports nothing.
+``PackedSample`` an item of a data set, ``Batch`` what a task receives and ``Prediction`` what it
+returns for one image. They are plain dicts, so another package needs no import to make them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from realdeg.utils.streams import Stream
 
 Meta: TypeAlias = dict[str, Any]
 """What else is known of an image, plain data: ``grey`` (its files have one channel), ``crop``,
-``flip``, ``trace``, and what its data set says (camera, scene)."""
+``flip``, ``trace``, and what its data set adds (camera, scene)."""
 
 
 class LoadedSample(TypedDict):
@@ -31,11 +30,11 @@ class LoadedSample(TypedDict):
     hr: np.ndarray
     """Shape (H, W, C), uint8 or uint16."""
     lr: NotRequired[np.ndarray]
-    """Shape (h, w, C); absent where there is HR alone."""
+    """Shape (h, w, C); absent for HR alone."""
 
 
 class Sample(LoadedSample):
-    """What a transform takes and returns."""
+    """What a transform receives and returns."""
 
     scale: float
     """HR pixels per LR pixel, unless ``same_size``."""
@@ -44,11 +43,11 @@ class Sample(LoadedSample):
     seed: int
     """The seed of its degradation."""
     stream: Stream
-    """Where every random decision of a transform comes from."""
+    """The source of every random decision of a transform."""
 
 
 class PackedSample(TypedDict):
-    """A sample as tensors: what a data set returns and a collate function takes."""
+    """A sample as tensors: what a data set returns and a collate function receives."""
 
     key: str
     meta: Meta
@@ -58,24 +57,24 @@ class PackedSample(TypedDict):
     lr: NotRequired[Tensor]
     """RGB in [0, 1], shape (3, h, w)."""
     scale: NotRequired[float]
-    """The scale, where one was drawn for the batch."""
+    """Present if a scale was drawn for the batch."""
     real_lr: NotRequired[Tensor]
     """A real LR image of another scene, shape (3, h, w)."""
 
 
 class Batch(TypedDict):
-    """What a task is given: B images, P of them with an LR image of their own."""
+    """What a task receives: B images, P of them with an LR image."""
 
     hr: Tensor
     """Shape (B, 3, H, W)."""
     lr: Tensor | None
-    """Shape (P, 3, h, w), in order; (B, C, h, w) once LR was made of the others' HR."""
+    """Shape (P, 3, h, w), in order; (B, C, h, w) once the others were degraded from HR."""
     paired: Tensor
-    """Which images have one, boolean, shape (B,)."""
+    """Which images have an LR image, boolean, shape (B,)."""
     key: list[str]
     meta: list[Meta]
     seeds: list[int]
-    """One for each image's degradation."""
+    """One per image, for its degradation."""
     scale: NotRequired[float]
     """The scale that was drawn for this batch."""
     real_lr: NotRequired[Tensor]
@@ -91,20 +90,17 @@ class Prediction(TypedDict):
     prediction: Tensor
     """Shape (3, H, W), or (1, H, W) for Y alone."""
     prediction_rgb: NotRequired[Tensor]
-    """The same in RGB, where a picture was made of Y."""
+    """The same in RGB, if chroma was added to Y."""
     target: Tensor
     """Shape (3, H, W)."""
     input: Tensor
-    """What the component was given, RGB."""
+    """The component's input, RGB."""
     scale: float
     meta: Meta
 
 
 Losses: TypeAlias = dict[str, Tensor]
-"""Losses by name."""
 
 Predictions: TypeAlias = Sequence[Prediction]
-"""What a task returns for a batch: one prediction per image."""
 
 Collate: TypeAlias = Callable[[Sequence[PackedSample]], Batch]
-"""Makes a batch of samples."""

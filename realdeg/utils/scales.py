@@ -1,24 +1,20 @@
-"""How long the sides of LR and HR are, for whole scales and for real ones."""
+"""The side lengths of LR and HR, for whole and fractional scales."""
 
 from __future__ import annotations
 
 import math
 
-# 100 * 1.15 is 114.99999999999999 and 115 is meant; no side has a billion pixels.
+# 100 * 1.15 is 114.99999999999999 where 115 is meant; no side has a billion pixels.
 _SLACK = 1e-9
 
 
 def as_scale(scale: float) -> int | float:
-    """Return a scale as an integer where it is whole (2.0 becomes 2).
-
-    Args:
-        scale: HR pixels per LR pixel.
-    """
+    """Return a whole scale as an integer (2.0 becomes 2), any other as a float."""
     return int(scale) if float(scale).is_integer() else float(scale)
 
 
 def hr_length(lr: int, scale: float) -> int:
-    """Return how many HR pixels a side of LR becomes: as many as begin inside it.
+    """Return the HR side of an LR side: the number of HR pixels that begin inside it.
 
     Args:
         lr: The side in LR pixels.
@@ -32,9 +28,9 @@ def hr_length(lr: int, scale: float) -> int:
 
 
 def lr_length(hr: int, scale: float) -> int:
-    """Return the longest side of LR that becomes no more than a side of HR.
+    """Return the longest LR side whose HR side is not longer than ``hr``.
 
-    For whole scales that is the division without remainder.
+    For whole scales this is integer division.
 
     Args:
         hr: The side in HR pixels.
@@ -49,7 +45,7 @@ def lr_length(hr: int, scale: float) -> int:
 
 
 def divides(hr: int, scale: float) -> bool:
-    """Say whether a side of HR belongs to a side of LR without a remainder.
+    """Return whether an HR side corresponds to an LR side without a remainder.
 
     Args:
         hr: The side in HR pixels.

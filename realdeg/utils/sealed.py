@@ -1,8 +1,8 @@
-"""PyTorch archives that carry a hash of themselves.
+"""PyTorch archives that contain a hash of themselves.
 
-``torch.save`` writes a zip archive, whose checksums do not cover the whole of it, and
-``torch.load`` does not look at them: a flipped bit goes unseen. The hash stands in the archive's
-comment, where every reader of zip archives, torch's among them, passes over it.
+The checksums in the zip archive of ``torch.save`` do not cover all of it, and ``torch.load``
+ignores them, so a flipped bit goes unnoticed. The hash is stored in the archive's comment, which
+all readers of zip archives ignore.
 """
 
 from __future__ import annotations
@@ -19,17 +19,9 @@ _BLOCK = 1 << 20
 
 
 def write_sealed(stream: IO[bytes], archive: bytes | memoryview) -> None:
-    """Write an archive and the hash of it.
-
-    Args:
-        stream: Where to, open for writing.
-        archive: What ``torch.save`` wrote: a zip archive without a comment.
-
-    Raises:
-        ValueError: If it is no such archive.
-    """
+    """Write what ``torch.save`` made, a zip archive without a comment, and its hash."""
     if archive[-22:-18] != _END or archive[-2:] != b"\0\0":
-        raise ValueError("this is no zip archive without a comment")
+        raise ValueError("this is not a zip archive without a comment")
     body, length = archive[:-2], _LENGTH.to_bytes(2, "little")
     digest = hashlib.sha256(body)
     digest.update(length)
@@ -38,16 +30,12 @@ def write_sealed(stream: IO[bytes], archive: bytes | memoryview) -> None:
 
 
 def damage(path: str | os.PathLike[str]) -> str | None:
-    """Hold a file against its own hash: the whole of it is read.
+    """Compare a whole file with its own hash.
 
-    A file without one (an older one, or anybody's) passes; it has the checksums of its archive,
-    which ``check_archive`` compares.
-
-    Args:
-        path: The file.
+    A file without one passes; ``check_archive`` compares the checksums of its archive.
 
     Returns:
-        What is wrong, in a few words; None where nothing is.
+        What is wrong, as a phrase, or None.
 
     Raises:
         OSError: If it cannot be read.

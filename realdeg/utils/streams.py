@@ -1,7 +1,7 @@
-"""Random streams: every random decision is a function of names, never of the order of calls.
+"""Random streams: every random decision depends on names, never on the order of calls.
 
-A sample's randomness derives from (seed, global position in the run, name of the stream), so the
-number of workers, a resume and the number of processes change nothing.
+A sample's randomness follows from (seed, position in the run, name of the stream), so the number of
+workers or processes and a resume change nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ def stream_seed(*parts: int | str) -> int:
     """Hash any sequence of integers and strings to a seed.
 
     Args:
-        *parts: What the seed depends on, for instance ``(seed, position, "crop")``.
+        *parts: What the seed depends on, such as ``(seed, position, "crop")``.
 
     Returns:
-        A seed of 63 bits, equal on every machine and in every process.
+        A 63-bit seed, equal on every machine and in every process.
     """
     # repr tells 1 from "1"; the separator cannot occur inside repr of an int or a str unescaped.
     text = "\x1f".join(repr(part if isinstance(part, str) else int(part)) for part in parts)

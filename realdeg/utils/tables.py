@@ -1,11 +1,11 @@
-"""Tables as text: Markdown for files, columns for a terminal."""
+"""Text tables: Markdown for files, columns for a terminal."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
-_BAR = re.compile(r"(?<!\\)\|")  # that would begin another cell
+_BAR = re.compile(r"(?<!\\)\|")  # would begin another cell
 
 
 def markdown_table(
@@ -15,8 +15,8 @@ def markdown_table(
 
     Args:
         header: The headings.
-        rows: The cells, as many per row as there are headings.
-        numbers: All columns but the first hold numbers and are set to the right.
+        rows: The cells, one per heading.
+        numbers: Align all columns but the first to the right.
 
     Example:
         >>> markdown_table(["network", "dB"], [["a|b", "31.50"]])
@@ -27,10 +27,7 @@ def markdown_table(
 
 
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return rows as lines whose columns begin below each other, two blanks apart.
-
-    Args:
-        rows: The cells, as many in each row.
+    """Return rows of equal length as lines with aligned columns, two spaces apart.
 
     Example:
         >>> columns([("psnr", "31.50"), ("ms_ssim", "0.91")])

@@ -1,4 +1,4 @@
-"""Opening safetensors files that anybody wrote."""
+"""Safetensors files from untrusted sources."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from typing import Any
 from realdeg.utils.files import open_regular
 
 MOST_HEADER = 2**24
-"""The longest header in bytes; 200,000 tensors have one of that length."""
+"""The longest header in bytes, enough for 200,000 tensors."""
 
 
 @contextmanager
 def open_tensors(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Open a safetensors file.
 
-    Args:
-        path: The file.
-
     Yields:
         What ``safetensors.safe_open`` gives: ``metadata()``, ``keys()`` and ``get_tensor(name)``.
 
     Raises:
-        ValueError: If it is damaged or of another format, here or while it is read.
+        ValueError: If it is damaged or in another format, here or during a later read.
         OSError: If it cannot be read.
     """
     from safetensors import SafetensorError, safe_open
@@ -39,6 +36,6 @@ def open_tensors(path: str | os.PathLike[str]) -> Iterator[Any]:
     try:
         with safe_open(os.fspath(path), framework="pt") as opened:
             yield opened
-    # Types of numbers that torch does not know, and shapes that it cannot have.
+    # Number types that torch does not know, and impossible shapes.
     except (SafetensorError, RuntimeError, KeyError, AttributeError) as error:
         raise ValueError(str(error) or type(error).__name__) from error

@@ -1,10 +1,10 @@
-"""Text on its way to a terminal."""
+"""Text for a terminal."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """Return a text with everything escaped that a terminal would not show as a letter."""
+    """Escape every character that a terminal would not print."""
     return "".join(
         letter
         if letter.isprintable() or letter in "\n\t"

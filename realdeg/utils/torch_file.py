@@ -1,4 +1,4 @@
-"""Files of ``torch.save``, opened with everything checked before memory is taken for it."""
+"""Files of ``torch.save``, opened with every size checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from realdeg.utils.pickles import Inert
 from realdeg.utils.torch_pickle import CodeError, StorageRef, TensorRef, reader
 
 DEEPEST = 100
-"""How deep containers and modules may be nested."""
+"""How deeply containers and modules may be nested."""
 
 SHARED_RATIO, SHARED_FLOOR = 64, 2**28
-"""How many times a file's size tensors that share numbers may have, and how many bytes always."""
+"""Tensors that share storage may add up to this many times the file's size, or this many bytes."""
 
-_MAGIC = 0x1950A86A20F9469CFC6C  # what files before PyTorch 1.6 begin with
+_MAGIC = 0x1950A86A20F9469CFC6C  # the start of a file before PyTorch 1.6
 _LARGEST_DIRECTORY = 2**24  # bytes of an archive's directory: 160,000 storages
 _LARGEST_TREE = 2_000_000
 _BLOCK = 2**22
@@ -44,7 +44,7 @@ class TorchFile:
         tree: What was saved, with references in place of tensors.
         numbers: Reads a storage.
         size: The file's length in bytes.
-        budget: What is left of the steps.
+        budget: The steps that are left.
     """
 
     tree: Any
@@ -59,13 +59,13 @@ def open_torch_file(path: Path, strict: bool = False) -> Iterator[TorchFile]:
 
     Args:
         path: The file.
-        strict: Refuse what is more than plain data and tensors, and damage anywhere in it.
+        strict: Refuse anything but plain data and tensors, and damage anywhere in the file.
 
     Yields:
-        What it holds; storages are read as they are asked for, and their checksums compared.
+        Its contents; a storage is read, and its checksum compared, when it is asked for.
 
     Raises:
-        ValueError: If it is damaged, hostile or of another format.
+        ValueError: If it is damaged, hostile or in another format.
     """
     size, budget = path.stat().st_size, Budget()
     with open(path, "rb") as stream:
@@ -78,14 +78,11 @@ def open_torch_file(path: Path, strict: bool = False) -> Iterator[TorchFile]:
 
 
 def check_archive(path: Path) -> None:
-    """Refuse a file of ``torch.save`` that is damaged, or made to fill memory or to take for ever.
+    """Refuse a file of ``torch.save`` that is damaged, or built to exhaust memory or time.
 
-    To be called before ``torch.load(weights_only=True)``, which runs nothing of a file's but
-    trusts its sizes. All checksums are compared, every tensor lies within its storage, and what is
-    saved is no larger and no deeper than a state, however often its parts are shared.
-
-    Args:
-        path: The file, which holds nothing but plain data and tensors.
+    Call it before ``torch.load(weights_only=True)``, which runs no code from a file but trusts its
+    sizes. All checksums are compared, every tensor must lie within its storage, and the contents
+    may be no larger and no deeper than a state dict, however often parts are shared.
 
     Raises:
         CheckpointError: With one sentence.
@@ -105,8 +102,8 @@ def check_archive(path: Path) -> None:
         raise CheckpointError(f"{path} is not read: {error}.") from error
     except FAULTS as error:
         raise CheckpointError(
-            f"{path} ({path.stat().st_size} bytes) is truncated, damaged or no checkpoint"
-            f" ({first_line(error)}): take another one."
+            f"{path} ({path.stat().st_size} bytes) is truncated, damaged or not a checkpoint"
+            f" ({first_line(error)}): use another file."
         ) from error
 
 
@@ -114,14 +111,13 @@ FAULTS = (
     *(ValueError, LookupError, EOFError, RecursionError, OverflowError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
-"""What a damaged file ends in; none of it comes from code of the file."""
+"""What reading a damaged file raises; none of it comes from code in the file."""
 
 
 class _Cautious(io.FileIO):
-    """A file of which a directory of impossible length is not read."""
+    """A file that refuses a read longer than any archive's directory or block."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read, and refuse to reserve more than any directory or block needs."""
         if size is None or size < 0:
             size = os.fstat(self.fileno()).st_size - self.tell()
         if size > _LARGEST_DIRECTORY:
@@ -130,7 +126,7 @@ class _Cautious(io.FileIO):
 
 
 def _from_zip(archive: zipfile.ZipFile, size: int, budget: Budget, strict: bool) -> TorchFile:
-    """Read the form of PyTorch 1.6 and later: an archive with a file for each storage."""
+    """Read the format of PyTorch 1.6 and later: an archive with one file per storage."""
     entries = _entries(archive, size)
     names = [name for name in entries if name.endswith("/data.pkl")]
     if len(names) != 1:
@@ -162,7 +158,7 @@ def _from_zip(archive: zipfile.ZipFile, size: int, budget: Budget, strict: bool)
 
 
 def _entries(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    """Return an archive's files by name, none of which may be a trap."""
+    """Return an archive's files by name, after refusing hostile entries."""
     found: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
         name = entry.filename
@@ -185,7 +181,7 @@ def _entries(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, keep: bool = True) -> bytearray:
-    """Read a file of an archive, its checksum compared."""
+    """Read a file of an archive; zipfile compares its checksum."""
     found = bytearray(entry.file_size if keep else 0)
     at = 0
     with archive.open(entry) as opened:
@@ -199,7 +195,7 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, keep: bool = True
 
 
 class _Bounded:
-    """A stream that reserves no more than there is to read."""
+    """A stream that reserves no more memory than there are bytes to read."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         self._stream, self._size = stream, size
@@ -215,7 +211,7 @@ class _Bounded:
 
 
 def _from_stream(stream: IO[bytes], size: int, budget: Budget, strict: bool) -> TorchFile:
-    """Read the form before PyTorch 1.6: pickles and storages one after the other."""
+    """Read the format before PyTorch 1.6: pickles and storages one after another."""
     head = stream.read(262)
     if head[257:] == b"ustar":
         raise ValueError("a file of PyTorch before 0.1.10, which is a tar archive")
@@ -272,11 +268,7 @@ def _numbers(content: bytearray, storage: StorageRef, swapped: bool) -> Tensor:
 
 
 def tensors_of(tree: Any) -> Iterator[TensorRef]:
-    """Go through the tensors that a tree names, each object once.
-
-    Args:
-        tree: What a pickle stands for.
-    """
+    """Iterate over the tensors in an unpickled tree, visiting each object once."""
     waiting, seen = [tree], set()
     while waiting:
         item = waiting.pop()
@@ -303,21 +295,21 @@ def _check_tensors(tree: Any, length: Callable[[str], int], size: int) -> None:
 
 
 def check_shared(total: int, size: int) -> None:
-    """Refuse tensors that share their numbers until they are larger than any network's.
+    """Refuse tensors that share storage so often that together no network is as large.
 
     Args:
-        total: The bytes that all have where nothing is shared.
+        total: The bytes of all tensors if nothing were shared.
         size: The file's length in bytes.
 
     Raises:
-        LimitError: If they are too many; recursive networks share each tensor 25 times.
+        LimitError: If there are too many; recursive networks share each tensor 25 times.
     """
     if total > max(SHARED_FLOOR, SHARED_RATIO * size):
         raise LimitError(f"its {size:,} bytes are shared by tensors of {total:,} bytes")
 
 
 def _measure(item: Any, known: dict[int, tuple[int, int]], depth: int) -> tuple[int, int]:
-    """Return how many parts something has where nothing is shared, and how deep it is."""
+    """Return how many parts a tree has if nothing were shared, and its depth."""
     if not isinstance(item, Mapping | list | tuple):
         return 1, 0
     if id(item) in known:

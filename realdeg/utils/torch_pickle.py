@@ -1,4 +1,4 @@
-"""What the pickles of ``torch.save`` name, put in our own terms: references to tensors."""
+"""The pickles of ``torch.save``, with references in place of tensors."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ DTYPES: dict[str, torch.dtype] = {
     "complexfloat": torch.complex64,
     "complexdouble": torch.complex128,
 }
-# What has no type of storage of its own is stored as bytes, with the type beside it.
+# Types without a storage class are stored as bytes, with the type beside them.
 _NAMED = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "float32", "float16")
 
 
 class CodeError(ValueError):
-    """A pickle names a class or function that plain data and tensors do without."""
+    """A pickle names a class or function that plain data and tensors do not need."""
 
 
 @dataclass(frozen=True)
 class StorageRef:
-    """Where a tensor's numbers lie: a storage of the file, by its key.
+    """A storage of the file.
 
     Attributes:
-        key: The key.
+        key: Its key in the file.
         dtype: The type of its numbers.
-        length: How many the pickle says there are.
-        first: Where a view of it begins.
+        length: How many numbers the pickle claims.
+        first: Index of the first number, for a view.
     """
 
     key: str
@@ -59,11 +59,11 @@ class TensorRef:
     """A tensor that is yet to be read.
 
     Attributes:
-        storage: Where its numbers lie.
-        offset: Its first number.
+        storage: Where its numbers are.
+        offset: Index of its first number in the storage.
         shape: Its sizes.
         stride: Its strides, in numbers.
-        dtype: Its type, where the storage is of bytes; None: the storage's.
+        dtype: Its type if the storage holds bytes, else None.
     """
 
     storage: StorageRef
@@ -73,19 +73,15 @@ class TensorRef:
     dtype: torch.dtype | None = None
 
     def span(self) -> tuple[int, int]:
-        """Return how many numbers it has, and which number of the storage is the last one."""
+        """Return how many numbers it has, and the index of its last one in the storage."""
         steps = zip(self.shape, self.stride, strict=True)
         last = self.storage.first + self.offset + sum((size - 1) * step for size, step in steps)
         return math.prod(self.shape), last
 
     def check(self, length: int) -> None:
-        """Refuse what does not lie within a storage of ``length`` numbers of its type.
-
-        Raises:
-            ValueError: If it reaches beyond, or repeats numbers until it is larger.
-        """
+        """Raise ValueError unless it lies within a storage of ``length`` numbers of its type."""
         count, last = self.span()
-        # Repeated numbers (stride 0) could stand for a tensor of any size.
+        # Repeated numbers (stride 0) could make a tensor of any size.
         if count and (last >= length or count > length):
             raise ValueError("a tensor reaches beyond its storage")
 
@@ -103,11 +99,11 @@ class _Type:
 def reader(budget: Budget, strict: bool = False) -> PickleReader:
     """Return a reader of the pickles in files of ``torch.save``.
 
-    Plain data stay what they are, tensors become :class:`TensorRef`, and every other class or
-    function is replaced by a stand-in.
+    Plain data stay as they are, tensors become :class:`TensorRef`, and a stand-in replaces every
+    other class or function.
 
     Args:
-        budget: What all of them may cost.
+        budget: The steps for all pickles together.
         strict: Refuse classes and functions that plain data and tensors do not need.
     """
     return PickleReader(_find_strictly if strict else _find, _refer, budget, strict)
@@ -166,7 +162,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Te
         raise ValueError("a tensor without a storage, or of impossible shape")
     if not all(_is_length(number) for number in (offset, *size, *stride)):
         raise ValueError("a tensor of impossible shape")
-    # An empty tensor takes no room whatever its sizes, and the network that is built for them does.
+    # An empty tensor needs no memory whatever its sizes; a network built for these sizes does.
     if 0 in size and max(size) > 2**20:
         raise ValueError("an empty tensor of impossible shape")
     return TensorRef(storage, offset, tuple(size), tuple(stride))
@@ -183,19 +179,18 @@ def _tensor_of_bytes(
 
 
 def _typed(function: Any, kind: Any, args: Any, state: Any = None) -> Any:
-    """Return the tensor inside one of a subclass, or with attributes."""
+    """Return the tensor inside a tensor subclass or one with attributes."""
     if not isinstance(args, tuple) or function not in (_TENSOR, _TENSOR_OF_BYTES):
         raise ValueError("a tensor that is made in an unknown way")
     return function.function(*args)
 
 
 def _first(*args: Any) -> Any:
-    """Return a parameter's tensor."""
     return args[0] if args else None
 
 
 def _same(*args: Any) -> Any:
-    """Return a sequence as it is, an empty one for nothing."""
+    """Return a container as it is, or an empty one."""
     return args[0] if args and isinstance(args[0], list | tuple | set | dict) else ()
 
 
@@ -210,18 +205,18 @@ def _ordered(*args: Any) -> dict[Any, Any]:
 
 
 def _bytes(*args: Any) -> Any:
-    """Return text or bytes as they are; a number would be a length without bytes."""
+    """Return strings or bytes as they are; a number would be a length without bytes."""
     if not (args and isinstance(args[0], str | bytes | bytearray)):
         raise ValueError("a byte array without bytes")
     return args[0]
 
 
 def _nothing(*args: Any) -> None:
-    """Return nothing for what is not needed: a device, a complex number."""
+    """Ignore what is not needed: a device, a complex number."""
 
 
 def _reconstructed(*args: Any) -> Any:
-    """Return an object of a class with Python 2's protocol 0 or 1."""
+    """Return an object that was stored with protocol 0 or 1."""
     if not (args and isinstance(args[0], Stranger)):
         raise ValueError("an object of no known class")
     return Inert(args[0].name, ())

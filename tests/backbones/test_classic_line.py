@@ -202,7 +202,7 @@ def test_learns(kind, settings, loss, rate):
     [
         ("SRCNN", {"kernels": "9-5"}, "three odd sizes"),
         ("SRCNN", {"kernels": "9-4-5"}, "three odd sizes"),
-        ("SRCNN", {"kernels": (9, 5, 5)}, "kernels' is .9, 5, 5., wanted a text"),
+        ("SRCNN", {"kernels": (9, 5, 5)}, "kernels' is .9, 5, 5., wanted a string"),
         ("SRCNN", {"width": 0}, "width' is 0, wanted"),
         ("DRCN", {"recursions": 0}, "recursions"),
         ("DRCN", {"colour": "lab"}, "'y' or 'rgb'"),

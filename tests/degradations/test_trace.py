@@ -55,7 +55,7 @@ def _record(**changes) -> str:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "no readable JSON"),
+        ("{", "not readable JSON"),
         ("[]", "JSON object"),
         (_record(version=99), "version 99"),
         (_record(more=1), "unknown fields: more"),

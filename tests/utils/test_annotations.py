@@ -31,11 +31,11 @@ from realdeg.utils.arguments import arguments_of
         ("x", float | torch.Tensor, "a number"),
         # What a signature names beyond plain types, its owner judges.
         ("x", torch.nn.Module, None),
-        (5, str | Path, "a text or a path"),
+        (5, str | Path, "a string or a path"),
         (True, Path | None, "a path or None"),
         ("x", Path, None),
         # Built-in values that stand in no file of data.
-        (b"bytes", str, "a text"),
+        (b"bytes", str, "a string"),
         ("text", Sequence[str], "a list"),
         ([b"x"], list[Any], None),
         (["text", [1]], Sequence[Sequence[int]], "a list of lists"),
@@ -55,7 +55,7 @@ from realdeg.utils.arguments import arguments_of
         ([0.5, True], tuple[float, float], "a list of 2 numbers"),
         ([0.5], tuple[float, float], "a list of 2 numbers"),
         ([0.5, 1, 2], tuple[float, ...], None),
-        (["a", 1], tuple[int, str], "a list of 2 items: a whole number, a text"),
+        (["a", 1], tuple[int, str], "a list of 2 items: a whole number, a string"),
         ([[1], [2, "c"]], Sequence[Sequence[int]], "a list of lists"),
         ({"a": 1}, dict[str, int], None),
         ({"a": "b"}, dict[str, int], "a dict of whole numbers"),

@@ -56,6 +56,20 @@ def placeholder(cls: type, argument: str) -> Any:
     return object.__new__(nn.Module)
 
 
+def test_a_missing_argument_of_a_base_class_is_named():
+    class Base(Degradation):
+        def __init__(self, width: Count, scale: int = 4) -> None:
+            super().__init__(scale=scale)
+
+    class Own(Base):
+        def __init__(self, depth: Count = 1, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+
+    with pytest.raises(ConfigError, match=r"^Own needs width\.$"):
+        Own(depth=2)
+    assert Own(width=3).arguments == {"depth": 1, "width": 3}
+
+
 @pytest.mark.parametrize(("one", "name"), CLASSES)
 def test_a_wrong_value_is_refused_with_one_sentence(one, name):
     known = arguments_of(one.get(name))

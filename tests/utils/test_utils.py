@@ -171,8 +171,8 @@ class TestImages:
     @pytest.mark.parametrize(
         ("array", "name", "words"),
         [
-            (np.zeros((2, 2, 5), np.uint8), "a.png", "not a picture"),
-            (np.zeros((2, 0, 3), np.uint8), "a.png", "not a picture"),
+            (np.zeros((2, 2, 5), np.uint8), "a.png", "not an image"),
+            (np.zeros((2, 0, 3), np.uint8), "a.png", "not an image"),
             (np.zeros((2, 2, 3)), "a.png", "float64"),
             (np.zeros((2, 2, 4), np.uint8), "a.jpg", "alpha"),
             (np.zeros((2, 2, 3), np.uint8), "a.xyz", "a.xyz"),

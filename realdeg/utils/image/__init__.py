@@ -1,4 +1,4 @@
-"""Reading and writing pictures: RGB order, 8 and 16 bit, grey and alpha kept right.
+"""Reading and writing images: RGB order, 8 and 16 bit, grey and alpha.
 
 Arrays are H x W x C with C = 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
 """

@@ -1,4 +1,7 @@
-"""The headers of PNG, JPEG, WebP, GIF, BMP and PNM files."""
+"""The headers of PNG, JPEG, WebP, GIF, BMP and PNM files.
+
+Each function raises BrokenFileError for a file that is damaged, truncated or not supported.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from realdeg.utils.image.source import BrokenFileError, Source
 from realdeg.utils.image.tags import orientation_of
 
 _MOST_PARTS = 1_000_000
-# Every scan of a progressive JPEG goes over the whole picture again; encoders make about ten.
+# Every scan of a progressive JPEG covers the whole image; encoders make about ten.
 _MOST_SCANS = 100
 
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
@@ -25,15 +28,8 @@ _PNG_NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 def png_header(source: Source, checksums: bool) -> Header:
     """Read the header of a PNG file and walk over its chunks.
 
-    Args:
-        source: The file.
-        checksums: Whether to compare the checksums of the chunks that the pixels are made of.
-
-    Returns:
-        What it says; ``detail["parts"]`` are the places of the chunks that pixels are made of.
-
-    Raises:
-        BrokenFileError: If it is damaged or truncated.
+    ``checksums`` compares those of the chunks that pixels are decoded from; ``detail["parts"]`` are
+    their positions.
     """
     if source.take(8, 8) != b"\0\0\0\x0dIHDR":
         raise BrokenFileError("cannot be decoded: it is damaged, its first chunk is not IHDR")
@@ -74,18 +70,8 @@ def png_header(source: Source, checksums: bool) -> Header:
         raise BrokenFileError("cannot be decoded: it has too many chunks")
     channels = _PNG_CHANNELS[colour] + (bool(alpha) and colour in (0, 2, 3))
     detail: dict[str, object] = {"parts": parts, "colour": colour, "bits": bits, "alpha": alpha}
-    return Header(
-        "PNG",
-        height,
-        width,
-        channels,
-        max(8, bits),
-        orientation,
-        max(1, frames),
-        icc,
-        False,
-        detail,
-    )
+    depth, pages = max(8, bits), max(1, frames)
+    return Header("PNG", height, width, channels, depth, orientation, pages, icc, False, detail)
 
 
 def _png_profile(content: bytes) -> bytes:
@@ -99,15 +85,7 @@ def _png_profile(content: bytes) -> bytes:
 def jpeg_header(source: Source, whole: bool) -> Header:
     """Read the header of a JPEG file.
 
-    Args:
-        source: The file.
-        whole: Whether to walk on to the end marker.
-
-    Returns:
-        What it says; ``detail["end"]`` is where the picture ends, if that was looked for.
-
-    Raises:
-        BrokenFileError: If it is damaged, truncated or of a kind that is not decoded.
+    ``whole`` continues to the end marker; ``detail["end"]`` is then where the image ends.
     """
     place, scans, frame = 2, 0, None
     profile: dict[tuple[int, int], bytes] = {}
@@ -145,7 +123,7 @@ def jpeg_header(source: Source, whole: bool) -> Header:
                 break
         place += length
     if frame is None or not scans:
-        raise BrokenFileError("cannot be decoded: it holds no picture")
+        raise BrokenFileError("cannot be decoded: it holds no image")
     bits, height, width, channels = frame
     if bits != 8:
         raise BrokenFileError(f"is a JPEG of {bits} bit, of which only 8 are read")
@@ -166,17 +144,7 @@ def jpeg_header(source: Source, whole: bool) -> Header:
 
 
 def webp_header(source: Source) -> Header:
-    """Read the header of a WebP file.
-
-    Args:
-        source: The file.
-
-    Returns:
-        What it says.
-
-    Raises:
-        BrokenFileError: If it is damaged or truncated.
-    """
+    """Read the header of a WebP file."""
     end = 8 + source.number(4, 4, "little")
     if end > source.size + 1:  # the last byte may be a missing filler
         raise BrokenFileError("is truncated: it is shorter than its header says")
@@ -207,22 +175,12 @@ def webp_header(source: Source) -> Header:
             frames += 1
         place = start + length + length % 2
     if 0 in size:
-        raise BrokenFileError("cannot be decoded: it holds no picture")
+        raise BrokenFileError("cannot be decoded: it holds no image")
     return Header("WebP", *size, 4 if alpha else 3, 8, orientation, max(1, frames), icc)
 
 
 def gif_header(source: Source) -> Header:
-    """Read the header of a GIF file and count its pictures.
-
-    Args:
-        source: The file.
-
-    Returns:
-        What it says.
-
-    Raises:
-        BrokenFileError: If it is damaged or truncated.
-    """
+    """Read the header of a GIF file and count its frames."""
     width, height, flags = struct.unpack("<HHB", source.take(6, 5))
     place = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     frames, alpha = 0, False
@@ -248,22 +206,12 @@ def gif_header(source: Source) -> Header:
             place += 1 + length
         place += 1
     if not frames:
-        raise BrokenFileError("cannot be decoded: it holds no picture")
+        raise BrokenFileError("cannot be decoded: it holds no image")
     return Header("GIF", height, width, 4 if alpha else 3, frames=frames)
 
 
 def bmp_header(source: Source) -> Header:
-    """Read the header of a BMP file.
-
-    Args:
-        source: The file.
-
-    Returns:
-        What it says; ``detail["alpha"]`` is whether it states where alpha lies.
-
-    Raises:
-        BrokenFileError: If it is damaged or truncated.
-    """
+    """Read the header of a BMP file."""
     start, length = source.number(10, 4, "little"), source.number(14, 4, "little")
     if length == 12:
         width, height, _, bits = struct.unpack("<HHHH", source.take(18, 8))
@@ -290,14 +238,7 @@ _PNM_DEEP = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])+(\d{1,9})\s", re.DOTALL)
 def pnm_header(source: Source) -> Header:
     """Read the header of a PBM, PGM or PPM file.
 
-    Args:
-        source: The file.
-
-    Returns:
-        What it says; ``detail`` holds the kind, the greatest value and where the pixels begin.
-
-    Raises:
-        BrokenFileError: If it is damaged or truncated.
+    ``detail`` holds the kind, the greatest value and the position of the pixels.
     """
     head = source.peek(0, 4096)
     match = _PNM.match(head)

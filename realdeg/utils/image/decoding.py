@@ -1,7 +1,7 @@
-"""Pixels of a file whose header is known.
+"""Decoding of a file whose header is known.
 
-OpenCV decodes what is ordinary, as it always has: another decoder of JPEG may differ by a level,
-and published numbers depend on it. What OpenCV gets wrong goes another way.
+OpenCV decodes ordinary files: another JPEG decoder may differ by a level, and published numbers
+depend on it. Other decoders handle what OpenCV gets wrong.
 """
 
 from __future__ import annotations
@@ -20,36 +20,31 @@ from realdeg.utils.image.png import SIGNATURE
 from realdeg.utils.image.source import BrokenFileError
 from realdeg.utils.image.tiff import decode_tiff
 
-# Channels that a decoder may find besides those of the header.
+# Channels that a decoder may return instead of those in the header.
 _OTHER_CHANNELS = {
-    "WebP": (3, 4),  # whose flag of transparency may be wrong
-    "BMP": (1, 3),  # whose palette may be grey
+    "WebP": (3, 4),  # its alpha flag may be wrong
+    "BMP": (1, 3),  # its palette may be grey
 }
-# Columns and rows of the seven passes of an interlaced PNG: first one and step.
+# First column and step, first row and step of the seven passes of an interlaced PNG.
 _PASSES = (
-    (0, 8, 0, 8),
-    (4, 8, 0, 8),
-    (0, 4, 4, 8),
-    (2, 4, 0, 4),
-    (0, 2, 2, 4),
-    (1, 2, 0, 2),
-    (0, 1, 1, 2),
+    *((0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4)),
+    *((0, 2, 2, 4), (1, 2, 0, 2), (0, 1, 1, 2)),
 )
 
 
 def decode(content: bytes, header: Header, verify: bool) -> np.ndarray:
-    """Decode the first picture of a file.
+    """Decode the first image of a file.
 
     Args:
         content: The file.
-        header: What it says, read to its end.
-        verify: Whether to make sure first that a PNG's data are whole.
+        header: Its header, read to the end of the file.
+        verify: Whether to check first that a PNG's data are complete.
 
     Returns:
-        H x W x C, ``uint8`` or ``uint16``, as stored: not turned.
+        H x W x C, ``uint8`` or ``uint16``, in the stored orientation.
 
     Raises:
-        BrokenFileError: If no decoder takes it, or the pixels are not what the header says.
+        BrokenFileError: If no decoder accepts it, or the pixels contradict the header.
     """
     array: np.ndarray | None
     if header.ink:
@@ -82,15 +77,8 @@ def decode(content: bytes, header: Header, verify: bool) -> np.ndarray:
 
 
 def with_opencv(content: Any) -> np.ndarray | None:
-    """Decode with OpenCV.
-
-    Args:
-        content: The file.
-
-    Returns:
-        H x W x C in RGB order, of any number type; None where OpenCV cannot.
-    """
-    # IMREAD_UNCHANGED keeps 16 bit and alpha; decoding from memory keeps odd file names working.
+    """Decode with OpenCV to H x W x C, ``uint8`` or ``uint16`` in RGB order; None if it cannot."""
+    # IMREAD_UNCHANGED keeps 16 bit and alpha; decoding from memory allows any file name.
     try:
         with _quiet:
             array = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -115,7 +103,7 @@ def _png(content: bytes, header: Header, verify: bool) -> np.ndarray | None:
     if verify and not _png_is_whole(content, header):
         raise BrokenFileError("cannot be decoded: its compressed pixels are damaged")
     keyed = bool(key) and colour in (0, 2)
-    # Without what is no pixels: text and profiles, of which libpng complains on stderr.
+    # Without text and profiles, for which libpng prints warnings on stderr.
     left_out = (b"tRNS",) if keyed else ()
     view = memoryview(content)
     kept = [view[a:b] for a, b in parts if content[a + 4 : a + 8] not in left_out]
@@ -125,7 +113,7 @@ def _png(content: bytes, header: Header, verify: bool) -> np.ndarray | None:
     if keyed:
         return _with_key(array, key, int(str(bits)))
     if colour == 4 and array.shape[2] == 4:
-        # Grey and alpha, which OpenCV makes three equal channels and alpha.
+        # OpenCV returns grey and alpha as three equal channels and alpha.
         return np.ascontiguousarray(array[..., [0, 3]])
     return decode_with_pillow(content, header) if colour == 3 else array
 
@@ -144,7 +132,7 @@ def _with_key(array: np.ndarray, key: Any, bits: int) -> np.ndarray | None:
 
 
 def _png_is_whole(content: bytes, header: Header) -> bool:
-    """Inflate the pixels, count their bytes and look at the rows' filters, without keeping them."""
+    """Inflate the pixels, count their bytes and check the rows' filters, storing nothing."""
     parts: Any = header.detail["parts"]
     passes = _rows_of_png(header, interlaced=content[28] == 1)
     rows, length = passes.pop(0)
@@ -159,7 +147,7 @@ def _png_is_whole(content: bytes, header: Header) -> bool:
                 rest = inflater.unconsumed_tail
                 while piece:
                     taken = piece[: rows * length - place]
-                    # Each row begins with the number of its filter, 0 to 4.
+                    # Each row starts with the number of its filter, 0 to 4.
                     if max(taken[-place % length :: length], default=0) > 4:
                         return False
                     place, piece = place + len(taken), piece[len(taken) :]
@@ -173,7 +161,7 @@ def _png_is_whole(content: bytes, header: Header) -> bool:
 
 
 def _rows_of_png(header: Header, interlaced: bool) -> list[tuple[int, int]]:
-    """Return how many rows each pass over the picture has, and how many bytes a row."""
+    """Return the rows of each pass over the image, and the bytes per row."""
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[_whole(header, "colour")]
     depth = samples * _whole(header, "bits")
     found = []
@@ -193,13 +181,13 @@ def _pnm(content: bytes, header: Header) -> np.ndarray | None:
         rows = np.frombuffer(content, np.uint8, (width + 7) // 8 * height, place)
         bits = np.unpackbits(rows.reshape(height, -1), axis=1)[:, :width]
         return (1 - bits[..., None]) * np.uint8(255)
-    if kind == 1:  # blanks between the digits may be missing
+    if kind == 1:  # there may be no spaces between the digits
         digits = np.frombuffer(content, np.uint8, offset=place)
         values = 49 - digits[(digits == 48) | (digits == 49)][:count]
     elif kind <= 3:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error", DeprecationWarning)  # a word among the numbers
+                warnings.simplefilter("error", DeprecationWarning)  # not a number
                 values = np.fromstring(content[place:], np.int64, count, sep=" ")
         except (DeprecationWarning, ValueError):
             return None
@@ -209,7 +197,7 @@ def _pnm(content: bytes, header: Header) -> np.ndarray | None:
         values = np.frombuffer(content, ">u2" if header.bits == 16 else np.uint8, count, place)
     if values.size < count:
         return None
-    # Levels lie between 0 and any number; ours end with the type.
+    # Rescale from 0..greatest to the full range of the type.
     top = 255 if header.bits == 8 else 65535
     numbers = np.arange(top + 1, dtype=np.int64)
     levels = np.minimum((numbers * top * 2 + greatest) // (2 * greatest), top)
@@ -222,7 +210,7 @@ def _whole(header: Header, name: str) -> int:
 
 
 class _Quiet:
-    """Keeps OpenCV from writing on stderr what is raised as an error anyway; for many threads."""
+    """Silences OpenCV on stderr, in any number of threads; errors are raised anyway."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What each image format can hold, asked before anything is computed for it."""
+"""What each image format can hold."""
 
 from __future__ import annotations
 
@@ -14,21 +14,15 @@ from realdeg.errors import DataError
 
 @dataclass(frozen=True)
 class Format:
-    """A format that is written.
-
-    Args:
-        name: What it is called.
-        suffixes: How its files' names end.
-        deep: Whether it holds 16 bit.
-        alpha: Whether it holds transparency.
-        longest: Longest side in pixels.
-    """
+    """A format that can be written."""
 
     name: str
     suffixes: tuple[str, ...]
     deep: bool
+    """Whether it holds 16 bit."""
     alpha: bool
     longest: int
+    """Longest side in pixels."""
 
 
 FORMATS = (
@@ -41,7 +35,7 @@ FORMATS = (
 )
 
 IMAGE_SUFFIXES = tuple(suffix for one in FORMATS for suffix in one.suffixes)
-"""How the names of images end."""
+"""The suffixes of image files."""
 
 
 def check_writable(
@@ -50,25 +44,25 @@ def check_writable(
     channels: int,
     size: tuple[int, int] | None = None,
 ) -> Format:
-    """Refuse what a file of this name cannot hold; asks nothing of the disk.
+    """Refuse an image that a file of this name cannot hold; the disk is not accessed.
 
     Args:
-        path: The file that is to be written; a name without a suffix means PNG.
+        path: The file to write; a name without a suffix means PNG.
         dtype: Number type of the pixels.
         channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
-        size: Height and width, where they are known.
+        size: Height and width, if known.
 
     Returns:
-        The format that the name says.
+        The format.
 
     Raises:
-        DataError: If it is no image format, or one that does not hold such a picture.
+        DataError: If it is not an image format, or cannot hold such an image.
     """
     number = np.dtype(dtype)
     if number not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         raise DataError(f"cannot write {path}: pixels are {number}, wanted uint8 or uint16.")
     if channels not in (1, 2, 3, 4):
-        raise DataError(f"cannot write {path}: {channels} channels are not a picture.")
+        raise DataError(f"cannot write {path}: {channels} channels are not an image.")
     suffix = Path(path).suffix.lower() or ".png"
     found = next((one for one in FORMATS if suffix in one.suffixes), None)
     if found is None:
@@ -93,7 +87,7 @@ def check_writable(
             f" {_listed(fitting)}."
         )
     if size is not None and 0 in size:
-        raise DataError(f"cannot write {path}: {size[0]} x {size[1]} pixels are not a picture.")
+        raise DataError(f"cannot write {path}: {size[0]} x {size[1]} pixels are not an image.")
     if size is not None and max(size) > found.longest:
         raise DataError(
             f"cannot write {path}: {found.name} holds up to {found.longest} pixels to a side, the"

@@ -1,4 +1,4 @@
-"""What an image file says of itself, read without decoding: size, depth, channels, pages."""
+"""The header of an image file, read without decoding, and the limit of pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from realdeg.errors import ConfigError
 
 MOST_PIXELS = 200_000_000
-"""Pixels of the largest file that is read unless told otherwise: 200 megapixels."""
+"""The default limit: 200 megapixels."""
 
 MAX_PIXELS_VARIABLE = "REALDEG_MAX_PIXELS"
 LONGEST_PROFILE = 1 << 24
@@ -16,19 +16,19 @@ LONGEST_PROFILE = 1 << 24
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself.
+    """The header of an image file.
 
     Args:
         format: PNG, JPEG, TIFF, BMP, WebP, GIF or PNM.
-        height: Rows as they are stored.
-        width: Columns as they are stored.
-        channels: Channels of the array that is made of it, 1 to 4.
-        bits: Bits of the array's numbers, 8 or 16.
-        orientation: How the stored rows are to be turned (EXIF), 1 to 8.
-        frames: Pages, or pictures of an animation.
-        icc: The ICC profile as it stands in the file, or none.
-        ink: Whether colours are amounts of ink (CMYK).
-        detail: What the format's own reader wants to remember.
+        height: Stored rows.
+        width: Stored columns.
+        channels: Channels of the decoded array, 1 to 4.
+        bits: Bits per number of the decoded array, 8 or 16.
+        orientation: The EXIF orientation, 1 to 8.
+        frames: Pages, or frames of an animation.
+        icc: The ICC profile as stored, or nothing.
+        ink: Whether colours are CMYK.
+        detail: Private to the format's own reader.
     """
 
     format: str
@@ -44,18 +44,15 @@ class Header:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the picture when it stands upright."""
+        """Height and width of the upright image."""
         return (self.height, self.width) if self.orientation <= 4 else (self.width, self.height)
 
 
 def pixel_limit() -> int:
-    """Return how many pixels a file may have that is read.
-
-    Returns:
-        200 million, or what the environment variable ``REALDEG_MAX_PIXELS`` says.
+    """Return the limit of pixels: 200 million, or the variable ``REALDEG_MAX_PIXELS``.
 
     Raises:
-        ConfigError: If the variable is no positive whole number.
+        ConfigError: If the variable is not a positive whole number.
     """
     text = os.environ.get(MAX_PIXELS_VARIABLE, "").strip()
     if not text:
@@ -69,13 +66,10 @@ def pixel_limit() -> int:
 
 
 def set_pixel_limit(pixels: int) -> None:
-    """Say how many pixels a file may have, for this process and those that it starts.
-
-    Args:
-        pixels: The number, at least 1.
+    """Set the limit of pixels for this process and those that it starts.
 
     Raises:
-        ConfigError: If it is no positive whole number.
+        ConfigError: If it is not a positive whole number.
     """
     before = os.environ.get(MAX_PIXELS_VARIABLE)
     os.environ[MAX_PIXELS_VARIABLE] = str(pixels)

@@ -1,4 +1,4 @@
-"""What Pillow does for us: rare kinds of files, and colour profiles."""
+"""Rare kinds of files and colour profiles, by Pillow."""
 
 from __future__ import annotations
 
@@ -15,14 +15,11 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 def decode_with_pillow(content: bytes, header: Header) -> np.ndarray | None:
-    """Decode the first picture of a file of 8 bit.
-
-    Args:
-        content: The file.
-        header: What it says; the result has its channels.
+    """Decode the first image of an 8-bit file.
 
     Returns:
-        H x W x C, ``uint8``, not turned; None for a kind that Pillow does not know.
+        H x W x C, ``uint8``, with the header's channels and the stored orientation; None for a
+        kind of file that Pillow does not know.
 
     Raises:
         BrokenFileError: If it is damaged.
@@ -44,22 +41,14 @@ def decode_with_pillow(content: bytes, header: Header) -> np.ndarray | None:
         return None
     except MemoryError:
         raise
-    except Exception as error:  # whatever a damaged file makes of it
+    except Exception as error:  # a damaged file raises anything
         raise BrokenFileError("cannot be decoded: it is damaged") from error
     return array.reshape(header.height, header.width, header.channels).copy()
 
 
 def ink_to_rgb(content: bytes, header: Header) -> np.ndarray | None:
-    """Decode a CMYK picture through the profile that it carries.
-
-    Args:
-        content: The file.
-        header: What it says.
-
-    Returns:
-        H x W x 3 in sRGB; None without a usable profile.
-    """
-    from PIL import Image, ImageCms
+    """Decode a CMYK image by its own profile to H x W x 3 in sRGB; None without a usable one."""
+    from PIL import Image
 
     if not header.icc:
         return None
@@ -69,14 +58,7 @@ def ink_to_rgb(content: bytes, header: Header) -> np.ndarray | None:
             with Image.open(io.BytesIO(content), formats=[_pillow_name(header)]) as image:
                 if image.size != (header.width, header.height) or image.mode != "CMYK":
                     return None
-                profile: Any = ImageCms.ImageCmsProfile(io.BytesIO(header.icc))
-                rgb: Any = ImageCms.profileToProfile(
-                    image,
-                    profile,
-                    _srgb(),
-                    outputMode="RGB",
-                    renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                )
+                rgb = _to_srgb(image, header.icc)
     except MemoryError:
         raise
     except Exception:  # a damaged file or profile
@@ -85,14 +67,14 @@ def ink_to_rgb(content: bytes, header: Header) -> np.ndarray | None:
 
 
 def to_srgb(array: np.ndarray, icc: bytes) -> np.ndarray:
-    """Convert a picture of 8 bit to sRGB.
+    """Convert an 8-bit image to sRGB.
 
     Args:
-        array: H x W x C, ``uint8``; alpha is left as it is.
-        icc: The profile that its colours are meant by.
+        array: H x W x C, ``uint8``; alpha is not changed.
+        icc: The profile of its colours.
 
     Returns:
-        The same picture in sRGB, grey as grey.
+        The image in sRGB; grey stays grey.
 
     Raises:
         BrokenFileError: If it has 16 bit, or the profile cannot be used.
@@ -101,33 +83,29 @@ def to_srgb(array: np.ndarray, icc: bytes) -> np.ndarray:
 
     if array.dtype != np.uint8:
         raise BrokenFileError(
-            "has 16 bit and a colour profile: only pictures of 8 bit are converted to sRGB; keep"
+            "has 16 bit and a colour profile: only 8-bit images are converted to sRGB; keep"
             " its profile, or convert it first"
         )
     alpha = array.shape[2] in (2, 4)
     colours = array[..., :-1] if alpha else array
     grey = colours.shape[2] == 1
     try:
-        profile: Any = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        image = Image.fromarray(np.ascontiguousarray(colours[..., 0] if grey else colours))
-        # A grey picture goes over RGB: sRGB is a profile of three channels.
-        done: Any = ImageCms.profileToProfile(
-            image,
-            profile,
-            _srgb(),
-            outputMode="RGB",
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        )
+        # Grey becomes RGB on the way: sRGB is a profile of three channels.
+        flat = np.ascontiguousarray(colours[..., 0] if grey else colours)
+        done = np.asarray(_to_srgb(Image.fromarray(flat), icc))
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         raise BrokenFileError(f"has a colour profile that cannot be used ({error})") from error
-    result = np.asarray(done)[..., :1] if grey else np.asarray(done)
+    result = done[..., :1] if grey else done
     return np.concatenate([result, array[..., -1:]], axis=2) if alpha else result.copy()
 
 
-def _srgb() -> Any:
+def _to_srgb(image: Any, icc: bytes) -> Any:
     from PIL import ImageCms
 
-    return ImageCms.createProfile("sRGB")
+    profile: Any = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    target: Any = ImageCms.createProfile("sRGB")
+    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+    return ImageCms.profileToProfile(image, profile, target, intent, "RGB")
 
 
 def _pillow_name(header: Header) -> str:

@@ -1,4 +1,4 @@
-"""A PNG file written row by row, so that a large picture is never whole in memory."""
+"""PNG files written row by row, so that a large image is never whole in memory."""
 
 from __future__ import annotations
 
@@ -18,23 +18,16 @@ _CHUNK = 1 << 18
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
-    """Return a chunk of a PNG file.
-
-    Args:
-        name: Its four letters.
-        content: What it holds.
-
-    Returns:
-        Length, name, content and checksum.
-    """
-    return struct.pack(">I", len(content)) + name + content + _checksum(name, content)
+    """Return a chunk of a PNG file: length, name of four letters, content and checksum."""
+    checksum = struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
+    return struct.pack(">I", len(content)) + name + content + checksum
 
 
 class PngStream:
-    """Encodes rows as they come.
+    """Encodes rows as they arrive.
 
-    Rows are filtered by their left neighbour and run-length coded, as libpng does for OpenCV by
-    default: files of the same size in the same time, without the picture in memory.
+    Rows are filtered by their left neighbour and run-length coded, as in OpenCV's default settings
+    of libpng: same size and speed, without the whole image in memory.
 
     Args:
         stream: Where the bytes go.
@@ -65,11 +58,7 @@ class PngStream:
             stream.write(chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
 
     def write(self, rows: np.ndarray) -> None:
-        """Encode some rows.
-
-        Args:
-            rows: N x W x C, uint8 or uint16.
-        """
+        """Encode rows, N x W x C, uint8 or uint16."""
         number = max(1, _STRIP // self._length)
         for top in range(0, rows.shape[0], number):
             part = rows[top : top + number]
@@ -85,7 +74,7 @@ class PngStream:
             self._keep(self._packer.compress(filtered.data))
 
     def finish(self) -> None:
-        """Write what is left and the end."""
+        """Write the remaining data and the end chunk."""
         self._keep(self._packer.flush(), last=True)
         self._stream.write(chunk(b"IEND", b""))
 
@@ -95,7 +84,3 @@ class PngStream:
         if last or sum(map(len, self._waiting)) >= _CHUNK:
             self._stream.write(chunk(b"IDAT", b"".join(self._waiting)))
             self._waiting.clear()
-
-
-def _checksum(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))

@@ -1,4 +1,4 @@
-"""Put an ICC profile into a file that an encoder without profiles has made."""
+"""Insert an ICC profile into an encoded file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ _JPEG_PART = 65535 - 2 - len(_JPEG_NAME) - 2
 
 
 def profile_into_jpeg(content: bytes, icc: bytes) -> bytes:
-    """Return a JPEG file with a profile (ICC.1:2022, annex B.4).
+    """Insert a profile of up to 16 MB as APP2 segments behind APP0 and APP1 of a JPEG file.
 
-    Args:
-        content: The file without one.
-        icc: The profile, up to 16 MB.
-
-    Returns:
-        The file with APP2 segments behind its first segments APP0 and APP1.
+    Source:
+        ICC.1:2022, annex B.4.
     """
     parts = [icc[start : start + _JPEG_PART] for start in range(0, len(icc), _JPEG_PART)]
     segments = b"".join(
@@ -34,16 +30,16 @@ def profile_into_jpeg(content: bytes, icc: bytes) -> bytes:
 
 
 def profile_into_webp(content: bytes, icc: bytes, size: tuple[int, int], alpha: bool) -> bytes:
-    """Return a WebP file with a profile (RFC 9649, extended layout).
+    """Insert a profile as VP8X and ICCP chunks before the image of a WebP file.
 
     Args:
-        content: The file without one.
+        content: The file without a profile.
         icc: The profile.
         size: Height and width.
-        alpha: Whether it holds transparency.
+        alpha: Whether it has transparency.
 
-    Returns:
-        The file with chunks VP8X and ICCP before the picture.
+    Source:
+        RFC 9649, extended layout.
     """
     rest = content[12:]
     if rest[:4] == b"VP8X":

@@ -1,4 +1,4 @@
-"""Reading pictures and their sizes."""
+"""Reading images and their sizes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from realdeg.utils.image.png import SIGNATURE
 from realdeg.utils.image.source import BrokenFileError, Source
 from realdeg.utils.image.tiff import tiff_header
 
-# What a file may have beside its pixels: metadata, and the film behind the end of a motion photo.
+# Bytes that a file may have beside its pixels: metadata, the video of a motion photo.
 _BESIDE = 1 << 28
 _FOREIGN = (
     (b"\0\0\0\x0cjP  ", 0, "JPEG 2000"),
@@ -43,12 +43,12 @@ _FOREIGN = (
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """A picture and what belongs to it.
+    """An image, its colour profile and notes.
 
     Args:
         pixels: H x W x C, ``uint8`` or ``uint16``, upright.
-        icc: The ICC profile that its colours are meant by, or None (then they are sRGB).
-        notes: What was done to it on reading that its owner should know.
+        icc: The ICC profile of its colours; None means sRGB.
+        notes: Changes during reading that the user should know about.
     """
 
     pixels: np.ndarray
@@ -58,40 +58,35 @@ class LoadedImage:
 
 @dataclass(frozen=True)
 class Reading:
-    """How pictures are to be read.
+    """How to read images.
 
     Args:
-        first_frame: Take the first picture of an animation or of several pages, which are refused
-            otherwise.
-        srgb: Convert colours with a profile to sRGB; otherwise they stay, and the profile is
-            handed on.
+        first_frame: Read the first frame or page of several, which are refused otherwise.
+        srgb: Convert colours with a profile to sRGB; otherwise they and the profile are kept.
     """
 
     first_frame: bool = False
     srgb: bool = False
 
     def load(self, path: str | os.PathLike[str]) -> LoadedImage:
-        """Read a picture so: :func:`load_image`."""
+        """Call :func:`load_image` with these settings."""
         return load_image(path, first_frame=self.first_frame, srgb=self.srgb)
 
     def settings(self) -> dict[str, bool]:
-        """Return what differs from the default, as plain data for a manifest."""
+        """Return the settings that differ from the default, for a manifest."""
         return {name: value for name, value in asdict(self).items() if value}
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read a picture without touching its depth or channels.
-
-    Args:
-        path: The file.
+    """Read an image with its own depth and channels.
 
     Returns:
-        H x W x C, ``uint8`` or ``uint16``, C in {1, 2, 3, 4}: grey, grey and alpha, RGB, RGB and
-        alpha; upright, whatever orientation the file states. Alpha is straight.
+        H x W x C, ``uint8`` or ``uint16``: grey, grey and alpha, RGB, or RGB and alpha; upright,
+        whatever orientation the file states. Alpha is straight.
 
     Raises:
-        DataError: If the file is missing, empty, damaged, no regular file, larger than the limit
-            of pixels, an animation or of several pages, or of a kind that is not read.
+        DataError: If the file is missing, empty, damaged, not a regular file, above the limit of
+            pixels, has several frames or pages, or is of a kind that is not supported.
     """
     return _load(path, verify=False).pixels
 
@@ -99,17 +94,12 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 def load_image(
     path: str | os.PathLike[str], *, first_frame: bool = False, srgb: bool = False
 ) -> LoadedImage:
-    """Read a picture with its colour profile; slower than :func:`read_image`, and stricter.
+    """Read an image with its colour profile; slower and stricter than :func:`read_image`.
 
     Args:
         path: The file.
-        first_frame: Whether to take the first picture of an animation or of several pages,
-            which are refused otherwise.
-        srgb: Whether to convert colours with a profile to sRGB; otherwise they stay and the
-            profile is handed on.
-
-    Returns:
-        The picture.
+        first_frame: Read the first frame or page of several, which are refused otherwise.
+        srgb: Convert colours with a profile to sRGB; otherwise they and the profile are kept.
 
     Raises:
         DataError: As for :func:`read_image`; or if the colours cannot be converted.
@@ -118,35 +108,25 @@ def load_image(
 
 
 def read_header(path: str | os.PathLike[str], *, whole: bool = False) -> Header:
-    """Read what an image file says of itself, without decoding it.
+    """Read the header of an image file without decoding the file.
 
     Args:
         path: The file.
-        whole: Whether to look for the end of a JPEG's picture, too, which finds truncated files;
-            other formats say in their headers where that is.
-
-    Returns:
-        Its header.
+        whole: Also look for the end of a JPEG, which finds truncated files; the headers of other
+            formats state where that is.
 
     Raises:
-        DataError: If the file is missing, empty, damaged, no regular file, larger than the limit
-            of pixels, or of a kind that is not read.
+        DataError: As for :func:`read_image`, but several frames are accepted.
     """
     with _naming(path), open_regular(path) as stream:
         return _header(Source(stream), whole)
 
 
 def check_image(path: str | os.PathLike[str]) -> Header:
-    """Look for all that can be wrong with an image file and is found without decoding it.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its header.
+    """Read a header and refuse every fault that can be found without decoding.
 
     Raises:
-        DataError: As for :func:`read_image`; damage of the pixels themselves is not seen.
+        DataError: As for :func:`read_image`, except for damaged pixels.
     """
     header = read_header(path, whole=True)
     with _naming(path):
@@ -155,17 +135,7 @@ def check_image(path: str | os.PathLike[str]) -> Header:
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return height and width of a picture, upright, from its header.
-
-    Args:
-        path: The file.
-
-    Returns:
-        (height, width).
-
-    Raises:
-        DataError: If the file is missing, empty or damaged.
-    """
+    """Return (height, width) of the upright image from the header; errors as in `read_header`."""
     return read_header(path).size
 
 
@@ -174,9 +144,9 @@ def _load(
 ) -> LoadedImage:
     with _naming(path):
         with open_regular(path) as stream:
-            # From the header, before memory is taken for the file or its pixels.
+            # Check the header before memory is allocated for the file or its pixels.
             if stream.seek(0, 2) > pixel_limit() * 8 + _BESIDE:
-                raise BrokenFileError("is larger than any picture within the limit of pixels")
+                raise BrokenFileError("is larger than any image within the limit of pixels")
             stream.seek(0)
             _header(Source(stream), whole=False)
             stream.seek(0)
@@ -203,7 +173,7 @@ def _load(
 
 @contextmanager
 def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Say which file it was."""
+    """Name the file in errors."""
     try:
         yield
     except BrokenFileError as error:
@@ -263,15 +233,7 @@ def _header_of(source: Source, head: bytes, whole: bool, checksums: bool, limit:
 
 
 def upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn a picture as its orientation tag says (EXIF 2.32, tag 274).
-
-    Args:
-        array: H x W x C as stored.
-        orientation: 1 to 8.
-
-    Returns:
-        The picture as viewers show it.
-    """
+    """Rotate and flip a stored image by its orientation, 1 to 8 (EXIF 2.32, tag 274)."""
     if orientation >= 5:
         array = array.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -282,7 +244,7 @@ def upright(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _is_profile(icc: bytes, channels: int) -> bool:
-    """Tell whether data are an ICC profile (ICC.1:2022, 7.2) of grey or of RGB, as is needed."""
+    """Return whether data are an ICC profile (ICC.1:2022, 7.2) for grey or RGB, as needed."""
     colours = b"GRAY" if channels <= 2 else b"RGB "
     return (
         len(icc) >= 132

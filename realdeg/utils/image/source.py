@@ -1,4 +1,4 @@
-"""A file whose bytes are taken from any place, and never from beyond its end."""
+"""Random access to the bytes of a file, checked against its end."""
 
 from __future__ import annotations
 
@@ -11,34 +11,19 @@ _BLOCK = 1 << 18
 
 
 class BrokenFileError(ValueError):
-    """What is wrong with a file, as the end of a sentence that begins with its name."""
+    """A fault of a file, as the end of a sentence that starts with its name."""
 
 
 class Source:
-    """Bytes of a file by position.
-
-    Args:
-        stream: The open file.
-    """
+    """Bytes of an open file by position."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        # Without a buffer, which would read thousands of bytes for every eight that are taken.
+        # Unbuffered: a buffer would read thousands of bytes for every eight.
         self._stream = getattr(stream, "raw", stream)
         self.size = self._stream.seek(0, 2)
 
     def take(self, start: int, count: int) -> bytes:
-        """Return some bytes.
-
-        Args:
-            start: Position of the first one.
-            count: How many.
-
-        Returns:
-            All of them.
-
-        Raises:
-            BrokenFileError: If the file ends before.
-        """
+        """Return ``count`` bytes, or raise BrokenFileError if the file ends before."""
         if count < 0 or start < 0 or start + count > self.size:
             raise BrokenFileError("is truncated: it ends before its content does")
         self._stream.seek(start)
@@ -48,25 +33,24 @@ class Source:
         return found
 
     def peek(self, start: int, count: int) -> bytes:
-        """Return some bytes, or as many as there are."""
+        """Return ``count`` bytes, or as many as there are."""
         if start >= self.size:
             return b""
         return self.take(start, min(count, self.size - start))
 
     def number(self, start: int, count: int, order: str = "big") -> int:
-        """Return some bytes as a whole number without a sign."""
+        """Return ``count`` bytes as an unsigned integer."""
         return int.from_bytes(self.take(start, count), "little" if order == "little" else "big")
 
     def find_marker(self, start: int, in_scan: bool) -> tuple[int, int] | None:
         """Find the next marker of a JPEG: a byte 255 and one that is not 0 or 255.
 
         Args:
-            start: Where the search begins.
-            in_scan: Whether compressed pixels are gone through, among which stand markers of
-                restarts (0xD0 to 0xD7).
+            start: Where the search starts.
+            in_scan: Skip restart markers (0xD0 to 0xD7), which occur among compressed pixels.
 
         Returns:
-            The marker's second byte and the position behind it, or None.
+            The marker's second byte and the position after it, or None.
         """
         for place, block in self._blocks(start, 1):
             values = np.frombuffer(block, np.uint8)
@@ -80,7 +64,7 @@ class Source:
         return None
 
     def _blocks(self, start: int, reach: int) -> Iterator[tuple[int, bytes]]:
-        # Blocks overlap, so that no match is cut in two; they grow, so that short ones cost little.
+        # Blocks overlap so that no match is split; they grow so that short searches are cheap.
         length = 512
         while start < self.size:
             block = self.peek(start, length + reach)

@@ -1,4 +1,4 @@
-"""Tags of TIFF files and of EXIF data, which is a small TIFF file."""
+"""Tags of TIFF files and of EXIF data, which has the same layout."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _MOST_VALUES = 1 << 22
 
 @dataclass(frozen=True)
 class Tag:
-    """Where a tag's values lie.
+    """The location of a tag's values.
 
     Args:
         kind: TIFF's number for the type of the values.
-        count: How many there are.
+        count: The number of values.
         start: Position of the first one.
     """
 
@@ -52,7 +52,7 @@ class Directory:
     next: int = 0
 
     def numbers(self, tag: int) -> list[int]:
-        """Return the values of a tag, none where it is missing or holds no whole numbers."""
+        """Return the values of a tag; none if it is missing or does not hold integers."""
         found = self.tags.get(tag)
         if found is None or found.kind not in _NUMBERS:
             return []
@@ -67,7 +67,7 @@ class Directory:
         return next(iter(self.numbers(tag)), otherwise)
 
     def content(self, tag: int, longest: int) -> bytes:
-        """Return the bytes of a tag, none where they are missing or too many."""
+        """Return the bytes of a tag; none if they are missing or too many."""
         found = self.tags.get(tag)
         if found is None:
             return b""
@@ -76,17 +76,14 @@ class Directory:
 
 
 def read_directory(source: Source, place: int | None = None) -> Directory:
-    """Read the tags of one page.
+    """Read the tags of one page; their values are read on demand.
 
     Args:
         source: The file, classic TIFF or BigTIFF.
-        place: Where they lie; None: those of the first page.
-
-    Returns:
-        The tags; values are read when they are asked for.
+        place: Position of the tags; None: those of the first page.
 
     Raises:
-        BrokenFileError: If it is no TIFF file, or a damaged one.
+        BrokenFileError: If the file is damaged or not a TIFF file.
     """
     order = {b"II": "<", b"MM": ">"}.get(source.peek(0, 2))
     if order is None:
@@ -117,13 +114,7 @@ def read_directory(source: Source, place: int | None = None) -> Directory:
 
 
 def count_pages(first: Directory) -> int:
-    """Count the pages of a TIFF file: previews and masks of a page are none.
-
-    Args:
-        first: The tags of its first page.
-
-    Returns:
-        How many there are.
+    """Count the pages of a TIFF file from its first one, without previews and masks.
 
     Raises:
         BrokenFileError: If the chain of pages is damaged, endless or too long.
@@ -142,13 +133,9 @@ def count_pages(first: Directory) -> int:
 
 
 def orientation_of(exif: bytes) -> int:
-    """Return the orientation that EXIF data states.
+    """Return the orientation in EXIF data, with or without the ``Exif`` prefix.
 
-    Args:
-        exif: The data, with or without ``Exif`` before it.
-
-    Returns:
-        1 to 8 (EXIF 2.32, tag 274); 1, which is upright, where it is missing or damaged.
+    1 to 8 (EXIF 2.32, tag 274); 1, which is upright, if it is missing or damaged.
     """
     content = exif[6:] if exif[:6] == b"Exif\0\0" else exif
     try:

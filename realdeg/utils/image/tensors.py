@@ -1,4 +1,4 @@
-"""Pictures as arrays, pictures as tensors."""
+"""Images as arrays and as tensors."""
 
 from __future__ import annotations
 
@@ -8,36 +8,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Numbers that are converted at a time: the float64 copy of so many stays in a processor's cache.
+# Numbers converted at a time; a float64 copy of them fits into a processor's cache.
 _STRIP = 1 << 18
 
 
 def as_rgb(array: np.ndarray) -> np.ndarray:
-    """Return H x W x 3: grey is replicated, alpha is dropped.
-
-    Args:
-        array: H x W x C, C in {1, 2, 3, 4}.
-
-    Returns:
-        H x W x 3 of the same depth.
-    """
+    """Return an image of 1 to 4 channels as H x W x 3: grey is replicated, alpha is dropped."""
     if array.shape[2] <= 2:
         return np.repeat(array[..., :1], 3, axis=2)
     return array[..., :3]
 
 
 def to_tensor(array: np.ndarray) -> Tensor:
-    """Turn a picture into a tensor.
+    """Turn an array into a tensor.
 
     Args:
-        array: H x W x C; integers are divided by the greatest value of their type, floats are
-            taken as they are.
+        array: H x W x C; integers are divided by the maximum of their type, floats are kept.
 
     Returns:
         float32 in [0, 1], shape (C, H, W).
     """
     channels_first = np.ascontiguousarray(array.transpose(2, 0, 1))
-    if min(channels_first.strides) < 0:  # a flip of one row or column, which NumPy calls contiguous
+    if min(channels_first.strides) < 0:  # one flipped row or column: contiguous for NumPy
         channels_first = channels_first.copy()
     if not np.issubdtype(array.dtype, np.integer):
         return torch.from_numpy(channels_first.astype(np.float32, copy=False))
@@ -49,9 +41,9 @@ def to_tensor(array: np.ndarray) -> Tensor:
 
 
 def to_array(tensor: Tensor, dtype: Any = np.uint8) -> np.ndarray:
-    """Turn a tensor into a picture: clipped, rounded half up (as MATLAB does).
+    """Turn a tensor into an array: clipped, rounded half up (as MATLAB does).
 
-    Beside the result it takes memory for a strip of the picture only.
+    Besides the result it needs memory for a strip of the image only.
 
     Args:
         tensor: Values in [0, 1], shape (C, H, W).
@@ -74,12 +66,12 @@ def to_array(tensor: Tensor, dtype: Any = np.uint8) -> np.ndarray:
 
 
 def round_to_8_bit(images: Tensor) -> Tensor:
-    """Round images to the levels that 8-bit files have, half upwards, as :func:`to_array` does.
+    """Round to the levels of 8-bit files, clipped and half up as :func:`to_array` does.
 
     Args:
-        images: Any shape, in [0, 1]; what lies beyond is clipped.
+        images: Any shape, in [0, 1].
 
     Returns:
-        The same images, a new tensor in [0, 1].
+        A new tensor of the same shape in [0, 1].
     """
     return images.mul(255).clamp(0, 255).add_(0.5).floor_().div_(255)

@@ -1,8 +1,8 @@
-"""TIFF files: what they say, and which decoder gets them right.
+"""TIFF files: their headers, and the choice of a decoder.
 
-OpenCV multiplies 8-bit colours by alpha, passes over damaged strips, drops the alpha of grey, takes
-16-bit planes that are stored one after the other for pixels, and 16-bit white-is-zero for
-black-is-zero: Pillow and tifffile decode those. It keeps 16 bit, which Pillow does not.
+OpenCV multiplies 8-bit colours by alpha, ignores damaged strips, drops the alpha of grey, mistakes
+separate 16-bit planes for pixels and 16-bit white-is-zero for black-is-zero: Pillow and tifffile
+decode those. OpenCV keeps 16 bit, which Pillow does not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from realdeg.utils.image.header import LONGEST_PROFILE, Header
+from realdeg.utils.image.pillow import decode_with_pillow
 from realdeg.utils.image.source import BrokenFileError, Source
 from realdeg.utils.image.tags import ORIENTATION, Directory, count_pages, read_directory
 
@@ -31,10 +32,10 @@ def tiff_header(source: Source, limit: int) -> Header:
         limit: How many pixels a tile may have.
 
     Returns:
-        What it says of its first page; ``detail["page"]`` are that page's tags.
+        The header of its first page; ``detail["page"]`` are that page's tags.
 
     Raises:
-        BrokenFileError: If it is damaged, truncated or of a kind that is not read.
+        BrokenFileError: If it is damaged, truncated or not supported.
     """
     page = read_directory(source)
     width, height = page.number(256, 0), page.number(257, 0)
@@ -82,13 +83,13 @@ def tiff_header(source: Source, limit: int) -> Header:
 
 
 def _alpha(page: Directory, samples: int, stored: int) -> int:
-    """Return how alpha is meant: 0 for none, 1 for multiplied into the colours, 2 for straight."""
+    """Return the kind of alpha: 0 for none, 1 for premultiplied, 2 for straight."""
     if samples == stored or page.number(_PHOTOMETRIC, 1) in (3, 5):
         return 0
     extra = page.numbers(_EXTRA)
     if extra and extra[0] == _ASSOCIATED:
         return _ASSOCIATED
-    # A fourth channel that is not explained is alpha for every program.
+    # Every program takes an unexplained fourth channel for alpha.
     return _STRAIGHT if not extra or extra[0] == _STRAIGHT or samples == stored + 1 else 0
 
 
@@ -109,14 +110,14 @@ def decode_tiff(content: bytearray, header: Header, opencv: Any) -> np.ndarray:
 
     Args:
         content: The file; two of its tags are changed.
-        header: What it says.
-        opencv: Decodes with OpenCV: takes bytes, returns an array in RGB order, or None.
+        header: Its header.
+        opencv: Decodes bytes with OpenCV to an array in RGB order, or returns None.
 
     Returns:
-        H x W x C as stored: not turned.
+        H x W x C in the stored orientation.
 
     Raises:
-        BrokenFileError: If no decoder takes it.
+        BrokenFileError: If no decoder accepts it.
     """
     page: Any = header.detail["page"]
     alpha, samples, stored = (int(str(header.detail[k])) for k in ("alpha", "samples", "stored"))
@@ -131,11 +132,11 @@ def decode_tiff(content: bytearray, header: Header, opencv: Any) -> np.ndarray:
         if array is not None and page.number(_PHOTOMETRIC, 1) == 0:
             array[..., :1] = 65535 - array[..., :1]
     else:
-        # OpenCV passes over damaged strips of 8 bit in silence, Pillow names them. Its JPEG
-        # decoder is another one, though. Told that alpha is straight, it divides nothing.
+        # OpenCV silently ignores damaged 8-bit strips, Pillow reports them, but has another JPEG
+        # decoder. If alpha is marked as straight, Pillow divides nothing.
         _set(content, page, _EXTRA, _STRAIGHT)
         if page.number(_PHOTOMETRIC, 1) != 6 and page.number(259, 1) not in (6, 7):
-            array = _with_pillow(content, header)
+            array = decode_with_pillow(bytes(content), header)
         if array is None and not header.ink and samples in (1, 3, 4) and samples - stored < 2:
             _set(content, page, _EXTRA, _ASSOCIATED)  # libtiff multiplies nothing
             array = opencv(content)
@@ -153,7 +154,7 @@ def _set(content: bytearray, page: Directory, tag: int, value: int) -> None:
 
 
 def _divided(array: np.ndarray) -> np.ndarray:
-    """Return straight colours where alpha was multiplied into them."""
+    """Convert premultiplied colours to straight ones."""
     top = np.iinfo(array.dtype).max
     alpha = array[..., -1:].astype(np.float64)
     colours = np.divide(
@@ -167,12 +168,6 @@ def _divided(array: np.ndarray) -> np.ndarray:
     return result
 
 
-def _with_pillow(content: bytearray, header: Header) -> np.ndarray | None:
-    from realdeg.utils.image.pillow import decode_with_pillow
-
-    return decode_with_pillow(bytes(content), header)
-
-
 def _with_tifffile(content: bytearray) -> np.ndarray | None:
     import tifffile
 
@@ -184,7 +179,7 @@ def _with_tifffile(content: bytearray) -> np.ndarray | None:
                 array = array.transpose(1, 2, 0)
     except MemoryError:
         raise
-    except Exception:  # whatever a damaged file makes of it
+    except Exception:  # a damaged file raises anything
         return None
     if array.ndim == 2:
         array = array[..., None]

@@ -1,4 +1,4 @@
-"""Writing pictures: whole or not at all, row by row where the format can."""
+"""Writing images: whole or not at all, row by row if the format allows it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,7 @@ from realdeg.utils.image.profiles import profile_into_jpeg, profile_into_webp
 
 
 class ImageWriter:
-    """Takes the rows of a picture from top to bottom; made by :func:`open_image_writer`.
-
-    Args:
-        path: The file's name, for messages.
-        stream: Where the bytes go.
-        kind: The format.
-        shape: Height, width and channels.
-        dtype: ``np.uint8`` or ``np.uint16``.
-        icc: An ICC profile, or None.
-    """
+    """Takes the rows of an image from top to bottom; made by :func:`open_image_writer`."""
 
     def __init__(
         self,
@@ -62,8 +53,8 @@ class ImageWriter:
         height, width, channels = self._shape
         if part.ndim != 3 or part.shape[1:] != (width, channels) or part.dtype != self._dtype:
             raise DataError(
-                f"cannot write {self._path}: rows of {rows.dtype} {rows.shape} do not belong to a"
-                f" picture of {self._dtype} {self._shape}."
+                f"cannot write {self._path}: rows of {rows.dtype} {rows.shape} do not belong to an"
+                f" image of {self._dtype} {self._shape}."
             )
         if self._done + part.shape[0] > height:
             raise DataError(f"cannot write {self._path}: more than its {height} rows were given.")
@@ -74,10 +65,10 @@ class ImageWriter:
         self._done += part.shape[0]
 
     def finish(self) -> None:
-        """Write what is left.
+        """Write the remaining data.
 
         Raises:
-            DataError: If rows are missing, or the encoder refuses the picture.
+            DataError: If rows are missing, or the encoder refuses the image.
         """
         if self._done != self._shape[0]:
             raise DataError(
@@ -99,13 +90,13 @@ def open_image_writer(
     *,
     icc: bytes | None = None,
 ) -> Iterator[ImageWriter]:
-    """Write a picture row by row; the file is there when the block ends well, or not at all.
+    """Write an image row by row; the file exists only if the block succeeds.
 
-    A PNG goes to the encoder as its rows come, and is never whole in memory; for the other
-    formats the rows are gathered first.
+    PNG rows are encoded as they arrive, so the image is never whole in memory; other formats
+    collect the rows first.
 
     Args:
-        path: The file; its suffix says the format.
+        path: The file; its suffix determines the format.
         height: Rows.
         width: Columns.
         channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
@@ -116,8 +107,8 @@ def open_image_writer(
         The writer.
 
     Raises:
-        DataError: If the format cannot hold such a picture, before anything is written; or if
-            the rows are not those of the picture.
+        DataError: If the format cannot hold such an image, before anything is written; or if
+            the rows do not belong to it.
         OutputError: If the file cannot be written.
 
     Examples:
@@ -140,7 +131,7 @@ def open_image_writer(
 def write_image(
     path: str | os.PathLike[str], array: np.ndarray, *, icc: bytes | None = None
 ) -> None:
-    """Write a picture, whole or not at all; the suffix says the format.
+    """Write an image, whole or not at all; the suffix determines the format.
 
     Args:
         path: The file.
@@ -148,12 +139,12 @@ def write_image(
         icc: An ICC profile that belongs to the pixels, or None. BMP holds none.
 
     Raises:
-        DataError: If the array is not a picture, or the format cannot hold it.
+        DataError: If the array is not an image, or the format cannot hold it.
         OutputError: If the file cannot be written.
     """
     image = array[..., None] if array.ndim == 2 else array
     if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or 0 in image.shape:
-        raise DataError(f"cannot write {path}: an array of shape {array.shape} is not a picture.")
+        raise DataError(f"cannot write {path}: an array of shape {array.shape} is not an image.")
     height, width, channels = image.shape
     with open_image_writer(path, height, width, channels, image.dtype, icc=icc) as writer:
         writer.write(image)
