@@ -88,15 +88,14 @@ def measure(preset: str, place: str, iterations: int, workers: int) -> tuple[flo
             "model.degrade_in": place,
             "backbone": {"type": "SixteenBlocks"},
             "train_dataloader.num_workers": workers,
-            "train_dataloader.batch_size": 4,
+            "batch_size": 4,
+            "patch_size": 192,
             "train_cfg.max_iters": iterations + skipped,
             "train_cfg.val_interval": iterations + skipped,
             "default_hooks.logger.interval": 1,
             "work_dir": folder,
         }
         cfg = load_config("vdsr_realsrv3crops_bicubic_x4_cpu", options=options, sample=True)
-        for part in cfg.train_dataloader.dataset.datasets:
-            part.transforms[0].patch_size = 192
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
         runner = RealdegRunner.from_cfg(inject(cfg))
         runner.train()

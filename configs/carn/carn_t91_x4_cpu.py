@@ -1,10 +1,3 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_cpu.py",
-    "../_base_/backbones/carn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark.py",
-    "../_base_/schedules/adam_1200_cpu.py",
-]
+_base_ = "../_base_/settings/t91_cpu.py"
 scale = 4
-backbone = dict(features=24)
+backbone = dict(type="CARN", multi_scale=False, features=24)

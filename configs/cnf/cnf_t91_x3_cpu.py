@@ -1,11 +1,4 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_cpu.py",
-    "../_base_/backbones/cnf.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/adam_1200_cpu.py",
-]
+_base_ = "../_base_/settings/luma_t91_cpu.py"
 scale = 3
-backbone = dict(depths="3-5", width=32)
+backbone = dict(type="CNF", depths="3-5", width=32)
 model = dict(loss=dict(type="WeightedLoss", terms=[dict(type="MSELoss")]))

@@ -1,9 +1,6 @@
 _base_ = [
-    "../_base_/default_runtime.py",
+    "../_base_/settings/degradation_learning_cpu.py",
     "../_base_/datasets/realsr_v3_crops.py",
     "../_base_/degradations/dml_cpu.py",
-    "../_base_/tasks/degradation_learning.py",
-    "../_base_/schedules/adam_4k_cpu.py",
 ]
 scale = 4
-default_hooks = dict(checkpoint=dict(interval=1000))

@@ -3,8 +3,8 @@
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/div2k_mild.py",
-    "../_base_/backbones/dnsr.py",
     "../_base_/tasks/benchmark.py",
     "../_base_/schedules/adam_1m_half_200k.py",
 ]
 scale = 4
+backbone = dict(type="DNSR")

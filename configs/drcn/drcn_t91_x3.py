@@ -2,25 +2,10 @@
 # training; a loss keeps its weights here, and 0.5 is ours. It divides the rate by 10 whenever 5
 # epochs bring nothing; fixed steps stand in for that. Without a limit to the gradient (VDSR's,
 # ours) it soon overflows. Patches of 41 there, of 42 here (x2, x3; 40 at x4).
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91.py",
-    "../_base_/backbones/drcn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/sgd_400k.py",
-]
+_base_ = ["../_base_/settings/luma_t91.py", "../_base_/schedules/sgd_400k.py"]
 scale = 3
-train_dataloader = dict(
-    batch_size=64,
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=42),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    ),
-)
+patch_size = 42
+backbone = dict(type="DRCN", recursions=16, width=256)
 model = dict(
     loss=dict(
         _delete_=True,

@@ -2,16 +2,10 @@
 # biases at a tenth of it; patches of 36 (paper: 31). Validated at x4. The paper cuts single
 # elements of the gradient to 0.01 / rate; that has no form here yet. In its place the gradient's
 # norm is held to what 0.01 / rate is in the beginning.
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_bsds200_joint.py",
-    "../_base_/backbones/drrn.py",
-    "../_base_/degradations/bicubic_joint.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/sgd_400k.py",
-]
+_base_ = ["../_base_/settings/luma_291_joint.py", "../_base_/schedules/sgd_400k.py"]
 scale = 4
-train_dataloader = dict(batch_size=128)
+batch_size = 128
+backbone = dict(type="DRRN", blocks=1, units=25, width=128)
 # Caffe's Euclidean loss: half the squares of a patch, summed, mean over the batch.
 model = dict(loss=dict(type="MSELoss", weight=36**2 / 2))
 optim_wrapper = dict(clip_grad=dict(max_norm=0.1), paramwise_cfg=dict(bias_lr_mult=0.1))

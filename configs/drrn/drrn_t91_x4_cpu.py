@@ -1,10 +1,3 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_cpu.py",
-    "../_base_/backbones/drrn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/adam_1200_cpu.py",
-]
+_base_ = "../_base_/settings/luma_t91_cpu.py"
 scale = 4
-backbone = dict(units=5, width=32)
+backbone = dict(type="DRRN", blocks=1, units=5, width=32)

@@ -3,15 +3,11 @@
 # there and 300K iterations, ours, here. The loss is half the squares of a patch, summed; its
 # penalty on the weights is 1e-3 as far as we remember the paper. The paper's rate of 1e-2 ends
 # within 40 iterations in a network that adds a constant and stays there: a tenth of it here.
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/div2k.py",
-    "../_base_/backbones/dwsr.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/adam_300k.py",
-]
+_base_ = ["../_base_/settings/luma_div2k.py", "../_base_/schedules/adam_300k.py"]
 scale = 4
+patch_size = 84
+batch_size = 64
+backbone = dict(type="DWSR")
 model = dict(loss=dict(weight=84**2 / 2))
 optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=1e-3))
 param_scheduler = dict(
@@ -19,14 +15,4 @@ param_scheduler = dict(
     by_epoch=False,
     milestones=[60_000, 120_000, 180_000, 240_000],
     gamma=0.75,
-)
-train_dataloader = dict(
-    batch_size=64,
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=84),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    ),
 )

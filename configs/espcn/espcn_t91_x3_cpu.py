@@ -1,9 +1,4 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_cpu.py",
-    "../_base_/backbones/espcn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/adam_4k_cpu.py",
-]
+_base_ = "../_base_/settings/luma_t91_cpu.py"
 scale = 3
+backbone = dict(type="ESPCN")
+train_cfg = dict(max_iters=4000, val_interval=1000)

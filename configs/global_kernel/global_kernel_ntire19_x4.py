@@ -1,14 +1,11 @@
 _base_ = [
-    "../_base_/default_runtime.py",
+    "../_base_/settings/closed_form.py",
     "../_base_/datasets/ntire19.py",
     "../_base_/degradations/global_kernel.py",
-    "../_base_/tasks/degradation_learning.py",
-    "../_base_/schedules/closed_form.py",
 ]
 scale = 4
-# Every pair once, whole.
+batch_size = 1
 train_dataloader = dict(
-    batch_size=1,
     persistent_workers=False,
     sampler=dict(type="EvalSampler"),
     dataset=dict(transforms=[dict(type="PackSample")]),

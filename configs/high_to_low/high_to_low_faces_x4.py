@@ -4,6 +4,7 @@
 _base_ = ["../_base_/default_runtime.py", "../_base_/degradations/high_to_low.py"]
 scale = 4
 same_size = False
+batch_size = 64
 model = dict(
     type="UnpairedDegradation",
     discriminator=dict(type="BulatDiscriminator", width=128, halvings=2, blocks=3),
@@ -14,29 +15,18 @@ model = dict(
     perceptual_loss=None,
 )
 model_wrapper_cfg = dict(type="ManualGradientSync")
+__faces = dict(type="HRFolderDataset", too_small="skip")
+__hr = [dict(type="PairedCrop", patch_size=64), dict(type="PackSample")]
+__lr = [dict(type="PairedCrop", patch_size=16), dict(type="PackSample")]
 train_dataloader = dict(
-    batch_size=64,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type="PositionSampler"),
-    collate_fn=dict(type="collate_unpaired"),
     dataset=dict(
         type="UnpairedDataset",
         real="hr",
         datasets=[
-            dict(
-                type="HRFolderDataset",
-                folder="HIGH",
-                recursive=True,
-                too_small="skip",
-                transforms=[dict(type="PairedCrop", patch_size=64), dict(type="PackSample")],
-            ),
-            dict(
-                type="HRFolderDataset",
-                folder="LOW/wider_lnew",
-                too_small="skip",
-                transforms=[dict(type="PairedCrop", patch_size=16), dict(type="PackSample")],
-            ),
+            dict(__faces, folder="HIGH", recursive=True, transforms=__hr),
+            dict(__faces, folder="LOW/wider_lnew", transforms=__lr),
         ],
     ),
 )

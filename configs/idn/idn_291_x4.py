@@ -2,25 +2,10 @@
 # smaller). Biases and the deconvolution at a tenth of the rate, a tenth of all after 250K of 600K
 # iterations. The paper trains by squared error first and by absolute error after; one run has one
 # loss here: run it with model.loss.type=MSELoss, and again with load_from.
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_bsds200.py",
-    "../_base_/backbones/idn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/adam_600k_half_400k.py",
-]
+_base_ = ["../_base_/settings/luma_291.py", "../_base_/schedules/adam_600k_half_400k.py"]
 scale = 4
-train_dataloader = dict(
-    batch_size=64,
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=44),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    ),
-)
+patch_size = 44
+backbone = dict(type="IDN")
 model = dict(loss=dict(type="L1Loss"))
 optim_wrapper = dict(
     optimizer=dict(weight_decay=1e-4),

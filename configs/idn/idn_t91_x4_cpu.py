@@ -1,10 +1,4 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_cpu.py",
-    "../_base_/backbones/idn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark.py",
-    "../_base_/schedules/adam_4k_cpu.py",
-]
+_base_ = "../_base_/settings/t91_cpu.py"
 scale = 4
-backbone = dict(features=32, distilled=8, num_blocks=2)
+backbone = dict(type="IDN", features=32, distilled=8, num_blocks=2)
+train_cfg = dict(max_iters=4000, val_interval=1000)

@@ -5,11 +5,11 @@
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/noise.py",
-    "../_base_/backbones/ircnn.py",
     "../_base_/tasks/benchmark_y.py",
     "../_base_/schedules/adam_300k.py",
 ]
 scale = 1
+backbone = dict(type="IRCNN")
 degradation = dict(type="AWGN", sigma=15, clip=False)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = dict(type="MultiStepLR", by_epoch=False, milestones=[150_000], gamma=0.1)

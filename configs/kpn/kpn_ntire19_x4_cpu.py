@@ -1,9 +1,8 @@
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/ntire19_sr_cpu.py",
-    "../_base_/backbones/kpn.py",
     "../_base_/tasks/super_resolution.py",
     "../_base_/schedules/adam_4k_cpu.py",
 ]
 scale = 4
-backbone = dict(kernel_size=7, num_blocks=2, num_features=16, init="identity")
+backbone = dict(type="KPN", kernel_size=7, init="identity", num_blocks=2, num_features=16)

@@ -1,11 +1,4 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_cpu.py",
-    "../_base_/backbones/lapsrn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/adam_1200_cpu.py",
-]
+_base_ = "../_base_/settings/luma_t91_cpu.py"
 scale = 4
-backbone = dict(depth=4, width=24)
+backbone = dict(type="LapSRN", depth=4, width=24)
 model = dict(loss=dict(type="WeightedLoss", terms=[dict(type="CharbonnierLoss")]))

@@ -3,16 +3,10 @@
 # rate every 200K iterations. Batch as released (the paper may say 64). Validated at x4. The paper
 # cuts single elements of the gradient to 0.01 / rate; that has no form here yet. In its place the
 # gradient's norm is held to what 0.01 / rate is in the beginning.
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_bsds200_joint.py",
-    "../_base_/backbones/memnet.py",
-    "../_base_/degradations/bicubic_joint.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/sgd_400k.py",
-]
+_base_ = ["../_base_/settings/luma_291_joint.py", "../_base_/schedules/sgd_400k.py"]
 scale = 4
-train_dataloader = dict(batch_size=32)
+batch_size = 32
+backbone = dict(type="MemNet", blocks=6, units=6, width=64)
 model = dict(
     loss=dict(
         type="WeightedLoss",

@@ -4,12 +4,5 @@
 # a whole pixel of the photo, as they have to there.
 _base_ = "meta_sr_div2k_x4.py"
 model = dict(scales=[tenths / 10 for tenths in range(11, 41)])
-train_dataloader = dict(
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=200, lr_patch_size=50),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    ),
-)
+__patch = [dict(type="PairedCrop", lr_patch_size=50), dict(type="Flip"), dict(type="PackSample")]
+train_dataloader = dict(dataset=dict(transforms=__patch))

@@ -2,25 +2,10 @@
 # every batch of 64 to each scale; here one scale is drawn for the whole batch, so each gets as much
 # on average. 1000 iterations make one epoch; how long it trains is not known to us. Validated at
 # x4.
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_bsds200.py",
-    "../_base_/backbones/mslapsrn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/sgd_400k.py",
-]
+_base_ = ["../_base_/settings/luma_291.py", "../_base_/schedules/sgd_400k.py"]
 scale = 4
-train_dataloader = dict(
-    batch_size=64,
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=128),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    ),
-)
+patch_size = 128
+backbone = dict(type="MSLapSRN", recursions=8)
 # x2 has no "half" and x4 no "quarter", and a pattern has to fit something: these fit "sr", too,
 # whose weight is the first that fits.
 model = dict(

@@ -3,15 +3,13 @@
 # code names DIV2K and the 291 images, the paper, as far as we remember, DIV2K, BSD and Waterloo. An
 # epoch is taken for 6000 batches.
 _base_ = [
-    "../_base_/default_runtime.py",
+    "../_base_/settings/benchmark_luma.py",
     "../_base_/datasets/div2k_291.py",
-    "../_base_/backbones/mwcnn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
     "../_base_/schedules/adam_300k.py",
 ]
 scale = 4
-backbone = dict(version="v1")
+batch_size = 64
+backbone = dict(type="MWCNN", version="v1")
 model = dict(loss=dict(weight=192**2 / 2))
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
@@ -25,4 +23,3 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(max_iters=270_000)
-train_dataloader = dict(batch_size=64)

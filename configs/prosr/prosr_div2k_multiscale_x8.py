@@ -3,15 +3,9 @@
 # pixels. Otherwise as prosr_div2k_x8.
 _base_ = "prosr_div2k_x8.py"
 model = dict(scales=[2, 4, 8])
-train_dataloader = dict(
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=192, lr_patch_size=dict(x2=48, x4=36, x8=24)),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    ),
-)
+__crop = dict(type="PairedCrop", lr_patch_size=dict(x2=48, x4=36, x8=24))
+__patch = [__crop, dict(type="Flip"), dict(type="PackSample")]
+train_dataloader = dict(dataset=dict(transforms=__patch))
 custom_hooks = [dict(type="CurriculumHook")]
 # Levels above the drawn scale get no gradient.
 model_wrapper_cfg = dict(find_unused_parameters=True)

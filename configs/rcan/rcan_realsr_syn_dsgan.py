@@ -1,12 +1,9 @@
 _base_ = [
-    "../_base_/default_runtime.py",
+    "../_base_/settings/super_resolution.py",
     "../_base_/datasets/realsr_v2_and_hr.py",
-    "../_base_/backbones/rcan.py",
-    "../_base_/tasks/super_resolution.py",
-    "../_base_/schedules/adam_300k.py",
+    "../_base_/learned/dsgan_realsr.py",
 ]
 scale = 4
 per_scale = {2: {}, 3: {}, 4: {}}
 batch_size = 2
-# The generator brings its own noise: none is added.
-degradation = dict(checkpoint="work_dirs/dsgan_realsr_x{scale}/degradation.safetensors")
+backbone = dict(type="RCAN", preset="rcan_100", colour="y")

@@ -1,10 +1,5 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/realsr_v3.py",
-    "../_base_/backbones/rcan.py",
-    "../_base_/tasks/super_resolution.py",
-    "../_base_/schedules/adam_300k.py",
-]
+_base_ = ["../_base_/settings/super_resolution.py", "../_base_/datasets/realsr_v3.py"]
 scale = 4
 per_scale = {2: {}, 3: {}, 4: {}}
 batch_size = 2
+backbone = dict(type="RCAN", preset="rcan_100", colour="y")

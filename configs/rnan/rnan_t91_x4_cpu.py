@@ -1,10 +1,3 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_cpu.py",
-    "../_base_/backbones/rnan.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark.py",
-    "../_base_/schedules/adam_1200_cpu.py",
-]
+_base_ = "../_base_/settings/t91_cpu.py"
 scale = 4
-backbone = dict(groups=4, num_features=16)
+backbone = dict(type="RNAN", groups=4, num_features=16)

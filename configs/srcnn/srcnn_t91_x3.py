@@ -1,25 +1,11 @@
 # SRCNN: 33 x 33 pixels, SGD, a tenth of the rate for the last layer. The paper compares the middle
 # of each patch only (no padding), trains its best network on 395,909 images of ImageNet, and says
 # 8e8 patches, not how many iterations: 1M is ours. Other scales: patch 34 at x2, 32 at x4.
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91.py",
-    "../_base_/backbones/srcnn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark_y.py",
-    "../_base_/schedules/sgd_400k.py",
-]
+_base_ = ["../_base_/settings/luma_t91.py", "../_base_/schedules/sgd_400k.py"]
 scale = 3
-train_dataloader = dict(
-    batch_size=128,
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=33),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    ),
-)
+patch_size = 33
+batch_size = 128
+backbone = dict(type="SRCNN", kernels="9-5-5")
 # Caffe's Euclidean loss: half the squares of a patch, summed, mean over the batch.
 model = dict(loss=dict(type="MSELoss", weight=33**2 / 2))
 optim_wrapper = dict(

@@ -1,22 +1,8 @@
 # SRFBN: every step's image compared with HR, all alike; patches of 60, 50 and 40 LR pixels at x2,
 # x3 and x4. Left out: a step is skipped where its loss is more than three times the one before, and
 # targets from easy to hard for degradations other than bicubic.
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/div2k.py",
-    "../_base_/backbones/srfbn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark.py",
-    "../_base_/schedules/adam_1m_half_200k.py",
-]
+_base_ = ["../_base_/settings/div2k.py", "../_base_/schedules/adam_1m_half_200k.py"]
 scale = 4
-train_dataloader = dict(
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=160),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    ),
-)
+patch_size = 160
+backbone = dict(type="SRFBN", preset="srfbn")
 model = dict(loss=dict(type="WeightedLoss", terms=[dict(type="L1Loss")]))

@@ -1,11 +1,4 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_cpu.py",
-    "../_base_/backbones/srfbn.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark.py",
-    "../_base_/schedules/adam_1200_cpu.py",
-]
+_base_ = "../_base_/settings/t91_cpu.py"
 scale = 4
-backbone = dict(preset="srfbn_s", num_features=16)
+backbone = dict(type="SRFBN", preset="srfbn_s", num_features=16)
 model = dict(loss=dict(type="WeightedLoss", terms=[dict(type="L1Loss")]))

@@ -1,21 +1,9 @@
 # SwinIR, lightweight: x4 begins with the weights of x2, the upsampler apart (patch 192 at x3).
 _base_ = "swinir_light_div2k_x2.py"
-backbone = dict(
-    start_from=dict(
-        checkpoint="work_dirs/swinir_light_div2k_x2/backbone.safetensors",
-        ignore=("upsample.",),
-    )
-)
 scale = 4
-train_dataloader = dict(
-    dataset=dict(
-        transforms=[
-            dict(type="PairedCrop", patch_size=256),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ]
-    )
-)
+patch_size = 256
+__x2 = "work_dirs/swinir_light_div2k_x2/backbone.safetensors"
+backbone = dict(start_from=dict(checkpoint=__x2, ignore=("upsample.",)))
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = dict(milestones=[125_000, 200_000, 225_000, 237_500])
 train_cfg = dict(max_iters=250_000)

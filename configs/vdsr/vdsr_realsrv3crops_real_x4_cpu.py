@@ -1,9 +1,6 @@
 _base_ = [
-    "../_base_/default_runtime.py",
+    "../_base_/settings/super_resolution_cpu.py",
     "../_base_/datasets/realsrv3crops_sr_cpu.py",
-    "../_base_/backbones/vdsr_cpu.py",
-    "../_base_/tasks/super_resolution.py",
-    "../_base_/schedules/adam_1200_cpu.py",
 ]
 scale = 4
-default_hooks = dict(checkpoint=dict(interval=1200))
+backbone = dict(type="VDSR", depth=12, width=32, colour="y")

@@ -4,14 +4,12 @@
 # faces' centre crop is not known to us. At x8 and x16 the bands have 16 and 8 pixels and 63 and 255
 # fine ones: the weights below follow.
 _base_ = [
-    "../_base_/default_runtime.py",
+    "../_base_/settings/benchmark.py",
     "../_base_/datasets/celeba128.py",
-    "../_base_/backbones/wavelet_srnet.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark.py",
     "../_base_/schedules/adam_1m.py",
 ]
 scale = 4
+backbone = dict(type="WaveletSRNet")
 model = dict(
     loss=dict(
         type="WeightedLoss",

@@ -1,13 +1,6 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/t91_cpu.py",
-    "../_base_/backbones/wavelet_srnet.py",
-    "../_base_/degradations/bicubic.py",
-    "../_base_/tasks/benchmark.py",
-    "../_base_/schedules/adam_1200_cpu.py",
-]
+_base_ = "../_base_/settings/t91_cpu.py"
 scale = 4
-backbone = dict(widths=[24, 48], num_blocks=1, band_width=4)
+backbone = dict(type="WaveletSRNet", widths=[24, 48], num_blocks=1, band_width=4)
 model = dict(
     loss=dict(
         type="WeightedLoss",

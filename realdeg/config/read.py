@@ -24,6 +24,7 @@ from realdeg.config.find import (
     scaled_name,
     to_scale,
 )
+from realdeg.config.former import former_block, is_former_block
 from realdeg.config.merge import merge_dicts
 from realdeg.config.shape import walk
 from realdeg.errors import ConfigError, RealdegError
@@ -91,11 +92,15 @@ def replacing_types() -> Iterator[None]:
 
     def find_base(name: str, of: Path) -> Path | None:
         if name.startswith(_OWN):
-            return find_recipe(name.removeprefix(_OWN))
+            own = name.removeprefix(_OWN)
+            return Path(own) if is_former_block(own) else find_recipe(own)
         located = None if "::" in name else locate(of.parent / name)
         return None if located is None else located.path
 
     def read(file: Path) -> ConfigDict | None:
+        former = former_block(file.as_posix())
+        if former is not None:
+            return former
         located = locate(file)
         if located is None or (located.scale is None and not is_data(located.file)):
             return None
@@ -182,8 +187,10 @@ def _read_data(file: Path, imports_given: bool, trail: list[Path], done: list[Pa
     own.pop("custom_imports", None)
     merged = ConfigDict()
     for base in bases if isinstance(bases, list) else [bases]:
-        located = _data_base(base, file)
-        found = _read_base(located, imports_given, [*trail, resolved], done)
+        found = former_block(str(base).removeprefix(_OWN))
+        if found is None:
+            located = _data_base(base, file)
+            found = _read_base(located, imports_given, [*trail, resolved], done)
         doubled = sorted(set(merged) & set(found))
         if doubled:
             raise ConfigError(

@@ -127,18 +127,18 @@ def test_a_cpu_recipe_takes_a_step(name):
 def test_what_papers_say():
     lapsrn = load_config("lapsrn/lapsrn_291_x8")
     assert lapsrn.model.loss.outputs == {"sr": 128**2, "half": 64**2, "quarter": 32**2}
-    assert lapsrn.model.quantise is False and lapsrn.train_dataloader.batch_size == 64
+    assert lapsrn.model.quantise is False and lapsrn.batch_size == 64
     carn = load_config("carn/carn_div2k_x4")
     assert (carn.train_cfg.max_iters, carn.param_scheduler.milestones) == (600_000, [400_000])
-    assert carn.train_dataloader.dataset.transforms[0].patch_size == 4 * 64
+    assert carn.patch_size == 4 * 64
     assert carn.optim_wrapper.clip_grad == dict(max_norm=10)
     x2, x4 = (load_config(f"swinir/swinir_df2k_{name}") for name in ("x2", "x4_from_x2"))
     for cfg, rate, part in ((x2, 2e-4, 1), (x4, 1e-4, 2)):
         halved = [step // part for step in (250_000, 400_000, 450_000, 475_000)]
         assert cfg.param_scheduler.milestones == halved and cfg.param_scheduler.gamma == 0.5
         assert (cfg.train_cfg.max_iters, cfg.optim_wrapper.optimizer.lr) == (500_000 // part, rate)
-        assert cfg.train_dataloader.dataset.transforms[0].patch_size == cfg.scale * 64
-        assert cfg.train_dataloader.batch_size == 32 and cfg.custom_hooks[0].momentum == 1e-3
+        assert (cfg.patch_size, cfg.batch_size) == (cfg.scale * 64, 32)
+        assert cfg.custom_hooks[0].momentum == 1e-3
     hat = load_config("hat/hat_l_df2k_x4_from_imagenet")
     assert (
         hat.backbone.preset == "hat_l"

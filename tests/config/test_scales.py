@@ -2,9 +2,11 @@
 
 import pytest
 
-from realdeg.config import config_name, find_config, inject, list_configs, load_config
+from realdeg.config import config_name, find_config, former, inject, list_configs, load_config
 from realdeg.config.find import at_scale
 from realdeg.errors import ConfigError
+from realdeg.registry import BACKBONES
+from realdeg.utils.arguments import arguments_of
 from tests.config.resolved import differences
 
 RECIPE = """\
@@ -32,10 +34,9 @@ def test_names_of_a_scale(name):
 
 def test_every_listed_name_is_what_its_recipe_goes_by():
     for name in list_configs():
-        if name.startswith(("dml/", "rcan/")):
-            cfg = load_config(name, check=False)
-            assert config_name(cfg.filename) == name
-            assert f"x{cfg.scale}" in name
+        cfg = load_config(name, check=False)
+        assert config_name(cfg.filename) == name
+        assert f"x{cfg.scale}" in name
     assert config_name(load_config("dml/dml_n4_realsr", check=False).filename) in list_configs()
 
 
@@ -122,9 +123,9 @@ def test_two_values_are_refused_with_both_places(tmp_path, field, place, other):
 def test_loops_and_metrics_by_default(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
-        "_base_ = ['realdeg::_base_/default_runtime', 'realdeg::_base_/datasets/realsr_v2',"
-        " 'realdeg::_base_/backbones/vdsr']\n"
-        "scale = 4\nmodel = dict(type='SuperResolution', loss=dict(type='L1Loss'))\n"
+        "_base_ = ['realdeg::_base_/default_runtime', 'realdeg::_base_/datasets/realsr_v2']\n"
+        "scale = 4\nbackbone = dict(type='VDSR')\n"
+        "model = dict(type='SuperResolution', loss=dict(type='L1Loss'))\n"
     )
     cfg = load_config(file)
     assert cfg.val_cfg == cfg.test_cfg == dict(type="EvalLoop")
@@ -132,6 +133,23 @@ def test_loops_and_metrics_by_default(tmp_path):
     file.write_text(file.read_text().replace("realsr_v2'", "set5'"))
     assert "test_evaluator" not in load_config(file)  # what Set5 is measured by is for the recipe
     assert load_config(file, {"test_cfg": None}).test_cfg is None
+
+
+@pytest.mark.parametrize("suffix", [".py", ".yaml"])
+def test_networks_that_were_blocks_of_their_own(tmp_path, suffix):
+    file = tmp_path / f"mine{suffix}"
+    bases = "['realdeg::dml/dml_n8_realsr_x4', 'realdeg::_base_/backbones/wave_resnet.py']"
+    file.write_text(f"_base_{' =' if suffix == '.py' else ':'} {bases}\n")
+    with pytest.warns(DeprecationWarning, match=r"use backbone = dict\(type='WaveResNet'\)"):
+        assert load_config(file, check=False).backbone == dict(type="WaveResNet")
+
+
+def test_every_former_block_is_a_network():
+    for name in former._NETWORKS:
+        with pytest.warns(DeprecationWarning):
+            block = former.former_block(f"_base_/backbones/{name}.py")
+        kind = BACKBONES.get(block.backbone.pop("type"))
+        assert set(block.backbone) <= set(arguments_of(kind).parameters), name
 
 
 def test_the_comparison_sees_a_difference():

@@ -1,16 +1,5 @@
 # div2k.py for scales other than 2, 3 and 4: LR of Set5 is made, not read.
-_base_ = "div2k.py"
-val_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type="HRFolderDataset",
-        split="Set5",
-        folder="Set5/HR/x4",
-        transforms=[
-            dict(type="ModCrop"),
-            dict(type="Degrade", degradation=dict(type="Bicubic"), quantise=True),
-            dict(type="PackSample"),
-        ],
-    )
-)
-test_dataloader = val_dataloader
+_base_ = ["hr_folders.py", "set5_any_scale.py"]
+patch_size = 192
+batch_size = 16
+hr_folders = "DIV2K/DIV2K_train_HR"

@@ -1,32 +1,28 @@
 # DIV2K's "realistic mild" pairs of NTIRE 2018 (x4; 0001x4m.png): blurred, noisy, displaced.
-_base_ = "set5.py"
+same_size = False
+patch_size = 192
+flip = dict(transpose=True)
+batch_size = 16
+__pairs = dict(type="PairedFolderDataset", lr_pattern="{name}x{scale}m")
 train_dataloader = dict(
-    batch_size=16,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type="PositionSampler"),
-    collate_fn=dict(type="collate_batch"),
     dataset=dict(
-        type="PairedFolderDataset",
+        **__pairs,
         hr_dir="DIV2K/DIV2K_train_HR",
         lr_dir="DIV2K/DIV2K_train_LR_mild",
-        lr_pattern="{name}x{scale}m",
-        transforms=[
-            dict(type="PairedCrop", patch_size=192),
-            dict(type="Flip", transpose=True),
-            dict(type="PackSample"),
-        ],
+        transforms=[dict(type="PairedCrop"), dict(type="Flip"), dict(type="PackSample")],
     ),
 )
 val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
     dataset=dict(
-        _delete_=True,
-        type="PairedFolderDataset",
+        **__pairs,
         split="valid",
         hr_dir="DIV2K/DIV2K_valid_HR",
         lr_dir="DIV2K/DIV2K_valid_LR_mild",
-        lr_pattern="{name}x{scale}m",
         transforms=[dict(type="PackSample")],
-    )
+    ),
 )
 test_dataloader = val_dataloader

@@ -1,25 +1,18 @@
 # Real pairs of the RealSR V3 crops and HR images to be degraded, half and half.
-_base_ = "realsr_v3_crops.py"
-__patch = [
-    dict(type="PairedCrop", patch_size=72),
-    dict(type="Flip", horizontal=True, vertical=True, transpose=False),
-    dict(type="PackSample"),
-]
-__real = dict(
-    type="RealSRDataset", version=3, split="train", folder="RealSR-V3-crops", transforms=__patch
-)
-__hr = dict(
-    type="HRFolderDataset",
-    folder=["RealSR-V3-crops/Canon/Train/4", "RealSR-V3-crops/Nikon/Train/4"],
-    pattern="*_HR.png",
-    transforms=__patch,
-)
+_base_ = "realsrv3crops_sr_cpu.py"
+__patch = [dict(type="PairedCrop"), dict(type="Flip"), dict(type="PackSample")]
+__crops = "RealSR-V3-crops"
+__hr = [f"{__crops}/Canon/Train/4", f"{__crops}/Nikon/Train/4"]
+__real = dict(type="RealSRDataset", version=3, split="train", folder=__crops, transforms=__patch)
 train_dataloader = dict(
-    batch_size=8,
     dataset=dict(
         _delete_=True,
         type="MixtureDataset",
-        datasets=[__real, dict(type="HRFolderDataset", folder="T91", transforms=__patch), __hr],
+        datasets=[
+            __real,
+            dict(type="HRFolderDataset", folder="T91", transforms=__patch),
+            dict(type="HRFolderDataset", folder=__hr, pattern="*_HR.png", transforms=__patch),
+        ],
         ratios=[2, 1, 1],
-    ),
+    )
 )

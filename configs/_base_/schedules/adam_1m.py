@@ -1,5 +1,3 @@
 # Adam at a fixed rate.
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1e-4, betas=(0.9, 0.999)))
 train_cfg = dict(type="IterTrainLoop", max_iters=1_000_000, val_interval=10_000)
-val_cfg = dict(type="EvalLoop")
-test_cfg = dict(type="EvalLoop")

@@ -4,5 +4,3 @@ param_scheduler = dict(
     type="MultiStepLR", by_epoch=False, milestones=[200_000, 400_000, 600_000, 800_000], gamma=0.5
 )
 train_cfg = dict(type="IterTrainLoop", max_iters=1_000_000, val_interval=10_000)
-val_cfg = dict(type="EvalLoop")
-test_cfg = dict(type="EvalLoop")

@@ -4,5 +4,3 @@ param_scheduler = dict(
     type="MultiStepLR", by_epoch=False, milestones=[250_000, 400_000, 450_000, 475_000], gamma=0.5
 )
 train_cfg = dict(type="IterTrainLoop", max_iters=500_000, val_interval=10_000)
-val_cfg = dict(type="EvalLoop")
-test_cfg = dict(type="EvalLoop")

@@ -7,5 +7,3 @@ param_scheduler = dict(
     gamma=0.5,
 )
 train_cfg = dict(type="IterTrainLoop", max_iters=800_000, val_interval=10_000)
-val_cfg = dict(type="EvalLoop")
-test_cfg = dict(type="EvalLoop")

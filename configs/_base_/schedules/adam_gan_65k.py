@@ -8,5 +8,3 @@ param_scheduler = dict(
     type="LinearLR", start_factor=1.0, end_factor=0.0, begin=32_400, end=64_800, by_epoch=False
 )
 train_cfg = dict(type="IterTrainLoop", max_iters=64_800, val_interval=5000)
-val_cfg = dict(type="EvalLoop")
-test_cfg = dict(type="EvalLoop")

@@ -8,5 +8,3 @@ param_scheduler = dict(
     type="LinearLR", start_factor=1.0, end_factor=0.0, begin=4300, end=8600, by_epoch=False
 )
 train_cfg = dict(type="IterTrainLoop", max_iters=8600, val_interval=1000)
-val_cfg = dict(type="EvalLoop")
-test_cfg = dict(type="EvalLoop")

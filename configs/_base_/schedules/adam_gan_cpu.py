@@ -5,5 +5,3 @@ optim_wrapper = dict(
 )
 param_scheduler = dict(type="CosineAnnealingLR", by_epoch=False, eta_min=1e-5)
 train_cfg = dict(type="IterTrainLoop", max_iters=1500, val_interval=500)
-val_cfg = dict(type="EvalLoop")
-test_cfg = dict(type="EvalLoop")

@@ -1,4 +1,2 @@
 # Least squares over the whole training set, solved once: nothing is iterated.
 train_cfg = dict(type="ClosedFormLoop")
-val_cfg = dict(type="EvalLoop")
-test_cfg = dict(type="EvalLoop")

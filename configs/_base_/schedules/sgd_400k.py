@@ -7,5 +7,3 @@ param_scheduler = dict(
     type="MultiStepLR", by_epoch=False, milestones=[100_000, 200_000, 300_000], gamma=0.1
 )
 train_cfg = dict(type="IterTrainLoop", max_iters=400_000, val_interval=10_000)
-val_cfg = dict(type="EvalLoop")
-test_cfg = dict(type="EvalLoop")

@@ -1,1 +1,0 @@
-backbone = dict(type="CNF", depths="7-9-11")

@@ -1,1 +1,0 @@
-backbone = dict(type="DRCN", recursions=16, width=256)

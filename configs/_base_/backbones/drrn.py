@@ -1,1 +1,0 @@
-backbone = dict(type="DRRN", blocks=1, units=25, width=128)

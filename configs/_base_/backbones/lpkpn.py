@@ -1,2 +1,0 @@
-# Drawn as in the released solver; a short run goes further from init="identity".
-backbone = dict(type="LPKPN", init="msra")

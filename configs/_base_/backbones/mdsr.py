@@ -1,1 +1,0 @@
-backbone = dict(type="MDSR", multi_scale=False)

@@ -1,1 +1,0 @@
-backbone = dict(type="SRResNet")

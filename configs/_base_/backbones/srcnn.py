@@ -1,1 +1,0 @@
-backbone = dict(type="SRCNN", kernels="9-5-5")

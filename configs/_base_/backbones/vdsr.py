@@ -1,1 +1,0 @@
-backbone = dict(type="VDSR", depth=20, width=64, colour="y")

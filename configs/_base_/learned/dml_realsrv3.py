@@ -1,0 +1,3 @@
+# What dml/dml_n8_realsrv3 has learned, and noise, as in the DML paper.
+__dml = "work_dirs/dml_n8_realsrv3_x{scale}/degradation.safetensors"
+degradation = dict(type="Compose", parts=[dict(checkpoint=__dml), dict(type="AWGN", sigma=5)])

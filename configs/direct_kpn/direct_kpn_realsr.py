@@ -1,0 +1,7 @@
+_base_ = [
+    "../_base_/settings/degradation_learning.py",
+    "../_base_/datasets/realsr_v2.py",
+    "../_base_/degradations/direct_kpn.py",
+]
+scale = 4
+per_scale = {2: {}, 3: {}, 4: {}}

@@ -1,8 +1,0 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/realsr_v3.py",
-    "../_base_/degradations/direct_kpn.py",
-    "../_base_/tasks/degradation_learning.py",
-    "../_base_/schedules/adam_100k.py",
-]
-scale = 3

@@ -1,8 +1,0 @@
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/realsr_v2.py",
-    "../_base_/backbones/vdsr.py",
-    "../_base_/tasks/super_resolution.py",
-    "../_base_/schedules/adam_300k.py",
-]
-scale = 4
