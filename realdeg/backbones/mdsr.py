@@ -36,34 +36,30 @@ class MDSR(Backbone):
     """Multi-scale deep super-resolution network.
 
     A call's ``scale`` chooses the entry (two blocks of 5x5 convolutions) and the upsampler; the
-    rest is shared. The baseline has 3,227,203 parameters, the full network 7,953,987 (the mean's
-    24 numbers apart). The paper draws one scale for each batch, so only that scale's parts get
-    gradients.
+    rest is shared. The baseline has 3,227,203 parameters, the full network 7,953,987 (without
+    the 24 of the mean shift). The paper draws one scale for each batch, so only that scale's parts
+    get gradients.
 
     Args:
-        scale: How much resolution is lost, in calls that do not say it.
+        scale: 2, 3 or 4; with ``multi_scale`` the default of calls.
         preset: ``"baseline"`` (16 blocks) or ``"full"`` (80).
         num_blocks: Residual blocks; None: the preset's.
         num_features: Channels.
         multi_scale: One network for 2, 3 and 4; otherwise for ``scale`` alone.
-        mean_shift: Work on [0, 255] and take the DIV2K mean off, as the published weights want;
-            otherwise on [0, 1] as it is.
+        mean_shift: Work on [0, 255] with the DIV2K mean subtracted, as the published weights need;
+            otherwise on [0, 1].
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
-    Raises:
-        ConfigError: If preset or sizes make no network.
-
     Source:
         Lim, Son, Kim, Nah, Lee, Enhanced Deep Residual Networks for Single Image
         Super-Resolution, CVPRW 2017. Keys follow sanghyun-son/EDSR-PyTorch, whose scales share
-        the last convolution, which those of the Torch7 original do not.
+        the last convolution; in the Torch7 original they do not.
     """
 
     value_range: float = 255.0
     scales: tuple[int, ...] | None = SCALES
-    upsample = "post"
 
     dialects = (_THREE_SCALES,)
     form_readings = {
@@ -86,8 +82,7 @@ class MDSR(Backbone):
         mean_shift: bool = True,
     ) -> None:
         super().__init__(scale=scale)
-        blocks = PRESETS[preset]
-        blocks = blocks if num_blocks is None else num_blocks
+        blocks = PRESETS[preset] if num_blocks is None else num_blocks
         self.value_range = 255.0 if mean_shift else 1.0
         self.served = SCALES if multi_scale else (scale,)
         self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
@@ -108,8 +103,8 @@ class MDSR(Backbone):
         """Return the entry and the upsampler that a network of one scale takes."""
         if len(self.served) > 1:
             return {}
-        place = SCALES.index(self.scale)
-        return {f"{part}.{place}.": f"{part}.0." for part in ("pre_process", "upsample")}
+        index = SCALES.index(self.scale)
+        return {f"{part}.{index}.": f"{part}.0." for part in ("pre_process", "upsample")}
 
     @classmethod
     def example(cls) -> MDSR:
@@ -118,9 +113,9 @@ class MDSR(Backbone):
 
     def forward(self, lr: Tensor, *, scale: float | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""
-        place = self.served.index(int(self.scale if scale is None else scale))
+        index = self.served.index(int(self.scale if scale is None else scale))
         features = self.head(lr if self.sub_mean is None else self.sub_mean(lr))
-        features = self.pre_process[place](features)
+        features = self.pre_process[index](features)
         features = self.body(features).add(features)
-        image = self.tail(self.upsamplers[place](features))
+        image = self.tail(self.upsamplers[index](features))
         return image if self.add_mean is None else self.add_mean(image)

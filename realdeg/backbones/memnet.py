@@ -13,14 +13,7 @@ from realdeg.utils.argument_types import Scale
 
 
 class NormConv(nn.Module):
-    """Batch normalisation, ReLU and a convolution.
-
-    Args:
-        incoming: Channels in.
-        outgoing: Channels out.
-        kernel: Size of the convolution, odd.
-        bias: Whether the convolution has biases.
-    """
+    """Batch normalisation, ReLU and a convolution of odd kernel size."""
 
     def __init__(self, incoming: int, outgoing: int, kernel: int, bias: bool) -> None:
         super().__init__()
@@ -36,8 +29,8 @@ class MemoryBlock(nn.Module):
     """Recursive units (short-term memory) and the gate that joins them with older memories.
 
     Args:
-        memories: How many older memories come in.
-        units: Units, which share their two convolutions and not their normalisations.
+        memories: Number of older memories.
+        units: Number of units, which share their two convolutions but not their normalisations.
         width: Channels.
         bias: Whether convolutions have biases.
 
@@ -68,15 +61,15 @@ class MemoryBlock(nn.Module):
 class MemNet(Backbone):
     """Persistent memory network, M6R6: six memory blocks of six units, 80 layers.
 
-    Works on the interpolated image, which is added to the image of every memory; learned weights
-    add those up. 676,992 weights of convolutions (the paper's way of counting), 695,497
-    parameters in all.
+    It works on the interpolated image, which is added to the image of every memory. The result is
+    the sum of these images with learned weights. 676,992 convolution weights (as the paper counts),
+    695,497 parameters in all.
 
-    The outputs beside the image are ``memory_1`` to ``memory_M``. The paper's loss is
+    ``aux`` holds the images of the memories, ``memory_1`` to ``memory_M``. The paper's loss is
     ``WeightedLoss`` with ``outputs={"sr": alpha, "memory_*": (1 - alpha) / M}``.
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
         blocks: Memory blocks (the paper's M).
         units: Units in each block (the paper's R).
@@ -87,12 +80,9 @@ class MemNet(Backbone):
     Shape:
         (B, 1 or 3, H, W) -> the same.
 
-    Raises:
-        ConfigError: If a count or the colour makes no network.
-
     Source:
         Tai, Yang, Liu, Xu, MemNet: A Persistent Memory Network for Image Restoration, ICCV 2017
-        (layers as in tyshiwo/MemNet). No PyTorch weights share them; the keys are our own.
+        (layers as in tyshiwo/MemNet). There are no PyTorch weights for them; the keys are ours.
     """
 
     colour: Colour = "y"
@@ -136,12 +126,10 @@ class MemNet(Backbone):
         """Return the weighted sum and every memory's image (B, C, H, W) in [0, 1]."""
         memories = [self.feature(lr)]
         images: dict[str, Tensor] = {}
-        sr: Tensor | None = None
+        shares: list[Tensor] = []
         for index, (block, norm) in enumerate(zip(self.blocks, self.recon_bn, strict=True)):
             memories.append(block(memories))
             image = lr + self.recon_conv(torch.relu(norm(memories[-1])))
             images[f"memory_{index + 1}"] = image
-            share = self.weights[index] * image
-            sr = share if sr is None else sr + share
-        assert sr is not None
-        return Outputs(sr, images)
+            shares.append(self.weights[index] * image)
+        return Outputs(sum(shares[1:], shares[0]), images)

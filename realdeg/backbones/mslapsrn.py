@@ -14,18 +14,13 @@ from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.lapsrn import pyramid_outputs, pyramid_targets
 from realdeg.backbones.parts.classic import Number, Repeats
-from realdeg.backbones.parts.pyramid import (
-    DoublingDeconv,
-    bilinear_weight,
-)
+from realdeg.backbones.parts.pyramid import DoublingDeconv, bilinear_weight
 from realdeg.backbones.readings import count, elements
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Choice, Scale
 from realdeg.utils.precision import full_precision
 
 SKIPS: tuple[str, ...] = ("source", "previous", "none")
-
-
 _AUTHORS = Dialect(
     "the authors' MatConvNet",
     marks=(r"input_conv_f",),
@@ -43,18 +38,13 @@ _AUTHORS = Dialect(
 
 
 class RecursiveBlock(nn.Module):
-    """Leaky ReLU and convolution, ``depth`` times.
-
-    Args:
-        depth: Convolutions.
-        width: Channels.
-    """
+    """Leaky ReLU and convolution, ``depth`` times."""
 
     def __init__(self, depth: int, width: int) -> None:
         super().__init__()
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for i in range(depth):
-            # The first activation must not change the block's input: it is the skip connection.
+            # Not in place on the block's input, which the skip connection needs.
             layers[f"relu_{i}"] = nn.LeakyReLU(0.2, inplace=i > 0)
             layers[f"conv_{i}"] = nn.Conv2d(width, width, 3, padding=1)
         self.block = nn.Sequential(layers)
@@ -65,7 +55,7 @@ class RecursiveBlock(nn.Module):
 
 
 class FeatureEmbedding(nn.Module):
-    """One block, several times over, each time with a skip connection.
+    """One block, run several times, each time with a skip connection.
 
     Args:
         depth: Convolutions of the block.
@@ -94,25 +84,21 @@ class FeatureEmbedding(nn.Module):
 class MSLapSRN(Backbone):
     """Multi-scale Laplacian pyramid network with shared weights.
 
-    One level serves all levels and one network the scales 2, 4 and 8: each call may name its own
-    (``forward(lr, scale=2)``); scale 3 is made of x4, shrunk to three quarters. Outputs are
-    LapSRN's. 222,801 parameters at any scale and number of recursions.
+    All levels share one set of weights, and one network serves the scales 2, 4 and 8: each call may
+    name its own (``network(lr, scale=2)``). x3 is x4 reduced to three quarters. Outputs are those
+    of LapSRN. 222,801 parameters at any scale and number of recursions.
 
     Args:
         scale: The scale of calls that name none: 2, 3, 4 or 8.
         depth: Convolutions of the recursive block.
-        recursions: How often it runs per level: 8 in the paper's best (D5R8), 5 or 2 in others.
+        recursions: Runs of the block per level: 8 in the paper's best (D5R8), 5 or 2 in others.
         width: Channels.
         skip: ``"source"`` (the paper's choice), ``"previous"`` (distinct source) or ``"none"``.
         port: Compute as lorenzomammana/MSLapSRN-pytorch does, for its weights: residuals are not
-            handed to the next level's image, and outputs are clamped to [0, 1].
+            passed on to the next level's image, and outputs are clamped to [0, 1].
 
     Shape:
         (B, 1, h, w) -> (B, 1, s*h, s*w)
-
-    Raises:
-        ConfigError: If sizes or skip make no network.
-        GeometryError: If a call names another scale.
 
     Source:
         Lai, Huang, Ahuja, Yang, Fast and Accurate Image Super-Resolution with Deep Laplacian
@@ -171,7 +157,7 @@ class MSLapSRN(Backbone):
         return pyramid_outputs(images, lr, factor)
 
     def targets(self, hr: Tensor) -> dict[str, Tensor]:
-        """Shrink HR (bicubic) for the levels below full size, whatever scale the call has."""
+        """Reduce HR (bicubic) for the levels below full size, for calls of any scale."""
         return pyramid_targets(hr, 8)
 
     def _initialise(self) -> None:

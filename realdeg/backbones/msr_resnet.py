@@ -31,28 +31,24 @@ class MSRResNet(Backbone):
     """Modified SRResNet, the generator that BasicSR and mmagic train.
 
     Residual blocks without batch normalisation, leaky ReLUs, and the bilinear image added at the
-    end. It has 1,369,859 parameters at x2, 1,554,499 at x3 and 1,517,571 at x4: as many as EDSR's
-    baseline, by coincidence, and what is often quoted for SRResNet.
+    end. It has 1,369,859 parameters at x2, 1,554,499 at x3 and 1,517,571 at x4, the number
+    that is often quoted for SRResNet (EDSR's baseline happens to have as many).
 
     Args:
         scale: 2, 3 or 4.
         num_features: Channels.
         num_blocks: Residual blocks.
-        leaky_steps: A leaky ReLU follows each pixel shuffle, as in BasicSR; in mmagic none does.
+        leaky_steps: A leaky ReLU follows each pixel shuffle, as in BasicSR but not in mmagic.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
-    Raises:
-        ConfigError: If the sizes make no network.
-
     Source:
         Wang et al., ESRGAN, ECCVW 2018, as its baseline, after Ledig et al., CVPR 2017. Keys
-        follow BasicSR; those of mmagic are translated. x2 and x3 start from x4 there.
+        follow BasicSR; those of mmagic are translated. There, x2 and x3 are trained from x4.
     """
 
     scales: tuple[int, ...] | None = (2, 3, 4)
-    upsample = "post"
 
     dialects = (MMAGIC, _MMAGIC)
     form_readings = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler
 from realdeg.backbones.readings import count, has, shuffled, size
@@ -15,12 +15,6 @@ from realdeg.utils.argument_types import Scale
 
 class MultiScaleBlock(nn.Module):
     """Two rounds of 3x3 and 5x5 convolutions side by side, each seeing both before it.
-
-    Args:
-        features: Channels in and out.
-
-    Shape:
-        (B, C, H, W) -> (B, C, H, W)
 
     Source:
         MSRN, section 3.1.
@@ -45,7 +39,7 @@ class MultiScaleBlock(nn.Module):
 class MSRN(Backbone):
     """Multi-scale residual network.
 
-    "Scale" means kernel sizes here. The outputs of all blocks and of the head are concatenated
+    Here "scale" means kernel size. The outputs of all blocks and of the head are concatenated
     (blocks first) before they are upsampled. With the 24 numbers of the mean shift it has
     5,930,331 parameters at x2, 6,114,971 at x3, 6,078,043 at x4 and 6,225,755 at x8.
 
@@ -53,25 +47,20 @@ class MSRN(Backbone):
         scale: 2, 3, 4 or 8.
         features: Channels.
         num_blocks: Multi-scale blocks.
-        mean_shift: Work on [0, 255] less the DIV2K mean, as the authors' weights do; otherwise on
-            [0, 1] as it is. Weights that carry the mean's tensors and were trained without using
+        mean_shift: Work on [0, 255] with the DIV2K mean subtracted, as the authors' weights do;
+            otherwise on [0, 1]. Weights that contain the mean's tensors but were trained without
             them load with ``ignore=("sub_mean.", "add_mean.")``.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If the sizes make no network.
 
     Source:
         Li, Fang, Mei, Zhang, Multi-scale Residual Network for Image Super-Resolution, ECCV 2018.
         Keys follow MIVRC/MSRN-PyTorch (its RGB version; the older one on Y is another network).
     """
 
-    colour: Colour = "rgb"
     value_range: float = 255.0
     scales: tuple[int, ...] | None = (2, 3, 4, 8)
-    upsample = "post"
 
     form_readings = {
         "scale": shuffled(r"tail\.2\.\d+\.weight", size("head.0.weight")),
@@ -89,7 +78,6 @@ class MSRN(Backbone):
     ) -> None:
         super().__init__(scale=scale)
         self.value_range = 255.0 if mean_shift else 1.0
-        # Two 5x5 convolutions per block are its longest way; one 3x3 before and one after them.
         self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
         self.add_mean = MeanShift(255.0, +1) if mean_shift else None
         self.head = nn.Sequential(nn.Conv2d(3, features, 3, padding=1))

@@ -1,4 +1,4 @@
-"""MWCNN: a U-Net whose pooling is the Haar wavelet, so that nothing is lost on the way down."""
+"""MWCNN: a U-Net whose pooling is the Haar wavelet transform, which loses nothing."""
 
 from __future__ import annotations
 
@@ -23,17 +23,7 @@ EPSILON = 1e-5
 
 
 class ConvBlock(nn.Module):
-    """3 x 3 convolutions, each followed by ReLU, with or without normalisation before it.
-
-    Args:
-        incoming: Channels in.
-        outgoing: Channels out.
-        dilations: The dilation of every convolution.
-        normalise: Whether batch normalisation follows each convolution.
-
-    Shape:
-        (B, incoming, h, w) -> (B, outgoing, h, w)
-    """
+    """3 x 3 convolutions, one per dilation, each followed by batch norm (optional) and ReLU."""
 
     def __init__(
         self,
@@ -57,7 +47,7 @@ class ConvBlock(nn.Module):
         return self.body(features)
 
 
-# Which of our parts the layers of a level of the graph are, in order, with how many each has.
+# For each level of the graph, in the order of its layers: our part, and its number of layers.
 _GRAPH = {
     "01": (("head", 1), ("d_l1", 3), ("i_l1", 3), ("tail", 1)),
     "02": (("d_l2", 4), ("i_l2", 4)),
@@ -66,7 +56,7 @@ _GRAPH = {
 
 
 def _from_matconvnet(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return our names for those of the graph: LIEVE<level>_<kind><layer>."""
+    """Rename the tensors of the graph, LIEVE<level>_<kind><layer>."""
     places = {
         f"{level}_{index:02d}": place
         for level, parts in _GRAPH.items()
@@ -93,7 +83,7 @@ def _from_matconvnet(state: dict[str, Tensor]) -> dict[str, Tensor]:
         else:
             mean, deviation = value.reshape(-1, 2).unbind(1)
             found[f"{stem}1.running_mean"] = mean.contiguous()
-            # The root that is stored has epsilon inside.
+            # The stored standard deviation includes epsilon.
             found[f"{stem}1.running_var"] = deviation.square() - EPSILON
             found[f"{stem}1.num_batches_tracked"] = torch.tensor(0)
     return found
@@ -116,11 +106,11 @@ class MWCNN(Backbone):
 
     ``"v2"`` (the extended paper's, the one with PyTorch weights) first convolves at full size,
     dilates, and adds features of equal size after each inverse transform. ``"v1"`` (CVPRW)
-    transforms the image itself, normalises, and adds bands before each inverse transform. In Y
-    24,927,809 parameters (24,930,115 in RGB) and 16,158,308.
+    transforms the image itself, normalises, and adds bands before each inverse transform. With
+    Y images they have 24,927,809 (24,930,115 in RGB) and 16,158,308 parameters.
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
         version: ``"v2"`` or ``"v1"``.
         width: Channels of the first level; None: 64 (v2) or 160 (v1).
@@ -129,14 +119,11 @@ class MWCNN(Backbone):
     Shape:
         (B, 1 or 3, H, W) -> the same.
 
-    Raises:
-        ConfigError: If version, width or colour make no network.
-
     Source:
         Liu, Zhang, Zhang, Lin, Zuo, Multi-level Wavelet-CNN for Image Restoration, CVPRW 2018
         (lpj0/MWCNN), and Liu, Zhang, Lian, Zuo, Multi-Level Wavelet Convolutional Neural Networks,
-        IEEE Access 2019. Keys follow lpj-github-io/MWCNNv2; those of v1 are built alike, and the
-        parameters of the MatConvNet files load into them.
+        IEEE Access 2019. Keys follow lpj-github-io/MWCNNv2; v1 has similar keys, and loads the
+        MatConvNet files.
     """
 
     colour: Colour = "y"
@@ -236,7 +223,7 @@ class MWCNN(Backbone):
 
 
 def _initialise_v1(network: MWCNN) -> None:
-    """Draw first weights as the authors' code does: orthogonal filters, small random gains."""
+    """Draw weights as the authors' code does: orthogonal filters, small random gains."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.orthogonal_(module.weight)
@@ -245,6 +232,6 @@ def _initialise_v1(network: MWCNN) -> None:
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, std=math.sqrt(2 / (9 * module.num_features)))
             with torch.no_grad():
-                # Gains near zero are moved away from it, and keep their sign.
+                # Move gains away from zero, keeping their sign.
                 sign = torch.where(module.weight < 0, -1.0, 1.0)
                 module.weight.copy_(sign * module.weight.abs().clamp(min=0.03))

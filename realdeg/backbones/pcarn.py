@@ -15,33 +15,24 @@ from realdeg.utils.argument_types import Scale
 
 
 def _shared(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Count the economical form's shared block once, which files hold as ``b1``, ``b2``, ``b3``."""
-    found = {}
+    """Keep one copy of the economical form's shared block, which files hold three times."""
+    kept = {}
     for name, value in state.items():
         copy = re.match(r"(b[123])\.(b[23])\.", name)
         if copy is None:
-            found[name] = value
+            kept[name] = value
             continue
         first = state.get(f"{copy[1]}.b1.{name[copy.end() :]}")
         if first is None or not torch.equal(first, value):
             raise ValueError(
-                f"have a {copy[1]}.{copy[2]} of its own, but the economical PCARN uses one block"
+                f"have a different {copy[1]}.{copy[2]}, but the economical PCARN uses one block"
                 " three times."
             )
-    return found
+    return kept
 
 
 class NamedResidual(nn.Module):
-    """CARN's residual block under PCARN's keys.
-
-    Args:
-        features: Channels.
-        groups: Groups of the 3x3 convolutions.
-        mobile: Whether a 1x1 convolution follows.
-
-    Shape:
-        (B, C, H, W) -> (B, C, H, W)
-    """
+    """CARN's residual block under PCARN's keys."""
 
     def __init__(self, features: int, groups: int, mobile: bool) -> None:
         super().__init__()
@@ -66,8 +57,7 @@ class PCARN(CARN):
     414,811 in the economical form (``mobile``, with ``groups=4``), mean-shift tensors included.
 
     Args:
-        scale: How much resolution is lost; in the network of several scales, in calls that do not
-            say it.
+        scale: 2, 3 or 4; with ``multi_scale`` the default of calls.
         features: Channels.
         groups: Groups of the 3x3 convolutions; None: 4 in the economical form, otherwise 1.
         mobile: The economical form: the residual block ends in a 1x1 convolution, and the three
@@ -78,7 +68,7 @@ class PCARN(CARN):
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
     Raises:
-        ConfigError: If ``features`` is no multiple of ``groups``.
+        ConfigError: If ``features`` is not a multiple of ``groups``.
 
     Source:
         Ahn, Kang, Sohn, Photo-Realistic Image Super-Resolution with Fast and Lightweight Cascading
@@ -119,7 +109,7 @@ class PCARN(CARN):
         return cls(scale=2, features=8, multi_scale=False)
 
     def trunk(self, entry: Tensor) -> Tensor:
-        """Run the cascades on the entry's features (B, C, h, w) and add these."""
+        """Run the cascades on the entry's features (B, C, h, w), which are added to the result."""
         return super().trunk(entry) + entry
 
     def _residual(self) -> nn.Module:

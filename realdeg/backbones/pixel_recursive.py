@@ -20,11 +20,7 @@ SAMPLING = ("draw", "mean", "one_pass")
 
 
 class NormalisedBlock(nn.Module):
-    """Convolution, batch norm, ReLU, convolution, batch norm, and the input added.
-
-    Args:
-        features: Channels.
-    """
+    """Convolution, batch norm, ReLU, convolution, batch norm, and the input added."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -76,41 +72,38 @@ class PixelRecursiveSR(Backbone):
     """Draws a x4 image level by level: pixels in raster order, and each as R, G, B.
 
     The distribution of a colour is the softmax of two sums: what the conditioning network makes
-    of the LR image, and what the prior makes of the pixels drawn so far. Made for 8 x 8 faces and
-    bedrooms that become 32 x 32. It invents detail and does not aim at PSNR.
+    of the LR image, and what the prior makes of the pixels drawn so far. It was made for 8 x 8
+    faces and bedrooms that become 32 x 32. It invents detail and does not aim at PSNR.
 
     **Training** goes through all pixels at once, given the true ones: ``forward`` takes the HR
     image as ``cond`` (``teacher_forced``). ``aux`` then holds ``logits`` and
     ``conditioning_logits``, (B, 256, 3, H, W), which cross entropy compares with the levels of HR
     (``targets``); ``sr`` is the mean of the distribution. **In evaluation** ``forward`` samples.
     All images of a batch are drawn with the same random numbers, so a result does not depend on
-    its batch; :meth:`sample` takes a seed for each. Sampling is no graph for ``torch.export``:
+    its batch; :meth:`sample` takes a seed for each. ``torch.export`` cannot trace sampling:
     export ``sampling="one_pass"``.
 
-    It has 6,576,192 parameters: 6,196,992 of the prior, 379,200 of the conditioning.
+    It has 6,576,192 parameters: 6,196,992 in the prior, 379,200 in the conditioning network.
 
     Args:
         scale: 4.
         layers: Gated layers of the prior.
         features: Channels of each of its two streams.
-        hidden: Channels of its last layer but one.
+        hidden: Channels of its second-last layer.
         cond_features: Channels of the conditioning network.
         cond_blocks: Its residual blocks on each of the three grids.
         colour_order: G sees R, and B both (the paper). False: a pixel's colours are drawn
             independently of each other, as in the best-known public code (nilboy).
         sampling: ``"draw"`` (the paper); ``"mean"``: each level is the mean of its distribution,
-            rounded down (that public code); ``"one_pass"``: no recursion but one pass in which
-            the prior sees the conditioning network's mean in place of the pixels, which is fast,
-            differentiable and blurred.
+            rounded down (as in that code); ``"one_pass"``: no recursion but one pass in which
+            the prior sees the conditioning network's mean instead of the pixels, which is fast
+            and differentiable, but blurs.
         temperature: 1 draws from the softmax; below 1 sharpens (the paper's samples: 1 / 1.1 to
-            1 / 1.3); 0 always takes the likeliest level.
-        seed: Of the random numbers that ``forward`` draws with.
+            1 / 1.3); 0 always takes the most likely level.
+        seed: The seed of the random numbers in ``forward``.
 
     Shape:
         (B, 3, h, w) -> (B, 3, 4 h, 4 w)
-
-    Raises:
-        ConfigError: If an argument makes no network.
 
     Source:
         Dahl, Norouzi, Shlens, Pixel Recursive Super Resolution, ICCV 2017. There is no official
@@ -118,7 +111,6 @@ class PixelRecursiveSR(Backbone):
     """
 
     scales = (4,)
-    upsample = "post"
     whole_image = True
     teacher_forced = True
 
@@ -139,7 +131,7 @@ class PixelRecursiveSR(Backbone):
         self.sampling, self.temperature, self.seed = sampling, temperature, int(seed)
         self.prior = GatedPrior(layers, features, hidden, colour_order)
         self.cond = ConditioningNet(cond_features, cond_blocks)
-        # Only the pixels close by: what was drawn before reaches over the whole image.
+        # Nearby pixels only: what was drawn before affects the whole image.
         self.halo = math.ceil(3.5 * cond_blocks) + 2 + math.ceil((3 + 2 * layers) / 4)
         self._initialise()
 
@@ -151,12 +143,12 @@ class PixelRecursiveSR(Backbone):
         )
 
     def forward(self, lr: Tensor, *, cond: Tensor | None = None) -> Outputs:
-        """Draw the image, or with the HR image as ``cond`` say how likely its levels are.
+        """Draw the image or, given HR as ``cond``, return the distribution of its levels.
 
         Args:
             lr: (B, 3, h, w) in [0, 1].
-            cond: The HR image (B, 3, 4 h, 4 w) in [0, 1]; None in training: the conditioning
-                network's mean in its place.
+            cond: The HR image (B, 3, 4 h, 4 w) in [0, 1]; if None in training, the conditioning
+                network's mean takes its place.
         """
         if cond is None and not self.training and self.sampling != "one_pass":
             return Outputs(self.sample(lr))
@@ -246,17 +238,16 @@ def _mean(logits: Tensor) -> Tensor:
 
 def _chances(seeds: Sequence[int], height: int, width: int) -> Tensor:
     """Return uniform numbers (B, H, W, 3), each image's a function of its seed and size alone."""
-    drawn: dict[int, Tensor] = {}
-    for seed in seeds:
-        if seed not in drawn:
-            generator = torch.Generator().manual_seed(int(seed))
-            size = (height, width, COLOURS)
-            drawn[seed] = torch.rand(size, generator=generator, dtype=torch.float64)
+    size = (height, width, COLOURS)
+    drawn = {
+        seed: torch.rand(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        for seed in set(map(int, seeds))
+    }
     if not seeds:
-        return torch.empty(0, height, width, COLOURS, dtype=torch.float64)
-    return torch.stack([drawn[seed] for seed in seeds])
+        return torch.empty(0, *size, dtype=torch.float64)
+    return torch.stack([drawn[int(seed)] for seed in seeds])
 
 
 def _check_temperature(value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ConfigError(f"PixelRecursiveSR: temperature is a number from 0 up, got {value!r}.")
+        raise ConfigError(f"PixelRecursiveSR: temperature is {value!r}; it must be 0 or more.")

@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.cascade import Cascade, ReLUUpsampler, Residual, fusion, shifter
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.keys import store_as
@@ -22,33 +22,28 @@ KEPT = ("sub_mean.", "entry.", "groups.", "add_mean.")
 class ProgressiveCARN(Backbone):
     """Cascading residual network trained by a curriculum of scales.
 
-    Stage 1 is CARN for x2. To get to the next scale, three more cascading blocks are appended, the
-    reconstruction (upsampler and last convolution) is replaced by one of twice the factor, and
-    everything is trained again with the learning rate's schedule started anew: :meth:`grow`.
-    Features stay at the LR image's size. x2: 964,163 parameters, x4: 1,924,803, x8: 2,885,443,
-    24 mean-shift numbers apart.
+    Stage 1 is CARN for x2. For the next scale (:meth:`grow`), three more cascading blocks are
+    appended, the reconstruction (upsampler and last convolution) is replaced by one of twice the
+    factor, and everything is trained again with a restarted learning rate schedule. Features keep
+    the LR image's size. Parameters at x2: 964,163, x4: 1,924,803, x8: 2,885,443, without the 24 of
+    the mean shift.
 
-    That blocks are added and the reconstruction replaced is the paper's idea. How many blocks a
-    stage adds, and that none are frozen, is our reading: the paper's code is not public.
+    The paper adds blocks and replaces the reconstruction. The number of blocks per stage, and that
+    none are frozen, are our reading: the paper's code is not public.
 
     Args:
-        scale: 2, 4 or 8: the stage.
+        scale: 2, 4 or 8, the stage.
         features: Channels.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If ``features`` is less than 1.
 
     Source:
         Ahn, Kang, Sohn, Image Super-Resolution via Progressive Cascading Residual Network, CVPRW
         2018. Names inside the blocks are CARN's; there are no public weights.
     """
 
-    colour: Colour = "rgb"
     scales: tuple[int, ...] | None = (2, 4, 8)
-    upsample = "post"
 
     def __init__(self, scale: Scale = 4, features: Number = 64) -> None:
         super().__init__(scale=scale)
@@ -69,20 +64,20 @@ class ProgressiveCARN(Backbone):
 
     @property
     def new_prefixes(self) -> tuple[str, ...]:
-        """What this stage has anew: ``load_weights(..., ignore=...)`` of the stage before."""
+        """What the previous stage's weights lack, for ``load_weights(..., ignore=...)``."""
         return ("upsample.", "exit.", f"groups.{len(self.groups) - 1}.")
 
     def grow(self) -> ProgressiveCARN:
-        """Return the next stage, twice the scale, which keeps what was learned.
+        """Return the next stage, of twice the scale.
 
         Entry and cascades are copies of this network's; the appended cascade and the
-        reconstruction start afresh.
+        reconstruction are newly initialised.
 
         Raises:
             GeometryError: If this is the last stage.
         """
         if self.scale == 8:
-            raise GeometryError("ProgressiveCARN ends with x8: it cannot grow further.")
+            raise GeometryError("ProgressiveCARN of scale 8 cannot grow: it is the last stage.")
         grown = type(self)(**{**self.arguments, "scale": 2 * self.scale})
         kept = {k: v for k, v in self.state_dict().items() if k.startswith(KEPT)}
         grown.load_state_dict(grown.state_dict() | kept)

@@ -11,10 +11,12 @@ from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Interval, MinLen
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import DIV2K_MEAN
 from realdeg.backbones.parts.pyramid import pil_bicubic
 from realdeg.backbones.parts.reflect import CompressionConv, ReflectConv
@@ -26,7 +28,7 @@ from realdeg.utils.argument_types import Choice, Scale
 # The standard deviation that the released weights were trained with: one 8-bit step.
 STD = 0.0039215
 
-# Shares of the training at which x4 and x8 begin to blend in and have done so.
+# Fractions of the training: x4 starts to blend in, has done so; x8 starts, has done so; the end.
 GROWING_STEPS: tuple[float, ...] = (0.12, 0.25, 0.45, 0.6, 1.0)
 
 
@@ -38,8 +40,8 @@ class Preset:
         features: Channels after the first convolution.
         growth: Channels that a dense layer adds.
         blocks: Layers of each dense block, per level.
-        residual: Whether blocks and levels add their input (ProSR), or pass on what they make.
-        block_compression: Share of channels kept between blocks, where nothing is added.
+        residual: Whether blocks and levels add their input (ProSR).
+        block_compression: Fraction of channels kept between blocks without residuals.
     """
 
     features: int
@@ -53,8 +55,6 @@ PRESETS: dict[str, Preset] = {
     "prosr": Preset(160, 40, ((8,) * 9, (8,) * 3, (8,)), True),
     "prosrs": Preset(24, 12, ((6,) * 4, (6,) * 2, (6,)), False),
 }
-
-
 _LARGER = Dialect(
     "a network of a larger scale", spare=r"(init_conv|pyramid_residual|reconst)_\d+.*"
 )
@@ -74,12 +74,7 @@ def _blocks(state: State) -> list[list[int]] | None:
 
 
 class DenseLayer(nn.Module):
-    """1x1 convolution, ReLU, 3x3 convolution; the result is put behind the input.
-
-    Args:
-        channels: Channels in.
-        growth: Channels added.
-    """
+    """1x1 convolution, ReLU, 3x3 convolution; the result is appended to the input's channels."""
 
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__()
@@ -93,13 +88,7 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock(nn.Sequential):
-    """Dense layers.
-
-    Args:
-        channels: Channels in.
-        growth: Channels that each layer adds.
-        layers: How many.
-    """
+    """Dense layers, each of which adds ``growth`` channels."""
 
     def __init__(self, channels: int, growth: int, layers: int) -> None:
         super().__init__(
@@ -111,13 +100,7 @@ class DenseBlock(nn.Sequential):
 
 
 class ResidualDenseBlock(nn.Module):
-    """A dense block, compressed to the width of its input, added to it by a fifth.
-
-    Args:
-        channels: Channels in and out.
-        growth: Channels that each layer adds.
-        layers: How many.
-    """
+    """A dense block, compressed to the width of its input; a fifth of it is added to the input."""
 
     def __init__(self, channels: int, growth: int, layers: int) -> None:
         super().__init__()
@@ -130,11 +113,7 @@ class ResidualDenseBlock(nn.Module):
 
 
 class Doubling(nn.Module):
-    """Convolution, pixel shuffle by 2, ReLU.
-
-    Args:
-        channels: Channels in and out.
-    """
+    """Convolution, pixel shuffle by 2, ReLU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -151,11 +130,11 @@ class Doubling(nn.Module):
 class ProSR(Backbone):
     """Fully progressive super-resolution network.
 
-    An asymmetric pyramid of dense blocks, added to the bicubic (PIL's) image. The network of scale
-    8 serves 2 and 4 too: each call may name its scale (``forward(lr, scale=2)``). Parameters of
+    An asymmetric pyramid of dense blocks, added to PIL's bicubic image. The network of scale 8
+    serves 2 and 4 too: each call may name its scale (``network(lr, scale=2)``). Parameters of
     ProSR with levels up to x2, x4, x8: 9,470,403, 13,427,206, 15,537,609; of ProSRs 849,047,
-    1,671,560, 2,550,191 as released, and 3,148,352 (x8) with ``block_compression=0.5``, which is
-    the paper's 3.1M. Weights of a larger scale load: what is above this one is left out.
+    1,671,560, 2,550,191 as released, and 3,148,352 (x8) with ``block_compression=0.5``, the
+    paper's 3.1M. Weights of a larger scale load too; their higher levels are ignored.
 
     Training goes from x2 upwards: :meth:`set_progress` blends the newest scale in, and
     :meth:`grow` makes the next larger network from a trained one.
@@ -166,21 +145,19 @@ class ProSR(Backbone):
         num_features: Channels after the first convolution; None: the preset's.
         growth_rate: Channels that a dense layer adds; None: the preset's.
         blocks: Layers of each dense block, per level from x2 to x8; None: the preset's.
-        block_compression: Share of channels kept between blocks; None: the preset's.
+        block_compression: Fraction of channels kept between blocks; None: the preset's.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
     Raises:
-        ConfigError: If preset or sizes make no network.
-        GeometryError: If a call names a scale that was not built.
+        ConfigError: If ``blocks`` has fewer levels than the scale needs.
 
     Source:
         Wang, Perazzi, McWilliams, Sorkine-Hornung, Sorkine-Hornung, Schroers, A Fully Progressive
         Approach to Single-Image Super-Resolution, CVPRW 2018. Keys follow fperazzi/proSR.
     """
 
-    colour = "rgb"
     scales = (2, 4, 8)
     upsample = "progressive"
     mean: Tensor
@@ -199,10 +176,10 @@ class ProSR(Backbone):
         self,
         scale: Scale = 4,
         preset: Annotated[str, Choice(*PRESETS)] = "prosr",
-        num_features: int | None = None,
-        growth_rate: int | None = None,
-        blocks: Sequence[Sequence[int]] | None = None,
-        block_compression: float | None = None,
+        num_features: Number | None = None,
+        growth_rate: Number | None = None,
+        blocks: Sequence[Annotated[Sequence[Number], MinLen(1)]] | None = None,
+        block_compression: Annotated[float, Interval(gt=0, le=1)] | None = None,
     ) -> None:
         super().__init__(scale=scale)
         chosen = PRESETS[preset]
@@ -212,16 +189,10 @@ class ProSR(Backbone):
         kept = chosen.block_compression if block_compression is None else block_compression
         self.levels = scale.bit_length() - 1
         self.served = self.scales[: self.levels]
-        if (
-            len(layers) < self.levels
-            or min(features, growth, *(number for level in layers for number in level)) < 1
-            or not all(layers)
-            or not 0 < kept <= 1
-        ):
+        if len(layers) < self.levels:
             raise ConfigError(
-                f"ProSR of scale {scale} needs {self.levels} levels of dense blocks of 1 or more"
-                f" layers, 1 or more channels and a block_compression in (0, 1], got {layers!r},"
-                f" {features}, {growth} and {kept}."
+                f"blocks of ProSR has {len(layers)} levels, but scale {scale} needs {self.levels}:"
+                " list the layers of each dense block for every level from x2 up."
             )
         self.residual = chosen.residual
         self.register_buffer("mean", torch.tensor(DIV2K_MEAN).reshape(1, 3, 1, 1), persistent=False)
@@ -279,7 +250,9 @@ class ProSR(Backbone):
                 below = self.get_submodule(f"reconst_{level}")(features)
         residual = self.get_submodule(f"reconst_{last}")(features)
         if below is not None:
-            residual = torch.lerp(_double(below).to(residual), residual, self.blend)
+            # Corner pixels stay on corner pixels, as the authors blend.
+            below = F.interpolate(below, scale_factor=2, mode="bilinear", align_corners=True)
+            residual = torch.lerp(below.to(residual), residual, self.blend)
         # The network runs on (image - mean) / STD, and interpolation keeps constants.
         return torch.add(pil_bicubic(lr, factor), residual, alpha=STD)
 
@@ -287,10 +260,10 @@ class ProSR(Backbone):
         """Set the state of the curriculum.
 
         Until 12 % of the training there is x2 only; x4 is blended in until 25 %, x8 from 45 % to
-        60 %. The newest scale's residual is mixed with the enlarged one of the level below.
+        60 %. The newest scale's residual is mixed with the enlarged residual of the level below.
 
         Args:
-            progress: Share of the training that is done, 0 to 1.
+            progress: Completed fraction of the training, 0 to 1.
 
         Returns:
             The scales to draw from, uniformly and per batch.
@@ -306,7 +279,7 @@ class ProSR(Backbone):
     def grow(self) -> ProSR:
         """Return a network of twice the scale that starts from this one.
 
-        Every weight is kept. The new scale's first convolution begins as a copy of the last one,
+        Every weight is kept. The new scale's first convolution starts as a copy of the last one,
         and ``blend`` is 0: the grown network's residual is this one's, enlarged bilinearly.
 
         Returns:
@@ -333,10 +306,5 @@ class ProSR(Backbone):
 
 
 def _named(name: str, module: nn.Module) -> nn.Sequential:
-    """Wrap a module under a name, as the released weights have it."""
+    """Wrap a module under a name, as in the released weights."""
     return nn.Sequential(OrderedDict([(name, module)]))
-
-
-def _double(image: Tensor) -> Tensor:
-    """Enlarge (B, C, h, w) twice, corner pixels on corner pixels, as the authors blend."""
-    return F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=True)

@@ -8,19 +8,15 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.edsr import (
-    BASICSR_KEEPS,
-    BASICSR_NAMES,
-    EDSRFamily,
-    basicsr_head,
-)
+from realdeg.backbones.parts.classic import Number
+from realdeg.backbones.parts.edsr import BASICSR_KEEPS, BASICSR_NAMES, EDSRFamily, basicsr_head
 from realdeg.backbones.readings import count, presets, ratio
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Choice, Scale
 
 # Groups x blocks. The DML paper trains "RCAN with 100 convolutional layers" and does not say how
-# they divide; 5 x 10 has 100 convolutions inside its blocks and is the usual small RCAN.
+# they are divided; 5 x 10 has 100 convolutions inside its blocks and is the usual small RCAN.
 PRESETS: dict[str, tuple[int, int]] = {"rcan": (10, 20), "rcan_100": (5, 10)}
 _BASICSR = Dialect(
     "BasicSR",
@@ -43,11 +39,11 @@ _BASICSR = Dialect(
 
 
 class ChannelAttention(nn.Module):
-    """Weigh each channel by a number in (0, 1) computed from the means of all.
+    """Weight each channel by a factor in (0, 1) computed from the means of all.
 
     Args:
         features: Channels.
-        reduction: How many times fewer channels the bottleneck has.
+        reduction: Ratio of the channels to those of the bottleneck.
 
     Source:
         RCAN, equations 6 to 8.
@@ -64,16 +60,12 @@ class ChannelAttention(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Weigh (B, C, H, W)."""
+        """Run on (B, C, H, W)."""
         return features * self.conv_du(self.avg_pool(features))
 
 
 class AttentionBlock(nn.Module):
     """Convolution, ReLU, convolution, channel attention, and the input added (the paper's RCAB).
-
-    Args:
-        features: Channels.
-        reduction: See :class:`ChannelAttention`.
 
     Source:
         RCAN, equation 9.
@@ -94,13 +86,7 @@ class AttentionBlock(nn.Module):
 
 
 class ResidualGroup(nn.Module):
-    """Attention blocks, a convolution, and the input added.
-
-    Args:
-        num_blocks: Attention blocks.
-        features: Channels.
-        reduction: See :class:`ChannelAttention`.
-    """
+    """Attention blocks, a convolution, and the input added."""
 
     def __init__(self, num_blocks: int, features: int, reduction: int) -> None:
         super().__init__()
@@ -118,31 +104,31 @@ class ResidualGroup(nn.Module):
 class RCAN(EDSRFamily):
     """Residual channel attention network.
 
-    In RGB it works on [0, 255] and takes the DIV2K mean off, as the published weights want; in Y
-    on [0, 1] without a mean. Where LR and HR have the same size, the input is rearranged to a
-    coarser grid first (pixel unshuffle) and the tail upsamples back.
+    In RGB it works on [0, 255] with the DIV2K mean subtracted, as the published weights need; in Y
+    on [0, 1] without a mean. If LR and HR have the same size, the input is first rearranged to a
+    coarser grid (pixel unshuffle), and the tail upsamples back.
 
     Args:
-        scale: How much resolution is lost.
+        scale: HR over LR size.
         same_size: The LR image lies on the HR grid.
         preset: ``"rcan"`` (10 groups of 20 blocks, the paper's) or ``"rcan_100"`` (5 groups of 10,
             a reading of the DML paper's "RCAN with 100 convolutional layers").
         num_groups: Residual groups; None: the preset's.
         num_blocks: Attention blocks per group; None: the preset's.
         num_features: Channels.
-        reduction: How many times fewer channels the attention's bottleneck has.
+        reduction: Ratio of the channels to those of the attention's bottleneck.
         colour: ``"rgb"`` or ``"y"``.
-        mean_shift: Take the mean colour off; None: in RGB yes, in Y no.
+        mean_shift: Subtract the mean colour; None: in RGB yes, in Y no.
         value_range: The number that stands for white; None: 255 with mean shift, otherwise 1.
-        unshuffle: Factor of the pixel unshuffle at the input; None: 4 where ``same_size`` holds,
-            otherwise 1. The tail's factor is ``unshuffle``, times ``scale`` where sizes differ.
+        unshuffle: Factor of the pixel unshuffle at the input; None: 4 with ``same_size``,
+            otherwise 1. The tail's factor is ``unshuffle``, times ``scale`` without ``same_size``.
 
     Shape:
         (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w), or the same size.
 
     Raises:
-        ConfigError: If preset, colour or sizes make no network.
-        GeometryError: If the tail would need a factor that does not exist.
+        ConfigError: If ``num_features`` is less than ``reduction``, or Y has a mean shift.
+        GeometryError: If the tail's factor is not 1, 3 or a power of two.
 
     Source:
         Zhang, Li, Li, Wang, Zhong, Fu, Image Super-Resolution Using Very Deep Residual Channel
@@ -167,10 +153,10 @@ class RCAN(EDSRFamily):
         scale: Scale = 4,
         same_size: bool = False,
         preset: Annotated[str, Choice(*PRESETS)] = "rcan",
-        num_groups: int | None = None,
-        num_blocks: int | None = None,
-        num_features: int = 64,
-        reduction: int = 16,
+        num_groups: Number | None = None,
+        num_blocks: Number | None = None,
+        num_features: Number = 64,
+        reduction: Number = 16,
         colour: Colour = "rgb",
         mean_shift: bool | None = None,
         value_range: float | None = None,
@@ -180,10 +166,9 @@ class RCAN(EDSRFamily):
         groups, blocks = PRESETS[preset]
         groups = groups if num_groups is None else num_groups
         blocks = blocks if num_blocks is None else num_blocks
-        if min(groups, blocks, reduction) < 1 or num_features < reduction:
+        if num_features < reduction:
             raise ConfigError(
-                "RCAN needs num_groups, num_blocks and reduction of 1 or more and num_features >="
-                f" reduction, got {groups}, {blocks}, {reduction} and {num_features}."
+                f"RCAN: num_features is {num_features}; expected at least reduction ({reduction})."
             )
         self.num_groups, self.num_blocks = groups, blocks
         self.assemble(

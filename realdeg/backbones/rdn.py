@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import MMAGIC, Dialect
-from realdeg.backbones.meta_trunks import rdn_layers
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import upsampling_steps
 from realdeg.backbones.readings import count, last, presets, shuffled, size
@@ -18,8 +17,6 @@ from realdeg.utils.argument_types import Choice, Scale
 
 # Blocks D, convolutions C in each, channels G that each convolution adds.
 PRESETS: dict[str, tuple[int, int, int]] = {"A": (20, 6, 32), "B": (16, 8, 64)}
-
-
 _MMAGIC = Dialect(
     "mmagic and yjn870",
     marks=(r"sfe1\.weight",),
@@ -37,16 +34,75 @@ _MMAGIC = Dialect(
 _growth = size(r"RDBs\.0\.convs\.0\.conv\.0\.weight")
 
 
+class DenseConv(nn.Module):
+    """A 3x3 convolution and ReLU whose result is appended to the input's channels."""
+
+    def __init__(self, width: int, growth: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(nn.Conv2d(width, growth, 3, padding=1), nn.ReLU(inplace=True))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, width, h, w)."""
+        return torch.cat([features, self.conv(features)], 1)
+
+
+class ResidualDenseBlock(nn.Module):
+    """Dense convolutions, a 1x1 convolution back to the width, and the input added."""
+
+    def __init__(self, features: int, growth: int, num_convs: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            *(DenseConv(features + index * growth, growth) for index in range(num_convs))
+        )
+        self.LFF = nn.Conv2d(features + num_convs * growth, features, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, features, h, w)."""
+        return self.LFF(self.convs(features)).add(features)
+
+
+class RDNTrunk(Backbone):
+    """What RDN and Meta-SR do before they upsample."""
+
+    def add_trunk(self, features: int, num_blocks: int, num_convs: int, growth: int) -> None:
+        """Add the layers, under their published names.
+
+        Args:
+            features: Channels (the paper's G0).
+            num_blocks: Residual dense blocks (D).
+            num_convs: Convolutions in each (C).
+            growth: Channels that each convolution adds (G).
+        """
+        self.SFENet1 = nn.Conv2d(3, features, 3, padding=1)
+        self.SFENet2 = nn.Conv2d(features, features, 3, padding=1)
+        self.RDBs = nn.ModuleList(
+            ResidualDenseBlock(features, growth, num_convs) for _ in range(num_blocks)
+        )
+        self.GFF = nn.Sequential(
+            nn.Conv2d(num_blocks * features, features, 1),
+            nn.Conv2d(features, features, 3, padding=1),
+        )
+
+    def run_trunk(self, image: Tensor) -> Tensor:
+        """Return features (B, G0, h, w) of (B, 3, h, w)."""
+        first = self.SFENet1(image)
+        features, outputs = self.SFENet2(first), []
+        for block in self.RDBs:
+            features = block(features)
+            outputs.append(features)
+        return self.GFF(torch.cat(outputs, 1)).add(first)
+
+
 @BACKBONES.register_module()
-class RDN(Backbone):
+class RDN(RDNTrunk):
     """Residual dense network.
 
     The paper's configuration B has 22,123,395 parameters at x2, 22,308,035 at x3 and 22,271,107
-    at x4. x3 and x4 start from x2: load its weights with ``ignore=("UPNet.",)``.
+    at x4. x3 and x4 are trained from x2: load its weights with ``ignore=("UPNet.",)``.
 
-    There is no mean shift, and nothing but convolutions and ReLUs: with biases multiplied by 255,
-    weights for [0, 1] are weights for [0, 255]. Those of mmagic are brought to this instance's
-    range in that way; EDSR-PyTorch's are for [0, 255].
+    As there are only convolutions and ReLUs, weights for [0, 1] become weights for [0, 255] when
+    their biases are multiplied by 255. mmagic's are converted to this instance's range in that
+    way; EDSR-PyTorch's are for [0, 255].
 
     Args:
         scale: 2, 3 or 4.
@@ -60,21 +116,13 @@ class RDN(Backbone):
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
-    Raises:
-        ConfigError: If preset or sizes make no network.
-
     Source:
         Zhang, Tian, Kong, Zhong, Fu, Residual Dense Network for Image Super-Resolution, CVPR
         2018. Keys follow sanghyun-son/EDSR-PyTorch; those of mmagic and yjn870 are translated.
     """
 
-    SFENet1: nn.Module
-    SFENet2: nn.Module
-    RDBs: nn.ModuleList
-    GFF: nn.Module
     value_range: float = 255.0
     scales: tuple[int, ...] | None = (2, 3, 4)
-    upsample = "post"
 
     dialects = (MMAGIC, _MMAGIC)
     form_readings = {
@@ -103,8 +151,7 @@ class RDN(Backbone):
             for given, default in zip((num_blocks, num_convs, growth), own, strict=True)
         )
         self.value_range = value_range
-        for name, part in rdn_layers(num_features, blocks, convs, added).items():
-            self.add_module(name, part)
+        self.add_trunk(num_features, blocks, convs, added)
         layers: list[nn.Module] = []
         width = num_features
         for step in upsampling_steps(scale):
@@ -119,9 +166,4 @@ class RDN(Backbone):
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""
-        first = self.SFENet1(lr)
-        features, outputs = self.SFENet2(first), []
-        for block in self.RDBs:
-            features = block(features)
-            outputs.append(features)
-        return self.UPNet(self.GFF(torch.cat(outputs, 1)).add(first))
+        return self.UPNet(self.run_trunk(lr))

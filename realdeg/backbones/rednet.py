@@ -1,4 +1,4 @@
-"""REDNet: convolutions that take apart, transposed convolutions that rebuild, skips between."""
+"""REDNet: an encoder of convolutions, a decoder of transposed convolutions, and skips."""
 
 from __future__ import annotations
 
@@ -27,28 +27,25 @@ def _depth(state: State) -> int | None:
 class REDNet(Backbone):
     """Residual encoder-decoder, RED30: fifteen convolutions and fifteen transposed ones.
 
-    Everything runs at the size of the interpolated image, which is added in the end. Every second
+    Everything runs at the size of the interpolated image, which is added at the end. Every second
     convolution's features are added to those of the transposed convolution that mirrors it,
     before its ReLU. 4,134,785 parameters at width 128 (4,131,072 without biases, as published)
-    and 1,035,201 at width 64, the number that the paper's text names.
+    and 1,035,201 at width 64, the number in the paper's text.
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
-        depth: Layers, an even number: half convolve, half rebuild.
+        depth: Layers, an even number; half are convolutions, half transposed convolutions.
         width: Channels.
         colour: ``"y"`` as in the paper, or ``"rgb"``.
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
 
-    Raises:
-        ConfigError: If a count or the colour makes no network.
-
     Source:
         Mao, Shen, Yang, Image Restoration Using Very Deep Convolutional Encoder-Decoder Networks
         with Symmetric Skip Connections, NIPS 2016. No PyTorch weights for super-resolution are
-        known; the keys are our own.
+        known; the keys are ours.
     """
 
     colour: Colour = "y"

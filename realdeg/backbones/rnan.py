@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Interval, MultipleOf
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.attention import as_image, as_tokens, attend_by_query, silent
-from realdeg.backbones.parts.classic import Number
+from realdeg.backbones.parts.classic import MOST
 from realdeg.backbones.parts.common import MeanShift, Upsampler, pad_to_multiple, upsampling_steps
 from realdeg.backbones.parts.edsr import ResBlock
-from realdeg.backbones.parts.reach import (
-    Span,
-    conv_span,
-    deconv_span,
-    halo_of,
-    shuffle_span,
-    union,
-)
+from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of, shuffle_span, union
 from realdeg.backbones.readings import count, shuffled, size
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 
 
 class NonLocal(nn.Module):
-    """Non-local attention whose weights sum to 1 over the queries, as published.
-
-    Args:
-        channels: Channels.
-        inner: Channels of queries, keys and values.
-    """
+    """Non-local attention whose weights sum to 1 over the queries, as published."""
 
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
         self.g = nn.Conv2d(channels, inner, 1)
         self.theta = nn.Conv2d(channels, inner, 1)
         self.phi = nn.Conv2d(channels, inner, 1)
-        # At the start it does nothing.
+        # Starts as the identity.
         self.W = silent(nn.Conv2d(inner, channels, 1))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -47,11 +37,11 @@ class NonLocal(nn.Module):
 
 
 class MaskBranch(nn.Module):
-    """How much of each number passes, seen from half the resolution.
+    """A mask for each value, computed in part at half the resolution.
 
     Args:
         channels: Channels.
-        inner: Channels inside the non-local attention that comes first; None: there is none.
+        inner: Channels inside the non-local attention that comes first; None: no such attention.
 
     Shape:
         (B, C, H, W) -> (B, C, H, W) in (0, 1), H and W even.
@@ -75,11 +65,7 @@ class MaskBranch(nn.Module):
 
 
 class TrunkBranch(nn.Module):
-    """Two residual blocks.
-
-    Args:
-        channels: Channels.
-    """
+    """Two residual blocks."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -91,11 +77,7 @@ class TrunkBranch(nn.Module):
 
 
 class AttentionModule(nn.Module):
-    """A trunk, the mask it passes through, and blocks before and behind.
-
-    Args:
-        channels: Channels.
-        inner: See :class:`MaskBranch`.
+    """A trunk, the mask it is multiplied by, and residual blocks before and after.
 
     Source:
         RNAN, equation 6.
@@ -115,12 +97,7 @@ class AttentionModule(nn.Module):
 
 
 class Group(nn.Module):
-    """An attention module and a convolution.
-
-    Args:
-        channels: Channels.
-        inner: See :class:`MaskBranch`.
-    """
+    """An attention module and a convolution."""
 
     def __init__(self, channels: int, inner: int | None = None) -> None:
         super().__init__()
@@ -138,28 +115,23 @@ class RNAN(Backbone):
     """Residual non-local attention network.
 
     Its first and last group see the whole image. The authors' code takes the softmax of their
-    attention over the queries instead of the keys; the published weights want it so.
+    attention over the queries instead of the keys; the published weights need this.
 
     Args:
-        scale: How much resolution is lost: 2, 3, 4 or 8.
-        groups: Groups in all, the two non-local ones included.
+        scale: 2, 3, 4 or 8.
+        groups: Groups, 3 or more, including the two non-local ones.
         num_features: Channels; an even number.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If the sizes make no network.
 
     Source:
         Zhang, Li, Li, Zhong, Fu, Residual Non-local Attention Networks for Image Restoration,
         ICLR 2019. Keys follow yulunzhang/RNAN.
     """
 
-    colour = "rgb"
     value_range = 255.0
     scales = (2, 3, 4, 8)
-    upsample = "post"
     size_multiple = 2
     whole_image = True
 
@@ -172,15 +144,10 @@ class RNAN(Backbone):
     def __init__(
         self,
         scale: Scale = 4,
-        groups: Number = 10,
-        num_features: Number = 64,
+        groups: Annotated[int, Interval(ge=3, le=MOST)] = 10,
+        num_features: Annotated[int, Interval(ge=2, le=MOST), MultipleOf(2)] = 64,
     ) -> None:
         super().__init__(scale=scale)
-        if groups < 3 or num_features % 2:
-            raise ConfigError(
-                "RNAN needs 3 or more groups, two of them non-local, and an even number of"
-                f" features, got {groups} and {num_features}."
-            )
         self.groups = groups
         self.sub_mean = MeanShift(255.0, -1)
         self.add_mean = MeanShift(255.0, +1)
@@ -213,7 +180,7 @@ class RNAN(Backbone):
         return self.add_mean(self.tail(features))[..., :height, :width]
 
     def _trace(self, span: Span) -> Span:
-        """Follow a span of output pixels back, the non-local attentions apart."""
+        """Trace a span of output pixels back, except through the non-local attention."""
         span = conv_span(span, 3)
         for step in reversed(upsampling_steps(self.scale)):
             span = conv_span(shuffle_span(span, step), 3)

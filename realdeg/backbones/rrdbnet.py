@@ -14,7 +14,7 @@ from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.readings import State, colour_of, count, doublings, last, shape_of, size
-from realdeg.errors import ConfigError, GeometryError
+from realdeg.errors import GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 
@@ -67,9 +67,6 @@ class DenseBlock(nn.Module):
         features: Channels in and out.
         growth: Channels that each of the first four adds.
 
-    Shape:
-        (B, C, H, W) -> (B, C, H, W)
-
     Source:
         ESRGAN, figure 4.
     """
@@ -94,15 +91,7 @@ class DenseBlock(nn.Module):
 
 
 class ResidualInResidual(nn.Module):
-    """Three dense blocks, scaled, and the input added.
-
-    Args:
-        features: Channels in and out.
-        growth: See :class:`DenseBlock`.
-
-    Shape:
-        (B, C, H, W) -> (B, C, H, W)
-    """
+    """Three dense blocks, scaled, and the input added."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
@@ -117,8 +106,8 @@ class ResidualInResidual(nn.Module):
 class RRDBNet(Backbone):
     """Network of residual-in-residual dense blocks.
 
-    It works at a quarter of the output's size: for x2, x1 and LR of the HR's size the input is
-    rearranged first (pixel unshuffle by 2 or 4), as Real-ESRGAN does. With 23 blocks it has
+    It works at a quarter of the output's size: for x2, x1 and LR of HR's size the input is
+    first rearranged (pixel unshuffle by 2 or 4), as in Real-ESRGAN. With 23 blocks it has
     16,697,987 parameters at x4, 16,703,171 at x2 and 16,723,907 at x1; with 6 (anime_6B)
     4,467,779 at x4.
 
@@ -129,14 +118,13 @@ class RRDBNet(Backbone):
         num_blocks: Blocks.
         growth: Channels that each dense convolution adds.
         colour: ``"rgb"`` or ``"y"``.
-        unshuffle: Factor of the pixel unshuffle at the input; None: what leaves a factor of 4
-            between features and output, 1 at x8. Older community models have x2 or x1 with 1.
+        unshuffle: Factor of the pixel unshuffle at the input; None: the one that leaves a
+            factor of 4 between features and output, 1 at x8. Older community models have 1.
 
     Shape:
         (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w), or the same size.
 
     Raises:
-        ConfigError: If the sizes make no network.
         GeometryError: If features and output are not a power of two apart.
 
     Source:
@@ -145,9 +133,7 @@ class RRDBNet(Backbone):
         those of the ESRGAN repository and of its older architecture are translated.
     """
 
-    colour: Colour = "rgb"
     scales: tuple[int, ...] | None = (1, 2, 4, 8)
-    upsample = "post"
     same_size_form = "unshuffle"
 
     dialects = (MMAGIC, _ESRGAN_PLUS, _OLD_ESRGAN, _ESRGAN)
@@ -168,18 +154,16 @@ class RRDBNet(Backbone):
         num_blocks: Number = 23,
         growth: Number = 32,
         colour: Colour = "rgb",
-        unshuffle: int | None = None,
+        unshuffle: Number | None = None,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
         gain = 1 if same_size else scale
         fold = max(1, 4 // gain) if unshuffle is None else unshuffle
         factor = fold * gain
-        if fold < 1:
-            raise ConfigError(f"unshuffle of RRDBNet is {fold}: it must be 1 or more.")
         if factor & (factor - 1):
             raise GeometryError(
-                f"RRDBNet doubles its features' size step by step, and unshuffle={fold} leaves a"
-                f" factor of {factor}: use a power of two."
+                f"RRDBNet doubles its features' size in steps, but unshuffle={fold} leaves a factor"
+                f" of {factor}: use a power of two."
             )
         self.unshuffle = self.size_multiple = fold
         self.steps = factor.bit_length() - 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.attention import as_image, as_tokens, attend_everywhere, silent
-from realdeg.backbones.parts.classic import Number
+from realdeg.backbones.parts.classic import MOST, Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
 from realdeg.backbones.readings import count, ratio, shuffled, size
 from realdeg.errors import ConfigError
@@ -16,7 +19,7 @@ from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 from realdeg.utils.precision import full_precision
 
-# Larger feature maps have their covariance taken from a part in the middle of that side.
+# The covariance of larger feature maps is computed from their central part of this side.
 LARGEST = 1000
 ITERATIONS = 5
 # The trace of a flat map is 0, and so are all its covariances.
@@ -24,10 +27,10 @@ SMALLEST_TRACE = 1e-12
 
 
 def covariance(features: Tensor) -> Tensor:
-    """Return how the channels vary together.
+    """Return the covariance of the channels.
 
     The public code multiplies with an n x n centring matrix for n pixels; subtracting the means
-    is the same.
+    is equivalent.
 
     Args:
         features: (B, C, H, W).
@@ -47,7 +50,7 @@ def matrix_root(matrix: Tensor) -> Tensor:
         matrix: (B, C, C), positive semidefinite.
 
     Returns:
-        (B, C, C): the root as near as five steps come.
+        (B, C, C), the approximate root.
 
     Source:
         Li et al., Towards Faster Training of Global Covariance Pooling Networks by Iterative
@@ -65,11 +68,11 @@ def matrix_root(matrix: Tensor) -> Tensor:
 
 
 class SecondOrderAttention(nn.Module):
-    """Weigh each channel by a number in (0, 1) computed from how all vary together (SOCA).
+    """Weight each channel by a factor in (0, 1) computed from the covariance of all (SOCA).
 
     Args:
         channels: Channels.
-        reduction: How many times fewer channels the bottleneck has.
+        reduction: Ratio of the channels to those of the bottleneck.
 
     Source:
         SAN, section 3.3.
@@ -85,7 +88,7 @@ class SecondOrderAttention(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Weigh (B, C, H, W)."""
+        """Run on (B, C, H, W)."""
         height, width = features.shape[2:]
         top, left = max(height - LARGEST, 0) // 2, max(width - LARGEST, 0) // 2
         part = features[:, :, top : top + LARGEST, left : left + LARGEST]
@@ -97,7 +100,7 @@ class SecondOrderAttention(nn.Module):
 
 
 class Halve(nn.Module):
-    """Keep the largest of 2 x 2 pixels, or of as many as there are."""
+    """Max pooling by 2; a side of 1 pixel stays."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Run on (B, C, H, W)."""
@@ -106,10 +109,6 @@ class Halve(nn.Module):
 
 class EmbeddedGaussian(nn.Module):
     """Non-local attention with keys and values of half the resolution.
-
-    Args:
-        channels: Channels.
-        inner: Channels of queries, keys and values.
 
     Source:
         Wang et al., Non-local Neural Networks, CVPR 2018.
@@ -120,7 +119,7 @@ class EmbeddedGaussian(nn.Module):
         self.g = nn.Sequential(nn.Conv2d(channels, inner, 1), Halve())
         self.theta = nn.Conv2d(channels, inner, 1)
         self.phi = nn.Sequential(nn.Conv2d(channels, inner, 1), Halve())
-        # At the start it does nothing.
+        # Starts as the identity.
         self.W = silent(nn.Conv2d(inner, channels, 1))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -131,17 +130,12 @@ class EmbeddedGaussian(nn.Module):
 
 
 class RegionAttention(nn.Module):
-    """Non-local attention in each quarter of the image by itself.
-
-    Args:
-        channels: Channels.
-        inner: Channels of queries, keys and values.
-        reduction: Of an attention that is in the published weights and takes no part.
-    """
+    """Non-local attention in each quarter of the image separately."""
 
     def __init__(self, channels: int, inner: int, reduction: int) -> None:
         super().__init__()
-        self.soca = idle(SecondOrderAttention(channels, reduction))
+        # In the published weights, but unused.
+        self.soca = SecondOrderAttention(channels, reduction).requires_grad_(False)
         self.non_local = EmbeddedGaussian(channels, inner)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -158,11 +152,7 @@ class RegionAttention(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Convolution, ReLU, convolution, and the input added.
-
-    Args:
-        channels: Channels.
-    """
+    """Convolution, ReLU, convolution, and the input added."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -178,20 +168,14 @@ class ResidualBlock(nn.Module):
 
 
 class AttentionGroup(nn.Module):
-    """Residual blocks, second-order attention, a convolution, and the input added (LSRAG).
-
-    Args:
-        blocks: Residual blocks.
-        channels: Channels.
-        reduction: See :class:`SecondOrderAttention`.
-    """
+    """Residual blocks, second-order attention, a convolution, and the input added (LSRAG)."""
 
     def __init__(self, blocks: int, channels: int, reduction: int) -> None:
         super().__init__()
         self.rcab = nn.ModuleList(ResidualBlock(channels) for _ in range(blocks))
         self.soca = SecondOrderAttention(channels, reduction)
         self.conv_last = nn.Conv2d(channels, channels, 3, padding=1)
-        # Published, and never used.
+        # In the published weights, but unused.
         self.gamma = nn.Parameter(torch.zeros(1), requires_grad=False)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -206,32 +190,30 @@ class AttentionGroup(nn.Module):
 class SAN(Backbone):
     """Second-order attention network.
 
-    The published weights hold tensors that take no part: the last convolution, an attention
-    beside the non-local one, and a factor in each group. They are counted, read and written
-    here as there, but frozen (``requires_grad`` is False).
+    The published weights contain unused tensors: the last convolution, an attention beside the
+    non-local one, and a factor in each group. They are kept here, but frozen (``requires_grad`` is
+    False).
 
     Args:
-        scale: How much resolution is lost: 2, 3, 4 or 8.
+        scale: 2, 3, 4 or 8.
         groups: Groups.
         blocks: Residual blocks in each.
         num_features: Channels; 8 or more.
-        reduction: How many times fewer channels the attention's bottleneck has.
+        reduction: Ratio of the channels to those of the attention's bottleneck.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
     Raises:
-        ConfigError: If the sizes make no network.
+        ConfigError: If ``num_features`` is less than ``reduction``.
 
     Source:
         Dai, Cai, Zhang, Xia, Zhang, Second-order Attention Network for Single Image
         Super-Resolution, CVPR 2019. Keys follow daitao/SAN.
     """
 
-    colour = "rgb"
     value_range = 255.0
     scales = (2, 3, 4, 8)
-    upsample = "post"
     whole_image = True
 
     form_readings = {
@@ -248,14 +230,13 @@ class SAN(Backbone):
         scale: Scale = 4,
         groups: Number = 20,
         blocks: Number = 10,
-        num_features: int = 64,
+        num_features: Annotated[int, Interval(ge=8, le=MOST)] = 64,
         reduction: Number = 16,
     ) -> None:
         super().__init__(scale=scale)
-        if num_features < max(8, reduction):
+        if num_features < reduction:
             raise ConfigError(
-                f"num_features of SAN is {num_features}: it must be 8 or more, and at least"
-                f" reduction ({reduction})."
+                f"SAN: num_features is {num_features}; expected at least reduction ({reduction})."
             )
         self.sub_mean = MeanShift(255.0, -1)
         self.add_mean = MeanShift(255.0, +1)
@@ -264,7 +245,7 @@ class SAN(Backbone):
         self.RG = nn.ModuleList(
             AttentionGroup(blocks, num_features, reduction) for _ in range(groups)
         )
-        self.conv_last = idle(nn.Conv2d(num_features, num_features, 3, padding=1))
+        self.conv_last = nn.Conv2d(num_features, num_features, 3, padding=1).requires_grad_(False)
         self.non_local = RegionAttention(num_features, num_features // 8, 8)
         self.tail = nn.Sequential(
             Upsampler(scale, num_features), nn.Conv2d(num_features, 3, 3, padding=1)
@@ -287,18 +268,6 @@ class SAN(Backbone):
         for group in self.RG:
             features = group(features) + self.gamma * shared
         return self.add_mean(self.tail(self.non_local(features) + head))
-
-
-def idle(module: nn.Module) -> nn.Module:
-    """Freeze what takes no part, so that nothing waits for its gradients.
-
-    Args:
-        module: The module.
-
-    Returns:
-        The same module.
-    """
-    return module.requires_grad_(False)
 
 
 def _halves(side: int) -> list[int]:

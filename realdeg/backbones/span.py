@@ -19,12 +19,12 @@ BLOCKS = 6
 
 
 def _merged(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Merge branches anew: stored results may be older than they are."""
-    for place in [name.removesuffix("sk.weight") for name in state if name.endswith(".sk.weight")]:
+    """Merge the branches again: the stored results may be outdated."""
+    for prefix in [name.removesuffix("sk.weight") for name in state if name.endswith(".sk.weight")]:
         parts = [f"conv.{k}.{kind}" for k in range(3) for kind in ("weight", "bias")]
-        tensors = [state[place + part] for part in (*parts, "sk.weight", "sk.bias")]
+        tensors = [state[prefix + part] for part in (*parts, "sk.weight", "sk.bias")]
         weight, bias = merge_branches(*tensors)
-        state[f"{place}eval_conv.weight"], state[f"{place}eval_conv.bias"] = weight, bias
+        state[f"{prefix}eval_conv.weight"], state[f"{prefix}eval_conv.bias"] = weight, bias
     return state
 
 
@@ -46,11 +46,7 @@ def _fused(state: State) -> bool | None:
 
 
 class AttentionBlock(nn.Module):
-    """Three convolutions whose result weighs itself (the paper's SPAB).
-
-    Args:
-        features: Channels.
-        fused: See :class:`Conv3XC`.
+    """Three convolutions whose result weights itself (the paper's SPAB).
 
     Shape:
         (B, C, H, W) -> the block's output and the first convolution's, after SiLU, each
@@ -78,33 +74,29 @@ class AttentionBlock(nn.Module):
 class SPAN(Backbone):
     """Swift parameter-free attention network.
 
-    Every 3x3 convolution but the last trains as several branches and runs as one in evaluation;
-    :meth:`fuse` gives the network that has only the latter. Fused it has 481,324 parameters at x2
-    and 498,208 at x4; with 48 channels (SPAN-S, and the public code's default) 410,700 and
-    426,288.
+    Every 3x3 convolution but the last is trained as several branches and evaluated as one;
+    :meth:`fuse` returns the network with the merged convolutions only. Fused it has 481,324
+    parameters at x2 and 498,208 at x4; with 48 channels (SPAN-S, and the public code's default)
+    410,700 and 426,288.
 
-    The mean is taken off inside and never added: input and output both lie in [0, 1].
+    The mean is subtracted inside and never added back: input and output both lie in [0, 1].
 
     Args:
         scale: Any whole number; the paper's are 2 and 4.
         same_size: The LR image lies on the HR grid: the network of x1.
         num_features: Channels; 52 is the paper's SPAN, 48 its SPAN-S.
-        norm: Take the DIV2K mean off and multiply by 255 first, as the authors do; weights that
-            were trained without hold a tensor ``no_norm``.
-        fused: Have merged convolutions only, for inference and for weights of that form.
+        norm: Subtract the DIV2K mean and multiply by 255 first, as the authors do; weights that
+            were trained without this hold a tensor ``no_norm``.
+        fused: Only merged convolutions, for inference and for weights of that form.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w), or the same size.
-
-    Raises:
-        ConfigError: If there are no channels.
 
     Source:
         Wan, Yu, Li, Chen, Zou, Liu, Yin, Zuo, Swift Parameter-free Attention Network for
         Efficient Super-Resolution, CVPRW 2024. Keys follow hongyuanyu/SPAN.
     """
 
-    upsample = "post"
     same_size_form = "native"
     mean: Tensor
 
@@ -158,7 +150,7 @@ class SPAN(Backbone):
         return self.upsampler(self.conv_cat(features))
 
     def fuse(self) -> SPAN:
-        """Return the network with merged convolutions that gives the same images."""
+        """Return the network with merged convolutions, which gives the same images."""
         fused = SPAN(**{**self.arguments, "fused": True})
         own, wanted = self.state_dict(), fused.state_dict()
         fused.load_state_dict({name: own[name] for name in wanted})

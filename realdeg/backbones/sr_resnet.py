@@ -18,7 +18,7 @@ _LORNATANG = Dialect(
     marks=(r"conv_block1\..*",),
     rename=((r"^conv_block([123])\.", r"conv\1."),),
 )
-# Blocks are counted from 1, the entry included; the last but one is the body's end.
+# Blocks are counted from 1, including the entry; the second-last is the end of the body.
 _LEFTTHOMAS = Dialect(
     "leftthomas/SRGAN",
     marks=(r"block1\.0\.weight",),
@@ -48,11 +48,8 @@ class NormBlock(nn.Module):
 
     Args:
         features: Channels.
-        bias: Convolutions have biases, which the normalisation takes off again.
+        bias: Convolutions have biases, which the normalisation cancels.
         slopes: Slopes of the PReLU: 1, or as many as channels.
-
-    Shape:
-        (B, C, H, W) -> (B, C, H, W)
 
     Source:
         SRGAN, figure 4.
@@ -74,15 +71,7 @@ class NormBlock(nn.Module):
 
 
 class UpsampleBlock(nn.Module):
-    """Convolution, pixel shuffle by 2 and PReLU.
-
-    Args:
-        features: Channels.
-        slopes: Slopes of the PReLU: 1, or as many as channels.
-
-    Shape:
-        (B, C, h, w) -> (B, C, 2h, 2w)
-    """
+    """Convolution, pixel shuffle by 2 and PReLU."""
 
     def __init__(self, features: int, slopes: int) -> None:
         super().__init__()
@@ -102,11 +91,11 @@ class SRResNet(Backbone):
     """Residual network with batch normalisation, the generator of SRGAN.
 
     At x4 it has 1,547,350 parameters, 1,549,462 with biases before the normalisations and
-    1,550,659 with a slope per channel besides; the paper leaves both open. The 1,518K that are
+    1,550,659 with a slope per channel as well; the paper leaves both open. The 1,518K that are
     often quoted are those of :class:`MSRResNet`.
 
-    The paper computes its loss on [-1, 1]; here the output lies in [0, 1], as with the weights
-    that people have. Running statistics of the normalisation are part of the weights.
+    The paper computes its loss on [-1, 1]; here the output lies in [0, 1], as with the published
+    weights. Running statistics of the normalisation are part of the weights.
 
     Args:
         scale: 2, 4 or 8; the paper's is 4.
@@ -119,18 +108,14 @@ class SRResNet(Backbone):
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
-    Raises:
-        ConfigError: If the sizes make no network.
-
     Source:
         Ledig et al., Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
         Network, CVPR 2017. Keys follow Lornatang/SRGAN-PyTorch, whose older names are translated,
-        as are those of leftthomas/SRGAN (5 blocks, ``bias``, ``tanh``). The first weights after
-        He et al., as in the former.
+        as are those of leftthomas/SRGAN (5 blocks, ``bias``, ``tanh``). Weights are drawn
+        after He et al., as in the former.
     """
 
     scales: tuple[int, ...] | None = (2, 4, 8)
-    upsample = "post"
 
     dialects = (_LORNATANG, _LEFTTHOMAS)
     form_readings = {

@@ -23,12 +23,12 @@ def _kernels(state: State) -> str | None:
 class SRCNN(Backbone):
     """Three convolutions on the interpolated image: patches, a mapping, the reconstruction.
 
-    The paper runs without padding and compares the middle; here, as in the public weights, zeros
-    are padded and the size stays. Parameters in Y: 8,129 (9-1-5), 24,513 (9-3-5) and 57,281
-    (9-5-5; the 57,184 of the papers leave biases out).
+    The paper uses no padding and compares the centre; here, as for the public weights, zero padding
+    keeps the size. Parameters in Y: 8,129 (9-1-5), 24,513 (9-3-5) and 57,281 (9-5-5; the papers'
+    57,184 exclude biases).
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
         kernels: Sizes of the three filters, odd: ``"9-1-5"`` (ECCV), ``"9-3-5"`` or ``"9-5-5"``
             (the best of TPAMI, and the form of the public weights).
@@ -40,11 +40,11 @@ class SRCNN(Backbone):
         (B, 1 or 3, H, W) -> the same.
 
     Raises:
-        ConfigError: If sizes or colour make no network.
+        ConfigError: If ``kernels`` is not three odd sizes.
 
     Source:
         Dong, Loy, He, Tang, Image Super-Resolution Using Deep Convolutional Networks, ECCV 2014
-        and TPAMI 2016. Keys follow yjn870/SRCNN-pytorch; mmagic's are the same behind
+        and TPAMI 2016. Keys follow yjn870/SRCNN-pytorch; mmagic's are the same after
         ``generator.``.
     """
 

@@ -6,36 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
-from realdeg.backbones.parts.classic import Number
+from realdeg.backbones.parts.classic import ConvReLU, Number, draw_he
 from realdeg.backbones.readings import colour_of, count, size
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 
 
-class ConvReLU(nn.Module):
-    """A 3x3 convolution and a ReLU, under the public weights' key ``conv``.
-
-    Args:
-        inputs: Channels in.
-        outputs: Channels out.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Run on (B, C, H, W)."""
-        return torch.relu_(self.conv(features))
-
-
 class DenseBlock(nn.Module):
-    """Convolutions that see every output before them in the block, and the first its input.
-
-    Args:
-        inputs: Channels in.
-        growth: Channels of each convolution.
-        num_layers: Convolutions.
+    """Convolutions that see every output before them in the block; the first sees its input.
 
     Shape:
         (B, C, H, W) -> (B, C + num_layers * growth, H, W), the input first.
@@ -61,9 +39,9 @@ class DenseBlock(nn.Module):
 class SRDenseNet(Backbone):
     """Super-resolution by dense skip connections (the paper's ``SRDenseNet_All``).
 
-    The paper's 2,015K parameters are not reproduced by any reading of it that we know. This is the
-    network of the public port: a block's first convolution sees the outputs of all blocks before
-    it, its other convolutions those of their own block only. 2,659,585 parameters.
+    No known reading of the paper gives its 2,015K parameters. This is the network of the public
+    port: a block's first convolution sees the outputs of all blocks before it, its other
+    convolutions those of their own block only. 2,659,585 parameters.
 
     Args:
         scale: 4.
@@ -76,9 +54,6 @@ class SRDenseNet(Backbone):
     Shape:
         (B, 1 or 3, h, w) -> (B, 1 or 3, 4*h, 4*w)
 
-    Raises:
-        ConfigError: If colour or sizes make no network.
-
     Source:
         Tong, Li, Liu, Gao, Image Super-Resolution Using Dense Skip Connections, ICCV 2017. Keys
         and initialisation follow yjn870/SRDenseNet-pytorch.
@@ -86,7 +61,6 @@ class SRDenseNet(Backbone):
 
     colour: Colour = "y"
     scales: tuple[int, ...] | None = (4,)
-    upsample = "post"
 
     form_readings = {
         "growth": size("dense_blocks.0.block.0.conv.weight"),
@@ -106,7 +80,6 @@ class SRDenseNet(Backbone):
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, colour=colour)
-        # Both deconvolutions and the reconstruction together look one LR pixel further.
         width = growth * num_layers
         self.conv = ConvReLU(self.channels, width)
         self.dense_blocks = nn.Sequential(
@@ -123,7 +96,7 @@ class SRDenseNet(Backbone):
             ]
         self.deconv = nn.Sequential(*deconvolutions)
         self.reconstruction = nn.Conv2d(bottleneck, self.channels, 3, padding=1)
-        self._initialise()
+        draw_he(self)
 
     @classmethod
     def example(cls) -> SRDenseNet:
@@ -134,10 +107,3 @@ class SRDenseNet(Backbone):
         """Super-resolve (B, C, h, w) in [0, 1]."""
         features = self.bottleneck(self.dense_blocks(self.conv(lr)))
         return self.reconstruction(self.deconv(features))
-
-    def _initialise(self) -> None:
-        """Draw weights after He et al. (2015); biases start at zero."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]

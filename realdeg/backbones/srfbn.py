@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -10,31 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
-from realdeg.backbones.parts.classic import (
-    Number,
-    Repeats,
-)
+from realdeg.backbones.parts.classic import Number, Repeats, draw_he
 from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.parts.pyramid import PROJECTIONS
 from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Choice, Scale
 
-
-@dataclass(frozen=True)
-class Preset:
-    """One of the paper's networks.
-
-    Attributes:
-        features: Channels.
-        groups: Up- and down-projections in the feedback block.
-    """
-
-    features: int
-    groups: int
-
-
-PRESETS: dict[str, Preset] = {"srfbn": Preset(64, 6), "srfbn_s": Preset(32, 3)}
+# Channels, and pairs of projections in the feedback block.
+PRESETS: dict[str, tuple[int, int]] = {"srfbn": (64, 6), "srfbn_s": (32, 3)}
 
 
 def _scale(state: State) -> int | None:
@@ -44,17 +27,12 @@ def _scale(state: State) -> int | None:
 
 
 def _activated(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
-    """Put a PReLU of one slope behind a layer."""
+    """Append a PReLU of one slope to a layer."""
     return nn.Sequential(layer, nn.PReLU(init=0.2))
 
 
 class FeedbackBlock(nn.Module):
-    """Densely connected up- and down-projections of the input and of what the block gave before.
-
-    Args:
-        features: Channels.
-        groups: Projection pairs.
-        scale: The projections' factor.
+    """Densely connected up- and down-projections of the input and the block's previous output.
 
     Source:
         SRFBN, equations 5 to 9.
@@ -79,7 +57,7 @@ class FeedbackBlock(nn.Module):
         self.compress_out = mix(groups)
 
     def forward(self, features: Tensor, hidden: Tensor) -> Tensor:
-        """Mix (B, C, h, w) with the block's output of the step before."""
+        """Run on the input and the block's previous output, both (B, C, h, w)."""
         lows = [self.compress_in(torch.cat([features, hidden], 1))]
         highs: list[Tensor] = []
         for group, (up, down) in enumerate(zip(self.upBlocks, self.downBlocks, strict=True)):
@@ -95,29 +73,25 @@ class SRFBN(Backbone):
     """Super-resolution feedback network.
 
     In training every step's image is an output: the last as ``sr``, earlier ones as ``step_1``,
-    ``step_2``, ... in [0, 1], so that all weigh alike. In evaluation only the last is made.
-    Parameters at x2, x3, x4, x8 (mean shifts aside): 2,140,534, 2,832,758, 3,631,478, 7,891,318;
-    of SRFBN-S 282,442, 375,626, 483,146, 1,056,586.
+    ``step_2``, ... in [0, 1], so that they have equal weights. In evaluation only the last is
+    computed. Parameters at x2, x3, x4, x8 (without mean shifts): 2,140,534, 2,832,758,
+    3,631,478, 7,891,318; of SRFBN-S 282,442, 375,626, 483,146, 1,056,586.
 
     Args:
-        scale: How much resolution is lost: 2, 3, 4 or 8.
+        scale: 2, 3, 4 or 8.
         preset: ``"srfbn"`` or the small ``"srfbn_s"``.
         num_features: Channels; None: the preset's.
         num_groups: Projection pairs in the feedback block; None: the preset's.
-        num_steps: How often the block runs.
+        num_steps: Runs of the block.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If preset or sizes make no network.
 
     Source:
         Li, Yang, Liu, Yang, Jeon, Wu, Feedback Network for Image Super-Resolution, CVPR 2019. Keys
         follow Paper99/SRFBN_CVPR19.
     """
 
-    colour = "rgb"
     value_range = 255.0
     scales = (2, 3, 4, 8)
     upsample = "iterative"
@@ -127,7 +101,7 @@ class SRFBN(Backbone):
         "num_features": size("out.0.weight"),
         "num_groups": count(r"block\.upBlocks\.(\d+)\.0\.weight"),
     }
-    form_presets = presets(PRESETS, num_features="features", num_groups="groups")
+    form_presets = presets(PRESETS, num_features=0, num_groups=1)
 
     def __init__(
         self,
@@ -138,9 +112,9 @@ class SRFBN(Backbone):
         num_steps: Repeats = 4,
     ) -> None:
         super().__init__(scale=scale)
-        chosen = PRESETS[preset]
-        features = chosen.features if num_features is None else num_features
-        groups = chosen.groups if num_groups is None else num_groups
+        features, groups = PRESETS[preset]
+        features = features if num_features is None else num_features
+        groups = groups if num_groups is None else num_groups
         self.num_groups, self.num_steps = groups, num_steps
         self.sub_mean = MeanShift(self.value_range, -1)
         self.add_mean = MeanShift(self.value_range, +1)
@@ -149,7 +123,7 @@ class SRFBN(Backbone):
         self.block = FeedbackBlock(features, groups, scale)
         self.out = _activated(nn.ConvTranspose2d(features, features, *PROJECTIONS[scale]))
         self.conv_out = nn.Sequential(nn.Conv2d(features, 3, 3, padding=1))
-        self._initialise()
+        draw_he(self)
 
     @classmethod
     def example(cls) -> SRFBN:
@@ -178,11 +152,3 @@ class SRFBN(Backbone):
         """Compare every step with HR in [0, 1]."""
         full = hr / self.value_range
         return {f"step_{step}": full for step in range(1, self.num_steps)}
-
-    def _initialise(self) -> None:
-        """Draw weights after He et al. (2015), as the authors do; biases start at zero."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)

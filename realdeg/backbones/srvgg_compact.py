@@ -1,4 +1,4 @@
-"""SRVGGNetCompact: a plain chain of convolutions on top of the nearest neighbour."""
+"""SRVGGNetCompact: a plain chain of convolutions, added to nearest-neighbour interpolation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Choice, Scale
 
 ACTIVATIONS = ("prelu", "relu", "leakyrelu")
-
-
 _last = last(r"body\.(\d+)\.weight")
 _channels = size("body.0.weight", 1)
 
@@ -39,9 +37,9 @@ def _activation(state: State) -> str | None:
 class SRVGGNetCompact(Backbone):
     """The compact network of Real-ESRGAN, known as Compact.
 
-    All convolutions run on the LR grid; their output is added to the nearest neighbour's. With 16
-    hidden convolutions it has 595,459, 600,652, 609,307 and 621,424 parameters at x1 to x4
-    (realesr-animevideov3), with 32 at x4 1,213,296 (realesr-general-x4v3).
+    All convolutions run on the LR grid; their output is added to the nearest-neighbour
+    interpolation. With 16 hidden convolutions it has 595,459, 600,652, 609,307 and 621,424
+    parameters at x1 to x4 (realesr-animevideov3), with 32 at x4 1,213,296 (realesr-general-x4v3).
 
     Args:
         scale: Any whole number.
@@ -55,17 +53,12 @@ class SRVGGNetCompact(Backbone):
     Shape:
         (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w), or the same size.
 
-    Raises:
-        ConfigError: If colour, sizes or activation make no network.
-
     Source:
         Wang, Xie, Dong, Shan, Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure
         Synthetic Data, ICCVW 2021, by its repository only; the paper does not describe it. Keys
         follow xinntao/Real-ESRGAN.
     """
 
-    colour: Colour = "rgb"
-    upsample = "post"
     same_size_form = "native"
 
     form_readings = {
@@ -90,7 +83,8 @@ class SRVGGNetCompact(Backbone):
         self.factor = 1 if same_size else scale
         layers: list[nn.Module] = [nn.Conv2d(self.channels, num_features, 3, padding=1)]
         for _ in range(num_convs):
-            layers += [self._activation(num_features), _square(num_features)]
+            layers.append(self._activation(num_features))
+            layers.append(nn.Conv2d(num_features, num_features, 3, padding=1))
         layers.append(self._activation(num_features))
         layers.append(nn.Conv2d(num_features, self.channels * self.factor**2, 3, padding=1))
         self.body = nn.Sequential(*layers)
@@ -102,8 +96,8 @@ class SRVGGNetCompact(Backbone):
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
-        # Each LR pixel is added to all its HR pixels before they are spread: the nearest
-        # neighbour without an image of its own on the HR grid.
+        # Each LR pixel is added to its HR pixels before the shuffle, which saves an image on the HR
+        # grid.
         detail = self.body(lr).unflatten(1, (self.channels, self.factor**2))
         return F.pixel_shuffle((detail + lr.unsqueeze(2)).flatten(1, 2), self.factor)
 
@@ -111,7 +105,3 @@ class SRVGGNetCompact(Backbone):
         if self.activation == "prelu":
             return nn.PReLU(features)
         return nn.LeakyReLU(0.1 if self.activation == "leakyrelu" else 0.0, inplace=True)
-
-
-def _square(features: int) -> nn.Conv2d:
-    return nn.Conv2d(features, features, 3, padding=1)

@@ -25,7 +25,7 @@ from realdeg.backbones.parts.windows import (
     window_span,
 )
 from realdeg.backbones.readings import State, count, presets, shape_of, shuffled, size
-from realdeg.errors import ConfigError, GeometryError
+from realdeg.errors import GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Choice, Scale
 
@@ -34,15 +34,7 @@ RECONSTRUCTIONS: tuple[str, ...] = ("pixelshuffle", "pixelshuffledirect", "neare
 
 @dataclass(frozen=True)
 class Preset:
-    """One of the released networks.
-
-    Attributes:
-        groups: Residual groups.
-        width: Channels.
-        heads: Heads.
-        reconstruction: How the picture is made.
-        three_convs: Groups and body end in a bottleneck of three convolutions instead of one.
-    """
+    """One of the released networks, by the arguments of :class:`SwinIR`."""
 
     groups: int
     width: int
@@ -60,7 +52,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def _reconstruction(state: State) -> str | None:
-    """Tell heads by their layers; where sizes are equal there is none."""
+    """Recognise the head by its layers; networks of equal sizes have none."""
     if "conv_hr.weight" in state:
         return "nearest+conv"
     if "upsample.0.weight" in state:
@@ -90,18 +82,15 @@ def _three_convs(state: State) -> bool | None:
 
 
 class SwinBlock(nn.Module):
-    """Window attention and a perceptron, each behind a norm and beside a skip.
+    """Window attention and an MLP, each after a layer norm and with a skip connection.
 
     Args:
         channels: Channels.
-        heads: Heads.
+        heads: Attention heads.
         window: The windows' side in pixels.
-        shift: How far the windows are moved.
-        mlp_ratio: How many times wider the perceptron is.
-        drop_path: How often a branch is left out in training.
-
-    Shape:
-        (B, H, W, C) -> (B, H, W, C)
+        shift: The windows' shift in pixels.
+        mlp_ratio: Ratio of the MLP's hidden channels to its inputs.
+        drop_path: Probability that a branch is dropped in training.
     """
 
     attn_mask: Tensor | None
@@ -139,11 +128,7 @@ class SwinBlock(nn.Module):
 
 
 class SwinBlocks(nn.Module):
-    """Blocks one after the other, every second with shifted windows.
-
-    Args:
-        blocks: The blocks.
-    """
+    """Blocks in sequence, under the published key ``blocks``."""
 
     def __init__(self, blocks: list[nn.Module]) -> None:
         super().__init__()
@@ -159,16 +144,7 @@ class SwinBlocks(nn.Module):
 class SwinGroup(nn.Module):
     """Blocks, a convolution or a bottleneck of three, and the input added (the paper's RSTB).
 
-    Args:
-        channels: Channels.
-        heads: Heads.
-        window: The windows' side in pixels.
-        mlp_ratio: How many times wider the perceptrons are.
-        three_convs: Whether there are three convolutions.
-        drop_path: How often each block's branches are left out in training.
-
-    Shape:
-        (B, H, W, C) -> (B, H, W, C)
+    Every second block has shifted windows. ``drop_path`` has one rate for each block.
     """
 
     def __init__(
@@ -198,34 +174,33 @@ class SwinGroup(nn.Module):
 class SwinIR(SwinSkeleton):
     """Image restoration by shifted-window transformers.
 
-    Where LR and HR have the same size, there is no upsampling and the input is added, as in the
-    authors' denoisers. Published weights hold attention masks for the training images' size;
-    they are left out, as the four kinds of window that there are do for every size.
+    If LR and HR have the same size, there is no upsampling and the input is added, as in the
+    authors' denoisers. Published weights hold attention masks for the size of the training images.
+    They are ignored: masks for the four kinds of window serve every size.
 
     Args:
-        scale: How much resolution is lost: 2, 3, 4 or 8 (``"nearest+conv"``: 2 or 4).
+        scale: 2, 3, 4 or 8 (``"nearest+conv"``: 2 or 4).
         same_size: The LR image lies on the HR grid.
         preset: ``"classical"`` (M), ``"lightweight"`` (S), ``"real_m"`` or ``"real_l"`` (for
             real photos).
         groups: Residual groups; None: the preset's.
         blocks: Blocks in each.
         width: Channels; None: the preset's.
-        heads: Heads; None: the preset's.
+        heads: Attention heads; None: the preset's.
         window: The windows' side in pixels (the authors' JPEG networks: 7).
-        mlp_ratio: How many times wider the perceptrons are.
+        mlp_ratio: Ratio of the MLPs' hidden channels to their inputs.
         reconstruction: ``"pixelshuffle"``, ``"pixelshuffledirect"`` or ``"nearest+conv"``; None:
-            the preset's. Not asked when ``same_size``.
+            the preset's. Unused with ``same_size``.
         three_convs: Groups and body end in a bottleneck of three convolutions; None: the preset's.
-        drop_path: How often the last block's branches are left out in training.
+        drop_path: Probability that the last block's branches are dropped in training.
         colour: ``"rgb"`` or ``"y"`` (without a mean shift).
         value_range: The number that stands for white (the authors' JPEG networks: 255).
-        head_features: Channels of the reconstruction, where it has any of its own.
+        head_features: Channels of the reconstruction, if it has its own.
 
     Shape:
         (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w), or the same size.
 
     Raises:
-        ConfigError: If the settings make no network.
         GeometryError: If the reconstruction does not come in that scale.
 
     Source:
@@ -257,7 +232,7 @@ class SwinIR(SwinSkeleton):
         heads: Number | None = None,
         window: Annotated[int, Interval(ge=2, le=MOST)] = 8,
         mlp_ratio: float = 2.0,
-        reconstruction: str | None = None,
+        reconstruction: Annotated[str, Choice(*RECONSTRUCTIONS)] | None = None,
         three_convs: bool | None = None,
         drop_path: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
         colour: Colour = "rgb",
@@ -269,10 +244,6 @@ class SwinIR(SwinSkeleton):
         bottleneck = chosen.three_convs if three_convs is None else three_convs
         channels = chosen.width if width is None else width
         count = chosen.heads if heads is None else heads
-        if form not in RECONSTRUCTIONS:
-            raise ConfigError(
-                f"reconstruction of SwinIR is {form!r}: it is one of {', '.join(RECONSTRUCTIONS)}."
-            )
         super().__init__(
             scale,
             same_size,
@@ -317,7 +288,7 @@ class SwinIR(SwinSkeleton):
         )
 
     def reconstruct(self, features: Tensor, image: Tensor) -> Tensor:
-        """Make the picture, without its mean, from features (B, E, h, w)."""
+        """Reconstruct the image, without its mean, from features (B, E, h, w)."""
         if self.reconstruction == "pixelshuffle":
             return super().reconstruct(features, image)
         if self.reconstruction == "pixelshuffledirect":
@@ -331,7 +302,7 @@ class SwinIR(SwinSkeleton):
         return self.conv_last(F.leaky_relu(self.conv_hr(features), 0.2))
 
     def trace_head(self, span: Span) -> Span:
-        """Follow a span of output pixels back to the last features."""
+        """Trace a span of output pixels back to the last features."""
         if self.reconstruction == "pixelshuffle":
             return super().trace_head(span)
         if self.reconstruction == "pixelshuffledirect":
@@ -345,7 +316,7 @@ class SwinIR(SwinSkeleton):
         return conv_span(span, 3)
 
     def trace_group(self, span: Span) -> Span:
-        """Follow a span of a group's output back to its input."""
+        """Trace a span of a group's output back to its input."""
         back = conv_span(span, self.closing_kernel)
         for block in reversed(range(self.blocks)):
             back = window_span(back, self.window, self.window // 2 * (block % 2))

@@ -1,4 +1,4 @@
-"""VDSR: very deep super-resolution, a plain network that predicts what bicubic lacks."""
+"""VDSR: very deep super-resolution, a plain network that predicts the missing detail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect, shifted
-from realdeg.backbones.parts.classic import MOST, Number, draw_he
+from realdeg.backbones.parts.classic import MOST, ConvReLU, Number, draw_he
 from realdeg.backbones.parts.common import MeanShift
 from realdeg.backbones.readings import colour_of, count, has, last, size
 from realdeg.errors import ConfigError
@@ -18,7 +18,7 @@ from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 
 # Caffe was trained on patches that MATLAB wrote to HDF5, where rows are columns, so its filters are
-# transposed. In the .mat files they lie as MATLAB's images do.
+# transposed. In the .mat files they have the order of MATLAB's images.
 _CAFFE = Dialect(
     "huangzehao/caffe-vdsr",
     marks=(r"conv1\.weight",),
@@ -45,48 +45,31 @@ _EDSR_PYTORCH = Dialect(
 )
 
 
-class ConvReLU(nn.Module):
-    """A 3x3 convolution and a ReLU, under the public weights' key ``conv``.
-
-    Args:
-        width: Channels in and out.
-        bias: Whether the convolution has biases.
-    """
-
-    def __init__(self, width: int, bias: bool) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1, bias=bias)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Run on (B, C, H, W)."""
-        return torch.relu(self.conv(features))
-
-
 @BACKBONES.register_module()
 class VDSR(Backbone):
     """Twenty 3x3 convolutions on the interpolated image, added to it.
 
-    One network serves every scale: the task interpolates the LR image to the HR grid first, or
-    hands it over as it is where ``same_size`` holds. With biases (the paper) it has 665,921
-    parameters, without (the public weights) 664,704, in RGB 668,227.
+    One network serves every scale: the task first interpolates the LR image to the HR grid, unless
+    ``same_size``. With biases (the paper) it has 665,921 parameters, without (the public weights)
+    664,704, in RGB 668,227.
 
     The paper trains on scales 2, 3 and 4 together and clips every element of the gradient.
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
         depth: Convolutions, 2 or more.
         width: Channels of the hidden layers.
         colour: ``"y"`` as in the paper, or ``"rgb"``.
         bias: Whether convolutions have biases.
-        mean_shift: Work on [0, 255] and take the DIV2K mean off, as EDSR-PyTorch's variant does
-            (RGB only).
+        mean_shift: Work on [0, 255] with the DIV2K mean subtracted, as EDSR-PyTorch's variant
+            does (RGB only).
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
 
     Raises:
-        ConfigError: If depth, width or colour make no network.
+        ConfigError: If Y has a mean shift.
 
     Source:
         Kim, Lee, Lee, Accurate Image Super-Resolution Using Very Deep Convolutional Networks,
@@ -127,7 +110,9 @@ class VDSR(Backbone):
         self.sub_mean = MeanShift(255.0, -1) if mean_shift else None
         self.add_mean = MeanShift(255.0, +1) if mean_shift else None
         self.input = nn.Conv2d(self.channels, width, 3, padding=1, bias=bias)
-        self.residual_layer = nn.Sequential(*(ConvReLU(width, bias) for _ in range(depth - 2)))
+        self.residual_layer = nn.Sequential(
+            *(ConvReLU(width, width, bias) for _ in range(depth - 2))
+        )
         self.output = nn.Conv2d(width, self.channels, 3, padding=1, bias=bias)
         draw_he(self)
 

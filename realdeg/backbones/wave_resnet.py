@@ -1,4 +1,4 @@
-"""WaveResNet: predicts what is wrong with the wavelet bands of the image."""
+"""WaveResNet: predicts the error of the image's wavelet bands."""
 
 from __future__ import annotations
 
@@ -31,14 +31,11 @@ PRESETS: dict[str, _Preset] = {
 
 
 class Block(nn.Module):
-    """Three convolutions, the block's input added, then normalisation and ReLU.
+    """Three normalised convolutions, the block's input added before the last normalisation.
 
     Args:
         width: Channels.
         bias: Whether the convolutions, each before a normalisation, have biases.
-
-    Shape:
-        (B, width, h, w) -> the same.
     """
 
     def __init__(self, width: int, bias: bool) -> None:
@@ -59,22 +56,21 @@ class Block(nn.Module):
 
 @BACKBONES.register_module()
 class WaveResNet(Backbone):
-    """Residual blocks on the bands of one Haar level; the result is taken off the bands.
+    """Residual blocks on the bands of one Haar level; the result is subtracted from the bands.
 
     The paper has three forms. ``"primary"`` works on Y, ``"ntire"`` on RGB, both on the bands of
     the interpolated image. ``"ntire_unknown"``, for pairs of unknown degradation, has neither
     interpolation nor wavelet: every colour of the LR image is repeated once for each HR pixel it
-    becomes, and the result is shuffled into place. All work on numbers up to 255.
+    becomes, and the result is shuffled into place. All work on [0, 255].
 
     The topology is known from a re-implementation; **depths and widths are from memory** of the
     paper. Parameters at x4: 16,629,444 (primary), 23,088,652 (ntire) and 23,254,576 (unknown).
 
     The paper's loss compares bands; as the transform is orthonormal, the mean squared error of
-    images of even sides is the same number.
+    images with even sides is equal to it.
 
     Args:
-        scale: How much resolution is lost; where the image is interpolated before, it tells only
-            how far an LR pixel reaches.
+        scale: HR over LR size; affects only the halo, except for ``"ntire_unknown"``.
         same_size: The LR image lies on the HR grid.
         preset: ``"primary"``, ``"ntire"`` or ``"ntire_unknown"``.
         num_blocks: Blocks of three convolutions; None: the preset's.
@@ -85,13 +81,10 @@ class WaveResNet(Backbone):
     Shape:
         (B, 1 or 3, H, W) -> the same; ``"ntire_unknown"``: (B, 3, h, w) -> (B, 3, s*h, s*w).
 
-    Raises:
-        ConfigError: If preset, counts or colour make no network.
-
     Source:
         Bae, Yoo, Ye, Beyond Deep Residual Learning for Image Restoration: Persistent
         Homology-Guided Manifold Simplification, CVPRW 2017 (iorism/CNN, which shows how it is
-        run). No PyTorch weights are known; the keys are our own.
+        run). No PyTorch weights are known; the keys are ours.
     """
 
     colour: Colour = "y"
@@ -110,11 +103,7 @@ class WaveResNet(Backbone):
         colour: Colour | None = None,
     ) -> None:
         chosen = PRESETS[preset]
-        super().__init__(
-            scale=scale,
-            same_size=same_size,
-            colour=chosen.colour if colour is None else colour,
-        )
+        super().__init__(scale, same_size, chosen.colour if colour is None else colour)
         blocks = chosen.blocks if num_blocks is None else num_blocks
         features = chosen.width if width is None else width
         self.wavelet = chosen.wavelet
@@ -143,7 +132,7 @@ class WaveResNet(Backbone):
             return F.interpolate(lr, scale_factor=self.factor, mode="nearest") - residual
         height, width = lr.shape[-2:]
         bands = haar(even(lr))
-        # The network's channels are colour after colour.
+        # The network's channels are grouped by colour.
         residual = by_colour(self._residual(by_colour(bands, 4)), self.channels)
         return inverse_haar(bands - residual)[..., :height, :width]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import MinLen
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.parts.classic import Number
 from realdeg.degradations.primitives.wavelets import haar_packet, inverse_haar_packet
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 
@@ -19,14 +20,14 @@ WIDTHS = (64, 128, 256, 512, 1024)
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, the input added, then normalisation and ReLU; nothing has biases.
+    """Two convolutions, the input added, then normalisation and ReLU; no biases.
 
     Args:
         incoming: Channels in.
-        outgoing: Channels out; where they are others, a 1 x 1 convolution widens the input.
+        outgoing: Channels out; if they differ, a 1 x 1 convolution widens the input.
         groups: Groups of the second convolution.
-        first_groups: Groups of the first; None: as many.
-        expand: Widen the input even where nothing changes.
+        first_groups: Groups of the first; None: the same.
+        expand: Use the 1 x 1 convolution in any case.
 
     Shape:
         (B, incoming, h, w) -> (B, outgoing, h, w)
@@ -64,13 +65,13 @@ class WaveletSRNet(Backbone):
     inverse transform makes the image. Parameters at x2, x4, x8, x16: 46,327,372, 51,353,968,
     74,999,296, 226,203,712.
 
-    The outputs beside the image are the bands, ``low`` (the coarse one) and ``high`` (all others),
-    compared with those of the HR image. The paper's loss, but for its texture term, is
+    ``aux`` holds the bands, ``low`` (the coarse one) and ``high`` (all others), which are compared
+    with those of the HR image. The paper's loss, without its texture term, is
     ``WeightedLoss`` over ``MSELoss(reduction="sum")`` with
     ``outputs={"sr": 0.1, "low": 0.01, "high": 0.99}``.
 
     Args:
-        scale: How much resolution is lost: 2, 4, 8 or 16.
+        scale: 2, 4, 8 or 16.
         widths: Channels of the trunk's stages.
         num_blocks: Residual blocks of each stage.
         band_width: Channels for each band in the heads' first block; the second has twice as many.
@@ -78,31 +79,22 @@ class WaveletSRNet(Backbone):
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
-    Raises:
-        ConfigError: If a count makes no network.
-
     Source:
         Huang, He, Sun, Tan, Wavelet-SRNet: A Wavelet-Based CNN for Multi-Scale Face Super
         Resolution, ICCV 2017. Keys follow hhb072/WaveletSRNet. Its fixed transform is orthonormal
-        but for a few entries of the x16 table, whose signs are wrong there and right here.
+        but for a few entries of the x16 table, whose signs are corrected here.
     """
 
-    colour = "rgb"
     scales = (2, 4, 8, 16)
-    upsample = "post"
 
     def __init__(
         self,
         scale: Scale = 4,
-        widths: Sequence[int] = WIDTHS,
+        widths: Annotated[Sequence[Number], MinLen(1)] = WIDTHS,
         num_blocks: Number = 2,
         band_width: Number = 32,
     ) -> None:
         super().__init__(scale=scale)
-        if not widths or min(widths) < 1:
-            raise ConfigError(
-                f"widths of WaveletSRNet are {widths!r}: wanted one or more, each 1 or more."
-            )
         self.levels = scale.bit_length() - 1
         self.conv_input = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
         self.bn_input = nn.BatchNorm2d(widths[0])

@@ -12,8 +12,7 @@ from torch.nn.functional import interpolate, l1_loss, unfold
 from realdeg import create_backbone, create_degradation
 from realdeg.apis import SuperResolver
 from realdeg.apis.tiling import whole_step
-from realdeg.backbones.meta_sr import MetaSR
-from realdeg.backbones.meta_upscale import MetaUpscale, _Axis
+from realdeg.backbones.meta_sr import MetaSR, MetaUpscale, _Axis
 from realdeg.cli.main import main
 from realdeg.datasets.transforms.crop import PairedCrop
 from realdeg.degradations.bicubic import Bicubic
@@ -86,7 +85,7 @@ def test_bands_make_no_difference(monkeypatch):
     torch.manual_seed(0)
     upscale, features = MetaUpscale(4, 6), torch.randn(2, 4, 9, 8)
     whole = upscale(features, 2.3)
-    monkeypatch.setattr("realdeg.backbones.meta_upscale._BAND", 1)
+    monkeypatch.setattr("realdeg.backbones.meta_sr._BAND", 1)
     torch.testing.assert_close(upscale(features, 2.3), whole)
 
 

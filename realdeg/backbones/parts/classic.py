@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import torch
 from annotated_types import Interval
-from torch import nn
+from torch import Tensor, nn
 
 from realdeg.errors import ConfigError
 
@@ -36,6 +37,18 @@ def numbers_of(text: str, place: str) -> list[int]:
     if not parts or not all(part.isdecimal() for part in parts):
         raise ConfigError(f"{place} is {text!r}: write whole numbers such as '9-5-5'.")
     return [int(part) for part in parts]
+
+
+class ConvReLU(nn.Module):
+    """A 3x3 convolution and a ReLU, under the public weights' key ``conv``."""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, C, H, W)."""
+        return torch.relu_(self.conv(features))
 
 
 def draw_he(network: nn.Module) -> None:
