@@ -275,7 +275,7 @@ def test_arguments_that_differ_are_the_files_and_named(here, capfd):
         ("degradation.type=DMLL", "Did you mean 'DML'"),
         ("degradation.num_kernel=3", "Did you mean 'num_kernels'"),
         ("degradation.num_kernels=many", "is 'many', wanted a whole number"),
-        ("degradation.num_kernels=0", "num_kernels is at least 1, got 0"),
+        ("degradation.num_kernels=0", "num_kernels' is 0, wanted a whole number, 1 or more"),
         ("degradation.skips=3", "is 3, wanted True or False"),
         ("train_dataloader.dataset=x", "'train_dataloader.dataset' is 'x'"),
         ("train_dataloader.dataset.type=RealSR", "Did you mean 'RealSRDataset'"),
