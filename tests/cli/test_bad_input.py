@@ -306,7 +306,7 @@ def test_arguments_that_differ_are_the_files_and_named(here, capfd):
         ("custom_imports.imports=nothing_here", "Is its folder on PYTHONPATH?"),
         ("scale=2.5", "'scale' is 2.5"),
         ("same_size=maybe", "'same_size' is 'maybe'"),
-        ("scale=7", "scales 1 to 4, got 7"),
+        ("scale=7", "scale is 7, wanted a whole number from 1 to 4"),
         ("load_from=none.pth", "no checkpoint at none.pth"),
     ],
 )
