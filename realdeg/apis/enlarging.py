@@ -53,7 +53,7 @@ class Enlargement:
         self._backbone, self._device, self._image = backbone, device, image
         self._scale, self._cond = scale, cond
         self.size: Span = (int(image.shape[0]), int(image.shape[1]))
-        self.result_size: Span = running.enlarged(backbone, *self.size, scale)
+        self.result_size: Span = running.enlarged_size(backbone, *self.size, scale)
         # A grey file's one channel is what it is, no luma of RGB: networks of luma are given it so.
         self._grey = self._like.grey and backbone.colour == "y"
         self._interpolates = backbone.upsample == "pre" and not backbone.same_size
@@ -63,7 +63,7 @@ class Enlargement:
 
     def network(self, part: Tensor) -> Tensor:
         """Run the network on a part of its input in [0, 1]."""
-        return running.call(self._backbone, part, scale=self._scale, cond=self._cond)
+        return running.predict_image(self._backbone, part, scale=self._scale, cond=self._cond)
 
     def strips(self, tiling: Tiling, progress: Progress | None = None) -> Iterator[NDArray[Any]]:
         """Make the result from top to bottom.

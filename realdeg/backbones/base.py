@@ -12,9 +12,10 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
 from torch import Tensor, nn
 from torch.export import register_dataclass
+from typing_extensions import Self
 
 from realdeg.backbones.dialects import Dialect, adapt, read_form
-from realdeg.backbones.parts.tracing import LocalReach
+from realdeg.backbones.parts.tracing import TracedHalo
 from realdeg.backbones.readings import Reading
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.argument_types import Component
@@ -27,7 +28,7 @@ SameSizeForm = Literal["native", "unshuffle"]
 
 CHANNELS: dict[str, int] = {"y": 1, "rgb": 3}
 MOST_SCALE = 64
-"""Networks that interpolate first are built for any scale up to this: papers go to 16."""
+"""The largest scale of networks that interpolate first; papers go to 16."""
 
 
 @dataclass
@@ -36,8 +37,8 @@ class Outputs:
 
     Attributes:
         sr: The super-resolved image (B, C, H, W).
-        aux: Named further outputs, in the network's own numbers: levels of a pyramid, recursions,
-            logits.
+        aux: Additional outputs by name, in the network's own units: levels of a pyramid,
+            recursions, logits.
     """
 
     sr: Tensor
@@ -48,63 +49,63 @@ class Outputs:
         return {"sr": self.sr, **self.aux}
 
 
-# torch.export takes outputs apart, and wants to be told how.
+# So that torch.export can flatten it.
 register_dataclass(Outputs)
 
 
 class Backbone(nn.Module, CapturesArguments, ABC):
     """A super-resolution network and what a task must know to run it.
 
-    The attributes below are data that the task, the tiler and the config builder read. A class
+    The attributes below are metadata that the task, the tiler and the config builder read. A class
     states what holds for all its instances; an instance may override them in ``__init__``. The
     network itself neither converts colours nor interpolates, unless its paper does so inside.
 
-    A network is called with ``network(lr, scale=..., cond=...)``. The call is checked here, and
-    ``forward`` is handed what its signature names: ``forward(self, lr)``, or ``scale`` and ``cond``
-    beside that. It takes and gives numbers in [0, ``value_range``]: the task multiplies its [0, 1]
-    images before and divides after.
+    Call it as ``network(lr, scale=..., cond=...)``. The call is checked here, and ``forward``
+    receives what its signature names: ``forward(self, lr)``, plus ``scale`` and ``cond`` if listed.
+    Values lie in [0, ``value_range``]: the task multiplies its [0, 1] images before the call and
+    divides after it.
 
     Args:
-        scale: How much resolution is lost, 1 or more; a whole number unless ``any_scale``.
-        same_size: The LR image lies on the HR grid already (same height and width as HR). The
-            constructor of a class without a form for that need not list it: it takes False all the
-            same.
+        scale: HR over LR size, 1 or more; a whole number unless ``any_scale``.
+        same_size: The LR image already lies on the HR grid (same height and width as HR). A class
+            without a form for that need not list it: False is accepted all the same.
         colour: ``"y"`` (one channel) or ``"rgb"`` (three); None: the class's.
 
     Attributes:
-        colour: What it was built for.
-        value_range: The number that stands for white, 1 or 255.
-        scales: The scales that can be built; None means any. Not asked when ``same_size``.
-        any_scale: ``scale`` may be any real number, each call may have its own, and weights serve
-            them all.
-        served: The scales that a call may name, unless ``any_scale`` or the input is on the HR grid
-            already; what was built, where the class says nothing else.
+        colour: The colour it was built for.
+        value_range: The value of white, 1 or 255.
+        scales: The scales that can be built; None means any. Ignored when ``same_size``.
+        any_scale: ``scale`` may be any real number and may differ from call to call, with the same
+            weights.
+        served: The scales that a call may name; by default the one it was built for. Ignored if
+            ``any_scale`` or if the input is already on the HR grid.
         upsample: Where resolution is gained. ``"pre"``: the task interpolates the LR image
             (bicubic) to the HR grid before it calls ``forward``.
         same_size_form: How images of equal size are handled: ``"native"`` (the network keeps the
             size anyway), ``"unshuffle"`` (pixel unshuffle at the input) or None (not at all).
         size_multiple: The network works on blocks of that many input pixels. ``forward`` takes any
             size and pads and crops by itself; a tiler starts its tiles on multiples of it.
-        halo: How many LR pixels away an input can still change an output by way of convolutions.
-            Found by following a call when it is first asked for, and 0 where that cannot be done:
-            networks with windows or attention set it.
-        whole_image: Something (global pooling, for instance) reaches further than ``halo``, so
-            tiles are an approximation.
-        needs: Further things a call must give, such as ``("cond",)``; a ``forward`` whose ``cond``
-            has no default says so by that.
-        teacher_forced: In training, ``forward`` is given the HR image as ``cond``, which an
-            autoregressive network continues pixel by pixel.
-        brings_weights: The constructor makes all of the network, of a file or because there is
-            nothing to learn, so no weights have to be named beside it.
+        halo: Receptive-field radius in LR pixels: how far away an input can still change an output
+            through convolutions. Computed by tracing a call on first access, and 0 where that
+            fails; networks with windows or attention set it.
+        whole_image: Something (global pooling, for instance) reaches beyond ``halo``, so tiled
+            results are an approximation.
+        needs: Additional arguments that a call requires, such as ``("cond",)``; filled in for a
+            ``forward`` whose ``cond`` has no default.
+        teacher_forced: In training, ``forward`` receives the HR image as ``cond``; an
+            autoregressive network continues it pixel by pixel.
+        brings_weights: The constructor needs no separate weights: it reads a file, or there is
+            nothing to learn.
         dialects: Other projects' names for its tensors.
-        form_readings: How arguments that shapes depend on are read from the tensors.
-        meaning_readings: How arguments are read that change what numbers mean and no shape.
+        form_readings: How arguments that determine shapes are read from the tensors.
+        meaning_readings: How arguments are read that change what values mean but no shape.
         form_presets: For each preset, the arguments that it stands for, as far as they are read.
-        form_subset: Arguments by which an instance may take less than a file holds.
+        form_subset: Arguments with which an instance may use only a part of a file.
+        example_arguments: The arguments of :meth:`example`.
 
     Raises:
-        ConfigError: If the colour does not exist.
-        GeometryError: If the network does not come in that geometry.
+        ConfigError: If arguments do not describe a network.
+        GeometryError: If the network does not exist in that geometry.
     """
 
     colour: Colour = "rgb"
@@ -115,17 +116,18 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     upsample: Upsample = "post"
     same_size_form: SameSizeForm | None = None
     size_multiple: int = 1
-    halo: int = cast("int", LocalReach())
+    halo: int = cast("int", TracedHalo())
     whole_image: bool = False
     needs: tuple[str, ...] = ()
     teacher_forced: bool = False
     brings_weights: bool = False
-    _handed_on: tuple[str, ...] = ()
+    _passed_on: tuple[str, ...] = ()
     dialects: ClassVar[tuple[Dialect, ...]] = ()
     form_readings: ClassVar[Mapping[str, Reading]] = {}
     meaning_readings: ClassVar[Mapping[str, Reading]] = {}
     form_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     form_subset: ClassVar[tuple[str, ...]] = ()
+    example_arguments: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self, scale: float = 4, same_size: bool = False, colour: Colour | None = None
@@ -143,7 +145,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Read what the class takes from its signatures: of ``forward``, and of the constructor."""
+        """Find out from the signatures of ``forward`` and ``__init__`` what the class accepts."""
         if cls.same_size_form is None and "__init__" in cls.__dict__:
             cls.__init__ = _refusing_same_size(cls.__init__)  # type: ignore[method-assign]
         super().__init_subclass__(**kwargs)
@@ -151,20 +153,20 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             return
         takes = inspect.signature(cls.forward).parameters
         every = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in takes.values())
-        cls._handed_on = tuple(name for name in ("scale", "cond") if every or name in takes)
+        cls._passed_on = tuple(name for name in ("scale", "cond") if every or name in takes)
         if "cond" in takes and takes["cond"].default is inspect.Parameter.empty:
             cls.needs = ("cond",)
 
     @classmethod
-    @abstractmethod
-    def example(cls) -> Backbone:
-        """Return a tiny instance for tests and documentation."""
+    def example(cls) -> Self:
+        """Return a tiny instance (``example_arguments``) for tests and documentation."""
+        return cls(**cls.example_arguments)
 
     @classmethod
     def rebuild(cls, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> Backbone:
-        """Make the instance that a self-describing file holds, before its tensors are loaded.
+        """Create the instance that a self-describing file holds, before its tensors are loaded.
 
-        A class whose arguments do not say everything overrides it: the tensors may say the rest.
+        Override it where the arguments alone do not determine the network.
 
         Args:
             arguments: The constructor's arguments, as the file gives them.
@@ -175,13 +177,13 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     def __call__(
         self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
     ) -> Tensor | Outputs:
-        """Super-resolve a batch, after making sure that the network can take it.
+        """Check a batch and super-resolve it.
 
         Args:
             lr: The input (B, C, h, w) in [0, ``value_range``], on the HR grid where ``upsample``
                 is ``"pre"`` or ``same_size`` holds.
             scale: The scale of this batch, for networks of several scales; None: ``self.scale``.
-            cond: What a network that is told the degradation wants to know (B, K) or (B, K, h, w).
+            cond: The degradation, for networks that use it: (B, K) or (B, K, h, w).
 
         Returns:
             The image (B, C, H, W) in [0, ``value_range``], not clamped, or :class:`Outputs`.
@@ -193,26 +195,21 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             GeometryError: If channels, scale or condition do not fit this instance.
         """
         self.check_input(lr, scale, cond)
-        told = {"scale": scale, "cond": cond}
-        output: Tensor | Outputs = super().__call__(lr, **{n: told[n] for n in self._handed_on})
+        options = {"scale": scale, "cond": cond}
+        output: Tensor | Outputs = super().__call__(lr, **{n: options[n] for n in self._passed_on})
         return output
 
     @abstractmethod
     def forward(self, lr: Tensor, *args: Any, **kwargs: Any) -> Tensor | Outputs:
         """Compute what :meth:`__call__` returns, from an input that was checked.
 
-        A subclass writes ``forward(self, lr)``; one that wants to know ``scale`` or ``cond`` adds
+        A subclass writes ``forward(self, lr)``; one that uses ``scale`` or ``cond`` adds
         ``*, scale=None`` or ``*, cond=None``.
-
-        Args:
-            lr: The input of the call.
-            *args: Nothing: what follows is handed on by name.
-            **kwargs: Those of ``scale`` and ``cond`` that the subclass's signature names.
         """
 
     @property
     def channels(self) -> int:
-        """How many channels go in and come out."""
+        """Number of input and output channels."""
         return CHANNELS[self.colour]
 
     def output_size(self, height: int, width: int, scale: float | None = None) -> tuple[int, int]:
@@ -231,66 +228,42 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         return hr_length(height, factor), hr_length(width, factor)
 
     def targets(self, hr: Tensor) -> dict[str, Tensor]:
-        """Say what ``aux`` outputs are compared with.
+        """Return the targets of ``aux`` outputs by name, each in the units of its output.
 
-        Args:
-            hr: The HR image (B, C, H, W) in [0, ``value_range``].
-
-        Returns:
-            The target of each ``aux`` output by name, in that output's own numbers. An output that
-            is not named is compared with ``hr`` as it is given here.
+        An output without an entry is compared with ``hr`` itself, (B, C, H, W) in
+        [0, ``value_range``].
         """
         return {}
 
     @classmethod
     def form_of(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Return the arguments that the tensors of a file tell.
-
-        Args:
-            state: The tensors as they were stored, of any dialect.
-
-        Returns:
-            Arguments by name, as the readings and the dialects say; empty where nothing
-            is known of such a file.
-        """
+        """Return the arguments that can be read from a file's tensors, of any dialect."""
         return read_form(cls, state)
 
     def parts_of(self) -> dict[str, str]:
-        """Return what this instance takes of a file of several networks or scales.
+        """Return the parts to load from a file that holds several networks or scales.
 
         Returns:
-            What names begin with in the file, and here; empty: it takes them all.
+            For each prefix of names in the file the prefix here; empty: everything is loaded.
         """
         return {}
 
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Translate the tensors of a file by the ``dialects`` of the class.
+        """Translate the tensors of a file to this class's names by its ``dialects``.
 
         Args:
-            state: The tensors as they were stored.
+            state: The tensors as they were stored; names that are not recognised stay.
             where: The file they come from, for messages.
 
-        Returns:
-            The tensors under this class's names; what is not recognised stays as it is.
-
         Raises:
-            CheckpointError: If the weights are of a network that this instance cannot be.
+            CheckpointError: If the weights belong to a different network.
         """
         return adapt(self, state, where)
 
     def check_input(
         self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None
     ) -> None:
-        """Refuse what the network cannot take; every call is checked by it, before ``forward``.
-
-        Args:
-            lr: The input of ``forward``.
-            scale: The scale of the call.
-            cond: The condition of the call.
-
-        Raises:
-            GeometryError: If channels, scale or condition do not fit this instance.
-        """
+        """Refuse what ``forward`` cannot process; the arguments are those of :meth:`__call__`."""
         name = type(self).__name__
         if lr.ndim != 4 or lr.shape[1] != self.channels:
             raise GeometryError(
@@ -311,7 +284,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
                 f" build it with scale={scale}."
             )
         if cond is None and "cond" in self.needs:
-            raise GeometryError(f"{name} is told the degradation: call it with cond=.")
+            raise GeometryError(f"{name} needs the degradation: call it with cond=.")
 
     def _check_geometry(self) -> None:
         name = type(self).__name__
@@ -327,7 +300,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         elif self.scales is not None and self.scale not in self.scales:
             form = " or same_size=True with any scale" if self.same_size_form else ""
             raise GeometryError(
-                f"{name} does not come in scale {self.scale}: it has"
+                f"{name} does not exist at scale {self.scale}: it has"
                 f" {', '.join(map(str, self.scales))}{form}."
             )
 
@@ -341,9 +314,9 @@ def _no_same_size(network: Backbone) -> GeometryError:
 
 
 def _refusing_same_size(init: Callable[..., None]) -> Callable[..., None]:
-    """Have a constructor that does not list ``same_size`` take False, and refuse True.
+    """Let a constructor that does not list ``same_size`` accept False and refuse True.
 
-    Configs and files of weights state the geometry, whatever the network.
+    Configs and weight files state the geometry for every network.
     """
     signature = inspect.signature(init)
     listed = list(signature.parameters.values())
@@ -365,7 +338,7 @@ def _refusing_same_size(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def _is_scale(value: object, *, whole: bool) -> bool:
-    """Say whether a value is a scale: from 1 on, and an integer where that is wanted."""
+    """Tell whether a value is a scale from 1 to MOST_SCALE, an integer if ``whole``."""
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         return False
     return 1 <= value <= MOST_SCALE

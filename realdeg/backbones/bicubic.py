@@ -19,16 +19,15 @@ from realdeg.utils.precision import full_precision
 class Bicubic(Backbone):
     """Bicubic interpolation, equal to MATLAB's ``imresize``, with nothing to learn.
 
-    The task interpolates the LR image, as for every network on the HR grid, so the numbers are
-    those of the bicubic baseline that validations are compared with. ``sharpen`` adds an unsharp
-    mask to the result: the difference between the image and a Gaussian blur of it (deviation 1
-    pixel, 5 x 5, borders replicated).
+    The task interpolates the LR image, as for every network on the HR grid, so its values are
+    those of the bicubic baseline that validation reports. ``sharpen`` adds an unsharp mask to the
+    result: the difference between the image and its Gaussian blur (standard deviation 1 pixel,
+    5 x 5, borders replicated).
 
     Args:
-        scale: How much resolution is gained, any number from 1 to 64.
+        scale: Any number from 1 to 64.
         same_size: The LR image lies on the HR grid: it is returned as it is, or sharpened.
-        sharpen: How often the difference is added, 0 (not at all) to 5; about 1 suits bicubic LR
-            images.
+        sharpen: The factor of the difference, 0 (none) to 5; about 1 suits bicubic LR images.
 
     Shape:
         (B, 3, H, W) -> the same.
@@ -42,6 +41,7 @@ class Bicubic(Backbone):
     same_size_form = "native"
     brings_weights = True
     kernel: Tensor
+    example_arguments = {"scale": 2, "sharpen": 0.5}
 
     def __init__(
         self,
@@ -55,13 +55,8 @@ class Bicubic(Backbone):
         kernel = torch.outer(line, line) / line.sum() ** 2
         self.register_buffer("kernel", kernel.expand(3, 1, -1, -1).contiguous(), persistent=False)
 
-    @classmethod
-    def example(cls) -> Bicubic:
-        """Return a x2 network that sharpens a little."""
-        return cls(scale=2, sharpen=0.5)
-
     def forward(self, lr: Tensor) -> Tensor:
-        """Return the interpolated image (B, 3, H, W), sharpened where that is wanted."""
+        """Return the interpolated image (B, 3, H, W), sharpened if requested."""
         if self.sharpen == 0:
             return lr.clone()
         with full_precision(lr):

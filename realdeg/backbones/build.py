@@ -1,4 +1,4 @@
-"""Build a backbone from a config, or from the file that holds its weights."""
+"""Build a backbone from a config, or from a file of weights."""
 
 from __future__ import annotations
 
@@ -33,27 +33,22 @@ def backbone_from_config(
     scale: float | None = None,
     same_size: bool | None = None,
 ) -> Backbone:
-    """Build a backbone from what a config says of it.
+    """Build a backbone from its config.
 
     Args:
         cfg: One of ``dict(type='RCAN', ...)``; ``dict(type='RCAN', ..., checkpoint='file')``,
-            which fills it from any file that :func:`load_weights` reads;
-            ``dict(type='SwinIR', pretrained='classical-df2k')``, which fills it from published
-            weights and takes their arguments where the config states none;
+            which loads any file that :func:`load_weights` reads;
+            ``dict(type='SwinIR', pretrained='classical-df2k')``, which loads published weights and
+            takes their arguments where the config states none;
             ``dict(type='EDSR', start_from=dict(checkpoint='x2', ignore=('tail.',)))``, whose
-            weights are a start for training and no result (``pretrained=`` and ``scale=`` name
-            published ones);
-            ``dict(checkpoint='x.safetensors')`` or the path alone, for a file that describes
-            itself.
-        scale: The scale asked for; None: the config's or the file's.
-        same_size: The geometry asked for; None: the config's or the file's.
-
-    Returns:
-        The backbone.
+            weights initialise training only (``pretrained=`` and ``scale=`` name published ones);
+            ``dict(checkpoint='x.safetensors')`` or the path alone, for a self-describing file.
+        scale: The requested scale; None: the config's or the file's.
+        same_size: The requested geometry; None: the config's or the file's.
 
     Raises:
-        ConfigError: If the config names no known backbone or an unknown argument.
-        GeometryError: If config or file are of another geometry than the one asked for.
+        ConfigError: If the config names an unknown backbone or argument.
+        GeometryError: If config or file have a different geometry than requested.
         CheckpointError: If the weights cannot be fetched or read, or do not fit.
     """
     if isinstance(cfg, str | os.PathLike):
@@ -82,7 +77,7 @@ def backbone_from_config(
             others = sorted([*settings, *(["start_from"] if start is not None else [])])
             raise ConfigError(
                 f"backbone has {', '.join(others)} beside 'checkpoint', but the file"
-                f" {checkpoint} says them itself: remove them, or add a 'type'."
+                f" {checkpoint} states them itself: remove them, or add a 'type'."
             )
         return _from_file(checkpoint, scale, same_size)
 
@@ -92,12 +87,12 @@ def backbone_from_config(
         if settings.get(name, asked) != asked:
             raise GeometryError(
                 f"backbone.{name} is {settings[name]!r} but {name} of the config is {asked!r}:"
-                f" say it once, at the top level."
+                f" state it once, at the top level."
             )
         settings[name] = asked
     entry = None
     if pretrained is not None:
-        entry = find_pretrained(_bare(kind), pretrained, settings.get("scale"))
+        entry = find_pretrained(_unscoped(kind), pretrained, settings.get("scale"))
         settings = {**entry.settings(), **settings}
     if checkpoint is not None:
         return build_filled(kind, settings, "backbone", checkpoint)[0]
@@ -116,12 +111,12 @@ def build_filled(
     weights: str | os.PathLike[str],
     partial: bool = False,
 ) -> tuple[Backbone, list[str]]:
-    """Make a network of the form that a file's tensors have, and fill it from them.
+    """Build the network that a file's tensors belong to, and load them.
 
     Args:
         kind: The registered name, or a class.
-        settings: The arguments that are stated.
-        place: Where they stand, for messages.
+        settings: The arguments that are stated; the rest is read from the tensors.
+        place: Where they are stated, for messages.
         weights: The file, of any format.
         partial: Load what fits, and leave the rest as it is.
 
@@ -129,8 +124,8 @@ def build_filled(
         The network, and what was not loaded.
 
     Raises:
-        ConfigError: If there is no such network, or it takes no such arguments.
-        CheckpointError: If the file cannot be read, or is of another form than what is stated.
+        ConfigError: If there is no such network or argument.
+        CheckpointError: If the file cannot be read, or contradicts what is stated.
     """
     cls = kind if callable(kind) else BACKBONES.require(kind, place)
     check_arguments(cls, settings, place)
@@ -143,27 +138,24 @@ def build_filled(
 def backbone_with_weights(
     settings: Mapping[str, Any], weights: str | os.PathLike[str], *, partial: bool = False
 ) -> Backbone:
-    """Build a backbone from its type and arguments, and fill it.
+    """Build a backbone from its type and arguments, and load weights.
 
     Args:
-        settings: ``type`` and arguments. What they leave open, the file's description or tensors
-            say, or the catalogue.
+        settings: ``type`` and arguments. The rest comes from the file's description, its tensors
+            or the catalogue.
         weights: A file of any format that :func:`load_weights` reads, or the name of published
             weights.
-        partial: Load what fits of the weights, and leave the rest as it is.
-
-    Returns:
-        The backbone.
+        partial: Load the weights that fit, and leave the rest as it is.
 
     Raises:
-        ConfigError: If there are no such type, arguments or published weights.
-        GeometryError: If the weights are of another scale.
+        ConfigError: If there is no such type, argument or published weights.
+        GeometryError: If the weights are for a different scale.
         CheckpointError: If the weights cannot be fetched or read, or do not fit.
     """
     settings = dict(settings)
     name, scale = str(settings.pop("type")), settings.get("scale")
     if not names_a_file(weights):
-        entry = find_pretrained(_bare(name), str(weights), scale)
+        entry = find_pretrained(_unscoped(name), str(weights), scale)
         backbone = construct(name, {**entry.settings(), **settings}, "backbone")
         warn_partly_loaded(backbone, fill_pretrained(backbone, entry, partial=partial), entry)
         return backbone
@@ -171,7 +163,7 @@ def backbone_with_weights(
         backbone, left = build_filled(name, settings, "backbone", weights, partial)
     else:
         file = read_component(weights)
-        if file.kind != "backbone" or file.type != _bare(name):
+        if file.kind != "backbone" or file.type != _unscoped(name):
             raise CheckpointError(
                 f"{Path(weights)} holds a {file.type} and {name} is asked for:"
                 f" name {file.type}, or other weights."
@@ -182,10 +174,10 @@ def backbone_with_weights(
         if fixed and stored is not None and scale not in (None, stored):
             raise GeometryError(
                 f"the {name} in {Path(weights)} was trained with scale={stored} and scale={scale}"
-                f" is asked for: ask for {stored}, or say partial=True to start from what fits."
+                f" is asked for: ask for {stored}, or set partial=True to start from what fits."
             )
         check_arguments(cls, settings)
-        # What the file says are arguments and nothing else; in a config some words name files.
+        # A file states plain arguments only; in a config some keys name files.
         backbone = construct(cls, {**file.arguments, **settings}, str(weights), file.state)
         left = load_weights(backbone, weights, partial=partial)
     warn_partly_loaded(backbone, left, weights)
@@ -193,13 +185,10 @@ def backbone_with_weights(
 
 
 def registered_name(name: str) -> str:
-    """Return the registered name of a network that is written in another way.
+    """Return the registered name that differs only in case, hyphens and underscores.
 
     Args:
-        name: Its name; case, hyphens and underscores do not matter.
-
-    Returns:
-        The registered name, or ``name`` itself where none is like it.
+        name: Any spelling; returned as it is if no registered name matches.
 
     Examples:
         >>> registered_name("swinir"), registered_name("srvgg_net_compact")
@@ -208,19 +197,19 @@ def registered_name(name: str) -> str:
     known = BACKBONES.names()
     if name in known:
         return name
-    alike = [each for each in known if _folded(each) == _folded(name)]
-    return alike[0] if len(alike) == 1 else name
+    matching = [each for each in known if _normalised(each) == _normalised(name)]
+    return matching[0] if len(matching) == 1 else name
 
 
-def _folded(name: str) -> str:
+def _normalised(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
 def _start(backbone: Backbone, start: Mapping[str, Any]) -> None:
-    """Fill a network with the weights that its training begins from.
+    """Load the weights that training starts from.
 
-    Published weights do not bring their arguments along here: what is trained is tested by the
-    same config without its start, and has to be the same network then.
+    Arguments of published weights are not applied here: the trained network is tested with the
+    same config without ``start_from``, and must be the same network then.
     """
     settings = dict(start)
     checkpoint, pretrained = (settings.pop(key, None) for key in ("checkpoint", "pretrained"))
@@ -243,20 +232,14 @@ def _start(backbone: Backbone, start: Mapping[str, Any]) -> None:
 def warn_partly_loaded(
     backbone: Backbone, left: list[str], source: str | os.PathLike[str] | Pretrained
 ) -> None:
-    """Warn where only a part of some weights was loaded.
-
-    Args:
-        backbone: The network.
-        left: What was not loaded, as :func:`load_weights` lists it.
-        source: Where the weights come from.
-    """
+    """Warn if only a part of some weights was loaded."""
     if left:
         name = type(backbone).__name__
         logger.warning("%s has only a part of %s: %s.", name, source, summary(left))
 
 
-def _bare(kind: str | type) -> str:
-    """Return a type's name without the scope that mmengine lets stand before it."""
+def _unscoped(kind: str | type) -> str:
+    """Return a type's name without the registry scope that mmengine allows before it."""
     return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
 
 
@@ -266,7 +249,7 @@ def _from_file(
     """Rebuild the backbone that a file describes."""
     file = read_component(path)
     if file.kind != "backbone":
-        raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), no backbone.")
+        raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), not a backbone.")
     known = BACKBONES.require(file.type, str(path))
     if scale is not None and getattr(known, "any_scale", False):
         file.arguments["scale"] = scale  # such weights serve every scale
@@ -290,25 +273,23 @@ def construct(
     place: str,
     state: Mapping[str, Tensor] | None = None,
 ) -> Backbone:
-    """Make a registered type from a config, or from a file's arguments and tensors.
+    """Create a registered network from a config, or from a file's arguments and tensors.
 
     Args:
         kind: The registered name, or a class.
         settings: Its arguments and nothing else.
-        place: Where they stand: a place in a config, or the file.
-        state: The file's tensors; None: the arguments are a config's.
-
-    Returns:
-        The network, without the tensors.
+        place: Where they are stated: a key of a config, or the file.
+        state: The file's tensors, which are not loaded here but bound the network's size; None:
+            the arguments are a config's.
 
     Raises:
-        ConfigError: If there is no such network, or it takes no such arguments.
-        CheckpointError: If a file's arguments ask for more than its tensors, or make nothing.
+        ConfigError: If there is no such network or argument.
+        CheckpointError: If a file's arguments ask for more than its tensors, or are invalid.
     """
     cls = kind if callable(kind) else BACKBONES.require(kind, place)
     if isinstance(cls, type) and not issubclass(cls, Backbone):
         raise ConfigError(
-            f"{cls.__name__} (at '{place}') is no backbone: derive it from"
+            f"{cls.__name__} (at '{place}') is not a backbone: derive it from"
             " realdeg.backbones.Backbone."
         )
     if state is None:
@@ -318,7 +299,7 @@ def construct(
     else:
         with within_budget(state, place, cls.__name__):
             check_arguments(cls, settings)
-            rebuild = getattr(cls, "rebuild", None)  # a function may make a network, too
+            rebuild = getattr(cls, "rebuild", None)  # functions that return networks have none
             backbone = rebuild(settings, state) if rebuild else cls(**settings)
     if not isinstance(backbone, Backbone):
         raise ConfigError(f"{cls.__name__} (at '{place}') made a {type(backbone).__name__}.")

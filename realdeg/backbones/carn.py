@@ -16,6 +16,7 @@ from realdeg.backbones.parts.cascade import (
     fusion,
     shifter,
 )
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.keys import store_as
 from realdeg.backbones.readings import State, has, ratio, shuffled, size
 from realdeg.errors import ConfigError
@@ -48,24 +49,23 @@ class CARN(Backbone):
 
     Three cascading blocks of three residual blocks, each level fused by 1x1 convolutions. The
     paper trains one network with an upsampler for each of the scales 2, 3 and 4 (1,591,939
-    parameters, 1,591,963 with the mean-shift tensors); a call's ``scale`` chooses among them, and
-    ``self.scale`` holds where the call names none. With ``multi_scale=False`` it has 964,163,
-    1,148,803 or 1,111,875 (x2, x3, x4).
+    parameters, 1,591,963 with the mean-shift tensors); a call's ``scale`` selects one, by default
+    that of ``self.scale``. With ``multi_scale=False`` it has 964,163, 1,148,803 or 1,111,875
+    parameters (x2, x3, x4).
 
     Args:
-        scale: How much resolution is lost; in the network of several scales, in calls that do not
-            say it.
+        scale: 2, 3 or 4; with ``multi_scale`` the default of calls.
         features: Channels.
         groups: Groups of the 3x3 convolutions in blocks and upsamplers.
-        mobile: The economical form: the residual block ends in a 1x1 convolution, and the three
-            of a cascading block are one.
+        mobile: The economical form: residual blocks end in a 1x1 convolution, and the three of a
+            cascading block share their weights.
         multi_scale: One network with upsamplers for 2, 3 and 4.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
     Raises:
-        ConfigError: If ``features`` is no multiple of ``groups``.
+        ConfigError: If ``features`` is not a multiple of ``groups``.
 
     Source:
         Ahn, Kang, Sohn, Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual
@@ -89,26 +89,27 @@ class CARN(Backbone):
         "mobile": has("b1.b1.body.4.weight", given="b1.b1.body.0.weight"),
     }
     form_subset = ("multi_scale",)
+    example_arguments = {"scale": 2, "features": 8, "multi_scale": False}
 
     def __init__(
         self,
         scale: Scale = 4,
-        features: int = 64,
-        groups: int = 1,
+        features: Number = 64,
+        groups: Number = 1,
         mobile: bool = False,
         multi_scale: bool = True,
     ) -> None:
         super().__init__(scale=scale)
-        if min(features, groups) < 1 or features % groups:
+        if features % groups:
             raise ConfigError(
-                f"{type(self).__name__} needs features >= 1 that are a multiple of groups, got"
+                f"{type(self).__name__} needs features that are a multiple of groups, got"
                 f" features={features} and groups={groups}."
             )
         self.features, self.groups, self.mobile = features, groups, mobile
         self.multi_scale = multi_scale
         self.served = (2, 3, 4) if multi_scale else (scale,)
 
-        # Weights start uniform in +-1 / sqrt(fan-in), as in the authors' code: torch's own start.
+        # Torch's default initialisation is the authors': uniform in +-1 / sqrt(fan-in).
         self.sub_mean, self.add_mean = shifter(-1), shifter(+1)
         self.entry = nn.Conv2d(3, features, 3, padding=1)
         self.b1, self.b2, self.b3 = (
@@ -120,11 +121,6 @@ class CARN(Backbone):
         store_as(self, "heads", "upsample")
         self.exit = nn.Conv2d(features, 3, 3, padding=1)
 
-    @classmethod
-    def example(cls) -> CARN:
-        """Return a x2 network, 8 wide."""
-        return cls(scale=2, features=8, multi_scale=False)
-
     def forward(self, lr: Tensor, *, scale: float | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
         features = self.trunk(self.entry(self.sub_mean(lr)))
@@ -132,7 +128,7 @@ class CARN(Backbone):
         return self.add_mean(self.exit(self.heads(features, head)))
 
     def parts_of(self) -> dict[str, str]:
-        """Return the upsampler that a network of one scale takes out of three."""
+        """Return the upsampler that a network of one scale loads from a file of three."""
         return {} if self.multi_scale else {f"upsample.up{self.scale}.": "upsample.up."}
 
     def trunk(self, entry: Tensor) -> Tensor:

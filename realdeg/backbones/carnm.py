@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from realdeg.backbones.carn import CARN
 from realdeg.backbones.dialects import Dialect
+from realdeg.backbones.parts.classic import Number
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 
@@ -14,21 +15,12 @@ class CARNM(CARN):
 
     :class:`~realdeg.backbones.carn.CARN` with four groups in its 3x3 convolutions, residual blocks
     that end in a 1x1 convolution, and one residual block used three times inside each cascading
-    block. 414,787 parameters, 414,811 with the mean-shift tensors; the paper's 412K count no
-    biases (412,032). At one scale 257,027, 303,427 or 294,147 (x2, x3, x4).
-
-    Args:
-        scale: How much resolution is lost; in the network of several scales, in calls that do not
-            say it.
-        features: Channels.
-        groups: Groups of the 3x3 convolutions in blocks and upsamplers.
-        multi_scale: One network with upsamplers for 2, 3 and 4.
+    block; the arguments are CARN's. 414,787 parameters, 414,811 with the mean-shift tensors; the
+    paper's 412K do not count biases (412,032). At one scale 257,027, 303,427 or 294,147 (x2, x3,
+    x4).
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If ``features`` is no multiple of ``groups``.
 
     Source:
         Ahn, Kang, Sohn, Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual
@@ -46,21 +38,6 @@ class CARNM(CARN):
     )
 
     def __init__(
-        self,
-        scale: Scale = 4,
-        features: int = 64,
-        groups: int = 4,
-        multi_scale: bool = True,
+        self, scale: Scale = 4, features: Number = 64, groups: Number = 4, multi_scale: bool = True
     ) -> None:
-        super().__init__(
-            scale=scale,
-            features=features,
-            groups=groups,
-            mobile=True,
-            multi_scale=multi_scale,
-        )
-
-    @classmethod
-    def example(cls) -> CARNM:
-        """Return a x2 network, 8 wide in 4 groups."""
-        return cls(scale=2, features=8, multi_scale=False)
+        super().__init__(scale, features, groups, mobile=True, multi_scale=multi_scale)

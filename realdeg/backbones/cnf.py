@@ -46,32 +46,30 @@ class CNF(Backbone):
     Works on the interpolated image. With members of 7, 9 and 11 layers it has 337,467 parameters
     without biases (the paper's way of counting).
 
-    The outputs beside the image are ``member_1`` and so on. The paper trains the members first
+    The auxiliary outputs are ``member_1`` and so on. The paper trains the members first
     (``WeightedLoss`` with ``outputs={"member_*": 1.0}``), then all together (``{"sr": 1.0}``).
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
         depths: Layers of the members, 3 or more: ``"7-9-11"``, or ``"11-13-15"``, the paper's
             larger one (448,059).
         width: Channels after a member's first layer, even.
-        bias: Whether convolutions have biases; the sum has one anyway.
+        bias: Whether convolutions have biases; the sum always has one.
         colour: ``"y"`` as in the paper, or ``"rgb"``.
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
 
-    Raises:
-        ConfigError: If depths, width or colour make no network.
-
     Source:
         Ren, El-Khamy, Lee, Image Super Resolution Based on Fusing Multiple Convolution Neural
-        Networks, CVPRW 2017. No weights were published; the keys are our own.
+        Networks, CVPRW 2017. No weights were published; keys are realdeg's own.
     """
 
     colour: Colour = "y"
     upsample = "pre"
     same_size_form = "native"
+    example_arguments = {"scale": 2, "depths": "3-4", "width": 8}
 
     def __init__(
         self,
@@ -96,14 +94,9 @@ class CNF(Backbone):
         )
         self.bias = nn.Parameter(torch.zeros(self.channels))
         draw_he(self)
-        for weight in self.fuse:  # at first: the mean of the members
+        for weight in self.fuse:  # initially the mean of the members
             nn.init.dirac_(weight)
             weight.data /= len(layers)
-
-    @classmethod
-    def example(cls) -> CNF:
-        """Return two members of 3 and 4 layers, 8 wide."""
-        return cls(scale=2, depths="3-4", width=8)
 
     def forward(self, lr: Tensor) -> Outputs:
         """Return the fused image and every member's (B, C, H, W) in [0, 1]."""

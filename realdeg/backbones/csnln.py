@@ -1,4 +1,4 @@
-"""CSNLN: a recurrent network that looks for the same structure at other places and scales."""
+"""CSNLN: a recurrent network that matches structures across positions and scales."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from realdeg.backbones.parts.attention import (
     as_tokens,
     attend_everywhere,
     from_blocks,
-    frugally,
+    recomputed,
     slice_length,
     to_blocks,
 )
 from realdeg.backbones.parts.classic import MOST, Repeats
 from realdeg.backbones.parts.common import MeanShift, pad_to_multiple
-from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of, union
+from realdeg.backbones.parts.spans import Span, conv_span, deconv_span, halo_of, union
 from realdeg.backbones.readings import State, shape_of, size
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 
-# What patches are compared with: 3 x 3 pixels; their similarity is multiplied by 10.
+# The similarity of 3 x 3 patches is multiplied by this.
 SHARPNESS = 10.0
-# Nine patches overlap at each pixel of the result, which the authors divide by 6.
+# Nine patches overlap at each pixel of the result; the authors divide their sum by 6.
 OVERLAP = 6.0
 
 
@@ -43,19 +43,19 @@ def pointwise(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 def paste_matches(query: Tensor, key: Tensor, value: Tensor, factor: int, floor: Tensor) -> Tensor:
-    """Put at each pixel the larger patches whose smaller versions look like its surroundings.
+    """Paste at each pixel the larger patches whose smaller versions match its surroundings.
 
     The public code convolves the query with all patches of the key, which gives all scores at
     once, and pastes patches by a transposed convolution. Here a few rows of queries are compared
-    at a time; and as the 3s x 3s patches lie s apart, each is nine s x s blocks that neighbours
-    share, so that no patch is ever cut out.
+    at a time. The 3s x 3s patches lie s apart, so each consists of nine s x s blocks that
+    neighbours share, and no patch has to be extracted.
 
     Args:
         query: (B, d, h, w).
         key: (B, d, h / s, w / s).
         value: (B, c, h, w).
         factor: s.
-        floor: The least norm that a patch is divided by, shape (1,).
+        floor: Lower bound of the norm that a patch is divided by, shape (1,).
 
     Returns:
         (B, c, s * h, s * w), the mean of overlapping patches times 9 / 6.
@@ -68,7 +68,7 @@ def paste_matches(query: Tensor, key: Tensor, value: Tensor, factor: int, floor:
     blocks = F.pad(to_blocks(value, factor), (0, 0, 1, 1, 1, 1))
 
     def part(padded: Tensor, patches: Tensor, blocks: Tensor) -> Tensor:
-        """Handle some rows of queries; the result has a border of one block around them."""
+        """Process some rows of queries; the result has a border of one block around them."""
         lines = padded.shape[2] - 2
         around = F.unfold(padded, 3).transpose(1, 2)
         weights = (SHARPNESS * (around @ patches)).softmax(2)  # (B, lines * w, L)
@@ -87,7 +87,7 @@ def paste_matches(query: Tensor, key: Tensor, value: Tensor, factor: int, floor:
         total = blocks.new_zeros(batch, height + 2, width + 2, blocks.shape[3])
         for top in range(0, height, step):
             lines = padded[:, :, top : top + step + 2]
-            total[:, top : top + lines.shape[2]] += frugally(part, lines, patches, blocks)
+            total[:, top : top + lines.shape[2]] += recomputed(part, lines, patches, blocks)
     return from_blocks(total[:, 1:-1, 1:-1], factor) / OVERLAP
 
 
@@ -96,10 +96,7 @@ class CrossScaleAttention(nn.Module):
 
     Args:
         channels: Channels in and out.
-        factor: How many times larger the result is.
-
-    Shape:
-        (B, C, h, w) -> (B, C, factor * h, factor * w), h and w multiples of the factor.
+        factor: Output over input size; the sides of the input are multiples of it.
 
     Source:
         CSNLN, section 3.1.
@@ -125,11 +122,7 @@ class CrossScaleAttention(nn.Module):
 
 
 class InScaleAttention(nn.Module):
-    """Non-local attention without a skip.
-
-    Args:
-        channels: Channels in and out.
-    """
+    """Non-local attention without a skip."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -145,11 +138,7 @@ class InScaleAttention(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Convolution, PReLU, convolution, and the input added.
-
-    Args:
-        channels: Channels.
-    """
+    """Convolution, PReLU, convolution, and the input added."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -165,11 +154,11 @@ class ResBlock(nn.Module):
 
 
 class MultiSourceProjection(nn.Module):
-    """Enlarge twice, across scales and within the scale, and add what the two disagree on.
+    """Enlarge twice, across scales and within the scale, and add the encoded difference.
 
     Args:
         channels: Channels.
-        factor: How many times larger the result is.
+        factor: Output over input size.
 
     Source:
         CSNLN, section 3.3.
@@ -190,7 +179,7 @@ class MultiSourceProjection(nn.Module):
 
 
 class MiningCell(nn.Module):
-    """One step of the recurrence: features of the LR image to HR features and new LR ones (SEM).
+    """One step of the recurrence (SEM): from LR features to HR features and the next LR features.
 
     Args:
         channels: Channels.
@@ -248,19 +237,16 @@ def _depth(state: State) -> int | None:
 class CSNLN(Backbone):
     """Cross-scale non-local network.
 
-    The HR features of all steps go into one convolution. It is added up step by step, so that
-    prediction holds the features of one step only.
+    The HR features of all steps enter one convolution. It is summed step by step, so prediction
+    holds the features of only one step.
 
     Args:
-        scale: How much resolution is lost: 2, 3 or 4.
+        scale: 2, 3 or 4.
         num_features: Channels; an even number.
         depth: Steps of the recurrence, which share their weights.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If the sizes make no network.
 
     Source:
         Mei, Fan, Zhou, Huang, Huang, Shi, Image Super-Resolution with Cross-Scale Non-Local
@@ -278,6 +264,7 @@ class CSNLN(Backbone):
         "num_features": size(r"head\.0\.0\.weight"),
         "depth": _depth,
     }
+    example_arguments = {"scale": 2, "num_features": 8, "depth": 2}
 
     def __init__(
         self,
@@ -298,11 +285,6 @@ class CSNLN(Backbone):
         self.tail = nn.Sequential(nn.Conv2d(depth * num_features, 3, 3, padding=1))
         self.halo = halo_of(self._trace, scale, self.size_multiple)
 
-    @classmethod
-    def example(cls) -> CSNLN:
-        """Return a network of 2 steps, 8 wide."""
-        return cls(scale=2, num_features=8, depth=2)
-
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
         height, width = self.output_size(*lr.shape[-2:])
@@ -317,7 +299,7 @@ class CSNLN(Backbone):
         return self.add_mean(image)[..., :height, :width]
 
     def _trace(self, span: Span) -> Span:
-        """Follow a span of output pixels back; attention counts as what lies around a pixel."""
+        """Trace a span of output pixels back; attention counts only a pixel's surroundings."""
         span = self._trace_cell(conv_span(span, 3))
         for _ in range(self.depth - 1):
             shape = (8, 4, 2) if self.scale == 4 else self._shape()
@@ -333,7 +315,7 @@ class CSNLN(Backbone):
         if self.scale == 4:
             low = deconv_span(span, 8, 4, 2)
             lows = [low]
-            # Features of twice the size are what the second half starts from.
+            # The second half starts from features of twice the size.
             span = union(self._trace_msp(span), self._trace_msp(conv_span(low, 8, 4, 2)))
         low = deconv_span(span, *self._shape())
         again = self._trace_msp(conv_span(low, *self._shape()))

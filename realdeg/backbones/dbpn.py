@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts.classic import Repeats
+from realdeg.backbones.parts.classic import Number, Repeats, initialise
 from realdeg.backbones.parts.pyramid import PROJECTIONS, pil_bicubic
 from realdeg.backbones.readings import State, count, presets, shape_of, size
 from realdeg.errors import ConfigError
@@ -23,7 +23,7 @@ class Preset:
 
     Attributes:
         stages: Up-projections; there is one down-projection less.
-        iterations: How often the trunk runs, with shared weights.
+        iterations: Runs of the trunk, with shared weights.
         residual: Whether the bicubic image is added.
     """
 
@@ -41,16 +41,7 @@ PRESETS: dict[str, Preset] = {
 
 
 class ConvBlock(nn.Module):
-    """A convolution and a PReLU of one slope, or the convolution alone.
-
-    Args:
-        in_channels: Channels in.
-        out_channels: Channels out.
-        kernel: Kernel size.
-        stride: Stride.
-        padding: Padding.
-        activate: Whether the PReLU follows.
-    """
+    """A convolution and, if ``activate``, a PReLU of one slope."""
 
     def __init__(
         self,
@@ -72,14 +63,7 @@ class ConvBlock(nn.Module):
 
 
 class DeconvBlock(nn.Module):
-    """A transposed convolution and a PReLU of one slope.
-
-    Args:
-        channels: Channels in and out.
-        kernel: Kernel size.
-        stride: Stride.
-        padding: Padding.
-    """
+    """A transposed convolution and a PReLU of one slope."""
 
     def __init__(self, channels: int, kernel: int, stride: int, padding: int) -> None:
         super().__init__()
@@ -92,12 +76,12 @@ class DeconvBlock(nn.Module):
 
 
 class UpUnit(nn.Module):
-    """Project up, back down, and correct the result by what was lost.
+    """Project up, back down, and correct the result by the error.
 
     Args:
         channels: Channels in and out.
         scale: The factor.
-        inputs: How many feature maps come in; several are brought to ``channels`` first.
+        inputs: Number of input feature maps; several are reduced to ``channels`` first.
 
     Source:
         DBPN, equations 1 to 5.
@@ -116,18 +100,13 @@ class UpUnit(nn.Module):
         if self.conv is not None:
             low = self.conv(low)
         high = self.up_conv1(low)
-        # PReLU remembers its input, not its output, so both sums may be made in place.
+        # PReLU saves its input, not its output, so both sums may be in place.
         error = self.up_conv2(high).sub_(low)
         return self.up_conv3(error).add_(high)
 
 
 class DownUnit(nn.Module):
-    """Project down, back up, and correct the result by what was lost.
-
-    Args:
-        channels: Channels in and out.
-        scale: The factor.
-        inputs: How many feature maps come in; several are brought to ``channels`` first.
+    """Project down, back up, and correct the result by the error; arguments as for UpUnit.
 
     Source:
         DBPN, equations 6 to 10.
@@ -154,7 +133,7 @@ _stages = count(r"up(\d+)\.up_conv1\.deconv\.weight")
 
 
 def _iterations(state: State) -> int | None:
-    """Tell what the last convolution sees: every stage, or the results of several runs."""
+    """Tell from the last convolution's input: every stage, or the results of several runs."""
     seen, width = (shape_of(state, f"{name}.conv.weight") for name in ("output_conv", "feat1"))
     if not seen or not width:
         return None
@@ -177,23 +156,20 @@ class DBPN(Backbone):
     ``dbpn_res_mr64_3`` 5,946,614, 10,419,446, 23,198,966.
 
     Args:
-        scale: How much resolution is lost: 2, 4 or 8.
+        scale: 2, 4 or 8.
         preset: ``"dbpn"`` (D-DBPN, 7 up-projections), ``"dbpns"`` (2), ``"dbpnll"`` (10) or
             ``"dbpn_res_mr64_3"`` (7, run three times with the same weights, with the bicubic image
             added).
         stages: Up-projections, 2 or more; None: the preset's.
         num_features: Channels of the projections.
         stem_features: Channels of the first convolution.
-        iterations: How often the trunk runs; from 2 on its results are what the last convolution
-            sees, instead of all up-projections. None: the preset's.
+        iterations: Runs of the trunk; from 2 on, the last convolution sees their results instead
+            of all up-projections. None: the preset's.
         residual: Whether the bicubic (PIL's) image is added; None: the preset's. The released
             plain networks have none.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If preset or sizes make no network.
 
     Source:
         Haris, Shakhnarovich, Ukita, Deep Back-Projection Networks for Super-Resolution, CVPR 2018,
@@ -213,14 +189,15 @@ class DBPN(Backbone):
         "stem_features": size("feat0.conv.weight"),
     }
     form_presets = presets(PRESETS, "stages", "iterations")
+    example_arguments = {"scale": 2, "stages": 3, "num_features": 3, "stem_features": 4}
 
     def __init__(
         self,
         scale: Scale = 4,
         preset: Annotated[str, Choice(*PRESETS)] = "dbpn",
-        stages: int | None = None,
-        num_features: int = 64,
-        stem_features: int = 256,
+        stages: Number | None = None,
+        num_features: Number = 64,
+        stem_features: Number = 256,
         iterations: Repeats | None = None,
         residual: bool | None = None,
     ) -> None:
@@ -230,11 +207,10 @@ class DBPN(Backbone):
         self.iterations = chosen.iterations if iterations is None else iterations
         self.residual = chosen.residual if residual is None else residual
         fewest = 2 if self.iterations == 1 else 3
-        if self.stages < fewest or min(num_features, stem_features, self.iterations) < 1:
+        if self.stages < fewest:
             raise ConfigError(
-                f"DBPN needs {fewest} or more stages (3 with several iterations) and 1 or more"
-                f" features, stem features and iterations, got {self.stages}, {num_features},"
-                f" {stem_features} and {self.iterations}."
+                f"DBPN with {self.iterations} iterations has {self.stages} stages: it needs"
+                f" {fewest} or more."
             )
         self.feat0 = ConvBlock(3, stem_features, 3, padding=1)
         self.feat1 = ConvBlock(stem_features, num_features, 1)
@@ -245,12 +221,7 @@ class DBPN(Backbone):
                 self.add_module(f"down{stage}", DownUnit(num_features, scale, stage))
         seen = self.stages if self.iterations == 1 else self.iterations
         self.output_conv = ConvBlock(seen * num_features, 3, 3, padding=1, activate=False)
-        self._initialise()
-
-    @classmethod
-    def example(cls) -> DBPN:
-        """Return a network of 3 stages, 3 wide."""
-        return cls(scale=2, stages=3, num_features=3, stem_features=4)
+        initialise(self, nn.init.kaiming_normal_)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
@@ -273,14 +244,6 @@ class DBPN(Backbone):
             lows.insert(0, self.get_submodule(f"down{stage - 1}")(_join(highs)))
             highs.insert(0, self.get_submodule(f"up{stage}")(_join(lows)))
         return highs, lows[0]
-
-    def _initialise(self) -> None:
-        """Draw weights after He et al. (2015), as the authors do; biases start at zero."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
 
 
 def _join(maps: list[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""A super-resolution network of depth-wise separable convolutions: a concept, not a paper's."""
+"""A network of depth-wise separable convolutions: a concept, not from a paper."""
 
 from __future__ import annotations
 
@@ -14,14 +14,7 @@ from realdeg.utils.argument_types import Scale
 
 
 class SeparableBlock(nn.Module):
-    """A residual block whose two 3x3 convolutions are each one per channel and then a 1x1.
-
-    Args:
-        features: Channels.
-
-    Shape:
-        (B, C, H, W) -> (B, C, H, W)
-    """
+    """A residual block of two depth-wise separable 3x3 convolutions."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -40,10 +33,10 @@ class SeparableBlock(nn.Module):
 class DepthwiseSR(Backbone):
     """EDSR's small form with depth-wise separable convolutions in its blocks.
 
-    A concept, without parity to any paper: the entry of Nie et al. in the PIRM 2018 smartphone
-    challenge is known to have used such convolutions, its layers are not published. Do not compare
-    its numbers with theirs. 341,763 parameters at x2, 526,403 at x3, 489,475 at x4 (mean shift
-    apart, 24 numbers).
+    A concept that reproduces no paper: Nie et al. used such convolutions in the PIRM 2018
+    smartphone challenge, but their layers are not published, so do not compare results with
+    theirs. 341,763 parameters at x2, 526,403 at x3, 489,475 at x4 (without the mean shift's 24
+    values).
 
     Args:
         scale: 2, 3 or 4.
@@ -53,13 +46,10 @@ class DepthwiseSR(Backbone):
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
 
-    Raises:
-        ConfigError: If the sizes make no network.
-
     Source:
         Idea: Ignatov, Timofte et al., PIRM Challenge on Perceptual Image Enhancement on
         Smartphones, ECCVW 2018. Shape: Lim et al., Enhanced Deep Residual Networks for Single
-        Image Super-Resolution, CVPRW 2017. Names are our own; there are no public weights.
+        Image Super-Resolution, CVPRW 2017. Keys are realdeg's own; there are no public weights.
     """
 
     colour: Colour = "rgb"
@@ -72,6 +62,7 @@ class DepthwiseSR(Backbone):
         "features": size("head.0.weight"),
         "num_blocks": count(r"body\.(\d+)\.dw1\.weight"),
     }
+    example_arguments = {"scale": 2, "features": 6, "num_blocks": 2}
 
     def __init__(self, scale: Scale = 4, features: Number = 64, num_blocks: Number = 16) -> None:
         super().__init__(scale=scale)
@@ -82,11 +73,6 @@ class DepthwiseSR(Backbone):
             nn.Conv2d(features, features, 3, padding=1),
         )
         self.tail = nn.Sequential(Upsampler(scale, features), nn.Conv2d(features, 3, 3, padding=1))
-
-    @classmethod
-    def example(cls) -> DepthwiseSR:
-        """Return a x2 network of 2 blocks, 6 wide."""
-        return cls(scale=2, features=6, num_blocks=2)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""

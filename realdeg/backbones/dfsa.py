@@ -11,11 +11,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.classic import Number
-from realdeg.backbones.parts.common import (
-    MeanShift,
-    Upsampler,
-    pad_to_multiple,
-)
+from realdeg.backbones.parts.common import MeanShift, Upsampler, pad_to_multiple
 from realdeg.errors import ConfigError
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
@@ -26,13 +22,13 @@ FREQUENCIES: tuple[tuple[int, int], ...] = (
     *((0, 0), (0, 1), (6, 0), (0, 5), (0, 2), (1, 0), (1, 2), (4, 0)),
     *((5, 0), (1, 6), (3, 0), (0, 4), (0, 6), (0, 3), (3, 5), (2, 2)),
 )
-"""FcaNet's sixteen best frequencies on a 7 x 7 grid, down and across, the best first."""
+"""FcaNet's sixteen best frequencies on a 7 x 7 grid (vertical, horizontal), the best first."""
 
 
 class DynamicHighPass(nn.Module):
-    """Take off what a predicted low-pass kernel leaves, for every pixel and group of channels.
+    """Subtract the result of a predicted low-pass kernel, for every pixel and group of channels.
 
-    A convolution and normalisation give the taps, a softmax makes them positive with the sum 1: a
+    A convolution and normalisation give the taps. A softmax makes them positive with sum 1, so a
     constant image has no high frequencies.
 
     Args:
@@ -40,20 +36,17 @@ class DynamicHighPass(nn.Module):
         kernel_size: Side of the kernels, odd.
         groups: Groups of channels that share a kernel.
 
-    Shape:
-        (B, features, h, w) -> the same.
-
     Source:
-        DFSA, in the manner of Zou, Xiao, Yu, Lee, Delving Deeper into Anti-aliasing in ConvNets,
+        DFSA, following Zou, Xiao, Yu, Lee, Delving Deeper into Anti-aliasing in ConvNets,
         BMVC 2020.
     """
 
     def __init__(self, features: int, kernel_size: int, groups: int) -> None:
         super().__init__()
         self.groups, self.taps = groups, kernel_size**2
-        rim, taps = kernel_size // 2, groups * self.taps
+        pad, taps = kernel_size // 2, groups * self.taps
         self.conv = nn.Conv2d(
-            features, taps, kernel_size, padding=rim, padding_mode="replicate", bias=False
+            features, taps, kernel_size, padding=pad, padding_mode="replicate", bias=False
         )
         self.bn = nn.BatchNorm2d(taps)
 
@@ -62,7 +55,7 @@ class DynamicHighPass(nn.Module):
         batch, channels, height, width = features.shape
         folded = batch * self.groups
         kernels = self.bn(self.conv(features)).reshape(folded, self.taps, height, width).softmax(1)
-        # Groups wait in the batch, as a kernel serves all channels of an image there.
+        # Groups become images of the batch, all channels of which share a kernel.
         grouped = features.reshape(folded, channels // self.groups, height, width)
         low = pixel_kernel_apply(grouped, kernels, padding="replicate")
         return features - low.reshape(features.shape)
@@ -76,11 +69,8 @@ class SpectralAttention(nn.Module):
 
     Args:
         features: Channels.
-        reduction: How many times fewer channels the bottleneck has.
-        num_frequencies: How many of :data:`FREQUENCIES` are taken, from the first.
-
-    Shape:
-        (B, features, h, w) -> the same.
+        reduction: Factor by which the bottleneck has fewer channels.
+        num_frequencies: How many of :data:`FREQUENCIES` are used, from the first.
 
     Source:
         DFSA's matrix multi-spectral channel attention, after Qin, Zhang, Wu, Li, FcaNet: Frequency
@@ -107,15 +97,7 @@ class SpectralAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """The input and its high frequencies, convolution, ReLU, convolution, attention; input added.
-
-    Args:
-        features: Channels.
-        reduction: See :class:`SpectralAttention`.
-        num_frequencies: See :class:`SpectralAttention`.
-        kernel_size: See :class:`DynamicHighPass`.
-        groups: See :class:`DynamicHighPass`.
-    """
+    """High frequencies added, convolution, ReLU, convolution, attention, and the input added."""
 
     def __init__(
         self, features: int, reduction: int, num_frequencies: int, kernel_size: int, groups: int
@@ -135,12 +117,7 @@ class Block(nn.Module):
 
 
 class ResidualGroup(nn.Module):
-    """Blocks, a convolution, and the input added.
-
-    Args:
-        features: Channels.
-        blocks: The blocks.
-    """
+    """Blocks, a convolution, and the input added."""
 
     def __init__(self, features: int, blocks: list[Block]) -> None:
         super().__init__()
@@ -153,24 +130,23 @@ class ResidualGroup(nn.Module):
 
 @BACKBONES.register_module()
 class DFSA(Backbone):
-    """Dynamic high-pass filtering and multi-spectral attention in RCAN's place of attention.
+    """RCAN with dynamic high-pass filtering and multi-spectral attention.
 
-    **Only the paper's two modules are known to us, and neither code nor weights were released.**
-    The defaults (3 x 3 kernels, 8 groups, 16 frequencies, reduction 16), the wiring (the high
-    frequencies are added in front of a block's first convolution) and RCAN's 10 groups of 20
-    blocks around it are our reading; published numbers of DFSA are not to be expected of it.
-    Parameters at x4: 24,683,555.
+    **The paper specifies only these two modules, and neither code nor weights were released.** The
+    defaults (3 x 3 kernels, 8 groups, 16 frequencies, reduction 16), the wiring (high frequencies
+    are added before a block's first convolution) and RCAN's 10 groups of 20 blocks are guesses;
+    do not expect the published results. Parameters at x4: 24,683,555.
 
     Args:
-        scale: How much resolution is lost: 2, 3, 4 or 8.
+        scale: 2, 3, 4 or 8.
         same_size: The LR image lies on the HR grid.
         num_groups: Residual groups.
         num_blocks: Blocks per group.
         num_features: Channels.
-        reduction: How many times fewer channels the attention's bottleneck has.
-        num_frequencies: Frequencies that the attention looks at, 1 to 16.
+        reduction: Factor by which the attention's bottleneck has fewer channels.
+        num_frequencies: Frequencies that the attention uses, 1 to 16.
         kernel_size: Side of the high-pass filter's kernels, odd.
-        filter_groups: Groups of channels with a kernel of their own.
+        filter_groups: Groups of channels that share a kernel.
         unshuffle: Factor of the pixel unshuffle at the input; None: 4 where ``same_size`` holds,
             otherwise 1. The tail's factor is ``unshuffle``, times ``scale`` where sizes differ.
 
@@ -183,8 +159,8 @@ class DFSA(Backbone):
 
     Source:
         Abdel Magid, Zhang, Wei, Jang, Lin, Fu, Pfister, Dynamic High-Pass Filtering and
-        Multi-Spectral Attention for Image Super-Resolution, ICCV 2021. Keys are our own, in the
-        manner of EDSR-PyTorch, which the authors built on.
+        Multi-Spectral Attention for Image Super-Resolution, ICCV 2021. Keys are realdeg's own, in
+        the style of EDSR-PyTorch, which the authors built on.
     """
 
     colour = "rgb"
@@ -193,6 +169,15 @@ class DFSA(Backbone):
     upsample = "post"
     same_size_form = "unshuffle"
     whole_image = True
+    example_arguments = {
+        "scale": 2,
+        "num_groups": 2,
+        "num_blocks": 1,
+        "num_features": 8,
+        "reduction": 2,
+        "num_frequencies": 4,
+        "filter_groups": 2,
+    }
 
     def __init__(
         self,
@@ -235,19 +220,6 @@ class DFSA(Backbone):
             Upsampler(factor, num_features), nn.Conv2d(num_features, 3, 3, padding=1)
         )
 
-    @classmethod
-    def example(cls) -> DFSA:
-        """Return a network of 2 groups of 1 block, 8 wide."""
-        return cls(
-            scale=2,
-            num_groups=2,
-            num_blocks=1,
-            num_features=8,
-            reduction=2,
-            num_frequencies=4,
-            filter_groups=2,
-        )
-
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""
         height, width = self.output_size(*lr.shape[-2:])
@@ -257,14 +229,7 @@ class DFSA(Backbone):
 
 
 def cosine_basis(number: int) -> Tensor:
-    """Return products of cosines on the 7 x 7 grid, each of norm 1.
-
-    Args:
-        number: How many of :data:`FREQUENCIES`.
-
-    Returns:
-        Shape (49, number).
-    """
+    """Return the first of :data:`FREQUENCIES` as cosines of norm 1, shape (49, number)."""
     place = torch.arange(GRID, dtype=torch.float64) + 0.5
     order = torch.arange(GRID, dtype=torch.float64)
     waves = torch.cos(torch.pi * order[:, None] * place / GRID) * (2 / GRID) ** 0.5

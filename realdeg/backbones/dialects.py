@@ -1,8 +1,8 @@
-"""How other projects name a network's tensors, and what tensors tell of a network's form, as data.
+"""How other projects name a network's tensors, and which arguments tensors reveal, as data.
 
 A class lists its ``dialects`` (what foreign names become) and its readings (which argument is read
-from which tensor). One engine applies them: :func:`adapt` to fill a network that exists, and
-:func:`read_form` to learn how to build one.
+from which tensor). :func:`adapt` applies them to load an existing network, and :func:`read_form`
+to find out how to build one.
 """
 
 from __future__ import annotations
@@ -28,30 +28,31 @@ Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 class Dialect:
     """One way in which files name the tensors of a network.
 
-    Everything that is recognised is applied, in the class's order; without ``marks`` that is every
-    file. All names are regular expressions that match a whole name, ``rename`` apart.
+    All dialects that recognise a file are applied, in the class's order; one without ``marks``
+    recognises every file. Names are regular expressions that match a whole name, except in
+    ``rename``.
 
     Attributes:
-        origin: Who writes files so.
+        origin: The project that writes such files.
         marks: Names that such a file holds.
         lacks: Names that it does not hold.
-        refused: What such weights are, where the network cannot take them; ends the message
+        refused: What such weights are, if the network cannot use them; ends the message
             "the weights in <file> are ...".
         drop: Names to leave out.
-        rename: Applied to each name, one after the other. ``{name}`` stands for a number of
+        rename: Substitutions applied to each name in turn. ``{name}`` stands for a number of
             ``counts``.
         counts: Numbers that depend on the file, read before anything is renamed.
-        axes: The order in which four-dimensional tensors have to be taken, where it is another.
-        matconvnet: Arrays lie as MatConvNet stores them, perhaps without axes of length 1.
-        convert: For what renaming cannot say; called last. What it says in a ``ValueError``
-            follows upon "the weights in <file> ...".
+        axes: How to permute four-dimensional tensors, if their axes have another order.
+        matconvnet: Arrays have MatConvNet's layout, perhaps without axes of length 1.
+        convert: For what renaming cannot express; called last. The text of a ``ValueError``
+            continues the message "the weights in <file> ...".
         implies: Arguments of the network that such weights were trained with.
-        bias_range: The value range of a network without offsets, whose biases are brought to the
-            instance's.
+        bias_range: The value range of a network without offsets, whose biases are rescaled to the
+            instance's range.
         keeps: Names of tensors that such files do not hold; the network keeps its own.
-        spare: Names that are left out where the network has no such tensor.
-        parts: What the names of a file of several networks, or scales, begin with. Of these the
-            network takes those of ``parts_of``.
+        spare: Names that are left out if the network has no such tensor.
+        parts: Prefix of the names in a file of several networks or scales, of which the network
+            loads those of ``parts_of``.
     """
 
     origin: str
@@ -71,7 +72,7 @@ class Dialect:
     parts: str = ""
 
     def recognises(self, state: State) -> bool:
-        """Say whether a file's tensors are named so."""
+        """Tell whether a file's tensors are named in this dialect."""
         return all(find(state, mark) for mark in self.marks) and not any(
             find(state, name) for name in self.lacks
         )
@@ -102,24 +103,19 @@ MMAGIC = Dialect(
     drop=r"(?!generator\.).*",
     rename=((r"^generator\.", ""),),
 )
-"""A network that lies under a prefix, beside what it was trained with."""
+"""A network stored under a prefix, next to what it was trained with."""
 
 
 def translate(
     cls: type[Backbone], state: State, where: str
 ) -> tuple[dict[str, Tensor], tuple[Dialect, ...]]:
-    """Apply a class's dialects to the tensors of a file.
-
-    Args:
-        cls: The network's class.
-        state: The tensors as they were stored.
-        where: The file, for messages.
+    """Apply a class's dialects to the tensors of the file ``where``.
 
     Returns:
         The tensors under the class's names, and the dialects that were recognised.
 
     Raises:
-        CheckpointError: If they are of a network that the class cannot be.
+        CheckpointError: If they belong to a different network.
     """
     found, applied = dict(state), []
     for dialect in cls.dialects:
@@ -134,29 +130,24 @@ def translate(
         except (LookupError, RuntimeError) as error:
             raise CheckpointError(
                 f"the weights in {where} are named as {dialect.origin} names them, and cannot be"
-                f" translated ({first_line(error)}): the file is damaged or of another network."
+                f" translated ({first_line(error)}): the file is damaged or holds another network."
             ) from error
         applied.append(dialect)
     return found, tuple(applied)
 
 
 def adapt(backbone: Backbone, state: State, where: str) -> dict[str, Tensor]:
-    """Translate the tensors of a file for a network that is to be filled with them.
-
-    Args:
-        backbone: The network.
-        state: The tensors as they were stored.
-        where: The file, for messages.
+    """Translate the tensors of the file ``where`` so that a network can load them.
 
     Raises:
-        CheckpointError: If they are of a network that the class cannot be, or their numbers mean
-            something else than this instance's: another value range, mean shift or activation.
+        CheckpointError: If they belong to a different network, or were trained with another value
+            range, mean shift or activation.
     """
     found, applied = translate(type(backbone), state, where)
     own = backbone.state_dict()
     for dialect in applied:
         if dialect.parts:
-            found = _taken(backbone, found, dialect.parts, where)
+            found = _own_parts(backbone, found, dialect.parts, where)
         if dialect.matconvnet:
             found = {
                 k: from_matconvnet(v, own[k].shape) if k in own else v for k, v in found.items()
@@ -177,32 +168,19 @@ def adapt(backbone: Backbone, state: State, where: str) -> dict[str, Tensor]:
 
 
 def read_form(cls: type[Backbone], state: State) -> dict[str, Any]:
-    """Return the arguments of a network as the tensors of a file tell them.
-
-    Args:
-        cls: The network's class.
-        state: The tensors as they were stored.
-
-    Returns:
-        The arguments that can be read; nothing where the tensors are of another network.
-    """
+    """Read a network's arguments from a file's tensors; none if they are of another network."""
     try:
         found, applied = translate(cls, state, "")
-    except CheckpointError:  # whoever loads them says why
+    except CheckpointError:  # reported when they are loaded
         return {}
     return _read(cls.form_readings, found) | _read(cls.meaning_readings, found) | _implied(applied)
 
 
 def refuse_other_form(backbone: Backbone, state: State, where: str) -> None:
-    """Say in arguments how weights differ from a network in which they do not fit.
-
-    Args:
-        backbone: The network.
-        state: The tensors under its names.
-        where: The file, for messages.
+    """Explain by arguments why weights under a network's own names do not fit it.
 
     Raises:
-        CheckpointError: If they were made by a network of other arguments.
+        CheckpointError: If they belong to a network with other arguments.
     """
     stored, mine = (
         _read(type(backbone).form_readings, each) for each in (state, backbone.state_dict())
@@ -211,23 +189,14 @@ def refuse_other_form(backbone: Backbone, state: State, where: str) -> None:
 
 
 def differs(one: Any, other: Any) -> bool:
-    """Say whether two values of an argument differ; numbers read from tensors are rounded ones.
-
-    Args:
-        one: A value.
-        other: Another one.
-    """
+    """Tell whether two values of an argument differ; floats are read from tensors within 1 %."""
     if isinstance(one, float) or isinstance(other, float):
         return bool(abs(one - other) > 0.01 * abs(other))
     return bool(one != other)
 
 
 def written(arguments: Mapping[str, Any]) -> str:
-    """Write arguments as a call has them.
-
-    Args:
-        arguments: By name.
-    """
+    """Format arguments as in a call."""
     return ", ".join(
         f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
         for name, value in arguments.items()
@@ -246,8 +215,8 @@ def _refuse_difference(
         return
     name = type(backbone).__name__
     here = written({key: mine[key] for key in other})
-    sayable = {key: value for key, value in other.items() if key in backbone.arguments}
-    todo = f"build it with {name}({written(sayable)})" if sayable else f"no {name} is like that"
+    own = {key: value for key, value in other.items() if key in backbone.arguments}
+    todo = f"build it with {name}({written(own)})" if own else f"no {name} is like that"
     raise CheckpointError(
         f"the {name} weights in {where} have {written(other)} and this network {here}: {todo}."
     )
@@ -269,8 +238,8 @@ def _implied(applied: Sequence[Dialect]) -> dict[str, Any]:
     return {name: value for dialect in applied for name, value in dialect.implies.items()}
 
 
-def _taken(backbone: Backbone, state: State, parts: str, where: str) -> dict[str, Tensor]:
-    """Return a file's tensors with only those of its parts that a network has."""
+def _own_parts(backbone: Backbone, state: State, parts: str, where: str) -> dict[str, Tensor]:
+    """Keep only those parts of a file that belong to the network."""
     wanted = backbone.parts_of()
     if not wanted or not any(re.match(parts, name) for name in state):
         return dict(state)
@@ -279,8 +248,8 @@ def _taken(backbone: Backbone, state: State, parts: str, where: str) -> dict[str
         taken = {here + k.removeprefix(there): v for k, v in state.items() if k.startswith(there)}
         if not taken:
             raise CheckpointError(
-                f"{where} holds no tensors '{there}*', which this {type(backbone).__name__} takes"
-                " of a file of several."
+                f"{where} holds no tensors '{there}*', which this {type(backbone).__name__} loads"
+                " from a file of several networks."
             )
         found |= taken
     return found
@@ -294,17 +263,14 @@ def _filled(text: Any, numbers: Mapping[str, str]) -> Any:
 
 
 def from_matconvnet(value: Tensor, shape: Sequence[int]) -> Tensor:
-    """Bring an array of a MatConvNet file to torch's layout.
+    """Convert an array of a MatConvNet file to torch's layout.
 
     MatConvNet stores filters as height x width x in x out (transposed convolutions: height x width
     x out x in), and Matlab or the reader drops axes of length 1; biases are rows or columns.
 
     Args:
-        value: The array as it was stored, or in torch's layout already.
-        shape: The shape that the network has there.
-
-    Returns:
-        The tensor of that shape, or ``value`` itself where it cannot be one.
+        value: The stored array; one that cannot have the shape is returned as it is.
+        shape: The shape of the network's tensor.
     """
     wanted = tuple(shape)
     if tuple(value.shape) == wanted:
@@ -317,11 +283,8 @@ def from_matconvnet(value: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def shifted(template: str, plus: int = 0, times: int = 1) -> Callable[[re.Match[str]], str]:
-    """Return a replacement that counts in another way.
+    """Return a replacement that renumbers: ``{}`` in the template becomes ``times * n + plus``.
 
-    Args:
-        template: The new text, ``{}`` where the number stands.
-        plus: What is added to the number that the pattern's first group matches.
-        times: What it is multiplied by before.
+    ``n`` is the number that the pattern's first group matches.
     """
     return lambda match: template.format(times * int(match[1]) + plus)

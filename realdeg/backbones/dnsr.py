@@ -1,4 +1,4 @@
-"""DNSR: a denoiser and a super-resolution network that sees noisy and clean image."""
+"""DNSR: a denoiser and a super-resolution network that sees both the noisy and the clean image."""
 
 from __future__ import annotations
 
@@ -16,12 +16,7 @@ RESIDUAL_SCALE = 0.1
 
 
 class ResidualBlock(nn.Module):
-    """Convolution, ReLU, convolution, with or without batch normalisation; a tenth is added.
-
-    Args:
-        features: Channels.
-        normalise: Whether batch normalisation follows each convolution.
-    """
+    """Convolution, ReLU, convolution, with batch normalisation if asked; times 0.1, input added."""
 
     def __init__(self, features: int, normalise: bool) -> None:
         super().__init__()
@@ -50,19 +45,16 @@ def _trunk(features: int, num_blocks: int, normalise: bool) -> nn.Sequential:
 class DNSR(Backbone):
     """Denoising and super-resolution network of the Duke team's realistic tracks.
 
-    An EDSR-like trunk with batch normalisation makes a clean image at LR size. A second one
-    without sees it beside the input, and enlarges. 81,498,886 parameters at x4.
+    An EDSR-like trunk with batch normalisation denoises at LR size. A second one without it sees
+    the result and the input, and enlarges. 81,498,886 parameters at x4.
 
     Args:
-        scale: How much resolution is lost: 2, 3, 4 or 8.
+        scale: 2, 3, 4 or 8.
         num_features: Channels.
         num_blocks: Residual blocks of each trunk.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If sizes make no network.
 
     Source:
         Bei, Damian, Hu, Menon, Ravi, Rudin, New Techniques for Preserving Global Structure and
@@ -80,6 +72,7 @@ class DNSR(Backbone):
         "num_features": size("head1.0.weight"),
         "num_blocks": count(r"body1\.(\d+)\.body\.0\.weight"),
     }
+    example_arguments = {"scale": 2, "num_features": 6, "num_blocks": 1}
 
     def __init__(
         self,
@@ -98,18 +91,12 @@ class DNSR(Backbone):
         self.tail2 = nn.Sequential(
             Upsampler(scale, num_features), nn.Conv2d(num_features, 3, 3, padding=1)
         )
-        # Heads, tail of the denoiser, and per trunk two convolutions a block and one more.
-
-    @classmethod
-    def example(cls) -> DNSR:
-        """Return a network of 1 block per trunk, 6 wide."""
-        return cls(scale=2, num_features=6, num_blocks=1)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""
         image = self.sub_mean(lr)
         features = self.head1(image)
         clean = self.tail1(self.body1(features) + features)
-        # The clean image first, as the authors' code has it.
+        # The clean image comes first, as in the authors' code.
         features = self.head2(torch.cat([clean, image.to(clean.dtype)], 1))
         return self.add_mean(self.tail2(self.body2(features) + features))

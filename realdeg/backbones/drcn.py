@@ -20,26 +20,23 @@ class DRCN(Backbone):
     without biases (the paper's way of counting), 1,775,121 with biases and the weights of the
     recursions.
 
-    The outputs beside the image are ``recursion_1`` to ``recursion_D``. The paper's loss,
+    The auxiliary outputs are ``recursion_1`` to ``recursion_D``. The paper's loss,
     alpha times their mean error plus (1 - alpha) times the image's, is ``WeightedLoss`` with
     ``outputs={"sr": 1 - alpha, "recursion_*": alpha / D}``.
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
-        recursions: How often the recursive convolution is applied (the paper's D).
+        recursions: Applications of the recursive convolution (the paper's D).
         width: Channels.
         colour: ``"y"`` as in the paper, or ``"rgb"``.
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
 
-    Raises:
-        ConfigError: If a count or the colour makes no network.
-
     Source:
         Kim, Lee, Lee, Deeply-Recursive Convolutional Network for Image Super-Resolution,
-        CVPR 2016. No weights were published; the keys are our own.
+        CVPR 2016. No weights were published; keys are realdeg's own.
     """
 
     colour: Colour = "y"
@@ -81,9 +78,9 @@ class DRCN(Backbone):
 
     @classmethod
     def example(cls) -> DRCN:
-        """Return a network of 3 recursions, 6 wide, a step away from its first weights."""
+        """Return a network of 3 recursions, 6 wide, slightly off its initial weights."""
         network = cls(scale=2, recursions=3, width=6)
-        # With the identity all recursions agree, and how they are averaged cannot matter.
+        # With the identity all recursions agree, and averaging would have no effect.
         with torch.no_grad():
             network.recursion.weight.add_(0.05 * torch.randn_like(network.recursion.weight))
         return network

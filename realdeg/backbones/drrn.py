@@ -21,8 +21,8 @@ def _blocks(state: State) -> int | None:
 class RecursiveLayers:
     """The layers of a recursive block: a convolution, then units that share two more.
 
-    A mix-in, because the first block's layers are the network's own: the public weights name them
-    without a block.
+    A mixin, because the first block's layers belong to the network itself: the public weights have
+    no prefix for it.
     """
 
     input: nn.Conv2d
@@ -33,15 +33,7 @@ class RecursiveLayers:
     bn2: nn.ModuleList
 
     def make_layers(self, units: int, incoming: int, width: int, use_bn: bool, bias: bool) -> None:
-        """Set the layers as attributes.
-
-        Args:
-            units: Units.
-            incoming: Channels of the input.
-            width: Channels inside.
-            use_bn: Whether every convolution is preceded by batch normalisation.
-            bias: Whether convolutions have biases.
-        """
+        """Set the layers as attributes; the arguments are DRRN's, and the channels of the input."""
 
         def norms(count: int, channels: int) -> nn.ModuleList:
             kind = nn.BatchNorm2d if use_bn else nn.Identity
@@ -64,13 +56,7 @@ class RecursiveLayers:
 
 
 class RecursiveBlock(RecursiveLayers, nn.Module):
-    """A recursive block of its own, the second and later ones of a network.
-
-    Args:
-        units: Units.
-        width: Channels.
-        use_bn: Whether every convolution is preceded by batch normalisation.
-        bias: Whether convolutions have biases.
+    """The second or a later recursive block; the arguments are DRRN's.
 
     Source:
         DRRN, equations 4 to 6.
@@ -89,29 +75,26 @@ class RecursiveBlock(RecursiveLayers, nn.Module):
 class DRRN(RecursiveLayers, Backbone):
     """Deep recursive residual network, B1U25: one block of 25 units, 52 layers.
 
-    Works on the interpolated image and adds what it lacks. All convolutions come after batch
-    normalisation and ReLU; a unit's two convolutions are shared by all units, its normalisations
-    are its own. 297,216 parameters without biases and normalisation (the paper's way of
-    counting), 297,601 with biases, and 13,058 more with normalisation (4,866 with 9 units).
+    Works on the interpolated image and adds a residual. All convolutions follow batch
+    normalisation and ReLU. All units share their two convolutions, but not their normalisations.
+    297,216 parameters without biases and normalisation (the paper's way of counting), 297,601 with
+    biases, and 13,058 more with normalisation (4,866 with 9 units).
 
     The paper's network has normalisation; the popular public weights were trained without it and
     without biases: ``DRRN(use_bn=False, bias=False)``.
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
         blocks: Recursive blocks (the paper's B).
         units: Units in each block (the paper's U).
         width: Channels.
-        use_bn: Whether every convolution is preceded by batch normalisation.
+        use_bn: Whether batch normalisation precedes every convolution.
         bias: Whether convolutions have biases.
         colour: ``"y"`` as in the paper, or ``"rgb"``.
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
-
-    Raises:
-        ConfigError: If a count or the colour makes no network.
 
     Source:
         Tai, Yang, Liu, Image Super-Resolution via Deep Recursive Residual Network, CVPR 2017
@@ -130,6 +113,7 @@ class DRRN(RecursiveLayers, Backbone):
         "bias": has("output.bias", given="output.weight"),
         "colour": colour_of("output.weight", 0),
     }
+    example_arguments = {"scale": 2, "units": 2, "width": 6, "use_bn": False, "bias": False}
 
     def __init__(
         self,
@@ -151,11 +135,6 @@ class DRRN(RecursiveLayers, Backbone):
         self.output_bn = nn.BatchNorm2d(width) if use_bn else nn.Identity()
         self.output = nn.Conv2d(width, self.channels, 3, padding=1, bias=bias)
         draw_he(self)
-
-    @classmethod
-    def example(cls) -> DRRN:
-        """Return a network of 2 units, 6 wide, as the public weights have it."""
-        return cls(scale=2, units=2, width=6, use_bn=False, bias=False)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Add the predicted detail to the interpolated image (B, C, H, W) in [0, 1]."""

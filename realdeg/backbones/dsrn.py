@@ -10,17 +10,13 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.bicubic import bicubic_upsample
-from realdeg.backbones.parts.classic import MOST, MOST_REPEATS
+from realdeg.backbones.parts.classic import MOST, MOST_REPEATS, initialise
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 
 
 class Transition(nn.Module):
-    """How a state changes by itself: convolution, ReLU, convolution.
-
-    Args:
-        width: Channels.
-    """
+    """The transition within a state: convolution, ReLU, convolution."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -36,15 +32,15 @@ class Transition(nn.Module):
 class DSRN(Backbone):
     """Dual-state recurrent network.
 
-    The LR state hands itself up by a transposed convolution, the HR state down by average pooling;
-    the mean of all HR states becomes what the bicubic image lacks. Parameters at x2, x3, x4:
-    732,035, 813,955, 928,643. The released code knows states of factor 2 only; kernels as large as
-    the scale are how 3 and 4 are read here.
+    The LR state feeds the HR state through a transposed convolution, the HR state the LR state
+    through average pooling. The mean of all HR states is the residual to the bicubic image.
+    Parameters at x2, x3, x4: 732,035, 813,955, 928,643. The released code supports factor 2 only;
+    for 3 and 4 the kernels here are as large as the scale.
 
     Args:
-        scale: How much resolution is lost: 2, 3 or 4.
-        width: Channels of the states; the first convolution has half of them.
-        steps: How many states there are in time, 2 or more; the HR state exists from the second.
+        scale: 2, 3 or 4.
+        width: Channels of the states; the first convolution has half as many.
+        steps: States over time, 2 or more; the HR state exists from the second on.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
@@ -54,12 +50,13 @@ class DSRN(Backbone):
 
     Source:
         Han, Chang, Liu, Yu, Witbrock, Huang, Image Super-Resolution via Dual-State Recurrent
-        Networks, CVPR 2018, and WeiHan3/dsrn. There is no PyTorch code to follow: keys are our own.
+        Networks, CVPR 2018, and WeiHan3/dsrn (TensorFlow). Keys are realdeg's own.
     """
 
     colour = "rgb"
     scales = (2, 3, 4)
     upsample = "iterative"
+    example_arguments = {"scale": 2, "width": 4, "steps": 4}
 
     def __init__(
         self,
@@ -75,12 +72,7 @@ class DSRN(Backbone):
         self.s2s2 = Transition(width)
         self.up = nn.ConvTranspose2d(width, width, scale, stride=scale)
         self.out = nn.Conv2d(width, 3, 1)
-        self._initialise()
-
-    @classmethod
-    def example(cls) -> DSRN:
-        """Return a network of 4 steps, 4 wide."""
-        return cls(scale=2, width=4, steps=4)
+        initialise(self, nn.init.xavier_uniform_)  # TensorFlow's default
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
@@ -90,7 +82,7 @@ class DSRN(Backbone):
         total: Tensor | None = None
         for step in range(1, self.steps):
             raised = self.up(low)
-            if step < self.steps - 1:  # nothing looks at the last LR state
+            if step < self.steps - 1:  # the last LR state is not used
                 change = self.s1s1(low)
                 if high is not None:
                     change = change + F.avg_pool2d(high, self.scale)
@@ -100,14 +92,6 @@ class DSRN(Backbone):
             high = F.relu(raised, inplace=True)
             total = high if total is None else total + high
         assert total is not None
-        # The mean of the states is taken in the last layer's weights: no copy of HR size is made.
+        # The mean is taken in the last layer's weights, which saves a copy of HR size.
         residual = F.conv2d(total, self.out.weight / (self.steps - 1), self.out.bias)
         return bicubic_upsample(lr, self.scale) + residual
-
-    def _initialise(self) -> None:
-        """Draw weights after Glorot and Bengio (2010), TensorFlow's default; biases are zero."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)

@@ -1,4 +1,4 @@
-"""DWSR: predicts what the wavelet bands of the interpolated image lack."""
+"""DWSR: predicts a residual to the wavelet bands of the interpolated image."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _TENSORFLOW = Dialect(
 class DWSR(Backbone):
     """Deep wavelet super-resolution: twelve convolutions on the bands of one Haar level.
 
-    378,052 parameters in Y. The paper's loss compares bands; as the transform is orthonormal, the
-    mean squared error of images of even sides is the same number.
+    378,052 parameters in Y. The paper's loss compares bands; as the transform is orthonormal, it
+    equals the mean squared error of images with even sides.
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
         depth: Convolutions between the first and the last.
         width: Channels.
@@ -40,9 +40,6 @@ class DWSR(Backbone):
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
-
-    Raises:
-        ConfigError: If a count or the colour makes no network.
 
     Source:
         Guo, Mousavi, Vu, Monga, Deep Wavelet Prediction for Image Super-resolution, CVPRW 2017.
@@ -60,6 +57,7 @@ class DWSR(Backbone):
         "width": size("conv_00.weight"),
         "colour": colour_of("conv_00.weight", 1, 4),
     }
+    example_arguments = {"scale": 2, "depth": 2, "width": 6}
 
     def __init__(
         self,
@@ -74,14 +72,9 @@ class DWSR(Backbone):
         self.conv_00 = nn.Conv2d(bands, width, 5, padding=2)
         for index in range(1, depth + 1):
             self.add_module(f"conv_{index:02d}", nn.Conv2d(width, width, 3, padding=1))
-        # The authors number the last layer 20, although there are ten before it.
+        # The authors give the last layer the number 20, although only ten precede it.
         self.add_module(f"conv_{max(20, depth + 1)}", nn.Conv2d(width, bands, 3, padding=1))
         self._initialise()
-
-    @classmethod
-    def example(cls) -> DWSR:
-        """Return a network of 4 layers, 6 wide."""
-        return cls(scale=2, depth=2, width=6)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Sharpen the interpolated image (B, C, H, W) in [0, 1]."""
@@ -94,7 +87,7 @@ class DWSR(Backbone):
         return inverse_haar(bands + last(features))[..., :height, :width]
 
     def _initialise(self) -> None:
-        """Draw weights as the authors' code does; biases are zero."""
+        """Initialise weights as the authors' code does, and biases with zero."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 entering = 1 if module is self.conv_00 else module.in_channels

@@ -19,9 +19,9 @@ from realdeg.backbones.readings import count, presets
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Choice, Scale
 
-# Blocks, channels, factor of the residuals.
+# Blocks, channels, factor of the residual.
 PRESETS: dict[str, tuple[int, int, float]] = {"baseline": (16, 64, 1.0), "full": (32, 256, 0.1)}
-# BasicSR multiplies by 255 and mmagic does not: the same names, and other numbers.
+# BasicSR multiplies by 255 and mmagic does not: same names, different values.
 _BASICSR = Dialect(
     "BasicSR",
     marks=(r"conv_first\.weight",),
@@ -50,24 +50,24 @@ class EDSR(EDSRFamily):
     """Enhanced deep super-resolution network.
 
     The baseline has 1,369,859 parameters at x2, 1,554,499 at x3 and 1,517,571 at x4; the full one
-    40,729,603, 43,680,003 and 43,089,923 (the mean's 24 numbers apart). In RGB it works on
-    [0, 255] and takes the DIV2K mean off, as the published weights want; in Y on [0, 1] without a
-    mean. Where LR and HR have the same size, the input is rearranged to a coarser grid first and
+    40,729,603, 43,680,003 and 43,089,923 (without the mean shift's 24 values). In RGB it works on
+    [0, 255] and subtracts the DIV2K mean, as the published weights require; in Y on [0, 1] without
+    a mean. If LR and HR have the same size, the input is rearranged to a coarser grid first and
     the tail upsamples back.
 
     The paper starts x3 and x4 from x2: load its weights with ``ignore=("tail.",)``.
 
     Args:
-        scale: How much resolution is lost.
+        scale: 2, 3, 4 or 8.
         same_size: The LR image lies on the HR grid.
         preset: ``"baseline"`` (16 blocks of 64 channels) or ``"full"`` (32 of 256, residuals
             times 0.1).
         num_blocks: Residual blocks; None: the preset's.
         num_features: Channels; None: the preset's.
-        res_scale: What residuals are multiplied by; None: the preset's.
+        res_scale: The factor of the residual; None: the preset's.
         colour: ``"rgb"`` or ``"y"``.
-        mean_shift: Take the mean colour off; None: in RGB yes, in Y no.
-        value_range: The number that stands for white; None: 255 with mean shift, otherwise 1.
+        mean_shift: Subtract the mean colour; None: in RGB yes, in Y no.
+        value_range: The value of white; None: 255 with mean shift, otherwise 1.
         unshuffle: Factor of the pixel unshuffle at the input; None: 4 where ``same_size`` holds,
             otherwise 1. The tail's factor is ``unshuffle``, times ``scale`` where sizes differ.
 
@@ -90,6 +90,7 @@ class EDSR(EDSRFamily):
         "num_blocks": count(r"body\.(\d+)\.body\.2\.weight"),
     }
     form_presets = presets(PRESETS, num_blocks=0, num_features=1)
+    example_arguments = {"scale": 2, "num_blocks": 2, "num_features": 8}
 
     def __init__(
         self,
@@ -111,8 +112,3 @@ class EDSR(EDSRFamily):
         factor = factor if res_scale is None else res_scale
         blocks = [ResBlock(width, res_scale=factor) for _ in range(count)]
         self.assemble(blocks, width, mean_shift, value_range, unshuffle)
-
-    @classmethod
-    def example(cls) -> EDSR:
-        """Return a x2 network of 2 blocks, 8 wide."""
-        return cls(scale=2, num_blocks=2, num_features=8)

@@ -24,20 +24,17 @@ def _scale(state: State) -> int | None:
 class ESPCN(Backbone):
     """Efficient sub-pixel convolutional network.
 
-    5x5, 3x3 and 3x3 convolutions on the LR image with tanh between, the last of them to scale^2
-    channels that are shuffled to pixels; a linear output and no residual. 21,284 parameters at
-    x2, 22,729 at x3, 24,752 at x4.
+    5x5, 3x3 and 3x3 convolutions on the LR image with tanh between, and a pixel shuffle of the
+    last one's scale^2 channels; a linear output and no residual. 21,284 parameters at x2, 22,729
+    at x3, 24,752 at x4.
 
     Args:
         scale: 2, 3 or 4.
-        features: Channels of the first layer, an even number; the second has half as many.
+        features: Channels of the first layer, even; the second has half as many.
         colour: ``"y"`` as in the paper, or ``"rgb"``.
 
     Shape:
         (B, 1 or 3, h, w) -> (B, 1 or 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If colour or ``features`` make no network.
 
     Source:
         Shi, Caballero, Huszar, Totz, Aitken, Bishop, Rueckert, Wang, Real-Time Single Image and
@@ -54,6 +51,7 @@ class ESPCN(Backbone):
         "features": size("first_part.0.weight"),
         "colour": colour_of("first_part.0.weight", 1),
     }
+    example_arguments = {"scale": 2, "features": 6}
 
     def __init__(
         self,
@@ -74,17 +72,12 @@ class ESPCN(Backbone):
         )
         self._initialise()
 
-    @classmethod
-    def example(cls) -> ESPCN:
-        """Return a x2 network, 6 wide."""
-        return cls(scale=2, features=6)
-
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
         return self.last_part(self.first_part(lr))
 
     def _initialise(self) -> None:
-        """Draw hidden layers after He et al. (fan-out), the last one small, biases zero."""
+        """Initialise hidden layers after He et al. (fan-out), the last one small, biases zero."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 fan_out = module.out_channels * module.weight[0, 0].numel()

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.readings import State, colour_of, last, presets, size
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
-from realdeg.utils.argument_types import Choice, Scale
+from realdeg.utils.argument_types import Choice, Scale, Whole
 
 # Features d, shrunk features s, mapping layers m.
 PRESETS: dict[str, tuple[int, int, int]] = {"fsrcnn": (56, 12, 4), "fsrcnn_s": (32, 5, 1)}
@@ -29,10 +29,10 @@ def _mapping(state: State) -> int | None:
 
 
 def _scale(state: State) -> int | None:
-    """Read the scale from what is made of grey: no shape depends on it.
+    """Read the scale from the response to grey, as no shape depends on it.
 
-    A trained network gives mid-grey for mid-grey at the scale that it was trained for, and stripes
-    of another brightness at others.
+    A trained network maps mid-grey to mid-grey at the scale that it was trained for, and to stripes
+    of varying brightness at others.
     """
     image, end = size("first_part.0.weight", 1)(state), size("last_part.weight", 1)(state)
     widest = max((value.shape[0] for value in state.values() if value.ndim), default=0)
@@ -47,7 +47,7 @@ def _scale(state: State) -> int | None:
 
 
 def _grey_error(state: State, scale: int) -> float:
-    """Return how far a grey image ends from grey."""
+    """Return the largest deviation from grey in the response to grey."""
     first = state["first_part.0.weight"]
     image = torch.full((1, first.shape[1], 25, 25), 0.5)
     end = _last(state) or 0
@@ -67,8 +67,7 @@ class FSRCNN(Backbone):
     """Fast super-resolution network: extract, shrink, map, expand, deconvolve.
 
     12,809 parameters at every scale (12,464 without biases and PReLUs, as the paper counts), the
-    small form 4,086 (3,937). From one scale to another only the last layer changes its meaning,
-    never a shape.
+    small form 4,086 (3,937). The scale changes only the meaning of the last layer, never a shape.
 
     Args:
         scale: 2, 3 or 4.
@@ -80,9 +79,6 @@ class FSRCNN(Backbone):
 
     Shape:
         (B, 1 or 3, h, w) -> (B, 1 or 3, s*h, s*w)
-
-    Raises:
-        ConfigError: If preset, colour or sizes make no network.
 
     Source:
         Dong, Loy, Tang, Accelerating the Super-Resolution Convolutional Neural Network, ECCV 2016.
@@ -101,14 +97,15 @@ class FSRCNN(Backbone):
     }
     meaning_readings = {"scale": _scale}
     form_presets = presets(PRESETS, features=0, shrunk=1, mapping=2)
+    example_arguments = {"scale": 2, "features": 6, "shrunk": 3, "mapping": 2}
 
     def __init__(
         self,
         scale: Scale = 4,
         preset: Annotated[str, Choice(*PRESETS)] = "fsrcnn",
-        features: int | None = None,
-        shrunk: int | None = None,
-        mapping: int | None = None,
+        features: Number | None = None,
+        shrunk: Number | None = None,
+        mapping: Whole | None = None,
         colour: Colour = "y",
     ) -> None:
         super().__init__(scale=scale, colour=colour)
@@ -117,12 +114,7 @@ class FSRCNN(Backbone):
             default if given is None else given
             for given, default in zip((features, shrunk, mapping), own, strict=True)
         )
-        if min(wide, narrow) < 1 or depth < 0:
-            raise ConfigError(
-                "FSRCNN needs features and shrunk of 1 or more and mapping of 0 or more, got"
-                f" {wide}, {narrow} and {depth}."
-            )
-        # Output pixel o of the deconvolution looks at the input pixels i with |o - scale*i| <= 4.
+        # Output pixel o of the deconvolution sees the input pixels i with |o - scale*i| <= 4.
         self.first_part = nn.Sequential(
             nn.Conv2d(self.channels, wide, 5, padding=2), nn.PReLU(wide)
         )
@@ -135,17 +127,12 @@ class FSRCNN(Backbone):
         )
         self._initialise()
 
-    @classmethod
-    def example(cls) -> FSRCNN:
-        """Return a x2 network of 2 mapping layers, 6 and 3 wide."""
-        return cls(scale=2, features=6, shrunk=3, mapping=2)
-
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""
         return self.last_part(self.mid_part(self.first_part(lr)))
 
     def _initialise(self) -> None:
-        """Draw convolutions after He et al. (fan-out), the deconvolution small, biases zero."""
+        """Initialise convolutions after He et al. (fan-out), the last layer small, biases zero."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 fan_out = module.out_channels * module.weight[0, 0].numel()

@@ -18,7 +18,7 @@ from realdeg.backbones.parts.hat import (
     OverlapAttention,
     overlap_index,
 )
-from realdeg.backbones.parts.reach import Span, conv_span, union
+from realdeg.backbones.parts.spans import Span, conv_span, union
 from realdeg.backbones.parts.swin import SwinSkeleton
 from realdeg.backbones.parts.windows import position_index, shift_masks, window_span
 from realdeg.backbones.readings import State, presets, ratio, shape_of, shuffled, size
@@ -34,8 +34,8 @@ class Preset:
     Attributes:
         groups: Residual groups.
         width: Channels.
-        compress: How many times fewer channels lie between the convolutions of a block.
-        squeeze: How many times fewer channels the channel attention's bottleneck has.
+        compress: Factor by which there are fewer channels between a block's convolutions.
+        squeeze: Factor by which the channel attention's bottleneck has fewer channels.
     """
 
     groups: int
@@ -67,29 +67,26 @@ class HAT(SwinSkeleton):
     """Hybrid attention transformer.
 
     Args:
-        scale: How much resolution is lost: 2, 3, 4 or 8.
+        scale: 2, 3, 4 or 8.
         preset: ``"hat"``, ``"hat_s"`` or ``"hat_l"``.
         groups: Residual groups; None: the preset's.
-        blocks: Hybrid blocks in each.
+        blocks: Hybrid blocks per group.
         width: Channels; None: the preset's.
         heads: Heads.
         window: The windows' side in pixels.
-        overlap: How much larger the keys' windows of the overlapping attention are, as a share.
-        compress: How many times fewer channels lie between a block's convolutions; None: the
+        overlap: By which share the overlapping attention's key windows are larger.
+        compress: Factor by which there are fewer channels between a block's convolutions; None:
+            the preset's.
+        squeeze: Factor by which the channel attention's bottleneck has fewer channels; None: the
             preset's.
-        squeeze: How many times fewer channels the channel attention's bottleneck has; None: the
-            preset's.
-        conv_scale: What a block's convolutional branch is multiplied by.
-        mlp_ratio: How many times wider the perceptrons are.
-        drop_path: How often the last block's branches are left out in training.
+        conv_scale: The factor of a block's convolutional branch.
+        mlp_ratio: Hidden width over channels of the perceptrons.
+        drop_path: Rate at which the last block's branches are dropped in training.
         colour: ``"rgb"`` or ``"y"`` (without a mean shift).
         head_features: Channels of the reconstruction.
 
     Shape:
         (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w)
-
-    Raises:
-        ConfigError: If the settings make no network.
 
     Source:
         Chen, Wang, Zhou, Qiao, Dong, Activating More Pixels in Image Super-Resolution Transformer,
@@ -111,6 +108,10 @@ class HAT(SwinSkeleton):
     }
     form_presets = presets(PRESETS, "groups", "width", "compress", "squeeze")
     form_subset = ("compress", "squeeze", "overlap")  # several give the same layers
+    example_arguments = {
+        **SwinSkeleton.example_arguments,
+        **{"compress": 2, "squeeze": 2, "conv_scale": 0.5, "drop_path": 0.0, "head_features": 8},
+    }
 
     def __init__(
         self,
@@ -174,23 +175,6 @@ class HAT(SwinSkeleton):
         self.add_shuffle_head(channels)
         self.finish()
 
-    @classmethod
-    def example(cls) -> HAT:
-        """Return a network of 1 group of 2 blocks with windows of 4 pixels, 8 wide."""
-        return cls(
-            scale=2,
-            groups=1,
-            blocks=2,
-            width=8,
-            heads=2,
-            window=4,
-            compress=2,
-            squeeze=2,
-            conv_scale=0.5,
-            drop_path=0.0,
-            head_features=8,
-        )
-
     def run_groups(self, features: Tensor) -> Tensor:
         """Run the groups on (B, H, W, C)."""
         indices = self.relative_position_index_SA, self.relative_position_index_OCA
@@ -199,7 +183,7 @@ class HAT(SwinSkeleton):
         return features
 
     def trace_group(self, span: Span) -> Span:
-        """Follow a span of a group's output back to its input, channel attention apart."""
+        """Trace a span of a group's output back to its input, ignoring channel attention."""
         back = window_span(conv_span(span, 3), self.window, margin=self.margin)
         for block in reversed(range(self.blocks)):
             attended = window_span(back, self.window, self.window // 2 * (block % 2))

@@ -1,8 +1,9 @@
-"""IDN: blocks that distil features, and one large deconvolution beside bicubic."""
+"""IDN: blocks that distil features, and one large deconvolution added to bicubic."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.parts.bicubic import bicubic_upsample
+from realdeg.backbones.parts.classic import Number, initialise
 from realdeg.backbones.readings import State, colour_of, count, shape_of, size
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -26,7 +28,7 @@ def _refuse_three_colours(state: dict[str, Tensor]) -> dict[str, Tensor]:
     if colour_of("fblock.module.0.weight", 1)(state) == "rgb":
         raise ValueError(
             "are of the three-colour port of IDN, which computes something else under the same"
-            " names: IDN works on Y and takes the authors' Caffe weights."
+            " names: IDN works on Y and loads the authors' Caffe weights."
         )
     return state
 
@@ -76,15 +78,12 @@ def _unit(*widths: tuple[int, int, int]) -> nn.Sequential:
 class DistillationBlock(nn.Module):
     """An enhancement unit and a compression unit.
 
-    After three convolutions a slice of channels is put aside, the rest goes through three more,
-    and their sum with the input and the slice is compressed to the input's width.
+    After three convolutions a slice of channels is set aside, and the rest passes three more.
+    Their sum with the input and the slice is compressed to the input's width.
 
     Args:
         features: Channels D in and out.
-        distilled: Channels d that are put aside, the first of the enhanced ones.
-
-    Shape:
-        (B, D, H, W) -> (B, D, H, W)
+        distilled: Channels d that are set aside, the first of the enhanced ones.
 
     Source:
         IDN, section 3.2. The first channels are kept, as in the authors' Caffe definition.
@@ -115,25 +114,22 @@ class DistillationBlock(nn.Module):
 class IDN(Backbone):
     """Information distillation network.
 
-    Predicts what MATLAB's bicubic interpolation of the LR image lacks; the interpolation is part
-    of the network, as in the paper. 552,769 parameters at every scale.
+    Predicts the residual to MATLAB's bicubic interpolation of the LR image, which is part of the
+    network, as in the paper. 552,769 parameters at every scale.
 
     The keys are those of the public PyTorch port, the computation is the authors' (Caffe): an
     activation after every convolution, the first channels of a slice kept, the output aligned with
-    HR. Weights trained in that port are of three colours and compute something else under the same
+    HR. Weights trained with that port have three colours and mean something else under the same
     names; they are refused.
 
     Args:
         scale: 2, 3 or 4.
         features: Channels D of a block's input.
-        distilled: Channels d that a block puts aside.
+        distilled: Channels d that a block sets aside.
         num_blocks: Distillation blocks.
 
     Shape:
         (B, 1, h, w) -> (B, 1, s*h, s*w)
-
-    Raises:
-        ConfigError: If the sizes make no network.
 
     Source:
         Hui, Wang, Gao, Fast and Accurate Single Image Super-Resolution via Information Distillation
@@ -150,22 +146,23 @@ class IDN(Backbone):
         "distilled": _distilled,
         "num_blocks": count(r"dblocks\.(\d+)\.compression\.weight"),
     }
+    example_arguments = {"scale": 2, "features": 16, "distilled": 4, "num_blocks": 1}
 
     def __init__(
         self,
         scale: Scale = 4,
-        features: int = 64,
-        distilled: int = 16,
-        num_blocks: int = 4,
+        features: Number = 64,
+        distilled: Number = 16,
+        num_blocks: Number = 4,
     ) -> None:
         super().__init__(scale=scale)
         widths = (features, features - distilled, features - 2 * distilled)
-        if distilled < 1 or num_blocks < 1 or widths[2] < 1 or any(w % GROUPS for w in widths):
+        if widths[2] < 1 or any(w % GROUPS for w in widths):
             raise ConfigError(
-                "IDN needs num_blocks >= 1, features > 2 * distilled and both multiples of"
-                f" {GROUPS}, got {num_blocks}, {features} and {distilled}."
+                f"IDN needs features > 2 * distilled and both multiples of {GROUPS}, got"
+                f" {features} and {distilled}."
             )
-        # The deconvolution lets LR pixel i reach the HR pixels s*i + s - 9 to s*i + s + 7.
+        # Through the deconvolution LR pixel i affects the HR pixels s*i + s - 9 to s*i + s + 7.
         self.fblock = nn.Sequential(
             OrderedDict(module=_unit((1, features, 1), (features, features, 1)))
         )
@@ -173,24 +170,12 @@ class IDN(Backbone):
             *(DistillationBlock(features, distilled) for _ in range(num_blocks))
         )
         self.deconv = nn.ConvTranspose2d(features, 1, KERNEL, scale, padding=9 - scale)
-        self._initialise()
-
-    @classmethod
-    def example(cls) -> IDN:
-        """Return a x2 network of 1 block, 16 wide."""
-        return cls(scale=2, features=16, distilled=4, num_blocks=1)
+        initialise(self, partial(nn.init.kaiming_normal_, a=SLOPE))
 
     def forward(self, lr: Tensor) -> Tensor:
         """Add the predicted detail to the interpolated image (B, 1, h, w) in [0, 1]."""
         height, width = self.output_size(*lr.shape[-2:])
         detail = self.deconv(self.dblocks(self.fblock(lr)))
-        # The deconvolution's padding takes 9 - s pixels off the front, which aligns it with HR;
-        # at the end s - 1 are left over.
+        # The deconvolution's padding crops 9 - s pixels at the front, which aligns it with HR;
+        # at the end s - 1 remain.
         return bicubic_upsample(lr, self.scale) + detail[..., :height, :width]
-
-    def _initialise(self) -> None:
-        """Draw weights after He et al. (2015), fan-in, as the authors do; biases are zero."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight, a=SLOPE)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]

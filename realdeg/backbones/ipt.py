@@ -1,4 +1,4 @@
-"""IPT: a transformer over the patches of a tile, with convolutions before and behind."""
+"""IPT: a transformer over the patches of a tile, with convolutions before and after."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.parts.attention import from_blocks, to_blocks
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler
+from realdeg.backbones.parts.edsr import ResBlock
 from realdeg.backbones.parts.tiles import pad_to_size, run_tiled
 from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
@@ -21,10 +22,6 @@ from realdeg.utils.argument_types import Scale
 
 class Attention(nn.Module):
     """Multi-head attention without biases.
-
-    Args:
-        width: Numbers of each token.
-        heads: Heads.
 
     Source:
         Vaswani et al., Attention Is All You Need, NeurIPS 2017.
@@ -49,13 +46,7 @@ class Attention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention and two linear layers, each behind a norm and beside a skip.
-
-    Args:
-        width: Numbers of each token.
-        heads: Heads.
-        hidden: Width between the linear layers.
-    """
+    """Self-attention and two linear layers, each after a norm and with a skip connection."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -74,13 +65,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Self-attention, attention to the encoder's tokens, and two linear layers.
-
-    Args:
-        width: Numbers of each token.
-        heads: Heads.
-        hidden: Width between the linear layers.
-    """
+    """Self-attention, attention to the encoder's tokens, and two linear layers."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -93,13 +78,7 @@ class DecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, memory: Tensor, task: Tensor) -> Tensor:
-        """Run on (B, n, width).
-
-        Args:
-            tokens: What is decoded.
-            memory: The encoder's tokens.
-            task: What tells the task apart, (n, width).
-        """
+        """Decode tokens (B, n, width), given the encoder's and the task's embedding (n, width)."""
         normed = self.norm1(tokens)
         placed = normed + task
         tokens = tokens + self.self_attn(placed, placed, normed)
@@ -108,11 +87,7 @@ class DecoderLayer(nn.Module):
 
 
 class Layers(nn.Module):
-    """Layers under the key ``layers``.
-
-    Args:
-        layers: The layers.
-    """
+    """Layers under the key ``layers``."""
 
     def __init__(self, layers: list[nn.Module]) -> None:
         super().__init__()
@@ -120,12 +95,7 @@ class Layers(nn.Module):
 
 
 class PositionEncoding(nn.Module):
-    """A learned vector for each place.
-
-    Args:
-        places: Places.
-        width: Numbers of each vector.
-    """
+    """A learned vector of length ``width`` for each position."""
 
     def __init__(self, places: int, width: int) -> None:
         super().__init__()
@@ -144,11 +114,8 @@ class Transformer(nn.Module):
         tile: The map's side in pixels.
         patch: The patches' side in pixels.
         channels: The map's channels.
-        heads: Heads.
+        heads: Number of heads.
         layers: Layers of the encoder, and of the decoder.
-
-    Shape:
-        (B, C, tile, tile) -> (B, C, tile, tile)
     """
 
     def __init__(self, tile: int, patch: int, channels: int, heads: int, layers: int) -> None:
@@ -186,48 +153,25 @@ class Transformer(nn.Module):
         return from_blocks(tokens.reshape(patches.shape), self.patch)
 
 
-class WideBlock(nn.Module):
-    """5x5 convolution, ReLU, 5x5 convolution, and the input added.
-
-    Args:
-        channels: Channels.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 5, padding=2),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 5, padding=2),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Run on (B, C, H, W)."""
-        return features + self.body(features)
-
-
 @BACKBONES.register_module()
 class IPT(Backbone):
     """Image processing transformer, for one task.
 
-    It works on tiles of one size. Larger images are cut into overlapping ones, of whose middles
-    the means are taken, exactly as the published numbers were made; smaller ones are continued by
-    reflection. Training is on patches of the tile's size.
+    It works on tiles of one size. Larger images are cut into overlapping tiles whose central parts
+    are averaged, exactly as for the published results; smaller images are padded by reflection.
+    Training uses patches of the tile's size.
 
     Args:
-        scale: How much resolution is lost: 2, 3 or 4.
+        scale: 2, 3 or 4.
         same_size: The LR image lies on the HR grid: no upsampling, as in the authors' denoisers.
         tile: The tiles' side in pixels: a multiple of 4 and of ``patch``.
         patch: The side of the patches that become tokens, in pixels.
         num_features: Channels of the convolutions.
-        heads: Heads; they divide ``num_features * patch ** 2``.
+        heads: Number of heads; divides ``num_features * patch ** 2``.
         layers: Layers of the encoder, and of the decoder.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w), or the same size.
-
-    Raises:
-        ConfigError: If the sizes make no network.
 
     Source:
         Chen, Wang, Guo, Xu, Deng, Liu, Ma, Xu, Xu, Gao, Pre-Trained Image Processing Transformer,
@@ -239,6 +183,7 @@ class IPT(Backbone):
     scales = (2, 3, 4)
     upsample = "post"
     same_size_form = "native"
+    example_arguments = {"scale": 2, "tile": 12, "num_features": 4, "heads": 3, "layers": 1}
 
     def __init__(
         self,
@@ -253,7 +198,7 @@ class IPT(Backbone):
         super().__init__(scale=scale, same_size=same_size)
         if tile % 4 or tile % patch or num_features * patch**2 % heads:
             raise ConfigError(
-                "IPT needs tiles of a multiple of 4 and of its patches, and heads that divide"
+                "IPT needs tiles that are a multiple of 4 and of its patches, and heads that divide"
                 f" num_features * patch ** 2, got {tile} and {patch} pixels, {heads} heads and"
                 f" {num_features} features."
             )
@@ -265,8 +210,8 @@ class IPT(Backbone):
             [
                 nn.Sequential(
                     nn.Conv2d(3, num_features, 3, padding=1),
-                    WideBlock(num_features),
-                    WideBlock(num_features),
+                    ResBlock(num_features, kernel_size=5),
+                    ResBlock(num_features, kernel_size=5),
                 )
             ]
         )
@@ -278,11 +223,6 @@ class IPT(Backbone):
                 )
             ]
         )
-
-    @classmethod
-    def example(cls) -> IPT:
-        """Return a network of 1 layer and tiles of 12 pixels, 4 wide."""
-        return cls(scale=2, tile=12, num_features=4, heads=3, layers=1)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255]."""

@@ -17,11 +17,11 @@ from realdeg.utils.argument_types import Positive, Scale
 
 DILATIONS: tuple[int, ...] = (1, 2, 3, 4, 3, 2, 1)
 LEVELS = 25
-"""Networks in a published file, one for each noise level 2, 4, ..., 50 of 255."""
+"""Networks in a published file, for the noise levels 2, 4, ..., 50 (of 255)."""
 
 
 def _refuse_dncnn(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Refuse DnCNN, whose names are the same but for the number of layers."""
+    """Refuse DnCNN, which has the same names but another number of layers."""
     layers = Counter(
         match[1] for name in state if (match := re.fullmatch(r"(.*?)model\.\d+\.weight", name))
     )
@@ -42,15 +42,12 @@ DENOISER_READINGS = {
 
 
 def denoiser_level(sigma: float) -> int:
-    """Return which network of a published file is for a noise level.
+    """Return the index (0 to 24) of the network in a published file for a noise level.
 
     Args:
         sigma: Standard deviation of the noise, in units of 1/255.
-
-    Returns:
-        0 to 24, as the files count.
     """
-    # Logarithmic steps miss whole numbers by a last bit, and the next network would be taken.
+    # Logarithmic steps miss whole numbers by a rounding error, which would select the next network.
     return min(LEVELS, max(1, math.ceil(sigma / 2 - 1e-9))) - 1
 
 
@@ -73,24 +70,20 @@ class IRCNN(Backbone):
     """The dilated denoiser: seven convolutions that see 33 pixels and predict the noise.
 
     It keeps the image's size, so as a super-resolution network it runs on the interpolated image
-    and takes off what it holds for noise. The paper instead plugs 25 of them, one for each noise
-    level, into an optimisation: :class:`~realdeg.backbones.ircnn_hqs.IRCNNHQS`.
+    and subtracts what it considers noise. The paper instead uses 25 of them, one for each noise
+    level, in an optimisation: :class:`~realdeg.backbones.ircnn_hqs.IRCNNHQS`.
 
     185,857 parameters in grey, 188,163 in colour.
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
         width: Channels of the hidden layers.
         colour: ``"y"`` (grey) or ``"rgb"``.
-        sigma: Noise level that the network is for, in units of 1/255: which of the 25 networks
-            of a published file is loaded.
+        sigma: Noise level in units of 1/255: selects one of the 25 networks of a published file.
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
-
-    Raises:
-        ConfigError: If width, colour or noise level make no network.
 
     Source:
         Zhang, Zuo, Gu, Zhang, Learning Deep CNN Denoiser Prior for Image Restoration, CVPR 2017.
@@ -103,6 +96,7 @@ class IRCNN(Backbone):
 
     dialects = (DENOISERS,)
     form_readings = DENOISER_READINGS
+    example_arguments = {"scale": 2, "width": 6}
 
     def __init__(
         self,
@@ -118,14 +112,9 @@ class IRCNN(Backbone):
         draw_he(self)
 
     def parts_of(self) -> dict[str, str]:
-        """Return the network of this noise level, of the 25 of a published file."""
+        """Return this noise level's network, one of 25 in a published file."""
         return {f"{denoiser_level(self.sigma)}.": ""}
 
-    @classmethod
-    def example(cls) -> IRCNN:
-        """Return a network 6 wide."""
-        return cls(scale=2, width=6)
-
     def forward(self, lr: Tensor) -> Tensor:
-        """Take the predicted noise off the image (B, C, H, W) in [0, 1]."""
+        """Subtract the predicted noise from the image (B, C, H, W) in [0, 1]."""
         return lr - self.model(lr)

@@ -1,4 +1,4 @@
-"""Super-resolution by plugging denoisers into half-quadratic splitting, without any training."""
+"""Super-resolution by denoisers in half-quadratic splitting, without training."""
 
 from __future__ import annotations
 
@@ -19,16 +19,12 @@ from realdeg.backbones.ircnn import (
     dilated_layers,
 )
 from realdeg.backbones.parts.bicubic import bicubic_upsample
-from realdeg.backbones.parts.classic import (
-    Number,
-    Repeats,
-    draw_he,
-)
+from realdeg.backbones.parts.classic import Number, Repeats, draw_he
 from realdeg.backbones.parts.data_step import Blur, data_step
 from realdeg.degradations.primitives.resize import imresize
-from realdeg.errors import ConfigError, GeometryError
+from realdeg.errors import GeometryError
 from realdeg.registry import BACKBONES
-from realdeg.utils.argument_types import Choice, Scale
+from realdeg.utils.argument_types import Choice, NonNegative, OddSize, Positive, Scale
 from realdeg.utils.precision import full_precision
 
 Start = Literal["bicubic", "nearest", "aligned"]
@@ -39,16 +35,16 @@ STEP = 1.75
 
 @dataclass(frozen=True)
 class Form:
-    """The numbers in which the published programs differ.
+    """The parameters in which the published programs differ.
 
-    Args:
+    Attributes:
         colour: The colour that the program works in.
-        iterations: Data step and denoiser, how many times.
+        iterations: Number of data steps, each followed by a denoiser.
         first: Noise level of the first denoiser, in units of 1/255; None: 12 times the scale.
-        noise: Noise that the LR image is taken to have at least, in units of 1/255.
-        margin: What is added to the true noise where there is some.
+        noise: Lower bound of the noise assumed in LR, in units of 1/255.
+        margin: What is added to the true noise, if there is any.
         trust: Weight of the prior against the data: rho = trust * (noise / sigma)**2.
-        start: The first image.
+        start: The initial image.
         turn: Whether the denoiser sees another of the eight orientations in every iteration.
     """
 
@@ -71,50 +67,45 @@ FORMS: dict[str, Form] = {
 
 
 class Denoiser(nn.Module):
-    """One of the networks, under the published names.
-
-    Args:
-        channels: Channels in and out.
-        width: Channels of the hidden layers.
-    """
+    """One of the networks, under the published names."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         self.model = dilated_layers(channels, width)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Take the predicted noise off (B, C, H, W)."""
+        """Subtract the predicted noise from (B, C, H, W)."""
         return image - self.model(image)
 
 
 @BACKBONES.register_module()
 class IRCNNHQS(Backbone):
-    """Half-quadratic splitting: fit the image to LR, denoise it, and again with less noise.
+    """Half-quadratic splitting: fit the image to LR, denoise it, and repeat with less noise.
 
-    Nothing is trained for a degradation; it is told instead. Four programs were published:
+    The degradation is an input, not learned. Four programs were published:
 
     - ``"back_projection"`` (A): LR was made by bicubic interpolation, or, with ``kernel_sigma``,
-      by a Gaussian blur sampled in the middle of each block. 30 times: five steps of
-      x + 1.75 up(y - down(x)), then the denoiser, from 12 * scale to scale of 255.
-    - ``"polyphase"`` (B): blur, then every scale-th pixel, exactly inverted; 30 times, from 49.
-    - ``"closed_form"`` (C): the same degradation in colour; 8 times, from 12 * scale.
-    - ``"dpir"`` (D): the same with other weights and turned images; 24 times, from 49.
+      by a Gaussian blur sampled in the middle of each block. 30 iterations: five steps of
+      x + 1.75 up(y - down(x)), then the denoiser, from 12 * scale to scale (of 255).
+    - ``"polyphase"`` (B): blur, then every scale-th pixel, exactly inverted; 30 iterations from 49.
+    - ``"closed_form"`` (C): the same degradation in colour; 8 iterations from 12 * scale.
+    - ``"dpir"`` (D): the same with other weights and rotated images; 24 iterations from 49.
 
-    B, C and D solve the same least-squares problem, so one step (in the Fourier domain of the LR
-    grid, hence with an image that repeats itself) serves all three. Their first LR pixel is the
-    centre of the blur on the first HR pixel, not the middle of a block.
+    B, C and D solve the same least-squares problem, so they share one step (in the Fourier domain
+    of the LR grid, hence with a periodic image). Their first LR pixel is the centre of the blur on
+    the first HR pixel, not the middle of a block.
 
     Args:
-        scale: How much resolution is lost; 1 only blurs.
+        scale: 1 (which only blurs) to 64.
         same_size: The LR image lies on the HR grid: it is deblurred (not form A).
         form: One of the four.
         kernel_sigma: Width of the Gaussian blur in HR pixels; None: 1.6, and in form A bicubic.
         kernel_size: Size of the blur in HR pixels, odd; None: 7. Form A chooses its own.
-            ``forward`` takes any other kernel as ``cond``, (B or 1, 1, k, k) with k odd.
+            A call accepts any other kernel as ``cond``, (B or 1, 1, k, k) with k odd.
         noise: Standard deviation of the noise in LR, in units of 1/255.
-        iterations: How many times; None: the form's.
-        last_sigma: Noise level of the last denoiser, in units of 1/255; None: the scale (in form
-            B in colour three times as much), or the noise if that is more.
+        iterations: Number of iterations; None: the form's.
+        last_sigma: Noise level of the last denoiser, in units of 1/255; None: the scale (three
+            times that in form B in colour), or the noise if that is larger.
         colour: ``"y"`` or ``"rgb"``; None: the form's.
         width: Channels of the denoisers.
 
@@ -122,16 +113,16 @@ class IRCNNHQS(Backbone):
         (B, 1 or 3, h, w) -> (B, 1 or 3, s*h, s*w), or the same size.
 
     Raises:
-        ConfigError: If form or numbers do not exist.
-        GeometryError: If form A is asked to deblur an image of the same size.
+        ConfigError: If a parameter is out of range.
+        GeometryError: If form A is used with ``same_size``.
 
     Source:
         Zhang, Zuo, Gu, Zhang, Learning Deep CNN Denoiser Prior for Image Restoration, CVPR 2017
         (cszn/IRCNN); the data step of B after Chan, Wang, Elgendy, Plug-and-Play ADMM, TCI 2017,
         of C after Zhao et al., Fast Single Image Super-Resolution, TIP 2016; D: Zhang et al.,
         Plug-and-Play Image Restoration with Deep Denoiser Prior, TPAMI 2021 (cszn/DPIR), here with
-        the networks of IRCNN. Only the networks that are used are kept, as ``nets.{i}``, i
-        counting as in ircnn_gray.pth and ircnn_color.pth.
+        the networks of IRCNN. Only the networks in use are kept, as ``nets.{i}``, with the index i
+        of ircnn_gray.pth and ircnn_color.pth.
     """
 
     colour: Colour = "y"
@@ -143,17 +134,24 @@ class IRCNNHQS(Backbone):
 
     dialects = (DENOISERS,)
     form_readings = DENOISER_READINGS
+    example_arguments = {
+        "scale": 2,
+        "form": "polyphase",
+        "kernel_size": 3,
+        "iterations": 2,
+        "width": 4,
+    }
 
     def __init__(
         self,
         scale: Scale = 4,
         same_size: bool = False,
         form: Annotated[str, Choice(*FORMS)] = "back_projection",
-        kernel_sigma: float | None = None,
-        kernel_size: Number | None = None,
-        noise: float = 0.0,
+        kernel_sigma: Positive | None = None,
+        kernel_size: OddSize | None = None,
+        noise: NonNegative = 0.0,
         iterations: Repeats | None = None,
-        last_sigma: float | None = None,
+        last_sigma: NonNegative | None = None,
         colour: Colour | None = None,
         width: Number = 64,
     ) -> None:
@@ -165,14 +163,13 @@ class IRCNNHQS(Backbone):
         self.projects = form == "back_projection"
         if self.projects and same_size:
             raise GeometryError(
-                "IRCNNHQS(form='back_projection') undoes bicubic shrinking and has nothing to do"
-                " where LR and HR are of the same size: use form='polyphase'."
+                "IRCNNHQS(form='back_projection') inverts bicubic downsampling and cannot be used"
+                " where LR and HR have the same size: use form='polyphase'."
             )
         rounds = plan.iterations if iterations is None else iterations
         size = 7 if kernel_size is None else kernel_size
         if last_sigma is None:
             last_sigma = 3.0 * self.factor if (form, self.colour) == ("polyphase", "rgb") else 0.0
-        _check_numbers(kernel_sigma, size, noise, last_sigma)
         self.plan = plan
 
         first = 12.0 * self.factor if plan.first is None else plan.first
@@ -186,7 +183,7 @@ class IRCNNHQS(Backbone):
         if self.projects:
             size = _centred_size(scale, sigma)
         self.register_buffer("kernel", _gaussian(size, sigma), persistent=False)
-        # One denoiser's reach; the iterations add to it, and the blur wraps around.
+        # For one denoiser; iterations add to it, and the blur is periodic.
         self.halo = -(-(sum(DILATIONS) + size) // self.factor) + 2
 
         self.levels = [denoiser_level(sigma) for sigma in self.sigmas]
@@ -196,13 +193,8 @@ class IRCNNHQS(Backbone):
         draw_he(self)
 
     def parts_of(self) -> dict[str, str]:
-        """Return the networks that are used, of the 25 of a published file."""
+        """Return the networks in use, of 25 in a published file."""
         return {f"{index}.": f"nets.{index}." for index in self.nets}
-
-    @classmethod
-    def example(cls) -> IRCNNHQS:
-        """Return form B with 2 iterations and denoisers 4 wide."""
-        return cls(scale=2, form="polyphase", kernel_size=3, iterations=2, width=4)
 
     def forward(self, lr: Tensor, *, cond: Tensor | None = None) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]; ``cond`` is the blur kernel (B or 1, 1, k, k)."""
@@ -215,14 +207,14 @@ class IRCNNHQS(Backbone):
     def check_input(
         self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None
     ) -> None:
-        """Refuse kernels that are none, beside what every network refuses."""
+        """Refuse invalid kernels in ``cond``, too."""
         super().check_input(lr, scale, cond)
         if cond is None:
             return
         if self.projects:
             raise GeometryError(
-                "IRCNNHQS(form='back_projection') knows bicubic and Gaussian shrinking only: use"
-                " form='polyphase' for a kernel given as cond=."
+                "IRCNNHQS(form='back_projection') supports bicubic and Gaussian downsampling only:"
+                " use form='polyphase' for a kernel given as cond=."
             )
         fits = cond.ndim == 4 and cond.shape[0] in (1, lr.shape[0]) and cond.shape[1] == 1
         if not fits or not all(size % 2 for size in cond.shape[-2:]):
@@ -252,7 +244,7 @@ class IRCNNHQS(Backbone):
         return image
 
     def _project(self, image: Tensor, lr: Tensor) -> Tensor:
-        """Go towards images that shrink to LR."""
+        """Take steps towards images whose downsampled version is LR."""
         small = (lr.shape[-2], lr.shape[-1])
         for _ in range(BACK_PROJECTIONS):
             missing = lr - (self._shrink(image) if self.blurs else imresize(image, size=small))
@@ -269,7 +261,7 @@ class IRCNNHQS(Backbone):
 
 
 def _align(image: Tensor, factor: int) -> Tensor:
-    """Move an interpolated image so that LR pixels lie on the first pixels of blocks."""
+    """Shift an interpolated image so that LR pixels lie on the first pixels of blocks."""
     for axis in (-2, -1):
         size = image.shape[axis]
         place = torch.arange(size, device=image.device) + (factor - 1) / 2
@@ -298,7 +290,7 @@ def _gaussian(size: int, sigma: float) -> Tensor:
 
 
 def _centred_size(scale: int, sigma: float) -> int:
-    """Return the size of form A's blur, odd or even as the scale, so that blocks have a middle."""
+    """Return the size of form A's blur, odd or even like the scale, to be centred on blocks."""
     if (scale, sigma) == (3, 1.6):
         return 7
     return max(2 * math.ceil(3 * sigma) + (1 if scale % 2 else 2), scale)
@@ -309,14 +301,3 @@ def _logarithmic(first: float, last: float, count: int) -> list[float]:
         return [last]
     ratio = last / first
     return [first * ratio ** (i / (count - 1)) for i in range(count)]
-
-
-def _check_numbers(kernel_sigma: float | None, size: int, noise: float, last: float) -> None:
-    if kernel_sigma is not None and not kernel_sigma > 0:
-        raise ConfigError(f"kernel_sigma of IRCNNHQS is {kernel_sigma}: it must be above 0.")
-    if size % 2 == 0:
-        raise ConfigError(f"kernel_size of IRCNNHQS is {size}: it must be odd.")
-    if noise < 0 or last < 0:
-        raise ConfigError(
-            f"noise and last_sigma of IRCNNHQS are {noise} and {last}: 0 or more, of 255."
-        )

@@ -5,29 +5,27 @@ from __future__ import annotations
 import math
 import re
 from math import isqrt
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.dialects import Dialect
-from realdeg.backbones.parts.pyramid import (
-    DoublingDeconv,
-    bilinear_weight,
-)
+from realdeg.backbones.parts.classic import Number
+from realdeg.backbones.parts.pyramid import DoublingDeconv, bilinear_weight
 from realdeg.backbones.readings import State, count, doublings, elements, has
 from realdeg.degradations.primitives.resize import imresize
-from realdeg.errors import ConfigError
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 from realdeg.utils.precision import full_precision
 
-# The names of outputs below full size, by how many times smaller than HR they are.
+# Names of the outputs below full size by their reduction factor.
 FRACTIONS: dict[int, str] = {2: "half", 4: "quarter"}
 
 
 def _from_authors(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return our names for the authors', whose levels count down."""
+    """Translate the authors' names, whose levels count down."""
     matches = {
         name: re.fullmatch(r"(?:level(\d+)_)?(input_conv|conv(\d+)|\w+)_([fb])", name)
         for name in state
@@ -57,7 +55,7 @@ def _from_authors(state: dict[str, Tensor]) -> dict[str, Tensor]:
 _AUTHORS = Dialect(
     "the authors' MatConvNet", marks=(r"input_conv_f",), convert=_from_authors, matconvnet=True
 )
-_width = elements("conv_input.weight", 9)  # in whatever order the axes are
+_width = elements("conv_input.weight", 9)  # for any order of axes
 
 
 def _depth(state: State) -> int | None:
@@ -72,14 +70,7 @@ def _feature_kernel(state: State) -> int | None:
 
 
 class FeatureBlock(nn.Module):
-    """Convolutions and the transposed convolution to the next level, each with a leaky ReLU.
-
-    Args:
-        depth: Convolutions.
-        width: Channels.
-        kernel: Kernel size of the transposed convolution.
-        bias: Whether layers have biases.
-    """
+    """Convolutions and the transposed convolution to the next level, each with a leaky ReLU."""
 
     def __init__(self, depth: int, width: int, kernel: int, bias: bool) -> None:
         super().__init__()
@@ -103,16 +94,16 @@ class LapSRN(Backbone):
 
     Every level doubles features and image by transposed convolutions and adds a predicted
     residual to the image. All levels' images are outputs: the last as ``sr``, smaller ones as
-    ``half`` and ``quarter`` (of the HR size), which are compared with the HR image shrunk that
-    much. Scale 3 takes the x4 network's result, shrunk to three quarters.
+    ``half`` and ``quarter`` (of the HR size), which are compared with the downsampled HR image.
+    Scale 3 is the x4 network's result, reduced to three quarters.
 
     The default is the authors' released form (3x3 feature deconvolution, biases): 407,441
     parameters at x2, 814,242 at x4, 667,123 at x8 (5 convolutions per level there). The paper
     counts weights only: 406,672 and 812,768.
 
     Args:
-        scale: How much resolution is lost: 2, 3, 4 or 8.
-        depth: Convolutions per level; None: 10, at scale 8 the released network's 5.
+        scale: 2, 3, 4 or 8.
+        depth: Convolutions per level; None: 10, or the released network's 5 at scale 8.
         width: Channels.
         feature_kernel: Kernel of the feature deconvolution: 3 (released) or 4 (the paper's figure
             and the PyTorch port).
@@ -121,14 +112,11 @@ class LapSRN(Backbone):
     Shape:
         (B, 1, h, w) -> (B, 1, s*h, s*w)
 
-    Raises:
-        ConfigError: If sizes make no network.
-
     Source:
         Lai, Huang, Ahuja, Yang, Deep Laplacian Pyramid Networks for Fast and Accurate
         Super-Resolution, CVPR 2017. Keys follow twtygqyy/pytorch-LapSRN, whose weights are
         ``LapSRN(scale=4, feature_kernel=4, bias=False)``; the authors' MatConvNet names are
-        understood too.
+        supported, too.
     """
 
     colour = "y"
@@ -143,24 +131,20 @@ class LapSRN(Backbone):
         "feature_kernel": _feature_kernel,
         "bias": has("conv_input.bias", given="conv_input.weight"),
     }
-    form_subset = ("scale",)  # the network of x3 is that of x4
+    form_subset = ("scale",)  # x3 uses the network of x4
+    example_arguments = {"scale": 4, "depth": 1, "width": 4}
 
     def __init__(
         self,
         scale: Scale = 4,
-        depth: int | None = None,
-        width: int = 64,
-        feature_kernel: int = 3,
+        depth: Number | None = None,
+        width: Number = 64,
+        feature_kernel: Literal[3, 4] = 3,
         bias: bool = True,
     ) -> None:
         super().__init__(scale=scale)
         depth = (5 if scale == 8 else 10) if depth is None else depth
         self.depth = depth
-        if depth < 1 or width < 1 or feature_kernel not in (3, 4):
-            raise ConfigError(
-                "LapSRN needs depth and width of 1 or more and a feature_kernel of 3 or 4, got"
-                f" {depth}, {width} and {feature_kernel}."
-            )
         self.levels = math.ceil(math.log2(scale))
         self.conv_input = nn.Conv2d(1, width, 3, padding=1, bias=bias)
         for level in range(1, self.levels + 1):
@@ -169,11 +153,6 @@ class LapSRN(Backbone):
             self.add_module(f"convt_I{level}", DoublingDeconv(1, 1, 4, bias=False))
             self.add_module(f"convt_R{level}", nn.Conv2d(width, 1, 3, padding=1, bias=bias))
         self._initialise()
-
-    @classmethod
-    def example(cls) -> LapSRN:
-        """Return a network of 1 convolution per level, 4 wide."""
-        return cls(scale=4, depth=1, width=4)
 
     def forward(self, lr: Tensor) -> Outputs:
         """Super-resolve (B, 1, h, w) in [0, 1] and return every level."""
@@ -188,11 +167,11 @@ class LapSRN(Backbone):
         return pyramid_outputs(images, lr, self.scale)
 
     def targets(self, hr: Tensor) -> dict[str, Tensor]:
-        """Shrink HR (bicubic) for the levels below full size."""
+        """Return HR, downsampled (bicubic) for the levels below full size."""
         return pyramid_targets(hr, self.scale)
 
     def _initialise(self) -> None:
-        """Draw weights as the authors do; the image's deconvolutions interpolate bilinearly."""
+        """Initialise as the authors do; the image's deconvolutions interpolate bilinearly."""
         for name, module in self.named_modules():
             if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 continue
@@ -214,7 +193,7 @@ def pyramid_outputs(images: list[Tensor], lr: Tensor, scale: int) -> Outputs:
     Args:
         images: The levels, coarsest first, each (B, C, 2^l h, 2^l w).
         lr: The input (B, C, h, w).
-        scale: What is asked for; 3 is made of the x4 level by antialiased bicubic shrinking.
+        scale: The requested scale; 3 is the x4 level after antialiased bicubic downsampling.
 
     Returns:
         The image of that scale as ``sr``; smaller levels as ``half`` and ``quarter``.
@@ -229,7 +208,7 @@ def pyramid_outputs(images: list[Tensor], lr: Tensor, scale: int) -> Outputs:
 
 
 def pyramid_targets(hr: Tensor, scale: int) -> dict[str, Tensor]:
-    """Return what the levels below full size are compared with.
+    """Return the targets of the levels below full size.
 
     Args:
         hr: The HR image (B, C, H, W), its sides multiples of the scale.

@@ -11,12 +11,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Colour, Outputs
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.parts.common import pad_to_multiple
-from realdeg.backbones.parts.kernels import (
-    FOLD,
-    Init,
-    KernelBranch,
-    KernelPrediction,
-)
+from realdeg.backbones.parts.kernels import FOLD, Init, KernelBranch, KernelPrediction
 from realdeg.ops import pixel_kernel_apply
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import OddSize, Scale, Whole
@@ -27,7 +22,7 @@ LEVELS = 3
 class LaplacianPyramid(nn.Module):
     """Three levels: two of detail at full and half size, and the rest at a quarter.
 
-    The filter is the binomial [1 4 6 4 1] on both axes; beyond the rim is zero.
+    The filter is the binomial [1 4 6 4 1] on both axes; beyond the border is zero.
 
     Shape:
         (B, C, H, W), sides divisible by 4, <-> three of (B, C, H / 2^i, W / 2^i)
@@ -44,7 +39,7 @@ class LaplacianPyramid(nn.Module):
         self.register_buffer("taps", torch.outer(line, line)[None, None], persistent=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Take an image apart, full size first."""
+        """Decompose an image, full size first."""
         levels = []
         for _ in range(LEVELS - 1):
             smaller = self.reduce(image)
@@ -53,19 +48,19 @@ class LaplacianPyramid(nn.Module):
         return [*levels, image]
 
     def join(self, levels: Sequence[Tensor]) -> Tensor:
-        """Put the levels together again."""
+        """Reconstruct an image from its levels."""
         image = levels[-1]
         for detail in reversed(levels[:-1]):
             image = detail + self.expand(image)
         return image
 
     def reduce(self, image: Tensor) -> Tensor:
-        """Filter and keep every second pixel, beginning with the first."""
+        """Filter, and keep every second pixel from the first on."""
         single = image.flatten(0, 1)[:, None]
         return F.conv2d(single, self.taps, stride=2, padding=2)[:, 0].unflatten(0, image.shape[:2])
 
     def expand(self, image: Tensor) -> Tensor:
-        """Put a zero behind every pixel and filter, four times as strong."""
+        """Insert a zero after every pixel, and filter with four times the weight."""
         single = image.flatten(0, 1)[:, None]
         larger = F.conv_transpose2d(single, 4 * self.taps, stride=2, padding=2, output_padding=1)
         return larger[:, 0].unflatten(0, image.shape[:2])
@@ -75,35 +70,34 @@ class LaplacianPyramid(nn.Module):
 class LPKPN(KernelPrediction):
     """Predicts a 5 x 5 kernel for every pixel of each level of the image's Laplacian pyramid.
 
-    Three small kernels over a pyramid reach about as far as one of 20 x 20. Works on the HR grid:
-    the task interpolates the LR image first, or hands it over as it is where ``same_size`` holds
-    (RealSR V1 and V2, for which it was made).
+    Three small kernels over a pyramid cover about as much as one of 20 x 20. Works on the HR grid:
+    the task interpolates the LR image first, unless ``same_size`` (RealSR V1 and V2, for which it
+    was made).
 
-    ``aux`` holds the filtered levels, ``level_0`` (full size) to ``level_2``; where a side does not
-    divide by 4 they are those of the padded image. The released training compares each with the
-    HR image's level and not the image itself; the paper writes the image alone.
+    ``aux`` holds the filtered levels, ``level_0`` (full size) to ``level_2``; if a side is not
+    divisible by 4 they are those of the padded image. The released training compares each level
+    with the HR image's, but not the image itself; the paper names only the image.
 
     Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
+        scale: Affects only the halo.
         same_size: The LR image lies on the HR grid.
         kernel_size: Side of the kernels in pixels, odd.
         num_blocks: Residual blocks of the trunk: 16 in the released code.
         num_features: Channels, a multiple of 16.
-        colour: ``"y"`` as in the paper, or ``"rgb"`` (ours: all colours share a pixel's kernel).
-        init: ``"identity"``: training starts from kernels that keep the image. ``"msra"``: drawn
-            after He et al. (2015) throughout, as the released solver does.
+        colour: ``"y"`` as in the paper, or ``"rgb"`` (all colours share a pixel's kernel).
+        init: ``"identity"``: training starts from kernels that keep the image. ``"msra"``: He et
+            al. (2015) throughout, as in the released solver.
 
     Shape:
         (B, 1 or 3, H, W) -> the same.
 
-    Raises:
-        ConfigError: If an argument makes no network.
-
     Source:
         Cai, Zeng, Yong, Cao, Zhang, Toward Real-World Single Image Super-Resolution: A New
         Benchmark and A New Model, ICCV 2019. Layers follow csjcai/RealSR; its weights are Caffe's,
-        the keys are ours.
+        keys are realdeg's own.
     """
+
+    example_arguments = {"scale": 2, "kernel_size": 3, "num_blocks": 1, "num_features": 16}
 
     def __init__(
         self,
@@ -115,19 +109,12 @@ class LPKPN(KernelPrediction):
         colour: Colour = "y",
         init: Init = "identity",
     ) -> None:
-        super().__init__(
-            scale, same_size, kernel_size, num_blocks, num_features, colour=colour, init=init
-        )
+        super().__init__(scale, same_size, num_blocks, num_features, colour)
         self.pyramid = LaplacianPyramid()
         self.branches = nn.ModuleList(
             KernelBranch(num_features, FOLD >> level, kernel_size) for level in range(LEVELS)
         )
         self.initialise(init)
-
-    @classmethod
-    def example(cls) -> LPKPN:
-        """Return a network of one block, 16 wide, with 3 x 3 kernels."""
-        return cls(scale=2, kernel_size=3, num_blocks=1, num_features=16)
 
     def forward(self, lr: Tensor) -> Outputs:
         """Filter each level of the interpolated image (B, C, H, W) in [0, 1]."""

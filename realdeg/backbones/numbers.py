@@ -1,9 +1,9 @@
-"""What papers report of the backbones, and what published weights give here.
+"""Published PSNR of the backbones, and what published weights reach here.
 
-PSNR in dB on Set5 at scales 2, 3 and 4: luminance, a border of as many pixels as the scale left
-out, LR made by MATLAB's bicubic interpolation. None: not reported, or not measured. Published
-numbers are those that later papers compare with (the tables of CARN and SRFBN), or the network's
-own paper: of several training sets the smallest, without pretraining where there is such a number.
+PSNR in dB on Set5 at scales 2, 3 and 4: luminance, a border of ``scale`` pixels excluded, LR by
+MATLAB's bicubic interpolation. None: not reported, or not measured. Published values are those that
+later papers compare with (the tables of CARN and SRFBN), or the network's own paper's: for the
+smallest of several training sets, without pretraining if available.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ PUBLISHED: dict[str, Three] = {
     "LapSRN": (37.52, None, 31.54),
     "MDSR, full": (38.11, 34.66, 32.50),
     "MSRN": (38.08, 34.38, 32.07),
-    "MWCNN": (37.95, 34.21, 32.14),  # no border left out, LR luminance not rounded
+    "MWCNN": (37.95, 34.21, 32.14),  # no border excluded, LR luminance not rounded
     "MWCNN v1": (37.91, 34.17, 32.12),  # likewise
     "MemNet": (37.78, 34.09, 31.74),
     "RCAN": (38.27, 34.74, 32.63),

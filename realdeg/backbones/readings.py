@@ -1,6 +1,6 @@
-"""What tensors tell of the network that they were made by: the words of ``form_readings``.
+"""Read a network's arguments from its tensors: the functions that ``form_readings`` uses.
 
-Each function returns one that reads an argument from a state dict. Names are regular expressions
+Each returns a function that reads an argument from a state dict. Names are regular expressions
 that match a whole name.
 """
 
@@ -15,19 +15,13 @@ from torch import Tensor
 
 State = Mapping[str, Tensor]
 Reading = Callable[[State], Any]
-"""Returns an argument's value as the tensors tell it, or None where they do not."""
+"""Returns an argument's value, or None if the tensors do not determine it."""
 
-_MOST_STEPS = 8  # of an upsampler; no network has as many
+_MOST_STEPS = 8  # of an upsampler; no network has that many
 
 
 def size(name: str, axis: int = 0, divided_by: int = 1) -> Reading:
-    """Read a side of a convolution's weight.
-
-    Args:
-        name: The weight.
-        axis: Which side.
-        divided_by: What the argument is multiplied by to give it.
-    """
+    """Read the size of a convolution's weight along an axis, divided by a number."""
 
     def read(state: State) -> int | None:
         shape = shape_of(state, name)
@@ -37,12 +31,7 @@ def size(name: str, axis: int = 0, divided_by: int = 1) -> Reading:
 
 
 def count(name: str, plus: int = 0) -> Reading:
-    """Count the different values of the first group among names.
-
-    Args:
-        name: The pattern, with a group.
-        plus: What is added.
-    """
+    """Count the different values of the pattern's first group among names, and add ``plus``."""
 
     def read(state: State) -> int | None:
         found = {match[1] for match in (re.fullmatch(name, each) for each in state) if match}
@@ -52,16 +41,11 @@ def count(name: str, plus: int = 0) -> Reading:
 
 
 def last(name: str, plus: int = 0) -> Reading:
-    """Read the largest number that the first group among names has.
-
-    Args:
-        name: The pattern, with a group for the number.
-        plus: What is added.
-    """
+    """Read the largest number that the pattern's first group matches, and add ``plus``."""
 
     def read(state: State) -> int | None:
         found = [int(m[1]) for m in (re.fullmatch(name, each) for each in state) if m]
-        # Layers are counted with those that have no tensors, but not as many as a file may claim.
+        # Layers without tensors are counted, too, but a file may claim any number.
         found = [number for number in found if number <= 10 * len(state)]
         return max(found) + plus if found else None
 
@@ -69,22 +53,17 @@ def last(name: str, plus: int = 0) -> Reading:
 
 
 def has(name: str, given: str) -> Reading:
-    """Read a yes or no from whether there is a tensor.
-
-    Args:
-        name: Its name.
-        given: The name of a tensor that every such network has.
-    """
+    """Read whether a tensor exists; ``given`` is one that every such network has."""
     return lambda state: bool(find(state, name)) if find(state, given) else None
 
 
 def colour_of(name: str, axis: int, times: int = 1) -> Reading:
-    """Read the colour from a convolution at one end of the network.
+    """Read the colour from the first or last convolution.
 
     Args:
         name: Its weight.
-        axis: The side that counts channels.
-        times: What channels are multiplied by there.
+        axis: The axis of the image's channels.
+        times: The factor by which that axis is longer.
     """
 
     def read(state: State) -> str | None:
@@ -95,23 +74,13 @@ def colour_of(name: str, axis: int, times: int = 1) -> Reading:
 
 
 def doublings(name: str) -> Reading:
-    """Read a scale from how many layers double the image.
-
-    Args:
-        name: The pattern of their names, with a group for the number.
-    """
+    """Read a scale from the number of layers, told apart by the first group, that double it."""
     steps = count(name)
     return lambda state: 2**n if (n := steps(state)) and n <= _MOST_STEPS else None
 
 
 def ratio(name: str, axis: int, other: int) -> Reading:
-    """Read how many times longer one side of a convolution's weight is than another.
-
-    Args:
-        name: The weight.
-        axis: The longer side.
-        other: The shorter side.
-    """
+    """Read how many times larger a convolution's weight is along one axis than along another."""
 
     def read(state: State) -> int | None:
         shape = shape_of(state, name)
@@ -121,21 +90,16 @@ def ratio(name: str, axis: int, other: int) -> Reading:
 
 
 def elements(name: str, each: int) -> Reading:
-    """Read channels from a number of elements, whatever the order of a tensor's axes.
-
-    Args:
-        name: The tensor.
-        each: Elements for one channel.
-    """
+    """Read the number of elements divided by ``each``, which the order of axes does not change."""
     return lambda state: state[name].numel() // each if name in state else None
 
 
 def shuffled(name: str, width: Reading | int) -> Reading:
-    """Read by how much pixel shuffles enlarge in all: 1 where there is none.
+    """Read the total factor of all pixel shuffles, 1 if there are none.
 
     Args:
         name: The weights of the convolutions before them.
-        width: The channels behind every shuffle, or how they are read.
+        width: The channels after each shuffle, or how to read them.
     """
 
     def read(state: State) -> int | None:
@@ -152,25 +116,14 @@ def shuffled(name: str, width: Reading | int) -> Reading:
 
 
 def shape_of(state: State, name: str, ndim: int = 4) -> tuple[int, ...]:
-    """Return the shape of a tensor, or nothing where there is none of so many dimensions.
-
-    Args:
-        state: The tensors.
-        name: The tensor's name.
-        ndim: The dimensions; 4 for convolutions.
-    """
+    """Return a tensor's shape, or () if there is none with ``ndim`` dimensions."""
     found = find(state, name)
     shape = tuple(state[found].shape) if found else ()
     return shape if len(shape) == ndim else ()
 
 
 def find(state: State, name: str) -> str | None:
-    """Return the first name that a pattern matches, or None.
-
-    Args:
-        state: The tensors.
-        name: The pattern; one that has no variable part is quicker.
-    """
+    """Return the first name that a pattern matches, or None; a literal pattern is faster."""
     plain = name.replace("\\", "")
     if plain in state:
         return plain
@@ -178,12 +131,12 @@ def find(state: State, name: str) -> str | None:
 
 
 def presets(table: Mapping[str, Any], *same: str, **places: Any) -> dict[str, dict[str, Any]]:
-    """Return for each preset the arguments that it stands for.
+    """Return the arguments that each preset stands for.
 
     Args:
         table: The presets: tuples, objects, or numbers.
-        *same: Arguments that are attributes of the same name.
-        **places: For other arguments the index, the attribute, or None: the preset is the number.
+        *same: Arguments that are attributes with the same name.
+        **places: Other arguments: the index or attribute, or None if the preset is the value.
     """
     places |= {argument: argument for argument in same}
 

@@ -8,11 +8,11 @@ from annotated_types import Interval, MultipleOf
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts.attention import as_image, as_tokens, attend_by_query, silent
+from realdeg.backbones.parts.attention import as_image, as_tokens, attend_by_query, zeroed
 from realdeg.backbones.parts.classic import MOST
 from realdeg.backbones.parts.common import MeanShift, Upsampler, pad_to_multiple, upsampling_steps
 from realdeg.backbones.parts.edsr import ResBlock
-from realdeg.backbones.parts.reach import Span, conv_span, deconv_span, halo_of, shuffle_span, union
+from realdeg.backbones.parts.spans import Span, conv_span, deconv_span, halo_of, shuffle_span, union
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
@@ -27,7 +27,7 @@ class NonLocal(nn.Module):
         self.theta = nn.Conv2d(channels, inner, 1)
         self.phi = nn.Conv2d(channels, inner, 1)
         # Starts as the identity.
-        self.W = silent(nn.Conv2d(inner, channels, 1))
+        self.W = zeroed(nn.Conv2d(inner, channels, 1))
 
     def forward(self, features: Tensor) -> Tensor:
         """Run on (B, C, H, W)."""

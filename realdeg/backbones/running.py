@@ -1,6 +1,8 @@
-"""The one place where a backbone's metadata become calls: colour, range, interpolation."""
+"""Turn a backbone's metadata (colour, value range, interpolation) into calls."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -9,20 +11,20 @@ from realdeg.backbones.base import Backbone, Outputs
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import DataError
 from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
+from realdeg.utils.deprecation import renamed_attributes
 from realdeg.utils.scales import hr_length
 
 
 def network_input(backbone: Backbone, lr: Tensor, scale: float | None = None) -> Tensor:
-    """Bring an LR image to what ``forward`` takes, the value range aside.
+    """Convert an LR image to the colour and grid that ``forward`` takes, still in [0, 1].
 
     Args:
-        backbone: The network.
+        backbone: Its ``colour`` and ``upsample`` decide.
         lr: RGB or Y in [0, 1], shape (B, 3 or 1, h, w).
         scale: The scale of the call; None: the network's.
 
     Returns:
-        The network's colour in [0, 1], shape (B, C, h, w), or on the HR grid where the network
-        wants that.
+        Shape (B, C, h, w), or on the HR grid if the network works there.
     """
     image = to_colour(lr, backbone.colour)
     if backbone.upsample == "pre" and not backbone.same_size:
@@ -30,23 +32,23 @@ def network_input(backbone: Backbone, lr: Tensor, scale: float | None = None) ->
     return image
 
 
-def run(
+def run_backbone(
     backbone: Backbone,
     image: Tensor,
     *,
     scale: float | None = None,
     cond: Tensor | None = None,
 ) -> Outputs:
-    """Run the network on numbers in [0, 1].
+    """Run a network on values in [0, 1], and return all of its outputs.
 
     Args:
-        backbone: The network.
-        image: What :func:`network_input` made, or a part of it.
+        backbone: Its ``value_range`` is applied here.
+        image: What :func:`network_input` returned, or a part of it.
         scale: The scale of the call; None: the network's.
-        cond: What a network that is told the degradation wants to know.
+        cond: The degradation, for networks that use it.
 
     Returns:
-        Every output in [0, 1], not clipped; ``aux`` as the network gave it.
+        ``sr`` in [0, 1], not clipped; ``aux`` in the network's own units.
     """
     output = backbone(image * backbone.value_range, scale=scale, cond=cond)
     if isinstance(output, Outputs):
@@ -54,44 +56,34 @@ def run(
     return Outputs(output / backbone.value_range)
 
 
-def call(
+def predict_image(
     backbone: Backbone,
     image: Tensor,
     *,
     scale: float | None = None,
     cond: Tensor | None = None,
 ) -> Tensor:
-    """Run the network for its image alone, and make sure that it is one.
-
-    Args:
-        backbone: The network.
-        image: What :func:`network_input` made, or a part of it.
-        scale: The scale of the call; None: the network's.
-        cond: What a network that is told the degradation wants to know.
-
-    Returns:
-        The image in [0, 1], not clipped.
+    """Run a network as :func:`run_backbone` does, and return its image if all values are finite.
 
     Raises:
         DataError: If the network returns NaN or infinity.
     """
-    sr = run(backbone, image, scale=scale, cond=cond).sr
-    # NaN would be written as black, and nobody would know.
+    sr = run_backbone(backbone, image, scale=scale, cond=cond).sr
+    # NaN would silently be written as black.
     if not bool(torch.isfinite(sr).all()):
         raise DataError(
             f"{type(backbone).__name__} returned NaN or infinity: its weights are damaged, or the"
-            " image is none that it was trained for."
+            " image is not one that it was trained for."
         )
     return sr
 
 
 def complete_colour(backbone: Backbone, output: Tensor, lr: Tensor) -> Tensor:
-    """Make RGB of what the network returned.
+    """Convert a network's result to RGB.
 
     Args:
-        backbone: The network.
-        output: RGB, or Y, to which the LR image's colour is added (bicubic), in [0, 1], shape
-            (B, C, H, W).
+        backbone: Its ``colour`` tells what ``output`` is.
+        output: RGB, or Y, which gets the LR image's colour (bicubic); in [0, 1], (B, C, H, W).
         lr: RGB in [0, 1], shape (B, 3, h, w).
 
     Returns:
@@ -108,14 +100,21 @@ def complete_colour(backbone: Backbone, output: Tensor, lr: Tensor) -> Tensor:
 
 def result_size(backbone: Backbone, lr: Tensor, scale: float | None = None) -> tuple[int, int]:
     """Return height and width of the result for an LR image (B, C, h, w)."""
-    return enlarged(backbone, int(lr.shape[-2]), int(lr.shape[-1]), scale)
+    return enlarged_size(backbone, int(lr.shape[-2]), int(lr.shape[-1]), scale)
 
 
-def enlarged(
+def enlarged_size(
     backbone: Backbone, height: int, width: int, scale: float | None = None
 ) -> tuple[int, int]:
-    """Return height and width of the result for an LR image of so many rows and columns."""
+    """Return height and width of the result for an LR image of that height and width."""
     if backbone.same_size:
         return height, width
     factor = backbone.scale if scale is None else scale
     return hr_length(height, factor), hr_length(width, factor)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_attributes(
+        __name__,
+        {"run": f"{__name__}:run_backbone", "call": f"{__name__}:predict_image"},
+    )

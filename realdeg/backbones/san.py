@@ -10,7 +10,7 @@ from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.parts.attention import as_image, as_tokens, attend_everywhere, silent
+from realdeg.backbones.parts.attention import as_image, as_tokens, attend_everywhere, zeroed
 from realdeg.backbones.parts.classic import MOST, Number
 from realdeg.backbones.parts.common import MeanShift, Upsampler, post_upsampling_halo
 from realdeg.backbones.readings import count, ratio, shuffled, size
@@ -120,7 +120,7 @@ class EmbeddedGaussian(nn.Module):
         self.theta = nn.Conv2d(channels, inner, 1)
         self.phi = nn.Sequential(nn.Conv2d(channels, inner, 1), Halve())
         # Starts as the identity.
-        self.W = silent(nn.Conv2d(inner, channels, 1))
+        self.W = zeroed(nn.Conv2d(inner, channels, 1))
 
     def forward(self, features: Tensor) -> Tensor:
         """Run on (B, C, H, W)."""

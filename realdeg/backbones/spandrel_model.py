@@ -23,16 +23,16 @@ from realdeg.utils.component import FORMAT, refuse_non_finite
 from realdeg.utils.tensor_file import open_tensors
 
 UNKNOWN_HALO = 64
-"""The rim of tiles, in LR pixels, for networks whose reach cannot be followed."""
+"""The overlap of tiles in LR pixels for networks whose receptive field cannot be traced."""
 
 PROBE = (32, 40)
-"""Height and width of the picture on which a network is tried when it is built."""
+"""Height and width of the image on which a network is tried when it is built."""
 
 REFUSED = {
-    "Inpainting": "it fills holes and wants a mask beside the image",
-    "FaceSR": "it makes faces of one size, and no picture of another size or subject",
+    "Inpainting": "it fills holes and needs a mask beside the image",
+    "FaceSR": "it restores faces of one size, not images of another size or subject",
 }
-# What networks and loaders end with on what they were not made for.
+# What networks and loaders raise on inputs that they were not made for.
 FAULTS = (
     RuntimeError,
     ValueError,
@@ -46,53 +46,52 @@ COLOURS: dict[tuple[int, int], Colour] = {(1, 1): "y", (3, 3): "rgb"}
 
 
 class Description(dict[str, Any]):
-    """What is known of a community model: data for a card, one line as text."""
+    """What is known about a community model, for a model card; one line as a string."""
 
     def __str__(self) -> str:
-        """Return one line, for logs and reports."""
         tags = f" ({', '.join(self['tags'])})" if self["tags"] else ""
         return f"SpandrelModel, {self['architecture']}{tags} x{self['scale']}, {self['file']}"
 
 
 @BACKBONES.register_module()
 class SpandrelModel(Backbone):
-    """A network of the community, whatever its architecture: spandrel tells it by its weights.
+    """A community network of any architecture that spandrel recognises by its weights.
 
     Needs the optional package (``pip install 'realdeg[spandrel]'``). The file is read here and
-    none of its code is run; spandrel is handed its tensors. Names in the state dict are those
-    that spandrel gives (for ESRGAN the oldest of three dialects), so what is saved here opens
-    elsewhere. ``backbone.safetensors`` written by a training holds the network's own tensors and
-    is opened without the first file.
+    none of its code is run; spandrel receives its tensors. Names in the state dict are spandrel's
+    (for ESRGAN the oldest of three dialects), so files saved here open elsewhere. A
+    ``backbone.safetensors`` written by training holds the network's own tensors and does not need
+    the original file.
 
-    Numbers are in [0, 1] outside, whatever the network computes with inside. Sizes that it cannot
-    take are padded, reflected, and cropped.
+    Values are in [0, 1], whatever range the network uses inside. Sizes that it cannot process are
+    padded by reflection, and the result is cropped.
 
-    The halo is found by following a call on a small picture (:mod:`.parts.tracing`). Of networks
-    with attention, windows or means over the image it is not known: they have ``whole_image``
-    and a rim of 64 pixels, so their tiles are an approximation.
+    The halo is computed by tracing a call on a small image (:mod:`.parts.tracing`). It is unknown
+    for networks with attention, windows or means over the image: these have ``whole_image`` and a
+    halo of 64 pixels, so tiled results are an approximation.
 
     Args:
-        file: The weights, which has to be given: ``.safetensors``, ``.pth``, ``.pt`` or ``.ckpt``,
-            old pickles included.
-        scale: The scale asked for; None: the network's.
-        same_size: The LR image lies on the HR grid: only for networks of x1, such as those that
-            remove noise, for which ``scale`` then only says how much resolution was lost.
+        file: The weights (required): ``.safetensors``, ``.pth``, ``.pt`` or ``.ckpt``, old pickles
+            included.
+        scale: The requested scale; None: the network's.
+        same_size: The LR image lies on the HR grid: only for networks of x1, such as denoisers,
+            for which ``scale`` then only states how much resolution was lost.
 
     Shape:
         (B, 3 or 1, h, w) -> (B, 3 or 1, s*h, s*w), or the same size.
 
     Raises:
         ConfigError: If no file is given, or spandrel cannot be imported.
-        CheckpointError: If the file is unreadable, not recognised, or no network from image to
-            image of one colour.
-        GeometryError: If the network is of another scale.
+        CheckpointError: If the file is unreadable, not recognised, or not a network that maps an
+            image to an image of the same colour.
+        GeometryError: If the network has a different scale.
 
     Source:
         spandrel, https://github.com/chaiNNer-org/spandrel (MIT), and the authors of each network.
     """
 
     upsample = "post"
-    brings_weights = True  # the constructor fills it: nobody has to name weights beside it
+    brings_weights = True
 
     def __init__(
         self,
@@ -102,10 +101,10 @@ class SpandrelModel(Backbone):
     ) -> None:
         if file is None:
             raise ConfigError(
-                "SpandrelModel has no file, and is nothing without one: give"
-                " SpandrelModel(file='weights.pth'), backbone.file=... on the command line."
+                "SpandrelModel needs a file: give SpandrelModel(file='weights.pth'),"
+                " or backbone.file=... on the command line."
             )
-        import_spandrel()  # said before the file is looked at
+        import_spandrel()  # report a missing package before reading the file
         state = read_weights(file)
         refuse_non_finite(state, os.fspath(file))
         self._assemble(state, os.fspath(file), scale, same_size)
@@ -113,12 +112,7 @@ class SpandrelModel(Backbone):
 
     @classmethod
     def rebuild(cls, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> SpandrelModel:
-        """Make the network of its tensors alone.
-
-        Args:
-            arguments: What ``arguments`` gave; ``file`` is only a name here.
-            state: The tensors, under the community's names.
-        """
+        """Create the network from its tensors alone; ``file`` is only a name here."""
         network = cls.__new__(cls)
         network._assemble(
             state,
@@ -142,10 +136,10 @@ class SpandrelModel(Backbone):
         return {"file": self._file, "scale": self.scale, "same_size": self.same_size}
 
     def describe(self) -> Description:
-        """Return what is known of the network, as plain data for a model card.
+        """Return what is known about the network, as plain data for a model card.
 
-        Licences are those that the file's own metadata state, else None: spandrel knows the
-        licence of architectures, not of weights.
+        The licence is the one in the file's own metadata, or None: spandrel knows the licences of
+        architectures, not of weights.
         """
         descriptor, need = self._descriptor, self._descriptor.size_requirements
         stated = (self._metadata.get(key) for key in ("modelspec.license", "license", "licence"))
@@ -167,17 +161,13 @@ class SpandrelModel(Backbone):
         )
 
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-        """Give tensors the names that spandrel gives them, where those are others.
-
-        Raises:
-            CheckpointError: If spandrel does not recognise them.
-        """
+        """Rename tensors as spandrel does, or raise CheckpointError if it does not know them."""
         if state.keys() == self.state_dict().keys():
             return dict(state)
         return dict(detect(state, where).model.state_dict())
 
     def train(self, mode: bool = True) -> SpandrelModel:
-        """Set the mode of the network, which is no submodule of its own."""
+        """Set the mode of the network as well, which is not a submodule."""
         super().train(mode)
         self._descriptor.model.training = mode
         return self
@@ -219,11 +209,11 @@ class SpandrelModel(Backbone):
             asked = f"same_size=True (scale {scale})" if same_size else f"scale={scale}"
             form = " or same_size=True" if own == 1 else ""
             raise GeometryError(
-                f"SpandrelModel: the {name} is of scale {own} and {asked} is asked for: use"
+                f"SpandrelModel: the {name} has scale {own} and {asked} is asked for: use"
                 f" scale={own} with same_size=False{form}, or other weights."
             )
         channels = (int(descriptor.input_channels), int(descriptor.output_channels))
-        # The contract is that of the weights, and is checked against them.
+        # The weights determine the geometry.
         self.scales = (own,)
         self.same_size_form = "native" if own == 1 else None
         super().__init__(scale=own if scale is None else scale, same_size=same_size)
@@ -235,17 +225,17 @@ class SpandrelModel(Backbone):
         self.train()
 
     def _share(self) -> None:
-        """Take over the network's tensors and submodules under its own names.
+        """Share the network's tensors and submodules under their own names.
 
-        Both modules hold the same dictionaries, so what moves or replaces a tensor of one does it
-        to the other; a submodule would put its name before every key.
+        Both modules hold the same dictionaries, so moving or replacing a tensor of one affects the
+        other; a submodule would prepend its name to every key.
         """
         inner: nn.Module = self._descriptor.model
         for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
             self.__dict__[name] = inner.__dict__[name]
 
     def _probe(self, name: str) -> None:
-        """Try the network on small pictures: size, reach, randomness, batches."""
+        """Try the network on small images: size, halo, randomness, batches."""
         self.eval()
         factor = int(self._descriptor.scale)
         pair = torch.rand(2, self.channels, *PROBE, generator=torch.Generator().manual_seed(0))
@@ -254,22 +244,22 @@ class SpandrelModel(Backbone):
             traced, alone = trace(self._call, pair[:1], factor)
         except FAULTS as error:
             raise CheckpointError(
-                f"the {name} cannot be run: on a picture of {pair.shape[-2]} x {pair.shape[-1]}"
+                f"the {name} cannot be run: on an image of {pair.shape[-2]} x {pair.shape[-1]}"
                 f" pixels it ends with '{_first_line(error)}'."
             ) from error
         wanted = (1, self.channels, *(side * factor for side in pair.shape[-2:]))
         if alone.shape != wanted:
             raise CheckpointError(
-                f"the {name} is said to be of scale {factor}, and makes {tuple(alone.shape)} of"
+                f"the {name} is declared as scale {factor}, but returns {tuple(alone.shape)} for"
                 f" {tuple(pair[:1].shape)}: it cannot be used here."
             )
         if traced.random:
             raise CheckpointError(
-                f"the {name} draws random numbers whenever it is called, so no result could be"
-                " made again: use another network."
+                f"the {name} draws random numbers in every call, so no result could be reproduced:"
+                " use another network."
             )
         try:
-            # spandrel promises single images: some networks end, or mix the images of a batch.
+            # spandrel guarantees single images only: some networks fail on batches or mix images.
             with torch.no_grad():
                 together = self._call(pair)[:1]
             self._one_by_one = not torch.allclose(together, alone, rtol=1e-3, atol=1e-3)
@@ -282,15 +272,11 @@ class SpandrelModel(Backbone):
 
 
 def import_spandrel() -> Any:
-    """Import spandrel, which nothing else here needs.
-
-    Raises:
-        ConfigError: Saying what to install.
-    """
+    """Import spandrel, or raise ConfigError that names what to install."""
     try:
         import spandrel
     except (ImportError, RuntimeError, OSError) as error:
-        # A torchvision of another torch ends with RuntimeError or OSError.
+        # A torchvision built for another torch raises RuntimeError or OSError.
         raise ConfigError(
             f"SpandrelModel needs spandrel, which cannot be imported ({_first_line(error)}):"
             " pip install 'realdeg[spandrel]'. It needs torchvision, whose version has to match"
@@ -300,7 +286,7 @@ def import_spandrel() -> Any:
 
 
 def detect(state: Mapping[str, Tensor], file: str) -> Any:
-    """Let spandrel recognise tensors, and refuse what is no network from image to image.
+    """Let spandrel recognise a network, and refuse those that do not map image to image.
 
     Args:
         state: The state dict.
@@ -311,7 +297,7 @@ def detect(state: Mapping[str, Tensor], file: str) -> Any:
 
     Raises:
         ConfigError: If spandrel cannot be imported.
-        CheckpointError: If no architecture takes them, or one that cannot be used here.
+        CheckpointError: If the architecture is unknown or cannot be used here.
     """
     spandrel = import_spandrel()
     registry = spandrel.MAIN_REGISTRY
@@ -327,7 +313,7 @@ def detect(state: Mapping[str, Tensor], file: str) -> Any:
         supports = registry.architectures("detection")
         taken = next((s.architecture.name for s in supports if s.detect(dict(state))), "a network")
         raise CheckpointError(
-            f"spandrel {_version()} takes {file} for {taken} and cannot fill it"
+            f"spandrel {_version()} recognises {file} as {taken} and cannot load it"
             f" ({type(error).__name__}: {_first_line(error)}).{_alike(state)}"
         ) from error
     name = descriptor.architecture.name
@@ -346,7 +332,7 @@ def detect(state: Mapping[str, Tensor], file: str) -> Any:
 
 
 def _alike(state: Mapping[str, Tensor]) -> str:
-    """Name the network of ours whose tensors are called most alike, if one is near."""
+    """Return a hint at realdeg's own network whose tensors have the most similar names, if any."""
     wanted = _patterns(state)
     best, name = 0.0, ""
     for candidate in BACKBONES.names():
@@ -359,10 +345,7 @@ def _alike(state: Mapping[str, Tensor]) -> str:
             best, name = share, candidate
     if best < 0.5:
         return ""
-    return (
-        f" The names are those of {name}, which realdeg has itself: use dict(type='{name}',"
-        " checkpoint=...)."
-    )
+    return f" The names are those of realdeg's own {name}: use dict(type='{name}', checkpoint=...)."
 
 
 def _patterns(state: Mapping[str, Any]) -> set[str]:
@@ -370,7 +353,7 @@ def _patterns(state: Mapping[str, Any]) -> set[str]:
 
 
 def _metadata(file: Path) -> dict[str, str]:
-    """Return what a safetensors file says of itself, as far as others than we wrote it."""
+    """Return the metadata of a safetensors file that another program wrote."""
     if file.suffix.lower() != ".safetensors":
         return {}
     with open_tensors(file) as opened:
@@ -388,6 +371,6 @@ def _version() -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    """Return what an error says, in one line; torch's first line may only announce the second."""
+    """Return an error's message in one line; torch's first line may only announce the second."""
     lines = (str(error).strip() or type(error).__name__).splitlines()
     return " ".join(line.strip() for line in lines[: 2 if lines[0].endswith(":") else 1])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Colour
 from realdeg.backbones.parts.classic import MOST, Number
 from realdeg.backbones.parts.keys import store_as
-from realdeg.backbones.parts.reach import Span, conv_span, shuffle_span, union
+from realdeg.backbones.parts.spans import Span, conv_span, shuffle_span, union
 from realdeg.backbones.parts.swin import SwinSkeleton, closing_conv, run_conv
 from realdeg.backbones.parts.windows import (
     DropPath,

@@ -21,7 +21,7 @@ Shape = Sequence[int]
 
 SCALES = (2, 3, 4)
 HEIGHT, WIDTH = 720, 1280
-# Sides of the pictures on which a network runs that cannot be counted without numbers.
+# Sides of the images on which a network runs that cannot be counted without data.
 SMALL = (2, 4)
 NONE = "–"
 
@@ -85,22 +85,18 @@ class Row:
 
 
 def names() -> list[str]:
-    """Return the rows' names: every registered backbone, and variants of ours."""
+    """Return the rows' names: every registered backbone, and variants of realdeg's own."""
     from realdeg.registry import BACKBONES, list_backbones
     from realdeg.utils.arguments import arguments_of
 
-    # What is made from a file alone (SpandrelModel) has no main model to count.
+    # A class that needs a file (SpandrelModel) has no default network to count.
     all_types = {name: BACKBONES.require(name) for name in list_backbones()}
     known = [name for name, cls in all_types.items() if "file" not in arguments_of(cls)]
     return sorted(known + [name for name, (base, _) in VARIANTS.items() if base in known])
 
 
 def table(rows: Sequence[str] | None = None) -> str:
-    """Return the whole page.
-
-    Args:
-        rows: Names of the rows; None: all.
-    """
+    """Return the whole page as Markdown, with the named rows or all."""
     chosen = names() if rows is None else rows
     cells = (describe(name).cells() for name in chosen)
     lines = markdown_table(COLUMNS, cells, numbers=False)
@@ -112,7 +108,7 @@ def describe(name: str, multiply_adds: bool = True) -> Row:
 
     Args:
         name: A registered name, or that of a variant.
-        multiply_adds: Count these too, which takes a moment.
+        multiply_adds: Count these too, which takes seconds.
     """
     from realdeg.registry import BACKBONES
 
@@ -142,7 +138,7 @@ def _parameters(network: Backbone) -> float:
 
 
 def _build(cls: type[Backbone], scale: int, settings: dict[str, object]) -> Backbone | None:
-    """Build a network without memory; None where it does not come in that scale."""
+    """Build a network on the device "meta"; None if it does not exist at that scale."""
     import torch
 
     from realdeg.errors import GeometryError
@@ -159,7 +155,7 @@ def _build(cls: type[Backbone], scale: int, settings: dict[str, object]) -> Back
 def _multiply_adds(
     cls: type[Backbone], counted: Backbone, settings: dict[str, object]
 ) -> float | None:
-    """Return the multiply-adds of one call in G; None where they do not grow with the pixels."""
+    """Return the multiply-adds of one call in G; None if they do not grow with the pixels."""
     import torch
     from torch._subclasses.fake_tensor import (
         DataDependentOutputException,
@@ -168,48 +164,48 @@ def _multiply_adds(
     )
 
     network = cls(scale=counted.scale, same_size=counted.same_size, **settings)  # type: ignore[arg-type]
-    # The counter follows gradients, which a parameter handed to a module would have.
+    # The counter tracks gradients, which a parameter passed to a module would have.
     network.eval().requires_grad_(False)
     factor = 1 if counted.same_size or counted.upsample == "pre" else counted.scale
     height, width = -(-HEIGHT // factor), -(-WIDTH // factor)
     if not network.teacher_forced:
         try:
-            # Built outside: a constructor may read numbers, which tensors without any cannot give.
+            # Built outside the mode: a constructor may read values, which fake tensors lack.
             with FakeTensorMode(allow_non_fake_inputs=True), _in_one_piece():
                 work = _count(network, torch.zeros(1, network.channels, height, width))
             return sum(work.values()) / 1e9
         except (DataDependentOutputException, DynamicOutputShapeException):
             pass
-    # It needs numbers to run, or draws pixel after pixel, which takes hours.
+    # It needs values to run, or samples pixel by pixel, which takes hours.
     per_pixel = _per_pixel(network)
     return None if per_pixel is None else per_pixel * height * width / 1e9
 
 
-def _count(network: Backbone, picture: Tensor) -> dict[str, int]:
-    """Count the multiply-adds of one call by the operation that does them."""
+def _count(network: Backbone, image: Tensor) -> dict[str, int]:
+    """Count the multiply-adds of one call per operation."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from realdeg import ops  # noqa: F401 (registers the operators)
 
-    # A counter of torch's counts a multiplication and an addition as two.
+    # torch counts a multiplication and an addition as two.
     known = {
         torch.ops.realdeg.kernel_apply: _kernel_apply_flops,
         torch.ops.realdeg.pixel_kernel_apply: _pixel_kernel_apply_flops,
-        # Older torch has none for this one.
+        # Missing in older torch.
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
     }
     with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=known) as counter:
-        network(picture)
+        network(image)
     total = counter.get_flop_counts().get("Global", {})
     return {str(operation): flops // 2 for operation, flops in total.items()}
 
 
 def _per_pixel(network: Backbone) -> float | None:
-    """Run two small pictures, and return the multiply-adds for each pixel of the input.
+    """Return the multiply-adds per input pixel, from runs on two small images.
 
-    For networks that cannot run without numbers. Resampling by matrices, which are mostly zeros,
-    grows faster than the pixels; it is no part of the network, and left out.
+    For networks that cannot run without values. Resampling by matrices, which are mostly zeros,
+    grows faster than the pixels; it is not part of the network and left out.
     """
     import torch
 
@@ -223,7 +219,7 @@ def _per_pixel(network: Backbone) -> float | None:
 
 @contextmanager
 def _in_one_piece() -> Iterator[None]:
-    """Have nothing sliced to save memory: without numbers none is needed, and calls take time."""
+    """Turn off slicing to save memory: fake tensors need none, and calls take time."""
     from realdeg.backbones.parts import attention, tiles
 
     kept = attention.SLICE, tiles.AT_ONCE
@@ -237,7 +233,7 @@ def _in_one_piece() -> Iterator[None]:
 def _kernel_apply_flops(
     image: Shape, weights: Shape, bases: Shape, *_: object, out_shape: Shape, **__: object
 ) -> int:
-    # Every basis is convolved with the image, and the results are mixed.
+    # Every basis kernel is convolved with the image, and the results are mixed.
     return 2 * math.prod(out_shape) * bases[-3] * (bases[-1] * bases[-2] + 1)
 
 
@@ -257,7 +253,7 @@ def _field(network: Backbone) -> str:
 
 
 def _join(values: Three, form: str, keep: bool = False) -> str:
-    """Write three numbers, or one where those that exist are equal."""
+    """Format three numbers, or one if those that exist are equal."""
     texts = [NONE if value is None else form.format(value) for value in values]
     known = {text for text in texts if text != NONE}
     if len(known) <= 1 and not (keep and known):

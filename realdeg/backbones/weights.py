@@ -1,4 +1,4 @@
-"""Read weights that people already have into a backbone."""
+"""Load weights from files of any supported format into a backbone."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from realdeg.utils.component import (
 from realdeg.utils.construction import refuse_other_files
 from realdeg.utils.tensor_file import open_tensors
 
-# What training code wraps a state dict in, the averaged weights first: they are what was published.
+# Keys under which training code stores a state dict; averaged weights first, as published results
+# were made with them.
 WRAPPERS: tuple[str, ...] = (
     *("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net"),
 )
 _LONGEST_NAME = 512
-# What DataParallel, torch.compile and adversarial training put before every key.
+# What DataParallel, torch.compile and adversarial training prepend to every key.
 PREFIXES: tuple[str, ...] = ("module.", "_orig_mod.", "netG.")
 
 
@@ -40,24 +41,24 @@ def load_weights(
     ignore: str | Sequence[str] = (),
     partial: bool = False,
 ) -> list[str]:
-    """Fill a backbone from a file of any format that :func:`read_weights` reads.
+    """Load a file of any format that :func:`read_weights` reads into a backbone.
 
-    Wrappers (``WRAPPERS``), prefixes of keys (``PREFIXES``) and the dialects that the backbone
-    knows (``dialects``) are undone. Everything has to fit.
+    Wrappers (``WRAPPERS``), prefixes of keys (``PREFIXES``) and the backbone's ``dialects`` are
+    handled. All tensors have to match unless ``partial``.
 
     Args:
         backbone: The network to fill.
         path: The file.
         ignore: Prefixes of keys that keep the backbone's own values, such as ``("tail.",)`` to
-            start a x4 network from x2 weights; a text is one prefix.
+            start a x4 network from x2 weights; a string is one prefix.
         partial: Load what fits, and leave the rest as it is.
 
     Returns:
         What was not loaded, one line for each tensor: empty unless ``partial``.
 
     Raises:
-        CheckpointError: If the file cannot be read safely; naming what is missing, left over or of
-            another shape, unless ``partial``; if nothing fits at all, or all is ignored.
+        CheckpointError: If the file cannot be read safely; if tensors are missing, left over or of
+            another shape, unless ``partial``; if nothing fits at all, or everything is ignored.
     """
     return fill(backbone, read_weights(path), str(path), ignore=ignore, partial=partial)
 
@@ -70,21 +71,7 @@ def fill(
     ignore: str | Sequence[str] = (),
     partial: bool = False,
 ) -> list[str]:
-    """Fill a backbone from tensors that were read already.
-
-    Args:
-        backbone: The network to fill.
-        stored: What :func:`read_weights` gave.
-        where: The file, for messages.
-        ignore: See :func:`load_weights`.
-        partial: See :func:`load_weights`.
-
-    Returns:
-        What was not loaded, one line for each tensor: empty unless ``partial``.
-
-    Raises:
-        CheckpointError: See :func:`load_weights`.
-    """
+    """Do as :func:`load_weights` with the tensors that were read from the file ``where``."""
     state = backbone.adapt_state(stored, where)
     skipped = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     own = backbone.state_dict()
@@ -119,29 +106,29 @@ def form_of(
     *,
     partial: bool = False,
 ) -> dict[str, Any]:
-    """Return the arguments to build a network with that is to be filled from a file.
+    """Return the arguments of the network that a file's tensors belong to.
 
     Args:
-        cls: The network's class, or a function that makes one.
-        state: What :func:`read_weights` gave.
-        stated: The arguments that somebody stated; None stands for the default.
+        cls: The network's class, or a function that returns a network.
+        state: What :func:`read_weights` returned.
+        stated: The arguments that the user states; None stands for the default.
         where: The file, for messages.
-        partial: Only a part of the weights is wanted, so what is stated holds.
+        partial: Only a part of the weights is wanted, so what is stated takes precedence.
 
     Returns:
-        What is stated, and whatever else the tensors tell (``Backbone.form_of``).
+        The stated arguments and those read from the tensors (``Backbone.form_of``).
 
     Raises:
-        CheckpointError: If the tensors tell another value of an argument than is stated.
+        CheckpointError: If the tensors contradict a stated argument.
     """
     if not (isinstance(cls, type) and issubclass(cls, Backbone)):
         return dict(stated)
     known = inspect.signature(cls).parameters
     read = {name: value for name, value in cls.form_of(state).items() if name in known}
-    said = {name: value for name, value in stated.items() if value is not None}
-    if said.get("same_size") and read.get("scale") == 1:
-        del read["scale"]  # it is stated of photos, and the network keeps their size
-    claimed = said | dict(cls.form_presets.get(str(said.get("preset")), {})) | said
+    given = {name: value for name, value in stated.items() if value is not None}
+    if given.get("same_size") and read.get("scale") == 1:
+        del read["scale"]  # the stated scale describes the photos; the network keeps their size
+    claimed = given | dict(cls.form_presets.get(str(given.get("preset")), {})) | given
     other = {
         name: value
         for name, value in read.items()
@@ -153,17 +140,17 @@ def form_of(
         raise CheckpointError(
             f"the {cls.__name__} weights in {where} have {written(other)}, and"
             f" {written({name: claimed[name] for name in other})} is asked for: ask for the former,"
-            " or leave it to the file."
+            " or leave it out to use the file's."
         )
-    if "preset" not in said:
+    if "preset" not in given:
         read |= _preset(cls, read)
-    for name in cls.form_presets.get(str(read.get("preset", said.get("preset"))), {}):
+    for name in cls.form_presets.get(str(read.get("preset", given.get("preset"))), {}):
         read.pop(name, None)
-    return {**stated, **read, **said}
+    return {**stated, **read, **given}
 
 
 def _preset(cls: type[Backbone], read: Mapping[str, Any]) -> dict[str, str]:
-    """Return the preset of such a form: it may say what no tensor tells."""
+    """Return the matching preset: it may determine arguments that no tensor shows."""
     for preset, values in cls.form_presets.items():
         if all(read.get(name) == value for name, value in values.items() if value is not None):
             return {"preset": preset}
@@ -174,12 +161,12 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read the tensors of a file without running any code of it.
 
     Args:
-        path: A ``.safetensors`` file (our own or anybody's), a PyTorch file (``.pth``, ``.pt``,
+        path: A ``.safetensors`` file (realdeg's own or not), a PyTorch file (``.pth``, ``.pt``,
             ``.ckpt`` or any other name) with a state dict or a pickled network, a MatConvNet
             network (``.mat``) or a Caffe network (``.caffemodel``).
 
     Returns:
-        The state dict in PyTorch's layout, out of its wrapper and without prefixes, on the CPU.
+        The state dict in PyTorch's layout, unwrapped and without prefixes, on the CPU.
 
     Raises:
         CheckpointError: If the file is missing, damaged or holds no weights.
@@ -196,11 +183,11 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             " memory."
         ) from error
     for name in state:
-        # They are printed, and no network has such.
+        # Names are printed.
         if len(name) > _LONGEST_NAME or not name.isprintable():
             raise CheckpointError(
-                f"{file} names a tensor {ascii(name[:80])}, as no network does: it is damaged or"
-                " made to mislead."
+                f"{file} has a tensor named {ascii(name[:80])}, as no network does: it is damaged"
+                " or crafted to mislead."
             )
     return state
 
@@ -226,7 +213,9 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
         ) from error
     component = read_component(file)
     if component.kind != "backbone":
-        raise CheckpointError(f"{file} holds a {component.kind} ({component.type}), no backbone.")
+        raise CheckpointError(
+            f"{file} holds a {component.kind} ({component.type}), not a backbone."
+        )
     return component.state
 
 
@@ -253,18 +242,18 @@ def _unwrap(raw: Any, file: Path) -> dict[str, Tensor]:
             else type(raw)
         )
         raise CheckpointError(
-            f"{file} holds no state dict (found {held}): wanted tensors by name, bare or under"
-            f" one of {', '.join(WRAPPERS)}."
+            f"{file} holds no state dict (found {held}): expected tensors by name, at the top or"
+            f" under one of {', '.join(WRAPPERS)}."
         )
     return {str(name): value for name, value in found.items()}
 
 
 def _training_state(raw: Any) -> str:
-    """Say which state of a training something is, if it is one."""
+    """Describe a training state that was given instead of weights; empty if it is not one."""
     keys = set(raw) if isinstance(raw, Mapping) else set()
     if {"optimizers", "schedulers"} <= keys:
         return (
-            f"the optimisers and schedules of a training of BasicSR, iteration {raw.get('iter')},"
+            f"the optimisers and schedules of a BasicSR training run, iteration {raw.get('iter')},"
         )
     if {"state", "param_groups"} <= keys:
         return "the state of an optimiser"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
-from realdeg.backbones.running import call, run
+from realdeg.backbones.running import predict_image, run_backbone
 from realdeg.errors import ConfigError
 
 Size = tuple[int, int]
@@ -49,7 +49,7 @@ class Portable(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve a batch."""
-        return run(self.backbone, lr).sr
+        return run_backbone(self.backbone, lr).sr
 
 
 def portable(backbone: Backbone) -> Portable:
@@ -163,4 +163,4 @@ def trial(backbone: Backbone, batch: int, height: int, width: int) -> Tensor:
 def reference(backbone: Backbone, image: Tensor) -> Tensor:
     """Return what the network itself makes of an image in [0, 1]."""
     with torch.no_grad():
-        return call(backbone, image)
+        return predict_image(backbone, image)

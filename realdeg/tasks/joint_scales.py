@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from realdeg.backbones import Backbone
-from realdeg.backbones.running import network_input, result_size, run
+from realdeg.backbones.running import network_input, result_size, run_backbone
 from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.build import degradation_from_config
@@ -77,7 +77,7 @@ def _serves(backbone: Backbone, scale: float) -> bool:
     backbone.eval()
     try:
         with torch.no_grad():
-            made = run(backbone, network_input(backbone, image, scale), scale=scale).sr
+            made = run_backbone(backbone, network_input(backbone, image, scale), scale=scale).sr
     except GeometryError:
         return False
     finally:

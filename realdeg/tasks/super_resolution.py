@@ -11,7 +11,13 @@ from torch import Tensor
 from realdeg.backbones import Backbone
 from realdeg.backbones.base import BackboneLike
 from realdeg.backbones.build import backbone_from_config
-from realdeg.backbones.running import call, complete_colour, network_input, result_size, run
+from realdeg.backbones.running import (
+    complete_colour,
+    network_input,
+    predict_image,
+    result_size,
+    run_backbone,
+)
 from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.build import degradation_from_config
@@ -147,7 +153,7 @@ class SuperResolution(ImageTask):
         # An autoregressive network is shown the image that it learns to write.
         cond = hr * self.backbone.value_range if self.backbone.teacher_forced else None
         image = network_input(self.backbone, lr, scale)
-        outputs = run(self.backbone, image, scale=scale, cond=cond)
+        outputs = run_backbone(self.backbone, image, scale=scale, cond=cond)
         if outputs.sr.shape != hr.shape:
             raise GeometryError(
                 f"the backbone made {tuple(outputs.sr.shape)} of LR {tuple(lr.shape)}, but HR is"
@@ -213,7 +219,7 @@ class SuperResolution(ImageTask):
         if made and backbone.colour == "y" and _draws(self.active_degradation):
             image = self._low_resolution()(batch)
             rgb = _picture(backbone, image, rgb, grey).clamp(0, 1)
-        sr = call(backbone, network_input(backbone, image))
+        sr = predict_image(backbone, network_input(backbone, image))
         coloured = _picture(backbone, sr, rgb, grey)
         return [
             {
@@ -238,7 +244,7 @@ class SuperResolution(ImageTask):
         """Return the super-resolved batch in the backbone's colour."""
         scale = batch.get("scale")
         image = network_input(self.backbone, self.low_resolution(batch), scale)
-        return run(self.backbone, image, scale=scale).sr
+        return run_backbone(self.backbone, image, scale=scale).sr
 
     def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
         """Write the backbone."""

@@ -193,7 +193,7 @@ def test_memory_shortage_is_never_swallowed():
 
 def test_shortage_in_a_later_tile_leaves_no_old_pixels(monkeypatch):
     calls = []
-    call = running.call
+    call = running.predict_image
 
     def network(*args, **kwargs):
         calls.append(args[1].shape)
@@ -201,7 +201,7 @@ def test_shortage_in_a_later_tile_leaves_no_old_pixels(monkeypatch):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return call(*args, **kwargs)
 
-    monkeypatch.setattr(running, "call", network)
+    monkeypatch.setattr(running, "predict_image", network)
     image = picture(100, 100)
     result = SuperResolver(Identity(2, same_size=True), tile=64).upscale(image)
     assert max(calls[2:]) == (1, 1, 25, 25)
@@ -212,7 +212,7 @@ def test_other_errors_are_not_taken_for_a_shortage(monkeypatch):
     def network(*args, **kwargs):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(running, "call", network)
+    monkeypatch.setattr(running, "predict_image", network)
     with pytest.raises(RuntimeError, match="a bug"):
         SuperResolver(Identity(2), tile=4).upscale(picture(9, 9))
 

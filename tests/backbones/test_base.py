@@ -103,7 +103,7 @@ def test_forward_is_handed_what_its_signature_names():
     assert Whole(2)(lr, cond=cond) == {"scale": None, "cond": cond}
     assert Wants(2)(lr, scale=2, cond=cond) is cond
     assert (Plain.needs, Wants.needs) == ((), ("cond",))
-    with pytest.raises(GeometryError, match="Wants is told the degradation: call it with cond="):
+    with pytest.raises(GeometryError, match="Wants needs the degradation: call it with cond="):
         Wants(2)(lr)
 
 
@@ -189,8 +189,8 @@ def test_geometry_is_handed_over():
         ({"depth": 3}, ConfigError, "'type' or a 'checkpoint'"),
         ({"checkpoint": "x.safetensors", "depth": 3}, ConfigError, "depth beside 'checkpoint'"),
         (None, ConfigError, "dict or a path"),
-        ({"type": torch.nn.Identity}, ConfigError, "no backbone"),
-        ({"type": "RCAN", "scale": 4}, GeometryError, "say it once"),
+        ({"type": torch.nn.Identity}, ConfigError, "not a backbone"),
+        ({"type": "RCAN", "scale": 4}, GeometryError, "state it once"),
         ({"type": "RCAN", "same_size": False, "scale": 2}, GeometryError, "same_size"),
         ("nowhere.safetensors", CheckpointError, "does not exist"),
     ],

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from realdeg import create_backbone
 from realdeg.apis import SuperResolver
 from realdeg.backbones import Bicubic
-from realdeg.backbones.running import call, network_input
+from realdeg.backbones.running import network_input, predict_image
 from realdeg.cli.main import main
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError
@@ -21,7 +21,7 @@ from realdeg.utils.image import write_image
 def test_it_is_the_interpolated_image(scale, size):
     network = create_backbone("Bicubic", scale=scale)
     lr = torch.rand(2, 3, 9, 11)
-    assert torch.equal(call(network, network_input(network, lr)), imresize(lr, size=size))
+    assert torch.equal(predict_image(network, network_input(network, lr)), imresize(lr, size=size))
 
 
 def test_unsharp_mask():

@@ -55,7 +55,7 @@ def test_it_learns():
 
 
 def test_it_says_that_it_is_a_concept():
-    assert "without parity" in DepthwiseSR.__doc__
+    assert "reproduces no paper" in DepthwiseSR.__doc__
 
 
 @pytest.mark.parametrize(

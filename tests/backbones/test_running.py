@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from realdeg.backbones import RCAN, VDSR, Backbone, Outputs
-from realdeg.backbones.running import call, complete_colour, network_input, run
+from realdeg.backbones.running import complete_colour, network_input, predict_image, run_backbone
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import DataError
 from realdeg.utils.colour import rgb_to_y
@@ -23,7 +23,7 @@ def test_a_y_network_that_changes_nothing_keeps_the_colours():
     network = VDSR(same_size=True, depth=2, width=2)
     torch.nn.init.zeros_(network.output.weight)
     rgb = torch.rand(1, 3, 6, 5)
-    sr = call(network, network_input(network, rgb))
+    sr = predict_image(network, network_input(network, rgb))
     assert sr.shape == (1, 1, 6, 5)
     torch.testing.assert_close(complete_colour(network, sr, rgb), rgb, rtol=0, atol=1e-5)
 
@@ -31,13 +31,13 @@ def test_a_y_network_that_changes_nothing_keeps_the_colours():
 def test_the_value_range_is_undone():
     network = RCAN(scale=2, num_groups=1, num_blocks=1, num_features=4, reduction=1)
     rgb = torch.rand(1, 3, 6, 5)
-    found = run(network, network_input(network, rgb)).sr
+    found = run_backbone(network, network_input(network, rgb)).sr
     assert torch.equal(found, network(rgb * 255) / 255)
     assert complete_colour(network, found, rgb) is found
     torch.nn.init.zeros_(network.tail[1].weight)
     torch.nn.init.zeros_(network.tail[1].bias)
     mean = torch.tensor([0.4488, 0.4371, 0.4040]).reshape(1, 3, 1, 1)
-    torch.testing.assert_close(call(network, rgb), mean.expand(1, 3, 12, 10))
+    torch.testing.assert_close(predict_image(network, rgb), mean.expand(1, 3, 12, 10))
 
 
 class Pair(Backbone):
@@ -56,12 +56,12 @@ class Pair(Backbone):
 def test_further_outputs_are_left_alone():
     lr = torch.rand(1, 3, 4, 4)
     network = Pair()
-    outputs = run(network, lr)
+    outputs = run_backbone(network, lr)
     torch.testing.assert_close(outputs.sr, lr)
     assert list(outputs.aux) == ["logits"]
-    call(network, lr)
+    predict_image(network, lr)
 
 
 def test_not_a_number_is_an_error():
     with pytest.raises(DataError, match="VDSR"):
-        call(VDSR(depth=2, width=2), torch.full((1, 1, 4, 4), float("nan")))
+        predict_image(VDSR(depth=2, width=2), torch.full((1, 1, 4, 4), float("nan")))

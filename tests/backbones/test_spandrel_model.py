@@ -265,7 +265,7 @@ class TestTraining:
 
 class TestRefusals:
     def test_scales(self, weights, spandrel):
-        with pytest.raises(GeometryError, match=r"2x_random.pth is of scale 2 and scale=4"):
+        with pytest.raises(GeometryError, match=r"2x_random.pth has scale 2 and scale=4"):
             SpandrelModel(weights, scale=4)
         with pytest.raises(GeometryError, match=r"scale 2 and same_size=True.* same_size=False,"):
             SpandrelModel(weights, same_size=True)
@@ -304,7 +304,7 @@ class TestRefusals:
     def test_recognised_but_damaged(self, spandrel):
         state = compact().state_dict()
         del state["body.2.bias"]
-        with pytest.raises(CheckpointError, match=r"takes cut\.pth for .*Compact.*body\.2\.bias"):
+        with pytest.raises(CheckpointError, match=r"recognises cut\.pth as .*Compact.*body\.2\.bias"):
             SpandrelModel.rebuild({"file": "cut.pth"}, state)
 
     @pytest.mark.parametrize(("ins", "outs"), [(4, 4), (1, 3)])
@@ -316,7 +316,7 @@ class TestRefusals:
             SpandrelModel.rebuild({"file": "alpha.pth"}, state)
 
     @pytest.mark.parametrize(
-        ("purpose", "said"), [("Inpainting", "wants a mask"), ("FaceSR", "makes faces")]
+        ("purpose", "said"), [("Inpainting", "needs a mask"), ("FaceSR", "restores faces")]
     )
     def test_purposes(self, spandrel, monkeypatch, purpose, said):
         found = SimpleNamespace(architecture=SimpleNamespace(name="LaMa"), purpose=purpose)

@@ -64,7 +64,7 @@ def test_a_format_that_cannot_hold_it_is_refused_before_the_work(
     def work(*_, **__):
         raise AssertionError("the network was run")
 
-    monkeypatch.setattr("realdeg.backbones.running.call", work)
+    monkeypatch.setattr("realdeg.backbones.running.predict_image", work)
     assert infer(weights, tmp_path / "a.png", tmp_path / f"out{suffix}") == 2
     assert words in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path)) == ["a.png"]

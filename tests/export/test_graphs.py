@@ -15,7 +15,7 @@ from torch import nn
 from realdeg.backbones import EDSR, ESPCN, IPT, IRCNNHQS, PixelRecursiveSR
 from realdeg.backbones.parts.common import pad_to_multiple
 from realdeg.backbones.parts.wavelet import even
-from realdeg.backbones.running import call
+from realdeg.backbones.running import predict_image
 from realdeg.errors import ConfigError, DataError, OutputError
 from realdeg.export import export_onnx, export_program, onnx, portable, program
 from realdeg.ops import kernel_apply
@@ -51,7 +51,7 @@ class TestOnnx:
         assert result.name == "sr" and result.shape == ["batch", 3, "2*height", "2*width"]
         lr = torch.rand(3, 3, 9, 31)
         found = session.run(None, {"lr": lr.numpy()})[0]
-        assert np.abs(found - call(edsr, lr).detach().numpy()).max() < 1e-5
+        assert np.abs(found - predict_image(edsr, lr).detach().numpy()).max() < 1e-5
 
     def test_metadata(self, espcn, tmp_path, model_of_espcn, monkeypatch):
         import onnxruntime
@@ -118,7 +118,7 @@ class TestProgram:
         network = torch.export.load(done.path).module()
         for shape in ((1, 3, 9, 31), (3, 3, 8, 8)):
             lr = torch.rand(shape)
-            torch.testing.assert_close(network(lr), call(edsr, lr), rtol=0, atol=1e-5)
+            torch.testing.assert_close(network(lr), predict_image(edsr, lr), rtol=0, atol=1e-5)
 
     def test_blocks_of_pixels_take_any_size(self, tmp_path):
         torch.manual_seed(0)

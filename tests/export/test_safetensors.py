@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from realdeg import create_backbone
 from realdeg.backbones import Backbone
-from realdeg.backbones.running import call
+from realdeg.backbones.running import predict_image
 from realdeg.errors import OutputError
 from realdeg.export import export_safetensors
 from realdeg.export.card import SPANDREL
@@ -52,7 +52,7 @@ def test_spandrel_opens_it(name, tmp_path):
         # Its descriptor pads, and crops what it padded; some networks change their input.
         wanted = loaded._call_fn(loaded.model.eval(), lr.clone()) if name == "IPT" else None
         wanted = loaded(lr.clone()) if wanted is None else wanted
-        found = call(ours, lr)
+        found = predict_image(ours, lr)
     if name != "IPT":  # the descriptor clips, our networks do not
         found = found.clamp(0, 1)
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)

@@ -46,11 +46,6 @@ class SubPixelNet(Backbone):
             nn.PixelShuffle(scale),
         )
 
-    @classmethod
-    def example(cls) -> SubPixelNet:
-        """Return an instance 8 wide."""
-        return cls(scale=2, width=8)
-
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve Y images in [0, 1]."""
         height, width = lr.shape[-2:]

@@ -32,6 +32,7 @@ class AnchorNet(Backbone):
     """
 
     scales = (2, 3, 4)
+    example_arguments = {"scale": 2, "width": 8, "depth": 2}
 
     def __init__(
         self,
@@ -50,11 +51,6 @@ class AnchorNet(Backbone):
         self.shuffle = nn.PixelShuffle(scale)
         # Each convolution sees one pixel further.
         self.halo = depth + 2
-
-    @classmethod
-    def example(cls) -> AnchorNet:
-        """Return an instance 8 wide, for tests."""
-        return cls(scale=2, width=8, depth=2)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve images in [0, 1]."""

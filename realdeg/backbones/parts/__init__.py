@@ -1,6 +1,6 @@
-"""What networks are made of: layers, blocks and sums that more than one of them needs.
+"""Building blocks of networks. The names exported here suit any network.
 
-The names here are for networks of anybody; the modules below belong to families of ours.
+The modules below belong to realdeg's own families of networks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from realdeg.backbones.parts.common import (
     Upsampler,
     pad_to_multiple,
     post_upsampling_halo,
-    pre_upsampling_halo,
 )
 
 __all__ = [
@@ -18,5 +17,4 @@ __all__ = [
     "Upsampler",
     "pad_to_multiple",
     "post_upsampling_halo",
-    "pre_upsampling_halo",
 ]

@@ -1,4 +1,4 @@
-"""Bicubic interpolation inside a network, for those that add what they predict to it."""
+"""Bicubic interpolation inside a network, for networks that add a residual to it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,16 @@ import math
 import torch
 from torch import Tensor
 
-# Around LR pixel i, the s HR pixels of its block look at i-2 .. i+2.
+# The s HR pixels of LR pixel i's block depend on i-2 .. i+2.
 _REACH = 2
 
 
 def bicubic_upsample(image: Tensor, factor: int) -> Tensor:
-    """Enlarge a whole number of times, as MATLAB's ``imresize`` does.
+    """Enlarge (B, C, h, w) by a whole factor of 1 or more, as MATLAB's ``imresize`` does.
 
-    Made of slices and sums alone: that exports and compiles, keeps float32 under autocast (which
-    would round a convolution or a matrix product of the image to 8 bits of mantissa) and lets
-    gradients through.
-
-    Args:
-        image: (B, C, h, w).
-        factor: How many times larger the result is, 1 or more.
-
-    Returns:
-        The enlarged image, borders mirrored about their edge, values not clipped.
-
-    Shape:
-        (B, C, h, w) -> (B, C, factor * h, factor * w)
+    Only slices and sums: these export and compile, pass gradients, and keep float32 under autocast
+    (which would round a convolution or matrix product to 8 bits of mantissa). Borders are mirrored
+    about their edge, values are not clipped.
     """
     if factor == 1:
         return image

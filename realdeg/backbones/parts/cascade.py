@@ -12,26 +12,12 @@ from realdeg.backbones.parts.common import MeanShift, upsampling_steps
 
 
 def body(*layers: nn.Module) -> nn.Sequential:
-    """Put layers under the key ``body``, as the family's weights have them.
-
-    Args:
-        layers: Run one after the other.
-
-    Returns:
-        The module.
-    """
+    """Chain layers under the key ``body``, as in the family's weights."""
     return nn.Sequential(OrderedDict(body=nn.Sequential(*layers)))
 
 
 def shifter(sign: int) -> nn.Sequential:
-    """Return the DIV2K mean shift on [0, 1] under the family's key ``shifter``.
-
-    Args:
-        sign: -1 subtracts the mean, +1 adds it.
-
-    Returns:
-        The module.
-    """
+    """Return the DIV2K mean shift on [0, 1] under the family's key ``shifter``; sign -1 or +1."""
     return nn.Sequential(OrderedDict(shifter=MeanShift(1.0, sign)))
 
 
@@ -42,9 +28,6 @@ class Residual(nn.Module):
         features: Channels.
         groups: Groups of the 3x3 convolutions.
         mobile: Whether a 1x1 convolution follows.
-
-    Shape:
-        (B, C, H, W) -> (B, C, H, W)
 
     Source:
         CARN, figure 4 and section 3.3.
@@ -67,28 +50,17 @@ class Residual(nn.Module):
 
 
 def fusion(features: int, inputs: int) -> nn.Sequential:
-    """Return CARN's fusion of a cascade's outputs: a 1x1 convolution and a ReLU.
-
-    Args:
-        features: Channels of each input and of the output.
-        inputs: How many are fused.
-
-    Returns:
-        The module, under the key ``body``.
-    """
+    """Return CARN's fusion of several cascade outputs: a 1x1 convolution and a ReLU."""
     return body(nn.Conv2d(inputs * features, features, 1), nn.ReLU(inplace=True))
 
 
 def cascade(features: Tensor, blocks: Sequence[nn.Module], fusions: Sequence[nn.Module]) -> Tensor:
-    """Run blocks one after the other, each on the fusion of everything before it.
+    """Run blocks in turn, each on the fusion of everything before it; return the last fusion.
 
     Args:
         features: (B, C, H, W).
-        blocks: C channels to C.
-        fusions: The i-th takes (i + 2) C channels to C.
-
-    Returns:
-        The last fusion, (B, C, H, W).
+        blocks: From C channels to C.
+        fusions: The i-th from (i + 2) C channels to C.
     """
     stacked = features
     for block, fuse in zip(blocks, fusions, strict=True):
@@ -104,9 +76,6 @@ class Cascade(nn.Module):
         block: Makes one block.
         fuse: Makes the fusion of that many inputs.
         shared: The three are one and the same block.
-
-    Shape:
-        (B, C, H, W) -> (B, C, H, W)
 
     Source:
         CARN, figure 3.
@@ -132,19 +101,7 @@ class Cascade(nn.Module):
 
 
 class ReLUUpsampler(nn.Module):
-    """Convolution, ReLU and pixel shuffle per step; other networks of the time have no ReLU here.
-
-    Args:
-        factor: How many times larger the output is: 3 or a power of two.
-        features: Channels.
-        groups: Groups of the convolutions.
-
-    Shape:
-        (B, C, h, w) -> (B, C, factor * h, factor * w)
-
-    Raises:
-        GeometryError: If the factor is none of these.
-    """
+    """Convolution, ReLU and pixel shuffle per step of a factor of 3 or a power of two."""
 
     def __init__(self, factor: int, features: int, groups: int = 1) -> None:
         super().__init__()
@@ -163,15 +120,12 @@ class ReLUUpsampler(nn.Module):
 
 
 class ScaleHeads(nn.Module):
-    """One upsampler for each scale, of which a call uses one.
+    """One upsampler for each scale, one of which is used in a call.
 
     Args:
         factors: Upsampler by name (``"up2"``, or ``"up"`` where there is one only) and its factor.
         features: Channels.
         groups: Groups of the convolutions.
-
-    Shape:
-        (B, C, h, w) -> (B, C, s * h, s * w)
     """
 
     def __init__(self, factors: dict[str, int], features: int, groups: int = 1) -> None:

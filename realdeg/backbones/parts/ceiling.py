@@ -1,4 +1,4 @@
-"""A ceiling for what is built: a network made of a file is not larger than the file's tensors."""
+"""A limit on what is built from a file: not much more than the file's tensors account for."""
 
 from __future__ import annotations
 
@@ -13,36 +13,28 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from realdeg.errors import CheckpointError
 
 RATIO, FLOOR = 4, 2**29
-"""How many times the bytes of its weights a network may have, and how many bytes always."""
+"""How many times the bytes of its weights a network may allocate, and how many bytes on top."""
 
 LARGEST_SCALE = 16
 """The largest scale that a network may have."""
 
-_MOST_MADE = 4_000  # tensors beside 16 for each of the file
+_MOST_MADE = 4_000  # tensors, in addition to 16 for each one in the file
 
 
 def check_scale(scale: float, what: str) -> None:
-    """Refuse a network whose pictures would fill memory.
-
-    Args:
-        scale: Its scale.
-        what: What it is, for the message.
-
-    Raises:
-        CheckpointError: If the scale is larger than any network's.
-    """
+    """Raise CheckpointError for a network whose results would fill memory; ``what`` names it."""
     if not 0 < scale <= LARGEST_SCALE:
         raise CheckpointError(
-            f"{what} of scale {scale}, and {LARGEST_SCALE} is the largest: it is damaged or made to"
-            " fill memory."
+            f"{what} of scale {scale}, but {LARGEST_SCALE} is the largest: it is damaged or"
+            " crafted to fill memory."
         )
 
 
 class Ceiling(TorchDispatchMode):
-    """Refuses to make tensors beyond what weights call for, before memory is taken.
+    """Refuses to create more tensors than the weights justify, before memory is allocated.
 
-    Other people's loaders take sizes and numbers of layers from names and shapes. A file of a few
-    kilobytes may so ask for a network of gigabytes, or for a million layers.
+    Third-party loaders take sizes and numbers of layers from names and shapes, so a file of a few
+    kilobytes can ask for a network of gigabytes, or for a million layers.
 
     Args:
         state: The weights.
@@ -63,7 +55,7 @@ class Ceiling(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Count what makes tensors; carry out the rest."""
+        """Count operations that create tensors, and run everything."""
         kwargs = dict(kwargs or {})
         sizes = _SIZES.get(func._schema.name.removeprefix("aten::"))
         if sizes is not None:
@@ -74,7 +66,7 @@ class Ceiling(TorchDispatchMode):
             if self._bytes < 0 or self._tensors < 0:
                 raise CheckpointError(
                     f"{self._where} asks for a network that is many times larger than the weights"
-                    " in it: it is damaged or made to fill memory."
+                    " in it: it is damaged or crafted to fill memory."
                 )
         return func(*args, **kwargs)
 

@@ -1,7 +1,8 @@
-"""What many networks share: words for their arguments, and first weights."""
+"""Argument types and initialisation that many networks share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -11,9 +12,9 @@ from torch import Tensor, nn
 from realdeg.errors import ConfigError
 
 MOST = 1 << 16
-"""Layers or channels of one kind."""
+"""The largest number of layers or channels."""
 MOST_REPEATS = 256
-"""Runs through the same weights: IRCNN's thirty are the most that a paper asks for."""
+"""The largest number of runs through the same weights; papers use up to thirty (IRCNN)."""
 Number = Annotated[int, Interval(ge=1, le=MOST)]
 """A number of layers or channels."""
 Repeats = Annotated[int, Interval(ge=1, le=MOST_REPEATS)]
@@ -21,17 +22,14 @@ Repeats = Annotated[int, Interval(ge=1, le=MOST_REPEATS)]
 
 
 def numbers_of(text: str, place: str) -> list[int]:
-    """Read numbers the way papers write them, such as ``"9-5-5"``.
+    """Parse numbers the way papers write them, such as ``"9-5-5"``.
 
     Args:
-        text: Whole numbers with hyphens between.
-        place: What they are, for the message.
-
-    Returns:
-        The numbers.
+        text: Whole numbers separated by hyphens.
+        place: The name of the argument, for the message.
 
     Raises:
-        ConfigError: If the text holds anything else.
+        ConfigError: If the string holds anything else.
     """
     parts = text.split("-") if isinstance(text, str) else []
     if not parts or not all(part.isdecimal() for part in parts):
@@ -52,11 +50,7 @@ class ConvReLU(nn.Module):
 
 
 def draw_he(network: nn.Module) -> None:
-    """Draw convolutions after He et al. (ICCV 2015); biases start at zero.
-
-    Args:
-        network: The network; its other layers stay as they are.
-    """
+    """Initialise convolutions after He et al. (ICCV 2015), biases with zero."""
     for module in network.modules():
         if isinstance(module, nn.ConvTranspose2d):
             # At stride 1 an output sums over kernel and input channels: torch's "fan out" here.
@@ -67,3 +61,12 @@ def draw_he(network: nn.Module) -> None:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def initialise(network: nn.Module, draw: Callable[[Tensor], object]) -> None:
+    """Initialise the weights of all convolutions with a function, and biases with zero."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            draw(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

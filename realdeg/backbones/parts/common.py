@@ -15,19 +15,16 @@ DIV2K_MEAN: tuple[float, float, float] = (0.4488, 0.4371, 0.4040)
 
 
 class MeanShift(nn.Module):
-    """Add or subtract the mean colour, stored the way the EDSR family stores it.
+    """Add or subtract the mean colour, with the EDSR family's keys.
 
     Published checkpoints hold a frozen 1x1 convolution (``weight`` the identity, ``bias`` the
-    shift). Here both are buffers, so that the keys fit and no optimiser sees them; and the shift
-    is an addition outside autocast's reach, as 8 bits of mantissa are too few for [0, 255].
+    shift). Here both are buffers, so that the keys match and no optimiser updates them. The shift
+    is an addition, which autocast leaves alone: 8 bits of mantissa are too few for [0, 255].
 
     Args:
-        value_range: The number that stands for white.
+        value_range: The value of white.
         sign: -1 subtracts the mean, +1 adds it.
         mean: The mean colour in [0, 1].
-
-    Shape:
-        (B, 3, H, W) -> (B, 3, H, W)
 
     Source:
         Lim et al., Enhanced Deep Residual Networks for Single Image Super-Resolution, CVPRW 2017.
@@ -46,21 +43,41 @@ class MeanShift(nn.Module):
         return image + self.bias.reshape(1, -1, 1, 1)
 
 
-class Upsampler(nn.Sequential):
-    """Sub-pixel upsampling: a convolution and a pixel shuffle per prime step.
-
-    Powers of two take that many (convolution C -> 4C, shuffle 2) steps, 3 takes one with 9C,
-    and 1 takes none. Convolutions lie at even indices, as in the EDSR family's keys.
+class ResidualBlock(nn.Module):
+    """Convolution, ReLU, convolution, scaled, and the input added.
 
     Args:
-        factor: How many times larger the output is: 1, 3 or a power of two.
+        features: Channels.
+        res_scale: The factor of the residual.
+    """
+
+    def __init__(self, features: int, res_scale: float = 1.0) -> None:
+        super().__init__()
+        self.res_scale = res_scale
+        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Run on (B, features, H, W)."""
+        change = self.conv2(torch.relu_(self.conv1(features)))
+        return torch.add(features, change, alpha=self.res_scale)
+
+
+class Upsampler(nn.Sequential):
+    """Sub-pixel upsampling: a convolution and a pixel shuffle per prime factor.
+
+    Each factor of 2 is a step (convolution C -> 4C, shuffle 2), 3 is one step with 9C, and 1 needs
+    none. Convolutions have even indices, as in the EDSR family's keys.
+
+    Args:
+        factor: 1, 3 or a power of two.
         features: Channels C.
 
     Shape:
         (B, C, h, w) -> (B, C, factor * h, factor * w)
 
     Raises:
-        GeometryError: If the factor is none of these.
+        GeometryError: If there is no such factor.
 
     Source:
         Shi et al., Real-Time Single Image and Video Super-Resolution, CVPR 2016.
@@ -74,16 +91,10 @@ class Upsampler(nn.Sequential):
 
 
 def upsampling_steps(factor: int) -> list[int]:
-    """Split an upsampling factor into the steps that :class:`Upsampler` takes.
-
-    Args:
-        factor: 1, 3 or a power of two.
-
-    Returns:
-        The factors of the single steps.
+    """Return the factors of the steps of :class:`Upsampler`: of 1, 3 or a power of two.
 
     Raises:
-        GeometryError: If the factor is none of these.
+        GeometryError: If there is no such factor.
     """
     if factor == 3:
         return [3]
@@ -95,60 +106,41 @@ def upsampling_steps(factor: int) -> list[int]:
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Pad right and bottom to a multiple: reflected, or replicated where the image is too small.
+    """Pad right and bottom by reflection, or by replication if the image is too small for it.
 
     Args:
-        image: (B, C, H, W).
-        multiple: The wanted divisor of height and width, in pixels.
-
-    Returns:
-        The padded image, or the image itself where nothing was to do.
+        image: (B, C, H, W); returned as it is if nothing has to be padded.
+        multiple: The required divisor of height and width, in pixels.
     """
     height, width = image.shape[-2:]
     if not isinstance(height, int) and multiple > 1:
-        # torch.export gives symbols, on which nothing may branch: it leaves tiny images out.
+        # torch.export uses symbols, which must not decide branches: tiny images are not covered.
         bottom, right = ((n + multiple - 1) // multiple * multiple - n for n in (height, width))
         return F.pad(image, (0, right, 0, bottom), mode="reflect")
-    bottom, right = -height % multiple, -width % multiple
+    return pad_end(image, -height % multiple, -width % multiple)
+
+
+def pad_end(image: Tensor, bottom: int, right: int) -> Tensor:
+    """Pad by so many pixels, reflected, or replicated if the image is too small for that."""
     if not bottom and not right:
         return image
-    mode = "reflect" if bottom < height and right < width else "replicate"
+    mode = "reflect" if bottom < image.shape[-2] and right < image.shape[-1] else "replicate"
     return F.pad(image, (0, right, 0, bottom), mode=mode)
-
-
-def pre_upsampling_halo(radius: int, scale: int, same_size: bool) -> int:
-    """Return the halo of a network that runs on the bicubic-upsampled image.
-
-    Args:
-        radius: The network's receptive field to one side, in HR pixels.
-        scale: The scale that the image is upsampled by.
-        same_size: The image is on the HR grid already.
-
-    Returns:
-        LR pixels, those of the bicubic kernel (2 to one side) included.
-    """
-    if same_size or scale == 1:
-        return radius
-    # HR pixel s*i lies at LR coordinate i - (s-1)/(2s); bicubic takes one pixel more below it.
-    return -(-(2 * radius + scale - 1) // (2 * scale)) + 1
 
 
 def post_upsampling_halo(radius: int, factor: int, unshuffle: int = 1) -> int:
     """Return the halo of a network that ends in :class:`Upsampler` and one 3x3 convolution.
 
     Args:
-        radius: The receptive field of everything before the upsampler, to one side, in pixels of
-            the grid that it works on.
+        radius: The receptive-field radius of everything before the upsampler, in pixels of its
+            grid.
         factor: The upsampler's factor.
         unshuffle: The factor of the pixel unshuffle at the input.
-
-    Returns:
-        LR pixels.
     """
     scale = factor // unshuffle
     steps = upsampling_steps(factor)
     reaches = []
-    for pixel in range(factor):  # the output pixels of one block differ in how far they look back
+    for pixel in range(factor):  # the radius differs among the output pixels of a block
         first = pixel - 1
         for step in reversed(steps):
             first = first // step - 1

@@ -10,12 +10,11 @@ from torch import Tensor
 
 
 class Blur(NamedTuple):
-    """A blur, ready for :func:`data_step`.
+    """A blur, prepared for :func:`data_step`.
 
     Attributes:
         otf: Its Fourier transform (B or 1, 1, H, W).
-        power: The mean of the squared magnitudes that fall together on the LR grid
-            (B or 1, 1, h, w).
+        power: The mean of the squared magnitudes that alias on the LR grid (B or 1, 1, h, w).
     """
 
     otf: Tensor
@@ -31,21 +30,18 @@ class Blur(NamedTuple):
 def data_step(image: Tensor, lr: Tensor, blur: Blur, rho: float, factor: int) -> Tensor:
     """Return the x that minimises |y - (k * x) sampled|^2 + rho |x - image|^2.
 
-    Written as a correction of the image by what LR still lacks, which needs no division by rho
-    and so keeps its digits in single precision.
+    Written as a correction of the image by the residual in LR, which avoids a division by rho and
+    so stays accurate in single precision.
 
     Args:
         image: The denoised image z (B, C, H, W).
         lr: The LR image y (B, C, h, w).
         blur: The blur k.
         rho: Weight of the second term.
-        factor: Every how many pixels are sampled.
-
-    Returns:
-        x, shape (B, C, H, W).
+        factor: The sampling distance in pixels.
     """
     if not image.shape[0]:
-        return image  # MKL refuses to transform nothing
+        return image  # MKL refuses empty transforms
     missing = torch.fft.fft2(lr) - _fold(blur.otf * torch.fft.fft2(image), factor)
     missing = missing / (blur.power + rho)
     # A sampled image's spectrum repeats, which broadcasting does without copies.
@@ -54,15 +50,9 @@ def data_step(image: Tensor, lr: Tensor, blur: Blur, rho: float, factor: int) ->
 
 
 def transfer(kernel: Tensor, height: int, width: int) -> Tensor:
-    """Return the Fourier transform of a kernel centred on the first pixel of a repeating image.
+    """Return the Fourier transform of kernels centred on the first pixel of a periodic image.
 
-    Args:
-        kernel: (B, 1, k, k), larger than the image even.
-        height: The image's height.
-        width: The image's width.
-
-    Returns:
-        Complex, shape (B, 1, height, width).
+    Kernels (B, 1, k, k) may be larger than the image; the result is (B, 1, height, width).
     """
     rows, columns = (
         _waves(size, taps, kernel)
@@ -79,7 +69,7 @@ def _waves(size: int, taps: int, like: Tensor) -> Tensor:
 
 
 def _fold(spectrum: Tensor, factor: int) -> Tensor:
-    """Return the spectrum of an image of which every factor-th pixel was kept."""
+    """Return the spectrum of an image sampled at every factor-th pixel."""
     return _blocks(spectrum, factor).mean(dim=(-4, -2))
 
 

@@ -20,7 +20,7 @@ from realdeg.backbones.parts.common import (
 from realdeg.backbones.readings import Reading, State, colour_of, has, shape_of, shuffled, size
 from realdeg.errors import ConfigError
 
-# BasicSR's names outside the blocks; a folded input is behind a pixel unshuffle.
+# BasicSR's names outside the blocks; head.1 follows a pixel unshuffle.
 BASICSR_NAMES: tuple[Rule, ...] = (
     (r"^conv_first\.", "head.{head}."),
     (r"^conv_after_body\.", "body.{body}."),
@@ -28,11 +28,11 @@ BASICSR_NAMES: tuple[Rule, ...] = (
     (r"^conv_last\.", "tail.1."),
 )
 BASICSR_KEEPS = r"(sub|add)_mean\..*"
-"""What BasicSR and mmagic do outside of the network."""
+"""What BasicSR and mmagic do outside the network."""
 
 
 def basicsr_head(state: State) -> int:
-    """Return the place of the first convolution in the head, from BasicSR's names."""
+    """Return the index of the first convolution in the head, from BasicSR's names."""
     return 0 if colour_of("conv_first.weight", 1)(state) else 1
 
 
@@ -59,7 +59,7 @@ def _folded(state: State) -> int | None:
 
 
 def _gain(state: State) -> int | None:
-    """Read how many times larger the output is than the input."""
+    """Read output over input size."""
     fold = _folded(state)
     factor = shuffled(r"tail\.0\.\d+\.weight", size("tail.1.weight", 1))(state)
     return factor // fold if fold and factor else None
@@ -67,7 +67,7 @@ def _gain(state: State) -> int | None:
 
 def _scale(state: State) -> int | None:
     gain = _gain(state)
-    return gain if gain != 1 else None  # of equal sizes nothing is known
+    return gain if gain != 1 else None  # equal sizes do not determine the scale
 
 
 def _same_size(state: State) -> bool | None:
@@ -81,10 +81,7 @@ class ResBlock(nn.Module):
     Args:
         features: Channels.
         kernel_size: Side of the kernels, odd.
-        res_scale: What the residual is multiplied by.
-
-    Shape:
-        (B, C, H, W) -> (B, C, H, W)
+        res_scale: The factor of the residual.
 
     Source:
         EDSR, section 3.1; the factor from its section 3.3.
@@ -106,10 +103,10 @@ class ResBlock(nn.Module):
 
 
 class EDSRFamily(Backbone):
-    """Mean off, a convolution, a body with a long skip, sub-pixel upsampling, mean on.
+    """Subtract the mean, convolution, body with a long skip, sub-pixel upsampling, add the mean.
 
     A subclass calls :meth:`assemble` with its blocks. In RGB the networks work on [0, 255] and
-    take the DIV2K mean off, as the published weights want; in Y on [0, 1] without a mean. Where LR
+    subtract the DIV2K mean, as the published weights require; in Y on [0, 1] without a mean. If LR
     and HR have the same size, the input is rearranged to a coarser grid first (pixel unshuffle)
     and the tail upsamples back.
 
@@ -140,19 +137,15 @@ class EDSRFamily(Backbone):
         value_range: float | None,
         unshuffle: int | None,
     ) -> None:
-        """Make the layers and the metadata that depend on them.
+        """Create the layers and the metadata that depend on them.
 
         Args:
             blocks: The body without its last convolution.
             features: Channels.
-            mean_shift: Take the mean colour off; None: in RGB yes, in Y no.
-            value_range: The number that stands for white; None: 255 with mean shift, otherwise 1.
-            unshuffle: Factor of the pixel unshuffle at the input; None: 4 where ``same_size``
-                holds, otherwise 1.
-
-        Raises:
-            ConfigError: If the settings make no network.
-            GeometryError: If the tail would need a factor that does not exist.
+            mean_shift: Subtract the mean colour; None: in RGB yes, in Y no.
+            value_range: The value of white; None: 255 with mean shift, otherwise 1.
+            unshuffle: Factor of the pixel unshuffle at the input; None: 4 with ``same_size``,
+                otherwise 1.
         """
         shift = self.colour == "rgb" if mean_shift is None else mean_shift
         fold = (4 if self.same_size else 1) if unshuffle is None else unshuffle
@@ -191,12 +184,7 @@ class EDSRFamily(Backbone):
 
 
 def draw_small(network: nn.Module, factor: float = 0.1) -> None:
-    """Draw convolutions after He et al. and make them smaller; biases start at zero.
-
-    Args:
-        network: The network or the part of it to draw anew.
-        factor: What the weights are multiplied by; the ESRGAN paper's is 0.1.
-    """
+    """Initialise convolutions after He et al., times a factor (ESRGAN's), and biases with zero."""
     draw_he(network)
     with torch.no_grad():
         for module in network.modules():

@@ -19,15 +19,15 @@ from realdeg.backbones.parts.windows import (
 
 
 def overlap_index(window: int, margin: int) -> Tensor:
-    """Return which entry of the bias table holds for a window's queries and a larger one's keys.
+    """Return the bias table's index for the queries of a window and the keys of a larger one.
 
     Args:
         window: The side of the queries' window in pixels.
-        margin: How far the keys reach beyond it.
+        margin: How far the keys' window extends beyond it.
 
     Returns:
         (window ** 2, (window + 2 * margin) ** 2), integers. The published index is negative for
-        keys far up and left, and so reads the table from its end.
+        keys far up and left, which reads the table from its end.
     """
     side = window + 2 * margin
     offset = torch.arange(side) - torch.arange(window)[:, None] + 1 - 2 * margin
@@ -36,11 +36,11 @@ def overlap_index(window: int, margin: int) -> Tensor:
 
 
 class ChannelAttention(nn.Module):
-    """Weigh each channel by a number in (0, 1) computed from the means of all.
+    """Weight each channel by a number in (0, 1) computed from the means of all channels.
 
     Args:
         channels: Channels.
-        squeeze: How many times fewer channels the bottleneck has.
+        squeeze: Factor by which the bottleneck has fewer channels.
     """
 
     def __init__(self, channels: int, squeeze: int) -> None:
@@ -54,7 +54,7 @@ class ChannelAttention(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Weigh (B, C, H, W)."""
+        """Run on (B, C, H, W)."""
         return features * self.attention(features)
 
 
@@ -63,7 +63,7 @@ class ConvBranch(nn.Module):
 
     Args:
         channels: Channels in and out.
-        compress: How many times fewer channels lie between.
+        compress: Factor by which there are fewer channels between.
         squeeze: See :class:`ChannelAttention`.
     """
 
@@ -82,21 +82,18 @@ class ConvBranch(nn.Module):
 
 
 class HybridBlock(nn.Module):
-    """Window attention and a convolutional branch side by side, then a perceptron (HAB).
+    """Window attention and a convolutional branch in parallel, then a perceptron (HAB).
 
     Args:
         channels: Channels.
-        heads: Heads.
+        heads: Number of heads.
         window: The windows' side in pixels.
-        shift: How far the windows are moved.
+        shift: How far the windows are shifted, in pixels.
         compress: See :class:`ConvBranch`.
         squeeze: See :class:`ChannelAttention`.
-        conv_scale: What the convolutional branch is multiplied by.
-        mlp_ratio: How many times wider the perceptron is.
-        drop_path: How often a branch is left out in training.
-
-    Shape:
-        (B, H, W, C) -> (B, H, W, C)
+        conv_scale: The factor of the convolutional branch.
+        mlp_ratio: Hidden width over channels of the perceptron.
+        drop_path: Rate at which a branch is dropped in training.
     """
 
     def __init__(
@@ -121,13 +118,7 @@ class HybridBlock(nn.Module):
         self.mlp = Perceptron(channels, int(channels * mlp_ratio))
 
     def forward(self, features: Tensor, index: Tensor, masks: Tensor) -> Tensor:
-        """Run on (B, H, W, C).
-
-        Args:
-            features: The map.
-            index: See :func:`.windows.position_index`.
-            masks: See :func:`.windows.shift_masks`.
-        """
+        """Run on (B, H, W, C) with ``windows.position_index`` and ``windows.shift_masks``."""
         normed = self.norm1(features)
         shifted = normed.roll((-self.shift, -self.shift), (1, 2)) if self.shift else normed
         windows = to_windows(shifted, self.window)
@@ -142,17 +133,14 @@ class HybridBlock(nn.Module):
 class OverlapAttention(nn.Module):
     """Attention of each window to a larger one around it, and a perceptron (OCAB).
 
-    Beyond the image, keys and values are zero and take part.
+    Keys and values outside the image are zero and take part.
 
     Args:
         channels: Channels.
-        heads: Heads.
+        heads: Number of heads.
         window: The side of the queries' windows in pixels.
-        margin: How far the keys reach beyond them.
-        mlp_ratio: How many times wider the perceptron is.
-
-    Shape:
-        (B, H, W, C) -> (B, H, W, C)
+        margin: How far the keys' windows extend beyond them.
+        mlp_ratio: Hidden width over channels of the perceptron.
     """
 
     def __init__(
@@ -170,12 +158,7 @@ class OverlapAttention(nn.Module):
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
     def forward(self, features: Tensor, index: Tensor) -> Tensor:
-        """Run on (B, H, W, C).
-
-        Args:
-            features: The map.
-            index: See :func:`overlap_index`.
-        """
+        """Run on (B, H, W, C) with :func:`overlap_index`."""
         channels = features.shape[-1]
         qkv = self.qkv(self.norm1(features))
         query, both = qkv[..., :channels], qkv[..., channels:]
@@ -198,12 +181,7 @@ class OverlapAttention(nn.Module):
 
 
 class HybridBlocks(nn.Module):
-    """Hybrid blocks, every second with shifted windows, and an overlapping attention at the end.
-
-    Args:
-        blocks: The blocks.
-        overlap: The last attention.
-    """
+    """Hybrid blocks, every second one with shifted windows, and a final overlapping attention."""
 
     def __init__(self, blocks: list[nn.Module], overlap: nn.Module) -> None:
         super().__init__()
@@ -218,15 +196,7 @@ class HybridBlocks(nn.Module):
 
 
 class HybridGroup(nn.Module):
-    """Hybrid blocks, a convolution, and the input added.
-
-    Args:
-        blocks: What the group holds.
-        channels: Channels.
-
-    Shape:
-        (B, H, W, C) -> (B, H, W, C)
-    """
+    """Hybrid blocks, a convolution, and the input added."""
 
     def __init__(self, blocks: HybridBlocks, channels: int) -> None:
         super().__init__()

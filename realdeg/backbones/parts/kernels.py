@@ -1,4 +1,4 @@
-"""What the kernel prediction networks of RealSR share: their trunk, and a branch of kernels."""
+"""What the kernel prediction networks of RealSR share: their trunk and kernel branches."""
 
 from __future__ import annotations
 
@@ -9,32 +9,13 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import draw_he
+from realdeg.backbones.parts.common import ResidualBlock
 from realdeg.errors import ConfigError
 
 Init = Literal["identity", "msra"]
 
 FOLD = 4
-"""The trunk works on a grid that many times coarser than the image's."""
-
-
-class ResidualBlock(nn.Module):
-    """Convolution, ReLU, convolution, and the input added.
-
-    Args:
-        features: Channels.
-
-    Shape:
-        (B, features, h, w) -> the same.
-    """
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
-        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Run on (B, features, h, w)."""
-        return features + self.conv2(torch.relu_(self.conv1(features)))
+"""How many times coarser the trunk's grid is than the image's."""
 
 
 class KernelTrunk(nn.Module):
@@ -44,9 +25,6 @@ class KernelTrunk(nn.Module):
         channels: Channels of the image.
         features: Channels of the trunk, a multiple of 16.
         num_blocks: Residual blocks.
-
-    Shape:
-        (B, channels, H, W) -> (B, features, H / 4, W / 4)
     """
 
     def __init__(self, channels: int, features: int, num_blocks: int) -> None:
@@ -62,11 +40,11 @@ class KernelTrunk(nn.Module):
 
 
 class KernelBranch(nn.Sequential):
-    """Spread the trunk over a finer grid and predict one kernel for each of its pixels.
+    """Shuffle the trunk's features to a finer grid and predict one kernel for each pixel.
 
     Args:
         features: Channels of the trunk, and of the two hidden layers.
-        factor: How many times finer than the trunk's grid: 1, 2 or 4.
+        factor: How many times finer the grid is than the trunk's: 1, 2 or 4.
         kernel_size: Side k of the kernels.
 
     Shape:
@@ -84,13 +62,13 @@ class KernelBranch(nn.Sequential):
         )
 
     def start_from_identity(self) -> None:
-        """Predict about 1 in every kernel's centre and 0 around it, whatever the features are."""
+        """Predict about 1 in every kernel's centre and 0 around it, for any features."""
         hidden, last = self[3], self[5]
         assert isinstance(hidden, nn.Conv2d) and isinstance(last, nn.Conv2d)
         assert last.bias is not None
         with torch.no_grad():
-            # Adam moves all weights of a tap by the same step: the smaller the features are, the
-            # less the first steps throw the kernels off. Not 0: gradients go through them.
+            # Adam moves all weights of a tap by the same step: the smaller the features, the less
+            # the first steps disturb the kernels. Not 0, as gradients pass through them.
             hidden.weight.mul_(0.3)
             last.weight.mul_(0.01)
             last.bias.zero_()
@@ -98,30 +76,14 @@ class KernelBranch(nn.Sequential):
 
 
 def _fold(image: Tensor) -> Tensor:
-    """Rearrange (B, C, H, W) to (B, 16 C, H / 4, W / 4); torch's own fails on empty batches."""
+    """Unshuffle (B, C, H, W) to (B, 16 C, H / 4, W / 4); torch's own fails on empty batches."""
     blocks = image.unflatten(3, (image.shape[3] // FOLD, FOLD))
     blocks = blocks.unflatten(2, (image.shape[2] // FOLD, FOLD))
     return blocks.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
 
 
 class KernelPrediction(Backbone):
-    """A network that predicts kernels on the HR grid; a subclass says for what.
-
-    Args:
-        scale: How much resolution is lost; tells only how far an LR pixel reaches.
-        same_size: The LR image lies on the HR grid.
-        kernel_size: Side of the kernels in pixels, odd.
-        num_blocks: Residual blocks of the trunk.
-        num_features: Channels, a multiple of 16.
-        colour: ``"y"`` or ``"rgb"``, whose colours share a pixel's kernel.
-        init: See :meth:`initialise`.
-
-    Shape:
-        (B, 1 or 3, H, W) -> the same.
-
-    Raises:
-        ConfigError: If an argument makes no network.
-    """
+    """A network that predicts kernels on the HR grid; subclasses add branches and apply them."""
 
     colour: Colour = "y"
     upsample = "pre"
@@ -132,11 +94,9 @@ class KernelPrediction(Backbone):
         self,
         scale: int,
         same_size: bool,
-        kernel_size: int,
         num_blocks: int,
         num_features: int,
         colour: Colour,
-        init: Init,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
         if num_features % FOLD**2:
@@ -147,13 +107,13 @@ class KernelPrediction(Backbone):
         self.trunk = KernelTrunk(self.channels, num_features, num_blocks)
 
     def initialise(self, init: Init) -> None:
-        """Draw weights after He et al. (2015), biases at zero; then start from the identity.
+        """Initialise weights after He et al. (2015) and biases with zero.
 
         Args:
-            init: ``"msra"`` leaves it at the draw, as the released solver does: each residual block
-                doubles the variance, the kernels sum to anything but 1, and the first images have
-                nothing to do with the input. ``"identity"``: residual blocks add a tenth of that,
-                and every kernel is about 1 in its centre, so that the input goes through.
+            init: ``"msra"`` leaves it at that, as the released solver does: each residual block
+                doubles the variance, the kernels do not sum to 1, and the first results have
+                nothing to do with the input. ``"identity"`` reduces residuals to a tenth and
+                starts from kernels of about 1 in their centre, which pass the input through.
         """
         draw_he(self)
         if init == "msra":

@@ -1,4 +1,4 @@
-"""Keep published keys where the contract uses the name for something else."""
+"""Keep published keys that the contract uses for something else."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 def store_as(module: nn.Module, attribute: str, key: str) -> None:
-    """Store a child under another name than its attribute, in both directions.
+    """Save and load a child module under another name than its attribute.
 
-    A backbone's ``upsample`` says where it gains resolution, so a child cannot be called that;
-    published weights call it so all the same.
+    A backbone's ``upsample`` is metadata, so a child cannot have that name, which published
+    weights use.
 
     Args:
         module: The parent.
@@ -47,7 +47,7 @@ def _read(
 
 
 def _rename(state: MutableMapping[str, Tensor], old: str, new: str) -> None:
-    # Every entry is put back, so that the order stays the network's.
+    # Every entry is inserted again to preserve the order.
     for name in list(state):
         value = state.pop(name)
         state[new + name.removeprefix(old) if name.startswith(old) else name] = value

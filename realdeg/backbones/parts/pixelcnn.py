@@ -1,8 +1,8 @@
 """A gated PixelCNN: the distribution of each pixel's colours, given the pixels before it.
 
-Pixels come in raster order, and the colours of one pixel in the order R, G, B. Two streams keep
-that order: the vertical one sees the rows above, the horizontal one the pixels to the left, and
-the current pixel as far as its channels may.
+Pixels are in raster order, and the colours of a pixel in the order R, G, B. Two streams preserve
+that order: the vertical one sees the rows above, the horizontal one the pixels to the left and the
+earlier colours of the current pixel.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ COLOURS, LEVELS = 3, 256
 
 
 class MaskedConv(nn.Conv2d):
-    """A convolution that sees only what comes before; the hidden part of its weights is unused.
+    """A causal convolution: weights for later pixels are not used.
 
-    The weights keep the published full shape. Rows and columns that no channel sees are cut off
+    The weights keep the published full shape. Rows and columns that no channel sees are cropped
     before the convolution, so they cost nothing.
 
     Args:
         inputs: Channels in.
         outputs: Channels out.
         kernel: (height, width) of the kernel, odd.
-        current: Which input channels an output channel sees of the current pixel, (outputs,
-            inputs) or a number for all; None: the current row is hidden as a whole.
+        current: Mask of the input channels that an output channel sees of the current pixel,
+            (outputs, inputs) or a number for all; None: the whole current row is hidden.
     """
 
     mask: Tensor
@@ -49,11 +49,11 @@ class MaskedConv(nn.Conv2d):
         self.register_buffer("mask", mask, persistent=False)
 
     def visible(self) -> Tensor:
-        """Return the weights that count, (outputs, inputs, rows, columns)."""
+        """Return the weights in use, (outputs, inputs, rows, columns)."""
         return self.weight[:, :, : self.rows, : self.columns] * self.mask
 
     def forward(self, features: Tensor) -> Tensor:
-        """Run on (B, inputs, H, W), zeros beyond the rim."""
+        """Run on (B, inputs, H, W), padded with zeros."""
         return F.conv2d(F.pad(features, self.pads), self.visible(), self.bias)
 
 
@@ -96,9 +96,8 @@ class GatedPrior(nn.Module):
         layers: Gated layers.
         features: Channels of each stream.
         hidden: Channels between the two last 1x1 convolutions.
-        colour_order: G sees R and B sees both, as the paper has it, by channels of three kinds
-            (channel c belongs to colour c mod 3). Otherwise a pixel's colours do not see each
-            other.
+        colour_order: G sees R and B sees both, as in the paper, through channels of three kinds
+            (channel c belongs to colour c mod 3). Otherwise a pixel's colours are independent.
 
     Shape:
         (B, 3, H, W) in [-0.5, 0.5] -> (B, 256, 3, H, W)
@@ -128,16 +127,16 @@ class GatedPrior(nn.Module):
 
 
 class RowSampler:
-    """Continues an image pixel by pixel, keeping everything that does not change.
+    """Continues an image pixel by pixel, caching everything that does not change.
 
-    The vertical stream of a row depends on the rows above alone: it is computed for the whole row
-    at once. The horizontal stream is kept for the two pixels to the left. A pixel so costs a few
+    The vertical stream of a row depends only on the rows above: it is computed for the whole row at
+    once. The horizontal stream is cached for the two pixels to the left. So a pixel costs a few
     matrix products instead of a pass over the image.
 
     Args:
-        prior: The network; its weights are taken as they are now.
-        like: Says batch, device and dtype, shape (B, ...).
-        width: Pixels of a row.
+        prior: The network; its current weights are copied.
+        like: Determines batch size, device and dtype, shape (B, ...).
+        width: Pixels per row.
     """
 
     def __init__(self, prior: GatedPrior, like: Tensor, width: int) -> None:
@@ -157,7 +156,7 @@ class RowSampler:
         self.start: Tensor = like
 
     def begin_row(self) -> None:
-        """Carry the vertical stream on to the next row."""
+        """Advance the vertical stream to the next row."""
         following: list[Tensor] = []
         self.sides = []
         for (layer, _, _), above in zip(self.steps, self.above, strict=True):
@@ -168,7 +167,7 @@ class RowSampler:
         batch, features = self.window.shape[0], self.prior.features
         self.rows = [self.window.new_zeros(batch, features, self.width + 2) for _ in self.steps]
         self.start = self.window.new_zeros(batch, features, 1, self.width)
-        # Row y of layer l + 1 is layer l's; that of the first layer comes with the pixels.
+        # Row y of layer l + 1 is layer l's; the first layer's is filled pixel by pixel.
         coming = [self.start, *following[:-1]]
         self.above = [
             torch.cat([above[:, :, 1:], row], 2)
@@ -176,11 +175,11 @@ class RowSampler:
         ]
 
     def logits(self, column: int) -> Tensor:
-        """Return the prior's logits (B, 256, 3) at a pixel, as far as its colours are known."""
+        """Return the logits (B, 256, 3) at a pixel, given its colours known so far."""
         weight, bias = self.first, self.prior.conv_in.bias
         seen = self.window[..., column : column + 7].flatten(1)
         state = F.linear(seen, weight, bias)
-        # In place: `above` of the first layer is a copy, mended in end_row.
+        # In place: the first layer's `above` is a copy, updated in end_row.
         self.start[:, :, 0, column] = state
         for index, (layer, h_conv, h_out) in enumerate(self.steps):
             row = self.rows[index]
@@ -193,24 +192,18 @@ class RowSampler:
         return logits.unflatten(1, (LEVELS, COLOURS))
 
     def put(self, column: int, colours: Sequence[int], values: Tensor) -> None:
-        """Set some colours of a pixel.
-
-        Args:
-            column: Which pixel of the row.
-            colours: Which of its colours.
-            values: (B, len(colours)), in [-0.5, 0.5].
-        """
+        """Set some colours of a pixel to values (B, len(colours)) in [-0.5, 0.5]."""
         self.window[:, list(colours), 3, column + 3] = values
 
     def end_row(self) -> None:
-        """Leave the row."""
+        """Finish the row."""
         if self.above:
             self.above[0][:, :, 1:] = self.start
         self.window = F.pad(self.window[:, :, 1:], (0, 0, 0, 1))
 
 
 def _order(outputs: int, inputs: int, *, strictly: bool) -> Tensor:
-    """Say which input channels an output channel sees: those of colours up to its own."""
+    """Return the mask of the input channels of colours up to (or before) an output channel's."""
     mine = torch.arange(outputs)[:, None] % COLOURS
     theirs = torch.arange(inputs)[None] % COLOURS
     return ((theirs < mine) if strictly else (theirs <= mine)).float()

@@ -1,4 +1,4 @@
-"""Convolutions that continue the image by reflection, and 1x1 convolutions without biases."""
+"""Convolutions with reflection padding, and 1x1 convolutions without biases."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from torch import Tensor, nn
 
 
 class ReflectionPad(nn.Module):
-    """Continue each side by one reflected pixel; one pixel alone is repeated.
-
-    Shape:
-        (B, C, H, W) -> (B, C, H + 2, W + 2)
-    """
+    """Pad each side by one reflected pixel; a side of one pixel is replicated."""
 
     def forward(self, image: Tensor) -> Tensor:
         """Pad (B, C, H, W)."""
@@ -20,19 +16,11 @@ class ReflectionPad(nn.Module):
 
 
 class ReflectConv(nn.Module):
-    """A 3x3 convolution on an image that is continued by reflection.
-
-    Args:
-        in_channels: Channels in.
-        out_channels: Channels out.
-
-    Shape:
-        (B, in_channels, H, W) -> (B, out_channels, H, W)
-    """
+    """A 3x3 convolution with reflection padding."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        # The convolution's key is conv.1: padding is a module of its own in the released weights.
+        # The convolution's key is conv.1: padding is a module in the released weights.
         self.conv = nn.Sequential(ReflectionPad(), nn.Conv2d(in_channels, out_channels, 3))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -41,12 +29,7 @@ class ReflectConv(nn.Module):
 
 
 class CompressionConv(nn.Module):
-    """A 1x1 convolution without biases.
-
-    Args:
-        in_channels: Channels in.
-        out_channels: Channels out.
-    """
+    """A 1x1 convolution without biases."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

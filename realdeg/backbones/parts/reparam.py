@@ -1,4 +1,4 @@
-"""Convolutions that train as several branches and run as one."""
+"""Convolutions that are trained as several branches and run as one."""
 
 from __future__ import annotations
 
@@ -13,22 +13,18 @@ from realdeg.utils.precision import full_precision
 
 
 class Conv3XC(nn.Module):
-    """A 3x3 convolution that is trained as 1x1, 3x3 and 1x1 in a row, with a 1x1 beside them.
+    """A 3x3 convolution that is trained as 1x1, 3x3 and 1x1 in sequence, parallel to a 1x1.
 
-    In training the branches run; in evaluation the one convolution that equals them does, merged
-    anew at each call, so that it can never be older than they are (zeros are padded before the
-    first 1x1 convolution, hence the two agree up to the border). State dicts hold the branches
-    (``sk``, ``conv``) and, freshly merged, the one convolution (``eval_conv``), which is not read
-    back.
+    Training runs the branches, evaluation the equivalent single convolution. It is merged in every
+    call, so it is never outdated. (Zeros are padded before the first 1x1 convolution, so both agree
+    up to the border.) State dicts hold the branches (``sk``, ``conv``) and the merged convolution
+    (``eval_conv``), which is not loaded.
 
     Args:
         in_channels: Channels in.
         out_channels: Channels out.
-        gain: How many times wider the branches are inside.
-        fused: Have only the one convolution.
-
-    Shape:
-        (B, in_channels, H, W) -> (B, out_channels, H, W)
+        gain: Factor by which the branches are wider inside.
+        fused: Have only the merged convolution.
 
     Source:
         Wan et al., Swift Parameter-free Attention Network for Efficient Super-Resolution, CVPRW
@@ -63,7 +59,7 @@ class Conv3XC(nn.Module):
         return F.conv2d(features, weight, bias, padding=1)
 
     def merged(self) -> tuple[Tensor, Tensor]:
-        """Merge the branches into the weight (out, in, 3, 3) and bias (out) of one convolution."""
+        """Return weight (out, in, 3, 3) and bias (out) of the merged convolution."""
         return merge_branches(*self.conv.parameters(), *self.sk.parameters())
 
 
@@ -77,22 +73,11 @@ def merge_branches(
     skip_weight: Tensor,
     skip_bias: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Merge 1x1, 3x3 and 1x1 convolutions in a row, and a 1x1 beside them, into one 3x3.
+    """Merge 1x1, 3x3 and 1x1 convolutions in sequence, parallel to a 1x1, into one 3x3.
 
-    Args:
-        w1: (M, in, 1, 1).
-        b1: (M).
-        w2: (N, M, 3, 3).
-        b2: (N).
-        w3: (out, N, 1, 1).
-        b3: (out).
-        skip_weight: (out, in, 1, 1).
-        skip_bias: (out).
-
-    Returns:
-        Weight (out, in, 3, 3) and bias (out), in the branches' precision.
+    Weights are (out, in, k, k) and biases (out), as is the result.
     """
-    # Mixed precision would round what is summed here, and for nothing: these are small products.
+    # Mixed precision would round these sums and save nothing: the products are small.
     with full_precision(w1):
         behind = torch.tensordot(w3.flatten(1), w2, 1)
         weight = torch.einsum("omkl,mi->oikl", behind, w1.flatten(1))

@@ -1,4 +1,4 @@
-"""The skeleton that SwinIR and HAT share: what comes before and after the attention groups."""
+"""The skeleton that SwinIR and HAT share: everything before and after the attention groups."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.common import DIV2K_MEAN, Upsampler, pad_to_multiple, upsampling_steps
 from realdeg.backbones.parts.keys import store_as
-from realdeg.backbones.parts.reach import Span, conv_span, halo_of, shuffle_span
+from realdeg.backbones.parts.spans import Span, conv_span, halo_of, shuffle_span
 from realdeg.backbones.readings import State, colour_of, count, shape_of, size
 from realdeg.errors import ConfigError
 
 _TABLE = r"layers\.0\.residual_group\.blocks\.0\.attn\.relative_position_bias_table"
-# Stored masks depend on the training images' size alone.
+# Stored masks depend only on the size of the training images.
 _MASKS = Dialect("a training", drop=r".*\.attn_mask", keeps=r".*\.attn_mask")
 
 
@@ -40,21 +40,21 @@ GroupFactory = Callable[[list[float]], nn.Module]
 
 
 class SwinSkeleton(Backbone):
-    """Mean off, convolution, groups with a skip around them, reconstruction, mean on.
+    """Subtract the mean, convolution, groups with a skip, reconstruction, add the mean.
 
     Args:
-        scale: How much resolution is lost.
+        scale: HR over LR size.
         same_size: The LR image lies on the HR grid: no upsampling, and the input is added.
         width: Channels E.
         groups: Groups of attention blocks.
-        blocks: Blocks in each group.
+        blocks: Blocks per group.
         heads: Heads of each attention.
         window: The windows' side in pixels.
-        colour: ``"rgb"`` or ``"y"``; the DIV2K mean is taken off in RGB only.
-        value_range: The number that stands for white.
-        drop_path: How often the last block's branches are left out in training; earlier blocks'
-            in proportion.
-        make_group: Makes a group from its blocks' rates of leaving out.
+        colour: ``"rgb"`` or ``"y"``; the DIV2K mean is subtracted in RGB only.
+        value_range: The value of white.
+        drop_path: Rate at which the last block's branches are dropped in training; it rises
+            linearly from 0 at the first block.
+        make_group: Makes a group from its blocks' drop rates.
         head_features: Channels of the reconstruction.
         three_convs: The body ends in a bottleneck of three convolutions.
     """
@@ -77,6 +77,9 @@ class SwinSkeleton(Backbone):
         "mlp_ratio": _mlp_ratio,
         "colour": colour_of("conv_first.weight", 1),
         "head_features": size("conv_before_upsample.0.weight"),
+    }
+    example_arguments = {
+        **{"scale": 2, "groups": 1, "blocks": 2, "width": 8, "heads": 2, "window": 4},
     }
 
     def __init__(
@@ -120,11 +123,7 @@ class SwinSkeleton(Backbone):
         self.closing_kernel = 5 if three_convs else 3
 
     def add_shuffle_head(self, width: int) -> None:
-        """Add the layers of the classical reconstruction.
-
-        Args:
-            width: Channels that come in.
-        """
+        """Add the layers of the classical reconstruction, for ``width`` input channels."""
         self.conv_before_upsample = nn.Sequential(
             nn.Conv2d(width, self.head_features, 3, padding=1), nn.LeakyReLU(inplace=True)
         )
@@ -133,7 +132,7 @@ class SwinSkeleton(Backbone):
         self.conv_last = nn.Conv2d(self.head_features, self.channels, 3, padding=1)
 
     def finish(self) -> None:
-        """Draw linear layers as the authors do and work out the halo; subclasses call it last."""
+        """Initialise linear layers as the authors do and set the halo; subclasses call it last."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
@@ -158,40 +157,30 @@ class SwinSkeleton(Backbone):
         return features
 
     def reconstruct(self, features: Tensor, image: Tensor) -> Tensor:
-        """Make the picture, without its mean, from features (B, E, h, w).
-
-        Args:
-            features: The last features.
-            image: The padded input without its mean.
-        """
+        """Return the image without its mean, from features (B, E, h, w) and the padded input."""
         return self.conv_last(self.upsampler(self.conv_before_upsample(features)))
 
     def trace(self, span: Span) -> Span:
-        """Follow a span of output pixels back to input pixels."""
+        """Trace a span of output pixels back to input pixels."""
         span = conv_span(self.trace_head(span), self.closing_kernel)
         for _ in range(self.groups):
             span = self.trace_group(span)
         return conv_span(span, 3)
 
     def trace_head(self, span: Span) -> Span:
-        """Follow a span of output pixels back to the last features."""
+        """Trace a span of output pixels back to the last features."""
         span = conv_span(span, 3)
         for step in reversed(upsampling_steps(self.scale)):
             span = conv_span(shuffle_span(span, step), 3)
         return conv_span(span, 3)
 
     def trace_group(self, span: Span) -> Span:
-        """Follow a span of a group's output back to its input."""
+        """Trace a span of a group's output back to its input."""
         raise NotImplementedError
 
 
 def closing_conv(channels: int, three_convs: bool) -> nn.Module:
-    """Return what a group or the body ends in.
-
-    Args:
-        channels: Channels in and out.
-        three_convs: A bottleneck of three convolutions instead of one.
-    """
+    """Return the convolution, or bottleneck of three, that ends a group or the body."""
     if not three_convs:
         return nn.Conv2d(channels, channels, 3, padding=1)
     narrow = channels // 4
@@ -205,13 +194,5 @@ def closing_conv(channels: int, three_convs: bool) -> nn.Module:
 
 
 def run_conv(conv: nn.Module, features: Tensor) -> Tensor:
-    """Run a convolution on a map that lies as (B, H, W, C).
-
-    Args:
-        conv: The convolution, or several.
-        features: The map.
-
-    Returns:
-        (B, H, W, C').
-    """
+    """Run convolutions on a map (B, H, W, C)."""
     return conv(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)

@@ -1,4 +1,4 @@
-"""A network of fixed input size, run over a picture of any size by overlapping tiles."""
+"""Run a network of fixed input size over an image of any size in overlapping tiles."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from realdeg.backbones.parts.common import pad_end
+
 AT_ONCE = 16
-"""Tiles that the network is given at a time."""
+"""Tiles per batch."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """How tiles share one side of the picture.
+    """How tiles share one side of the image.
 
     Attributes:
-        starts: Where tiles begin, in LR pixels.
-        weights: What each contributes, (tiles, tile * scale).
-        boundary: From where on the last tile stands alone, in output pixels.
+        starts: First pixel of each tile, in LR pixels.
+        weights: Weight of each tile's pixels, (tiles, tile * scale).
+        boundary: First output pixel that only the last tile provides.
     """
 
     starts: list[int]
@@ -29,13 +30,13 @@ class Axis:
 
 
 def plan_axis(length: int, tile: int, scale: int) -> Axis:
-    """Share out a side as IPT's authors do.
+    """Place tiles along a side as IPT's authors do.
 
-    Tiles lie a quarter of their side apart, and their middle halves are averaged. The first
-    quarter of a tile is taken from the first one, and the end from one that ends with the picture.
+    Tiles lie a quarter of their side apart, and their middle halves are averaged. The first quarter
+    comes from the first tile, and the end from a tile that ends with the image.
 
     Args:
-        length: The picture's side in LR pixels, no less than the tile's.
+        length: The image's side in LR pixels, at least the tile's.
         tile: The tile's side in LR pixels, a multiple of 4.
         scale: Output over input size.
     """
@@ -59,16 +60,13 @@ def plan_axis(length: int, tile: int, scale: int) -> Axis:
 
 
 def run_tiled(network: Callable[[Tensor], Tensor], image: Tensor, tile: int, scale: int) -> Tensor:
-    """Run a network that takes tiles of one size over a larger picture.
+    """Run a network that accepts tiles of one size over a larger image.
 
     Args:
-        network: Takes (N, C, tile, tile) to (N, C, tile * scale, tile * scale).
-        image: (B, C, h, w), both sides no less than the tile's.
+        network: Maps (N, C, tile, tile) to (N, C, tile * scale, tile * scale).
+        image: (B, C, h, w), both sides at least the tile's.
         tile: The tile's side in LR pixels, a multiple of 4.
         scale: Output over input size.
-
-    Returns:
-        (B, C, h * scale, w * scale).
     """
     batch, channels, height, width = image.shape
     if (height, width) == (tile, tile):
@@ -92,7 +90,7 @@ def run_tiled(network: Callable[[Tensor], Tensor], image: Tensor, tile: int, sca
             weight = rows[i][:, None] * columns[j]
             result[:, :, y : y + size, x : x + size] += piece * weight.to(piece.dtype)
     assert result is not None and corner is not None
-    # The authors paste the left strip after the upper one: the corner is the first tile's alone.
+    # The authors paste the left strip after the upper one: the corner is only the first tile's.
     edge = tile // 4 * scale
     end = max(min(size, across.boundary), edge)
     result[:, :, :edge, edge:end] = corner[:, :, :edge, edge:end]
@@ -100,18 +98,6 @@ def run_tiled(network: Callable[[Tensor], Tensor], image: Tensor, tile: int, sca
 
 
 def pad_to_size(image: Tensor, least: int) -> Tensor:
-    """Pad right and bottom up to a size: reflected, or replicated where the image is too small.
-
-    Args:
-        image: (B, C, H, W).
-        least: The wanted height and width in pixels; larger ones stay.
-
-    Returns:
-        The padded image, or the image itself where nothing was to do.
-    """
+    """Pad the sides of (B, C, H, W) to at least ``least`` pixels, as ``pad_to_multiple`` pads."""
     height, width = image.shape[-2:]
-    bottom, right = max(least - height, 0), max(least - width, 0)
-    if not bottom and not right:
-        return image
-    mode = "reflect" if bottom < height and right < width else "replicate"
-    return F.pad(image, (0, right, 0, bottom), mode=mode)
+    return pad_end(image, max(least - height, 0), max(least - width, 0))

@@ -1,7 +1,7 @@
-"""Attention inside windows of the image, for the transformers of the Swin line.
+"""Attention inside windows of the image, for transformers of the Swin family.
 
-Feature maps lie as (B, H, W, C) here, which a convolution in channels-last layout gives without a
-copy. Scores never become a tensor of their own: each window goes through torch's fused attention.
+Feature maps are (B, H, W, C), which a convolution in channels-last layout gives without a copy.
+Scores are never stored: each window goes through torch's fused attention.
 """
 
 from __future__ import annotations
@@ -10,22 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realdeg.backbones.parts.reach import Span
+from realdeg.backbones.parts.spans import Span
 
-# What the published networks add to the scores of pixels that must not see each other.
+# Added to the scores of pixels that must not see each other.
 BLOCKED = -100.0
 
 
 def to_windows(image: Tensor, window: int) -> Tensor:
-    """Cut (B, H, W, C) into windows.
-
-    Args:
-        image: The feature map; its sides are multiples of the window.
-        window: The windows' side in pixels.
-
-    Returns:
-        (B, H / window, W / window, window * window, C).
-    """
+    """Cut (B, H, W, C) into windows (B, H / window, W / window, window * window, C)."""
     batch, height, width, channels = image.shape
     rows, columns = height // window, width // window
     cut = image.reshape(batch, rows, window, columns, window, channels).transpose(2, 3)
@@ -33,29 +25,14 @@ def to_windows(image: Tensor, window: int) -> Tensor:
 
 
 def from_windows(windows: Tensor, window: int) -> Tensor:
-    """Undo :func:`to_windows`.
-
-    Args:
-        windows: (B, rows, columns, window * window, C).
-        window: The windows' side in pixels.
-
-    Returns:
-        (B, rows * window, columns * window, C).
-    """
+    """Invert :func:`to_windows`."""
     batch, rows, columns, _, channels = windows.shape
     image = windows.reshape(batch, rows, columns, window, window, channels).transpose(2, 3)
     return image.reshape(batch, rows * window, columns * window, channels)
 
 
 def position_index(window: int) -> Tensor:
-    """Return which entry of the bias table holds for each pair of pixels of a window.
-
-    Args:
-        window: The window's side in pixels.
-
-    Returns:
-        (window ** 2, window ** 2), integers: rows are queries, columns keys.
-    """
+    """Return the bias table's index for each query (row) and key (column) of a window."""
     side = torch.arange(window)
     offset = side[:, None] - side + window - 1  # query minus key, from 0 up
     index = offset[:, None, :, None] * (2 * window - 1) + offset[None, :, None, :]
@@ -63,18 +40,17 @@ def position_index(window: int) -> Tensor:
 
 
 def shift_masks(window: int, shift: int) -> Tensor:
-    """Return what keeps pixels apart that only the cyclic shift brought together.
+    """Return the masks that separate pixels which only the cyclic shift brought together.
 
-    It depends on where a window lies, not on the image's size: there are four kinds.
+    They depend on where a window lies, not on the image's size.
 
     Args:
         window: The windows' side in pixels.
         shift: How far the image was rolled up and left.
 
     Returns:
-        (4, window ** 2, window ** 2), to be added to the scores: of windows inside, in the last
-        column, in the last row, in the corner. That is how a network stores it that was trained
-        on images of 2 x 2 windows.
+        (4, window ** 2, window ** 2), added to the scores of windows inside, in the last column, in
+        the last row, in the corner: as stored by a network trained on images of 2 x 2 windows.
     """
     wrapped = (torch.arange(window) >= window - shift).int()
     still = torch.zeros_like(wrapped)
@@ -86,13 +62,13 @@ def shift_masks(window: int, shift: int) -> Tensor:
 
 
 def window_span(span: Span, window: int, shift: int = 0, margin: int = 0) -> Span:
-    """Return the pixels that attention inside windows reads for a span of its output.
+    """Return the pixels that attention inside windows reads for a span of output pixels.
 
     Args:
         span: Output pixels.
         window: The windows' side.
         shift: How far the image was rolled.
-        margin: How far the keys reach beyond the window.
+        margin: How far the keys extend beyond the window.
     """
     first = (span[0] - shift) // window * window + shift
     last = (span[1] - shift) // window * window + shift + window - 1
@@ -105,11 +81,8 @@ class WindowAttention(nn.Module):
     Args:
         channels: Channels; a multiple of the heads.
         window: The windows' side in pixels.
-        heads: Heads.
-        own_index: Store the table's index with this layer, as SwinIR does; else it is given.
-
-    Shape:
-        (B, rows, columns, window ** 2, C) -> the same
+        heads: Number of heads.
+        own_index: Store the table's index with this layer, as SwinIR does; else it is passed in.
 
     Source:
         Liu et al., Swin Transformer, ICCV 2021, equation 4.
@@ -159,29 +132,18 @@ class WindowAttention(nn.Module):
 
 
 def position_bias(table: Tensor, index: Tensor) -> Tensor:
-    """Look up the bias of every pair of pixels.
-
-    Args:
-        table: (entries, heads).
-        index: (queries, keys); negative entries count from the table's end.
-
-    Returns:
-        (heads, queries, keys).
-    """
+    """Look up biases (heads, queries, keys) in a table (entries, heads) by (queries, keys)."""
     return table[index].permute(2, 0, 1)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """Attend with a bias, heads side by side in the result.
+    """Attend with a bias and concatenate the heads, to (N, n, heads * d).
 
     Args:
         query: (N, heads, n, d).
         key: (N, heads, m, d).
         value: (N, heads, m, d).
         bias: (heads, n, m), added to the scores.
-
-    Returns:
-        (N, n, heads * d).
     """
     mask = bias[None].to(query.dtype)
     found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
@@ -189,12 +151,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
 
 
 class Perceptron(nn.Module):
-    """Two linear layers with a GELU between.
-
-    Args:
-        channels: Channels in and out.
-        hidden: Channels between.
-    """
+    """Two linear layers with a GELU between."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -207,10 +164,10 @@ class Perceptron(nn.Module):
 
 
 class DropPath(nn.Module):
-    """In training, leave out a residual branch at random, for each image by itself.
+    """In training, drop a residual branch at random, independently for each image.
 
     Args:
-        rate: How often, from 0 to below 1. What stays is divided by how often it stays.
+        rate: Probability in [0, 1). Branches that are kept are divided by 1 - rate.
 
     Source:
         Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
