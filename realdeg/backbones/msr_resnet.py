@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import MMAGIC, Dialect
 from realdeg.backbones.parts.classic import Number
-from realdeg.backbones.parts.common import upsampling_steps
+from realdeg.backbones.parts.common import ResidualBlock, upsampling_steps
 from realdeg.backbones.parts.edsr import draw_small
-from realdeg.backbones.parts.kernels import ResidualBlock
 from realdeg.backbones.readings import count, shuffled, size
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale

@@ -304,7 +304,9 @@ class TestRefusals:
     def test_recognised_but_damaged(self, spandrel):
         state = compact().state_dict()
         del state["body.2.bias"]
-        with pytest.raises(CheckpointError, match=r"recognises cut\.pth as .*Compact.*body\.2\.bias"):
+        with pytest.raises(
+            CheckpointError, match=r"recognises cut\.pth as .*Compact.*body\.2\.bias"
+        ):
             SpandrelModel.rebuild({"file": "cut.pth"}, state)
 
     @pytest.mark.parametrize(("ins", "outs"), [(4, 4), (1, 3)])
