@@ -71,6 +71,7 @@ class MDSR(Backbone):
     meaning_readings = MEAN_READINGS
     form_presets = presets(PRESETS, num_blocks=None)
     form_subset = ("multi_scale",)
+    example_arguments = {"scale": 2, "num_blocks": 2, "num_features": 6, "multi_scale": False}
 
     def __init__(
         self,
@@ -105,11 +106,6 @@ class MDSR(Backbone):
             return {}
         index = SCALES.index(self.scale)
         return {f"{part}.{index}.": f"{part}.0." for part in ("pre_process", "upsample")}
-
-    @classmethod
-    def example(cls) -> MDSR:
-        """Return a network of x2 alone, 2 blocks of 6 channels."""
-        return cls(scale=2, num_blocks=2, num_features=6, multi_scale=False)
 
     def forward(self, lr: Tensor, *, scale: float | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""

@@ -96,6 +96,7 @@ class MemNet(Backbone):
         "bias": has("feature.conv.bias", given="feature.conv.weight"),
         "colour": colour_of("feature.conv.weight", 1),
     }
+    example_arguments = {"scale": 2, "blocks": 2, "units": 2, "width": 6, "bias": False}
 
     def __init__(
         self,
@@ -116,11 +117,6 @@ class MemNet(Backbone):
         self.recon_conv = nn.Conv2d(width, self.channels, 3, padding=1, bias=bias)
         self.weights = nn.Parameter(torch.full((blocks,), 1 / blocks))
         draw_he(self)
-
-    @classmethod
-    def example(cls) -> MemNet:
-        """Return a network of 2 blocks of 2 units, 6 wide, without biases."""
-        return cls(scale=2, blocks=2, units=2, width=6, bias=False)
 
     def forward(self, lr: Tensor) -> Outputs:
         """Return the weighted sum and every memory's image (B, C, H, W) in [0, 1]."""

@@ -168,6 +168,14 @@ class MetaSR(RDNTrunk):
 
     value_range = 255.0
     any_scale = True
+    example_arguments = {
+        "scale": 2,
+        "num_features": 6,
+        "num_blocks": 2,
+        "num_convs": 2,
+        "growth": 4,
+        "hidden": 10,
+    }
 
     def __init__(
         self,
@@ -193,11 +201,6 @@ class MetaSR(RDNTrunk):
                 nn.Conv2d(num_features, num_features, 3, padding=1),
             )
         self.P2W = MetaUpscale(num_features, hidden)
-
-    @classmethod
-    def example(cls) -> MetaSR:
-        """Return an RDN of 2 blocks of 2 convolutions, 6 wide."""
-        return cls(scale=2, num_features=6, num_blocks=2, num_convs=2, growth=4, hidden=10)
 
     def forward(self, lr: Tensor, *, scale: float | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 255] by any scale."""

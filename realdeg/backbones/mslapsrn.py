@@ -115,6 +115,7 @@ class MSLapSRN(Backbone):
         "depth": count(r"features\.recursive_block\.block\.conv_(\d+)\.weight"),
         "width": elements("conv_input.weight", 9),
     }
+    example_arguments = {"scale": 4, "depth": 1, "recursions": 2, "width": 4}
 
     def __init__(
         self,
@@ -134,11 +135,6 @@ class MSLapSRN(Backbone):
         self.scale_img = DoublingDeconv(1, 1, 4, bias=False)
         self.predict = nn.Conv2d(width, 1, 3, padding=1)
         self._initialise()
-
-    @classmethod
-    def example(cls) -> MSLapSRN:
-        """Return a network of 2 recursions of 1 convolution, 4 wide."""
-        return cls(scale=4, depth=1, recursions=2, width=4)
 
     def forward(self, lr: Tensor, *, scale: float | None = None) -> Outputs:
         """Super-resolve (B, 1, h, w) in [0, 1] by any of the scales and return every level."""

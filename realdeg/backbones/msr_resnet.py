@@ -55,6 +55,7 @@ class MSRResNet(Backbone):
         "num_features": size("conv_first.weight"),
         "num_blocks": count(r"body\.(\d+)\.conv1\.weight"),
     }
+    example_arguments = {"scale": 2, "num_features": 6, "num_blocks": 2}
 
     def __init__(
         self,
@@ -74,11 +75,6 @@ class MSRResNet(Backbone):
         self.conv_hr = nn.Conv2d(num_features, num_features, 3, padding=1)
         self.conv_last = nn.Conv2d(num_features, 3, 3, padding=1)
         draw_small(self)
-
-    @classmethod
-    def example(cls) -> MSRResNet:
-        """Return a x2 network of 2 blocks, 6 wide."""
-        return cls(scale=2, num_features=6, num_blocks=2)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""

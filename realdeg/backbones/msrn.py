@@ -68,6 +68,7 @@ class MSRN(Backbone):
         "num_blocks": count(r"body\.(\d+)\.confusion\.weight"),
         "mean_shift": has("sub_mean.bias", given="tail.3.weight"),
     }
+    example_arguments = {"scale": 2, "features": 3, "num_blocks": 2}
 
     def __init__(
         self,
@@ -88,11 +89,6 @@ class MSRN(Backbone):
             Upsampler(scale, features),
             nn.Conv2d(features, 3, 3, padding=1),
         )
-
-    @classmethod
-    def example(cls) -> MSRN:
-        """Return a x2 network of 2 blocks, 3 wide."""
-        return cls(scale=2, features=3, num_blocks=2)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""

@@ -137,6 +137,7 @@ class MWCNN(Backbone):
         "width": size("head.0.body.0.weight"),
         "colour": _colour,
     }
+    example_arguments = {"scale": 2, "width": 2, "colour": "rgb"}
 
     def __init__(
         self,
@@ -188,11 +189,6 @@ class MWCNN(Backbone):
         self.i_l1 = chain(n, n, 3)
         self.tail = nn.Sequential(nn.Conv2d(n, bands, 3, padding=1))
         _initialise_v1(self)
-
-    @classmethod
-    def example(cls) -> MWCNN:
-        """Return the second version in colour, 2 wide."""
-        return cls(scale=2, width=2, colour="rgb")
 
     def forward(self, lr: Tensor) -> Tensor:
         """Sharpen the interpolated image (B, C, H, W) in [0, 1]."""

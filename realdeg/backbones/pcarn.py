@@ -86,6 +86,7 @@ class PCARN(CARN):
         "groups": ratio("b1.b1.conv1.weight", 0, 1),
         "mobile": has("b1.b1.pw.weight", given="b1.b1.conv1.weight"),
     }
+    example_arguments = {"scale": 2, "features": 8, "multi_scale": False}
 
     def __init__(
         self,
@@ -102,11 +103,6 @@ class PCARN(CARN):
             mobile=mobile,
             multi_scale=multi_scale,
         )
-
-    @classmethod
-    def example(cls) -> PCARN:
-        """Return a x2 network, 8 wide."""
-        return cls(scale=2, features=8, multi_scale=False)
 
     def trunk(self, entry: Tensor) -> Tensor:
         """Run the cascades on the entry's features (B, C, h, w), which are added to the result."""

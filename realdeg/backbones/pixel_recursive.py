@@ -113,6 +113,14 @@ class PixelRecursiveSR(Backbone):
     scales = (4,)
     whole_image = True
     teacher_forced = True
+    example_arguments = {
+        "layers": 2,
+        "features": 6,
+        "hidden": 9,
+        "cond_features": 6,
+        "cond_blocks": 1,
+        "sampling": "one_pass",
+    }
 
     def __init__(
         self,
@@ -134,13 +142,6 @@ class PixelRecursiveSR(Backbone):
         # Nearby pixels only: what was drawn before affects the whole image.
         self.halo = math.ceil(3.5 * cond_blocks) + 2 + math.ceil((3 + 2 * layers) / 4)
         self._initialise()
-
-    @classmethod
-    def example(cls) -> PixelRecursiveSR:
-        """Return a tiny network that does not recur, so that it runs anywhere at once."""
-        return cls(
-            layers=2, features=6, hidden=9, cond_features=6, cond_blocks=1, sampling="one_pass"
-        )
 
     def forward(self, lr: Tensor, *, cond: Tensor | None = None) -> Outputs:
         """Draw the image or, given HR as ``cond``, return the distribution of its levels.

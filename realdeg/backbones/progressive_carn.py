@@ -44,6 +44,7 @@ class ProgressiveCARN(Backbone):
     """
 
     scales: tuple[int, ...] | None = (2, 4, 8)
+    example_arguments = {"scale": 2, "features": 8}
 
     def __init__(self, scale: Scale = 4, features: Number = 64) -> None:
         super().__init__(scale=scale)
@@ -56,11 +57,6 @@ class ProgressiveCARN(Backbone):
         self.head = ReLUUpsampler(scale, features)
         store_as(self, "head", "upsample")
         self.exit = nn.Conv2d(features, 3, 3, padding=1)
-
-    @classmethod
-    def example(cls) -> ProgressiveCARN:
-        """Return a x2 network, 8 wide."""
-        return cls(scale=2, features=8)
 
     @property
     def new_prefixes(self) -> tuple[str, ...]:

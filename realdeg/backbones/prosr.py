@@ -171,6 +171,7 @@ class ProSR(Backbone):
     }
     form_presets = presets(PRESETS, num_features="features", growth_rate="growth")
     form_subset = ("scale", "blocks")
+    example_arguments = {"scale": 2, "num_features": 6, "growth_rate": 3, "blocks": [[2], [1], [1]]}
 
     def __init__(
         self,
@@ -229,11 +230,6 @@ class ProSR(Backbone):
         self.add_module(f"pyramid_residual_{level}_residual_upsampler", Doubling(channels))
         self.add_module(f"reconst_{level}", _named("final_conv", ReflectConv(channels, 3)))
         return channels
-
-    @classmethod
-    def example(cls) -> ProSR:
-        """Return a network of one dense block of 2 layers per level, 6 wide."""
-        return cls(scale=2, num_features=6, growth_rate=3, blocks=[[2], [1], [1]])
 
     def forward(self, lr: Tensor, *, scale: float | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1] by any scale up to the network's."""

@@ -147,6 +147,13 @@ class RCAN(EDSRFamily):
     }
     form_presets = presets(PRESETS, num_groups=0, num_blocks=1)
     form_subset = ("reduction",)  # several give the same bottleneck
+    example_arguments = {
+        "scale": 2,
+        "num_groups": 2,
+        "num_blocks": 1,
+        "num_features": 8,
+        "reduction": 2,
+    }
 
     def __init__(
         self,
@@ -178,8 +185,3 @@ class RCAN(EDSRFamily):
             value_range,
             unshuffle,
         )
-
-    @classmethod
-    def example(cls) -> RCAN:
-        """Return a network of 2 groups of 1 block, 8 wide."""
-        return cls(scale=2, num_groups=2, num_blocks=1, num_features=8, reduction=2)

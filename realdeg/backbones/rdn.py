@@ -133,6 +133,13 @@ class RDN(RDNTrunk):
         "num_features": size("SFENet1.weight"),
     }
     form_presets = presets(PRESETS, num_blocks=0, num_convs=1, growth=2)
+    example_arguments = {
+        "scale": 2,
+        "num_blocks": 2,
+        "num_convs": 2,
+        "growth": 4,
+        "num_features": 6,
+    }
 
     def __init__(
         self,
@@ -158,11 +165,6 @@ class RDN(RDNTrunk):
             layers += [nn.Conv2d(width, step**2 * added, 3, padding=1), nn.PixelShuffle(step)]
             width = added
         self.UPNet = nn.Sequential(*layers, nn.Conv2d(added, 3, 3, padding=1))
-
-    @classmethod
-    def example(cls) -> RDN:
-        """Return a x2 network of 2 blocks of 2 convolutions."""
-        return cls(scale=2, num_blocks=2, num_convs=2, growth=4, num_features=6)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, ``value_range``]."""

@@ -65,6 +65,7 @@ class REDNet(Backbone):
         "width": size("conv_layers.0.weight"),
         "colour": colour_of("conv_layers.0.weight", 1),
     }
+    example_arguments = {"scale": 2, "depth": 10, "width": 6}
 
     def __init__(
         self,
@@ -83,11 +84,6 @@ class REDNet(Backbone):
             nn.ConvTranspose2d(b, a, 3, padding=1) for a, b in reversed(pairs)
         )
         draw_he(self)
-
-    @classmethod
-    def example(cls) -> REDNet:
-        """Return a network of 10 layers, 6 wide."""
-        return cls(scale=2, depth=10, width=6)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Add the predicted detail to the interpolated image (B, C, H, W) in [0, 1]."""

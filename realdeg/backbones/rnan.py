@@ -165,7 +165,7 @@ class RNAN(Backbone):
 
     @classmethod
     def example(cls) -> RNAN:
-        """Return a network of 3 groups, 4 wide, whose attention is not silent."""
+        """Return a network of 3 groups, 4 wide, with active attention."""
         network = cls(scale=2, groups=3, num_features=4)
         for module in network.modules():
             if isinstance(module, NonLocal):

@@ -145,6 +145,7 @@ class RRDBNet(Backbone):
         "growth": size("body.0.rdb1.conv1.weight"),
         "colour": colour_of("conv_last.weight", 0),
     }
+    example_arguments = {"scale": 4, "num_features": 4, "num_blocks": 1, "growth": 2}
 
     def __init__(
         self,
@@ -176,11 +177,6 @@ class RRDBNet(Backbone):
             self.add_module(f"conv_up{step}", nn.Conv2d(num_features, num_features, 3, padding=1))
         self.conv_hr = nn.Conv2d(num_features, num_features, 3, padding=1)
         self.conv_last = nn.Conv2d(num_features, self.channels, 3, padding=1)
-
-    @classmethod
-    def example(cls) -> RRDBNet:
-        """Return a x4 network of 1 block of 4 channels."""
-        return cls(scale=4, num_features=4, num_blocks=1, growth=2)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""

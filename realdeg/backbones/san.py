@@ -254,7 +254,7 @@ class SAN(Backbone):
 
     @classmethod
     def example(cls) -> SAN:
-        """Return a network of 2 groups of 1 block, 8 wide, whose attention is not silent."""
+        """Return a network of 2 groups of 1 block, 8 wide, with active attention."""
         network = cls(scale=2, groups=2, blocks=1, num_features=8, reduction=2)
         nn.init.normal_(network.non_local.non_local.W.weight, std=0.5)
         nn.init.constant_(network.gamma, 0.5)

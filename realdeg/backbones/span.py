@@ -108,6 +108,7 @@ class SPAN(Backbone):
     }
     meaning_readings = {"norm": _norm}
     form_subset = ("fused",)
+    example_arguments = {"scale": 2, "num_features": 4}
 
     def __init__(
         self,
@@ -132,11 +133,6 @@ class SPAN(Backbone):
         self.upsampler = nn.Sequential(
             nn.Conv2d(num_features, 3 * factor**2, 3, padding=1), nn.PixelShuffle(factor)
         )
-
-    @classmethod
-    def example(cls) -> SPAN:
-        """Return a x2 network, 4 wide."""
-        return cls(scale=2, num_features=4)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""

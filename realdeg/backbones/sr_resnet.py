@@ -125,6 +125,7 @@ class SRResNet(Backbone):
         "bias": has("conv2.0.bias", given="conv2.0.weight"),
         "channel_slopes": _channel_slopes,
     }
+    example_arguments = {"scale": 2, "num_features": 6, "num_blocks": 2}
 
     def __init__(
         self,
@@ -150,11 +151,6 @@ class SRResNet(Backbone):
         self.upsampling = nn.Sequential(*(UpsampleBlock(num_features, slopes) for _ in steps))
         self.conv3 = nn.Conv2d(num_features, 3, 9, padding=4)
         draw_he(self)
-
-    @classmethod
-    def example(cls) -> SRResNet:
-        """Return a x2 network of 2 blocks, 6 wide."""
-        return cls(scale=2, num_features=6, num_blocks=2)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""

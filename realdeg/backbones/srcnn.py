@@ -59,6 +59,7 @@ class SRCNN(Backbone):
         "mapped": size("conv2.weight"),
         "colour": colour_of("conv1.weight", 1),
     }
+    example_arguments = {"scale": 2, "kernels": "9-1-5", "width": 8, "mapped": 6}
 
     def __init__(
         self,
@@ -83,11 +84,6 @@ class SRCNN(Backbone):
             nn.init.normal_(layer.weight, std=0.001)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-
-    @classmethod
-    def example(cls) -> SRCNN:
-        """Return a 9-1-5 network, 8 and 6 wide."""
-        return cls(scale=2, kernels="9-1-5", width=8, mapped=6)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Sharpen the interpolated image (B, C, H, W) in [0, 1]."""

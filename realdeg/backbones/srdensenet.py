@@ -69,6 +69,7 @@ class SRDenseNet(Backbone):
         "bottleneck": size("bottleneck.0.weight"),
         "colour": colour_of("conv.conv.weight", 1),
     }
+    example_arguments = {"scale": 4, "growth": 3, "num_blocks": 2, "num_layers": 2, "bottleneck": 8}
 
     def __init__(
         self,
@@ -97,11 +98,6 @@ class SRDenseNet(Backbone):
         self.deconv = nn.Sequential(*deconvolutions)
         self.reconstruction = nn.Conv2d(bottleneck, self.channels, 3, padding=1)
         draw_he(self)
-
-    @classmethod
-    def example(cls) -> SRDenseNet:
-        """Return a network of 2 blocks of 2 layers."""
-        return cls(scale=4, growth=3, num_blocks=2, num_layers=2, bottleneck=8)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""

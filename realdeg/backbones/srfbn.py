@@ -102,6 +102,7 @@ class SRFBN(Backbone):
         "num_groups": count(r"block\.upBlocks\.(\d+)\.0\.weight"),
     }
     form_presets = presets(PRESETS, num_features=0, num_groups=1)
+    example_arguments = {"scale": 2, "num_features": 4, "num_groups": 2, "num_steps": 2}
 
     def __init__(
         self,
@@ -124,11 +125,6 @@ class SRFBN(Backbone):
         self.out = _activated(nn.ConvTranspose2d(features, features, *PROJECTIONS[scale]))
         self.conv_out = nn.Sequential(nn.Conv2d(features, 3, 3, padding=1))
         draw_he(self)
-
-    @classmethod
-    def example(cls) -> SRFBN:
-        """Return a network of 2 groups and 2 steps, 4 wide."""
-        return cls(scale=2, num_features=4, num_groups=2, num_steps=2)
 
     def forward(self, lr: Tensor) -> Tensor | Outputs:
         """Super-resolve (B, 3, h, w) in [0, 255]; in training, return every step's image."""

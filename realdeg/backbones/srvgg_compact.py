@@ -68,6 +68,7 @@ class SRVGGNetCompact(Backbone):
         "activation": _activation,
         "colour": colour_of("body.0.weight", 1),
     }
+    example_arguments = {"scale": 2, "num_features": 6, "num_convs": 3}
 
     def __init__(
         self,
@@ -88,11 +89,6 @@ class SRVGGNetCompact(Backbone):
         layers.append(self._activation(num_features))
         layers.append(nn.Conv2d(num_features, self.channels * self.factor**2, 3, padding=1))
         self.body = nn.Sequential(*layers)
-
-    @classmethod
-    def example(cls) -> SRVGGNetCompact:
-        """Return a x2 network of 3 hidden convolutions, 6 wide."""
-        return cls(scale=2, num_features=6, num_convs=3)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, C, h, w) in [0, 1]."""

@@ -220,6 +220,7 @@ class SwinIR(SwinSkeleton):
         "three_convs": _three_convs,
     }
     form_presets = presets(PRESETS, "groups", "width", "heads", "reconstruction", "three_convs")
+    example_arguments = {**SwinSkeleton.example_arguments, "drop_path": 0.0, "head_features": 8}
 
     def __init__(
         self,
@@ -272,20 +273,6 @@ class SwinIR(SwinSkeleton):
         else:
             self.conv_last = nn.Conv2d(channels, self.channels, 3, padding=1)
         self.finish()
-
-    @classmethod
-    def example(cls) -> SwinIR:
-        """Return a network of 1 group of 2 blocks with windows of 4 pixels, 8 wide."""
-        return cls(
-            scale=2,
-            groups=1,
-            blocks=2,
-            width=8,
-            heads=2,
-            window=4,
-            drop_path=0.0,
-            head_features=8,
-        )
 
     def reconstruct(self, features: Tensor, image: Tensor) -> Tensor:
         """Reconstruct the image, without its mean, from features (B, E, h, w)."""

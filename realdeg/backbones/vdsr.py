@@ -90,6 +90,7 @@ class VDSR(Backbone):
         "bias": has("input.bias", given="input.weight"),
     }
     meaning_readings = {"mean_shift": has("sub_mean.bias", given="input.weight")}
+    example_arguments = {"scale": 2, "depth": 4, "width": 6}
 
     def __init__(
         self,
@@ -115,11 +116,6 @@ class VDSR(Backbone):
         )
         self.output = nn.Conv2d(width, self.channels, 3, padding=1, bias=bias)
         draw_he(self)
-
-    @classmethod
-    def example(cls) -> VDSR:
-        """Return a network of 4 layers, 6 wide."""
-        return cls(scale=2, depth=4, width=6)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Add the predicted detail to the image (B, C, H, W) in [0, ``value_range``]."""

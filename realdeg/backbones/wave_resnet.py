@@ -91,6 +91,7 @@ class WaveResNet(Backbone):
     value_range = 255.0
     upsample: Upsample = "pre"
     same_size_form = "native"
+    example_arguments = {"scale": 2, "num_blocks": 1, "width": 6, "bias": False}
 
     def __init__(
         self,
@@ -118,11 +119,6 @@ class WaveResNet(Backbone):
         self.body = nn.Sequential(*(Block(features, bias) for _ in range(blocks)))
         self.tail = nn.Conv2d(features, bands, 3, padding=1)
         draw_he(self)
-
-    @classmethod
-    def example(cls) -> WaveResNet:
-        """Return a network of 1 block, 6 wide, without biases before normalisations."""
-        return cls(scale=2, num_blocks=1, width=6, bias=False)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Sharpen the interpolated image, or super-resolve, (B, C, h, w) in [0, 255]."""

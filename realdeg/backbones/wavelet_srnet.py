@@ -86,6 +86,7 @@ class WaveletSRNet(Backbone):
     """
 
     scales = (2, 4, 8, 16)
+    example_arguments = {"scale": 2, "widths": [6, 8], "num_blocks": 1, "band_width": 2}
 
     def __init__(
         self,
@@ -116,11 +117,6 @@ class WaveletSRNet(Backbone):
     def _bands(self) -> list[int]:
         """How many bands each head predicts."""
         return [1, *(3 * 4**level for level in range(self.levels))]
-
-    @classmethod
-    def example(cls) -> WaveletSRNet:
-        """Return a network of two stages of 1 block."""
-        return cls(scale=2, widths=[6, 8], num_blocks=1, band_width=2)
 
     def forward(self, lr: Tensor) -> Outputs:
         """Super-resolve (B, 3, h, w) in [0, 1]; return the image and its bands."""

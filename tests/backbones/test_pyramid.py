@@ -14,8 +14,8 @@ from realdeg.backbones.parts.pyramid import (
     bilinear_weight,
     pil_bicubic,
 )
-from realdeg.backbones.parts.spans import bicubic_span, conv_span, deconv_span
 from realdeg.backbones.parts.reflect import ReflectConv
+from realdeg.backbones.parts.spans import bicubic_span, conv_span, deconv_span
 from realdeg.degradations.primitives.resize import imresize
 
 
