@@ -10,6 +10,6 @@ setup(
         "realdeg.apis": ["*.pyi"],
         "realdeg.backbones.pretrained": ["*.json"],
         "realdeg.datasets": ["sample_images/**/*"],
-        "realdeg._configs": ["**/*.py", "**/*.md"],
+        "realdeg._configs": ["**/*.py", "**/*.md", "**/*.yml"],
     },
 )

@@ -138,8 +138,9 @@ def test_a_wheel_holds_recipes_and_samples(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     held = set(zipfile.ZipFile(wheel).namelist())
 
-    for file in (ROOT / "configs").rglob("*.py"):
-        assert f"realdeg/_configs/{file.relative_to(ROOT / 'configs').as_posix()}" in held
+    for suffix in ("py", "md", "yml"):
+        for file in (ROOT / "configs").rglob(f"*.{suffix}"):
+            assert f"realdeg/_configs/{file.relative_to(ROOT / 'configs').as_posix()}" in held
     for file in PACKAGE.rglob("*"):
         if file.is_file() and "__pycache__" not in file.parts:
             assert file.relative_to(ROOT).as_posix() in held

@@ -29,6 +29,8 @@ PAGES = sorted(
         *ROOT.glob("projects/*/README.md"),
     )
 )
+# Commands of these are parsed by tests/config/test_metafiles.py; none is run.
+METHODS = sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("configs/*/README.md"))
 QUICK = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 WITH_SPANDREL = ("docs/community.md", "docs/backbones_speed.md")
 REGISTRIES = (BACKBONES, DATASETS, DEGRADATIONS)
@@ -118,7 +120,7 @@ def sections(text: str) -> dict[str, str]:
     return dict(zip(["", *parts[1::2]], parts[::2], strict=True))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *METHODS])
 def test_every_block_is_checked(page):
     """No block slips through: what is not run, read or compared says why."""
     for block in blocks_of(ROOT / page, page):
@@ -144,7 +146,7 @@ def is_data(text: str) -> bool:
     return plain and all(isinstance(node, ast.Assign) for node in ast.parse(text).body)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *METHODS])
 def test_prose(page, tmp_path, monkeypatch):
     """Commands in a sentence are understood, and every recipe and every link exists."""
     monkeypatch.chdir(tmp_path)
