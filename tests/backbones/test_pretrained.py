@@ -17,7 +17,7 @@ from realdeg import create_backbone
 from realdeg.backbones import VDSR
 from realdeg.backbones.build import registered_name
 from realdeg.backbones.pretrained import CATALOGUE, catalogue, find_pretrained
-from realdeg.backbones.pretrained.cache import place_of
+from realdeg.backbones.pretrained.cache import path_of
 from realdeg.backbones.pretrained.table import lines, table
 from realdeg.backbones.weights import read_weights
 from realdeg.cli.main import main
@@ -91,7 +91,7 @@ class TestNetworks:
     def test_refusals(self, published, tmp_path):
         with pytest.raises(ConfigError, match=r"no weights 'tset' of VDSR: it has test\. Did you"):
             create_backbone("VDSR", pretrained="tset")
-        with pytest.raises(ConfigError, match="none of it are known by name"):
+        with pytest.raises(ConfigError, match="none in the catalogue"):
             create_backbone("RCAN", pretrained="test")
         with pytest.raises(GeometryError, match="come in x2, and scale 3 is asked for"):
             create_backbone("VDSR", 3, pretrained="test")
@@ -185,8 +185,8 @@ class TestCatalogue:
 
     def test_listing_says_what_is_here(self):
         entry = find_pretrained("VDSR", "twtygqyy")
-        place_of(entry).parent.mkdir(parents=True)
-        place_of(entry).touch()
+        path_of(entry).parent.mkdir(parents=True)
+        path_of(entry).touch()
         assert lines("twtygqyy")[-1].endswith("  here")
 
     def test_the_page_is_up_to_date(self, repository):

@@ -18,7 +18,7 @@ import pytest
 from realdeg.backbones.pretrained import download as downloading
 from realdeg.backbones.pretrained import fetch as fetching
 from realdeg.backbones.pretrained import fetch_pretrained as fetch
-from realdeg.backbones.pretrained.cache import cache_folder, place_of
+from realdeg.backbones.pretrained.cache import cache_folder, path_of
 from realdeg.errors import CheckpointError, ConfigError, OutputError
 from tests.backbones.weights_server import BYTES, DIGEST, entry, home, part_of, server
 
@@ -40,7 +40,7 @@ class TestFetching:
         server.faults = ["cut", 404]
         with pytest.raises(CheckpointError, match="404"):
             fetch(entry)
-        assert part_of(entry).stat().st_size == len(BYTES) // 2 and not place_of(entry).exists()
+        assert part_of(entry).stat().st_size == len(BYTES) // 2 and not path_of(entry).exists()
         assert fetch(entry).read_bytes() == BYTES
         assert server.sent == len(BYTES) and not part_of(entry).exists()
 
@@ -48,7 +48,7 @@ class TestFetching:
         server.faults, server.ranges = ["cut"] * 9, False
         with pytest.raises(CheckpointError, match=r"in 4 tries: the server ended it after 512000"):
             fetch(entry)
-        assert not place_of(entry).exists()
+        assert not path_of(entry).exists()
 
     def test_truncated_without_a_length_known_before(self, server, entry):
         server.faults = ["cut"]
@@ -102,19 +102,19 @@ class TestFetching:
             CheckpointError, match=rf"found SHA-256 {found} .*wanted SHA-256 {DIGEST}"
         ):
             fetch(entry)
-        assert not place_of(entry).exists() and not part_of(entry).exists()
+        assert not path_of(entry).exists() and not part_of(entry).exists()
 
     def test_another_length_is_not_fetched(self, server, entry):
-        with pytest.raises(CheckpointError, match="has 1024000 bytes, and 7 are known"):
+        with pytest.raises(CheckpointError, match="has 1024000 bytes, expected 7"):
             fetch(replace(entry, size=7))
-        assert not place_of(entry).exists()
+        assert not path_of(entry).exists()
 
     @pytest.mark.parametrize("fault", ["endless", "more"])
     def test_it_stops_at_the_known_length(self, server, entry, fault):
         server.faults = [fault]
-        with pytest.raises(CheckpointError, match="more than its 1024000 bytes come.*not kept"):
+        with pytest.raises(CheckpointError, match="more than its 1024000 bytes.*not kept"):
             fetch(entry)
-        assert list(place_of(entry).parent.iterdir()) == []
+        assert list(path_of(entry).parent.iterdir()) == []
         assert server.sent < 20 * len(BYTES)
 
     def test_it_stops_where_no_length_is_known(self, server, entry, monkeypatch):
@@ -123,12 +123,12 @@ class TestFetching:
             server.faults, server.sent = [fault], 0
             with pytest.raises(CheckpointError, match="more than 500000 bytes.*MAX_DOWNLOAD"):
                 fetch(replace(entry, size=None))
-            assert list(place_of(entry).parent.iterdir()) == []
+            assert list(path_of(entry).parent.iterdir()) == []
             assert server.sent < 20 * len(BYTES)
 
     def test_the_beginning_of_a_hash_does(self, entry):
         assert fetch(replace(entry, sha256=DIGEST[:8])).is_file()
-        place_of(entry).unlink()
+        path_of(entry).unlink()
         with pytest.raises(CheckpointError, match=r"wanted SHA-256 00000000\.\.\."):
             fetch(replace(entry, sha256="0" * 8))
 
@@ -146,7 +146,7 @@ class TestFetching:
         server.faults = [404]
         with pytest.raises(CheckpointError) as caught:
             fetch(entry)
-        for wanted in ("404", server.url, DIGEST, str(place_of(entry)), entry.page):
+        for wanted in ("404", server.url, DIGEST, str(path_of(entry)), entry.page):
             assert wanted in str(caught.value)
         assert len(server.requests) == 1
 
@@ -171,7 +171,7 @@ class TestFetching:
     def test_a_redirection_to_plain_http(self, server, entry):
         server.faults = ["to http://example.org/net.pth"]
         with pytest.raises(
-            ConfigError, match=r"leads to http://example\.org/net\.pth, which is not"
+            ConfigError, match=r"redirects to http://example\.org/net\.pth, which is not"
         ):
             fetch(entry)
 
@@ -186,9 +186,9 @@ class TestFetching:
             downloading.check_address("http://localhost/x", "https://a.org/x")
 
     def test_no_network(self, entry):
-        with pytest.raises(CheckpointError, match=r"nowhere\.invalid is not to be found") as caught:
+        with pytest.raises(CheckpointError, match=r"nowhere\.invalid was not found") as caught:
             fetch(replace(entry, url="https://nowhere.invalid/net.pth"))
-        assert str(place_of(entry)) in str(caught.value)
+        assert str(path_of(entry)) in str(caught.value)
 
     def test_a_full_disk(self, server, entry, monkeypatch):
         def full(stream, block, part):
@@ -201,7 +201,7 @@ class TestFetching:
     def test_no_room_is_seen_before(self, server, entry, monkeypatch):
         usage = type("Usage", (), {"free": 100})
         monkeypatch.setattr(downloading.shutil, "disk_usage", lambda folder: usage)
-        with pytest.raises(OutputError, match="1024000 bytes are wanted and 100 are free"):
+        with pytest.raises(OutputError, match="1024000 bytes are needed and 100 are free"):
             fetch(entry)
         assert not part_of(entry).exists()
 
@@ -213,7 +213,7 @@ class TestFetching:
     def test_a_terminal_sees_how_far_it_is(self, entry, monkeypatch, capsys):
         fetch(entry)
         assert "%" not in capsys.readouterr().err and "VDSR" not in capsys.readouterr().err
-        place_of(entry).unlink()
+        path_of(entry).unlink()
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
         fetch(entry)
@@ -229,7 +229,7 @@ class TestFetching:
         server.hold.set()
         for thread in threads:
             thread.join(10)
-        assert len(server.requests) == 1 and place_of(entry).read_bytes() == BYTES
+        assert len(server.requests) == 1 and path_of(entry).read_bytes() == BYTES
 
     @pytest.mark.slow
     def test_a_process_that_was_killed_leaves_what_it_got(self, server, entry):
@@ -253,10 +253,10 @@ class TestLinks:
     def link(self, request, tmp_path, entry):
         own = tmp_path / "thesis.txt"
         own.write_text("mine")
-        place_of(entry).parent.mkdir(parents=True)
+        path_of(entry).parent.mkdir(parents=True)
 
         def make(name):
-            path = place_of(entry).parent / name
+            path = path_of(entry).parent / name
             path.symlink_to(own) if request.param == "symbolic" else path.hardlink_to(own)
 
         yield make
@@ -310,18 +310,18 @@ class TestCache:
         monkeypatch.setenv("REALDEG_OFFLINE", "1")
         with pytest.raises(CheckpointError) as caught:
             fetch(entry)
-        for wanted in ("REALDEG_OFFLINE", server.url, DIGEST, str(place_of(entry))):
+        for wanted in ("REALDEG_OFFLINE", server.url, DIGEST, str(path_of(entry))):
             assert wanted in str(caught.value)
         assert not server.requests
-        place_of(entry).parent.mkdir(parents=True)
-        place_of(entry).write_bytes(BYTES)
-        assert fetch(entry) == place_of(entry)
+        path_of(entry).parent.mkdir(parents=True)
+        path_of(entry).write_bytes(BYTES)
+        assert fetch(entry) == path_of(entry)
 
     def test_by_hand(self, entry):
         hand = replace(entry, url=None, note="In all.zip.")
         with pytest.raises(CheckpointError) as caught:
             fetch(hand)
-        for wanted in ("by hand", hand.page, "In all.zip", str(place_of(hand)), DIGEST):
+        for wanted in ("by hand", hand.page, "In all.zip", str(path_of(hand)), DIGEST):
             assert wanted in str(caught.value)
 
     def test_tampered_with(self, entry):
@@ -343,7 +343,7 @@ class TestCache:
 
     def test_a_folder_that_others_keep(self, entry, monkeypatch, caplog):
         unknown = replace(entry, sha256=None, url=None)
-        file = place_of(unknown)
+        file = path_of(unknown)
         file.parent.mkdir(parents=True)
         file.write_bytes(BYTES)
 
@@ -376,8 +376,8 @@ class TestDisksWithoutLocks:
         server.hold.set()
         for thread in threads:
             thread.join(10)
-        assert place_of(entry).read_bytes() == BYTES
-        left = sorted(each.name for each in place_of(entry).parent.iterdir())
+        assert path_of(entry).read_bytes() == BYTES
+        left = sorted(each.name for each in path_of(entry).parent.iterdir())
         assert left == [".net.pth.lock", "net.pth"]
 
     def test_nothing_is_kept_of_a_beginning(self, server, entry):
@@ -386,4 +386,4 @@ class TestDisksWithoutLocks:
         with pytest.raises(CheckpointError, match="in 4 tries") as caught:
             fetch(entry)
         assert "are kept" not in str(caught.value)
-        assert [each.name for each in place_of(entry).parent.iterdir()] == [".net.pth.lock"]
+        assert [each.name for each in path_of(entry).parent.iterdir()] == [".net.pth.lock"]

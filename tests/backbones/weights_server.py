@@ -12,7 +12,7 @@ import pytest
 from realdeg.backbones.pretrained import Pretrained
 from realdeg.backbones.pretrained import download as downloading
 from realdeg.backbones.pretrained import fetch as fetching
-from realdeg.backbones.pretrained.cache import place_of
+from realdeg.backbones.pretrained.cache import path_of
 
 BYTES = bytes(range(256)) * 4000  # longer than what one read takes
 DIGEST = hashlib.sha256(BYTES).hexdigest()
@@ -135,5 +135,5 @@ def entry(server):
 
 
 def part_of(entry):
-    place = place_of(entry)
+    place = path_of(entry)
     return place.with_name(f"{place.name}.part")

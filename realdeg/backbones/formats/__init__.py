@@ -1,7 +1,7 @@
-"""Readers of weight files that other programs wrote; none of them runs what a file holds.
+"""Readers of other programs' weight files; none of them runs code from a file.
 
-Every reader returns tensors in PyTorch's layout under the file's own names. Which name means which
-layer is each network's matter (``Backbone.dialects``).
+Each returns tensors in PyTorch's layout under the file's names, which the networks translate
+(``Backbone.dialects``).
 """
 
 from __future__ import annotations

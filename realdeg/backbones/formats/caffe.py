@@ -1,4 +1,4 @@
-"""Caffe weights (``.caffemodel``): the few protobuf messages that hold them, read by hand."""
+"""Caffe weights (``.caffemodel``), read from the few protobuf messages that hold them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realdeg.errors import CheckpointError
 from realdeg.utils.budget import Budget, LimitError
 
 # Numbers of the fields in caffe.proto.
-_LAYERS_V1, _LAYERS = 2, 100  # of NetParameter; V1 is the form until 2014
+_LAYERS_V1, _LAYERS = 2, 100  # of NetParameter; V1 was used until 2014
 _NAME, _TYPE, _BLOBS = 1, 2, 7  # of LayerParameter
 _NAME_V1, _TYPE_V1, _BLOBS_V1 = 4, 5, 6  # of V1LayerParameter
 _LEGACY_SHAPE, _DATA, _SHAPE, _DOUBLES = (1, 2, 3, 4), 5, 7, 8  # of BlobProto
@@ -31,16 +31,16 @@ Value = int | memoryview
 
 
 class MalformedError(ValueError):
-    """The bytes are no protobuf message of this kind."""
+    """The bytes are not a protobuf message of this kind."""
 
 
 def read_caffe(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read the blobs of a binary Caffe network.
 
-    Convolutions and transposed convolutions have the same layout in Caffe and PyTorch, so they
+    Convolutions and transposed convolutions have the same layout in Caffe and PyTorch. They
     become ``<layer>.weight`` and ``<layer>.bias``, as do inner products, ``Scale`` and ``PReLU``.
     ``BatchNorm`` becomes ``running_mean`` and ``running_var``, divided by its stored factor.
-    Further blobs, and those of other layers, are called by number (``<layer>.0``).
+    Blobs of layers with more than two are named by index (``<layer>.0``).
 
     Args:
         path: The ``.caffemodel`` file.
@@ -49,12 +49,12 @@ def read_caffe(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         The tensors, float32 on the CPU, in the file's order.
 
     Raises:
-        CheckpointError: If the file is damaged, no Caffe network, or holds no weights.
+        CheckpointError: If the file is damaged, not a Caffe network, or holds no weights.
     """
     file = Path(path)
     try:
         if file.stat().st_size > _LARGEST:
-            raise MalformedError("longer than any message of protocol buffers")
+            raise MalformedError("longer than any protobuf message")
         found = _Reader(Budget()).network(memoryview(file.read_bytes()))
     except LimitError as error:
         raise CheckpointError(f"{file} is not read: {error}.") from error
@@ -66,18 +66,14 @@ def read_caffe(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         raise CheckpointError(f"{file} cannot be read ({error.strerror or error}).") from error
     if not found:
         raise CheckpointError(
-            f"{file} holds no weights: a Caffe network with blobs is wanted, not a solver state or"
+            f"{file} holds no weights; expected a Caffe network with blobs, not a solver state or"
             " a prototxt."
         )
     return found
 
 
 class _Reader:
-    """Reads the messages of one file.
-
-    Args:
-        budget: The fields that it may go through.
-    """
+    """Reads the messages of one file, each field of which costs one step."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -105,7 +101,7 @@ class _Reader:
             elif number == numbers[2]:
                 blobs.append(self._blob(_bytes(value)))
         if kind == "BatchNorm" and len(blobs) == 3:
-            # Caffe keeps sums; the third blob says of how much.
+            # Caffe stores sums; the third blob is their divisor.
             factor = float(blobs[2].reshape(-1)[0]) if blobs[2].numel() else 0.0
             mean, variance = (
                 blob.reshape(-1) * (1 / factor if factor else 0.0) for blob in blobs[:2]
@@ -113,7 +109,7 @@ class _Reader:
             return {f"{name}.running_mean": mean, f"{name}.running_var": variance}
         if len(blobs) > 2:
             return {f"{name}.{index}": blob for index, blob in enumerate(blobs)}
-        # Old files keep biases in four dimensions.
+        # Old files store biases in four dimensions.
         named = zip(("weight", "bias"), blobs, strict=False)
         return {f"{name}.{key}": b if key == "weight" else b.reshape(-1) for key, b in named}
 
@@ -133,7 +129,7 @@ class _Reader:
             elif number in stored:
                 content = _bytes(value)
                 if len(content) % (4 if number == _DATA else 8):
-                    raise MalformedError("a list of numbers ends in the middle of one")
+                    raise MalformedError("a list of numbers ends inside a number")
                 stored[number] += content
         if shape is None and is_legacy:
             shape = list(legacy.values())
@@ -142,7 +138,7 @@ class _Reader:
             raise MalformedError("a blob has numbers of two types")
         values = np.frombuffer(stored[_DOUBLES] or stored[_DATA], kind)
         shape = [len(values)] if shape is None else shape
-        # An empty blob takes no room whatever its sizes; nothing else keeps them small.
+        # An empty blob takes no memory, so only this limits its sizes.
         empty = 0 in shape and max(shape) > _LARGEST_EMPTY
         if len(shape) > _MOST_AXES or any(size > _LARGEST for size in shape) or empty:
             raise MalformedError("a blob has an impossible shape")
@@ -151,7 +147,7 @@ class _Reader:
         return torch.from_numpy(values.astype(np.float32)).reshape(shape)
 
     def _fields(self, message: memoryview) -> Iterator[tuple[int, Value]]:
-        """Go through the fields of one message; nested ones stay bytes."""
+        """Yield the fields of one message; nested messages stay bytes."""
         at, end = 0, len(message)
         while at < end:
             key, at = _varint(message, at)
@@ -170,7 +166,7 @@ class _Reader:
             else:
                 raise MalformedError(f"wire type {wire} at byte {at}")
             if length > end - at:
-                raise MalformedError("it ends in the middle of a field")
+                raise MalformedError("it ends inside a field")
             yield number, message[at : at + length]
             at += length
 
@@ -179,7 +175,7 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for index in range(10):  # 64 bits, seven to a byte
         if at + index >= len(message):
-            raise MalformedError("it ends in the middle of a number")
+            raise MalformedError("it ends inside a number")
         byte = message[at + index]
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
@@ -189,18 +185,18 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
 
 def _bytes(value: Value) -> memoryview:
     if isinstance(value, int):
-        raise MalformedError("a number stands where text or a message is wanted")
+        raise MalformedError("found a number instead of text or a message")
     return value
 
 
 def _integer(value: Value) -> int:
     if not isinstance(value, int):
-        raise MalformedError("bytes stand where a number is wanted")
+        raise MalformedError("found bytes instead of a number")
     return value
 
 
 def _integers(value: Value) -> list[int]:
-    """Return repeated integers, of which a message may hold one or a packed list."""
+    """Return repeated integers, stored singly or as a packed list."""
     if isinstance(value, int):
         return [value]
     found: list[int] = []

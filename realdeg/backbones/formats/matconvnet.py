@@ -1,4 +1,4 @@
-"""MatConvNet weights (``.mat``): networks as graphs, as chains of layers, and cells of chains."""
+"""MatConvNet weights (``.mat``): graphs, chains of layers, and cell arrays of chains."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from realdeg.backbones.formats.matlab import unpacked
 from realdeg.errors import CheckpointError, first_line
 from realdeg.utils.budget import LimitError
 
-# What a layer's arrays are, in order; files of 2014 have "filters" and "biases" instead.
+# A layer's arrays, in order; files of 2014 have "filters" and "biases" instead.
 _KINDS = ("weight", "bias", "moments")
-_PLAIN_NAME = re.compile(r"layer\d*")  # what MatConvNet calls layers that nobody named
+_PLAIN_NAME = re.compile(r"layer\d*")  # MatConvNet's name for an unnamed layer
 _BIAS = re.compile(r"(?:_b|bias|biases|\.b)\d*$")
 
 
@@ -35,7 +35,7 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
       ``model.2``.
     - A struct of cells (``model.weight{i}``, ``model.bias{i}``), as matcaffe's users save networks,
       gives ``weight.1``, ``bias.1`` and so on.
-    - A cell array of chains gives ``0.model.0.weight`` and so on, whatever its layers are called.
+    - A cell array of chains gives ``0.model.0.weight`` and so on; its layers' names are ignored.
 
     Args:
         path: The ``.mat`` file, of MATLAB 5 to 7.2 (``save -v7``).
@@ -44,7 +44,7 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         The tensors, float32 on the CPU, in the file's order.
 
     Raises:
-        CheckpointError: If the file is damaged, of MATLAB 7.3, or no network.
+        CheckpointError: If the file is damaged, of MATLAB 7.3, or not a network.
     """
     file = Path(path)
     variables = _load(file)
@@ -56,17 +56,16 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             found = _network(value)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise CheckpointError(
-                f"the network '{name}' in {file} is of a form that MatConvNet does not write"
-                f" ({error})."
+                f"the network '{name}' in {file} is not in MatConvNet's format ({error})."
             ) from error
         if found:
             break
     if not found:
         held = ", ".join(sorted(name for name in variables if name[:2] != "__")) or "nothing"
         raise CheckpointError(
-            f"{file} holds no MatConvNet network (found {held}): a graph with 'params', a chain"
-            " with 'layers', a struct of cells 'weight' and 'bias', or a cell array of chains is"
-            " wanted."
+            f"{file} holds no MatConvNet network (found {held}); expected a graph with 'params', a"
+            " chain with 'layers', a struct with cells 'weight' and 'bias', or a cell array of"
+            " chains."
         )
     return found
 
@@ -75,14 +74,14 @@ def _load(file: Path) -> Mapping[str, Any]:
     from scipy.io import loadmat
 
     try:
-        stream: Any = io.BytesIO(unpacked(file))  # SciPy's stubs know of paths only
-        # Plain data come out: functions and classes stay undecoded bytes.
+        stream: Any = io.BytesIO(unpacked(file))  # SciPy's stubs accept paths only
+        # Returns plain data: functions and classes stay undecoded bytes.
         return loadmat(stream, appendmat=False)
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read ({error.strerror or error}).") from error
     except LimitError as error:
         raise CheckpointError(f"{file} is not read: {error}.") from error
-    # What was gone through before makes SciPy raise where names or texts are no text.
+    # SciPy raises various errors for undecodable names and strings.
     except Exception as error:
         reason = first_line(error)
         raise CheckpointError(
@@ -91,7 +90,7 @@ def _load(file: Path) -> Mapping[str, Any]:
 
 
 def _network(value: Any) -> dict[str, Tensor]:
-    """Return the parameters of a variable, or nothing where it is no network."""
+    """Return the parameters of a variable, empty if it is not a network."""
     fields = _fields(value)
     if "params" in fields:
         return dict(_graph(value))
@@ -111,11 +110,11 @@ def _network(value: Any) -> dict[str, Tensor]:
 
 
 def _cells(network: np.ndarray) -> Iterator[tuple[str, Tensor]]:
-    """Go through a struct with a cell of filters and one of biases."""
+    """Yield the parameters of a struct with a cell of filters and one of biases."""
     for kind, read in (("weight", _filters), ("bias", _vector)):
         stored = network[kind].reshape(-1)[0]
         if not _is_cell(stored):
-            raise ValueError(f"'{kind}' is no cell array")
+            raise ValueError(f"'{kind}' is not a cell array")
         for index, array in enumerate(stored.reshape(-1), 1):
             yield f"{kind}.{index}", read(array)
 
@@ -128,7 +127,7 @@ def _member(item: Any) -> dict[str, Tensor]:
 
 
 def _graph(network: np.ndarray) -> Iterator[tuple[str, Tensor]]:
-    """Go through the parameters of a graph."""
+    """Yield the parameters of a graph."""
     places = _places(network)
     for entry in network["params"].reshape(-1)[0].reshape(-1):
         name = _text(entry["name"])
@@ -137,12 +136,12 @@ def _graph(network: np.ndarray) -> Iterator[tuple[str, Tensor]]:
 
 
 def _places(network: np.ndarray) -> dict[str, int]:
-    """Say for every parameter of a graph which one of its layer's it is."""
+    """Return the index of each of a graph's parameters within its layer."""
     found: dict[str, int] = {}
     if "layers" in _fields(network):
         for layer in network["layers"].reshape(-1)[0].reshape(-1):
             names = layer["params"]
-            # One name may be saved without its cell.
+            # A single name may be saved without a cell.
             cells = names.reshape(-1) if _is_cell(names) else [names]
             found |= {_text(cell): place for place, cell in enumerate(cells)}
     return found
@@ -206,8 +205,8 @@ def _is_cell(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Return a MATLAB string, which comes as an array of length 1 or 0."""
+    """Return a MATLAB string, which SciPy gives as an array of length 1 or 0."""
     array = np.asarray(value)
     if array.size and array.dtype.kind != "U":
-        raise ValueError("a name that is no text")
+        raise ValueError("a name that is not text")
     return str(array.reshape(-1)[0]) if array.size else ""

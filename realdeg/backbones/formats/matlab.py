@@ -1,7 +1,7 @@
-"""The container of MATLAB 5 to 7.2, gone through before SciPy reads it.
+"""The container of MATLAB 5 to 7.2, checked before SciPy reads it.
 
-SciPy makes room for what sizes claim, unpacks without a bound and follows nested cells as deep as
-they go. So every element is looked at first; SciPy is handed what was looked at, unpacked.
+SciPy allocates whatever sizes claim, unpacks without a limit and follows nested cells to any depth.
+So every element is checked first, and SciPy is given the unpacked, checked content.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from realdeg.utils.budget import Budget, check_unpacked
 _HEADER = 128
 _COMPRESSED, _MATRIX = 15, 14
 _INT8, _INT32, _UINT32, _UTF8 = 1, 5, 6, 16
-# Bytes of a number, by the type that it is stored as; text is stored in three more.
+# Bytes of a number by its stored type; text has three more types.
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}
 _TEXT = {**_WIDTHS, 16: 1, 17: 2, 18: 4}
 _CELL, _STRUCT, _OBJECT, _CHAR, _FUNCTION = 1, 2, 3, 4, 16
@@ -25,63 +25,57 @@ _COMPLEX = 0x0800
 _DEEPEST, _MOST_AXES, _MOST_FIELDS = 32, 32, 4096
 
 
-class _StrangeError(ValueError):
-    """A kind of variable that no network is made of: sparse matrices, handles of objects."""
+class _UnusedKindError(ValueError):
+    """A kind of variable that no network needs: sparse matrices, object handles."""
 
 
 def unpacked(path: Path) -> bytes:
-    """Return a ``.mat`` file without compression, every element checked.
+    """Return a ``.mat`` file without compression, with every element checked.
 
-    Args:
-        path: The file.
-
-    Returns:
-        The same variables, without those that are sparse or objects.
-
-    Raises:
-        ValueError: If it is damaged, hostile or of another version.
+    Sparse matrices and objects are left out. A damaged or hostile file, and one of another
+    version, raises ValueError.
     """
     content = path.read_bytes()
     head = content[:_HEADER]
     if head.startswith(b"MATLAB 7.3") or head.startswith(b"\x89HDF"):
         raise ValueError(
-            "it is of MATLAB 7.3 (HDF5), which is not read: open it in MATLAB or Octave and save"
-            " it with -v7"
+            "it is of MATLAB 7.3 (HDF5), which is not supported: open it in MATLAB or Octave and"
+            " save it with -v7"
         )
     if len(head) < _HEADER or head[126:128] not in (b"IM", b"MI"):
         old = len(head) >= 20 and 0 in head[:4]
-        raise ValueError("it is of MATLAB 4, which has no networks" if old else "no MATLAB file")
+        raise ValueError("it is of MATLAB 4, which has no networks" if old else "not a MATLAB file")
     order = "<" if head[126:128] == b"IM" else ">"
     budget, total, at = Budget(), 0, _HEADER
-    found = [head[:116] + bytes(8) + head[124:]]  # without the place of what objects need
+    found = [head[:116] + bytes(8) + head[124:]]  # without the offset of object data
     while at < len(content):
         budget.spend()
         if len(content) - at < 8:
-            raise ValueError("it ends in the middle of a variable")
+            raise ValueError("it ends inside a variable")
         kind, length = struct.unpack_from(f"{order}2I", content, at)
         if length > len(content) - at - 8:
-            raise ValueError("it ends in the middle of a variable")
+            raise ValueError("it ends inside a variable")
         body = memoryview(content)[at : at + 8 + length]
         at += 8 + length + (-length % 8 if kind == _MATRIX else 0)
         if kind == _COMPRESSED:
             body = _inflated(body[8:], total, len(content))
             if len(body) < 8:
-                raise ValueError("a variable without a beginning")
+                raise ValueError("a variable without a header")
             kind, length = struct.unpack_from(f"{order}2I", body)
         total += len(body)
         check_unpacked(total, len(content))
         if kind != _MATRIX or length > len(body) - 8:
-            raise ValueError("a variable of unknown form")
+            raise ValueError("a variable of unknown type")
         try:
             _Walk(body[8 : 8 + length], order, budget).matrix(0, length, 0)
-        except _StrangeError:
+        except _UnusedKindError:
             continue
         found += [bytes(body[: 8 + length]), bytes(-length % 8)]
     return b"".join(found)
 
 
 def _inflated(packed: memoryview, total: int, size: int) -> memoryview:
-    """Unpack a variable, and stop where it is larger than all may be."""
+    """Unpack a variable, up to the limit for the whole file."""
     unpacker = zlib.decompressobj()
     parts: list[bytes] = []
     rest: bytes | memoryview = packed
@@ -94,24 +88,18 @@ def _inflated(packed: memoryview, total: int, size: int) -> memoryview:
     except zlib.error as error:
         raise ValueError(f"a variable cannot be unpacked ({error})") from error
     if not unpacker.eof:
-        raise ValueError("a packed variable ends too early")
+        raise ValueError("a compressed variable is truncated")
     return memoryview(b"".join(parts))
 
 
 class _Walk:
-    """Goes through one variable.
-
-    Args:
-        data: Its bytes.
-        order: The order of bytes, as ``struct`` writes it.
-        budget: The steps that are left.
-    """
+    """Walks through the elements of one variable; ``order`` is the byte order of ``struct``."""
 
     def __init__(self, data: memoryview, order: str, budget: Budget) -> None:
         self._data, self._order, self._budget = data, order, budget
 
     def matrix(self, at: int, end: int, depth: int) -> None:
-        """Check an array and all that lies in it."""
+        """Check an array and everything in it."""
         self._budget.spend()
         if at == end:
             return
@@ -123,7 +111,7 @@ class _Walk:
         flags = self._whole(begin)
         form = flags & 0xFF
         if form not in (_CELL, _STRUCT, _OBJECT, _CHAR, _FUNCTION, *_NUMERIC):
-            raise _StrangeError("an array of a kind that no network is made of")
+            raise _UnusedKindError
         kind, begin, length, at = self._element(at, end)
         if kind != _INT32 or length % 4 or not 8 <= length <= 4 * _MOST_AXES:
             raise ValueError("an array without sizes")
@@ -138,7 +126,7 @@ class _Walk:
         elif form == _CHAR:
             kind, _, length, at = self._element(at, end)
             if kind not in _TEXT or length < count:
-                raise ValueError("text shorter than it says")
+                raise ValueError("text shorter than its size")
         else:
             self._nested(at, end, form, count, depth)
 
@@ -154,16 +142,16 @@ class _Walk:
                 raise ValueError("a struct without names")
             names = bytes(self._data[begin : begin + length])
             if length // width > _MOST_FIELDS or max(names, default=0) > 126:
-                raise ValueError("a struct of impossible names")
+                raise ValueError("a struct with impossible names")
             count *= length // width
         elif form == _FUNCTION:
             count = 1
         if count > (end - at) // 8:
-            raise ValueError("a cell or struct of more parts than there are")
+            raise ValueError("a cell or struct with fewer parts than its size")
         for _ in range(count):
             kind, begin, length, at = self._element(at, end)
             if kind != _MATRIX:
-                raise ValueError("a part of a cell that is no array")
+                raise ValueError("a part of a cell that is not an array")
             self.matrix(begin, begin + length, depth + 1)
 
     def _numbers(self, at: int, end: int, count: int) -> int:
@@ -175,23 +163,23 @@ class _Walk:
     def _text(self, at: int, end: int) -> int:
         kind, _, _, after = self._element(at, end)
         if kind not in (_INT8, _UTF8):
-            raise ValueError("a name that is no text")
+            raise ValueError("a name that is not text")
         return after
 
     def _whole(self, at: int) -> int:
         return int(struct.unpack_from(f"{self._order}I", self._data, at)[0])
 
     def _element(self, at: int, end: int) -> tuple[int, int, int, int]:
-        """Return an element's type, begin and length, and where the next one begins."""
+        """Return an element's type, offset and length, and the offset of the next one."""
         if end - at < 8:
-            raise ValueError("an array ends too early")
+            raise ValueError("an array is truncated")
         kind = self._whole(at)
-        if kind >> 16:  # up to four bytes, in the place of the length
+        if kind >> 16:  # up to four bytes, stored in place of the length
             length, kind = kind >> 16, kind & 0xFFFF
             if length > 4:
-                raise ValueError("a small element that is large")
+                raise ValueError("a small element of more than four bytes")
             return kind, at + 4, length, at + 8
         length = self._whole(at + 4)
         if length > end - at - 8:
-            raise ValueError("an element longer than what it lies in")
+            raise ValueError("an element longer than its array")
         return kind, at + 8, length, min(end, at + 8 + length + -length % 8)

@@ -26,16 +26,16 @@ Named = list[tuple[str, Tensor]]
 def read_pickled(path: str | os.PathLike[str]) -> Any:
     """Read a file of ``torch.save``, which may hold more than tensors.
 
-    A pickle names classes and functions, and Python's own reader imports and calls them. Here each
-    is replaced by a stand-in that does nothing, and what remains of a network are its parameters
-    and buffers. What it costs is bounded: steps, nesting, names and bytes.
+    A pickle names classes and functions, which Python's own reader imports and calls. Here each
+    is replaced by a stand-in that does nothing, and only the parameters and buffers of a network
+    remain. Steps, nesting, names and bytes are limited.
 
     Args:
         path: A file of any PyTorch from 0.1.10, written under Python 2 or 3.
 
     Returns:
-        The file's data: dicts and lists of tensors, numbers and texts. Networks are dicts of
-        tensors, as ``state_dict()`` would give; other objects are None.
+        The file's data: dicts and lists of tensors, numbers and strings. Networks are dicts of
+        tensors, like their ``state_dict()``; other objects are None.
 
     Raises:
         CheckpointError: If the file is damaged, made to fill memory, or of another format.
@@ -51,8 +51,7 @@ def read_pickled(path: str | os.PathLike[str]) -> Any:
     except FAULTS as error:
         raise CheckpointError(
             f"{file} cannot be read as a PyTorch file ({first_line(error)}): truncated, damaged, or"
-            " of a form that holds no network. Where it was made, save model.state_dict() and load"
-            " that."
+            " without a network. Where it was written, save model.state_dict() and load that."
         ) from error
 
 
@@ -60,8 +59,8 @@ class _Harvest:
     """Turns what the unpickler built into plain data.
 
     Args:
-        read: Returns the numbers of a storage.
-        budget: The steps that it may take.
+        read: Returns the values of a storage.
+        budget: The steps that are left.
         size: The file's length in bytes.
     """
 
@@ -69,18 +68,18 @@ class _Harvest:
         self._read, self._budget, self._size = read, budget, size
         self._bytes = 0
         self._storages: dict[tuple[str, torch.dtype], Tensor] = {}
-        # The tree is held, so an id stays one object's.
+        # The tree is kept, so ids stay unique.
         self._done: dict[int, Any] = {}
         self._modules: dict[int, Named] = {}
 
     def value(self, item: Any, depth: int = 0) -> Any:
-        """Return the plain form of anything; None for what has none."""
+        """Return the plain form of an object, None if it has none."""
         if depth > DEEPEST:
             raise ValueError("objects are nested too deeply")
         self._budget.spend()
         if item is None or isinstance(item, bool | int | float | str):
             return item
-        # Lists of one list twice, of which each is one of one list twice, would grow for ever.
+        # Otherwise nested lists that hold the same list twice would grow exponentially.
         if id(item) not in self._done:
             self._done[id(item)] = self._plain(item, depth)
         return self._done[id(item)]
@@ -100,8 +99,8 @@ class _Harvest:
     def _state(self, module: Inert, depth: int) -> Named:
         """Return a network's parameters and buffers as ``state_dict`` names them.
 
-        A module that stands in several places is gone through once, but its tensors have a name
-        for each place: only their number bounds what modules of shared modules grow to.
+        A module that occurs several times is read once, but its tensors have a name for each
+        occurrence. Only their number limits the growth of modules that share modules.
         """
         if depth > DEEPEST:
             raise ValueError("modules are nested too deeply")
@@ -120,9 +119,7 @@ class _Harvest:
             inner = self._state(child, depth + 1)
             self._count(tensor for _, tensor in inner)
             if len(found) + len(inner) > _MOST_NAMES:
-                raise LimitError(
-                    f"its modules share modules until {_MOST_NAMES:,} tensors are named"
-                )
+                raise LimitError(f"its modules share modules until {_MOST_NAMES:,} names exist")
             found += [(f"{name}.{below}", tensor) for below, tensor in inner]
             if any(len(each) > _LONGEST_NAME for each, _ in found[-len(inner) :]):
                 raise ValueError("a tensor's name is longer than any network's")
@@ -130,7 +127,7 @@ class _Harvest:
         return found
 
     def _count(self, tensors: Iterable[Tensor]) -> None:
-        """Count what one more name for tensors costs whoever looks at all of them."""
+        """Count the bytes of tensors once more for each of their names."""
         for tensor in tensors:
             self._budget.spend()
             self._bytes += tensor.numel() * tensor.element_size()
@@ -139,7 +136,7 @@ class _Harvest:
     def _tensor(self, item: Any) -> Tensor | None:
         self._budget.spend()
         if isinstance(item, Inert) and item.name.startswith("torch.") and not _is_module(item):
-            # A parameter of PyTorch before 0.4, or a subclass of Tensor: the tensor is inside.
+            # A parameter of PyTorch before 0.4, or a subclass of Tensor, contains the tensor.
             state = item.state if isinstance(item.state, list | tuple) else ()
             parts = [*item.args[:8], *state[:8]]
             item = next((part for part in parts if isinstance(part, TensorRef)), None)
@@ -162,7 +159,7 @@ class _Harvest:
 
 
 def _items(group: Any) -> list[tuple[str, Any]]:
-    """Return the named entries of a module's group; anything else than a dict has none."""
+    """Return the named entries of a module's group, empty if it is not a dict."""
     if not isinstance(group, Mapping):
         return []
     found = [(str(name), value) for name, value in group.items() if _is_name(name)]

@@ -1,4 +1,4 @@
-"""Where weights are kept on this machine, and whether a file there is the one that was meant."""
+"""The folder of downloaded weights, and the verification of its files."""
 
 from __future__ import annotations
 
@@ -23,26 +23,18 @@ def cache_folder() -> Path:
     return utils_cache.cache_folder("weights")
 
 
-def place_of(entry: Pretrained) -> Path:
-    """Return where the file of an entry lies, or will lie.
-
-    Args:
-        entry: The entry; each network has a folder of its own.
-    """
+def path_of(entry: Pretrained) -> Path:
+    """Return the path of an entry's file; it need not exist yet."""
     return cache_folder() / entry.type / entry.file
 
 
 def offline() -> bool:
-    """Say whether ``REALDEG_OFFLINE`` forbids to use the network."""
+    """Return whether ``REALDEG_OFFLINE`` forbids downloads."""
     return os.environ.get("REALDEG_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 
 def fingerprint(entry: Pretrained) -> str:
-    """Write the digits that an entry's file is known by, as messages name them.
-
-    Args:
-        entry: The entry.
-    """
+    """Return the published hash of an entry's file, for messages."""
     if entry.sha256:
         more = "..." if len(entry.sha256) < 64 else ""
         return f"SHA-256 {entry.sha256}{more}"
@@ -51,16 +43,8 @@ def fingerprint(entry: Pretrained) -> str:
     return "no SHA-256 is published"
 
 
-def fault(entry: Pretrained, file: Path) -> str | None:
-    """Say what of a file is not as it was published.
-
-    Args:
-        entry: What is known of the file.
-        file: The file.
-
-    Returns:
-        What was found and what was wanted; None if it is the file, or if no hash is published.
-    """
+def hash_mismatch(entry: Pretrained, file: Path) -> str | None:
+    """Return how a file's hash differs from the published one; None if it does not, or none is."""
     if entry.sha256 is not None:
         digest = sha256_file(file)
         right, found = digest.startswith(entry.sha256), f"SHA-256 {digest}"
@@ -75,58 +59,41 @@ def fault(entry: Pretrained, file: Path) -> str | None:
 
 
 def verify(entry: Pretrained, file: Path) -> None:
-    """Refuse a file in the cache that is not the one that was published.
+    """Raise CheckpointError if a file in the cache is not the published one.
 
-    A file whose hash nobody publishes is trusted when it is first seen; its hash is written beside
-    it (``.sha256``), and holds from then on.
-
-    Args:
-        entry: What is known of the file.
-        file: The file.
-
-    Raises:
-        CheckpointError: Naming what was found and what was wanted.
+    A file without a published hash is trusted when first used. Its hash is then written beside it
+    (``.sha256``) and checked from then on.
     """
-    wrong = fault(entry, file)
+    wrong = hash_mismatch(entry, file)
     if wrong:
         raise CheckpointError(
-            f"{file} is not the file that {entry.page} publishes for {entry}: {wrong}. Remove it,"
-            " and fetch it again."
+            f"{file} is not the file that {entry.page} publishes for {entry}: {wrong}. Remove it"
+            " and download it again."
         )
     if entry.sha256 is None and entry.git_blob is None:
-        _hold_to_first(entry, file)
+        _compare_with_first_use(entry, file)
 
 
-def _hold_to_first(entry: Pretrained, file: Path) -> None:
-    """Compare a file with its own hash of the time when it was first used."""
+def _compare_with_first_use(entry: Pretrained, file: Path) -> None:
+    """Compare a file with the hash it had when it was first used."""
     found, note = sha256_file(file), file.with_name(f"{file.name}.sha256")
     if not note.is_file():
         try:
             with atomic_path(note) as temporary:
                 temporary.write_text(f"{found}  {file.name}\n", encoding="utf-8")
-        except OutputError as error:  # a folder that others keep
-            logger.warning(
-                "nobody publishes a SHA-256 of %s: the file that is here has %s, which cannot be"
-                " noted (%s).",
-                entry,
-                found,
-                error,
-            )
-            return
-        logger.warning(
-            "nobody publishes a SHA-256 of %s: the file that is here now has %s, and is held to it"
-            " from now on (%s).",
-            entry,
-            found,
-            note,
-        )
+        except OutputError as error:  # a read-only folder
+            text = "no SHA-256 of %s is published: this file has %s, which cannot be recorded (%s)."
+            logger.warning(text, entry, found, error)
+        else:
+            text = "no SHA-256 of %s is published: this file has %s, which is recorded (%s)."
+            logger.warning(text, entry, found, note)
         return
     first = note.read_text(encoding="utf-8").split()[:1]
     if first != [found]:
         raise CheckpointError(
             f"{file} has changed: it has SHA-256 {found}, and had {''.join(first) or 'none'} when"
-            f" it was first used. Remove it to have it fetched again; if it is right as it is,"
-            f" remove {note.name} beside it."
+            f" first used. Remove it to download it again or, if the change is intended, remove"
+            f" {note.name} beside it."
         )
 
 
@@ -140,16 +107,9 @@ def _git_blob(file: Path) -> str:
 
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[bool]:
-    """Let one process at a time fetch a file; the others wait.
+    """Let one process at a time download a file into a folder, which is created.
 
-    Args:
-        file: The file to fetch; the lock lies beside it. Its folder is made.
-
-    Yields:
-        Whether nobody else fetches it now: False on disks without locks.
-
-    Raises:
-        OutputError: If the folder cannot be written.
+    Yields whether the lock is held: False on disks without locks.
     """
     folder = ensure_writable_dir(file.parent)
     with exclusive(

@@ -58,7 +58,7 @@ def find_pretrained(kind: str, name: str, scale: float | None = None) -> Pretrai
     named = [entry for entry in of_type if entry.name == name]
     if not named:
         names = list(dict.fromkeys(entry.name for entry in of_type))
-        known = f"it has {', '.join(names)}" if names else "none of it are known by name"
+        known = f"it has {', '.join(names)}" if names else "it has none in the catalogue"
         raise ConfigError(
             f"there are no weights '{name}' of {kind}: {known}.{nearest(str(name), names)}"
             " `realdeg list pretrained` lists all."

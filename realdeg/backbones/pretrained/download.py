@@ -1,8 +1,8 @@
-"""Fetch one file over HTTP: resumed where it broke off, and whole or not at all.
+"""Download one file over HTTP: resumable, and complete or not at all.
 
-Why no library does it: pooch neither resumes nor bounds what comes, follows a redirection to plain
-http, and wants whole digests where publishers print eight digits or a Git blob; huggingface_hub
-serves its own hub, where few of the files lie.
+No library does this: pooch neither resumes nor limits a download, follows redirections to plain
+http, and needs whole digests where publishers give eight digits or a Git blob; huggingface_hub
+serves its own hub, which has few of the files.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from realdeg.utils.progress import progress_bar
 from realdeg.version import __version__
 
 _BLOCK = 1 << 18
-_MOST = 2**32  # bytes of a file whose length nobody states
-_GO_ON = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+_MOST = 2**32  # bytes of a file of unknown length
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-# Worth another try; anything else stays as it is.
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+# Temporary errors, worth another attempt.
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
 
 class _BrokenOffError(Exception):
-    """The connection ended too early; what came is kept, and another try may go on from there."""
+    """The connection ended too early; what arrived is kept, and another attempt may resume."""
 
 
 class _TooLongError(Exception):
-    """More comes than the file has; nothing of it is kept."""
+    """The server sends more than the file's length; nothing is kept."""
 
 
 class _RestartError(Exception):
-    """What is here does not belong to what the server has: begin again."""
+    """What is here does not match what the server has: start again."""
 
 
 def download(
@@ -62,37 +62,35 @@ def download(
     describe: str = "",
     alone: bool = True,
 ) -> None:
-    """Fetch a file beside its target, as ``<name>.part``, and rename it when it is whole.
+    """Download a file beside its target, as ``<name>.part``, and rename it when it is complete.
 
-    A ``.part`` from an earlier time is gone on with where the server allows it and still has the
-    same file (``If-Range`` with its ETag or date).
+    An earlier ``.part`` is resumed if the server allows it and still has the same file
+    (``If-Range`` with its ETag or date).
 
     Args:
         url: The address: https, or http on this machine.
-        target: Where the file shall lie; its folder exists.
-        check: Says what is wrong with the fetched file, or None; a wrong one is not kept.
-        size: The file's length in bytes, if it is known.
-        attempts: How often a connection that breaks off is tried in all.
-        pause: Seconds before the second try; it doubles with each.
+        target: The file's path; its folder exists.
+        check: Returns what is wrong with the downloaded file, or None; a wrong one is not kept.
+        size: The file's length in bytes; None if unknown.
+        attempts: How many connections are tried.
+        pause: Seconds before the second attempt; doubled for each further one.
         timeout: Seconds without an answer after which a connection counts as broken.
-        describe: What is fetched, for the progress bar.
-        alone: Whether no other process fetches it now; else what comes goes into a file of
-            this call's own, which is not gone on with another time.
+        describe: The label of the progress bar.
+        alone: Whether no other process downloads it now; otherwise this call uses a temporary file
+            of its own, which is not resumed later.
 
     Raises:
-        ConfigError: If the address is neither https nor on this machine, or leads away from
-            either.
-        CheckpointError: If the server does not give the file, never gives all of it, gives
-            another one, or more than the file's length (where that is not known, than
-            ``REALDEG_MAX_DOWNLOAD`` bytes).
+        ConfigError: If the address, or one it redirects to, is neither https nor on this machine.
+        CheckpointError: If the server has no such file, does not send all of it, sends another
+            one, or more than its length (if unknown, than ``REALDEG_MAX_DOWNLOAD`` bytes).
         OutputError: If it cannot be written.
     """
     check_address(url)
-    # Processes of several machines may share the disk: no number of theirs tells them apart.
+    # Processes on several machines may share the disk, so process ids are not unique.
     mark = "" if alone else f".{uuid.uuid4().hex}"
     part = target.with_name(f"{target.name}{mark}.part")
     opener = urllib.request.build_opener(_Redirects(url))
-    trouble = ""
+    reason = ""
     with contextlib.ExitStack() as leaving:
         if not alone:
             leaving.callback(_forget, part)
@@ -107,51 +105,46 @@ def download(
                 _forget(part)
                 raise CheckpointError(str(error)) from error
             except _BrokenOffError as error:
-                trouble = str(error)
+                reason = str(error)
             else:
                 wrong = check(part)
                 if wrong:
                     _forget(part)
-                    raise CheckpointError(
-                        f"what {url} gives is not what it gave: {wrong}. Not kept"
-                    )
+                    raise CheckpointError(f"{url} is not the published file: {wrong}. Not kept")
                 _finish(part, target)
                 return
     here = part.stat().st_size if part.exists() else 0
-    kept = f" {here} bytes are kept at {part}, and the next try goes on from there" if here else ""
+    kept = f" {here} bytes are kept at {part}, and the next attempt resumes them" if here else ""
     raise CheckpointError(
-        f"{url} could not be fetched whole in {attempts} tries: {trouble or 'it kept changing'}."
+        f"{url} could not be downloaded in {attempts} tries: {reason or 'it kept changing'}."
         f"{kept}".rstrip(".")
     )
 
 
 def _forget(part: Path) -> None:
-    """Remove what was kept of a file that was not fetched whole."""
+    """Remove an incomplete download and its note."""
     for file in (part, part.with_name(f"{part.name}.json")):
         file.unlink(missing_ok=True)
 
 
 def check_address(url: str, came_from: str = "") -> None:
-    """Refuse an address whose file somebody on the way could exchange.
+    """Raise ConfigError if an address is neither https nor on this machine.
 
     Args:
         url: The address.
-        came_from: The address that led there; a server elsewhere may not lead to this machine.
-
-    Raises:
-        ConfigError: If it is neither https nor on this machine.
+        came_from: The address that redirected there; another machine may not redirect to this one.
     """
     parts = urlsplit(url)
     local = parts.hostname in _LOCAL
     allowed = local and (not came_from or urlsplit(came_from).hostname in _LOCAL)
     if parts.scheme == "https" or (parts.scheme == "http" and allowed):
         return
-    what = f"{came_from} leads to {url}" if came_from else f"weights are asked for from {url}"
-    raise ConfigError(f"{what}, which is not https: somebody on the way could exchange the file.")
+    what = f"{came_from} redirects to {url}" if came_from else f"weights are requested from {url}"
+    raise ConfigError(f"{what}, which is not https: others could replace the file on the way.")
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection only to where the first address might have pointed itself."""
+    """Follows a redirection only to an address that could have been given itself."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -188,13 +181,13 @@ def _fetch(
     request = urllib.request.Request(url, headers=headers)
     try:
         with opener.open(request, timeout=timeout) as answer:
-            start = _where_it_starts(answer, start, url)
+            start = _first_byte(answer, start, url)
             total = _total(answer, start)
             _check_length(url, total, size, most)
             expected = total if total is not None else size
             _check_room(part, None if expected is None else expected - start)
             if not start:
-                _forget(part)  # before the note says what it would not be the beginning of
+                _forget(part)  # before the note describes another file
                 _remember(part, url, answer.headers)
             got = start
             with (
@@ -211,20 +204,18 @@ def _fetch(
         raise _refused(error, url, start) from error
     except (OSError, http.client.HTTPException) as error:
         if isinstance(getattr(error, "reason", None), socket.gaierror):
-            raise CheckpointError(
-                f"{urlsplit(url).hostname} is not to be found: no network"
-            ) from error
+            raise CheckpointError(f"{urlsplit(url).hostname} was not found: no network") from error
         raise _BrokenOffError(_reason(error)) from error
     if expected is not None and got != expected:
         raise _BrokenOffError(f"the server ended it after {got} of {expected} bytes")
 
 
 def _kept(part: Path, url: str) -> tuple[int, str]:
-    """Return how many bytes are here already, and what says that they are of the same file."""
+    """Return how many bytes are here already, and the validator of the file they belong to."""
     try:
         note = json.loads(part.with_name(f"{part.name}.json").read_text(encoding="utf-8"))
         found = part.lstat()
-        # A link would have what it points to written to.
+        # A link's target would be overwritten.
         whole = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
         if whole and note["url"] == url and note["validator"]:
             return found.st_size, str(note["validator"])
@@ -235,7 +226,7 @@ def _kept(part: Path, url: str) -> tuple[int, str]:
 
 def _remember(part: Path, url: str, headers: email.message.Message) -> None:
     tag = headers.get("ETag", "")
-    # A weak tag says that two files mean the same, not that they are the same.
+    # A weak tag means that two files are equivalent, not that they are identical.
     validator = headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
     note = {"url": url, "validator": validator}
     try:
@@ -245,19 +236,19 @@ def _remember(part: Path, url: str, headers: email.message.Message) -> None:
         raise _cannot_write(part, error) from error
 
 
-def _where_it_starts(answer: Any, asked: int, url: str) -> int:
-    """Return the first byte's place in the file: the one asked for, or 0 where all of it comes."""
+def _first_byte(answer: Any, requested: int, url: str) -> int:
+    """Return the first byte's position in the file: the requested one, or 0 if all of it comes."""
     if "text/html" in answer.headers.get("Content-Type", ""):
         raise CheckpointError(
-            f"{url} answers with a web page, not with a file: open it in a browser, and fetch the"
+            f"{url} answers with a web page, not with a file: open it in a browser and download the"
             " weights by hand"
         )
     if answer.status != 206:
         return 0
     found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    if not found or int(found.group(1)) != asked:
+    if not found or int(found.group(1)) != requested:
         raise _RestartError
-    return asked
+    return requested
 
 
 def _total(answer: Any, start: int) -> int | None:
@@ -269,18 +260,16 @@ def _total(answer: Any, start: int) -> int | None:
 
 
 def most_download() -> int:
-    """Return the most bytes that a file of unknown length may have: ``REALDEG_MAX_DOWNLOAD``."""
+    """Return the largest length in bytes of a file of unknown length: ``REALDEG_MAX_DOWNLOAD``."""
     text = os.environ.get("REALDEG_MAX_DOWNLOAD", "")
     return int(text) if text.isdecimal() and int(text) > 0 else _MOST
 
 
 def _too_long(url: str, most: int, known: bool) -> str:
     if known:
-        return (
-            f"{url} is another file than it was: more than its {most} bytes come. It was not kept"
-        )
+        return f"{url} has changed: it sends more than its {most} bytes. It was not kept"
     return (
-        f"{url} gives more than {most} bytes, and its length is not known: it was not kept. For a"
+        f"{url} sends more than {most} bytes, and its length is not known: it was not kept. For a"
         " file that you trust, set REALDEG_MAX_DOWNLOAD to more"
     )
 
@@ -290,8 +279,7 @@ def _check_length(url: str, total: int | None, size: int | None, most: int) -> N
         raise CheckpointError(_too_long(url, most, False))
     if total is not None and size is not None and total != size:
         raise CheckpointError(
-            f"{url} is another file than it was: it has {total} bytes, and {size} are known of it."
-            " It was not fetched"
+            f"{url} has changed: it has {total} bytes, expected {size}. It was not downloaded"
         )
 
 
@@ -299,7 +287,7 @@ def _check_room(part: Path, wanted: int | None) -> None:
     free = shutil.disk_usage(part.parent).free
     if wanted is not None and wanted > free:
         raise OutputError(
-            f"cannot write {part}: {wanted} bytes are wanted and {free} are free. Free some space,"
+            f"cannot write {part}: {wanted} bytes are needed and {free} are free. Free some space,"
             " or choose another folder with REALDEG_HOME."
         )
 
@@ -307,7 +295,7 @@ def _check_room(part: Path, wanted: int | None) -> None:
 @contextlib.contextmanager
 def _opened(part: Path, start: int) -> Iterator[IO[bytes]]:
     try:
-        stream = open(os.open(part, _GO_ON), "ab") if start else _created(part)  # noqa: SIM115
+        stream = open(os.open(part, _APPEND), "ab") if start else _created(part)  # noqa: SIM115
     except OSError as error:
         raise _cannot_write(part, error) from error
     try:
@@ -320,7 +308,7 @@ def _opened(part: Path, start: int) -> Iterator[IO[bytes]]:
 
 
 def _created(file: Path) -> IO[bytes]:
-    """Open a new file; what is in its place is neither written to nor followed."""
+    """Open a new file; an existing one, or a link, is removed first."""
     file.unlink(missing_ok=True)
     return open(os.open(file, _NEW, 0o666), "wb")
 
@@ -344,7 +332,7 @@ def _finish(part: Path, target: Path) -> None:
 
 def _cannot_write(file: Path, error: OSError) -> OutputError:
     return OutputError(
-        f"cannot write {file}: {error.strerror or error}. What was fetched is kept; free some"
+        f"cannot write {file}: {error.strerror or error}. What was downloaded is kept; free some"
         " space, or choose another folder with REALDEG_HOME."
     )
 
@@ -353,11 +341,10 @@ def _refused(error: urllib.error.HTTPError, url: str, start: int) -> Exception:
     error.close()
     if error.code == 416 and start:
         return _RestartError()
-    if error.code in _PASSING:
-        return _BrokenOffError(f"the server answers {error.code} {error.reason}")
-    return CheckpointError(
-        f"{url} is not to be had: the server answers {error.code} {error.reason}"
-    )
+    answer = f"the server answers {error.code} {error.reason}"
+    if error.code in _TEMPORARY:
+        return _BrokenOffError(answer)
+    return CheckpointError(f"{url} is not available: {answer}")
 
 
 def _reason(error: Exception) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from realdeg.backbones.pretrained.cache import place_of
+from realdeg.backbones.pretrained.cache import path_of
 from realdeg.backbones.pretrained.catalogue import list_pretrained
 from realdeg.backbones.pretrained.entry import MEASURED, RGB_BORDER, Y_BORDER, Pretrained
 from realdeg.utils.tables import columns, markdown_table
 
-# The protocols that most numbers have are said by a letter; any other is written out below.
+# Marks of the common protocols; any other is "(other)".
 _MARKS = {Y_BORDER: "", RGB_BORDER: " (RGB)", MEASURED: " (here)"}
 _HEAD = (
     *("network", "`pretrained=`", "scales", "Set5, dB"),
@@ -23,8 +23,8 @@ def lines(pattern: str = "") -> list[str]:
         pattern: Only networks and names that contain it.
 
     Returns:
-        Network, name, scales, licence, and whether the files are here, can be fetched, or have to
-        be fetched by hand.
+        Network, name, scales, licence, and whether the files are on this machine, are
+        downloaded when used, or have to be downloaded by hand.
     """
     rows = [
         (
@@ -85,7 +85,7 @@ def _by_name(pattern: str) -> dict[tuple[str, str], list[Pretrained]]:
 
 
 def _state(entries: list[Pretrained]) -> str:
-    here = sum(place_of(entry).is_file() for entry in entries)
+    here = sum(path_of(entry).is_file() for entry in entries)
     if here == len(entries):
         return "here"
     away = "fetched when used" if entries[0].url else f"by hand from {entries[0].page}"
