@@ -1,15 +1,23 @@
-"""Errors that a user can mend.
+"""Errors that a user can fix.
 
 Each carries one clear sentence: the thing, the place, what was found and what to do. The command
-line prints that sentence and leaves with ``exit_code``; anything else is a bug of ours and keeps
-its traceback.
+line prints that sentence and exits with ``exit_code``. Anything else is a bug and keeps its
+traceback.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Whether a command is running, whose user knows flags and no arguments of functions.
+_in_command = False
+# The flags that are not called like the argument.
+_FLAGS = {"count": "-n", "options": "--cfg-options", "reports": "--report"}
+
 
 class RealdegError(Exception):
-    """Base of every error that a user can mend."""
+    """Base of every error that a user can fix."""
 
     exit_code: int = 2
 
@@ -79,3 +87,44 @@ def first_line(error: BaseException) -> str:
     """
     lines = (line.strip() for line in str(error).splitlines())
     return next((line for line in lines if line), type(error).__name__)
+
+
+@contextmanager
+def flags_in_messages() -> Iterator[None]:
+    """Let messages name the flags of the command instead of the arguments of the function."""
+    global _in_command
+    before, _in_command = _in_command, True
+    try:
+        yield
+    finally:
+        _in_command = before
+
+
+def argument_name(name: str) -> str:
+    """Return what the user calls an argument of a public function: ``work_dir`` or ``--work-dir``.
+
+    Args:
+        name: The argument in Python.
+    """
+    return _FLAGS.get(name, f"--{name.replace('_', '-')}") if _in_command else name
+
+
+def as_given(**arguments: object) -> str:
+    """Return arguments as the user gives them: ``overwrite=True`` or ``--overwrite``.
+
+    Args:
+        **arguments: Values by the argument in Python; a tuple holds words to be shown as they are.
+    """
+    if not _in_command:
+        return ", ".join(
+            f"{name}=({', '.join(value)})" if isinstance(value, tuple) else f"{name}={value!r}"
+            for name, value in arguments.items()
+        )
+    words = []
+    for name, value in arguments.items():
+        flag = argument_name(name)
+        if isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        else:
+            words += [flag, *(value if isinstance(value, tuple) else (str(value),))]
+    return " ".join(words)

@@ -1,8 +1,7 @@
-"""Images as arrays in, tensors inside, arrays of the same kind out.
+"""Convert images between arrays of any kind and RGB tensors.
 
-Grey, alpha and the number type are what users lose most often, so they are taken apart and put
-together again in this one place. Inside, an image is always RGB in [0, 1]: that is what training
-shows to degradations and networks, too.
+This is the only place that handles grey, alpha and number types. Inside, an image is always RGB in
+[0, 1], as in training.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from torch import Tensor
 from realdeg.errors import DataError
 from realdeg.utils.image import to_array, to_tensor
 
-# Full-range BT.601 luma: what a grey image holds. The weights sum to 1, so equal channels stay.
+# Full-range BT.601 luma. The weights sum to 1, so equal channels keep their value.
 _LUMA = (0.299, 0.587, 0.114)
-# A float image may overshoot [0, 1] a little (bicubic does); one in 0..255 is a mistake.
+# A float image may overshoot [0, 1] slightly, as with bicubic; one in 0 to 255 is a mistake.
 _FLOAT_LIMIT = 2.0
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image taken apart.
+    """The parts of an image.
 
     Args:
         rgb: RGB in [0, 1], shape (1, 3, H, W); grey is replicated.
@@ -54,17 +53,14 @@ class Picture:
 
 
 def take_apart(image: NDArray[Any]) -> Picture:
-    """Split an array into colour, alpha and what is needed to put a result together again.
+    """Split an array into colour, alpha and the properties that a result needs.
 
     Args:
         image: H x W or H x W x C with C of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha);
             uint8, uint16, or float in [0, 1].
 
-    Returns:
-        The picture.
-
     Raises:
-        DataError: If shape, number type or range is another.
+        DataError: If shape, number type or range differ.
     """
     if not isinstance(image, np.ndarray):
         raise DataError(
@@ -90,16 +86,13 @@ def take_apart(image: NDArray[Any]) -> Picture:
 
 
 def put_together(rgb: Tensor, alpha: Tensor | None, like: Picture) -> NDArray[Any]:
-    """Make an array of the same kind as the one that was taken apart.
+    """Make an array with the number type and channels of the original.
 
     Args:
-        rgb: RGB, shape (1, 3, H, W), or one channel where the picture is grey. Whole numbers are
-            rounded half up and clipped; a float result is neither.
+        rgb: RGB, shape (1, 3, H, W), or one channel if the image is grey. Integer results are
+            rounded half up and clipped; float results are not.
         alpha: Transparency, shape (1, 1, H, W), or None.
-        like: The picture that the result comes from.
-
-    Returns:
-        Array with the number type and the channels of the original.
+        like: The parts of the original image.
     """
     colour = rgb[0].detach().to("cpu", torch.float32)
     if like.grey and colour.shape[0] == 3:

@@ -1,4 +1,4 @@
-"""Look at what a recipe feeds its network: the very batches of its training, drawn."""
+"""Draw the training samples of a recipe, exactly as its network gets them."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class TrainingSample:
 
     Args:
         key: The image's key.
-        position: Its place in the run, counted from 0.
+        position: Its index in the run, from 0.
         hr: Shape (C, H, W); one channel where the task works on luma.
-        lr: Shape (C, h, w), or None where the task makes none.
+        lr: Shape (C, h, w), or None if the task makes none.
         origin: Where LR comes from, in words.
-        trace: What the degradation did to it, or None for a real pair.
-        meta: What the data set and its transforms noted.
+        trace: The trace of the degradation, or None for a real pair.
+        meta: Notes of the data set and its transforms.
     """
 
     key: str
@@ -63,7 +63,7 @@ class TrainingSample:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def in_words(self) -> list[str]:
-        """Return key, crop, flip and trace, one phrase each."""
+        """Return key, sizes, crop, flip and trace, one phrase each."""
         sizes = f"HR {_size(self.hr)}" + ("" if self.lr is None else f", LR {_size(self.lr)}")
         words = [f"{self.position}: {self.key}", sizes]
         if "crop" in self.meta:
@@ -80,11 +80,11 @@ class TrainingSample:
 
 @dataclass(frozen=True)
 class SampleSheet:
-    """Samples of a training, and the picture of them.
+    """Training samples and the figure that shows them.
 
     Attributes:
         samples: The samples, in the order of the run.
-        path: The picture.
+        path: The figure.
     """
 
     samples: tuple[TrainingSample, ...]
@@ -102,27 +102,24 @@ def browse(
     seed: int | None = None,
     **fields: Any,
 ) -> SampleSheet:
-    """Draw what a recipe feeds its network, as ``realdeg browse`` does.
+    """Draw the training samples of a recipe, as ``realdeg browse`` does.
 
     Args:
         config: A config file, a run's folder, or a name such as ``vdsr/vdsr_realsr_x4``.
-        out: The picture to write.
-        count: How many samples.
-        start: The iteration to begin at.
-        options: Dotted keys and their values, laid over the config.
-        sample: Take the built-in sample images instead of the config's data.
+        out: The image file to write.
+        count: Number of samples.
+        start: The first iteration.
+        options: Dotted keys that override the config.
+        sample: Use the built-in sample images instead of the config's data.
         seed: The seed of every random stream; None: the config's.
-        **fields: Fields of the config's top level, such as ``scale=2``.
-
-    Returns:
-        The samples and the picture.
+        **fields: Top-level fields of the config, such as ``scale=2``.
 
     Raises:
-        ConfigError: If the config is not found or broken, or trains nothing.
-        DataError: If the data are not there.
-        OutputError: If the picture cannot be written.
+        ConfigError: If the config is not found or broken, or has no training data.
+        DataError: If the data are missing.
+        OutputError: If the figure cannot be written.
     """
-    ensure_writable_dir(Path(out).parent)  # before the work, not after it
+    ensure_writable_dir(Path(out).parent)  # refused before the work, not after it
     cfg = open_recipe(config, options, fields, sample=sample, seed=seed)
     samples = training_samples(cfg, count, start=start)
     title = f"{os.fspath(config)}{' (sample data)' if sample else ''}"
@@ -130,31 +127,28 @@ def browse(
 
 
 def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[TrainingSample]:
-    """Return the first samples that a training by this config would see.
+    """Return the first samples of a training with this config, in the order of the run.
 
-    Data set, sampler, collation and degradation are built from the config as the training builds
-    them; with its seed they give the same pixels. Nothing is learned and nothing is written.
+    Data set, sampler, collation and degradation are built as for training; with the same seed they
+    give the same pixels. Nothing is trained or written.
 
     Args:
         cfg: What ``load_config`` returned.
-        count: How many samples.
-        start: The iteration to begin at.
-
-    Returns:
-        The samples, in the order of the run.
+        count: Number of samples.
+        start: The first iteration.
 
     Raises:
-        ConfigError: If the config trains nothing.
-        DataError: If the data are not there.
+        ConfigError: If the config has no training data.
+        DataError: If the data are missing.
     """
     if count < 1 or start < 0:
         raise ConfigError(f"count is 1 or more and start 0 or more, got {count} and {start}.")
     ready = inject(cfg)
     if ready.get("train_dataloader") is None:
-        raise ConfigError("the config has no 'train_dataloader': there is nothing to look at.")
+        raise ConfigError("the config has no 'train_dataloader': there are no training samples.")
     loader_cfg = ready.train_dataloader
     _record_traces(loader_cfg["dataset"])
-    # The number of workers changes no sample; none of them is the quickest start.
+    # The number of workers does not change the samples, and none starts fastest.
     loader_cfg["num_workers"] = 0
     for key in ("persistent_workers", "prefetch_factor"):
         loader_cfg.pop(key, None)
@@ -172,22 +166,19 @@ def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[Tra
             if len(samples) >= count:
                 break
     if not samples:
-        raise DataError("the training data set gave no sample.")
+        raise DataError("the training data set gave no samples.")
     return samples[:count]
 
 
 def draw_samples(
     samples: list[TrainingSample], path: str | os.PathLike[str], *, title: str | None = None
 ) -> Path:
-    """Draw samples below each other: HR, LR, and what was done in words.
+    """Draw samples below each other, HR and LR next to their description; return the path.
 
     Args:
         samples: What :func:`training_samples` returned.
-        path: The picture to write.
+        path: The image file to write.
         title: A heading.
-
-    Returns:
-        The path that was written.
 
     Raises:
         OutputError: If it cannot be written.
@@ -218,8 +209,8 @@ def draw_samples(
 
 
 def _unpack(task: Any, batch: Batch, position: int) -> list[TrainingSample]:
-    """Take a batch apart after the task's own degradation."""
-    # Degradation learning says its colour itself, super-resolution works in its network's.
+    """Split a batch into samples after the task's own degradation."""
+    # Degradation learning has its own colour, super-resolution uses its network's.
     owner = task if hasattr(task, "colour") else getattr(task, "backbone", None)
     colour = str(getattr(owner, "colour", "rgb"))
     hr = to_colour(batch["hr"], colour)
@@ -261,7 +252,7 @@ def _traces(task: Any, batch: Batch, hr: Tensor) -> list[Trace | None]:
 
 
 def _record_traces(dataset: Any) -> None:
-    """Let degradations inside the data loader note what they do; their pixels stay."""
+    """Let degradations in the data loader record their traces; the pixels stay the same."""
     if isinstance(dataset, list | tuple):
         for item in dataset:
             _record_traces(item)

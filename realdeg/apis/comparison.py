@@ -1,4 +1,4 @@
-"""Several degradations beside a real camera: every number, and what a picture of it needs."""
+"""Compare degradations with a real camera."""
 
 from __future__ import annotations
 
@@ -71,42 +71,44 @@ def compare_degradations(
 ) -> Comparison:
     """Measure how near several degradations come to a real camera.
 
-    Each HR image of the pairs is degraded by each degradation, with a seed that is a function of
-    ``seed`` and the image's key alone, and compared with the camera's own LR image.
+    Each HR image is degraded by each degradation and compared with the camera's LR image. Seeds
+    depend only on ``seed`` and the image's key.
 
     Args:
-        degradations: By the name that stands in the table; each is whatever
-            :func:`realdeg.create_degradation` takes, of the geometry of the pairs.
-        pairs: A config whose test data are real pairs (``dml/dml_n8_realsrv3crops_x4_cpu``); or a
-            data set: items with ``hr`` and ``lr`` (tensors in [0, 1]) and ``key``.
-        options: Dotted keys laid over the config.
-        sample: Take the built-in sample images instead of the config's data.
-        seed: The seed of everything random; None: the config's, or 0.
-        draws: How often each image is degraded, with seeds of their own: a random degradation
-            should be looked at more than once.
-        colour: ``"rgb"``, or ``"y"`` to degrade luma alone; numbers of colour are missing then.
-        protocol: Of the numbers beyond fidelity, whose protocol is ``lr-fidelity``.
-        shown: How many images are kept for a picture.
-        crop: Side of the crops in the picture, in HR pixels; None: a quarter of the shorter side.
+        degradations: By their heading in the table; each is anything that
+            :func:`realdeg.create_degradation` takes, with the geometry of the pairs.
+        pairs: A config whose test data are real pairs (``dml/dml_n8_realsrv3crops_x4_cpu``), or a
+            data set of items with ``hr`` and ``lr`` (tensors in [0, 1]) and ``key``.
+        options: Dotted keys that override the config.
+        sample: Use the built-in sample images instead of the config's data.
+        seed: The random seed; None: the config's, or 0.
+        draws: How often each image is degraded, with different seeds. Random degradations need
+            more than one draw.
+        colour: ``"rgb"``, or ``"y"`` to degrade only luma, without colour metrics.
+        protocol: Protocol of the metrics other than fidelity, whose protocol is ``lr-fidelity``.
+        shown: Number of images in the figure.
+        crop: Size of the crops in the figure in HR pixels; None: a quarter of the shorter side.
         device: Where to degrade.
-        out: A folder for the table, the numbers and the pictures. The first two are written after
-            each degradation, so whatever ends a comparison early loses nothing. None: nothing is
+        out: A folder for the table, the values and the figures. The first two are written after
+            each degradation, so an interrupted comparison loses nothing. None: nothing is
             written.
-        **fields: Fields of the config's top level, such as ``scale=2``.
+        **fields: Top-level fields of the config, such as ``scale=2``.
 
     Returns:
-        The comparison; ``comparison.files`` says what was written.
+        The comparison; ``comparison.files`` lists what was written.
 
     Raises:
-        ConfigError: If there is no degradation, or an argument means nothing.
+        ConfigError: If there is no degradation, or an argument is out of range.
         CheckpointError: If weights cannot be read.
         DataError: If there are no pairs.
-        GeometryError: If a size does not fit.
+        GeometryError: If a size does not match.
         OutputError: If the folder cannot be written.
     """
-    folder = None if out is None else ensure_writable_dir(out)  # before the work, not after it
+    folder = (
+        None if out is None else ensure_writable_dir(out)
+    )  # refused before the work, not after it
     if shown < 1:
-        raise ConfigError(f"shown is 1 or more, got {shown}.")
+        raise ConfigError(f"shown is at least 1, got {shown}.")
     check_crop(crop)
     scale, same_size = None, None
     if isinstance(pairs, str | os.PathLike):
@@ -114,23 +116,23 @@ def compare_degradations(
         (pairs,) = build_data_sets(cfg, ("test_dataloader",)).values()
         seed = int(cfg.seed)
         scale, same_size = cfg.scale, cfg.same_size
-    # Each of its own geometry would be measured against pairs of another one.
+    # With the geometry of the pairs, which a degradation of another geometry refuses.
     built = {
         name: create_degradation(source, scale, same_size, trained=True)
         for name, source in degradations.items()
     }
     if not built or draws < 1 or colour not in ("rgb", "y"):
         raise ConfigError(
-            "a comparison needs one degradation, one draw and colour 'rgb' or 'y' at least, got"
+            "a comparison needs at least one degradation and one draw, and colour 'rgb' or 'y', got"
             f" {list(built)}, draws={draws}, colour={colour!r}."
         )
     chosen = get_lr_protocol(protocol)
-    place = find_device(device)
+    target = find_device(device)
     result, items = _comparison(pairs, chosen, seed or 0, draws, colour, shown)
     try:
         for name, degradation in built.items():
             result.results[name] = _measure(
-                name, degradation.to(place).eval(), items, result, chosen
+                name, degradation.to(target).eval(), items, result, chosen
             )
             left = [other for other in built if other not in result.results]
             result.unfinished = (
@@ -160,11 +162,11 @@ def _data_config(
     sample: bool,
     seed: int | None,
 ) -> Config:
-    """Return a config of which only the test data are left."""
+    """Return the config reduced to its test data."""
     cfg = open_recipe(config, options, fields, sample=sample, seed=seed)
     if cfg.get("test_dataloader") is None:
-        raise ConfigError(f"the config '{config}' has no 'test_dataloader': no pairs to test.")
-    # Neither a network nor what trains it has to be there.
+        raise ConfigError(f"the config '{config}' has no 'test_dataloader': there are no pairs.")
+    # A network and what trains it may be missing.
     leave_out(cfg, "train", "val")
     cfg.backbone = None
     cfg.model = dict(type="DegradationLearning")
@@ -196,7 +198,7 @@ def _comparison(
 
 
 def _spread(items: Sequence[Any], count: int) -> list[Any]:
-    """Choose some items from all over a list."""
+    """Choose items evenly spaced in a list."""
     count = min(count, len(items))
     return [items[index * len(items) // count] for index in range(count)]
 

@@ -1,4 +1,4 @@
-"""The pictures of a comparison: photographs with curves, and curves alone."""
+"""The figures of a comparison: photographs with curves, and curves alone."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from realdeg.visualization.degradations import degradation_comparison
 
 
 def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = None) -> list[Path]:
-    """Draw crops, kernels and curves beside each other.
+    """Draw crops, kernels and curves next to each other.
 
     Args:
-        comparison: What was measured.
-        folder: Where the pictures go.
-        crop: Side of the crops in HR pixels; None: a quarter of the shorter side.
+        comparison: The comparison.
+        folder: Where the figures are written.
+        crop: Size of the crops in HR pixels; None: a quarter of the shorter side.
 
     Returns:
-        The pictures' paths.
+        The paths of the figures.
     """
     kernels: dict[str, Any] = {}
     transfer: dict[str, Any] = {}
@@ -30,24 +30,24 @@ def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = Non
             kernels |= {name: found["generated"], "camera": found["real"]}
         curves = result.curves.get("Bandwidth")
         if curves:
-            place = curves["frequency"]
+            frequency = curves["frequency"]
             transfer |= {
-                name: (place, curves["generated"]),
-                "camera": (place, curves["real"]),
+                name: (frequency, curves["generated"]),
+                "camera": (frequency, curves["real"]),
             }
             ratio = 10 * (curves["power_generated"] / curves["power_real"]).clamp_min(1e-9).log10()
-            power |= {name: (place, ratio), "camera": (place, 0 * ratio)}
+            power |= {name: (frequency, ratio), "camera": (frequency, 0 * ratio)}
         curves = result.curves.get("NoiseStatistics")
         if curves:
-            sides = {name: "generated", "camera": "real"}
+            sources = {name: "generated", "camera": "real"}
             noise |= {
-                key: (curves["frequency"], curves[side].sqrt()) for key, side in sides.items()
+                key: (curves["frequency"], curves[one].sqrt()) for key, one in sources.items()
             }
     axis = "cycles per LR pixel"
     plots = {
-        f"contrast left of HR|{axis}|transfer function": transfer,
-        f"noise in flat places|{axis}|levels": noise,
-        f"power over the camera's|{axis}|dB": power,
+        f"contrast remaining from HR|{axis}|transfer function": transfer,
+        f"noise in flat regions|{axis}|levels": noise,
+        f"power relative to the camera|{axis}|dB": power,
     }
     plots = {heading: curves for heading, curves in plots.items() if curves}
     title = "Degradations against a real camera"
@@ -67,7 +67,7 @@ def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = Non
         )
     ]
     if kernels or plots:
-        # Without photographs, whose terms may not allow that they are passed on.
+        # Without photographs, whose terms may not allow redistribution.
         path = folder / "comparison_curves.png"
         caption = comparison.dataset
         written.append(

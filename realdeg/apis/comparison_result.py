@@ -1,4 +1,4 @@
-"""What a comparison of degradations found, as a table and as data."""
+"""The result of a comparison of degradations, as a table and as data."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from realdeg.utils.files import write_record
 from realdeg.utils.tables import markdown_table
 
 FORMAT = "realdeg-comparison-1"
-# Numbers that the JSON file has and the table leaves out.
+# Metrics that are in the JSON file but not in the table.
 _ONLY_IN_JSON = ("kernel_gain",)
 
 
 @dataclass
 class Result:
-    """What was measured of one degradation.
+    """The results of one degradation.
 
     Args:
         description: The degradation in words.
-        numbers: The numbers, by label.
-        missing: Per number that could not be measured, the reason.
-        curves: What the metrics found beside numbers: spectra, kernels; by metric.
+        numbers: Values by the label of the metric.
+        missing: Reasons by the label of a metric that could not be measured.
+        curves: Spectra and kernels, by metric.
     """
 
     description: str
@@ -43,17 +43,17 @@ class Comparison:
 
     Args:
         dataset: The pairs in words.
-        images: How many HR images there are.
+        images: Number of HR images.
         draws: How often each was degraded.
-        seed: The seed of everything random.
+        seed: The random seed.
         colour: ``"rgb"`` or ``"y"``: what was degraded.
-        sample: Whether the pairs are the built-in sample's, whose camera is simulated.
+        sample: Whether the pairs are the built-in sample, whose camera is simulated.
         protocols: The protocols' settings in words, by name.
-        results: What was measured, by the degradation's name.
-        camera: The camera's own numbers, where it has some.
-        shown: For the picture: ``key``, ``hr``, ``real`` and one image per degradation.
-        unfinished: Which degradations are still to be measured; empty where all are.
-        files: What was written.
+        results: Results by the degradation's name.
+        camera: The camera's own values, for metrics that have them.
+        shown: For the figure: ``key``, ``hr``, ``real`` and one image per degradation.
+        unfinished: Which degradations have not been measured yet; empty if all have.
+        files: The files that were written.
     """
 
     dataset: str
@@ -71,7 +71,7 @@ class Comparison:
 
     @property
     def labels(self) -> list[str]:
-        """Every number of the table, in the order of ``NUMBERS``."""
+        """The labels of all metrics in the table, in the order of ``NUMBERS``."""
         found = [
             label
             for result in self.results.values()
@@ -83,7 +83,7 @@ class Comparison:
         return sorted(known, key=lambda label: order.index(names[label]))
 
     def best(self, label: str) -> list[str]:
-        """Return the degradations that come nearest to the ideal of a number."""
+        """Return the degradations that come nearest to the ideal of a metric."""
         number = number_of(label)
         if number is None or len(self.results) < 2:
             return []
@@ -97,7 +97,7 @@ class Comparison:
         return [name for name, distance in distances.items() if distance == least]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything that was measured as plain data, ready for JSON."""
+        """Return all results as plain data, ready for JSON."""
         return {
             "format": FORMAT,
             "complete": not self.unfinished,
@@ -130,7 +130,7 @@ class Comparison:
         }
 
     def to_markdown(self) -> str:
-        """Return the table: numbers down, the camera and the degradations across."""
+        """Return the report: its table has metrics as rows and degradations as columns."""
         times = "" if self.draws == 1 else f", each degraded {self.draws} times"
         lines = ["# Degradations against a real camera", ""]
         if self.unfinished:
@@ -157,7 +157,7 @@ class Comparison:
         return "\n".join(lines) + "\n"
 
     def table(self) -> list[str]:
-        """Return the lines of the Markdown table alone."""
+        """Return the lines of the Markdown table."""
         header = ["number", "the camera", *self.results]
         rows = []
         for label in self.labels:
@@ -173,13 +173,10 @@ class Comparison:
         return markdown_table(header, rows)
 
     def write(self, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
-        """Write ``comparison.json`` and ``comparison.md``, each whole or not at all.
+        """Write ``comparison.json`` and ``comparison.md`` atomically and return their paths.
 
         Args:
-            folder: Made where it is missing.
-
-        Returns:
-            The two paths.
+            folder: Created if it is missing.
 
         Raises:
             OutputError: If the folder cannot be written.
@@ -199,13 +196,7 @@ class Comparison:
 
 
 def number_text(number: Number, value: float | None, absent: str = "n/a") -> str:
-    """Return a number as the table prints it.
-
-    Args:
-        number: What it is.
-        value: Its value, or None.
-        absent: What stands for None.
-    """
+    """Return a value as the table prints it; ``absent`` replaces None."""
     return absent if value is None else f"{value:.{number.decimals}f}"
 
 

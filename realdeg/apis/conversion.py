@@ -1,4 +1,4 @@
-"""Turn anybody's weights into a file that describes itself."""
+"""Convert published weights to a self-describing file."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.build import build_filled
 from realdeg.config.load import import_modules
-from realdeg.errors import OutputError
+from realdeg.errors import OutputError, argument_name
 from realdeg.utils.component import save_component
-from realdeg.utils.files import remove_left_overs, sha256_file
+from realdeg.utils.files import check_replaceable, remove_left_overs, sha256_file
 
 
 @dataclass(frozen=True)
 class ConvertedWeights:
-    """A file of weights that was written.
+    """A converted file of weights.
 
     Attributes:
         path: The file.
         type: The network's registered name.
-        parameters: How many numbers the network learns.
+        parameters: The number of parameters of the network.
         hash: The hash of its weights.
-        not_loaded: What of the weights did not fit, in words; empty unless ``partial``.
+        not_loaded: Tensors that did not fit, described; empty unless ``partial``.
     """
 
     path: Path
@@ -53,21 +53,18 @@ def convert_weights(
         weights: A PyTorch, safetensors, MatConvNet (``.mat``) or Caffe (``.caffemodel``) file.
         path: The ``.safetensors`` file to write.
         backbone: The network's registered name.
-        scale: The scale that it was trained for; None: what the tensors tell, or the network's
+        scale: The scale that it was trained for; None: found from the tensors, or the network's
             default.
-        source: Where the weights come from, to be noted; None: the file's name.
-        partial: Take what fits and list the rest, not all or nothing.
-        custom_imports: Modules of your own that register the network.
-        overwrite: Replace a file that is there.
-        arguments: Arguments that the tensors do not tell, such as ``{"num_steps": 3}``.
-
-    Returns:
-        What was written.
+        source: Where the weights come from, noted in the file; None: the file's name.
+        partial: Load the tensors that fit and list the rest.
+        custom_imports: Your own modules that register the network.
+        overwrite: Replace an existing file.
+        arguments: Arguments that the tensors do not show, such as ``{"num_steps": 3}``.
 
     Raises:
         ConfigError: If there is no such network or argument, or a module cannot be imported.
         CheckpointError: If the weights cannot be read, or do not fit.
-        OutputError: If the file is there already, or cannot be written.
+        OutputError: If the file already exists, or cannot be written.
 
     Example:
         >>> import realdeg
@@ -75,15 +72,15 @@ def convert_weights(
     """
     output, file = Path(path), Path(weights)
     if output.suffix != ".safetensors":
-        raise OutputError(f"the result is a .safetensors file, got {output}: name it so.")
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} is there already: remove it, or say --overwrite.")
+        raise OutputError(f"the output is a .safetensors file, got {output}: change its suffix.")
+    check_replaceable(output, overwrite)
     remove_left_overs(output.parent)
-    import_modules(custom_imports, "--custom-imports")
+    import_modules(custom_imports, argument_name("custom_imports"))
     settings = dict(arguments or {})
     if scale is not None:
         settings["scale"] = scale
-    network, left = build_filled(backbone, settings, "--arguments", file, partial)
+    place = argument_name("arguments")
+    network, left = build_filled(backbone, settings, place, file, partial)
     digest = save_component(
         output,
         network,
@@ -97,7 +94,7 @@ def convert_weights(
 
 
 def _notes(network: Backbone, file: Path, source: str | None, left: list[str]) -> dict[str, Any]:
-    """Return what the file notes beside the arguments."""
+    """Return the notes stored in the file in addition to the arguments."""
     return {
         "source": source or file.name,
         "source_file": file.name,

@@ -1,4 +1,4 @@
-"""The door to networks and degradations: from whatever a user names to a built component."""
+"""Create networks and degradations from names, configs, dicts and files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from realdeg.utils.files import is_weights
 from realdeg.utils.geometry import GEOMETRY, check_geometry
 
 _FOR_OTHERS = (".onnx", ".pt2")
-# What a config's component may say of its weights, and of none besides.
+# Keys that name weights; ``create_backbone(weights=...)`` replaces them.
 _WEIGHTS = ("checkpoint", "pretrained", "start_from")
 
 Source: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
@@ -42,32 +42,31 @@ def create_backbone(
     options: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> Backbone:
-    """Make a super-resolution network of whatever names one.
+    """Create a super-resolution network from a name, config, dict or file.
 
     Args:
         source: A registered name (``realdeg.list_backbones()``; case, hyphens and underscores do
             not matter); a dict as in a config (``type``, arguments, ``checkpoint``,
-            ``pretrained``, ``start_from``); a config or its name, whose ``backbone`` and geometry
-            are taken; a run's folder or a file of weights that describes itself; the name of
-            published weights (``realdeg list pretrained``) where only one network has it; or a
-            network, which is returned as it is.
-        scale: How much resolution is lost; None: what the source says, or the network's default.
-        same_size: Whether LR lies on the HR grid; None: what the source says.
-        weights: What to fill it with: a file of any format that ``load_weights`` reads, or the
-            name of published weights. Both may give arguments that are not stated here.
-        trained: Whether it is to be used as it is rather than trained: without weights it is then
-            refused, and its parameters are frozen.
-        partial: Load what fits of ``weights``, and leave the rest as it is.
-        options: Dotted keys laid over a config or a type (``{"backbone.depth": 5}``).
-        **arguments: Further arguments of the network, such as ``depth=5``.
+            ``pretrained``, ``start_from``); a config, whose ``backbone`` and geometry are used; a
+            run's folder or a self-describing file of weights; the name of published weights
+            (``realdeg list pretrained``) if only one network has them; or a network, which is
+            returned unchanged.
+        scale: The scale factor; None: the source's, or the network's default.
+        same_size: Whether LR lies on the HR grid; None: as the source states.
+        weights: A file of any format that ``load_weights`` reads, or the name of published
+            weights. Either may supply arguments that are not given here.
+        trained: Require weights and freeze the parameters, for a network that is only applied.
+        partial: Load the tensors of ``weights`` that fit and keep the others.
+        options: Dotted keys that override a config or a type (``{"backbone.depth": 5}``).
+        **arguments: More arguments of the network, such as ``depth=5``.
 
     Returns:
         The network, in training mode.
 
     Raises:
-        ConfigError: If nothing goes by that name, the network has no such argument, or weights
-            are wanted and none are named.
-        GeometryError: If the network or its weights do not come in that scale or on that grid.
+        ConfigError: If the name is unknown, the network has no such argument, or required weights
+            are not named.
+        GeometryError: If the network or its weights do not support that scale or grid.
         CheckpointError: If the weights cannot be fetched or read, or do not fit.
 
     Example:
@@ -80,8 +79,7 @@ def create_backbone(
         published = arguments.pop("pretrained")
         if weights is not None:
             raise ConfigError(
-                f"{source} is asked for with weights={str(weights)!r} and pretrained={published!r}:"
-                " only one of them can fill it."
+                f"{source} has weights={str(weights)!r} and pretrained={published!r}: give only one."
             )
         weights = published
     if isinstance(source, Backbone):
@@ -91,7 +89,7 @@ def create_backbone(
         found = list(dict.fromkeys(e.type for e in list_pretrained() if e.name == source))
         if len(found) > 1:
             raise ConfigError(
-                f"several networks have weights '{source}' ({', '.join(found)}): say whose,"
+                f"several networks have weights '{source}' ({', '.join(found)}): name the network,"
                 f" create_backbone('{found[0]}', weights='{source}')."
             )
         if found and weights is None:
@@ -105,8 +103,8 @@ def create_backbone(
         named = isinstance(cfg, str) or bool({"checkpoint", "pretrained"} & set(cfg))
     elif isinstance(cfg, str) or "type" not in cfg:
         raise ConfigError(
-            f"{source} is to be filled with weights={str(weights)!r}, but names no network: name"
-            " one, create_backbone('VDSR', weights=...)."
+            f"weights={str(weights)!r} needs a network, but {source} does not name one: for example"
+            " create_backbone('VDSR', weights=...)."
         )
     else:
         settings = {key: value for key, value in cfg.items() if key not in _WEIGHTS}
@@ -119,7 +117,7 @@ def create_backbone(
         return backbone
     if not (named or backbone.brings_weights) and next(backbone.parameters(), None) is not None:
         raise ConfigError(
-            f"{type(backbone).__name__} has no weights, so its pictures mean nothing: give the"
+            f"{type(backbone).__name__} has no weights, so its output means nothing: give the"
             " backbone.safetensors that its training wrote."
         )
     return backbone.requires_grad_(False)
@@ -134,28 +132,28 @@ def create_degradation(
     options: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> Degradation:
-    """Make a degradation of whatever names one.
+    """Create a degradation from a name, config, dict or file.
 
     Args:
         source: A registered name (``realdeg.list_degradations()``); a dict as in a config
-            (``type`` and arguments, or ``checkpoint``); a config or its name, whose
-            ``degradation`` and geometry are taken; a run's folder or a file of learned weights;
-            or a degradation, which is returned as it is.
-        scale: How much resolution is lost; None: what the source says.
-        same_size: Whether LR lies on the HR grid; None: what the source says.
-        trained: Whether it is to be used as it is rather than trained: one that has learned
-            nothing yet is then refused, and its parameters are frozen.
-        options: Dotted keys laid over a config or a type (``{"degradation.sigma": 5}``).
-        **arguments: Further arguments of the degradation, such as ``sigma=5``.
+            (``type`` and arguments, or ``checkpoint``); a config, whose ``degradation`` and
+            geometry are used; a run's folder or a file of learned weights; or a degradation,
+            which is returned unchanged.
+        scale: The scale factor; None: the source's.
+        same_size: Whether LR lies on the HR grid; None: as the source states.
+        trained: Refuse an untrained degradation and freeze the parameters, for one that is only
+            applied.
+        options: Dotted keys that override a config or a type (``{"degradation.sigma": 5}``).
+        **arguments: More arguments of the degradation, such as ``sigma=5``.
 
     Returns:
         The degradation. One from a file is frozen and in evaluation mode.
 
     Raises:
-        ConfigError: If nothing goes by that name, it has no such argument, or it has learned
-            nothing and ought to have.
-        CheckpointError: If weights cannot be read, or are those of something else.
-        GeometryError: If another scale or grid is asked for than the source has.
+        ConfigError: If the name is unknown, there is no such argument, or ``trained`` is asked of
+            an untrained degradation.
+        CheckpointError: If weights cannot be read, or belong to another component.
+        GeometryError: If the source has another scale or grid.
 
     Example:
         >>> import realdeg
@@ -175,26 +173,26 @@ def create_degradation(
         if isinstance(part, Degradation) and not part.is_trained:
             name = type(part).__name__
             raise ConfigError(
-                f"{name} has learned nothing yet, so what it does to an image means nothing: give"
-                " the degradation.safetensors that its training wrote, or train it first."
+                f"{name} is untrained, so its LR images mean nothing: give the"
+                " degradation.safetensors that its training wrote, or train it first."
             )
     return degradation.requires_grad_(False)
 
 
-def where_is(module: nn.Module) -> torch.device:
-    """Return the device of a module's first tensor; the CPU where it has none."""
+def device_of(module: nn.Module) -> torch.device:
+    """Return the device of a module's first tensor, or the CPU if it has none."""
     for tensor in (*module.parameters(), *module.buffers()):
         return tensor.device
     return torch.device("cpu")
 
 
 def find_device(name: str | torch.device | None) -> torch.device:
-    """Return a device by name; None takes the accelerator where there is one.
+    """Return a device by name; None: the accelerator if there is one.
 
     Raises:
-        ConfigError: If the name means nothing, or the device is not there.
+        ConfigError: If the name is unknown, or the device is not available.
     """
-    # The engine brings the training's machinery with it, which most callers do without.
+    # Imported late: the engine is slow to import, and most callers do not need it.
     from realdeg.engine.devices import resolve_device
 
     return resolve_device(name)
@@ -203,24 +201,24 @@ def find_device(name: str | torch.device | None) -> torch.device:
 def _component(
     source: Source, kind: str, registry: Registry, options: Mapping[str, Any]
 ) -> tuple[str | dict[str, Any], dict[str, Any]]:
-    """Return the component's config and the geometry that stands beside it."""
+    """Return the component's config, and the geometry next to it in a config."""
     load_plugins()
     if isinstance(source, Mapping):
         return _with_options(dict(source), kind, options), {}
     if not isinstance(source, str | os.PathLike):
-        raise ConfigError(f"a {kind} is made of a name, a dict or a path, got {source!r:.80}.")
+        raise ConfigError(f"a {kind} is given by a name, a dict or a path, got {source!r:.80}.")
     text = os.fspath(source)
     text = str(run_weights(text, kind) or text)
     if is_weights(text):
         if options:
             raise ConfigError(
-                f"options change a config or a type, and {text} is a file of weights, whose"
-                f" settings are fixed: leave out {', '.join(sorted(options))}."
+                f"options override a config or a type, but {text} is a file of weights, whose"
+                f" arguments are fixed: leave out {', '.join(sorted(options))}."
             )
         return text, {}
     if Path(text).suffix.lower() in _FOR_OTHERS:
         raise ConfigError(
-            f"{text} is a file for other programs, which realdeg does not run: give the"
+            f"{text} is an export for other programs, which realdeg cannot load: give the"
             " backbone.safetensors that it was exported from."
         )
     name = registered_name(text) if kind == "backbone" else text
@@ -231,8 +229,8 @@ def _component(
     except ConfigError as error:
         known = registry.names()
         raise ConfigError(
-            f"'{text}' is no {kind}: no file of weights (.safetensors), no registered type"
-            f" ({', '.join(known)}) and no config.{nearest(text, known)}"
+            f"'{text}' is not a {kind}: not a file of weights (.safetensors), a registered type"
+            f" ({', '.join(known)}) or a config.{nearest(text, known)}"
         ) from error
     cfg = load_config(text, options)
     if not cfg.get(kind):
@@ -248,8 +246,7 @@ def _with_options(
     foreign = sorted(key for key in options if not key.startswith(f"{kind}."))
     if foreign:
         raise ConfigError(
-            f"there is no config here, only a {kind}: options start with '{kind}.', found"
-            f" {', '.join(foreign)}."
+            f"without a config, options must start with '{kind}.', found {', '.join(foreign)}."
         )
     cfg = Config({kind: component})
     apply_options(cfg, options)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realdeg.apis.arrays import Picture, put_together, take_apart
-from realdeg.apis.create import create_degradation, find_device, where_is
+from realdeg.apis.create import create_degradation, device_of, find_device
 from realdeg.apis.folder import Summary, process_folder
 from realdeg.apis.manifest import Record
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.errors import ConfigError, DataError, GeometryError, as_given
 from realdeg.utils.colour import one_channel_is_grey, rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 from realdeg.utils.component import component_hash, plain
 from realdeg.utils.image import LoadedImage, Reading, write_image
@@ -32,31 +32,29 @@ Colour = Literal["rgb", "y"]
 
 
 class Degrader:
-    """Turns HR images into LR images, as a camera (learned) or a recipe (hand-made) would.
+    """Turns HR images into LR images with a learned or hand-made degradation.
 
-    Colour: an RGB image is degraded as it is. A grey image is one channel: what is drawn for a
-    pixel, noise above all, is drawn once, so noise of sigma 5 is noise of sigma 5 in it, and JPEG
-    codes it as grey. Networks take its luma as that of RGB with equal channels, as in training.
-    Alpha is no light that a camera sees: it is not degraded but brought to the LR grid by
-    bicubic interpolation, or kept where LR lies on the HR grid. 16-bit images stay 16-bit.
+    Colour: an RGB image is degraded as it is. A grey image has one channel: noise is drawn once per
+    pixel, so sigma 5 stays sigma 5, and JPEG encodes it as grey. Networks get its luma as that of
+    RGB with equal channels, as in training. Alpha is not degraded: it is resized to the LR grid by
+    bicubic interpolation, or kept if LR lies on the HR grid. 16-bit images stay 16-bit.
 
     Args:
-        degradation: A file of learned weights (``.safetensors``); a registered type such as
-            ``"BSRGAN"``; a config file or its name, whose ``degradation`` is taken; a dict with
-            ``type`` or ``checkpoint``; or a degradation, which is put into evaluation mode.
-        scale: How much resolution is lost. None: what the degradation says.
-        same_size: Whether LR lies on the HR grid. None: what the degradation says.
-        device: Where to compute. None: where the degradation is, the CPU for one that is built
-            here; only there are results the same bit for bit when a folder is made again.
-        colour: ``"rgb"`` degrades the three channels; ``"y"`` degrades luma as the training of
-            a luma network does, and brings the colour to the LR grid by bicubic interpolation.
-            Noise of sigma 5 is noise of sigma 5 in luma only with ``"y"``; drawn in R, G and B it
-            averages to sigma 2.9 there. For a grey image both are the same.
+        degradation: Anything that :func:`realdeg.create_degradation` takes; a degradation is put
+            into evaluation mode.
+        scale: The scale factor; None: the degradation's.
+        same_size: Whether LR lies on the HR grid; None: as the degradation states.
+        device: Where to compute. None: where the degradation is, or the CPU if it is built here.
+            Only on the CPU are results bit-identical when a folder is processed again.
+        colour: ``"rgb"`` degrades the three channels. ``"y"`` degrades luma, as the training of a
+            luma network does, and resizes chroma to the LR grid by bicubic interpolation. Noise of
+            sigma 5 has sigma 5 in luma only with ``"y"``; drawn in R, G and B it averages to
+            sigma 2.9. For a grey image both are the same.
 
     Raises:
-        ConfigError: If the degradation is unknown, or a learned one that was never trained.
+        ConfigError: If the degradation is unknown or untrained.
         CheckpointError: If its weights cannot be read.
-        GeometryError: If scale or grid are not those of the weights.
+        GeometryError: If scale or grid differ from those of the weights.
 
     Examples:
         >>> import numpy as np
@@ -76,11 +74,11 @@ class Degrader:
         colour: Colour = "rgb",
     ) -> None:
         if colour not in ("rgb", "y"):
-            raise ConfigError(f"colour is 'rgb' or 'y', got {colour!r}.")
+            raise ConfigError(f"colour must be 'rgb' or 'y', got {colour!r}.")
         self.colour = colour
         self.degradation = create_degradation(degradation, scale, same_size, trained=True)
         self.degradation.eval()
-        self.device = where_is(self.degradation) if device is None else find_device(device)
+        self.device = device_of(self.degradation) if device is None else find_device(device)
         self.degradation.to(self.device)
 
     def degrade(
@@ -90,42 +88,42 @@ class Degrader:
 
         Args:
             image: H x W or H x W x C with C from 1 to 4; uint8, uint16, or float in [0, 1].
-            seed: Decides everything that is random.
-            remainder: What to do with a size that does not divide by the scale: ``"refuse"`` it
-                or ``"crop"`` rows and columns at the bottom and the right.
+            seed: The random seed.
+            remainder: ``"refuse"`` a size that is not divisible by the scale, or ``"crop"`` rows
+                and columns at the bottom and the right.
 
         Returns:
-            The LR image, of the same number type and channels (a float one is neither clipped
-            nor rounded), and the record of what was done.
+            The LR image, with the same number type and channels (float results are neither
+            clipped nor rounded), and its trace.
 
         Raises:
-            DataError: If the array is no image.
-            GeometryError: If the size does not divide and is to be refused.
+            DataError: If the array is not an image.
+            GeometryError: If the size is refused.
         """
         picture = self._prepare(image, remainder)
         with torch.no_grad():
-            shown = self._shown(picture, picture.grey)
+            shown = self._degradation_input(picture, picture.grey)
             (trace,) = self.degradation.sample(shown, [int(seed)])
             return self._apply(picture, trace), trace
 
     def replay(self, image: NDArray[Any], trace: Trace) -> NDArray[Any]:
-        """Do again to an image what a trace says.
+        """Apply a recorded trace to an image.
 
         Args:
-            image: The HR image that the trace was drawn for, or another of its size. Rows and
-                columns that were cropped then are cropped again.
-            trace: The record.
+            image: The HR image that the trace was drawn for, or another of its size. The same
+                rows and columns are cropped again.
+            trace: The trace.
 
         Returns:
-            The LR image: on the CPU, with the same build and number of threads, the same bits.
+            The LR image; bit-identical on the CPU with the same build and number of threads.
 
         Raises:
-            DataError: If the trace is of another degradation, other weights or another size.
+            DataError: If the trace belongs to another degradation, weights or size.
         """
         picture = take_apart(image)
         height, width = trace.size[1:]
         stride = self.degradation.stride
-        # Only the remainder may differ: any larger difference is another image's trace.
+        # Only the remainder may differ; a larger difference means another image.
         if 0 <= picture.size[0] - height < stride and 0 <= picture.size[1] - width < stride:
             picture = picture.crop(height, width)
         with torch.no_grad():
@@ -146,26 +144,26 @@ class Degrader:
         """Degrade every image of a folder and write PNG files and ``manifest.jsonl``.
 
         Each image's seed comes from ``seed`` and its name, so neither the order nor other images
-        matter. A killed run is continued by the same call and ends with the same bytes.
+        matter. The same call continues an interrupted run and gives the same bytes.
 
         Args:
             src: Folder of HR images; sub-folders keep their names.
-            dst: Folder of LR images.
-            seed: Decides everything that is random.
-            remainder: ``"crop"`` (named in the manifest and the summary) or ``"refuse"`` sizes
-                that do not divide by the scale.
-            overwrite: Begin anew instead of continuing.
+            dst: Folder for LR images.
+            seed: The random seed.
+            remainder: ``"crop"`` (listed in the manifest and the summary) or ``"refuse"`` sizes
+                that are not divisible by the scale.
+            overwrite: Start again instead of continuing.
             progress: Show a progress bar.
-            jobs: How many processes degrade, one thread each; the results are the same for any
-                number. Several only on the CPU.
-            reading: How images are read: several pages, colour profiles.
+            jobs: Worker processes, one thread each; results do not depend on their number.
+                More than one only on the CPU.
+            reading: How several pages and colour profiles are handled.
 
         Returns:
-            What became of each image; look at ``failed``.
+            The outcome for each image; check ``failed``.
 
         Raises:
-            DataError: If there is no image, or ``src`` and ``dst`` are not apart.
-            ConfigError: If ``dst`` was begun with other settings, or ``jobs`` is no number.
+            DataError: If there is no image, or one folder contains the other.
+            ConfigError: If ``dst`` was started with other settings, or ``jobs`` is out of range.
             OutputError: If ``dst`` cannot be written, or another process is writing there.
         """
         _check_remainder(remainder)
@@ -193,13 +191,13 @@ class Degrader:
             reading=reading,
             title="degrading",
             jobs=jobs if self.device.type == "cpu" else 1,
-            # One, whatever the machine: threads that wait for each other gain little on images of
-            # a training set's size, lose a lot on a busy machine, and change last digits.
+            # More threads gain little on images of a training set's size, are slow on a busy
+            # machine, and change the last digits.
             threads=1,
         )
 
     def settings(self) -> dict[str, Any]:
-        """Return what the results depend on, as plain data for a manifest."""
+        """Return the settings that determine the results, as plain data for a manifest."""
         degradation = self.degradation
         return {
             "degradation": _described(degradation),
@@ -219,8 +217,8 @@ class Degrader:
             return picture
         if remainder == "refuse":
             raise GeometryError(
-                f"an image of {height} x {width} pixels does not divide by the scale {stride}:"
-                " crop it, or let it be cropped with remainder='crop'."
+                f"an image of {height} x {width} pixels is not divisible by the scale {stride}:"
+                f" crop it, or let it be cropped with {as_given(remainder='crop')}."
             )
         if height < stride or width < stride:
             raise GeometryError(
@@ -228,22 +226,22 @@ class Degrader:
             )
         return picture.crop(rows, columns)
 
-    def _shown(self, picture: Picture, grey: bool) -> Tensor:
-        """Return what the degradation gets to see: a grey image as its one channel."""
+    def _degradation_input(self, picture: Picture, grey: bool) -> Tensor:
+        """Return the input of the degradation; a grey image has one channel."""
         if grey:
             return picture.rgb[:, :1].to(self.device)
         return to_colour(picture.rgb.to(self.device), self.colour)
 
     def _apply(self, picture: Picture, trace: Trace) -> NDArray[np.generic]:
-        # A trace that was drawn for three channels of a grey image, as once was done, stays so.
+        # Older traces were drawn for three channels of a grey image.
         grey = picture.grey and trace.size[0] == 1
         with one_channel_is_grey() if grey else nullcontext():
-            lr = self.degradation.replay(self._shown(picture, grey), [trace])
+            lr = self.degradation.replay(self._degradation_input(picture, grey), [trace])
         if not bool(torch.isfinite(lr).all()):
-            # They would be written as black, and nobody would know.
+            # They would silently be written as black.
             raise DataError(
                 f"{type(self.degradation).__name__} returned NaN or infinity: its weights are"
-                " damaged, or its settings leave what numbers can hold."
+                " damaged, or its settings exceed the range of numbers."
             )
         if self.colour == "y" and not grey:
             chroma = rgb_to_ycbcr(picture.rgb)[:, 1:].to(lr)
@@ -253,28 +251,28 @@ class Degrader:
 
 
 def _on_grid(image: Tensor, lr: Tensor) -> Tensor:
-    """Bring an image to the grid of another one by bicubic interpolation."""
+    """Resize an image to the size of another one by bicubic interpolation."""
     size = (int(lr.shape[-2]), int(lr.shape[-1]))
     return image if tuple(image.shape[-2:]) == size else imresize(image, size=size)
 
 
 def _check_remainder(remainder: str) -> None:
     if remainder not in ("crop", "refuse"):
-        raise ConfigError(f"remainder is 'crop' or 'refuse', got {remainder!r}.")
+        raise ConfigError(f"remainder must be 'crop' or 'refuse', got {remainder!r}.")
 
 
 def _described(degradation: Degradation) -> dict[str, Any]:
     name = type(degradation).__name__
     arguments = plain(_without_objects(degradation.arguments))
     if degradation.fitting is not None:
-        digest = degradation.hash()  # the one that its traces name
+        digest = degradation.hash()  # the hash in its traces
     else:
         digest = component_hash(name, arguments, degradation.state_dict())
     return {"type": name, "arguments": arguments, "hash": digest}
 
 
 def _without_objects(value: Any) -> Any:
-    """Put descriptions in place of degradations: containers may have been given objects."""
+    """Replace degradation objects, which containers may have been given, by descriptions."""
     if isinstance(value, Degradation):
         return _described(value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Degrade a folder of images with whatever names a degradation."""
+"""Degrade a folder of images."""
 
 from __future__ import annotations
 
@@ -35,35 +35,34 @@ def degrade(
 ) -> Summary:
     """Degrade every image of a folder, as ``realdeg degrade`` does.
 
-    Each image's seed comes from ``seed`` and its name. A run that was stopped is continued by the
-    same call and ends with the same bytes.
+    Each image's seed comes from ``seed`` and its name. The same call continues an interrupted run
+    and gives the same bytes.
 
     Args:
-        degradation: Learned weights, a registered type, a config or its name, a dict, or a
-            degradation: whatever :func:`realdeg.create_degradation` takes.
-        src: Folder of HR images; sub-folders are followed.
-        dst: Folder of LR images: PNG files and ``manifest.jsonl``.
-        scale: How much resolution is lost; None: what the degradation says.
-        same_size: Whether LR lies on the HR grid; None: what the degradation says.
-        options: Dotted keys laid over the config or type (``{"degradation.sigma": 5}``).
-        colour: ``"rgb"`` degrades R, G and B, ``"y"`` luma alone.
-        seed: The seed of everything random.
-        remainder: ``"crop"`` or ``"refuse"`` sizes that do not divide by the scale.
-        device: Where to compute; None: where the degradation is, the CPU for one built here.
-        jobs: Processes that work, one thread each; None: as many as there are cores.
-        reading: How images are read: several pages, colour profiles.
-        overwrite: Begin anew and replace what is there.
-        progress: Show a bar on stderr.
+        degradation: Anything that :func:`realdeg.create_degradation` takes.
+        src: Folder of HR images, searched recursively.
+        dst: Folder for LR images: PNG files and ``manifest.jsonl``.
+        scale: The scale factor; None: the degradation's.
+        same_size: Whether LR lies on the HR grid; None: as the degradation states.
+        options: Dotted keys that override the config or type (``{"degradation.sigma": 5}``).
+        colour: ``"rgb"`` degrades R, G and B, ``"y"`` only luma.
+        seed: The random seed.
+        remainder: ``"crop"`` or ``"refuse"`` sizes that are not divisible by the scale.
+        device: Where to compute; None: where the degradation is, or the CPU if it is built here.
+        jobs: Worker processes, one thread each; None: the number of cores.
+        reading: How several pages and colour profiles are handled.
+        overwrite: Start again and replace existing files.
+        progress: Show a progress bar on stderr.
 
     Returns:
-        What became of each image; look at ``failed``.
+        The outcome for each image; check ``failed``.
 
     Raises:
-        ConfigError: If the degradation is unknown or untrained, or ``dst`` was begun with other
+        ConfigError: If the degradation is unknown or untrained, or ``dst`` was started with other
             settings.
         CheckpointError: If weights cannot be read.
-        DataError: If there is no image, or ``src`` and ``dst`` are not apart.
-        GeometryError: If scale or grid are not those of the weights.
+        DataError: If there is no image, or one folder contains the other.
+        GeometryError: If scale or grid differ from those of the weights.
         OutputError: If ``dst`` cannot be written, or another process is writing there.
 
     Example:

@@ -1,4 +1,4 @@
-"""Export a network, with a model card, from whatever names it."""
+"""Export a network with a model card."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from realdeg.apis.create import Source, create_backbone
 from realdeg.backbones.base import Backbone
-from realdeg.errors import ConfigError, OutputError
+from realdeg.errors import ConfigError, OutputError, argument_name, as_given
 from realdeg.export.card import check_card, network_hash, read_numbers, write_card
 from realdeg.export.onnx import OPSET, export_onnx
 from realdeg.export.origin import Origin
@@ -37,36 +37,36 @@ def export_backbone(
     licence: str | None = None,
     overwrite: bool = False,
 ) -> ExportedFile:
-    """Write a network for other programs, with a model card, as ``realdeg export`` does.
+    """Export a network for other programs, with a model card, as ``realdeg export`` does.
 
     Args:
-        backbone: Weights, a config that names weights, a run's folder or a network: whatever
-            :func:`realdeg.create_backbone` takes.
+        backbone: Anything that :func:`realdeg.create_backbone` takes, with weights.
         path: The file to write.
-        to: The form: ``"safetensors"``, ``"onnx"`` or ``"torch-export"``; None: that of the
-            path's suffix (``.safetensors``, ``.onnx``, ``.pt2``).
-        scale: How much resolution is gained; None: what the weights say.
-        same_size: Whether LR lies on the HR grid; None: what the weights say.
-        options: Dotted keys laid over the config (``{"backbone.checkpoint": "x.safetensors"}``).
-        size: Height and width of the only input, in pixels; not for safetensors. None: any.
+        to: The format: ``"safetensors"``, ``"onnx"`` or ``"torch-export"``; None: chosen by the
+            suffix (``.safetensors``, ``.onnx``, ``.pt2``).
+        scale: The scale factor; None: that of the weights.
+        same_size: Whether LR lies on the HR grid; None: as the weights state.
+        options: Dotted keys that override the config
+            (``{"backbone.checkpoint": "x.safetensors"}``).
+        size: The only input height and width in pixels; not for safetensors. None: any size.
         half: Store float16; safetensors only.
-        opset: The version of ONNX's operators; None: 18.
-        card: Write a model card beside the file.
-        reports: ``report.json`` files of ``realdeg test``, to be quoted by the card.
-        licence: The weights' licence in words, for the card; None: not stated.
-        overwrite: Replace what is there.
+        opset: The ONNX operator set version; None: 18.
+        card: Write a model card next to the file.
+        reports: ``report.json`` files of ``realdeg test``, quoted in the card.
+        licence: The licence of the weights, for the card; None: not stated.
+        overwrite: Replace existing files.
 
     Returns:
-        What was written; ``files`` names the card's two files as well.
+        The exported file; its ``files`` include the two files of the card.
 
     Raises:
-        ConfigError: If nothing goes by that name, no weights are named, an argument is not for
-            the form, or a package is missing.
+        ConfigError: If the name is unknown, no weights are named, an argument is not for the
+            format, or a package is missing.
         CheckpointError: If the weights cannot be read.
         DataError: If a report cannot be read.
-        GeometryError: If scale or grid are not those of the weights.
-        OutputError: If a file is there already or cannot be written, or gives other pictures than
-            the network.
+        GeometryError: If scale or grid differ from those of the weights.
+        OutputError: If a file already exists or cannot be written, or its output differs from the
+            network's.
 
     Example:
         >>> import realdeg
@@ -76,14 +76,17 @@ def export_backbone(
     _check_options(form, size, half, opset)
     target = check_target(path, form, overwrite)
     if not card and (reports or licence):
-        raise ConfigError("--report and --licence go into the card, and --no-card writes none.")
+        raise ConfigError(
+            f"{argument_name('reports')} and {argument_name('licence')} belong in the model card,"
+            f" and {as_given(card=False)} writes none."
+        )
     remove_left_overs(target.parent)
     built = create_backbone(backbone, scale, same_size, trained=True, options=options).eval()
     if isinstance(backbone, str | os.PathLike):
         origin = Origin.of(backbone, options, scale)
     else:
         origin = Origin(type(built).__name__)
-    if card:  # before the work, not after it
+    if card:  # refused before the work, not after it
         check_card(target, built, overwrite)
         for report in reports:
             read_numbers(report, network_hash(built))
@@ -108,16 +111,17 @@ def _form(path: str | os.PathLike[str]) -> Form:
         if Path(path).suffix.lower() == suffix:
             return form
     known = ", ".join(SUFFIXES.values())
-    raise OutputError(f"an export is a file of {known}, got {os.fspath(path)}: end its name so.")
+    raise OutputError(f"an export is a file of {known}, got {os.fspath(path)}: change its suffix.")
 
 
 def _check_options(form: Form, size: Size | None, half: bool, opset: int | None) -> None:
-    """Refuse options that the form does not have."""
-    fitting = {
-        "--size": (size is not None, ("onnx", "torch-export")),
-        "--half": (half, ("safetensors",)),
-        "--opset": (opset is not None, ("onnx",)),
+    """Refuse options that the format does not have."""
+    forms: dict[str, tuple[bool, tuple[Form, ...]]] = {
+        "size": (size is not None, ("onnx", "torch-export")),
+        "half": (half, ("safetensors",)),
+        "opset": (opset is not None, ("onnx",)),
     }
-    for option, (given, forms) in fitting.items():
-        if given and form not in forms:
-            raise ConfigError(f"{option} is for --to {' and '.join(forms)}, not for {form}.")
+    for name, (is_given, having) in forms.items():
+        if is_given and form not in having:
+            wanted = " or ".join(as_given(to=one) for one in having)
+            raise ConfigError(f"{argument_name(name)} is for {wanted}, not for {form}.")

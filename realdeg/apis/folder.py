@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 
-from realdeg.apis.manifest import Manifest, Record
+from realdeg.apis.manifest import Manifest, Record, start_again
 from realdeg.apis.names import find_images, plan_outputs
 from realdeg.apis.workers import WorkerDiedError, check_jobs, work_on
-from realdeg.errors import DataError, GeometryError, OutputError, first_line
+from realdeg.errors import DataError, GeometryError, OutputError, as_given, first_line
 from realdeg.utils.files import (
     atomic_path,
     concerns_one_file,
@@ -153,7 +153,7 @@ def process_folder(
             folder.fail(name, reason)
         for name in sorted(manifest.records.keys() - set(names)):
             reason = f"it is recorded in {manifest.path} and no longer in {source}"
-            folder.fail(name, f"{reason}: put it back, or make the folder anew with overwrite.")
+            folder.fail(name, f"{reason}: put it back, or {start_again()}.")
         with _threads(threads):
             # Processes of several threads cannot be forked.
             folder.run(names, title, progress, jobs if threads == 1 else 1)
@@ -247,7 +247,7 @@ class _Folder:
         if _digest(self.source / name) != record["source_sha256"]:
             raise DataError(
                 f"it has changed since {output} was made from it: put the former file back, or"
-                " make the folder anew with overwrite."
+                f" {start_again()}."
             )
         file = _place(self.target, output)
         if not os.path.lexists(file):
@@ -271,7 +271,7 @@ class _Folder:
                 if not _is_same(file, made):
                     raise DataError(
                         f"{file} is already there and was not made by this run: move it away, or"
-                        " replace it with overwrite."
+                        f" replace it with {as_given(overwrite=True)}."
                     )
         else:
             notes = self.work(image, name, file)

@@ -1,4 +1,4 @@
-"""The gallery: every degradation that needs no training, on the same picture."""
+"""The gallery: every degradation that needs no training, on the same image."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from realdeg.registry import DEGRADATIONS, load_plugins
 from realdeg.utils.files import atomic_path, ensure_writable_dir
 from realdeg.utils.image import write_image
 
-# The picture of the page, and the square of it that is shown, in HR pixels: cloth, skin, letters,
-# edges and smooth places at once.
-PICTURE, CROP = "sample/astronaut", (8, 40, 192, 192)
+# The image of the page and its crop in HR pixels: cloth, skin, letters, edges and smooth regions.
+IMAGE, CROP = "sample/astronaut", (8, 40, 192, 192)
 _SAMPLES = 4
-_GAP = 6  # white pixels between the images of a strip
+_GAP = 6  # white pixels between images
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Exhibit:
         name: The preset's or the type's name.
         note: The comment at the head of the preset.
         description: The degradation in words.
-        samples: What it made of the picture.
+        samples: Its LR images.
     """
 
     name: str
@@ -52,38 +51,38 @@ def make_gallery(
     seed: int = 0,
     learned: Mapping[str, Any] | None = None,
 ) -> tuple[Path, list[str]]:
-    """Write the gallery's pictures and its page.
+    """Write the gallery's images and its page.
 
-    Every preset of ``configs/_base_/degradations`` is shown, and every registered type that no
+    It shows every preset of ``configs/_base_/degradations`` and every registered type that no
     preset names, if it can be built from its scale alone.
 
     Args:
-        folder: The documentation's folder: gets ``gallery.md`` and ``assets/degradations/*.jpg``.
-        scale: How much resolution is lost.
-        seed: The seed of everything random.
+        folder: Folder for ``gallery.md`` and ``assets/degradations/*.jpg``.
+        scale: The scale factor.
+        seed: The random seed.
         learned: Degradations that need weights, by name.
 
     Returns:
-        The page, and lines that say what is not shown and why.
+        The page, and lines that explain what is not shown.
 
     Raises:
         OutputError: If the folder cannot be written.
     """
-    place = ensure_writable_dir(folder)
-    pictures = ensure_writable_dir(place / "assets" / "degradations")
-    _, image = open_image(PICTURE)
+    root = ensure_writable_dir(folder)
+    assets = ensure_writable_dir(root / "assets" / "degradations")
+    _, image = open_image(IMAGE)
     hr = cut(image, CROP)
     exhibits, absent = [], []
     for name, source, note in _sources(learned or {}):
         try:
             degradation = create_degradation(source, scale, False, trained=True)
-            samples = sample_previews(Degrader(degradation), hr, PICTURE, count=_SAMPLES, seed=seed)
+            samples = sample_previews(Degrader(degradation), hr, IMAGE, count=_SAMPLES, seed=seed)
         except RealdegError as error:
             absent.append(f"`{name}`: {str(error).split(': give ')[0].rstrip('.')}.")
             continue
         exhibits.append(Exhibit(name, note, degradation.describe(), samples))
-        write_image(pictures / f"{name}.jpg", strip(hr, [sample.lr for sample in samples]))
-    page = place / "gallery.md"
+        write_image(assets / f"{name}.jpg", strip(hr, [sample.lr for sample in samples]))
+    page = root / "gallery.md"
     with atomic_path(page) as temporary:
         temporary.write_text(_page(exhibits, absent, scale, seed), encoding="utf-8")
     return page, absent
@@ -92,12 +91,8 @@ def make_gallery(
 def strip(hr: NDArray[Any], images: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
     """Put HR and LR images side by side, LR pixels enlarged to squares.
 
-    Args:
-        hr: H x W x C.
-        images: LR images of it.
-
     Returns:
-        ``uint8`` of shape (H, W', 3); equal images (nothing random) are shown once.
+        ``uint8`` of shape (H, W', 3); equal LR images are shown once.
     """
     first = as_8_bit(hr)
     shown = [first]
@@ -109,7 +104,7 @@ def strip(hr: NDArray[Any], images: Sequence[NDArray[Any]]) -> NDArray[np.uint8]
         if not any(np.array_equal(large, other) for other in shown[1:]):
             shown.append(large)
     gap = np.full((first.shape[0], _GAP, 3), 255, np.uint8)
-    parts = [part for picture in shown for part in (picture, gap)]
+    parts = [part for image in shown for part in (image, gap)]
     return np.concatenate(parts[:-1], axis=1)
 
 
@@ -125,7 +120,7 @@ def _sources(learned: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
         named.add(str(degradation.get("type")))
         found.append((file.stem, str(file), _comment(file)))
     for name in DEGRADATIONS.names():
-        # Containers are what their parts are.
+        # Containers need their parts as arguments.
         if name not in named and not _needs_arguments(DEGRADATIONS.require(name)):
             found.append((name, name, ""))
     return [*found, *((name, source, "") for name, source in learned.items())]
@@ -138,7 +133,7 @@ def _needs_arguments(kind: type) -> bool:
 
 
 def _comment(file: Path) -> str:
-    """Return the comment at the head of a preset, which says whose settings it holds."""
+    """Return the comment at the head of a preset, which names the source of its settings."""
     lines = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -152,7 +147,7 @@ def _page(exhibits: Sequence[Exhibit], absent: Sequence[str], scale: int, seed: 
     lines = [
         "# Gallery: what each degradation does",
         "",
-        f"The same {height} x {width} pixels of `{PICTURE}` (public domain), x{scale}, LR enlarged"
+        f"The same {height} x {width} pixels of `{IMAGE}` (public domain), x{scale}, LR enlarged"
         " to squares: HR first, then up to four samples, or one if nothing is random. Below each"
         " figure is the trace of its first sample. The figures are JPEG files, which smooth the"
         " finest noise a little. This command makes the page and its figures:",

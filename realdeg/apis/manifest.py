@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from realdeg.apis.names import possible_outputs
-from realdeg.errors import ConfigError, DataError, OutputError
+from realdeg.errors import ConfigError, DataError, OutputError, as_given
 from realdeg.utils.files import atomic_path, open_regular
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -109,8 +109,8 @@ class Manifest:
         if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= most:
             raise DataError(
                 f"the manifest {self.path} says that it was begun with {number!r:.40} threads,"
-                f" which is no number from 1 to {most}: put back the file as it was written, or"
-                " make the folder anew with overwrite."
+                f" which is not a number from 1 to {most}: put back the file as it was written, or"
+                f" {start_again()}."
             )
         return number
 
@@ -188,7 +188,7 @@ class Manifest:
             raise ConfigError(
                 f"the folder {self.path.parent} was begun with other settings:"
                 f" {'; '.join(differing[:8])}{more}. Run with the former ones to continue, choose"
-                " another folder, or begin anew with overwrite."
+                f" another folder, or {start_again()}."
             )
 
 
@@ -214,10 +214,15 @@ def _read(file: Path) -> tuple[list[Record], int]:
     raise _damaged(file, doubtful)
 
 
+def start_again() -> str:
+    """Return the advice of messages about a folder that cannot be continued."""
+    return f"start again with {as_given(overwrite=True)}"
+
+
 def _damaged(file: Path, number: int) -> DataError:
     return DataError(
         f"line {number} of the manifest {file} is damaged: put back the file as it was written, or"
-        " make the folder anew with overwrite."
+        f" {start_again()}."
     )
 
 
@@ -227,7 +232,7 @@ def _lines(file: Path) -> Iterator[bytes]:
         if size > _LARGEST_FILE:
             raise DataError(
                 f"the manifest {file} has {size} bytes, more than any that realdeg writes: put back"
-                " the file as it was written, or make the folder anew with overwrite."
+                f" the file as it was written, or {start_again()}."
             )
         number = 1
         while line := stream.readline(_LONGEST_LINE):

@@ -1,4 +1,4 @@
-"""Run a test and write its report while the numbers come in."""
+"""Run a test and write its report while images are measured."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from realdeg.utils.processes import rank
 
 logger = logging.getLogger(__name__)
 
-# Writing takes no more than this share of the time of a test.
+# Writing takes at most this share of the time of a test.
 _SHARE = 0.05
 
 
@@ -40,18 +40,18 @@ def measure(
     checkpoint: str | None,
     *,
     pictures: bool = True,
+    when_measured: Callable[[Report], object] | None = None,
 ) -> Report:
-    """Build what a config names, test it and write the report.
+    """Build what a config names, test it and return the report, which is also written.
 
     Args:
-        cfg: The injected config; its ``work_dir`` gets the report.
-        data_sets: Those that are built already, by data loader.
-        config: What the user named.
-        checkpoint: The file of weights that the user named, if any.
+        cfg: The injected config; the report goes to its ``work_dir``.
+        data_sets: Data sets that are already built, by data loader.
+        config: The config as the user named it.
+        checkpoint: The weights as the user named them, if any.
         pictures: Also draw predictions and learned kernels.
-
-    Returns:
-        The report.
+        when_measured: Called with the complete report before figures are drawn, on the first
+            process.
     """
     folder = Path(cfg.work_dir)
     with recipe_hint(cfg):
@@ -62,6 +62,8 @@ def measure(
         predictions = KeepPredictions()
         runner.register_hook(predictions)
         report = _measure(cfg, runner, config, checkpoint, folder)
+        if rank() == 0 and when_measured is not None:
+            when_measured(report)
         if rank() == 0 and pictures:
             camera, degradation = _true_camera(runner)
             report.files += draw_predictions(
@@ -73,14 +75,13 @@ def measure(
 
 
 class ReportHook(Hook):
-    """Keeps a report up to date during a test, so that whatever ends it, what was measured stays.
+    """Keeps a report up to date during a test, so that an interrupted test keeps its results.
 
-    ``report.json`` and ``report.md`` are replaced whole, after the first image and then after
-    each one, or less often where images are measured faster than files are written. Until the
-    end they are marked as unfinished.
+    ``report.json`` and ``report.md`` are replaced after each image, or less often if images are
+    measured faster than files are written. Until the end they are marked as unfinished.
 
     Args:
-        head: Makes the report's head, once the weights are there.
+        head: Makes a report without results, once the weights are loaded.
         folder: Where the report is written.
     """
 
@@ -95,7 +96,7 @@ class ReportHook(Hook):
         self._written = False
 
     def before_test(self, runner: Any) -> None:
-        """Make the head, and refuse what could not be written in the end."""
+        """Start the report."""
         loop = runner.test_loop
         self._total = len(loop.dataloader.dataset)
         self._seen = [0] * len(loop.evaluator.metrics)
@@ -104,13 +105,13 @@ class ReportHook(Hook):
     def after_test_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Take over what the metrics found in the batch."""
+        """Add the results of the batch."""
         if rank() != 0 or self.report is None:
             return
         for number, metric in enumerate(runner.test_loop.evaluator.metrics):
             results = getattr(metric, "results", [])
             for scores in results[self._seen[number] :]:
-                # A metric from elsewhere keeps what it likes.
+                # Third-party metrics may keep results of any kind.
                 if hasattr(scores, "key") and callable(getattr(scores, "mean", None)):
                     self.report.add_image(scores, getattr(metric, "prefix", None) or "")
             self._seen[number] = len(results)
@@ -118,14 +119,11 @@ class ReportHook(Hook):
             self._write(f"{self._progress()} when this was written.")
 
     def finish(self, runner: RealdegRunner, after: Callable[[Report], None]) -> Report:
-        """Add the means and write the report; of several processes, on the first one.
+        """Add the means, write the report and return it; only the first process writes.
 
         Args:
-            runner: The runner, its test done.
-            after: Adds what else is to be measured; the means are on disk before it is called.
-
-        Returns:
-            The report.
+            runner: The runner after its test.
+            after: Adds more results; the means are on disk before it is called.
         """
         loop: Any = runner.test_loop
         assert self.report is not None
@@ -134,7 +132,7 @@ class ReportHook(Hook):
         for metric in loop.evaluator.metrics:
             if hasattr(metric, "averages"):
                 self.report.add(metric)
-        self._write("all images are measured; further numbers were to come when this was written.")
+        self._write("all images are measured; more results were expected when this was written.")
         after(self.report)
         self.report.unfinished = ""
         self.report.write(self.folder)
@@ -145,10 +143,10 @@ class ReportHook(Hook):
 
         Args:
             runner: Its evaluator holds what was measured.
-            reason: Why it ended.
+            reason: Why it ended, as a sentence.
 
         Returns:
-            A sentence that says what was kept; empty where nothing had been measured.
+            A sentence that states what was kept; empty if nothing had been measured.
         """
         if rank() != 0 or self.report is None or not self.report.images:
             return ""
@@ -157,7 +155,7 @@ class ReportHook(Hook):
             if getattr(metric, "averages", None):
                 try:
                     self.report.add(metric)
-                except ConfigError:  # it is there already
+                except ConfigError:  # already added
                     continue
         try:
             self._write(f"{self._progress()}, then the test ended: {reason}")
@@ -183,13 +181,13 @@ class ReportHook(Hook):
 def _measure(
     cfg: Config, runner: RealdegRunner, config: str, checkpoint: str | None, folder: Path
 ) -> Report:
-    """Run the test; whatever ends it, its report is kept, and the log says where."""
+    """Run the test; if it is interrupted, keep its report and log where."""
     kept = ReportHook(lambda runner: _head(cfg, runner, config, checkpoint), folder)
     runner.register_hook(kept)
-    # Several processes stop together or not at all, so there a signal ends each at once.
+    # Several processes must stop together, so there a signal ends each at once.
     alone = runner.world_size == 1
     try:
-        advice = "Measure smaller images or fewer at once, or on another device."
+        advice = "Test smaller images or fewer at once, or on another device."
         with (
             recipe_hint(cfg),
             runner.interruption if alone else nullcontext(),
@@ -216,16 +214,16 @@ def _refuse_untrained(cfg: Config, runner: RealdegRunner) -> None:
         return
     if getattr(found[1], "brings_weights", False):
         return
-    # What is frozen came from a file; what has parameters to train needs weights.
+    # A frozen component came from a file; one with trainable parameters needs weights.
     if any(parameter.requires_grad for parameter in unwrapped(runner.model).parameters()):
         raise ConfigError(
-            f"the {found[0]} {type(found[1]).__name__} is untrained, so its numbers would mean"
+            f"the {found[0]} {type(found[1]).__name__} is untrained, so its results would mean"
             f" nothing: give a checkpoint, `realdeg test CONFIG {found[0]}.safetensors`."
         )
 
 
 def _head(cfg: Config, runner: RealdegRunner, config: str, checkpoint: str | None) -> Report:
-    """Return a report that says what is measured, and on what, but has no numbers yet."""
+    """Return a report that states what is tested and on which data, without results."""
     loop: Any = runner.test_loop
     dataset = loop.dataloader.dataset
     summary = getattr(dataset, "summary", None)
@@ -244,7 +242,7 @@ def _head(cfg: Config, runner: RealdegRunner, config: str, checkpoint: str | Non
         named = cfg.get(kind) or {}
         weights = weights or named.get("checkpoint") or named.get("pretrained")
         state = module.state_dict()
-        if state:  # Bicubic has no weights that could be told apart
+        if state:  # Bicubic has no weights to identify
             digest = component_hash(type(module).__name__, component.arguments, state)
     made_by = getattr(unwrapped(runner.model), "active_degradation", None)
     if made_by is not None and found is not None and found[0] == "backbone":
@@ -263,14 +261,14 @@ def _head(cfg: Config, runner: RealdegRunner, config: str, checkpoint: str | Non
 
 
 def _objective(weights: str | None) -> str | None:
-    """Return what an exported file says of the losses that it was trained with."""
+    """Return the losses that an exported file was trained with, if it states them."""
     described = read_description(weights) if weights else None
-    said = described.meta if described else {}
-    return str(said["objective"]) if "objective" in said else None
+    notes = described.meta if described else {}
+    return str(notes["objective"]) if "objective" in notes else None
 
 
 def _add_kernel_errors(report: Report, runner: RealdegRunner) -> None:
-    """Where the camera is simulated, its kernels are known: say how near the learned ones are."""
+    """Add the errors of learned kernels if the camera is simulated and the true ones known."""
     loop: Any = runner.test_loop
     dataset = loop.dataloader.dataset
     camera, degradation = _true_camera(runner)
@@ -299,7 +297,7 @@ def _true_camera(runner: RealdegRunner) -> tuple[Any, Any]:
 
 
 def _why(error: BaseException) -> str:
-    """Say in one sentence what ended a test."""
+    """Return in one sentence what ended a test."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted."
     if isinstance(error, RealdegError):

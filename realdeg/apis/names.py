@@ -1,4 +1,4 @@
-"""Which images a folder holds, and what their results are called."""
+"""Find the images of a folder and name their outputs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from realdeg.utils.image import IMAGE_SUFFIXES
 
 
 def find_images(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
-    """List the images below a folder.
-
-    Args:
-        folder: The folder.
+    """List the images in a folder and its sub-folders, without hidden files.
 
     Returns:
-        Sorted relative names (with ``/``) of images, and of other files, hidden ones left out;
-        and what cannot be looked at, with the reason.
+        Sorted relative names (with ``/``) of images, those of other files, and the reasons by
+        name of what cannot be read.
 
     Raises:
-        DataError: If there is no folder or no image in it.
+        DataError: If there is no folder, or no image in it.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}.")
@@ -31,12 +28,12 @@ def find_images(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
     refused: dict[str, str] = {}
     seen: set[str] = set()
 
-    def closed(error: OSError) -> None:
+    def unreadable(error: OSError) -> None:
         name = os.path.relpath(str(error.filename), folder)
         refused[name] = f"the folder cannot be read: {error.strerror or error}."
 
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=closed):
-        # A link to a folder above would be followed for ever.
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
+        # A link to a parent folder would be followed forever.
         real = os.path.realpath(root)
         folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]
         files = [] if real in seen else files
@@ -48,43 +45,43 @@ def find_images(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
             name = path.relative_to(folder).as_posix()
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 ignored.append(name)
-            elif reason := _no_file(path):
+            elif reason := _why_unreadable(path):
                 refused[name] = reason
             else:
                 names.append(name)
     if not names and not refused:
         kinds = ", ".join(IMAGE_SUFFIXES)
-        raise DataError(f"the folder {folder} holds no image ({kinds}).")
+        raise DataError(f"the folder {folder} contains no images ({kinds}).")
     return sorted(names), sorted(ignored), refused
 
 
-def _no_file(path: Path) -> str | None:
-    """Say why a path is no file that can be read to its end, or nothing where it is one."""
+def _why_unreadable(path: Path) -> str | None:
+    """Return why a path is not a file that can be read to its end, or None if it is."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         return f"cannot read it: {error.strerror or error}."
-    return None if stat.S_ISREG(mode) else "it is a pipe, a socket or a device, and no file."
+    return None if stat.S_ISREG(mode) else "it is a pipe, a socket or a device, not a file."
 
 
 def possible_outputs(name: str) -> tuple[str, str]:
-    """Return the names that :func:`plan_outputs` may give to the result of an image."""
+    """Return the output names that :func:`plan_outputs` may choose for an image."""
     return os.path.splitext(name)[0] + ".png", name + ".png"
 
 
 def plan_outputs(names: Sequence[str], fixed: Mapping[str, str]) -> dict[str, str]:
-    """Give every image the name of its PNG file.
+    """Choose the name of each image's output, a PNG file.
 
-    ``a.jpg`` becomes ``a.png``. Where two images would meet (``a.png`` beside ``a.jpg``), the
-    PNG file keeps the name and the other one becomes ``a.jpg.png``. Names given before stay, so
-    an image that is added later renames nothing.
+    ``a.jpg`` becomes ``a.png``. If two images would get the same output (``a.png`` and
+    ``a.jpg``), the PNG file keeps the name and the other one becomes ``a.jpg.png``. Outputs of
+    earlier runs stay, so an image that is added later renames nothing.
 
     Args:
         names: Relative names of the images.
-        fixed: Names given before, by image.
+        fixed: Outputs of earlier runs, by image.
 
     Returns:
-        The output by image; an image for which no name is left is missing.
+        The output by image; an image without a free name is missing.
     """
     outputs = {name: fixed[name] for name in names if name in fixed}
     taken = set(fixed.values())

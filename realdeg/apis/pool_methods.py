@@ -1,4 +1,4 @@
-"""How blur kernels and noise patches are found in photos: with pairs, without, and for noise."""
+"""Methods that find blur kernels and noise patches in photos."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from realdeg.degradations.estimation import (
 )
 from realdeg.degradations.estimation.parts import PoolParts
 from realdeg.degradations.pool import Pool
-from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.errors import ConfigError, DataError, GeometryError, as_given
 from realdeg.utils.image import as_rgb, read_image, to_tensor
 from realdeg.utils.streams import stream_seed
 
@@ -39,14 +39,14 @@ _LEAST_CROP = 64
 
 
 @dataclass
-class Found:
-    """What a method found: items with a record each, what was refused, and what failed.
+class Candidates:
+    """Kernels or patches that were found, rejected or failed.
 
     Args:
         items: Kernels or patches.
-        records: Which photo each is from, and how well it fits.
-        refused: How many were not good enough, by reason.
-        failed: Photos or pairs that could not be read, with the reasons.
+        records: The source photo and quality of each item.
+        refused: How many were rejected, by reason.
+        failed: Reasons by photo or pair that could not be read.
     """
 
     items: list[Tensor] = field(default_factory=list)
@@ -55,17 +55,17 @@ class Found:
     failed: dict[str, str] = field(default_factory=dict)
 
     def add(self, photo: str, item: Tensor, record: Mapping[str, Any]) -> None:
-        """Take an item."""
+        """Add an item from a photo."""
         self.items.append(item)
         self.records.append({"photo": photo, **record})
 
     def reasons(self) -> str:
-        """Return why items were refused, and how many."""
+        """Return the reasons for rejections and their counts, as text."""
         return ", ".join(f"{why} {count}" for why, count in self.refused.most_common()) or "none"
 
-    def tell(self, began: float) -> None:
+    def log(self, start: float) -> None:
         """Log how many patches were kept and how long it took."""
-        total, seconds = len(self.items) + sum(self.refused.values()), time.perf_counter() - began
+        total, seconds = len(self.items) + sum(self.refused.values()), time.perf_counter() - start
         kept = f"{len(self.items)} of {total} patches kept"
         logger.info("%s, refused: %s; %.1f s", kept, self.reasons(), seconds)
 
@@ -82,13 +82,13 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What every method is told beside its own settings.
+class Selection:
+    """What every method needs in addition to its own settings.
 
     Args:
-        pool: The file that is to be written.
-        limit: How many items are kept; None: all.
-        seed: The seed of everything random.
+        pool: The file that will be written.
+        limit: Largest number of items; None: all.
+        seed: The random seed.
     """
 
     pool: Path
@@ -96,7 +96,7 @@ class Run:
     seed: int
 
     def choose(self, count: int) -> list[int]:
-        """Choose at most ``limit`` of so many items at random, in order."""
+        """Choose at most ``limit`` of ``count`` indices at random, sorted."""
         if self.limit is None or self.limit >= count:
             return list(range(count))
         rng = np.random.default_rng(stream_seed(self.seed, "limit"))
@@ -109,14 +109,14 @@ class PairKernels:
 
     Attributes:
         hr_dir: Folder of HR images.
-        lr_dir: Folder of real LR images, which may be the same.
-        scale: How much resolution is lost.
+        lr_dir: Folder of real LR images; may be the same folder.
+        scale: The scale factor.
         same_size: Whether LR lies on the HR grid (RealSR V1 and V2).
-        pattern: How HR files are called, such as ``"{name}_HR"``.
-        lr_pattern: The same for LR, such as ``"{name}_LR{scale}"``.
-        kernel_size: Side of the kernels in HR pixels; None: ``4 * scale + 5``.
-        patch: Side of the patches in LR pixels; None: 32, or 96 with ``same_size``.
-        keep_shifts: Leave kernels off-centre as they are found.
+        pattern: Name pattern of HR files, such as ``"{name}_HR"``.
+        lr_pattern: Name pattern of LR files, such as ``"{name}_LR{scale}"``.
+        kernel_size: Kernel size in HR pixels; None: ``4 * scale + 5``.
+        patch: Patch size in LR pixels; None: 32, or 96 with ``same_size``.
+        keep_shifts: Do not centre the kernels.
     """
 
     hr_dir: _Path
@@ -129,8 +129,8 @@ class PairKernels:
     patch: int | None = None
     keep_shifts: bool = False
 
-    def extract(self, run: Run, found: Found) -> Pool:
-        """Find one kernel for all pairs, and from there one for each patch."""
+    def extract(self, run: Selection, found: Candidates) -> Pool:
+        """Estimate one kernel for all pairs and, starting from it, one for each patch."""
         data = PairedFolderDataset(
             Path(self.hr_dir).absolute(),
             Path(self.lr_dir).absolute(),
@@ -146,15 +146,15 @@ class PairKernels:
             data.check()
             logger.info("%s", data.summary())
         except (DataError, GeometryError):
-            # Which of the pairs is it? Where none is, or all are, it is the folders' fault.
+            # Find the pairs at fault. If it is none or all of them, the folders are wrong.
             if sum(1 for _ in self._pairs(data, found.failed)) == 0 or not found.failed:
                 raise
             readable = len(data.keys) - len(found.failed)
             logger.info("%d of %d pairs can be read", readable, len(data.keys))
-        began = time.perf_counter()
+        start = time.perf_counter()
         both = ((hr, lr) for _, hr, lr in self._pairs(data, found.failed))
         common = common_kernel(both, self.scale, self.same_size, self.kernel_size)
-        size, seconds = common.kernel_size, time.perf_counter() - began
+        size, seconds = common.kernel_size, time.perf_counter() - start
         logger.info("one kernel of %d x %d for all pairs: %.1f s", size, size, seconds)
         patch = self.patch or (96 if self.same_size else 32)
         for key, hr, lr in self._pairs(data, found.failed):
@@ -163,7 +163,7 @@ class PairKernels:
                     found.refused[one.fault or ""] += 1
                 else:
                     found.add(key, one.kernel, one.record)
-        found.tell(began)
+        found.log(start)
         if not found.items:
             raise DataError(
                 "no patch gave a kernel that passes the criteria"
@@ -207,14 +207,14 @@ class PairKernels:
 class PhotoKernels:
     """Blur kernels from photos alone, one per photo, after KernelGAN.
 
-    A run that was stopped is continued by the same call: it trains on what is missing only.
+    The same call continues an interrupted run and trains only on the missing photos.
 
     Attributes:
-        src: Folder of real LR photos; sub-folders are followed.
-        scale: The loss of resolution to be found: 2, 3 or 4.
-        iterations: Steps per photo.
-        crop: Look at the middle of a photo, so many pixels; 64 at least.
-        device: Where to compute; None: what the machine has.
+        src: Folder of real LR photos, searched recursively.
+        scale: The scale factor of the kernels: 2, 3 or 4.
+        iterations: Training steps per photo.
+        crop: Size of the centre crop of each photo in pixels, at least 64.
+        device: Where to compute; None: the accelerator if there is one.
     """
 
     src: _Path
@@ -223,8 +223,8 @@ class PhotoKernels:
     crop: int = 512
     device: str | None = None
 
-    def extract(self, run: Run, found: Found) -> Pool:
-        """Train a small network on each photo, whose layers together are its kernel."""
+    def extract(self, run: Selection, found: Candidates) -> Pool:
+        """Train a small linear network on each photo; its layers combine to the kernel."""
         from realdeg.apis.create import find_device
 
         if self.crop < _LEAST_CROP:
@@ -265,17 +265,16 @@ class PhotoKernels:
 
 @dataclass(frozen=True)
 class NoisePatches:
-    """Noise patches from flat places of photos.
+    """Noise patches from flat regions of photos.
 
     Attributes:
-        src: Folder of real LR photos; sub-folders are followed.
-        criteria: Flat where all parts look alike (``"gcbd"``), or where little varies
-            (``"realsr"``).
-        patch: Side of the patches in pixels.
+        src: Folder of real LR photos, searched recursively.
+        criteria: What is flat: all sub-patches alike (``"gcbd"``) or low variance (``"realsr"``).
+        patch: Patch size in pixels.
         stride: Pixels between patches; None: half a patch.
-        max_variance: Of ``"realsr"``, in squared grey levels of 0 to 255.
-        detrend: What is taken off a patch: its ``"mean"``, as the papers do, or also its shading
-            (``"plane"``).
+        max_variance: For ``"realsr"``, in squared grey levels of 0 to 255.
+        detrend: What is subtracted from a patch: its ``"mean"``, as in the papers, or also its
+            shading (``"plane"``).
     """
 
     src: _Path
@@ -285,7 +284,7 @@ class NoisePatches:
     max_variance: float = 20.0
     detrend: Literal["mean", "plane"] = "plane"
 
-    def extract(self, run: Run, found: Found) -> Pool:
+    def extract(self, run: Selection, found: Candidates) -> Pool:
         """Collect the patches of every photo."""
         stride = self.stride or max(1, self.patch // 2)
         criteria = (
@@ -293,7 +292,7 @@ class NoisePatches:
             if self.criteria == "gcbd"
             else QuietPatches(self.patch, stride, self.max_variance)
         )
-        began = time.perf_counter()
+        start = time.perf_counter()
         photos = _photos(self.src)
         for key, file in photos.items():
             image = _read(key, file, found.failed)
@@ -306,12 +305,12 @@ class NoisePatches:
             found.refused.update(faults)
             for one in patches:
                 found.add(key, one.patch, one.record)
-        found.tell(began)
+        found.log(start)
         if not found.items:
             raise DataError(
                 f"no flat patch of {self.patch} x {self.patch} in {len(photos)} photos of"
-                f" {self.src} ({found.reasons()}): take smaller patches, --criteria realsr, or"
-                " more photos."
+                f" {self.src} ({found.reasons()}): use smaller patches,"
+                f" {as_given(criteria='realsr')}, or more photos."
             )
         meta = {
             "criteria": self.criteria,
@@ -323,7 +322,7 @@ class NoisePatches:
 
 
 def _read(key: str, file: Path, failed: dict[str, str]) -> NDArray[Any] | None:
-    """Read a photo, or note why it cannot be read."""
+    """Read a photo, or record why it cannot be read."""
     try:
         return as_rgb(read_image(file))
     except DataError as error:
@@ -334,10 +333,10 @@ def _read(key: str, file: Path, failed: dict[str, str]) -> NDArray[Any] | None:
 def _photos(folder: _Path) -> dict[str, Path]:
     path = Path(folder)
     if not path.is_dir():
-        raise DataError(f"no folder of photos at {path}.")
+        raise DataError(f"there is no folder of photos {path}.")
     found = list_images(path, recursive=True)
     if not found:
-        raise DataError(f"the folder {path} holds no photos.")
+        raise DataError(f"the folder {path} contains no photos.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""From folders of photos to pools of blur kernels and noise patches."""
+"""Extract pools of blur kernels and noise patches from folders of photos."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realdeg.apis.pool_methods import Found, NoisePatches, PairKernels, PhotoKernels, Run
+from realdeg.apis.pool_methods import Candidates, NoisePatches, PairKernels, PhotoKernels, Selection
 from realdeg.degradations.estimation.parts import PoolParts
 from realdeg.degradations.pool import Pool
 from realdeg.errors import ConfigError, OutputError
-from realdeg.utils.files import remove_left_overs
+from realdeg.utils.files import check_replaceable, remove_left_overs
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ExtractedPool:
-    """A pool that was written.
+    """A pool and the file it was written to.
 
     Attributes:
-        pool: What was found.
-        path: Its file.
+        pool: The kernels or patches.
+        path: The file.
         hash: The pool's hash.
-        failed: Photos or pairs that could not be read and are not in the pool, with the reasons.
+        failed: Reasons by photo or pair that could not be read and is not in the pool.
     """
 
     pool: Pool
@@ -45,24 +45,21 @@ def extract_pools(
 ) -> ExtractedPool:
     """Collect blur kernels or noise patches from real photos, as ``realdeg extract_pools`` does.
 
-    Photos that cannot be read are left out and named in the result.
+    Photos that cannot be read are left out and listed in the result.
 
     Args:
         method: What is collected, from where, and how.
         pool: The file to write (``.safetensors``).
-        name: What messages call the source; None: the folder's name.
-        limit: Keep so many items, spread over the photos; None: all.
-        seed: The seed of everything random.
-        overwrite: Replace a pool that is there.
-
-    Returns:
-        The pool and what could not be read.
+        name: Name of the source in messages; None: the folder's name.
+        limit: Largest number of items, spread over the photos; None: all.
+        seed: The random seed.
+        overwrite: Replace an existing pool.
 
     Raises:
-        ConfigError: If a setting is out of its range.
-        DataError: If there are no photos, or nothing in them is of use.
-        GeometryError: If no pair is of the scale.
-        OutputError: If the pool is there already, or cannot be written.
+        ConfigError: If a setting is out of range.
+        DataError: If there are no photos, or none of them is usable.
+        GeometryError: If no pair has the given scale.
+        OutputError: If the pool already exists, or cannot be written.
 
     Example:
         >>> import realdeg
@@ -71,15 +68,14 @@ def extract_pools(
     """
     target = Path(pool)
     if target.suffix != ".safetensors":
-        raise OutputError(f"a pool is a .safetensors file, got {target}: name it so.")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists: give --overwrite to replace it, or another name.")
+        raise OutputError(f"a pool is a .safetensors file, got {target}: change its suffix.")
+    check_replaceable(target, overwrite)
     if limit is not None and limit < 1:
         raise ConfigError(f"limit is at least 1, got {limit}.")
     remove_left_overs(target.parent)
-    found = Found()
+    found = Candidates()
     try:
-        made = method.extract(Run(target, limit, seed), found)
+        made = method.extract(Selection(target, limit, seed), found)
     finally:
         if found.failed:
             reasons = "".join(f"\n  {one}: {why}" for one, why in sorted(found.failed.items()))

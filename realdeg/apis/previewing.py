@@ -1,4 +1,4 @@
-"""Look at what a degradation does to one image: sampled, in words, saved, replayed."""
+"""Show what a degradation does to one image: samples, descriptions, replays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from realdeg.visualization.sheets import busiest_crop, check_crop
 from realdeg.visualization.style import figure_path
 
 _SAMPLES = "sample/"
-# Characters of a line beside a picture.
+# Characters per line next to an image.
 _WRAP = 92
 
 
@@ -34,15 +34,15 @@ class PreviewSample:
     """One LR image and how it was made.
 
     Args:
-        record: What was done, and to which part of the image.
-        lr: The LR image, of the HR image's kind.
+        record: The trace, and the part of the image that was degraded.
+        lr: The LR image, with the number type and channels of the HR image.
     """
 
     record: TraceRecord
     lr: NDArray[Any]
 
     def in_words(self) -> list[str]:
-        """Return what was done, one line each."""
+        """Return the LR size and the trace as lines of text."""
         seed = "" if self.record.seed is None else f" of seed {self.record.seed}"
         size = f"LR {self.lr.shape[0]} x {self.lr.shape[1]}{seed}"
         return [size, *trace_lines(self.record.trace)]
@@ -50,11 +50,11 @@ class PreviewSample:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a preview shows.
+    """The result of a preview.
 
     Attributes:
         samples: The LR images and how they were made.
-        files: The picture and, where it was asked for, the file of traces.
+        files: The figure and, if requested, the file of traces.
     """
 
     samples: tuple[PreviewSample, ...]
@@ -82,38 +82,34 @@ def preview(
     """Draw what a degradation does to an image, several times, as ``realdeg preview`` does.
 
     Args:
-        degradation: A registered type, a config or its name, learned weights, a dict, or a
-            degradation: whatever :func:`realdeg.create_degradation` takes.
-        image: An HR image; or ``sample/coffee`` for a built-in one.
-        out: The picture to write.
-        count: How many samples.
-        scale: How much resolution is lost; None: what the degradation says.
-        same_size: Whether LR lies on the HR grid; None: what the degradation says.
-        options: Dotted keys laid over the config or type.
-        colour: ``"rgb"`` degrades R, G and B, ``"y"`` luma alone.
-        seed: The seed of everything random.
-        size: Of a larger image, the part of this side with most detail, in pixels; 0: all of it.
-        crop: Side of the enlarged detail in pixels; None: a part of the image.
+        degradation: Anything that :func:`realdeg.create_degradation` takes.
+        image: An HR image, or for instance ``sample/coffee`` for a built-in one.
+        out: The figure to write.
+        count: Number of samples.
+        scale: The scale factor; None: the degradation's.
+        same_size: Whether LR lies on the HR grid; None: as the degradation states.
+        options: Dotted keys that override the config or type.
+        colour: ``"rgb"`` degrades R, G and B, ``"y"`` only luma.
+        seed: The random seed.
+        size: Crop a larger image to its most detailed part of this size in pixels; 0: no crop.
+        crop: Size of the enlarged detail in pixels; None: a fraction of the image.
         trace: Replay the traces of this file instead of drawing new ones.
-        index: Of these traces only the one of this number, from 0.
-        save_traces: A file for the traces, to be replayed.
+        index: Replay only the trace with this index, from 0.
+        save_traces: A file for the traces.
         save_images: A folder for the LR images, as PNG files.
 
-    Returns:
-        The samples and the files that were written.
-
     Raises:
-        ConfigError: If the degradation is unknown or untrained, or an argument means nothing.
+        ConfigError: If the degradation is unknown or untrained, or an argument is out of range.
         CheckpointError: If weights cannot be read.
-        DataError: If there is no such image, or the traces are of another one.
-        GeometryError: If scale or grid are not those of the weights.
-        OutputError: If something cannot be written.
+        DataError: If there is no such image, or the traces are of another image.
+        GeometryError: If scale or grid differ from those of the weights.
+        OutputError: If an output cannot be written.
 
     Example:
         >>> import realdeg
         >>> realdeg.preview("BSRGAN", "sample/coffee", scale=4)  # doctest: +SKIP
     """
-    # Before the work, not after it.
+    # Refused before the work, not after it.
     picture = figure_path(out)
     ensure_writable_dir(picture.parent)
     if save_traces is not None:
@@ -129,7 +125,7 @@ def preview(
         samples, part = replay_previews(degrader, pixels, records), records[0].crop
     else:
         if size < 0:
-            raise ConfigError(f"size is 0 or a number of pixels, got {size}.")
+            raise ConfigError(f"size must be 0 or a number of pixels, got {size}.")
         part = choose_crop(pixels, size, built.stride)
         samples = sample_previews(degrader, pixels, name, count=count, seed=seed, crop=part)
     hr = as_8_bit(cut(pixels, part))
@@ -151,12 +147,12 @@ def preview(
 
 
 def _chosen(file: str | os.PathLike[str], index: int | None) -> list[TraceRecord]:
-    """Return the traces of a file, or one of them."""
+    """Return all traces of a file, or the one at ``index``."""
     records = read_traces(file)
     if index is None:
         return records
     if not 0 <= index < len(records):
-        raise ConfigError(f"index {index}: {file} holds traces 0 to {len(records) - 1}.")
+        raise ConfigError(f"index is {index}, but {file} has traces 0 to {len(records) - 1}.")
     return records[index : index + 1]
 
 
@@ -169,16 +165,13 @@ def _wrapped(sample: PreviewSample) -> list[str]:
 
 
 def find_image(image: str | os.PathLike[str]) -> Path:
-    """Find an image by its path, or one of the built-in pictures.
+    """Find an image by its path, or a built-in image.
 
     Args:
-        image: A file; or ``sample/coffee`` for a picture of the sample set.
-
-    Returns:
-        The file.
+        image: A file, or for instance ``sample/coffee`` for an image of the sample set.
 
     Raises:
-        DataError: If there is none.
+        DataError: If it does not exist.
     """
     path = Path(image).expanduser()
     if path.is_file():
@@ -190,22 +183,22 @@ def find_image(image: str | os.PathLike[str]) -> Path:
         if text in found:
             return found[text]
         raise DataError(
-            f"no built-in picture '{text}': there are {', '.join(found)}."
+            f"there is no built-in image '{text}': choose among {', '.join(found)}."
             f"{nearest(text, list(found))}"
         )
     raise DataError(f"there is no image {image}.")
 
 
 def choose_crop(image: NDArray[Any], side: int, multiple: int) -> Crop | None:
-    """Choose the part of a large image with most detail.
+    """Choose the most detailed part of a large image.
 
     Args:
         image: H x W x C.
-        side: Greatest height and width in pixels; 0 for no limit.
-        multiple: What height and width have to divide by.
+        side: Largest height and width in pixels; 0: no limit.
+        multiple: Height and width of the part are multiples of this.
 
     Returns:
-        (top, left, height, width), or None where the whole image is small enough.
+        (top, left, height, width), or None if the whole image is small enough.
     """
     height, width = image.shape[:2]
     if not side or max(height, width) <= side:
@@ -221,7 +214,7 @@ def cut(image: NDArray[Any], crop: Crop | None) -> NDArray[Any]:
     """Return a part of an image.
 
     Raises:
-        DataError: If the part lies outside of it.
+        DataError: If the part lies outside the image.
     """
     if crop is None:
         return image
@@ -235,7 +228,7 @@ def cut(image: NDArray[Any], crop: Crop | None) -> NDArray[Any]:
 
 
 def as_8_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return any image as 8-bit RGB for a picture: alpha is dropped, grey replicated."""
+    """Return any image as 8-bit RGB for display: alpha is dropped, grey replicated."""
     array = image[..., None] if image.ndim == 2 else image
     if array.dtype == np.uint16:
         array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -247,7 +240,7 @@ def as_8_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def open_image(image: str | os.PathLike[str]) -> tuple[str, NDArray[Any]]:
-    """Find and read an image: its name and its pixels."""
+    """Find and read an image; return its name and its pixels."""
     path = find_image(image)
     return path.name, read_image(path)
 
@@ -266,20 +259,19 @@ def sample_previews(
     Args:
         degrader: The degradation.
         image: H x W x C, uint8, uint16 or float.
-        name: The image's name, noted with the traces.
-        count: How many LR images.
-        seed: Decides everything that is random, together with the number of the sample.
+        name: The image's name, stored with the traces.
+        count: Number of LR images.
+        seed: The random seed; each sample's seed is derived from it and the sample's index.
         crop: The part of the image that is degraded.
 
     Returns:
-        The samples. A size that does not divide by the scale is cropped at the bottom and the
-        right.
+        The samples. Sizes that are not divisible by the scale are cropped at bottom and right.
 
     Raises:
-        ConfigError: If none is asked for.
+        ConfigError: If ``count`` is less than 1.
     """
     if count < 1:
-        raise ConfigError(f"one sample is the least to look at, got {count}.")
+        raise ConfigError(f"count must be at least 1, got {count}.")
     part = cut(image, crop)
     samples = []
     for index in range(count):
@@ -292,7 +284,7 @@ def sample_previews(
 def replay_previews(
     degrader: Degrader, image: NDArray[Any], records: Sequence[TraceRecord]
 ) -> list[PreviewSample]:
-    """Do again what traces say.
+    """Replay traces.
 
     Args:
         degrader: The degradation that drew them.
@@ -300,7 +292,7 @@ def replay_previews(
         records: What :func:`read_traces` returned.
 
     Returns:
-        The samples: on the CPU, with the same build and number of threads, the same pixels.
+        The samples; bit-identical on the CPU with the same build and number of threads.
 
     Raises:
         DataError: If a trace is of another degradation, other settings or another image size.

@@ -1,4 +1,4 @@
-"""From the config that a user names to one that a run can be built from."""
+"""Load a recipe and apply the overrides of a call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STAGES = {
     "val": ("val_dataloader", "val_cfg", "val_evaluator"),
     "test": ("test_dataloader", "test_cfg", "test_evaluator"),
 }
-"""The keys of a config that belong together, by what they are for."""
+"""The keys of a config that belong together, by stage."""
 
 
 def open_recipe(
@@ -36,18 +36,18 @@ def open_recipe(
     device: str | None = None,
     launcher: Launcher = "none",
 ) -> Config:
-    """Load a config and lay over it what a call says.
+    """Load a config and override it with the arguments of a call.
 
     Args:
         config: The recipe.
         options: Dotted keys and their values, such as ``{"train_cfg.max_iters": 1000}``.
-        fields: Fields of the config's top level; they win over ``options``. ``scale`` asks for
-            another scale that the recipe comes in.
+        fields: Top-level fields of the config; they take precedence over ``options``. ``scale``
+            selects another scale that the recipe offers.
         sample: Run on the built-in sample images with a short schedule.
         seed: The seed of every random stream.
-        work_dir: The folder of everything written. None: the run's folder that ``config`` names,
-            the config's, or one below ``work_dirs``.
-        device: Where to compute; None: the config's, or what the machine has.
+        work_dir: The folder for all output. None: the run's folder that ``config`` names, the
+            config's, or one below ``work_dirs``.
+        device: Where to compute; None: the config's, or the accelerator if there is one.
         launcher: ``"pytorch"`` under torchrun.
 
     Returns:
@@ -56,12 +56,12 @@ def open_recipe(
     Raises:
         ConfigError: If it is not found or broken, or names something unknown.
     """
-    said = {**(options or {}), **(fields or {})}
+    overrides = {**(options or {}), **(fields or {})}
     if fields and fields.get("scale") is not None:
-        config = at_scale(config, said.pop("scale"))
+        config = at_scale(config, overrides.pop("scale"))
     if seed is not None:
-        said["seed"] = seed
-    cfg = load_config(config, said, sample=sample)
+        overrides["seed"] = seed
+    cfg = load_config(config, overrides, sample=sample)
     cfg.launcher = launcher
     if device is not None:
         cfg.device = device
@@ -75,7 +75,7 @@ def open_recipe(
 
 
 def leave_out(cfg: Config, *stages: str) -> None:
-    """Drop what only some stages need, so that their data and weights need not be there.
+    """Drop what only the given stages need, so that their data and weights may be missing.
 
     Args:
         cfg: The config, changed in place.
@@ -91,13 +91,13 @@ def leave_out(cfg: Config, *stages: str) -> None:
 
 
 def check_complete(cfg: Config) -> None:
-    """Refuse a config that has only some of what a training, a validation or a test needs.
+    """Refuse a config that has only some of the keys that a stage needs.
 
     Args:
         cfg: The config.
 
     Raises:
-        ConfigError: Naming what is there and what is not.
+        ConfigError: Naming the keys that are set and those that are not.
     """
     closed_form = (cfg.get("train_cfg") or {}).get("type") == "ClosedFormLoop"
     for keys in STAGES.values():
@@ -105,8 +105,8 @@ def check_complete(cfg: Config) -> None:
         if closed_form and missing == ["optim_wrapper"]:
             continue
         if missing and len(missing) < len(keys):
-            there = [key for key in keys if key not in missing]
+            present = [key for key in keys if key not in missing]
             raise ConfigError(
-                f"the config sets {' and '.join(there)}, but not {' and '.join(missing)}: they"
+                f"the config sets {' and '.join(present)}, but not {' and '.join(missing)}: they"
                 " belong together; set all three, or all to None."
             )

@@ -11,12 +11,12 @@ from realdeg.utils.deprecation import warn_renamed
 
 
 def load_backbone(source: Any, **settings: Any) -> Backbone:
-    """Make a network that has weights; deprecated."""
+    """Make a trained network; deprecated."""
     warn_renamed("load_backbone", "realdeg.create_backbone(..., trained=True)")
     return create_backbone(source, trained=True, **settings)
 
 
 def load_degradation(source: Any, **settings: Any) -> Degradation:
-    """Make a degradation that is not to be trained; deprecated."""
+    """Make a trained degradation; deprecated."""
     warn_renamed("load_degradation", "realdeg.create_degradation(..., trained=True)")
     return create_degradation(source, trained=True, **settings)

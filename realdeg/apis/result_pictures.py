@@ -1,4 +1,4 @@
-"""The pictures of a test: what went in, what came out, what was wanted, and learned kernels."""
+"""The figures of a test: inputs, predictions, targets and learned kernels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from realdeg.utils.samples import Prediction, Predictions
 from realdeg.visualization import SheetRow, comparison_sheet
 from realdeg.visualization.learned import learned_kernels
 
-# Rows of a sheet.
-_MOST = 6
+_ROWS = 6
 
 
 class KeepPredictions(Hook):
-    """Holds the first predictions of a test for its pictures."""
+    """Keeps the first predictions of a test for its figures."""
 
     def __init__(self) -> None:
         self.kept: list[Prediction] = []
@@ -31,8 +30,8 @@ class KeepPredictions(Hook):
     def after_test_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Keep what a picture has room for."""
-        self.kept.extend((outputs or [])[: _MOST - len(self.kept)])
+        """Keep as many as the figure has rows."""
+        self.kept.extend((outputs or [])[: _ROWS - len(self.kept)])
 
 
 def draw_predictions(
@@ -46,18 +45,18 @@ def draw_predictions(
 
     Args:
         predictions: What the task's ``predict`` returned.
-        evaluator: Its metrics have the protocol of the numbers.
-        folder: Where the pictures go.
-        degradation: What was tested, if it is a degradation.
+        evaluator: Its metrics define the protocol.
+        folder: Where the figures are written.
+        degradation: The degradation that was tested, if it was one.
         camera: The simulated camera of the test data, if there is one.
 
     Returns:
-        The pictures' paths.
+        The paths of the figures.
     """
     if not predictions:
         return []
     own = [getattr(metric, "protocol", None) for metric in evaluator.metrics]
-    # Metrics of the degradation itself have protocols of another kind.
+    # Degradation metrics have another kind of protocol.
     protocols = [protocol for protocol in own if isinstance(protocol, Protocol)]
     protocol = protocols[0] if protocols else get_protocol("realsr-official")
     path = folder / "comparison.png"
@@ -68,12 +67,12 @@ def draw_predictions(
 
 
 def _sheet(predictions: Predictions, learned: bool, protocol: Protocol, path: Path) -> Path:
-    """Draw inputs, predictions and targets side by side, PSNR by the protocol below each."""
+    """Draw inputs, predictions and targets side by side, with the PSNR of each."""
     names = ("HR", "generated LR", "real LR") if learned else ("LR", "SR", "HR")
     rows = []
     for item in predictions:
         source, shown, target = item["input"], _shown(item), item["target"]
-        if shown.shape[0] == 1:  # like with like
+        if shown.shape[0] == 1:
             source, target = rgb_to_y(source), rgb_to_y(target)
         images = dict(zip(names, (source, shown, target), strict=True))
         rows.append(SheetRow(item["key"], images, {names[1]: _number(item, protocol)}))

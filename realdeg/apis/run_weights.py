@@ -1,4 +1,4 @@
-"""Which weights a test measures, and what they say of themselves."""
+"""Which weights a test uses, and the arguments that they state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REGISTRIES = {"degradation": DEGRADATIONS, "backbone": BACKBONES}
 
 
 def weights_of_run(folder: Path, cfg: Config) -> str | None:
-    """Find the weights that a run's folder holds: what was trained, as of its last checkpoint.
+    """Find the trained weights in a run's folder.
 
     Args:
         folder: The run's folder.
@@ -28,7 +28,7 @@ def weights_of_run(folder: Path, cfg: Config) -> str | None:
 
     Returns:
         ``degradation.safetensors`` or ``backbone.safetensors``, or else the newest ``iter_N.pth``;
-        None where the folder holds neither.
+        None if the folder has neither.
     """
     from realdeg.engine.checkpoint import find_checkpoints
 
@@ -40,17 +40,16 @@ def weights_of_run(folder: Path, cfg: Config) -> str | None:
 
 
 def take_arguments(cfg: Config, checkpoint: str) -> None:
-    """Let weights that say what they are build what is tested, whatever the config says.
+    """Let self-describing weights override the type and arguments in the config.
 
     Scale and grid stay the config's; weights of another geometry are refused when they are loaded.
 
     Args:
         cfg: The config before injection, changed in place.
-        checkpoint: A training checkpoint or a self-describing file. Others change nothing.
+        checkpoint: A training checkpoint or a self-describing file. Other files change nothing.
 
     Raises:
-        ConfigError: If the file names a type that is not registered, or arguments that it does not
-            take.
+        ConfigError: If the file names a type that is not registered, or unknown arguments.
         CheckpointError: If a training checkpoint cannot be read.
     """
     from realdeg.config.shape import look_up
@@ -59,18 +58,18 @@ def take_arguments(cfg: Config, checkpoint: str) -> None:
     kind = _trains(cfg)
     described = _described(Path(checkpoint))
     if kind not in _REGISTRIES or described is None or described[0] != kind:
-        return  # what does not fit is refused by whoever loads it
+        return  # what does not fit is refused when it is loaded
     _, name, arguments = described
     component = look_up(_REGISTRIES[kind], name, f"{checkpoint}: {kind}")
     own = {key: value for key, value in arguments.items() if key not in _GEOMETRY}
     check_arguments(component, own, f"{checkpoint}: {kind}")
-    said = cfg.get(kind)
-    said = dict(said) if isinstance(said, Mapping) else {}
-    differing = _differing(component, name, own, said)
+    configured = cfg.get(kind)
+    configured = dict(configured) if isinstance(configured, Mapping) else {}
+    differing = _differing(component, name, own, configured)
     cfg[kind] = {"type": name, **own}
     if differing:
         logger.warning(
-            "%s describes itself, and its arguments are taken: %s.", checkpoint, differing
+            "%s describes itself, and its arguments are used: %s.", checkpoint, differing
         )
 
 
@@ -82,7 +81,7 @@ def _trains(cfg: Config) -> str:
 
 
 def _described(file: Path) -> tuple[str, str, dict[str, Any]] | None:
-    """Return kind, type and arguments of weights, where they are told."""
+    """Return kind, type and arguments of weights, if the file states them."""
     from realdeg.engine.checkpoint import read_checkpoint
     from realdeg.utils.description import read_description
 
@@ -93,25 +92,25 @@ def _described(file: Path) -> tuple[str, str, dict[str, Any]] | None:
         meta = read_checkpoint(file).get("meta")
     except CheckpointError:
         if file.is_file():
-            return None  # a foreign file; whoever loads it says what is wrong
+            return None  # another format; loading it reports what is wrong
         raise
-    told = meta.get("component") if isinstance(meta, Mapping) else None
-    if not isinstance(told, Mapping) or not isinstance(told.get("arguments"), Mapping):
+    stated = meta.get("component") if isinstance(meta, Mapping) else None
+    if not isinstance(stated, Mapping) or not isinstance(stated.get("arguments"), Mapping):
         return None
-    if not told["arguments"] or not isinstance(told.get("type"), str):
+    if not stated["arguments"] or not isinstance(stated.get("type"), str):
         return None  # built from objects, not from arguments
-    return str(told.get("kind")), told["type"], dict(told["arguments"])
+    return str(stated.get("kind")), stated["type"], dict(stated["arguments"])
 
 
-def _differing(component: Any, name: str, own: Mapping[str, Any], said: Mapping[str, Any]) -> str:
-    """Phrase where a file's arguments are others than the config's."""
-    if str(said.get("type", "")).rpartition(".")[2] != name:
-        return f"a {name}, where the config has {said.get('type') or said.get('checkpoint')}"
+def _differing(component: Any, name: str, own: Mapping[str, Any], cfg: Mapping[str, Any]) -> str:
+    """Phrase where a file's arguments differ from the config's."""
+    if str(cfg.get("type", "")).rpartition(".")[2] != name:
+        return f"a {name}, where the config has {cfg.get('type') or cfg.get('checkpoint')}"
     parameters = inspect.signature(component).parameters
     found = []
     for key, value in own.items():
         default = parameters[key].default if key in parameters else None
-        config = said.get(key, default)
+        config = cfg.get(key, default)
         if _comparable(config) != _comparable(value):
             found.append(f"{key}={value!r} (the config: {config!r})")
     return ", ".join(found)

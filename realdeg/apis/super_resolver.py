@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from realdeg.apis.create import create_backbone, find_device, where_is
+from realdeg.apis.create import create_backbone, device_of, find_device
 from realdeg.apis.enlarging import Enlargement, Progress
 from realdeg.apis.folder import Summary, process_folder
 from realdeg.apis.footprint import Footprint, largest_tile, measure_footprint
@@ -27,53 +27,53 @@ from realdeg.utils.image import LoadedImage, Reading, check_writable, open_image
 from realdeg.utils.memory import available_memory
 
 AUTO_WHOLE = 1024 * 1024
-"""Up to that many pixels of network input, ``tile='auto'`` may take an image whole."""
+"""With ``tile='auto'``, images of up to this many input pixels may be processed whole."""
 
 AUTO_TILE = 512
-"""Side of the largest tiles that ``tile='auto'`` takes beyond."""
+"""Largest tile size for larger images with ``tile='auto'``."""
 
 AUTO_MEMORY = 3 << 28
-"""Bytes that a network whose tiles are exact may take for a tile on a CPU, with ``tile='auto'``."""
+"""Bytes that an exact tile may need on a CPU, with ``tile='auto'``."""
 
 UNMEASURED = 128 * 128
-"""Up to that many pixels, what the network takes is not worth measuring."""
+"""Up to this many pixels, the memory footprint is not worth measuring."""
 
 APPROXIMATE_HALO = 64
-"""Widest rim for networks whose tiles are an approximation anyway, in network input pixels."""
+"""Widest tile border, in network input pixels, for networks whose tiles are approximate."""
 
-# Of the memory that is free, what a tile may take: the image, its result and the encoder want some.
+# Share of the free memory for a tile; the rest is for the image, its result and the encoder.
 _SHARE = 0.7
 
 _T = TypeVar("_T")
 
 
 class SuperResolver:
-    """Makes HR images of LR images.
+    """Super-resolves images.
 
-    RGB networks get the image as it is; networks that work on Y get Y, and the colour is
-    enlarged by MATLAB's bicubic interpolation. Grey stays grey, 16-bit stays 16-bit, alpha is
-    enlarged by bicubic interpolation. Networks of equal size (``same_size``) keep the size.
+    RGB networks get the image as it is. Luma networks get Y, and chroma is upscaled by MATLAB's
+    bicubic interpolation. Grey stays grey, 16-bit stays 16-bit, and alpha is upscaled by bicubic
+    interpolation. Networks with ``same_size`` keep the size.
 
-    Tiles overlap by as much as the network sees, so a result made of tiles is that of the whole
-    image. Networks with global pooling or attention over the image (``whole_image`` in their
-    metadata) see more than any tile: for these, tiles are an approximation (``docs/api.md``).
+    Tiles overlap by the receptive-field radius of the network, so the result equals that of the
+    whole image. Networks with global pooling or attention over the image (``whole_image`` in their
+    metadata) see more than any tile; for these, tiles are an approximation (``docs/api.md``).
 
     Args:
-        backbone: A file of weights (``backbone.safetensors``), a config whose ``backbone`` names
-            weights, a dict with ``checkpoint``, or a network, which is put into evaluation mode.
-        scale: The scale asked for; None: what the weights say.
-        same_size: Whether LR lies on the HR grid; None: what the weights say.
-        device: Where to compute; None: where the network is, or for one that is built here the
-            machine's accelerator, if it has one.
-        tile: Side of the tiles in pixels of the network's input; None: never tile, and fail when
-            memory runs out; ``"auto"``: tiles of at most 512 beyond 1024 x 1024, and smaller ones
-            where the network would take more than 768 MiB or than there is. With ``"auto"`` or a
-            number, an image on which memory runs out is begun anew with smaller tiles.
+        backbone: Anything that :func:`realdeg.create_backbone` takes, with weights; a network is
+            put into evaluation mode.
+        scale: The scale factor; None: that of the weights.
+        same_size: Whether LR lies on the HR grid; None: as the weights state.
+        device: Where to compute; None: where the network is, or if it is built here the
+            accelerator if there is one.
+        tile: Tile size in pixels of the network's input. None: never tile, and fail if memory runs
+            out. ``"auto"``: tiles of at most 512 beyond 1024 x 1024, and smaller ones if the
+            network would need more than 768 MiB or than is free. With ``"auto"`` or a number, an
+            image that does not fit into memory is started again with smaller tiles.
 
     Raises:
-        ConfigError: If no weights are named, or ``tile`` is no side.
+        ConfigError: If no weights are named, or ``tile`` is invalid.
         CheckpointError: If the weights cannot be read.
-        GeometryError: If scale or grid are not those of the weights.
+        GeometryError: If scale or grid differ from those of the weights.
 
     Examples:
         >>> import numpy as np
@@ -93,11 +93,11 @@ class SuperResolver:
         tile: int | Literal["auto"] | None = "auto",
     ) -> None:
         if tile not in (None, "auto") and (not isinstance(tile, int) or tile < 1):
-            raise ConfigError(f"tile is 'auto', None or a number of pixels, got {tile!r}.")
+            raise ConfigError(f"tile must be 'auto', None or a number of pixels, got {tile!r}.")
         self.tile = tile
         self.backbone = create_backbone(backbone, scale, same_size, trained=True).eval()
         if device is None and isinstance(backbone, Backbone):
-            self.device = where_is(self.backbone)
+            self.device = device_of(self.backbone)
         else:
             self.device = find_device(device)
             self.backbone.to(self.device)
@@ -115,18 +115,18 @@ class SuperResolver:
 
         Args:
             image: H x W or H x W x C with C from 1 to 4; uint8, uint16, or float in [0, 1].
-            scale: The scale of this call, for networks of several; None: the network's.
-            cond: What a network that is told the degradation wants to know, shape (1, K).
-            progress: Is told how many tiles are done, and of how many.
+            scale: The scale of this call, for networks with several; None: the network's.
+            cond: Degradation parameters for networks that need them, shape (1, K).
+            progress: Called with the number of finished tiles and their total.
 
         Returns:
-            The image, of the same number type and channels (a float one is neither clipped nor
-            rounded).
+            The result, with the same number type and channels (float results are neither clipped
+            nor rounded).
 
         Raises:
-            DataError: If the array is no image, or the network returns NaN.
-            GeometryError: If the network cannot take it.
-            MemoryShortageError: If memory runs out; nothing half-done is returned.
+            DataError: If the array is not an image, or the network returns NaN.
+            GeometryError: If the network cannot process the size.
+            MemoryShortageError: If memory runs out.
         """
         work = self._enlargement(image, scale, cond)
 
@@ -136,8 +136,8 @@ class SuperResolver:
             for strip in work.strips(tiling, progress):
                 result[done : done + len(strip)] = strip
                 done += len(strip)
-            if done != len(result):  # or the rest would be what the memory held before
-                raise GeometryError(f"{done} of {len(result)} rows were made: a fault of realdeg.")
+            if done != len(result):  # or the rest would be uninitialised memory
+                raise GeometryError(f"{done} of {len(result)} rows were made: a bug in realdeg.")
             return result
 
         return self._within_memory(attempt, work, scale, cond)[0]
@@ -152,26 +152,25 @@ class SuperResolver:
         progress: Progress | None = None,
         icc: bytes | None = None,
     ) -> Record:
-        """Super-resolve one image into a file, which takes little memory for a PNG of any size.
+        """Super-resolve one image into a file, with little memory for a PNG of any size.
 
-        Rows go to the encoder as they are made. The file is there when all is done, or not at
-        all.
+        Rows go to the encoder as they are made. The file appears only when it is complete.
 
         Args:
             image: As for :meth:`upscale`, but uint8 or uint16.
-            path: The file; its suffix says the format.
+            path: The file; its suffix determines the format.
             scale: As for :meth:`upscale`.
             cond: As for :meth:`upscale`.
             progress: As for :meth:`upscale`.
             icc: An ICC profile that belongs to the pixels, or None.
 
         Returns:
-            ``output_size``, and ``tile``, the side of the tiles that were taken (None: whole).
+            ``output_size``, and ``tile``, the tile size that was used (None: the whole image).
 
         Raises:
-            DataError: If the array is no image, the format cannot hold the result (said before
-                anything is computed), or the network returns NaN.
-            GeometryError: If the network cannot take it.
+            DataError: If the array is not an image, the network returns NaN, or the format cannot
+                store the result (checked before anything is computed).
+            GeometryError: If the network cannot process the size.
             MemoryShortageError: If memory runs out.
             OutputError: If the file cannot be written.
         """
@@ -203,25 +202,25 @@ class SuperResolver:
     ) -> Summary:
         """Super-resolve every image of a folder and write PNG files and ``manifest.jsonl``.
 
-        A run that was killed is continued by the same call.
+        The same call continues an interrupted run.
 
         Args:
             src: Folder of LR images; sub-folders keep their names.
-            dst: Folder of results.
+            dst: Folder for the results.
             scale: As for :meth:`upscale`.
             cond: As for :meth:`upscale`.
-            overwrite: Begin anew instead of continuing.
+            overwrite: Start again instead of continuing.
             progress: Show a progress bar.
-            jobs: How many processes work, one thread each, which needs the memory of each. 1: one
-                process with torch's number of threads. Several only on the CPU.
-            reading: How images are read: several pages, colour profiles.
+            jobs: Worker processes, one thread each; each needs its own memory. 1: one process with
+                torch's number of threads. More than one only on the CPU.
+            reading: How several pages and colour profiles are handled.
 
         Returns:
-            What became of each image; look at ``failed``.
+            The outcome for each image; check ``failed``.
 
         Raises:
-            DataError: If there is no image, or ``src`` and ``dst`` are not apart.
-            ConfigError: If ``dst`` was begun with other settings.
+            DataError: If there is no image, or one folder contains the other.
+            ConfigError: If ``dst`` was started with other settings.
             OutputError: If ``dst`` cannot be written, or another process is writing there.
         """
 
@@ -244,7 +243,7 @@ class SuperResolver:
         )
 
     def settings(self) -> dict[str, Any]:
-        """Return what the results depend on, as plain data for a manifest."""
+        """Return the settings that determine the results, as plain data for a manifest."""
         backbone = self.backbone
         name = type(backbone).__name__
         return {
@@ -282,7 +281,7 @@ class SuperResolver:
         )
 
     def _may_tile(self, scale: float | None, cond: Tensor | None) -> bool:
-        # A map of conditions belongs to the whole image.
+        # A condition map belongs to the whole image.
         return whole_step(self._factor(scale)) is not None and (cond is None or cond.ndim < 4)
 
     def _factor(self, scale: float | None) -> float:
@@ -292,7 +291,7 @@ class SuperResolver:
         return backbone.scale if scale is None else scale
 
     def _tiling(self, scale: float | None) -> Tiling:
-        """Return how images are cut, but for the side of the tiles."""
+        """Return how images are tiled, without the tile size."""
         backbone = self.backbone
         halo = backbone.halo
         if backbone.upsample == "pre" and not backbone.same_size:
@@ -305,7 +304,7 @@ class SuperResolver:
         return Tiling(None, halo, multiple, factor)
 
     def _auto(self, work: Enlargement, tiling: Tiling, scale: float | None) -> int | None:
-        """Choose the side of the tiles; the same for the same image, as long as memory suffices."""
+        """Choose the tile size; it is the same for the same image as long as memory suffices."""
         height, width = work.input_size
         wanted = None if height * width <= AUTO_WHOLE else AUTO_TILE
         if height * width <= UNMEASURED or self.device.type != "cpu":
@@ -315,7 +314,7 @@ class SuperResolver:
         footprint = self._footprints[scale]
         if footprint is None:
             return wanted
-        # Tiles of networks that see the whole image are an approximation: the fewer the better.
+        # Tiles of whole-image networks are an approximation: the fewer the better.
         most = math.inf if self.backbone.whole_image else AUTO_MEMORY
         free = available_memory()
         if free is not None:
@@ -326,5 +325,5 @@ class SuperResolver:
         channels = self.backbone.channels
         try:
             return measure_footprint(work.network, channels, self.device, tiling.multiple)
-        except (DataError, GeometryError):  # none that takes plain grey of that size
+        except (DataError, GeometryError):  # it does not accept the test image
             return None

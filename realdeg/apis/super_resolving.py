@@ -1,4 +1,4 @@
-"""Super-resolve an image or a folder with whatever names a network."""
+"""Super-resolve an image or a folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realdeg.apis.folder import Summary
 from realdeg.apis.super_resolver import SuperResolver
 from realdeg.backbones.base import Backbone
 from realdeg.errors import DataError, OutputError
-from realdeg.utils.files import remove_left_overs
+from realdeg.utils.files import check_replaceable, remove_left_overs
 from realdeg.utils.image import Reading, check_writable
 from realdeg.utils.progress import progress_bar
 
@@ -28,7 +28,7 @@ class UpscaledImage:
         path: The file that was written.
         input_size: Height and width of the image.
         output_size: Height and width of the result.
-        notes: What is to be said of the image: several pages, colour profiles.
+        notes: Remarks on the file, such as several pages or a dropped colour profile.
     """
 
     path: Path
@@ -55,31 +55,31 @@ def super_resolve(
     """Super-resolve an image, or every image of a folder, as ``realdeg infer`` does.
 
     Args:
-        backbone: Weights, a config that names weights, a run's folder or a network: whatever
-            :func:`realdeg.create_backbone` takes.
-        src: An image or a folder; sub-folders are followed.
-        dst: For an image a file or a folder; for a folder a folder, which is continued where it
-            was begun.
-        scale: How much resolution is gained; None: what the weights say.
-        same_size: Whether LR lies on the HR grid; None: what the weights say.
-        options: Dotted keys laid over the config (``{"backbone.checkpoint": "x.safetensors"}``).
-        tile: Side of the tiles in pixels of the network's input; None: the whole image at once.
-        device: Where to compute; None: what the machine has.
-        jobs: Processes that work on the images of a folder, one thread each.
-        reading: How images are read: several pages, colour profiles.
-        overwrite: Replace what is there.
-        progress: Show a bar on stderr.
+        backbone: Anything that :func:`realdeg.create_backbone` takes, with weights.
+        src: An image, or a folder that is searched recursively.
+        dst: For an image a file or a folder; for a folder a folder, where an interrupted run
+            continues.
+        scale: The scale factor; None: that of the weights.
+        same_size: Whether LR lies on the HR grid; None: as the weights state.
+        options: Dotted keys that override the config
+            (``{"backbone.checkpoint": "x.safetensors"}``).
+        tile: Tile size in pixels of the network's input; None: the whole image at once.
+        device: Where to compute; None: the accelerator if there is one.
+        jobs: Worker processes for the images of a folder, one thread each.
+        reading: How several pages and colour profiles are handled.
+        overwrite: Replace existing files.
+        progress: Show a progress bar on stderr.
 
     Returns:
-        What became of the image, or of each image of the folder: look at ``failed``.
+        The outcome for the image, or for each image of the folder; check ``failed``.
 
     Raises:
-        ConfigError: If nothing goes by that name, or no weights are named.
+        ConfigError: If the name is unknown, or no weights are named.
         CheckpointError: If the weights cannot be read.
-        DataError: If there is no image, or input and output are one.
-        GeometryError: If scale or grid are not those of the weights.
+        DataError: If there is no image, or input and output are the same.
+        GeometryError: If scale or grid differ from those of the weights.
         MemoryShortageError: If memory runs out.
-        OutputError: If the result is there already, or cannot be written.
+        OutputError: If the output already exists, or cannot be written.
 
     Example:
         >>> import realdeg
@@ -101,21 +101,20 @@ def super_resolve(
         made = resolver.upscale_into(image.pixels, target, progress=advance, icc=image.icc)
     notes = list(image.notes)
     if image.icc and target.suffix.lower() == ".bmp":
-        notes.append("BMP holds no colour profile: it was left out")
+        notes.append("BMP cannot store a colour profile: it was dropped")
     (height, width), (rows, columns) = image.pixels.shape[:2], made["output_size"]
     return UpscaledImage(target, (height, width), (rows, columns), tuple(notes))
 
 
 def _check(source: Path, target: Path, overwrite: bool) -> None:
-    """Refuse an image before the work, not after it."""
+    """Refuse a wrong input or output before the work, not after it."""
     if target.resolve() == source.resolve():
         raise DataError(f"input and output are the same file {source}: choose another output.")
     if not source.exists():
         raise DataError(f"there is no image or folder {source}.")
     if not target.suffix:
         raise OutputError(
-            f"the output {target} is neither a folder nor an image: end its name in .png."
+            f"the output {target} is neither a folder nor an image: give it the suffix .png."
         )
     check_writable(target, "uint8", 3)
-    if os.path.lexists(target) and not overwrite:
-        raise OutputError(f"{target} is already there: choose another output, or --overwrite it.")
+    check_replaceable(target, overwrite)

@@ -1,9 +1,9 @@
-"""Measure what a recipe or a run's folder names."""
+"""Evaluate what a recipe or a run's folder names."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,30 +32,34 @@ def test(
     device: str | None = None,
     launcher: Launcher = "none",
     pictures: bool = True,
+    when_measured: Callable[[Report], object] | None = None,
     **fields: Any,
 ) -> Report:
-    """Measure a degradation or a network, as ``realdeg test`` does.
+    """Evaluate a degradation or a network, as ``realdeg test`` does.
 
-    The report is written into the folder ``test`` of the work dir while the numbers come in, so
-    whatever ends a test, what was measured stays.
+    The report is written to the folder ``test`` of the work dir while images are measured, so an
+    interrupted test keeps its results.
 
     Args:
         config: A config file, a run's folder, or a name such as ``dml/dml_n8_realsr_x4``.
         checkpoint: A training checkpoint (``.pth``) or weights (``.safetensors``). None: those of
-            the run's folder, or of the config, or for what needs no training none.
+            the run's folder or of the config; what needs no training needs none.
         options: Dotted keys and their values, such as ``{"degradation.type": "Bicubic"}``.
-        sample: Measure on the built-in sample images.
+        sample: Test on the built-in sample images.
         seed: The seed of every random stream; None: the config's.
-        work_dir: The folder in which ``test`` is written. None: the run's folder that ``config``
-            names, the config's, or ``work_dirs/NAME``.
-        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; None: the config's, or what the machine has.
+        work_dir: The parent of the folder ``test``. None: the run's folder that ``config`` names,
+            the config's, or ``work_dirs/NAME``.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; None: the config's, or the accelerator if
+            there is one.
         launcher: ``"pytorch"`` under torchrun.
         pictures: Also draw predictions, and the kernels of a learned degradation.
-        **fields: Fields of the config's top level, such as ``scale=2``.
+        when_measured: Called with the complete report before figures are drawn, on the first
+            process.
+        **fields: Top-level fields of the config, such as ``scale=2``.
 
     Returns:
-        The report; ``report.files`` says what was written. Of several processes the first one's
-        has the numbers.
+        The report; ``report.files`` lists what was written. With several processes only the first
+        one's has results.
 
     Raises:
         ConfigError: If the config is not found or broken, or what it names is untrained.
@@ -63,8 +67,8 @@ def test(
         GeometryError: If scale or grid of data, weights and config differ.
         CheckpointError: If weights cannot be read, or do not fit.
         OutputError: If the report cannot be written.
-        SystemExit: With code 130 or 143 after Ctrl-C or SIGTERM, once the image is measured and
-            the report written.
+        SystemExit: With code 130 or 143 after Ctrl-C or SIGTERM, once the current image is measured
+            and the report written.
     """
     processes = world_size(launcher)
     cfg = open_recipe(
@@ -87,18 +91,22 @@ def test(
         raise ConfigError("the config has no 'test_dataloader': there is nothing to test on.")
     check_complete(cfg)
     cfg, data_sets = _with_needed_degradation(cfg, processes)
-    # A folder of its own: the training's log and config stay as they are.
+    # A separate folder keeps the log and config of the training.
     folder = ensure_writable_dir(Path(cfg.work_dir) / "test")
     cfg.work_dir = str(folder)
     from realdeg.apis.measuring import measure
 
-    return measure(cfg, data_sets, os.fspath(config), checkpoint, pictures=pictures)
+    return measure(
+        *(cfg, data_sets, os.fspath(config), checkpoint),
+        pictures=pictures,
+        when_measured=when_measured,
+    )
 
 
 def _with_needed_degradation(cfg: Config, processes: int) -> tuple[Config, dict[str, Any]]:
-    """Make config and data ready; a network's degradation stays where the test data have no LR.
+    """Inject the config and build the data; keep a network's degradation only if it is needed.
 
-    Pairs bring their own LR, so a test on them needs no degradation, nor its file.
+    Pairs have their own LR, so a test on them needs neither a degradation nor its file.
     """
     from realdeg.datasets import has_lr
 

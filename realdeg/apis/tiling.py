@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from realdeg.errors import GeometryError, MemoryShortageError, first_line
+from realdeg.errors import GeometryError, MemoryShortageError, argument_name, first_line
 from realdeg.utils.memory import is_out_of_memory
 from realdeg.utils.scales import hr_length
 
@@ -176,7 +176,7 @@ def within_memory(
             shape = "the whole image" if now.tile is None else f"tiles of {now.tile} pixels"
             raise MemoryShortageError(
                 f"memory ran out on an image of {height} x {width} pixels with {shape} ({reason})."
-                " Take smaller tiles (tile=), or another device."
+                f" Take smaller tiles ({argument_name('tile')}), or another device."
             )
         logger.warning(
             "memory ran out on an image of %d x %d pixels; beginning it anew with tiles of %d",

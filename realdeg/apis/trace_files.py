@@ -1,4 +1,4 @@
-"""Files of traces: what was done to which image, a JSON object per line; and traces in words."""
+"""Files of traces, one JSON object per line, and traces as text."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from realdeg.utils.files import atomic_path
 Crop: TypeAlias = tuple[int, int, int, int]
 """Top, left, height and width of a part of an image."""
 
-# What is the same for every trace of a degradation, or says nothing to a reader.
-_UNSPOKEN = ("scale", "same_size")
-# A file of traces is text for people; anything larger is something else.
+# The same for every trace of a degradation.
+_OMITTED = ("scale", "same_size")
+# Files of traces are much smaller than this.
 _LARGEST_FILE = 64 << 20
 
 
@@ -29,9 +29,9 @@ class TraceRecord:
     """One line of a file of traces.
 
     Args:
-        trace: What was done.
-        image: Name of the image that it was done to, or None.
-        crop: (top, left, height, width) of the part of it, or None for the whole image.
+        trace: The trace.
+        image: Name of the degraded image, or None.
+        crop: (top, left, height, width) of the degraded part, or None for the whole image.
         seed: The seed that the trace was drawn with, or None.
     """
 
@@ -47,9 +47,6 @@ def write_traces(path: str | os.PathLike[str], records: Sequence[TraceRecord]) -
     Args:
         path: The file.
         records: The traces.
-
-    Returns:
-        The path.
 
     Raises:
         OutputError: If it cannot be written.
@@ -72,27 +69,26 @@ def write_traces(path: str | os.PathLike[str], records: Sequence[TraceRecord]) -
 
 
 def read_traces(path: str | os.PathLike[str]) -> list[TraceRecord]:
-    """Read traces from a file.
+    """Read traces from a file, in its order.
 
     Args:
-        path: What :func:`write_traces` wrote, bare traces of ``Trace.to_json`` (one per line),
-            or a ``manifest.jsonl`` of ``realdeg degrade``.
-
-    Returns:
-        The traces, in the order of the file.
+        path: A file of :func:`write_traces`, one ``Trace.to_json`` per line, or a
+            ``manifest.jsonl`` of ``realdeg degrade``.
 
     Raises:
-        DataError: If the file cannot be read or holds something else.
+        DataError: If the file cannot be read or contains something else.
     """
     file = Path(path)
     try:
         if file.stat().st_size > _LARGEST_FILE:
-            raise DataError(f"{file} is larger than {_LARGEST_FILE >> 20} MiB: no file of traces.")
+            raise DataError(
+                f"{file} has more than {_LARGEST_FILE >> 20} MiB: it is not a file of traces."
+            )
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot read the traces {file}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{file} is no file of traces: it is not text.") from error
+        raise DataError(f"{file} is not a file of traces: it is not text.") from error
     try:
         whole = json.loads(text)
         lines = [(1, whole)]
@@ -107,7 +103,7 @@ def read_traces(path: str | os.PathLike[str]) -> list[TraceRecord]:
         except DataError as error:
             raise DataError(f"line {number} of {file}: {error}") from error
     if not records:
-        raise DataError(f"{file} holds no trace.")
+        raise DataError(f"{file} contains no traces.")
     return records
 
 
@@ -130,7 +126,7 @@ def _record(line: Any) -> TraceRecord:
         and len(crop) == 4
         and all(isinstance(n, int) and not isinstance(n, bool) for n in crop)
     ):
-        raise DataError(f"crop is [top, left, height, width] or null, got {crop!r}.")
+        raise DataError(f"crop must be [top, left, height, width] or null, got {crop!r}.")
     return TraceRecord(
         Trace.from_dict(line["trace"]),
         image if isinstance(image, str) else None,
@@ -140,13 +136,9 @@ def _record(line: Any) -> TraceRecord:
 
 
 def trace_lines(trace: Trace) -> list[str]:
-    """Say what a trace records, a line for each step; seeds are left out.
+    """Describe a trace in one line per step; seeds are left out.
 
-    Args:
-        trace: The trace.
-
-    Returns:
-        Lines of text; those of parts and steps are indented.
+    Lines of parts and steps are indented.
 
     Examples:
         >>> trace_lines(Trace("Blur", {"scale": 4, "sigma": 1.2345, "noise_seed": 7}))
@@ -157,7 +149,7 @@ def trace_lines(trace: Trace) -> list[str]:
 
 def _lines(trace: Trace, depth: int) -> Iterator[str]:
     indent = "  " * depth
-    params = {key: value for key, value in trace.params.items() if key not in _UNSPOKEN}
+    params = {key: value for key, value in trace.params.items() if key not in _OMITTED}
     steps = params.pop("steps", None)
     words = _words(params)
     yield f"{indent}{trace.type}" + (f": {words}" if words else "")

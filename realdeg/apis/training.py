@@ -1,4 +1,4 @@
-"""Train what a recipe names."""
+"""Train a degradation or a network from a recipe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realdeg.apis.recipes import Recipe, check_complete, open_recipe
 from realdeg.config import inject
 from realdeg.config.data_sets import build_data_sets, use_data_sets
 from realdeg.config.fill import recipe_hint
-from realdeg.errors import ConfigError, OutputError
+from realdeg.errors import ConfigError, OutputError, argument_name
 from realdeg.utils.description import read_description
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.locks import exclusive
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training left behind.
+    """The outcome of a training run.
 
     Attributes:
         work_dir: The folder of checkpoints, logs and weights.
-        iterations: How many iterations the run has done, those before a resume among them.
-        weights: The files of weights that describe themselves, such as ``backbone.safetensors``.
+        iterations: How many iterations the run has done, including those before a resume.
+        weights: The self-describing files of weights, such as ``backbone.safetensors``.
     """
 
     work_dir: Path
@@ -54,27 +54,24 @@ def train(
 ) -> TrainingResult:
     """Train a degradation or a super-resolution network, as ``realdeg train`` does.
 
-    Everything is checked before the first iteration: the config, each file of the data, and
-    whether there is anything to train.
+    The config and every data file are checked before the first iteration.
 
     Args:
         config: A config file, a run's folder, or a name such as ``dml/dml_n8_realsr_x4``.
         options: Dotted keys and their values, such as ``{"train_cfg.max_iters": 1000}``.
         sample: Run the recipe on the built-in sample images with a short schedule.
         seed: The seed of every random stream; None: the config's.
-        work_dir: The folder of everything written. None: the run's folder that ``config`` names,
-            the config's, or ``work_dirs/NAME``.
-        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; None: the config's, or what the machine has.
+        work_dir: The folder for all output. None: the run's folder that ``config`` names, the
+            config's, or ``work_dirs/NAME``.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; None: the config's, or the accelerator if
+            there is one.
         launcher: ``"pytorch"`` under torchrun.
-        resume: True goes on from the newest checkpoint of the work dir, a path from that file;
-            False begins anew; None: as the config says.
-        **fields: Fields of the config's top level, such as ``scale=2``.
-
-    Returns:
-        Where the results are.
+        resume: True resumes from the newest checkpoint of the work dir, a path from that file.
+            False starts again. None: as the config states.
+        **fields: Top-level fields of the config, such as ``scale=2``.
 
     Raises:
-        ConfigError: If the config is not found or broken, or trains nothing.
+        ConfigError: If the config is not found or broken, or there is nothing to train.
         DataError: If images are missing or damaged.
         GeometryError: If scale or grid of data, degradation and backbone differ.
         CheckpointError: If weights cannot be read, or do not fit.
@@ -96,7 +93,7 @@ def train(
         launcher=launcher,
     )
     if resume is not None:
-        # What a recipe begins with counts until the run has a checkpoint of its own.
+        # A recipe's initial weights count until the run has its own checkpoint.
         cfg.resume = resume is True and (
             not cfg.get("load_from") or any(Path(cfg.work_dir).glob("iter_*.pth"))
         )
@@ -107,7 +104,7 @@ def train(
     from realdeg.engine import RealdegRunner
 
     folder = ensure_writable_dir(cfg.work_dir)
-    # Before anything is written there. The other processes of a run follow the first one.
+    # Locked before anything is written. The other processes of a run follow the first one.
     with exclusive(folder, "training run") if rank() == 0 else nullcontext():
         if cfg.get("sample"):
             _refuse_to_overwrite(folder)
@@ -118,7 +115,7 @@ def train(
         try:
             if resume is not None and not isinstance(resume, bool):
                 runner.resume_from(os.fspath(resume))
-            _refuse_idle(cfg, runner)
+            _refuse_nothing_to_train(cfg, runner)
             with recipe_hint(cfg):
                 runner.train()
         finally:
@@ -129,8 +126,8 @@ def train(
     return TrainingResult(folder, runner.iter, weights)
 
 
-def _refuse_idle(cfg: Config, runner: RealdegRunner) -> None:
-    """Refuse a run that would change no weight."""
+def _refuse_nothing_to_train(cfg: Config, runner: RealdegRunner) -> None:
+    """Refuse a run that would not change any weights."""
     if any(parameter.requires_grad for parameter in runner.model.parameters()):
         return
     named = cfg.get("backbone") or cfg.get("degradation") or {}
@@ -142,11 +139,11 @@ def _refuse_idle(cfg: Config, runner: RealdegRunner) -> None:
 
 
 def _refuse_to_overwrite(work_dir: Path) -> None:
-    """Keep a sample run from taking the place of weights that cost days."""
+    """Keep a sample run from replacing weights that took days to train."""
     for name in ("degradation.safetensors", "backbone.safetensors"):
         described = read_description(work_dir / name)
         if described is not None and not described.meta.get("sample"):
             raise OutputError(
                 f"{work_dir / name} was trained on real data, and this sample run would replace"
-                " it: choose another --work-dir."
+                f" it: choose another {argument_name('work_dir')}."
             )

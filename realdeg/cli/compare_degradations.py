@@ -1,4 +1,4 @@
-"""``realdeg compare_degradations``: several degradations against real pairs, one table."""
+"""``realdeg compare_degradations``: compare degradations with real pairs in one table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from realdeg.cli.options import add_config_options, config_arguments, parse_value
+from realdeg.cli.options import add_config_options, chosen, config_arguments, parse_value
 from realdeg.errors import ConfigError
 
 
@@ -22,37 +22,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="[NAME=]DEGRADATION",
         help="learned weights (.safetensors), a registered type, a config, or"
-        " \"dict(type='AWGN',sigma=5)\"; NAME stands in the table",
+        " \"dict(type='AWGN',sigma=5)\"; NAME is its heading in the table",
     )
-    parser.add_argument("--out", default="comparison", help="folder of what is written")
-    parser.add_argument("--draws", type=int, default=1, help="times each image is degraded (1)")
+    parser.add_argument("--out", default="comparison", help="output folder (comparison)")
+    parser.add_argument("--draws", type=int, default=1, help="how often each image is degraded (1)")
     parser.add_argument("--colour", choices=("rgb", "y"), default="rgb", help="what is degraded")
-    parser.add_argument("--shown", type=int, default=3, help="images in the picture (3)")
+    parser.add_argument("--shown", type=int, default=3, help="images in the figure (3)")
     parser.add_argument("--crop", type=int, help="side of the crops shown, in HR pixels")
     parser.add_argument("--device", default="cpu", help="where to degrade (cpu)")
     add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, write the table and the picture, and print the table.
-
-    Args:
-        args: The parsed arguments.
-
-    Returns:
-        0.
-    """
+    """Measure, write table and figures, and print the table; return 0."""
     from realdeg.apis.comparison import compare_degradations
 
     comparison = compare_degradations(
         _named(args.degradations),
         args.config,
-        draws=args.draws,
-        colour=args.colour,
-        shown=args.shown,
-        crop=args.crop,
-        device=args.device,
-        out=args.out,
+        **chosen(args, "draws", "colour", "shown", "crop", "device", "out"),
         **config_arguments(args),
     )
     print("\n".join(comparison.table()))
@@ -61,23 +49,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _named(words: list[str]) -> dict[str, Any]:
-    """Split ``NAME=DEGRADATION``; a degradation without a name is called after itself."""
-    found: dict[str, Any] = {}
-    for word in words:
-        match = re.fullmatch(r"([^=/\\(]+)=(.+)", word)
-        name, text = match.groups() if match else (Path(word).stem, word)
+def _named(arguments: list[str]) -> dict[str, Any]:
+    """Split ``NAME=DEGRADATION``; the default name is the file's stem or the type."""
+    sources: dict[str, Any] = {}
+    for argument in arguments:
+        match = re.fullmatch(r"([^=/\\(]+)=(.+)", argument)
+        name, text = match.groups() if match else (Path(argument).stem, argument)
         source: Any = text
         if text.startswith(("dict(", "{")):
             try:
                 source = parse_value(text)
             except ValueError as error:
-                raise ConfigError(f"the degradation '{word}': {error}.") from error
+                raise ConfigError(f"the degradation '{argument}': {error}.") from error
             if match is None:
                 name = str(source.get("type", text))
-        if name in found or name in ("HR", "camera"):
+        if name in sources or name in ("HR", "camera"):
             raise ConfigError(
-                f"the name '{name}' is taken: give each degradation its own, NAME=DEGRADATION."
+                f"the name '{name}' is taken: name each degradation with NAME=DEGRADATION."
             )
-        found[name] = source
-    return found
+        sources[name] = source
+    return sources

@@ -1,10 +1,10 @@
-"""``realdeg convert_weights``: anybody's weights into a file that describes itself."""
+"""``realdeg convert_weights``: convert published weights to a self-describing file."""
 
 from __future__ import annotations
 
 import argparse
 
-from realdeg.cli.options import OptionsAction, parse_scale
+from realdeg.cli.options import OptionsAction, chosen, parse_scale
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "weights", help="a PyTorch, safetensors, MatConvNet (.mat) or Caffe (.caffemodel) file"
     )
     parser.add_argument(
-        "output", nargs="?", help="the .safetensors file to write; without it, tensors are listed"
+        "output", nargs="?", help="the .safetensors file to write; if omitted, list the tensors"
     )
     parser.add_argument(
         "--backbone", metavar="NAME", help="the network; see realdeg list backbones"
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale",
         type=parse_scale,
-        help="the scale that it was trained for, where the tensors do not tell it",
+        help="scale it was trained for, if the tensors do not show it",
     )
     parser.add_argument(
         "--arguments",
@@ -29,13 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=OptionsAction,
         default={},
         metavar="KEY=VALUE",
-        help="arguments of the network that the tensors do not tell, e.g. num_steps=3",
+        help="arguments of the network that the tensors do not show, e.g. num_steps=3",
     )
-    parser.add_argument("--source", metavar="TEXT", help="where the weights come from, to be noted")
+    parser.add_argument("--source", metavar="TEXT", help="where the weights come from")
     parser.add_argument(
         "--partial",
         action="store_true",
-        help="take what fits and list the rest, not all or nothing",
+        help="load the tensors that fit and list the rest",
     )
     parser.add_argument(
         "--custom-imports",
@@ -48,14 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the tensors of the file, or convert it.
-
-    Args:
-        args: The parsed arguments.
-
-    Returns:
-        0.
-    """
+    """List the tensors of the file, or convert it; return 0."""
     if args.output is None:
         _show(args.weights)
         return 0
@@ -64,19 +57,14 @@ def run(args: argparse.Namespace) -> int:
 
     if args.backbone is None:
         raise ConfigError(
-            "convert_weights is told no network: name it with --backbone (realdeg list backbones"
+            "convert_weights needs the network: name it with --backbone (realdeg list backbones"
             " shows all)."
         )
     made = convert_weights(
         args.weights,
         args.output,
         args.backbone,
-        scale=args.scale,
-        source=args.source,
-        partial=args.partial,
-        custom_imports=args.custom_imports,
-        overwrite=args.overwrite,
-        arguments=args.arguments,
+        **chosen(args, "scale", "source", "partial", "custom_imports", "overwrite", "arguments"),
     )
     for line in made.not_loaded:
         print(f"not loaded: {line}")
@@ -85,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(path: str) -> None:
-    """Print name and shape of every tensor."""
+    """Print the name and shape of every tensor."""
     from realdeg.backbones import read_weights
 
     state = read_weights(path)

@@ -1,11 +1,11 @@
-"""``realdeg export``: a network for other programs, with a model card."""
+"""``realdeg export``: export a network for other programs, with a model card."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from realdeg.cli.options import add_cfg_options, add_same_size, parse_scale
+from realdeg.cli.options import add_cfg_options, add_same_size, chosen, parse_scale
 
 if TYPE_CHECKING:
     from realdeg.export.target import ExportedFile
@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", help="weights (backbone.safetensors), or a config whose backbone names weights"
     )
     parser.add_argument("output", help="the file to write: .safetensors, .onnx or .pt2")
-    parser.add_argument("--to", choices=FORMS, required=True, help="the form to write")
-    parser.add_argument("--scale", type=parse_scale, help="the scale asked for: 2, 3, 4, ...")
+    parser.add_argument("--to", choices=FORMS, required=True, help="the format to write")
+    parser.add_argument("--scale", type=parse_scale, help="scale factor: 2, 3, 4, ...")
     add_same_size(parser)
     add_cfg_options(parser, "override values of the config, e.g. backbone.checkpoint=x.safetensors")
     parser.add_argument(
@@ -28,58 +28,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         type=int,
         metavar=("H", "W"),
-        help="onnx, torch-export: the one size of the network's input in pixels (any size)",
+        help="onnx, torch-export: the only input size in pixels (any size)",
     )
     parser.add_argument("--half", action="store_true", help="safetensors: store float16")
-    parser.add_argument("--opset", type=int, help="onnx: the version of its operators (18)")
+    parser.add_argument("--opset", type=int, help="onnx: the operator set version (18)")
     parser.add_argument("--no-card", action="store_true", help="write no model card")
     parser.add_argument(
         "--report",
         action="append",
         default=[],
         metavar="PATH",
-        help="report.json of `realdeg test`, to be quoted by the card; may be given several times",
+        help="report.json of `realdeg test`, quoted in the card; may be given several times",
     )
     parser.add_argument(
-        "--licence", metavar="TEXT", help="the weights' licence, for the card (not stated)"
+        "--licence", metavar="TEXT", help="licence of the weights, for the card (not stated)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export the network.
-
-    Args:
-        args: The parsed arguments.
-
-    Returns:
-        0.
-    """
+    """Export the network; return 0."""
     from realdeg.apis.exporting import export_backbone
 
     exported = export_backbone(
         args.model,
         args.output,
-        to=args.to,
-        scale=args.scale,
-        same_size=args.same_size,
         options=args.cfg_options,
         size=tuple(args.size) if args.size else None,
-        half=args.half,
-        opset=args.opset,
         card=not args.no_card,
         reports=args.report,
-        licence=args.licence,
-        overwrite=args.overwrite,
+        **chosen(args, "to", "scale", "same_size", "half", "opset", "licence", "overwrite"),
     )
-    print(_said(exported))
+    print(_description(exported))
     for path in exported.files[1:]:
         print(f"wrote {path}")
     return 0
 
 
-def _said(exported: ExportedFile) -> str:
-    """Return what was written, in a line."""
+def _description(exported: ExportedFile) -> str:
+    """Return what was written and how far it differs from the network."""
     megabytes = exported.path.stat().st_size / 1e6
     text = f"{exported.path}: {exported.form}, {megabytes:.1f} MB"
     if exported.opset is not None:

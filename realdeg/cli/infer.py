@@ -6,7 +6,7 @@ import argparse
 from typing import Literal
 
 from realdeg.cli.degrade import add_folder_options, reading_of, report
-from realdeg.cli.options import parse_scale
+from realdeg.cli.options import chosen, parse_scale
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,28 +15,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", help="weights (backbone.safetensors), or a config whose backbone names weights"
     )
     parser.add_argument("input", help="an image or a folder")
-    parser.add_argument("output", help="an image or a folder; a folder that was begun is continued")
-    parser.add_argument("--scale", type=parse_scale, help="the scale asked for: 2, 3, 4, ...")
+    parser.add_argument("output", help="an image or a folder; an interrupted folder is continued")
+    parser.add_argument("--scale", type=parse_scale, help="scale factor: 2, 3, 4, ...")
     parser.add_argument(
         "--tile",
         type=_tile,
         default="auto",
         metavar="auto|none|N",
-        help="side of the tiles in pixels; none: the whole image at once (auto)",
+        help="tile size in pixels; none: the whole image at once (auto)",
     )
     example = "backbone.checkpoint=work_dirs/vdsr/backbone.safetensors"
-    add_folder_options(parser, example, "1, which uses all cores for one image")
+    add_folder_options(parser, example, "1, with all cores working on one image")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Super-resolve the image or the folder.
-
-    Args:
-        args: The parsed arguments.
-
-    Returns:
-        0; 2 where an image could not be done.
-    """
+    """Super-resolve the image or the folder; return 0, or 2 if an image failed."""
     from realdeg.apis.folder import Summary
     from realdeg.apis.super_resolving import super_resolve
     from realdeg.utils.text import printable
@@ -46,15 +39,11 @@ def run(args: argparse.Namespace) -> int:
         args.model,
         args.input,
         args.output,
-        scale=args.scale,
-        same_size=args.same_size,
         options=args.cfg_options,
-        tile=args.tile,
-        device=args.device,
         jobs=args.jobs or 1,
         reading=reading,
-        overwrite=args.overwrite,
         progress=not args.quiet,
+        **chosen(args, "scale", "same_size", "tile", "device", "overwrite"),
     )
     if isinstance(made, Summary):
         return report(made)
@@ -70,5 +59,5 @@ def _tile(text: str) -> int | Literal["auto"] | None:
     if text == "none":
         return None
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is none of auto, none or a number of pixels")
+        raise argparse.ArgumentTypeError(f"'{text}' is not auto, none or a number of pixels")
     return int(text)

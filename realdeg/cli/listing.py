@@ -1,4 +1,4 @@
-"""``realdeg list``: what there is to choose from."""
+"""``realdeg list``: list configs, components and published weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--table",
         action="store_true",
-        help="of backbones or of published weights: a table in Markdown",
+        help="print a Markdown table (backbones or pretrained only)",
     )
 
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _names(what: str) -> dict[str, list[str]]:
-    """Return what there is to list, by kind."""
+    """Return the names to list, by kind."""
     if what == "configs":
         from realdeg.config.find import list_configs
 
@@ -72,7 +72,7 @@ def _names(what: str) -> dict[str, list[str]]:
 
 
 def _check_pattern(what: str, pattern: str, known: list[str]) -> None:
-    """Refuse a pattern that nothing contains: no answer looks like an empty collection."""
+    """Refuse a pattern without a match: an empty answer would look like an empty collection."""
     if not pattern or any(pattern.lower() in name.lower() for name in known):
         return
     from realdeg.errors import ConfigError, nearest
@@ -96,8 +96,8 @@ def _table(args: argparse.Namespace) -> int:
         return 0
     if args.what != "backbones":
         raise ConfigError(
-            "--table is of backbones or of published weights: realdeg list backbones, or realdeg"
-            f" list pretrained, not {args.what}."
+            "--table is for `realdeg list backbones` and `realdeg list pretrained`, not for"
+            f" {args.what}."
         )
     from realdeg.backbones.table import names, table
 

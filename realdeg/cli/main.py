@@ -1,4 +1,4 @@
-"""The ``realdeg`` command: one parser, one place where errors end."""
+"""The ``realdeg`` command: parses arguments, runs a command and reports its errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
-from realdeg.errors import ConfigError, RealdegError, first_line, nearest
+from realdeg.errors import (
+    ConfigError,
+    RealdegError,
+    first_line,
+    flags_in_messages,
+    nearest,
+)
 from realdeg.utils.allocator import keep_freed_memory
 from realdeg.utils.memory import is_out_of_memory
 from realdeg.utils.processes import rank
@@ -21,23 +27,23 @@ from realdeg.version import __version__
 
 COMMANDS = {
     "train": "train a degradation or a super-resolution network from a config",
-    "test": "measure a model and write a report with its protocol",
+    "test": "evaluate a model and write a report with its protocol",
     "degrade": "apply a degradation to a folder of HR images",
     "infer": "super-resolve images",
-    "browse": "look at what a recipe feeds its network",
-    "preview": "look at what a degradation does to an image",
+    "browse": "draw the training samples of a recipe",
+    "preview": "show what a degradation does to an image",
     "compare_degradations": "compare several degradations with a real camera",
     "extract_pools": "collect blur kernels and noise patches from real photos",
-    "convert_weights": "turn anybody's weights into a file that describes itself",
-    "export": "write a network for other programs, with a model card",
+    "convert_weights": "convert published weights to a self-describing file",
+    "export": "export a network for other programs, with a model card",
     "list": "list configs, registered components and published weights",
-    "demo": "the whole way on built-in pictures, in minutes",
+    "demo": "run the whole pipeline on built-in images, in minutes",
 }
-# 'list' and 'test' would shadow a builtin's and a test runner's name as modules.
+# A module called 'list' would shadow the builtin.
 _MODULES = {"list": "listing"}
-# Wherever a disk turns out to be full, it is nothing that we can mend.
+# A full disk can show up anywhere, and only the user can fix it.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-# What is wrong with a path that somebody gave.
+# What can be wrong with a path that the user gave.
 _PATHS = (
     *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
     *(errno.EACCES, errno.EPERM, errno.ENOENT),
@@ -48,11 +54,8 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of ``realdeg``.
 
     Args:
-        command: The command that will run: only its module is imported, so that help and
-            mistakes are answered fast. None leaves every command without options.
-
-    Returns:
-        The parser.
+        command: The command that will run. Only its module is imported, so that help and errors
+            come fast. None leaves every command without options.
     """
     parser = argparse.ArgumentParser(
         prog="realdeg",
@@ -61,8 +64,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"realdeg {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
-        # Without options the command's own --help would be a lie; it is parsed by the one that
-        # carries them.
+        # Without options the command's own --help would be wrong, so it has none.
         chosen = name == command
         sub = commands.add_parser(name, help=text, description=text, add_help=chosen)
         if chosen:
@@ -74,24 +76,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the ``realdeg`` command.
 
     Args:
-        argv: The words after ``realdeg``; None takes the process's.
+        argv: The arguments after ``realdeg``; None: those of the process.
 
     Returns:
-        The exit code: 0, 1 after a bug of ours, 2 after a mistake that the user can mend, 130
+        The exit code: 0, 1 after a bug in realdeg, 2 after an error that the user can fix, 130
         after an interrupt.
     """
     if argv is None:
         keep_freed_memory()
-    words = list(sys.argv[1:] if argv is None else argv)
-    command = next((word for word in words if word in COMMANDS), None)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((item for item in arguments if item in COMMANDS), None)
     args = None
     try:
-        _check_command(words)
-        args = build_parser(command).parse_args(words)
-        with _notes_to_stderr():
+        _check_command(arguments)
+        args = build_parser(command).parse_args(arguments)
+        with flags_in_messages(), _notes_to_stderr():
             return int(_module(args.command).run(args))
     except RealdegError as error:
-        if _speaks():
+        if _reports_errors():
             print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
@@ -111,8 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         where = error.filename or getattr(args, "work_dir", None) or "the results"
         print(
-            f"error: cannot write {where}: {error.strerror}. What was saved before is kept; free"
-            " some space or choose another place.",
+            f"error: cannot write {where}: {error.strerror}. What was saved before is kept. Free"
+            " some space or choose another location.",
             file=sys.stderr,
         )
         return 2
@@ -125,23 +127,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _short_of_memory(error: BaseException) -> int:
     print(
-        f"error: memory ran out ({first_line(error)}): take smaller images, batches or tiles, fewer"
+        f"error: memory ran out ({first_line(error)}): use smaller images, batches or tiles, fewer"
         " workers, or another machine. What was saved before is kept.",
         file=sys.stderr,
     )
     return 2
 
 
-def _check_command(words: Sequence[str]) -> None:
-    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+def _check_command(arguments: Sequence[str]) -> None:
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         raise ConfigError(
-            f"there is no command '{words[0]}'.{nearest(words[0], list(COMMANDS))}"
+            f"there is no command '{arguments[0]}'.{nearest(arguments[0], list(COMMANDS))}"
             " `realdeg --help` lists them."
         )
 
 
-def _speaks() -> bool:
-    """Whether this process tells an error: before processes meet, all of them have the same."""
+def _reports_errors() -> bool:
+    """Whether this process prints an error: until the processes connect, all have the same one."""
     if rank() == 0 or "torch" not in sys.modules:
         return rank() == 0
     from torch import distributed
@@ -150,7 +152,7 @@ def _speaks() -> bool:
 
 
 def run_tool(command: str) -> None:
-    """Run one command as ``tools/<command>.py`` does, and leave with its exit code."""
+    """Run one command as ``tools/<command>.py`` does, and exit with its code."""
     keep_freed_memory()
     sys.exit(main([command, *sys.argv[1:]]))
 
@@ -160,7 +162,7 @@ def _module(command: str) -> ModuleType:
 
 
 class _Printable(logging.Formatter):
-    """Escapes what a terminal would take for a command: names of files may hold anything."""
+    """Escapes terminal control characters, which file names may hold."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
@@ -168,7 +170,7 @@ class _Printable(logging.Formatter):
 
 @contextmanager
 def _notes_to_stderr() -> Iterator[None]:
-    """Show realdeg's own notes (dropped keys, what --sample changed), on one process only."""
+    """Print realdeg's log messages on stderr, from the first process only."""
     logger = logging.getLogger("realdeg")
     handler = logging.StreamHandler()
     handler.setFormatter(_Printable("%(message)s"))

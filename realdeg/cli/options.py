@@ -1,4 +1,4 @@
-"""What the commands share: options, and how their values are read."""
+"""What the commands share: options and how their values are parsed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OptionsAction(argparse.Action):
         for pair in values or []:
             key, equals, text = pair.partition("=")
             if not key or not equals:
-                parser.error(f"{option_string} wants KEY=VALUE, got '{pair}'")
+                parser.error(f"{option_string} takes KEY=VALUE, got '{pair}'")
             try:
                 options[key] = parse_value(text)
             except ValueError as error:
@@ -36,17 +36,11 @@ class OptionsAction(argparse.Action):
 
 
 def parse_value(text: str) -> Any:
-    """Read a value as Python writes it; what is no Python is text.
+    """Parse a Python literal; anything else is a string.
 
     ``3``, ``1e-4``, ``true``, ``None``, ``'quoted'``, ``[a,b]``, ``(0.9,0.99)``,
-    ``dict(type='AWGN',sigma=5)`` and ``[dict(...),dict(...)]``; words need no quotes, and
-    ``a,b`` is a list. Nothing is run.
-
-    Args:
-        text: What stands behind the equals sign.
-
-    Returns:
-        The value.
+    ``dict(type='AWGN',sigma=5)`` and ``[dict(...),dict(...)]``. Words need no quotes, and
+    ``a,b`` is a list. Nothing is executed.
 
     Raises:
         ValueError: If a list or dict cannot be read.
@@ -73,67 +67,32 @@ def parse_value(text: str) -> Any:
 
 
 def parse_scale(text: str) -> int | float:
-    """Read a scale; 4 and 4.0 are the same.
-
-    Args:
-        text: What stands behind ``--scale``.
-
-    Returns:
-        The scale, an integer where it is whole.
-
-    Raises:
-        argparse.ArgumentTypeError: If it is no number, or none from 1 up.
-    """
+    """Parse a scale of 1 or more; 4 and 4.0 give the integer 4."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not 1 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' is no scale: a number of 1 or more")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a scale: give a number of 1 or more")
     return int(number) if number.is_integer() else number
 
 
 def parse_jobs(text: str) -> int:
-    """Read a number of processes.
-
-    Args:
-        text: What stands behind ``--jobs``.
-
-    Returns:
-        The number.
-
-    Raises:
-        argparse.ArgumentTypeError: If it is no whole number from 1 to 1024.
-    """
+    """Parse a number of processes, 1 to 1024."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:5]) <= 1024:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of processes: 1 to 1024")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of processes: 1 to 1024")
     return int(text)
 
 
 def parse_pixels(text: str) -> int:
-    """Read a number of pixels.
-
-    Args:
-        text: What stands behind ``--max-pixels``.
-
-    Returns:
-        The number.
-
-    Raises:
-        argparse.ArgumentTypeError: If it is no whole number from 1 to 10**18.
-    """
+    """Parse a number of pixels, 1 to 10**18."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:19]) <= 10**18:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of pixels, such as 200000000")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of pixels, such as 200000000")
     return int(text)
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, help_text: str) -> None:
-    """Add ``--cfg-options``.
-
-    Args:
-        parser: The parser.
-        help_text: What it does there, with an example.
-    """
+    """Add ``--cfg-options``; the help text gives an example for the command."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -145,7 +104,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, help_text: str) -> None:
 
 
 def add_same_size(parser: argparse.ArgumentParser) -> None:
-    """Add ``--same-size`` and ``--no-same-size``; None where neither is given."""
+    """Add ``--same-size`` and ``--no-same-size``; None if neither is given."""
     parser.add_argument(
         "--same-size",
         action=argparse.BooleanOptionalAction,
@@ -155,7 +114,7 @@ def add_same_size(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """Add what changes a config: ``--cfg-options``, ``--scale``, ``--sample``, ``--seed``."""
+    """Add the options that change a config; :func:`config_arguments` passes them on."""
     add_cfg_options(
         parser,
         "override config values, e.g. degradation.type=DirectNet train_cfg.max_iters=1000;"
@@ -173,11 +132,9 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a command that runs a model: where, on what, how many processes."""
-    parser.add_argument("--work-dir", help="folder of everything written")
-    parser.add_argument(
-        "--device", help="cpu, cuda or cuda:1; taken from what the machine has by default"
-    )
+    """Add the options of a command that runs a model: folder, device and launcher."""
+    parser.add_argument("--work-dir", help="folder for all output")
+    parser.add_argument("--device", help="cpu, cuda or cuda:1 (the accelerator if there is one)")
     parser.add_argument(
         "--launcher",
         choices=("none", "pytorch"),
@@ -186,16 +143,21 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def chosen(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return some of the parsed options as keyword arguments of the same names."""
+    return {name: getattr(args, name) for name in names}
+
+
 def config_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """Return what :func:`add_config_options` parsed, as arguments of a function of the API."""
-    found = {"options": args.cfg_options, "sample": args.sample, "seed": args.seed}
-    return found if args.scale is None else {**found, "scale": args.scale}
+    # A scale of None would ask a config for the scale None.
+    names = ("sample", "seed") if args.scale is None else ("sample", "seed", "scale")
+    return {"options": args.cfg_options, **chosen(args, *names)}
 
 
 def run_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """Return what both of the functions above parsed, as arguments of ``train`` and ``test``."""
-    names = ("work_dir", "device", "launcher")
-    return {**config_arguments(args), **{name: getattr(args, name) for name in names}}
+    return {**config_arguments(args), **chosen(args, "work_dir", "device", "launcher")}
 
 
 def _value(tree: ast.expr) -> Any:
@@ -228,7 +190,7 @@ def _word(text: str) -> Any:
 
 
 def _split(text: str) -> list[str]:
-    """Split at the commas that are in no bracket."""
+    """Split at the commas outside brackets."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in _OPENING) - (character in _CLOSING)

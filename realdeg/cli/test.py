@@ -1,4 +1,4 @@
-"""``realdeg test``: measure a model, and write a report in which every number has its protocol."""
+"""``realdeg test``: evaluate a model and write a report that names every protocol."""
 
 from __future__ import annotations
 
@@ -23,31 +23,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
         nargs="?",
-        help="a training checkpoint (.pth) or exported weights (.safetensors); none for a run's"
-        " folder, and for what needs no training, such as degradation=Bicubic",
+        help="a training checkpoint (.pth) or exported weights (.safetensors); not needed for a"
+        " run's folder or for what needs no training, such as Bicubic",
     )
     add_run_options(parser)
     add_config_options(parser)
-    parser.add_argument("--no-pictures", action="store_true", help="write numbers only")
+    parser.add_argument("--no-pictures", action="store_true", help="draw no figures")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Test, and print what was measured.
-
-    Args:
-        args: The parsed options.
-
-    Returns:
-        0.
-    """
+    """Test and print the results, before figures are drawn; return 0."""
     from realdeg.apis.testing import test
     from realdeg.utils.processes import rank
 
     report = test(
-        args.config, args.checkpoint, pictures=not args.no_pictures, **run_arguments(args)
+        args.config,
+        args.checkpoint,
+        pictures=not args.no_pictures,
+        when_measured=_show,
+        **run_arguments(args),
     )
     if rank() == 0:
-        _show(report)
+        for path in report.files:
+            print(f"wrote {path}")
     return 0
 
 
@@ -55,7 +53,7 @@ def _show(report: Report) -> None:
     from realdeg.evaluation.report import SAMPLE_NOTICE, number_text
     from realdeg.utils.tables import columns
 
-    # The report has every kernel error; a terminal is better off with the telling ones.
+    # The report has every kernel error; the terminal shows the most telling ones.
     shown = {
         name: number_text(name, value)
         for name, value in report.averages.items()
@@ -70,5 +68,3 @@ def _show(report: Report) -> None:
         print(f"  {name}: {meaning}")
     if report.sample:
         print(f"\n{SAMPLE_NOTICE}")
-    for path in report.files:
-        print(f"wrote {path}")

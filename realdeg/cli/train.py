@@ -1,4 +1,4 @@
-"""``realdeg train``: train what a config names."""
+"""``realdeg train``: train a degradation or a network from a config."""
 
 from __future__ import annotations
 
@@ -19,24 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="auto",
         metavar="PATH",
-        help="go on from the newest checkpoint of the work dir, or from PATH",
+        help="resume from the newest checkpoint of the work dir, or from PATH",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train.
-
-    Args:
-        args: The parsed options.
-
-    Returns:
-        0.
-    """
+    """Train; return 0."""
     from realdeg.apis.training import train
 
-    train(
-        args.config,
-        resume=True if args.resume == "auto" else args.resume,
-        **run_arguments(args),
-    )
+    resume = True if args.resume == "auto" else args.resume
+    train(args.config, resume=resume, **run_arguments(args))
     return 0

@@ -20,7 +20,7 @@ from realdeg.config.shape import (
     slot_at,
     walk,
 )
-from realdeg.errors import CheckpointError, ConfigError, nearest
+from realdeg.errors import CheckpointError, ConfigError, as_given, nearest
 from realdeg.registry import (
     BACKBONES,
     DATASETS,
@@ -199,8 +199,9 @@ def _check_file(
         check_geometry(found.arguments, cfg.get("scale"), cfg.get("same_size"), what)
     if found.meta.get("sample") and not cfg.get("sample"):
         raise ConfigError(
-            f"'{place}': {file} was trained on the built-in sample (--sample), {sample}."
-            f"{_how_to_make(file, '').rstrip('.')}; or run this recipe with --sample too."
+            f"'{place}': {file} was trained on the built-in sample images, {sample}."
+            f"{_how_to_make(file, '').rstrip('.')}; or run this recipe with"
+            f" {as_given(sample=True)} too."
         )
 
 

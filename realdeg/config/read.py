@@ -27,7 +27,7 @@ from realdeg.config.find import (
 from realdeg.config.former import former_block, is_former_block
 from realdeg.config.merge import merge_dicts
 from realdeg.config.shape import walk
-from realdeg.errors import ConfigError, RealdegError
+from realdeg.errors import ConfigError, RealdegError, argument_name
 from realdeg.utils.data_file import SUFFIXES, check_size, read_assignments, read_data
 from realdeg.utils.mmengine_internals import read_program, reading_configs
 
@@ -126,7 +126,8 @@ def check_data(cfg: Mapping[str, Any], what: str, imports_given: bool = False) -
         raise ConfigError(
             f"{what} asks to import {_imports(cfg['custom_imports'])}, and a config that is data"
             " imports nothing. If you trust these modules:"
-            " --cfg-options custom_imports.imports=[...], or install them with an entry point."
+            f" {argument_name('options')} custom_imports.imports=[...], or install them with an"
+            " entry point."
         )
     for place, key, value in walk(cfg):
         if key == "_scope_" and value not in _SCOPES:
@@ -252,8 +253,8 @@ def _no_such_scale(located: Located, known: list[Any], asked: Any = None) -> Con
     scales = ", ".join(map(str, known))
     return ConfigError(
         f"{located.file} comes in scale {scales}, and scale {scale} is asked for. A recipe says"
-        f" with {PER_SCALE} which other scales it comes in; --cfg-options scale={scale} changes the"
-        " number and nothing else."
+        f" with {PER_SCALE} which other scales it comes in;"
+        f" {argument_name('options')} scale={scale} changes the number and nothing else."
     )
 
 

@@ -17,7 +17,7 @@ from realdeg.datasets.checking import (
     refuse_faults,
     refuse_geometry,
 )
-from realdeg.datasets.records import SAMPLE_HINT, Fault, Record
+from realdeg.datasets.records import Fault, Record, sample_hint
 from realdeg.datasets.traits import ImageSource
 from realdeg.datasets.transforms.chain import Step, build_chain
 from realdeg.errors import DataError, GeometryError
@@ -106,7 +106,7 @@ class ImageDataset(Dataset[PackedSample]):
         self._check_grid()
         self.records = self.find()
         if not self.records and not self.faults:
-            raise DataError(f"{self.label} holds no images. {SAMPLE_HINT}")
+            raise DataError(f"{self.label} holds no images. {sample_hint()}")
 
     @abstractmethod
     def find(self) -> list[Record]:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from realdeg.errors import DataError
+from realdeg.errors import DataError, as_given
 from realdeg.utils.image import IMAGE_SUFFIXES
 from realdeg.utils.samples import Meta
 
 DEFAULT_ROOT = Path("data")
-SAMPLE_HINT = "Or add --sample to try the recipe on the built-in images."
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,12 @@ def find_folder(candidates: Sequence[Path], what: str, remedy: str) -> Path:
         if folder.is_dir():
             return folder
     places = ", ".join(str(folder) for folder in candidates)
-    raise DataError(f"{what} was not found: looked for {places}. {remedy} {SAMPLE_HINT}")
+    raise DataError(f"{what} was not found: looked for {places}. {remedy} {sample_hint()}")
+
+
+def sample_hint() -> str:
+    """Return the advice that ends messages about missing images."""
+    return f"Or add {as_given(sample=True)} to try the recipe on the built-in images."
 
 
 def subfolder(parent: Path, name: str) -> Path | None:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realdeg.errors import CheckpointError
+from realdeg.errors import CheckpointError, as_given
 from realdeg.utils.files import atomic_path
 from realdeg.utils.sealed import damage, write_sealed
 from realdeg.utils.torch_file import check_archive
@@ -107,7 +107,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if path.is_dir():
         raise CheckpointError(
             f"{path} is a folder, not a checkpoint: {_offered(path)}. To continue from the"
-            f" newest one in it: --work-dir {path} --resume."
+            f" newest one in it: {as_given(work_dir=str(path), resume=True)}."
         )
     if not path.is_file():
         raise CheckpointError(
@@ -175,7 +175,7 @@ def check_training(path: Path, loaded: Mapping[str, Any]) -> int:
     if not isinstance(state, Mapping) or type(done) is not int or done < 0:
         raise CheckpointError(
             f"{path} is no training checkpoint: resume from an iter_N.pth, or start anew from its"
-            f" weights with load_from={path} and without --resume."
+            f" weights with load_from={path} and without {as_given(resume=True)}."
         )
     match = PATTERN.fullmatch(path.name)
     if match is not None and int(match.group(1)) != done:

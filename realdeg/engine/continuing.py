@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.engine.setup import (
-    WAY_OUT,
     changes_of,
     damaged,
     describe_setup,
@@ -25,6 +24,7 @@ from realdeg.engine.setup import (
     former_setup,
     named_schedulers,
     named_wrappers,
+    without_resuming,
 )
 from realdeg.errors import CheckpointError
 
@@ -83,7 +83,7 @@ def _refuse_measuring(former: Mapping[str, Any], own: Mapping[str, Any], where: 
                     raise CheckpointError(
                         f"the schedule was changed and has a {item['type']}, which depends on what"
                         f" was measured and not on the iteration, so {where} cannot go on with it."
-                        f" {WAY_OUT.format(where=where)}."
+                        f" {without_resuming(where)}"
                     )
 
 

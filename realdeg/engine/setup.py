@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
 from realdeg.engine.checkpoint import to_plain
-from realdeg.errors import CheckpointError
+from realdeg.errors import CheckpointError, as_given
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 _PROGRESS = (
     *("last_step", "_global_step", "_last_value", "base_values", "verbose", "optimizer"),
     *("best", "cooldown_counter", "num_bad_epochs", "min_values"),
-)
-WAY_OUT = (
-    "Resume with the former settings, or begin anew from its weights: load_from={where} without"
-    " --resume"
 )
 
 
@@ -36,7 +32,15 @@ def does_not_fit(name: str, where: str, fault: str) -> CheckpointError:
     of = f" for {name}" if name else ""
     return CheckpointError(
         f"the optimiser state{of} in {where} does not fit the config's optimiser: {fault}."
-        f" {WAY_OUT.format(where=where)}."
+        f" {without_resuming(where)}"
+    )
+
+
+def without_resuming(where: str) -> str:
+    """Return the advice that ends messages about a checkpoint that cannot be resumed."""
+    return (
+        "Resume with the former settings, or start again from its weights: load_from="
+        f"{where} without {as_given(resume=True)}."
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from realdeg.backbones.base import Backbone
-from realdeg.errors import ConfigError, DataError, OutputError
+from realdeg.errors import ConfigError, DataError, OutputError, as_given
 from realdeg.evaluation.report import FORMAT as REPORT_FORMAT
 from realdeg.export.card_text import to_markdown
 from realdeg.export.foreign_text import harmless
@@ -97,8 +97,9 @@ def check_card(target: Path, backbone: Backbone, overwrite: bool) -> dict[str, A
             continue
         if not overwrite:
             raise OutputError(
-                f"{path} is there already and is no card of this network: choose another name,"
-                " --overwrite it, or write no card (--no-card)."
+                f"{path} is already there and is not a card of this network: choose another name,"
+                f" replace it with {as_given(overwrite=True)}, or write no card with"
+                f" {as_given(card=False)}."
             )
         found = None
     return found

@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 
 from realdeg.backbones.base import Backbone
 from realdeg.errors import ConfigError, OutputError
-from realdeg.export.portable import Size, check_form, least_size, portable
+from realdeg.export.portable import Size, check_form, least_size, portable, size_hint
 from realdeg.export.program import compare, in_short, replaced, traced
 from realdeg.export.target import ExportedFile, check_target
 from realdeg.ops.decompose import decompositions
@@ -103,13 +103,12 @@ def _converted(program: ExportedProgram, name: str, size: Size | None, opset: in
         assert found is not None
         model = found.model_proto
     except Exception as error:  # torch raises whatever its translation ran into
-        hint = "" if size else " Fixing the size may help (--size H W)."
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
         raise ConfigError(
             f"{name} cannot be exported to ONNX: torch's translation failed"
-            f" ({in_short(cause)}).{hint}"
+            f" ({in_short(cause)}).{size_hint(size)}"
         ) from error
     _check_opset(model, opset)
     if model.ByteSize() > _MOST_BYTES:

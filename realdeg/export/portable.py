@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.running import predict_image, run_backbone
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, as_given
 
 Size = tuple[int, int]
 LARGEST_DIFFERENCE = 1e-4
@@ -103,8 +103,13 @@ def check_form(backbone: Backbone, form: str, size: Size | None) -> None:
     if reason:
         raise ConfigError(
             f"{name} cannot be exported to {form} for images of any size ({reason}): give the one"
-            " size that it shall take (--size H W)."
+            f" size that it is to take, {as_given(size=('H', 'W'))}."
         )
+
+
+def size_hint(size: Size | None) -> str:
+    """Return the advice that ends a message where an export for any size failed."""
+    return "" if size else f" Fixing the size may help: {as_given(size=('H', 'W'))}."
 
 
 def trial_sizes(backbone: Backbone, size: Size | None) -> list[tuple[int, int, int]]:

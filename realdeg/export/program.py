@@ -20,6 +20,7 @@ from realdeg.export.portable import (
     check_form,
     portable,
     reference,
+    size_hint,
     trial,
     trial_sizes,
 )
@@ -94,10 +95,9 @@ def traced(network: Portable, size: Size | None, form: str) -> ExportedProgram:
                 strict=False,
             )
     except Exception as error:  # torch raises whatever the network's code ran into
-        hint = "" if size else " Fixing the size may help (--size H W)."
         raise ConfigError(
             f"{name} cannot be exported to {form}: torch.export found no graph of it"
-            f" ({_reason(error)}).{hint}"
+            f" ({_reason(error)}).{size_hint(size)}"
         ) from error
 
 
@@ -118,7 +118,7 @@ def compare(
     """
     name = type(backbone).__name__
     shapes, difference, largest = [], 0.0, 1.0
-    hint = "" if size else " Fixing the size may help (--size H W)."
+    hint = size_hint(size)
     for sizes in trial_sizes(backbone, size):
         image = trial(backbone, *sizes)
         wanted = reference(backbone, image)

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from realdeg.errors import OutputError
 from realdeg.export.portable import Comparison, Size
+from realdeg.utils.files import check_replaceable
 
 Form: TypeAlias = Literal["safetensors", "onnx", "torch-export"]
 
@@ -56,6 +57,5 @@ def check_target(path: str | os.PathLike[str], form: Form, overwrite: bool) -> P
         raise OutputError(f"{form} makes a {suffix} file, got {target}: end its name in {suffix}.")
     if target.is_dir():
         raise OutputError(f"{target} is a folder: name a file in it.")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} is already there: choose another name, or --overwrite it.")
+    check_replaceable(target, overwrite)
     return target

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from realdeg.errors import OutputError
+from realdeg.errors import OutputError, as_given
 
 # Temporary names have a fixed length, so that any target name that the file system accepts can be
 # written. mkstemp puts eight letters between the two.
@@ -237,6 +237,21 @@ def ensure_writable_dir(path: str | os.PathLike[str]) -> Path:
             " Choose another one or change its permissions."
         ) from error
     return folder
+
+
+def check_replaceable(path: Path, overwrite: bool) -> None:
+    """Refuse to replace what is there, before any work is done.
+
+    Args:
+        path: The file that will be written.
+        overwrite: Whether it may be replaced.
+
+    Raises:
+        OutputError: If something is there and may not be replaced.
+    """
+    if os.path.lexists(path) and not overwrite:
+        advice = f"choose another name, or replace it with {as_given(overwrite=True)}"
+        raise OutputError(f"{path} is already there: {advice}.")
 
 
 def write_record(

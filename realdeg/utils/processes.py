@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, as_given
 
 Launcher = Literal["none", "pytorch"]
 
@@ -29,7 +29,7 @@ def world_size(launcher: Launcher) -> int:
     missing = [name for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE") if name not in os.environ]
     if missing:
         raise ConfigError(
-            f"--launcher {launcher} needs torchrun ({', '.join(missing)} not set):"
+            f"{as_given(launcher=launcher)} needs torchrun ({', '.join(missing)} not set):"
             " torchrun --nproc-per-node 2 -m realdeg train CONFIG --launcher pytorch"
         )
     return _from_environment("WORLD_SIZE", 1)

@@ -173,9 +173,9 @@ def test_sources_are_resolved_or_refused_by_name(tmp_path):
         Degrader("Bicubik")
     with pytest.raises(CheckpointError, match="nowhere"):
         Degrader(tmp_path / "nowhere.safetensors")
-    with pytest.raises(ConfigError, match="has learned nothing"):
+    with pytest.raises(ConfigError, match="is untrained"):
         Degrader("DML")
-    with pytest.raises(ConfigError, match="has learned nothing"):
+    with pytest.raises(ConfigError, match="is untrained"):
         Degrader(dict(type="Compose", parts=[dict(type="DML"), dict(type="AWGN")]), scale=2)
     with pytest.raises(GeometryError, match="scale=3"):
         Degrader(Bicubic(scale=3), scale=2)

@@ -154,6 +154,6 @@ def test_the_command_shows_the_tiles_of_one_image(tmp_path, capsys):
     assert "20 x 20 -> 40 x 40" in captured.out
     assert main([*words, str(tmp_path / "c.png"), "--quiet"]) == 0
     assert capsys.readouterr().err == ""
-    for name, said in (("d.gif", "not supported"), ("d", "end its name in .png")):
+    for name, said in (("d.gif", "not supported"), ("d", "give it the suffix .png")):
         assert main([*words, str(tmp_path / name), "--quiet"]) == 2
         assert said in capsys.readouterr().err and not (tmp_path / name).exists()

@@ -60,7 +60,7 @@ def test_hostile_files_are_refused(tmp_path):
     good = Degrader("AWGN", scale=2).degrade(picture(), 0)[1].to_dict()
     file = tmp_path / "t.jsonl"
     for content, words in (
-        ("", "holds no trace"),
+        ("", "contains no traces"),
         ("not json", "line 1 of .* is not JSON"),
         (json.dumps({"trace": {**good, "version": 99}}), "version 99"),
         (json.dumps({"trace": good, "crop": [0, 0, "x", 3]}), "crop is"),

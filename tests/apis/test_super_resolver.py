@@ -65,6 +65,7 @@ class Identity(Backbone):
     value_range = 1.0
     upsample = "pre"
     same_size_form = "native"
+    halo = 0
 
     @classmethod
     def example(cls):

@@ -265,7 +265,7 @@ def test_from_training_to_pictures(tmp_path, monkeypatch):
 def test_no_scale(scale, capsys):
     with pytest.raises(SystemExit):
         main(["infer", "w.safetensors", "a.png", "b.png", "--scale", scale])
-    assert "is no scale" in capsys.readouterr().err
+    assert "is not a scale" in capsys.readouterr().err
 
 
 def test_pairs_are_not_cut_between_two_pixels():

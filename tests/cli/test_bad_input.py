@@ -442,7 +442,7 @@ def test_images_to_work_on(refused, here):
     assert "nowhere" in refused("infer", network, "nowhere.png", "out.png", options=())
     for exported in ("network.onnx", "network.pt2"):
         message = refused("infer", exported, "nowhere.png", "out.png", options=())
-        assert f"{exported} is a file for other programs" in message
+        assert f"{exported} is an export for other programs" in message
     (here / "broken.png").write_bytes(b"no picture")
     message = refused("infer", network, "broken.png", "out.png", options=())
     assert "broken.png cannot be decoded" in message

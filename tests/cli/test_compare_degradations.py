@@ -61,9 +61,9 @@ def test_mistakes(config, tmp_path, capsys):
         (("Bicubic", "Bicubic"), "'Bicubic' is taken"),
         (("camera=Bicubic",), "'camera' is taken"),
         (("Bicubi",), "Did you mean 'Bicubic'"),
-        (("DML",), "has learned nothing yet"),
+        (("DML",), "is untrained"),
         (("x=dict(type='AWGN'",), "cannot be read as a dict"),
-        (("Bicubic", "--shown", "0"), "shown is 1 or more"),
+        (("Bicubic", "--shown", "0"), "shown is at least 1"),
         (("Bicubic", "--draws", "0"), "one draw"),
     ):
         assert run(config, out, *words) == 2, words

@@ -62,7 +62,7 @@ def test_config_and_its_options(hr, tmp_path):
     "words, message",
     [
         (("Bicubik", "{hr}", "{lr}"), "Bicubic"),
-        (("DML", "{hr}", "{lr}"), "has learned nothing"),
+        (("DML", "{hr}", "{lr}"), "is untrained"),
         (("Bicubic", "{hr}", "{hr}"), "same folder"),
         (("Bicubic", "{lr}", "{hr}"), "no folder"),
         (("Bicubic", "{hr}", "{lr}", "--device", "abacus"), "abacus"),

@@ -132,7 +132,7 @@ def test_mistakes_are_named(tmp_path):
     with pytest.raises(DataError, match="no folder"):
         _run("noise", tmp_path / "none", target)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="holds no photos"):
+    with pytest.raises(DataError, match="contains no photos"):
         _run("noise", tmp_path / "empty", target)
     write_image(tmp_path / "loud" / "a.png", np.random.default_rng(1).integers(
         0, 255, (96, 96, 3)).astype(np.uint8))  # fmt: skip

@@ -101,7 +101,7 @@ def test_a_profile_is_kept_and_converted_on_request(weights, tmp_path, capsys, s
             assert made.info.get("icc_profile") == PROFILE
     capsys.readouterr()
     assert infer(weights, source, tmp_path / "out.bmp") == 0
-    assert "BMP holds no colour profile" in capsys.readouterr().out
+    assert "BMP cannot store a colour profile" in capsys.readouterr().out
     assert infer(weights, source, tmp_path / "srgb.png", "--to-srgb") == 0
     assert "converted to sRGB" in capsys.readouterr().out
     with Image.open(tmp_path / "srgb.png") as made:

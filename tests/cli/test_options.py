@@ -1,6 +1,7 @@
 import pytest
 
 from realdeg.cli.options import parse_value
+from realdeg.errors import argument_name, as_given, flags_in_messages
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,15 @@ def test_values(text, value):
 def test_what_cannot_be_read(text):
     with pytest.raises(ValueError, match=r"dict|list"):
         parse_value(text)
+
+
+def test_messages_name_what_the_user_can_change():
+    assert as_given(overwrite=True) == "overwrite=True"
+    assert as_given(work_dir="out", card=False) == "work_dir='out', card=False"
+    assert as_given(size=("H", "W")) == "size=(H, W)"
+    with flags_in_messages():
+        assert as_given(overwrite=True) == "--overwrite"
+        assert as_given(work_dir="out", card=False) == "--work-dir out --no-card"
+        assert as_given(size=("H", "W")) == "--size H W"
+        assert argument_name("options") == "--cfg-options"
+    assert argument_name("options") == "options"

@@ -67,7 +67,7 @@ def test_realsr_counts_what_has_no_partner(realsr):
 
 
 def test_realsr_refusals(realsr, tmp_path):
-    with pytest.raises(DataError, match=r"RealSR V2 was not found: looked for .*--sample"):
+    with pytest.raises(DataError, match=r"RealSR V2 was not found: looked for .*sample=True"):
         RealSRDataset(2, data_root=tmp_path)
     root = realsr("RealSR(V2)", {"Canon": ["001"]})
     with pytest.raises(DataError, match="Nikon is missing.*holds Canon.*leave it out of cameras"):
@@ -122,7 +122,7 @@ def test_paired_without_partners(tmp_path, picture):
     assert "1 HR without LR left out; 1 LR without HR" in lenient.summary()
     with pytest.raises(DataError, match="no pairs; 2 HR .* 0 LR"):
         PairedFolderDataset("gt", "lq", lr_pattern="{name}_small", data_root=tmp_path)
-    with pytest.raises(DataError, match="folder of lr_dir was not found.*--sample"):
+    with pytest.raises(DataError, match="folder of lr_dir was not found.*sample=True"):
         PairedFolderDataset("gt", "nowhere", data_root=tmp_path)
 
 

@@ -109,7 +109,7 @@ def test_a_signal_finishes_the_iteration_and_saves(tmp_path, number, capfd):
     assert process.exitcode == 128 + number
     done = newest(folder)
     assert 0 < done < 100_000
-    assert "--resume" in capfd.readouterr().out
+    assert "resume=True" in capfd.readouterr().out
     # What was saved goes on.
     code = run(folder, iterations=done + 2, save=dict(interval=50_000), resume=True)
     assert code == 0 and newest(folder) == done + 2

@@ -138,7 +138,7 @@ def test_a_licence_that_is_known_later_is_said(espcn, tmp_path):
 @pytest.mark.parametrize("name", ["espcn.json", "espcn.md"])
 def test_somebody_elses_file_stays(espcn, tmp_path, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(OutputError, match="no card of this network"):
+    with pytest.raises(OutputError, match="not a card of this network"):
         card_of(espcn, tmp_path)
     assert (tmp_path / name).read_text() == "mine"
     card_of(espcn, tmp_path, overwrite=True)
@@ -146,7 +146,7 @@ def test_somebody_elses_file_stays(espcn, tmp_path, name):
 
 def test_another_network_does_not_continue_the_card(espcn, edsr, tmp_path):
     card_of(espcn, tmp_path, licence="MIT")
-    with pytest.raises(OutputError, match="no card of this network"):
+    with pytest.raises(OutputError, match="not a card of this network"):
         card_of(edsr, tmp_path)
     card, _ = card_of(edsr, tmp_path, overwrite=True)
     assert card["licence"] == "not stated" and len(card["files"]) == 1
@@ -230,6 +230,6 @@ def test_a_card_of_somebody_elses_making_is_not_continued(espcn, tmp_path):
     for change in ({"files": [5]}, {"numbers": 3}, {"training": []}, {"network": {"hash": "a"}}):
         card = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps({**card, **change}), encoding="utf-8")
-        with pytest.raises(OutputError, match="no card of this network"):
+        with pytest.raises(OutputError, match="not a card of this network"):
             write_card(exported, espcn)
         path.write_text(json.dumps(card), encoding="utf-8")

@@ -79,7 +79,7 @@ def test_a_config_that_names_weights(tmp_path, capsys):
         (("W", "x.pt2", "--to", "torch-export", "--scale", "3"), "scale=2"),
         (("W", "x.pt2", "--to", "torch-export", "--no-card", "--licence", "MIT"), "--no-card"),
         (("W", "x.pt2", "--to", "torch-export", "--report", "r.json"), "realdeg test"),
-        (("W", "mine.pt2", "--to", "torch-export"), "no card of this network"),
+        (("W", "mine.pt2", "--to", "torch-export"), "not a card of this network"),
     ],
 )
 def test_mistakes(weights, tmp_path, capsys, monkeypatch, words, said):

@@ -41,7 +41,7 @@ def test_it_is_exported_or_refused(name, form, tmp_path):
         return
     size = None
     if form in FIXED_SIZE_ONLY.get(name, {}):
-        with pytest.raises(ConfigError, match="--size H W"):
+        with pytest.raises(ConfigError, match=r"size=\(H, W\)"):
             export(backbone, target)
         size = (17, 14)
     done = export(backbone, target, size=size)

@@ -169,7 +169,7 @@ class TestRefusals:
         return tmp_path / f"x{self.suffix[export.__name__]}"
 
     def test_tiles(self, export, tmp_path):
-        with pytest.raises(ConfigError, match=r"IPT .* tiles .* \(--size H W\)"):
+        with pytest.raises(ConfigError, match=r"IPT .* tiles .* size=\(H, W\)"):
             export(IPT.example(), self.target(export, tmp_path))
         assert not list(tmp_path.iterdir())
 
@@ -215,7 +215,7 @@ def test_a_branch_on_the_size_says_so(espcn, tmp_path, monkeypatch):
         return lr * int(lr.shape[-1])
 
     monkeypatch.setattr(espcn, "forward", forward)
-    with pytest.raises(ConfigError, match=r"another way for each size .* \(--size H W\)"):
+    with pytest.raises(ConfigError, match=r"another way for each size .* size=\(H, W\)"):
         export_program(espcn, tmp_path / "x.pt2")
 
 

@@ -91,7 +91,7 @@ def test_another_suffix(edsr, tmp_path, name):
 def test_what_is_there_stays(edsr, tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_text("mine")
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         export_safetensors(edsr, path)
     assert path.read_text() == "mine"
     export_safetensors(edsr, path, overwrite=True)

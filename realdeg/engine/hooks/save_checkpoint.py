@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from realdeg.engine.checkpoint import LAST, checkpoint_name, find_checkpoints, iteration_of
 from realdeg.engine.loops import VALIDATED
 from realdeg.engine.state import averaged_weights, component_of, describe_run, unwrapped
-from realdeg.errors import ConfigError, first_line
+from realdeg.errors import ConfigError, as_given, first_line
 from realdeg.registry import HOOKS
 from realdeg.utils.argument_types import Count
 from realdeg.utils.files import atomic_path, remove_left_overs
@@ -88,11 +88,11 @@ class SaveCheckpointHook(Hook):
         if self._saved != runner.iter:
             self._save(runner, runner.iter)
         runner.say(
-            "stopped by %s after iteration %d, saved in %s. Run the same command with --resume to"
-            " continue.",
+            "stopped by %s after iteration %d, saved in %s. To continue, run the same with %s.",
             runner.interruption.name(),
             runner.iter,
             runner.work_dir,
+            as_given(resume=True),
         )
 
     def on_error(self, runner: Any, error: Exception) -> None:
@@ -107,9 +107,10 @@ class SaveCheckpointHook(Hook):
                 return
         runner.say(
             "stopped by an error after iteration %d, saved in %s. Once it is fixed, run the"
-            " same command with --resume to continue.",
+            " same with %s to continue.",
             runner.iter,
             runner.work_dir,
+            as_given(resume=True),
         )
 
     def after_train(self, runner: Any) -> None:

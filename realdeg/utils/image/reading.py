@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realdeg.errors import DataError
+from realdeg.errors import DataError, as_given
 from realdeg.utils.files import open_regular
 from realdeg.utils.image import containers
 from realdeg.utils.image.decoding import decode
@@ -189,7 +189,7 @@ def _refuse_frames(header: Header) -> None:
     if header.frames > 1:
         raise BrokenFileError(
             f"holds {header.frames} pictures (an animation or several pages): split it, or ask for"
-            " the first one where a command can (--first-frame)"
+            f" the first one ({as_given(first_frame=True)}) where that is offered"
         )
 
 
