@@ -1,12 +1,12 @@
-"""Attention over a whole image, ours beside the public code's form: time and peak memory.
+"""Time and peak memory of attention over a whole image, compared with public code.
 
     python benchmarks/attention.py
     python benchmarks/attention.py --sides 64 96 --only CSNLN-cross
 
-The naive forms are those of the tests, with the sizes of the published networks; each call has a
-process of its own. A naive form that would need more memory than ``--limit`` is not run: its
-memory is computed from the bytes that it takes for each score at the largest side before. Both
-are compared with the naive definition in float64, some of its scores at a time.
+The naive forms are those of the tests, with the sizes of the published networks; each call has its
+own process. A naive form that would need more memory than ``--limit`` is not run: its memory is
+extrapolated from the bytes per score of the previous size. Both are compared with the naive
+definition in float64, computed in blocks.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from realdeg.backbones import csnln, san
 from realdeg.backbones.parts.attention import attend_by_query, attend_everywhere
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests.backbones import naive_attention as naive  # noqa: E402 (it lies beside the package)
+from tests.backbones import naive_attention as naive  # noqa: E402 (next to the package)
 
-# Bytes of the scores that the naive form holds at once, at most: before and after the softmax.
+# Largest number of bytes per score of the naive form: before and after the softmax.
 BYTES = 12
-# Scores that the comparison holds at a time, and the lines of queries it looks at.
+# Scores per block of the comparison, and the lines of queries that it uses.
 BLOCK, LINES = 1 << 23, 4
 Form = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One attention: two forms, the naive definition in blocks, the inputs, the scores."""
+    """One attention: two implementations, the definition in blocks, inputs, number of scores."""
 
     ours: Form
     theirs: Form
@@ -51,7 +51,7 @@ class Case:
 
 
 def case(name: str, side: int) -> Case:
-    """Return an attention with the published network's sizes for an image of that side."""
+    """Return an attention with the published network's sizes for an image of that size."""
     torch.manual_seed(0)
     pixels = side * side
     if name == "SAN-covariance":
@@ -73,7 +73,7 @@ def case(name: str, side: int) -> Case:
         return Case(layer, gaussian, whole, [quarter], pixels**2 // 64)
     if name == "RNAN":
         tokens = [torch.randn(1, pixels, 32) for _ in range(3)]
-        # One key in 16 hands something out, so that the comparison needs those only.
+        # Only one value in 16 is not zero, so that the comparison needs only those keys.
         tokens[2] *= (torch.arange(pixels) % 16 == 0)[:, None]
         return Case(attend_by_query, naive.over_queries, by_keys, tokens, pixels**2)
     if name == "CSNLN-in":
@@ -94,7 +94,7 @@ Reference = tuple[Tensor, Callable[[Tensor], Tensor]]
 
 
 def centred(features: Tensor) -> Reference:
-    """Multiply with the centring matrix, some of its columns at a time."""
+    """Multiply with the centring matrix, in blocks of columns."""
     tokens = features.flatten(2)
     pixels = tokens.shape[2]
     step = max(BLOCK // pixels, 1)
@@ -108,7 +108,7 @@ def centred(features: Tensor) -> Reference:
 
 
 def by_keys(query: Tensor, key: Tensor, value: Tensor) -> Reference:
-    """Softmax over all queries, a few keys at a time, of those alone that hand something out."""
+    """Softmax over all queries, in blocks of the keys whose values are not zero."""
     given = value[0].any(1).nonzero()[:, 0]
     step = max(BLOCK // query.shape[1], 1)
     total = query.new_zeros(1, query.shape[1], value.shape[2])
@@ -118,13 +118,13 @@ def by_keys(query: Tensor, key: Tensor, value: Tensor) -> Reference:
 
 
 def some_queries(query: Tensor, key: Tensor, value: Tensor) -> Reference:
-    """Softmax over all keys, for queries spread over the image."""
+    """Softmax over all keys, for evenly spaced queries."""
     chosen = slice(0, None, max(query.shape[1] * key.shape[1] // BLOCK, 1))
     return naive.over_keys(query[:, chosen], key, value), lambda found: found[:, chosen]
 
 
 def some_lines(query: Tensor, key: Tensor, value: Tensor, floor: Tensor) -> Reference:
-    """Compare and paste as the public code does, for a few lines of queries in the middle."""
+    """Match and paste as the public code does, for a few central lines of queries."""
     top = query.shape[2] // 2 - LINES
     small = F.unfold(key, 3, padding=1)[0].T.reshape(-1, key.shape[1], 3, 3)
     small = small / small.square().sum((1, 2, 3), keepdim=True).sqrt().maximum(floor)
@@ -132,7 +132,7 @@ def some_lines(query: Tensor, key: Tensor, value: Tensor, floor: Tensor) -> Refe
     around = F.pad(query, (1, 1))[:, :, top - 1 : top + LINES + 1]
     scores = (10 * F.conv2d(around, small)).softmax(1)
     pasted = F.conv_transpose2d(scores, large, stride=2, padding=(0, 2)) / 6
-    # Pasted patches reach one line further on both sides; lines that get all of them are compared.
+    # Pasted patches extend one line further on both sides; only complete lines are compared.
     inside = slice(2 * (top + 1), 2 * (top + LINES - 1))
     return pasted[:, :, 4:-4], lambda found: found[:, :, inside]
 
@@ -141,7 +141,7 @@ NAMES = ("SAN-covariance", "SAN-region", "RNAN", "CSNLN-in", "CSNLN-cross")
 
 
 def child(name: str, form: str, side: int) -> dict[str, float]:
-    """Call one form once, and compare it; differences are shares of the largest number."""
+    """Run one implementation once and compare it; differences are relative to the maximum."""
     chosen = case(name, side)
     function = chosen.ours if form == "ours" else chosen.theirs
     results: list[Tensor] = []
@@ -149,13 +149,13 @@ def child(name: str, form: str, side: int) -> dict[str, float]:
 
     def timed() -> None:
         nonlocal seconds
-        # Of one thread: others that share the processor do not count.
+        # CPU time of one thread, independent of other programs.
         start = time.process_time()
         results.append(function(*chosen.inputs))
         seconds = time.process_time() - start
 
     with torch.inference_mode():
-        function(*case(name, 16).inputs)  # what libraries set up once
+        function(*case(name, 16).inputs)  # one-time setup of libraries
         peak = peak_bytes(timed)
         wanted, part = chosen.reference(*(tensor.double() for tensor in chosen.inputs))
         apart = (part(results[0]) - wanted).abs().max() / wanted.abs().max()
@@ -163,7 +163,7 @@ def child(name: str, form: str, side: int) -> dict[str, float]:
 
 
 def measure(name: str, form: str, side: int, runs: int) -> dict[str, float]:
-    """Call a form in processes of its own, and return the median of each number."""
+    """Run an implementation in its own processes and return the medians."""
     command = [sys.executable, __file__, "--child", f"{name}/{form}/{side}"]
     found = [
         json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -173,7 +173,7 @@ def measure(name: str, form: str, side: int, runs: int) -> dict[str, float]:
 
 
 def rows(name: str, arguments: argparse.Namespace) -> Iterator[list[str]]:
-    """Measure one attention at every side."""
+    """Measure one attention at every size."""
     rate = None
     for side in sorted(arguments.sides):
         scores = case(name, side).scores

@@ -4,9 +4,9 @@
     python benchmarks/backbones.py --only CARN --only VDSR --side 96 --threads 2
 
 Each network has its default arguments and random weights. The time is the median of the counted
-runs on one image; the memory is how far one call raises a fresh process above the network itself,
-per megapixel of output. Networks on the HR grid are given the interpolated image, whose making is
-not counted.
+runs on one image. The memory is the peak of one call in a fresh process, without the network
+itself, per megapixel of output. Networks on the HR grid get the interpolated image; interpolation
+is not counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from timing import Timing, alternate, in_child, peak_bytes, table
 from realdeg.backbones import Backbone
 from realdeg.registry import BACKBONES
 
-# Draws pixel after pixel: what it takes is measured on images as large as the paper's.
+# Draws pixel after pixel: measured on images of the paper's size.
 SMALL = {"PixelRecursiveSR": 8}
 SCALE = 4
 
@@ -32,9 +32,9 @@ def prepare(name: str, side: int, compiled: bool, channels_last: bool) -> Callab
 
     Args:
         name: The registered name.
-        side: Side of the LR image.
+        side: Size of the LR image.
         compiled: Run it through ``torch.compile``.
-        channels_last: Lay weights and image out channels last.
+        channels_last: Use the channels-last memory layout.
     """
     torch.manual_seed(0)
     network = build(name)
@@ -60,7 +60,7 @@ def build(name: str) -> Backbone:
 
 
 def input_side(network: Backbone, side: int) -> int:
-    """Return the side of the network's own input for an LR image of ``side`` pixels."""
+    """Return the size of the network's input for an LR image of ``side`` pixels."""
     return side * SCALE if network.upsample in ("pre", "none") else side
 
 
@@ -92,17 +92,17 @@ def _key(flag: str) -> str:
 
 
 def names() -> list[str]:
-    """Return the backbones that come in x4."""
+    """Return the backbones that support x4."""
     every = {name: BACKBONES.require(name) for name in BACKBONES.names()}
     built = {name: cls for name, cls in every.items() if not cls.brings_weights}
     return [name for name, cls in built.items() if cls.scales is None or SCALE in cls.scales]
 
 
 def main() -> None:
-    """Print the table, and write it where asked."""
+    """Print the table, and write it if requested."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", action="append", help="some of the networks")
-    parser.add_argument("--side", type=int, default=64, help="side of the LR image")
+    parser.add_argument("--only", action="append", help="only these networks")
+    parser.add_argument("--side", type=int, default=64, help="size of the LR image")
     parser.add_argument("--memory-side", type=int, help="the same for the memory; default: side")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each")
     parser.add_argument("--threads", type=int, default=1)
@@ -115,7 +115,7 @@ def main() -> None:
     if arguments.child:
         settings = (arguments.side, arguments.compile, arguments.channels_last)
         call = prepare(arguments.child, *settings)
-        # Compiling, and what libraries set up once, are no part of what a call takes.
+        # Compilation and the one-time setup of libraries do not count.
         call() if arguments.compile else prepare(arguments.child, 4, *settings[1:])()
         print(peak_bytes(call))
         return

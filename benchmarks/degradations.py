@@ -1,12 +1,12 @@
-"""Time the hand-made degradations on one thread, beside the operations that public codes use.
+"""Time the hand-made degradations on one thread against the operations of public code.
 
     python benchmarks/degradations.py --draws 300 --out degradations.md
 
-Every image gets decisions of its own, so the times spread; mean, median and 95th percentile are
-those of the draws. Each draw is repeated and its least time taken, which leaves out what other
-programs took. The second group of columns carries out the very same draws by the operations of
-cszn/KAIR (BSRGAN, BSRGAN+) and BasicSR (Real-ESRGAN), written anew below: dense filters in
-scipy.ndimage and conv2d, kernels evaluated pixel by pixel, NumPy's and torch's own noise.
+Times vary with the random decisions; mean, median and 95th percentile are over the draws. Each draw
+is repeated and the shortest time counts, which excludes delays by other programs. The second group
+of columns runs the same draws with the operations of cszn/KAIR (BSRGAN, BSRGAN+) and BasicSR
+(Real-ESRGAN), reimplemented below: dense filters in scipy.ndimage and conv2d, kernels evaluated
+pixel by pixel, noise of NumPy and torch.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import ndimage, stats
+from timing import table
 from torch import Tensor
 
 from realdeg import create_degradation
@@ -34,7 +35,7 @@ from realdeg.utils.image import to_tensor
 Fields = Mapping[str, Any]
 _CV2_MODES = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA}
 
-# name: config, side in pixels, whose operations stand beside it, most milliseconds wanted
+# By name: config, image size in pixels, compared code, target in milliseconds
 CASES: dict[str, tuple[dict[str, Any], int, str, float]] = {
     "BSRGAN": ({"type": "BSRGAN"}, 320, "KAIR", 10.0),
     "BSRGANPlus": ({"type": "BSRGANPlus"}, 320, "KAIR", 15.0),
@@ -43,21 +44,21 @@ CASES: dict[str, tuple[dict[str, Any], int, str, float]] = {
 }
 
 
-def pictures(side: int) -> list[Tensor]:
-    """Return sample pictures, mirrored at the rim until they are large enough."""
+def sample_images(side: int) -> list[Tensor]:
+    """Return sample images, mirrored at the border until they are large enough."""
     data = SampleDataset(split="train", scale=4, same_size=False, mode="hr")
     found = []
     for index in range(len(data)):
         array = np.asarray(data.load(index)["hr"])
         height, width = array.shape[:2]
-        rims = ((0, max(0, side - height)), (0, max(0, side - width)), (0, 0))
-        array = np.pad(array, rims, mode="symmetric")[:side, :side]
+        padding = ((0, max(0, side - height)), (0, max(0, side - width)), (0, 0))
+        array = np.pad(array, padding, mode="symmetric")[:side, :side]
         found.append(to_tensor(np.ascontiguousarray(array))[None])
     return found
 
 
 def seconds(work: Callable[[], object], repeats: int, device: str = "cpu") -> float:
-    """Return the least time of some repetitions."""
+    """Return the shortest time of some repetitions."""
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
@@ -71,7 +72,7 @@ def seconds(work: Callable[[], object], repeats: int, device: str = "cpu") -> fl
 def measure(
     degradation: Degradation, images: list[Tensor], draws: int, repeats: int, device: str
 ) -> np.ndarray:
-    """Return the milliseconds of sampling and applying, one number per draw."""
+    """Return the milliseconds of sampling and applying per draw."""
     for index, image in enumerate(images):
         degradation(image, [index])
     times = [
@@ -84,7 +85,7 @@ def measure(
 def measure_peer(
     degradation: Degradation, images: list[Tensor], draws: int, steps: dict[str, Callable]
 ) -> np.ndarray:
-    """Return the milliseconds of the same draws by another code's operations."""
+    """Return the milliseconds of the same draws with the operations of other code."""
     times = []
     for n in range(draws + 1):
         image = images[n % len(images)]
@@ -101,7 +102,7 @@ def measure_peer(
 
 
 def _kair_kernel(record: Fields) -> np.ndarray:
-    """Evaluate a normal density at every pixel of the window, in a double loop."""
+    """Evaluate a normal density at every pixel in a double loop."""
     k = record["size"]
     if record["shape"] == "gaussian":
         axis = np.arange(k) - (k - 1) / 2
@@ -207,8 +208,8 @@ def _basicsr_unsharp(x: Tensor, step: Fields) -> Tensor:
 
 def _basicsr_blur(x: Tensor, step: Fields) -> Tensor:
     kernel = make_kernel(step["kernel"]).float()
-    rim = (21 - kernel.shape[-1]) // 2
-    return _dense(x, F.pad(kernel, (rim,) * 4))
+    border = (21 - kernel.shape[-1]) // 2
+    return _dense(x, F.pad(kernel, (border,) * 4))
 
 
 def _basicsr_resize(x: Tensor, step: Fields) -> Tensor:
@@ -241,57 +242,53 @@ BASICSR: dict[str, Callable] = {
 }
 
 
-def _row(name: str, arguments: argparse.Namespace) -> str:
+def _row(name: str, arguments: argparse.Namespace) -> list[str]:
     cfg, side, peer, most = CASES[name]
     degradation = create_degradation(cfg, scale=4)
-    images = pictures(side)
+    images = sample_images(side)
     on_device = [image.to(arguments.device) for image in images]
     own = measure(degradation, on_device, arguments.draws, arguments.repeats, arguments.device)
-    row = f"| {name} | {side} | {_cells(own)} | {most:.0f} |"
+    row = [name, f"{side}", *_cells(own), f"{most:.0f}"]
     if arguments.peer_draws:
         steps = KAIR if peer == "KAIR" else BASICSR
         other = measure_peer(degradation, images, arguments.peer_draws, steps)
-        row += f" {peer} | {_cells(other)} | {other.mean() / own.mean():.0f} x |"
+        row += [peer, *_cells(other), f"{other.mean() / own.mean():.0f} x"]
     return row
 
 
-def _cells(times: np.ndarray) -> str:
+def _cells(times: np.ndarray) -> list[str]:
     mean, high = times.mean(), np.percentile(times, 95)
-    return f"{mean:.1f} | {np.median(times):.1f} | {high:.1f} | {high / mean:.2f}"
+    return [f"{mean:.1f}", f"{np.median(times):.1f}", f"{high:.1f}", f"{high / mean:.2f}"]
 
 
 def main() -> None:
-    """Print the table, and write it where asked."""
+    """Print the table, and write it if requested."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--draws", type=int, default=300, help="draws of each preset")
-    parser.add_argument("--peer-draws", type=int, default=20, help="of the others; 0: none")
-    parser.add_argument("--repeats", type=int, default=3, help="repetitions of each draw")
+    parser.add_argument("--draws", type=int, default=300, help="draws per preset")
+    parser.add_argument("--peer-draws", type=int, default=20, help="of the other code (0: none)")
+    parser.add_argument("--repeats", type=int, default=3, help="repetitions per draw")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--only", choices=CASES, action="append", help="some of the presets")
+    parser.add_argument("--only", choices=CASES, action="append", help="only these presets")
     parser.add_argument("--out", type=Path, help="Markdown file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     np.random.seed(0)
     torch.manual_seed(0)
-    head = "| preset, x4 | side | mean, ms | p50 | p95 | p95 / mean | wanted |"
+    times = ["mean, ms", "p50", "p95", "p95 / mean"]
+    header = ["preset, x4", "size", *times, "target"]
     if arguments.peer_draws:
-        head += " operations of | mean, ms | p50 | p95 | p95 / mean | quicker |"
-    lines = [
+        header += ["operations of", *times, "faster"]
+    setup = (
         f"One thread, device {arguments.device}, torch {torch.__version__}, OpenCV"
         f" {cv2.__version__}, {platform.machine()}; {arguments.draws} draws, best of"
-        f" {arguments.repeats} runs each; {arguments.peer_draws} draws of the other code.",
-        "",
-        head,
-        "|---" * (head.count("|") - 1) + "|",
-    ]
-    for line in lines:
-        print(line)
-    for name in arguments.only or CASES:
-        lines.append(_row(name, arguments))
-        print(lines[-1], flush=True)
+        f" {arguments.repeats} runs each; {arguments.peer_draws} draws of the other code."
+    )
+    rows = [_row(name, arguments) for name in arguments.only or CASES]
+    text = f"{setup}\n\n{table(header, rows)}\n"
+    print(text)
     if arguments.out:
-        arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        arguments.out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

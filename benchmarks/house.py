@@ -1,11 +1,10 @@
-"""Measure the code itself: size, types, checks by hand, repetitions, depth of calls, start-up.
+"""Measure the code: size, types, hand-written checks, repetitions, call depth, start-up time.
 
     python benchmarks/house.py .                    one checkout
     python benchmarks/house.py ../before . --json docs/results/house.json    two, side by side
 
-Times are user CPU seconds, the least of several runs taken in turns, so that two checkouts can be
-compared on a machine that does other things as well. Each checkout's own ``.venv`` is used where
-there is one.
+Times are user CPU seconds, the shortest of several alternating runs, so that two checkouts can be
+compared on a busy machine. Each checkout's own ``.venv`` is used if there is one.
 """
 
 from __future__ import annotations
@@ -22,14 +21,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from realdeg.utils.tables import markdown_table
+
 RUN = 6
-"""How many equal lines in a row count as a repetition."""
+"""Number of consecutive equal lines that count as a repetition."""
 COMPONENTS = ("degradations", "backbones", "discriminators", "losses", "datasets", "evaluation")
 REFUSALS = ("ConfigError", "GeometryError")
 
 
 def sources(root: Path, folder: str) -> list[Path]:
-    """Return the Python files below a folder of a checkout."""
+    """Return the Python files in a folder of a checkout."""
     return sorted(file for file in (root / folder).rglob("*.py"))
 
 
@@ -39,7 +40,7 @@ def lines_of(files: list[Path]) -> int:
 
 
 def any_count(files: list[Path]) -> int:
-    """Count the places where a type is ``Any``, imports left out."""
+    """Count uses of ``Any`` other than imports."""
     return sum(
         isinstance(node, ast.Name) and node.id == "Any"
         for file in files
@@ -48,7 +49,7 @@ def any_count(files: list[Path]) -> int:
 
 
 def hand_checks(root: Path) -> int:
-    """Count refusals in constructors and ``check`` functions of component packages."""
+    """Count errors raised in constructors and ``check`` functions of component packages."""
     found = 0
     for package in (*COMPONENTS, "tasks"):
         for file in sources(root / "realdeg", package):
@@ -66,7 +67,7 @@ def _refuses(node: ast.AST) -> bool:
 
 
 def repeated_lines(files: list[Path]) -> int:
-    """Count the lines that stand in a run of ``RUN`` code lines which occurs twice or more."""
+    """Count the lines in runs of ``RUN`` code lines that occur more than once."""
     runs: Counter[tuple[str, ...]] = Counter()
     texts = {file: list(_code(file)) for file in files}
     for lines in texts.values():
@@ -82,7 +83,7 @@ def repeated_lines(files: list[Path]) -> int:
 
 
 def _code(file: Path) -> Iterator[str]:
-    """Yield the code lines of a file: no comments, no blank lines, no imports, no docstrings."""
+    """Yield the code lines of a file, without comments, blank lines, imports and docstrings."""
     text = file.read_text()
     tree = ast.parse(text)
     skipped: set[int] = set()
@@ -126,29 +127,29 @@ def python_of(root: Path) -> str:
     return str(own) if own.is_file() else sys.executable
 
 
-def run(root: Path, *words: str) -> tuple[str, float]:
-    """Run Python in a checkout; return what it printed and its user CPU seconds."""
+def run(root: Path, *arguments: str) -> tuple[str, float]:
+    """Run Python in a checkout; return its output and its user CPU seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [python_of(root), *words], cwd=root, env=environment, capture_output=True, text=True
+        [python_of(root), *arguments], cwd=root, env=environment, capture_output=True, text=True
     )
     if done.returncode:
-        raise SystemExit(f"{' '.join(words)[:80]} failed in {root}:\n{done.stderr[-3000:]}")
+        raise SystemExit(f"{' '.join(arguments)[:80]} failed in {root}:\n{done.stderr[-3000:]}")
     return done.stdout, resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
 def depth(root: Path) -> tuple[int, int]:
-    """Return the calls between ``main`` and DML's constructor, and DML's computation."""
+    """Return the call depth from ``main`` to DML's constructor and to its computation."""
     with tempfile.TemporaryDirectory() as folder:
         images = root / "realdeg" / "datasets" / "sample_images" / "test"
-        said, _ = run(root, "-c", DEPTH, f"{folder}/run", str(images))
-    first, second = said.split()[-2:]
+        output, _ = run(root, "-c", DEPTH, f"{folder}/run", str(images))
+    first, second = output.split()[-2:]
     return int(first), int(second)
 
 
 def static(root: Path) -> dict[str, int]:
-    """Measure what does not depend on the machine."""
+    """Return the measurements that do not depend on the machine."""
     package, configs = sources(root, "realdeg"), sources(root, "configs")
     constructor, computation = depth(root)
     return {
@@ -176,9 +177,9 @@ def _help(root: Path) -> float:
 def _first_iteration(root: Path) -> float:
     with tempfile.TemporaryDirectory() as folder:
         options = ("train_cfg.max_iters=1", "val_cfg=None", "val_dataloader=None")
-        words = ("train", "dml/dml_n8_realsr_x4", "--sample", "--device", "cpu", "--work-dir")
+        command = ("train", "dml/dml_n8_realsr_x4", "--sample", "--device", "cpu", "--work-dir")
         more = ("val_evaluator=None",)
-        return run(root, "-m", "realdeg", *words, folder, "--cfg-options", *options, *more)[1]
+        return run(root, "-m", "realdeg", *command, folder, "--cfg-options", *options, *more)[1]
 
 
 TIMES: dict[str, tuple[Callable[[Path], float], int]] = {
@@ -189,7 +190,7 @@ TIMES: dict[str, tuple[Callable[[Path], float], int]] = {
 
 
 def main() -> None:
-    """Print a table, and write it where that is asked for."""
+    """Print a table, and write it if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkouts", nargs="+", type=Path)
     parser.add_argument("--json", type=Path, help="write the numbers here as well")
@@ -202,8 +203,8 @@ def main() -> None:
     for name, (measure, times) in TIMES.items():
         runs = [[measure(root) for root in roots] for _ in range(times)]
         table[name] = [round(min(column), 3) for column in zip(*runs, strict=True)]
-    for name, values in table.items():
-        print(f"| {name} | " + " | ".join(f"{value:,}" for value in values) + " |")
+    rows = [[name, *(f"{value:,}" for value in values)] for name, values in table.items()]
+    print("\n".join(markdown_table(["", *(root.name for root in roots)], rows)))
     if args.json:
         args.json.write_text(json.dumps(table, indent=1) + "\n")
 

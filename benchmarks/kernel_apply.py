@@ -1,12 +1,12 @@
-"""Time ``kernel_apply`` and ``pixel_kernel_apply`` against what people write instead.
+"""Time ``kernel_apply`` and ``pixel_kernel_apply`` against common alternatives.
 
     python benchmarks/kernel_apply.py                     # all sections, Markdown
     python benchmarks/kernel_apply.py forward --runs 31   # one section
     python benchmarks/kernel_apply.py sweep --plot docs/assets/kernel_apply.png
     python benchmarks/kernel_apply.py --device cuda       # the Triton kernels
 
-All alternatives of a section alternate in one process; ratios of medians are what counts. Peak
-memory is measured in a fresh process each. Errors are relative to the largest value of a float64
+The alternatives of a section alternate in one process, and ratios of medians are compared. Peak
+memory is measured in fresh processes. Errors are relative to the largest value of a float64
 convolution.
 """
 
@@ -31,7 +31,7 @@ K, M = 15, 8
 
 
 def unfold_einsum(x: Tensor, weights: Tensor, bases: Tensor) -> Tensor:
-    """Form every pixel's kernel, unfold every pixel's window: kernel prediction networks' code."""
+    """Form the kernel of every pixel and unfold its window, as kernel prediction networks do."""
     size = bases.shape[-1]
     columns = F.unfold(pad(x, size, 1, "reflect"), size).unflatten(-1, x.shape[-2:])
     kernels = torch.einsum("bmhw,mt->bthw", weights, bases.flatten(1))
@@ -45,19 +45,19 @@ def conv_sum(x: Tensor, weights: Tensor, bases: Tensor) -> Tensor:
 
 
 def by_direct(x: Tensor, weights: Tensor, bases: Tensor) -> Tensor:
-    """Our direct path, whatever the rule says."""
+    """Our direct path, independent of the rule."""
     phases = row_phases(bases.shape[0], torch.float32, backward=False)
     padded = pad(x, bases.shape[-1], 1, "reflect")
     return direct.forward(padded, weights, bases, 1, phases)
 
 
 def by_fourier(x: Tensor, weights: Tensor, bases: Tensor) -> Tensor:
-    """Our Fourier path, whatever the rule says."""
+    """Our Fourier path, independent of the rule."""
     return fourier.forward(pad(x, bases.shape[-1], 1, "reflect"), weights, bases)
 
 
 def under_bfloat16(x: Tensor, weights: Tensor, bases: Tensor) -> Tensor:
-    """The operator as a network under bfloat16 autocast calls it: its weights come as bfloat16."""
+    """The operator as called by a network under bfloat16 autocast, with bfloat16 weights."""
     with torch.autocast(x.device.type, torch.bfloat16):
         return kernel_apply(x, weights, bases)
 
@@ -82,18 +82,18 @@ def inputs(batch: int, height: int, width: int, bases: int, k: int, device: str)
 
 
 def _given(name: str, tensors: list[Tensor]) -> list[Tensor]:
-    """Hand the weights over in the dtype in which a network gives them."""
+    """Convert the weights to the dtype in which a network passes them."""
     x, weights, bases = tensors
     return [x, weights.bfloat16() if "autocast" in name else weights, bases]
 
 
 def ratio(of: Timing, to: Timing) -> str:
-    """How many times faster ``to`` is."""
+    """Return how many times faster ``to`` is."""
     return f"{of.median / to.median:.1f} x"
 
 
 def machine(arguments: argparse.Namespace) -> str:
-    """Bounds to hold the numbers against: multiplications a second, and what they make of it."""
+    """Return reference rates of this machine: matrix products and convolutions per second."""
     a = torch.rand(2048, 2048, device=arguments.device)
     half = a.bfloat16()
     x = torch.rand(1, 2, 404, 1038, device=arguments.device)
@@ -221,7 +221,7 @@ def training(arguments: argparse.Namespace) -> str:
 
 
 def sweep(arguments: argparse.Namespace) -> str:
-    """Both paths over k and M: where the rule's crossover comes from."""
+    """Both paths over k and M: the basis of the rule's crossover."""
     rows, points = [], []
     for bases in (1, 4, 8, 16):
         for k in (3, 7, 11, 15, 19, 23, 27, 31):
@@ -270,7 +270,7 @@ def _plot(path: str, points: list) -> None:
 
 
 def peak(name: str) -> int:
-    """Print what one call of an alternative takes above its inputs, in this fresh process."""
+    """Return the peak memory of one call in this fresh process, without its inputs."""
     torch.set_num_threads(2)
     if name.startswith("pixel "):
         x, _, _ = inputs(1, 768, 1024, 1, K, "cpu")
@@ -295,7 +295,7 @@ SECTIONS = {f.__name__: f for f in (forward, backward, memory, pixel, training, 
 
 
 def main() -> None:
-    """Run the sections asked for and print Markdown."""
+    """Run the requested sections and print Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sections", nargs="*", help=f"any of {', '.join(SECTIONS)}; or all")
     parser.add_argument("--threads", type=int, default=2)

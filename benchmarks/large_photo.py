@@ -1,12 +1,11 @@
-"""Super-resolve a photo of 12 megapixels: seconds and peak memory of whole commands.
+"""Super-resolve a photo of 12 megapixels: time and peak memory of whole commands.
 
     python benchmarks/large_photo.py --weights WEIGHTS --out docs/results
     python benchmarks/large_photo.py --against ../realdeg-before --against-tiles 256 512
 
-Each measurement is one ``realdeg infer`` in a process of its own, from its start to the written
-PNG: wall-clock and processor seconds, and the largest resident memory that the system counted.
-With ``--against`` another checkout of realdeg does the same work, in turn with this one, so that a
-busy machine slows both; processor seconds are then the fairer ratio.
+Each measurement is one ``realdeg infer`` in its own process, from its start to the written PNG:
+wall-clock time, CPU time and peak resident memory. With ``--against`` another checkout of realdeg
+alternates with this one, so that a busy machine slows both; CPU time is then the fairer ratio.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ from realdeg.utils.image import write_image
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ("FSRCNN", "CARNM", "SRVGGNetCompact")
-# Published weights, where they are at hand; time and memory do not depend on the numbers.
+# Published weights, if available; time and memory do not depend on them.
 PUBLISHED = {"FSRCNN": "fsrcnn_x{scale}.pth", "CARNM": "carn_m.pth"}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one command took."""
+    """Time and memory of one command."""
 
     network: str
     scale: int
@@ -52,7 +51,7 @@ class Cost:
 
 
 def photo(height: int, width: int) -> np.ndarray:
-    """Return a picture that compresses about as a photo does."""
+    """Return an image that compresses about as well as a photo."""
     rng = np.random.default_rng(0)
     picture = rng.normal(0, 2.0, (height, width, 3)).astype(np.float32)
     for cell in (8, 32, 128, 512):
@@ -67,7 +66,7 @@ def photo(height: int, width: int) -> np.ndarray:
 
 
 def network(name: str, scale: int, weights: Path | None) -> Backbone:
-    """Build a network, from published weights where there are any."""
+    """Build a network, with published weights if there are any."""
     torch.manual_seed(0)
     file = weights / PUBLISHED[name].format(scale=scale) if weights and name in PUBLISHED else None
     if file is not None and file.is_file():
@@ -76,13 +75,13 @@ def network(name: str, scale: int, weights: Path | None) -> Backbone:
 
 
 def measure(code: Path, model: Path, source: Path, target: Path, tile: str, threads: int) -> Cost:
-    """Run one command and ask the system what it took."""
+    """Run one command and measure its time and memory."""
     command = [sys.executable, "-m", "realdeg", "infer", str(model), str(source), str(target)]
     command += ["--tile", tile, "--overwrite", "--quiet", "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(code)}
-    began = time.perf_counter()
+    start = time.perf_counter()
     with tempfile.TemporaryFile() as log:
-        # In a folder of its own: `python -m` would find this checkout's package first.
+        # In another folder: `python -m` would find this checkout's package first.
         process = subprocess.Popen(
             command, env=environment, cwd=target.parent, stdout=log, stderr=log
         )
@@ -97,7 +96,7 @@ def measure(code: Path, model: Path, source: Path, target: Path, tile: str, thre
         scale=int(scale),
         code="this" if code == ROOT else "against",
         tile=tile,
-        seconds=round(time.perf_counter() - began, 2),
+        seconds=round(time.perf_counter() - start, 2),
         processor=round(usage.ru_utime + usage.ru_stime, 2),
         peak_mib=round(usage.ru_maxrss / 1024, 1),
         ok=process.returncode == 0,
@@ -105,7 +104,7 @@ def measure(code: Path, model: Path, source: Path, target: Path, tile: str, thre
 
 
 def main() -> int:
-    """Measure, print the table and keep the numbers."""
+    """Measure, print the table and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=int, default=4000)
     parser.add_argument("--height", type=int, default=3000)
@@ -139,13 +138,13 @@ def main() -> int:
                         print(cost, file=sys.stderr, flush=True)
                         costs.append(cost)
                         target.unlink(missing_ok=True)
-                        keep(args, costs)  # each, since all of them take hours
+                        save(args, costs)  # after each, since all of them take hours
     print(summary(costs))
     return 0 if all(cost.ok for cost in costs) else 1
 
 
-def keep(args: argparse.Namespace, costs: list[Cost]) -> None:
-    """Write what was measured so far."""
+def save(args: argparse.Namespace, costs: list[Cost]) -> None:
+    """Write the results so far."""
     if args.out is None:
         return
     args.out.mkdir(parents=True, exist_ok=True)
@@ -162,7 +161,7 @@ def keep(args: argparse.Namespace, costs: list[Cost]) -> None:
 
 
 def summary(costs: list[Cost]) -> str:
-    """Return the table: the least of the runs of each way, beside the quickest of the others."""
+    """Return the table: the shortest run of each variant and its ratio to the other checkout."""
     ways = sorted({(c.network, c.scale, c.code != "this", c.tile) for c in costs})
     rows = []
     for name, scale, other, tile in ways:
@@ -171,15 +170,15 @@ def summary(costs: list[Cost]) -> str:
             for c in costs
             if (c.network, c.scale, c.code != "this", c.tile) == (name, scale, other, tile)
         ]
-        rivals = [
+        others = [
             c for c in costs if c.ok and (c.network, c.scale, c.code) == (name, scale, "against")
         ]
         least = min(c.processor for c in mine)
-        ratio = f"{least / min(c.processor for c in rivals):.2f}" if rivals else ""
+        ratio = f"{least / min(c.processor for c in others):.2f}" if others else ""
         rows.append(
             [
                 f"{name} x{scale}",
-                "the other" if other else "this",
+                "other" if other else "this",
                 tile,
                 f"{min(c.seconds for c in mine):.0f}" if mine[0].ok else "failed",
                 f"{least:.0f}",

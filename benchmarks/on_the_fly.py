@@ -1,12 +1,12 @@
-"""Train with images degraded on the fly: how long does the training wait for its data?
+"""Measure how long training waits for data that are degraded on the fly.
 
     python benchmarks/on_the_fly.py                        # every preset, in the workers
     python benchmarks/on_the_fly.py BSRGAN RealESRGAN --places device workers prefetch
 
-Real runs of the training loop on the built-in pictures, x4: a network like EDSR baseline (16
-residual blocks of 64 channels), batches of 4 patches of 48 x 48 LR pixels, one data-loader worker.
-Waiting is the time between the end of a step and the arrival of the next batch, as the training log
-says it; the first iterations, in which worker and caches start, are left out.
+Real training runs on the built-in images, x4: a network like EDSR baseline (16 residual blocks of
+64 channels), batches of 4 patches of 48 x 48 LR pixels, one data-loader worker. Waiting is the time
+between the end of a step and the arrival of the next batch, as in the training log. The first
+iterations, in which worker and caches start, are excluded.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Block(nn.Module):
 
 @BACKBONES.register_module()
 class SixteenBlocks(Backbone):
-    """A network of EDSR baseline's cost."""
+    """A network with the cost of EDSR baseline."""
 
     scales = (2, 3, 4)
 
@@ -68,19 +68,17 @@ class SixteenBlocks(Backbone):
 
     @classmethod
     def example(cls) -> SixteenBlocks:
-        """Return a narrow one."""
+        """Return a narrow network."""
         return cls(width=4)
 
-    def forward(
-        self, lr: Tensor, *, scale: float | None = None, cond: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve."""
         features = self.head(lr)
         return self.tail(features + self.body(features))
 
 
 def measure(preset: str, place: str, iterations: int, workers: int) -> tuple[float, float]:
-    """Train a little; return seconds a step and the share of them spent waiting."""
+    """Train briefly; return seconds per step and the share spent waiting."""
     skipped = 4
     with tempfile.TemporaryDirectory() as folder:
         options = {

@@ -1,10 +1,9 @@
-"""Make the tables of docs/results.md: train every row from several seeds and print the spread.
+"""Make the tables of docs/results.md: train every row with several seeds and print the spread.
 
     python benchmarks/results.py degradations_ntire19 --data data --iters 600 --seeds 0 1 2
 
-Every run is an ordinary ``tools/train.py`` and ``tools/test.py`` of a config that ships, in
-processes of their own with one thread. A run that has finished is not repeated, so the command can
-be stopped and started.
+Every run is an ordinary ``tools/train.py`` and ``tools/test.py`` of a recipe, each in its own
+single-threaded process. Finished runs are not repeated, so the command can be interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from realdeg.evaluation.report import mean_and_spread
+from realdeg.evaluation.report import MeanSpread, mean_and_spread
+from realdeg.utils.tables import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,10 +32,10 @@ class Row:
     options: tuple[str, ...] = ()
     iterated: bool = True
     tests: tuple[tuple[str, tuple[str, ...]], ...] = (("", ()),)
-    """Name and options of every test set."""
+    """Name and options of each test set."""
 
 
-# The paper's weights: independent sigmoids, bases whose sums are free.
+# As in the paper: independent sigmoid weights, bases with free sums.
 _FREE = ("degradation.activation=sigmoid", "degradation.renormalise=False")
 
 
@@ -96,7 +96,7 @@ def main() -> int:
     parser.add_argument("--iters", type=int, default=600)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="runs at the same time")
-    parser.add_argument("--only", default="", help="rows whose label holds this text")
+    parser.add_argument("--only", default="", help="only rows whose label contains this text")
     parser.add_argument("--camera", help="the DML weights that Syn-DML uses")
     parser.add_argument("--out", type=Path, default=Path("work_dirs/results"))
     args = parser.parse_args()
@@ -107,15 +107,13 @@ def main() -> int:
     with ThreadPoolExecutor(args.jobs) as pool:
         values = list(pool.map(lambda job: _run(args, *job), jobs))
     names = sorted(values[0])
-    print("| model | " + " | ".join(names) + " |")
-    print("|---|" + "---|" * len(names))
+    table = []
     for row in rows:
         mine = [v for (other, _), v in zip(jobs, values, strict=True) if other is row]
-        cells = []
-        for name in names:
-            spread = mean_and_spread([value[name] for value in mine])
-            cells.append(spread.text(2 if name.startswith("psnr") else 4))
-        print(f"| {row.label} | " + " | ".join(cells) + " |")
+        spreads = [mean_and_spread([value[name] for value in mine]) for name in names]
+        digits = [2 if name.startswith("psnr") else 4 for name in names]
+        table.append([row.label, *map(MeanSpread.text, spreads, digits)])
+    print("\n".join(markdown_table(["model", *names], table)))
     return 0
 
 
@@ -131,7 +129,7 @@ def _run(args: argparse.Namespace, row: Row, seed: int) -> dict[str, float]:
             f"default_hooks.checkpoint.interval={args.iters}",
             "train_dataloader.num_workers=0",
         ]
-    # The exported weights are written last, so their presence says that training came to its end.
+    # The exported weights are written last, so their presence shows that training finished.
     weights = next(iter(work_dir.glob("*.safetensors")), None)
     if weights is None:
         _tool("train.py", row.config, work_dir, options, "--seed", str(seed))
@@ -140,7 +138,7 @@ def _run(args: argparse.Namespace, row: Row, seed: int) -> dict[str, float]:
     for test, more in row.tests:
         folder = work_dir / f"test_{test.strip() or 'own'}"
         report = folder / "test" / "report.json"
-        # The report of a test that was stopped is marked as incomplete.
+        # The report of an interrupted test is marked as incomplete.
         if not report.is_file() or not json.loads(report.read_text()).get("complete", True):
             _tool("test.py", row.config, folder, [*common, *more], str(weights))
         means = json.loads(report.read_text())["mean"]

@@ -1,9 +1,9 @@
-"""Time our networks beside spandrel's code for the same weights, in one process.
+"""Compare the speed of our networks and spandrel's with the same weights, in one process.
 
     pip install 'realdeg[spandrel]'
     python benchmarks/spandrel_models.py --side 48
 
-Both get the same picture; the ratio is spandrel's time over ours.
+Both get the same image; the ratio is spandrel's time over ours.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def row(name: str, side: int, runs: int) -> list[str]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--side", type=int, default=48, help="side of the LR image")
+    parser.add_argument("--side", type=int, default=48, help="size of the LR image")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()

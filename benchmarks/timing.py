@@ -1,4 +1,4 @@
-"""Measure alternatives side by side: alternating in one process, medians, ratios, peak memory."""
+"""Benchmark alternatives side by side: alternating runs, medians and peak memory."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from realdeg.utils.tables import markdown_table
+
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one alternative: the median and the quartiles of its runs."""
+    """Median and quartiles of the runs of one alternative, in seconds."""
 
     median: float
     low: float
@@ -32,19 +34,16 @@ class Timing:
 def alternate(
     alternatives: Mapping[str, Callable[[], object]], runs: int, device: str = "cpu"
 ) -> dict[str, Timing]:
-    """Time every alternative in turn, run after run, so that drift hits all of them.
+    """Time all alternatives in turn, run after run, so that drift affects them equally.
 
-    The order is shuffled (by a fixed seed) in each run. Each counted call follows an uncounted one
-    of the same alternative: the memory that another one gave back to the system would otherwise be
-    billed to whichever comes next, at a few milliseconds for ten MiB.
+    The order is shuffled with a fixed seed in each run. An uncounted call of the same alternative
+    precedes each counted one. Otherwise the next call would pay for memory that another one
+    returned to the system, a few milliseconds for 10 MiB.
 
     Args:
-        alternatives: What to time, by name.
+        alternatives: Functions by name.
         runs: Counted runs of each.
-        device: Waits for the GPU where it is ``"cuda"``.
-
-    Returns:
-        A timing for each name.
+        device: ``"cuda"`` waits for the GPU.
     """
 
     def once(function: Callable[[], object]) -> float:
@@ -72,16 +71,16 @@ def _summary(values: Sequence[float]) -> Timing:
 
 
 def peak_bytes(function: Callable[[], object]) -> int:
-    """Return how far one call raises this process's memory above what it holds before.
+    """Return by how many bytes one call raises the peak memory of this process.
 
-    Memory that earlier calls left to the allocator would hide the peak: call this in a fresh
-    process (:func:`in_child`). What its start left there is given back before.
+    Call it in a fresh process (:func:`in_child`): memory that earlier calls left to the allocator
+    would hide the peak.
     """
     clear = Path("/proc/self/clear_refs")
     if not clear.exists():
-        raise SystemExit("peak memory is read from /proc, which this system lacks")
+        raise SystemExit("peak memory is read from /proc, which this system does not have")
     gc.collect()
-    with contextlib.suppress(AttributeError):  # another C library than glibc
+    with contextlib.suppress(AttributeError):  # a C library other than glibc
         ctypes.CDLL(None).malloc_trim(0)
     clear.write_text("5")  # resets the high-water mark
     before = _status("VmRSS")
@@ -106,8 +105,6 @@ def in_child(script: str, *arguments: str) -> int:
     return int(done.stdout.split()[-1])
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table of any cells."""
+    return "\n".join(markdown_table(header, ([str(cell) for cell in row] for row in rows)))

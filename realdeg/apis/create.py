@@ -79,7 +79,8 @@ def create_backbone(
         published = arguments.pop("pretrained")
         if weights is not None:
             raise ConfigError(
-                f"{source} has weights={str(weights)!r} and pretrained={published!r}: give only one."
+                f"{source} has weights={str(weights)!r} and pretrained={published!r}: only one of"
+                " them can fill it."
             )
         weights = published
     if isinstance(source, Backbone):

@@ -1,7 +1,7 @@
-"""One image on its way through a network, strip by strip.
+"""Super-resolve one image strip by strip.
 
-Neither the network's input nor its output is ever whole: the colour, the interpolation and the
-rounding of a tile are done tile by tile, and a row of tiles is handed on before the next begins.
+The network's input and output never exist as a whole: colour conversion, interpolation and rounding
+are done tile by tile, and a row of tiles is passed on before the next one starts.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from realdeg.degradations.primitives.resize import imresize_part
 from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 
 Progress = Callable[[int, int], object]
-"""Is told how many tiles are done, and of how many."""
+"""Called with the number of finished tiles and their total."""
 
 
 class Enlargement:
-    """Makes the result of one image, a strip at a time.
+    """Computes the result for one image, a strip at a time.
 
     Args:
         backbone: The network, on its device.
-        device: That device.
+        device: The network's device.
         image: The image, as :func:`take_apart` takes it.
         scale: The scale of the call; None: the network's.
-        cond: What a network that is told the degradation wants to know.
+        cond: Degradation parameters for networks that need them.
 
     Raises:
-        DataError: If the array is no image.
+        DataError: If the array is not an image.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class Enlargement:
         scale: float | None,
         cond: Tensor | None,
     ) -> None:
-        # Whole numbers are in range by their type, so one pixel shows what the image is.
+        # Integers are in range by their type, so one pixel shows the kind of image.
         whole = not isinstance(image, np.ndarray) or image.dtype.kind == "f" or 0 in image.shape
         self._like: Picture = take_apart(image if whole else image[:1, :1])
         self._backbone, self._device, self._image = backbone, device, image
         self._scale, self._cond = scale, cond
         self.size: Span = (int(image.shape[0]), int(image.shape[1]))
         self.result_size: Span = running.enlarged_size(backbone, *self.size, scale)
-        # A grey file's one channel is what it is, no luma of RGB: networks of luma are given it so.
+        # The channel of a grey file is not luma of RGB: luma networks get it unchanged.
         self._grey = self._like.grey and backbone.colour == "y"
         self._interpolates = backbone.upsample == "pre" and not backbone.same_size
         self.input_size: Span = self.result_size if self._interpolates else self.size
@@ -66,18 +66,18 @@ class Enlargement:
         return running.predict_image(self._backbone, part, scale=self._scale, cond=self._cond)
 
     def strips(self, tiling: Tiling, progress: Progress | None = None) -> Iterator[NDArray[Any]]:
-        """Make the result from top to bottom.
+        """Compute the result from top to bottom.
 
         Args:
             tiling: How the network's input is cut.
-            progress: Is told of every finished tile.
+            progress: Called after every tile.
 
         Yields:
             Rows of the result, of the image's number type and channels.
 
         Raises:
             DataError: If the network returns NaN.
-            GeometryError: If it returns another size than it should.
+            GeometryError: If it returns an unexpected size.
         """
         rows = cut(*self.input_size, tiling)
         number, done = sum(map(len, rows)), 0
@@ -103,13 +103,13 @@ class Enlargement:
             return put_together(output, alpha, self._like)
 
     def _input(self, rows: Span, columns: Span) -> Tensor:
-        """Return a part of what the network is given."""
+        """Return a part of the network's input."""
         if self._interpolates:
             return self._on_grid(self._coloured, rows, columns)
         return self._coloured(rows, columns)
 
     def _on_grid(self, source: Callable[[Span, Span], Tensor], rows: Span, columns: Span) -> Tensor:
-        """Bring a part of the image to the grid of the result."""
+        """Resize a part of the image to the grid of the result."""
         if self.size == self.result_size:
             return source(rows, columns)
         return imresize_part(source, *self.size, self.result_size, rows, columns)

@@ -1,8 +1,8 @@
-"""Turn a folder of images into another one: whole, resumable, with a record of every image.
+"""Process a folder of images: resumable, with a manifest that records every image.
 
-What is written depends on the settings and on each image alone, so a run that was killed and
-started again ends with the same bytes as one that was not, and an image added later changes no
-other. One bad image is named at the end and harms none of the rest.
+Each output depends only on the settings and its image. So an interrupted run that is continued
+gives the same bytes, and adding an image later changes no other output. A bad image is reported at
+the end and does not affect the others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from realdeg.apis.manifest import Manifest, Record, start_again
 from realdeg.apis.names import find_images, plan_outputs
-from realdeg.apis.workers import WorkerDiedError, check_jobs, work_on
+from realdeg.apis.workers import WorkerDiedError, check_jobs, process_items
 from realdeg.errors import DataError, GeometryError, OutputError, as_given, first_line
 from realdeg.utils.files import (
     atomic_path,
@@ -34,17 +34,17 @@ from realdeg.utils.progress import progress_bar
 from realdeg.version import __version__
 
 Work = Callable[[LoadedImage, str, Path], Record]
-"""Takes an image, its name and the PNG file to write; returns what the manifest says of it, the
-result's height and width as ``output_size`` among it."""
+"""Takes an image, its name and the PNG file to write; returns its fields for the manifest, with
+``output_size``, the height and width of the output."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An image that could not be done.
+    """An image that failed.
 
     Args:
         name: Path of the image, relative to the source folder.
-        reason: Why, in a sentence.
+        reason: The reason, as a sentence.
     """
 
     name: str
@@ -53,17 +53,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a folder.
+    """The outcome for a folder.
 
     Args:
-        folder: The folder of results.
-        made: Names of the images made by this run.
-        kept: Names of the images that were there already and are as recorded.
-        cropped: Names of the images whose size did not divide and that were cropped.
-        ignored: Names of files in the source folder that are no images.
-        failed: The images that could not be done.
-        noted: Names of the images of which more is to be said (``notes`` in the manifest): the
-            first of several pages, CMYK made RGB, a damaged colour profile.
+        folder: The output folder.
+        made: Names of the images processed by this run.
+        kept: Names of the images that an earlier run processed and whose output is unchanged.
+        cropped: Names of the images that were cropped to a size divisible by the scale.
+        ignored: Names of files in the source folder that are not images.
+        failed: The images that failed.
+        noted: Names of the images with remarks (``notes`` in the manifest): the first of several
+            pages, CMYK converted to RGB, a damaged colour profile.
     """
 
     folder: Path
@@ -76,18 +76,16 @@ class Summary:
 
     @property
     def ok(self) -> bool:
-        """Whether every image is there."""
+        """Whether no image failed."""
         return not self.failed
 
     def describe(self) -> str:
-        """Return the summary in words, failures one per line."""
+        """Return the summary as text, with one failure per line."""
         lines = [f"{self.folder}: {len(self.made)} made, {len(self.kept)} kept"]
         if self.cropped:
-            lines.append(
-                f"{len(self.cropped)} cropped to a size that divides: {_few(self.cropped)}"
-            )
+            lines.append(f"{len(self.cropped)} cropped to a divisible size: {_few(self.cropped)}")
         if self.ignored:
-            lines.append(f"{len(self.ignored)} files are no images: {_few(self.ignored)}")
+            lines.append(f"{len(self.ignored)} files are not images: {_few(self.ignored)}")
         if self.noted:
             lines.append(f"{len(self.noted)} with notes in the manifest: {_few(self.noted)}")
         if self.failed:
@@ -109,29 +107,28 @@ def process_folder(
     threads: int | None = None,
     reading: Reading | None = None,
 ) -> Summary:
-    """Apply ``work`` to every image below ``src`` and write PNG files below ``dst``.
+    """Apply ``work`` to every image in ``src`` and write PNG files to ``dst``.
 
     Args:
-        src: Folder of images; sub-folders are followed, hidden files are not.
-        dst: Folder of results, with ``manifest.jsonl``; no other process may be at work there.
-        work: Makes one result.
-        settings: What the results depend on, plain data; goes into the manifest's header.
-        overwrite: Begin anew: results recorded there are removed, files in the way replaced.
+        src: Folder of images, searched recursively without hidden files.
+        dst: Output folder, with ``manifest.jsonl``; only one process may work there.
+        work: Makes one output.
+        settings: What the outputs depend on, as plain data for the manifest's header.
+        overwrite: Start again: outputs in the manifest are removed, other files replaced.
         progress: Show a progress bar.
-        title: What the bar says.
-        jobs: How many processes work on images, one thread each; what they make is the same for
-            any number.
-        threads: How many threads compute, unless the folder was begun with another number; None:
-            one where there are several jobs, or else torch's setting.
-        reading: How images are read, which goes into the manifest's header, too.
+        title: Text of the bar.
+        jobs: Worker processes, one thread each; outputs do not depend on their number.
+        threads: Number of threads, unless the folder was started with another number; None: one
+            if there are several jobs, or else torch's setting.
+        reading: How images are read; also stored in the manifest's header.
 
     Returns:
-        What became of each image.
+        The outcome for each image.
 
     Raises:
-        DataError: If there is no image, or the two folders are one or lie in each other.
-        ConfigError: If ``dst`` was begun with other settings.
-        OutputError: If ``dst`` cannot be written, or another process works there.
+        DataError: If there is no image, or one folder contains the other.
+        ConfigError: If ``dst`` was started with other settings.
+        OutputError: If ``dst`` cannot be written, or another process is working there.
     """
     source, target = _separate(Path(src), Path(dst))
     check_jobs(jobs)
@@ -139,23 +136,23 @@ def process_folder(
     ensure_writable_dir(target)
     if threads is None:
         threads = 1 if jobs > 1 else torch.get_num_threads()
-    with exclusive(target, f"run that makes {title}"):
+    with exclusive(target, f"{title} run"):
         remove_left_overs(target, below=True)
         versions = {"realdeg": __version__, "torch": torch.__version__}
         reading = reading or Reading()
         header = {**settings, **reading.settings(), "versions": versions, "threads": threads}
         manifest = Manifest(target, header, overwrite=overwrite)
-        # Sums over many numbers depend on how they are split among threads: those of the first run.
+        # Sums depend on how they are split among threads, so the first run's number is kept.
         threads = manifest.threads
         _clean(target, manifest)
         folder = _Folder(source, target, manifest, work, overwrite, reading)
         for name, reason in refused.items():
             folder.fail(name, reason)
         for name in sorted(manifest.records.keys() - set(names)):
-            reason = f"it is recorded in {manifest.path} and no longer in {source}"
+            reason = f"it is recorded in {manifest.path} but no longer in {source}"
             folder.fail(name, f"{reason}: put it back, or {start_again()}.")
         with _threads(threads):
-            # Processes of several threads cannot be forked.
+            # Multi-threaded processes cannot be forked.
             folder.run(names, title, progress, jobs if threads == 1 else 1)
         remove_left_overs(target, below=True)
         manifest.finish()
@@ -172,7 +169,7 @@ def process_folder(
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of one image: its new record, the reason of its failure, or neither (kept)."""
+    """The outcome for one image: its new record, the reason of its failure, or neither if kept."""
 
     record: Record | None = None
     reason: str | None = None
@@ -198,15 +195,15 @@ class _Folder:
         self.failed: dict[str, str] = {}
 
     def fail(self, name: str, reason: str) -> None:
-        """Note that an image could not be done."""
+        """Record that an image failed."""
         self.failed.setdefault(name, reason)
 
     def run(self, names: Sequence[str], title: str, progress: bool, jobs: int) -> None:
-        """Make, keep or refuse every image."""
+        """Process, keep or refuse every image."""
         fixed = {name: record["output"] for name, record in self.manifest.records.items()}
         self.outputs = plan_outputs(names, fixed)
         with progress_bar(title, len(names), shown=progress) as advance:
-            done = work_on(names, self.process, jobs)
+            done = process_items(names, self.process, jobs)
             for number, (name, outcome) in enumerate(done, start=1):
                 if isinstance(outcome, WorkerDiedError):
                     self.fail(name, str(outcome))
@@ -220,15 +217,15 @@ class _Folder:
                 advance(number)
 
     def process(self, name: str) -> _Outcome:
-        """Make, keep or refuse one image."""
+        """Process, keep or refuse one image."""
         try:
             output = self.outputs.get(name)
             if output is None:
-                raise DataError("its result would get the name of another image's; rename it.")
+                raise DataError("its output would have the name of another output: rename it.")
             if self._is_done(name, output):
                 return _Outcome()
             return _Outcome(record=self._make(name, output))
-        # Only what is wrong with this one image; a full disk or a bug stops the run.
+        # Only errors of this image; a full disk or a bug stops the run.
         except (DataError, GeometryError) as error:
             return _Outcome(reason=str(error))
         except (OutputError, OSError) as error:
@@ -254,7 +251,7 @@ class _Folder:
             return False
         if file.is_symlink() or _digest(file) != record["output_sha256"]:
             raise DataError(
-                f"its result {file} was changed after it was written: delete that file to have it"
+                f"its output {file} was changed after it was written: delete that file to have it"
                 " made again."
             )
         return True
@@ -267,7 +264,7 @@ class _Folder:
             with atomic_path(file) as temporary:
                 notes = self.work(image, name, temporary)
                 made = sha256_file(temporary)
-                # Killed between writing an image and recording it: ours, and made again equal.
+                # A run killed between writing and recording an image left an equal file.
                 if not _is_same(file, made):
                     raise DataError(
                         f"{file} is already there and was not made by this run: move it away, or"
@@ -296,33 +293,33 @@ def _separate(source: Path, target: Path) -> tuple[Path, Path]:
         raise DataError(f"input and output are the same folder {source}: choose another output.")
     if here in there.parents or there in here.parents:
         raise DataError(
-            f"the folders {source} and {target} lie in each other: results would be mixed with"
-            " the originals. Choose an output beside the input."
+            f"one of the folders {source} and {target} contains the other: outputs would mix with"
+            " the originals. Choose an output folder outside the input folder."
         )
     return source, target
 
 
 def _place(target: Path, output: str) -> Path:
-    """Return where a result lies, unless a link would lead out of the folder there."""
+    """Return the path of an output, and refuse links that could lead out of the folder."""
     folder = target
     for part in output.split("/")[:-1]:
         folder = folder / part
         if folder.is_symlink():
             raise DataError(
-                f"{folder} is a link: results are written to {target} and not through links in it."
+                f"{folder} is a link: outputs are written to {target}, not through links in it."
                 " Remove the link."
             )
     return target / output
 
 
 def _clean(target: Path, manifest: Manifest) -> None:
-    """Remove the earlier results on a fresh start: what the manifest says, where it is true."""
+    """Remove the outputs of earlier runs on a fresh start, if they match the manifest."""
     for record in manifest.discarded.values():
         try:
             file = _place(target, record["output"])
             if not file.is_symlink() and sha256_file(file) == record["output_sha256"]:
                 file.unlink()
-        except (OSError, DataError):  # not there, or not ours
+        except (OSError, DataError):  # missing, or not ours
             continue
 
 

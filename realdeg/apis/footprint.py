@@ -1,7 +1,7 @@
-"""How much memory a network takes for a tile, found by running it on two small ones.
+"""Estimate the memory that a network needs for a tile by running it on two small ones.
 
-Every tensor that a call makes is followed from its making to its end, so the number is the
-network's own, whatever the allocator keeps or the machine has.
+Every tensor of a call is tracked from its creation to its release, so the result depends neither on
+the allocator nor on the machine.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from torch.utils._pytree import tree_leaves
 from realdeg.apis.tiling import SMALLEST_TILE, Span, Tiling
 
 SIDES = (32, 64)
-"""Sides of the tiles that are tried, in pixels of the network's input."""
+"""Sizes of the trial tiles, in pixels of the network's input."""
 
-# Libraries lay images out anew for their convolutions: input and output exist twice then.
+# Libraries copy images to another layout for convolutions: input and output then exist twice.
 _WITH_COPIES = ("convolution", "conv2d", "linear", "mm", "bmm", "addmm")
-# What is measured is what tensors hold; allocators round up and keep some of it.
+# Tensor sizes are measured; allocators round up and keep freed memory.
 _MARGIN = 1.15
-# Sides are tried from the wanted one downwards, so many pixels apart.
+# Tile sizes are tried downwards in steps of this many pixels.
 _STEP = 16
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that one call of a network takes, by the number of its input pixels.
+    """Memory of one call of a network as a function of its input pixels.
 
     Args:
-        fixed: Bytes whatever the size.
+        fixed: Bytes for any size.
         per_pixel: Bytes per input pixel.
         per_pair: Bytes per pair of input pixels, for attention over the whole input.
     """
@@ -44,31 +44,31 @@ class Footprint:
     per_pair: float = 0.0
 
     def bytes(self, pixels: int) -> int:
-        """Return what an input of so many pixels takes."""
+        """Return the bytes for an input of ``pixels`` pixels."""
         return int(self.fixed + self.per_pixel * pixels + self.per_pair * pixels**2)
 
 
 def largest_tile(
     footprint: Footprint, tiling: Tiling, size: Span, wanted: int | None, most: float
 ) -> int | None:
-    """Choose the largest tile that a number of bytes holds.
+    """Choose the largest tile that fits into memory.
 
     Args:
-        footprint: What the network takes.
-        tiling: The rim of the tiles, and where they may begin.
+        footprint: The network's footprint.
+        tiling: Gives the border of the tiles.
         size: Height and width of the network's input.
-        wanted: The side that would be taken if memory were no matter; None: the whole image.
-        most: The bytes.
+        wanted: The tile size to use if memory allows; None: the whole image.
+        most: The available bytes.
 
     Returns:
-        The side, at most ``wanted`` and at least 32 pixels, or None where the whole is wanted and
-        fits.
+        The tile size, at most ``wanted`` and at least 32 pixels, or None if the whole image is
+        wanted and fits.
     """
     if wanted is None and footprint.bytes(size[0] * size[1]) <= most:
         return None
     side = max(size) if wanted is None else wanted
     while side > SMALLEST_TILE:
-        seen = [min(length, side + 2 * tiling.rim) for length in size]
+        seen = [min(length, side + 2 * tiling.border) for length in size]
         if footprint.bytes(seen[0] * seen[1]) <= most:
             break
         side -= _STEP
@@ -78,21 +78,18 @@ def largest_tile(
 def measure_footprint(
     network: Callable[[Tensor], Tensor], channels: int, device: torch.device, multiple: int = 1
 ) -> Footprint:
-    """Run a network on two small inputs and see what it takes.
+    """Measure the footprint of a network on two small inputs.
 
     Args:
         network: Takes (1, C, h, w).
         channels: C.
         device: Where it runs.
-        multiple: Sides are multiples of this.
-
-    Returns:
-        Its footprint.
+        multiple: Input sizes are multiples of this.
     """
     sides = [-(-side // multiple) * multiple for side in SIDES]
     small, large = (_peak(network, channels, device, side) * _MARGIN for side in sides)
     few, many = (side**2 for side in sides)
-    # A line through both; where growth is more than in proportion, a parabola through the origin.
+    # A line through both; if growth is faster than linear, a parabola through the origin.
     pairs = (large / many - small / few) / (many - few)
     if pairs > 0:
         return Footprint(0.0, max(0.0, small / few - pairs * few), pairs)
@@ -104,13 +101,13 @@ def _peak(
     network: Callable[[Tensor], Tensor], channels: int, device: torch.device, side: int
 ) -> float:
     image = torch.full((1, channels, side, side), 0.5, device=device)
-    with torch.no_grad(), _Living() as living:
+    with torch.no_grad(), _AllocationTracker() as tracker:
         network(image)
-    return float(living.peak)
+    return float(tracker.peak)
 
 
-class _Living(TorchDispatchMode):
-    """Counts the bytes of the tensors that are made inside and still there."""
+class _AllocationTracker(TorchDispatchMode):
+    """Counts the bytes of live tensors that were created inside the context."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -122,7 +119,7 @@ class _Living(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         for item in tree_leaves(result):
             if isinstance(item, Tensor):
-                self._follow(item.untyped_storage())
+                self._track(item.untyped_storage())
         copies = 0
         if func.overloadpacket.__name__ in _WITH_COPIES:
             leaves = [*tree_leaves(result), *tree_leaves(args)[:1]]
@@ -130,15 +127,15 @@ class _Living(TorchDispatchMode):
         self.peak = max(self.peak, self.now + copies)
         return result
 
-    def _follow(self, storage: Any) -> None:
+    def _track(self, storage: Any) -> None:
         key = storage._cdata
         if key in self._storages:
             return
         size = storage.nbytes()
         self.now += size
 
-        def gone(_: Any, key: int = key, size: int = size) -> None:
+        def release(_: Any, key: int = key, size: int = size) -> None:
             if self._storages.pop(key, None) is not None:
                 self.now -= size
 
-        self._storages[key] = weakref.ref(storage, gone)
+        self._storages[key] = weakref.ref(storage, release)

@@ -1,9 +1,8 @@
-"""``manifest.jsonl``: one line that says how a folder was made, then one line per image.
+"""``manifest.jsonl``: a header with the settings of a folder, then one line per image.
 
-Lines are appended and flushed to disk as images are finished, so a killed run loses at most the
-image it was at. A last line that was cut short is dropped; what remains is checked against the
-files before anything is kept. A manifest may come from anywhere: what it says is held against
-what this code writes before any file is touched on its word.
+Lines are appended and flushed to disk as images finish, so a killed run loses at most the current
+image. A truncated last line is dropped; the rest is checked against the files before anything is
+kept. A manifest may come from anywhere, so it is validated before any file is touched.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from realdeg.utils.files import atomic_path, open_regular
 
 MANIFEST_NAME = "manifest.jsonl"
 MANIFEST_FORMAT = 1
-# The number of threads is taken over from the manifest, not compared: see `folder.py`.
+# The number of threads is read from the manifest, not compared: see `folder.py`.
 _NOT_COMPARED = ("threads",)
-# A line holds a trace, which holds small arrays; a million images make a gigabyte.
+# A line has a trace with small arrays; a million images make a gigabyte.
 _LONGEST_LINE = 1 << 26
 _LARGEST_FILE = 1 << 32
 _DEEPEST = 200
@@ -37,14 +36,14 @@ def read_manifest(path: str | os.PathLike[str]) -> tuple[Record, dict[str, Recor
     """Read a manifest.
 
     Args:
-        path: The ``manifest.jsonl`` or the folder that holds it.
+        path: The ``manifest.jsonl`` or its folder.
 
     Returns:
-        The header, and the images' records by the name of the source image, in the order of the
-        file. Of two records of one image the later counts.
+        The header, and the records by the name of the source image, in the order of the file. The
+        last record of an image counts.
 
     Raises:
-        DataError: If there is none, or a line other than a last, cut one is damaged.
+        DataError: If it is missing, or a line other than a truncated last one is damaged.
     """
     file = Path(path)
     try:
@@ -58,21 +57,21 @@ def read_manifest(path: str | os.PathLike[str]) -> tuple[Record, dict[str, Recor
     number = records[0].get("format")
     if number != MANIFEST_FORMAT:
         raise DataError(
-            f"the manifest {file} has format {number!r:.40}, this release reads {MANIFEST_FORMAT}."
+            f"the manifest {file} has format {number!r:.40}; this release reads {MANIFEST_FORMAT}."
         )
     return records[0], {record["name"]: record for record in records[1:]}
 
 
 class Manifest:
-    """The manifest of a folder that is being made.
+    """The manifest of a folder that is being processed.
 
     Args:
-        folder: The folder of results.
-        settings: What the results depend on; plain data.
-        overwrite: Begin anew, whatever an earlier manifest says.
+        folder: The output folder.
+        settings: What the outputs depend on, as plain data.
+        overwrite: Start again and discard an earlier manifest.
 
     Raises:
-        ConfigError: If the folder was begun with other settings.
+        ConfigError: If the folder was started with other settings.
         DataError: If its manifest is damaged.
         OutputError: If it cannot be written.
     """
@@ -100,25 +99,25 @@ class Manifest:
 
     @property
     def threads(self) -> int:
-        """How many threads the first run had.
+        """The number of threads of the first run.
 
         Raises:
-            DataError: If the manifest says no such number, or more than this machine can start.
+            DataError: If the manifest has no valid number, or more than this machine can start.
         """
         number, most = self.header.get("threads"), max(64, 4 * (os.cpu_count() or 1))
         if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= most:
             raise DataError(
-                f"the manifest {self.path} says that it was begun with {number!r:.40} threads,"
-                f" which is not a number from 1 to {most}: put back the file as it was written, or"
+                f"the manifest {self.path} states that it was started with {number!r:.40} threads,"
+                f" which is not a number from 1 to {most}: restore the file as it was written, or"
                 f" {start_again()}."
             )
         return number
 
     def append(self, record: Record) -> None:
-        """Add the record of a finished image, on disk before this returns."""
+        """Add the record of a finished image; it is on disk when this returns."""
         self.records[record["name"]] = record
         try:
-            # Never through a link, and never waiting for who reads a pipe.
+            # Never through a link, and never blocking on a pipe.
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
             with os.fdopen(os.open(self.path, flags, 0o666), "ab") as stream:
                 stream.write(_line(record).encode())
@@ -131,7 +130,7 @@ class Manifest:
             ) from error
 
     def finish(self) -> None:
-        """Bring the records into the order of names, whatever order they came in."""
+        """Sort the records by name."""
         try:
             with open_regular(self.path) as stream:
                 there = stream.read()
@@ -141,19 +140,19 @@ class Manifest:
             self._rewrite()
 
     def _there(self) -> bool:
-        """Say whether there is a manifest, and refuse what is in its place and none."""
+        """Return whether there is a manifest, and refuse anything else in its place."""
         if not os.path.lexists(self.path):
             return False
         if self.path.is_symlink() or not self.path.is_file():
-            kind = "a link" if self.path.is_symlink() else "no file"
+            kind = "a link" if self.path.is_symlink() else "not a file"
             raise DataError(
                 f"{self.path} is {kind}: realdeg writes a manifest there and follows no link out of"
-                " the folder of results. Move it away."
+                " the output folder. Move it away."
             )
         return True
 
     def _continue(self) -> tuple[Record, dict[str, Record]]:
-        """Read what is there, and drop a cut last line."""
+        """Read the earlier manifest, and drop a truncated last line."""
         try:
             records, length = _read(self.path)
             if not records:
@@ -186,14 +185,14 @@ class Manifest:
         if differing:
             more = f" and {len(differing) - 8} more" if len(differing) > 8 else ""
             raise ConfigError(
-                f"the folder {self.path.parent} was begun with other settings:"
+                f"the folder {self.path.parent} was started with other settings:"
                 f" {'; '.join(differing[:8])}{more}. Run with the former ones to continue, choose"
                 f" another folder, or {start_again()}."
             )
 
 
 def _read(file: Path) -> tuple[list[Record], int]:
-    """Read the records, without a cut last one; also the length in bytes of what is kept."""
+    """Return the records without a truncated last one, and their length in bytes."""
     records: list[Record] = []
     length, doubtful = 0, 0
     for number, line in enumerate(_lines(file), start=1):
@@ -201,8 +200,7 @@ def _read(file: Path) -> tuple[list[Record], int]:
             break
         record = _parse(line) if line.endswith(b"\n") else None
         if record is None:
-            # A line that is cut, or of the right length and filled with zeros by a crash of the
-            # machine: dropped if it is the last.
+            # Truncated, or filled with zeros by a crash of the machine: dropped if it is the last.
             doubtful = number
         elif record.get("record") != ("image" if records else "header") or not _sound(record):
             raise _damaged(file, number)
@@ -221,7 +219,7 @@ def start_again() -> str:
 
 def _damaged(file: Path, number: int) -> DataError:
     return DataError(
-        f"line {number} of the manifest {file} is damaged: put back the file as it was written, or"
+        f"line {number} of the manifest {file} is damaged: restore the file as it was written, or"
         f" {start_again()}."
     )
 
@@ -231,7 +229,7 @@ def _lines(file: Path) -> Iterator[bytes]:
         size = os.fstat(stream.fileno()).st_size
         if size > _LARGEST_FILE:
             raise DataError(
-                f"the manifest {file} has {size} bytes, more than any that realdeg writes: put back"
+                f"the manifest {file} has {size} bytes, more than any that realdeg writes: restore"
                 f" the file as it was written, or {start_again()}."
             )
         number = 1
@@ -274,7 +272,7 @@ def _is_flat_enough(record: Record) -> bool:
 
 
 def _sound(record: Record) -> bool:
-    """Check the fields that files are read, written and removed by."""
+    """Check the fields that determine which files are read, written and removed."""
     if record["record"] == "header":
         return True
     name, output = record.get("name"), record.get("output")
@@ -283,12 +281,12 @@ def _sound(record: Record) -> bool:
     digests = (record.get("source_sha256"), record.get("output_sha256"))
     if not all(isinstance(text, str) and _SHA256.fullmatch(text) for text in digests):
         return False
-    # A manifest from elsewhere must not lead out of its folder, nor to a file that no run made.
+    # A foreign manifest must not name files outside its folder, nor files that no run made.
     return is_inside(name) and output in possible_outputs(name)
 
 
 def is_inside(name: str) -> bool:
-    """Tell whether a relative name is one that a file below a folder can have."""
+    """Return whether a relative name can be that of a file in a folder."""
     try:
         os.fsencode(name)
     except UnicodeError:

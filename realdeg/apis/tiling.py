@@ -1,8 +1,8 @@
 """Cut an image into overlapping tiles for a network.
 
-A tile is handed to the network with a rim (the halo) that is as wide as the network sees, and the
-rim's output is thrown away. The result is then the whole image's, save for what reaches further
-than any rim: global pooling and the like (`Backbone.whole_image`).
+The network gets each tile with a border as wide as its receptive-field radius (``halo``), and the
+border's output is discarded. The result equals that of the whole image, except for networks with
+global operations such as pooling (`Backbone.whole_image`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from realdeg.utils.scales import hr_length
 logger = logging.getLogger(__name__)
 
 SMALLEST_TILE = 32
-"""Below this side, in input pixels, memory is not short because of the tile."""
+"""Smallest tile size in input pixels; smaller tiles would not save memory."""
 
 Span = tuple[int, int]
-"""First pixel and the one after the last."""
+"""First pixel and the one after the last, or height and width."""
 
 _T = TypeVar("_T")
 
@@ -35,11 +35,11 @@ class Tiling:
     """How an image is cut.
 
     Args:
-        tile: Side of a tile in input pixels, rim not counted; None: the whole image at once.
-        halo: Width of the rim in input pixels.
+        tile: Tile size in input pixels, without the border; None: the whole image at once.
+        halo: The network's receptive-field radius in input pixels.
         multiple: Tiles start at multiples of this many input pixels.
-        factor: Output pixels per input pixel, to one side; where it is no whole number,
-            ``multiple`` input pixels have to be whole output pixels (:func:`whole_step`).
+        factor: Output pixels per input pixel along an axis. If it is not an integer, ``multiple``
+            input pixels must give whole output pixels (:func:`whole_step`).
     """
 
     tile: int | None
@@ -48,8 +48,8 @@ class Tiling:
     factor: float = 1
 
     @property
-    def rim(self) -> int:
-        """The halo, as far as tiles may begin there."""
+    def border(self) -> int:
+        """Width of a tile's border: the halo, rounded up to a multiple."""
         return _round_up(self.halo, self.multiple)
 
 
@@ -60,8 +60,8 @@ class Tile:
     Args:
         rows: The rows whose output is kept.
         columns: The columns whose output is kept.
-        seen_rows: The rows that the network is given.
-        seen_columns: The columns that the network is given.
+        seen_rows: The rows in the network's input.
+        seen_columns: The columns in the network's input.
     """
 
     rows: Span
@@ -71,13 +71,13 @@ class Tile:
 
 
 def whole_step(factor: float) -> int | None:
-    """Return how many input pixels become whole output pixels, where tiles may begin.
+    """Return the number of input pixels that give whole output pixels, where tiles may start.
 
     Args:
-        factor: Output pixels per input pixel, to one side.
+        factor: Output pixels per input pixel along an axis.
 
     Returns:
-        That number of input pixels, or None for a factor with more than three decimals.
+        The number, or None for a factor with more than three decimals.
 
     Examples:
         >>> whole_step(4), whole_step(2.5), whole_step(2.37), whole_step(3**0.5)
@@ -91,12 +91,12 @@ def cut(height: int, width: int, tiling: Tiling) -> list[list[Tile]]:
     """Cut an image into tiles.
 
     Args:
-        height: Its rows, in pixels of the network's input.
-        width: Its columns.
+        height: In pixels of the network's input.
+        width: In pixels of the network's input.
         tiling: How it is cut.
 
     Returns:
-        The tiles, row by row; together they hold every pixel once.
+        The tiles, row by row; together they cover every pixel once.
     """
     columns = list(_seen(width, tiling))
     return [
@@ -106,18 +106,18 @@ def cut(height: int, width: int, tiling: Tiling) -> list[list[Tile]]:
 
 
 def output_span(span: Span, factor: float) -> Span:
-    """Return the output pixels that a span of input pixels becomes."""
+    """Return the span of output pixels of a span of input pixels."""
     return hr_length(span[0], factor), hr_length(span[1], factor)
 
 
 def run_tile(
     network: Callable[[Tensor], Tensor], part: Tensor, tile: Tile, tiling: Tiling
 ) -> Tensor:
-    """Run a network on one tile and cut the rim off.
+    """Run a network on one tile and remove the border.
 
     Args:
         network: Takes (1, C, h, w), returns (1, C', factor * h, factor * w).
-        part: What the tile sees of the image.
+        part: The tile with its border.
         tile: The tile.
         tiling: How the image is cut.
 
@@ -125,7 +125,7 @@ def run_tile(
         The output of the tile on the CPU.
 
     Raises:
-        GeometryError: If the network returns another size than it should.
+        GeometryError: If the network returns an unexpected size.
     """
     output = network(part)
     factor = tiling.factor
@@ -134,7 +134,7 @@ def run_tile(
         raise GeometryError(
             f"the network made {output.shape[-2]} x {output.shape[-1]} pixels of"
             f" {part.shape[-2]} x {part.shape[-1]}, {wanted[0]} x {wanted[1]} were expected: its"
-            " scale is not what it says."
+            " scale is not the one it declares."
         )
     top, left = tile.seen_rows[0], tile.seen_columns[0]
     rows = output_span((tile.rows[0] - top, tile.rows[1] - top), factor)
@@ -145,18 +145,18 @@ def run_tile(
 def within_memory(
     attempt: Callable[[Tiling], _T], size: Span, tiling: Tiling, *, may_shrink: bool
 ) -> tuple[_T, int | None]:
-    """Work on an image, and begin it anew with smaller tiles when memory runs out.
+    """Process an image, and start again with smaller tiles if memory runs out.
 
-    All tiles of an image have one size.
+    All tiles of an image have the same size.
 
     Args:
-        attempt: Does the whole work with a tiling; begun anew, it leaves nothing of before.
+        attempt: Processes the whole image with a tiling; another attempt replaces its result.
         size: Height and width of the network's input.
-        tiling: The first attempt.
-        may_shrink: Whether smaller tiles may be taken.
+        tiling: The tiling of the first attempt.
+        may_shrink: Whether smaller tiles may be used.
 
     Returns:
-        What the attempt returned, and the side of the tiles that it was made with (None: whole).
+        What the attempt returned, and the tile size that it used (None: the whole image).
 
     Raises:
         MemoryShortageError: If memory does not suffice for the smallest tile either.
@@ -176,10 +176,10 @@ def within_memory(
             shape = "the whole image" if now.tile is None else f"tiles of {now.tile} pixels"
             raise MemoryShortageError(
                 f"memory ran out on an image of {height} x {width} pixels with {shape} ({reason})."
-                f" Take smaller tiles ({argument_name('tile')}), or another device."
+                f" Use smaller tiles ({argument_name('tile')}), or another device."
             )
         logger.warning(
-            "memory ran out on an image of %d x %d pixels; beginning it anew with tiles of %d",
+            "memory ran out on an image of %d x %d pixels; starting again with tiles of %d",
             height,
             width,
             smaller,
@@ -188,8 +188,8 @@ def within_memory(
 
 
 def _seen(length: int, tiling: Tiling) -> Iterator[tuple[Span, Span]]:
-    """Cut a side into spans that are about equally long, each with what its tile sees."""
-    rim = tiling.rim
+    """Yield spans of about equal length, each also with its border."""
+    border = tiling.border
     if tiling.tile is None or tiling.tile >= length:
         yield (0, length), (0, length)
         return
@@ -197,7 +197,7 @@ def _seen(length: int, tiling: Tiling) -> Iterator[tuple[Span, Span]]:
     step = _round_up(-(-length // number), tiling.multiple)
     for start in range(0, length, step):
         end = min(start + step, length)
-        yield (start, end), (max(0, start - rim), min(end + rim, length))
+        yield (start, end), (max(0, start - border), min(end + border, length))
 
 
 def _round_up(value: int, multiple: int) -> int:

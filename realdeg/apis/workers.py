@@ -1,8 +1,8 @@
-"""Work on many items in several processes of one thread each.
+"""Process many items in several single-threaded processes.
 
-On a machine that others use, two threads that wait for each other at every operation are slower
-than one; two processes are not. Each item is one process's alone, so the results are those of one
-process, whatever their number.
+On a busy machine, two threads that wait for each other at every operation are slower than one; two
+processes are not. Each item is processed by one process alone, so the results do not depend on the
+number of processes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 
 class WorkerDiedError(Exception):
-    """A process ended in the middle of an item, killed by the system more often than not."""
+    """A process ended in the middle of an item, usually killed by the system."""
 
 
 def usable_cores() -> int:
@@ -41,87 +41,85 @@ def usable_cores() -> int:
 
 
 def check_jobs(jobs: int) -> int:
-    """Return the number of processes, or refuse it.
-
-    Args:
-        jobs: How many are asked for.
+    """Return the number of processes.
 
     Raises:
-        ConfigError: If it is no number from 1 to 1024.
+        ConfigError: If it is not an integer from 1 to 1024.
     """
     if not isinstance(jobs, int) or isinstance(jobs, bool) or not 1 <= jobs <= 1024:
-        raise ConfigError(f"jobs is a number of processes from 1 to 1024, got {jobs!r:.40}.")
+        raise ConfigError(f"jobs must be a number of processes from 1 to 1024, got {jobs!r:.40}.")
     return jobs
 
 
-def work_on(
+def process_items(
     items: Sequence[str], work: Callable[[str], _T], jobs: int = 1
 ) -> Iterator[tuple[str, _T | WorkerDiedError]]:
-    """Do something to every item, in this process or in several.
+    """Apply a function to every item, in this process or in several.
 
     Args:
         items: The items.
-        work: What to do; with more than one job it runs in processes forked from this one, so what
-            it changes is not seen here, and its result is sent back.
-        jobs: How many processes; 1 works in this one, and so does a system that cannot fork.
+        work: The function. With several jobs it runs in forked processes: its side effects stay
+            there, and its result is sent back.
+        jobs: Number of processes. 1, or a system that cannot fork: this process.
 
     Yields:
-        Every item with its result, in the order in which they are finished; a
-        ``WorkerDiedError`` where its process ended.
+        Every item with its result as they finish, or a ``WorkerDiedError`` if its process ended.
 
     Raises:
-        Exception: Whatever the work raises.
+        Exception: Whatever the function raises.
     """
     jobs = min(jobs, len(items))
     if jobs <= 1 or sys.platform != "linux":
         for item in items:
             yield item, work(item)
         return
-    team: dict[Connection, tuple[multiprocessing.process.BaseProcess, str]] = {}
+    workers: dict[Connection, tuple[multiprocessing.process.BaseProcess, str]] = {}
     waiting = list(reversed(items))
     try:
-        while waiting or team:
-            while waiting and len(team) < jobs:
-                pipe, process = _hire(work)
-                team[pipe] = (process, waiting.pop())
-                pipe.send(team[pipe][1])
-            ready = wait(list(team))
-            for pipe in [pipe for pipe in team if pipe in ready]:
-                process, item = team[pipe]
+        while waiting or workers:
+            while waiting and len(workers) < jobs:
+                pipe, process = _start_worker(work)
+                workers[pipe] = (process, waiting.pop())
+                pipe.send(workers[pipe][1])
+            ready = wait(list(workers))
+            for pipe in [pipe for pipe in workers if pipe in ready]:
+                process, item = workers[pipe]
                 try:
                     good, *results = pickle.loads(pipe.recv_bytes())  # from our own process
                 except (EOFError, ConnectionResetError):
                     process.join()
                     pipe.close()
-                    del team[pipe]
-                    yield item, WorkerDiedError(_ending(process.exitcode))
+                    del workers[pipe]
+                    yield item, WorkerDiedError(_describe_exit(process.exitcode))
                     continue
                 if not good:
                     raise results[0] from results[1]
                 yield item, results[0]
                 if waiting:
-                    team[pipe] = (process, waiting.pop())
-                    pipe.send(team[pipe][1])
+                    workers[pipe] = (process, waiting.pop())
+                    pipe.send(workers[pipe][1])
                 else:
-                    # Said, and not only closed: those who were forked later hold this end, too.
+                    # Closing is not enough: workers that were forked later hold this end as well.
                     pipe.send(None)
                     process.join()
                     pipe.close()
-                    del team[pipe]
+                    del workers[pipe]
     finally:
-        for pipe, (process, _) in team.items():
+        for pipe, (process, _) in workers.items():
             pipe.close()
             process.terminate()
-        for process, _ in team.values():
+        for process, _ in workers.values():
             process.join()
 
 
-def _hire(work: Callable[[str], Any]) -> tuple[Connection, multiprocessing.process.BaseProcess]:
+def _start_worker(
+    work: Callable[[str], Any],
+) -> tuple[Connection, multiprocessing.process.BaseProcess]:
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, theirs, os.getpid()), daemon=True)
     with warnings.catch_warnings():
-        # Python warns of forking beside threads; what runs in the child starts none.
+        # Python warns of forking with threads; the child starts none.
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     theirs.close()
@@ -129,10 +127,10 @@ def _hire(work: Callable[[str], Any]) -> tuple[Connection, multiprocessing.proce
 
 
 def _serve(work: Callable[[str], Any], pipe: Connection, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it as well and ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(OSError, AttributeError):
-        # A killed parent must not leave processes that still write into its folder.
+        # A killed parent must not leave processes that write to its folder.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
@@ -154,7 +152,7 @@ def _answer(work: Callable[[str], Any], item: str) -> bytes:
         return pickle.dumps((True, work(item)))
     except Exception as error:
         text = traceback.format_exc()
-        # The cause says whether a failed write concerns one file, and does not travel by itself.
+        # The cause tells whether a failed write concerns one file; pickle does not keep it.
         with suppress(Exception):
             packed = pickle.dumps((False, error, error.__cause__))
             pickle.loads(packed)
@@ -162,10 +160,10 @@ def _answer(work: Callable[[str], Any], item: str) -> bytes:
         return pickle.dumps((False, RuntimeError(text), None))
 
 
-def _ending(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     if code is not None and code < 0:
         with suppress(ValueError):
             name = signal.Signals(-code).name
-            likely = "; memory ran out, most likely" if -code == signal.SIGKILL else ""
+            likely = "; memory probably ran out" if -code == signal.SIGKILL else ""
             return f"its process was ended by {name}{likely}."
     return f"its process ended with code {code}."

@@ -1,4 +1,4 @@
-"""What the demo prints: numbered steps, results, and a bar while something is trained."""
+"""Terminal output of the demo: numbered steps, results, and a progress bar for training."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Advance = Callable[[int, float], None]
 
 
 class Steps:
-    """Headings with numbers and the time since the start.
+    """Prints numbered headings with the elapsed time.
 
     Args:
-        total: How many steps there are.
+        total: The number of steps.
     """
 
     def __init__(self, total: int) -> None:
@@ -29,7 +29,7 @@ class Steps:
         self._start = time.monotonic()
 
     def heading(self, text: str) -> None:
-        """Begin a step."""
+        """Start a step."""
         self.done += 1
         seconds = int(time.monotonic() - self._start)
         self.console.print(
@@ -43,23 +43,19 @@ class Steps:
 
     @contextmanager
     def bar(self, text: str, total: int) -> Iterator[Advance]:
-        """Show a bar; where there is no terminal, a line at every quarter.
-
-        Args:
-            text: What is going on.
-            total: The number of iterations.
+        """Show a progress bar, or without a terminal a line at every quarter.
 
         Yields:
-            Called with the iterations done and the loss.
+            A function to call with the iterations done and the loss.
         """
         with progress_bar(f"  {text}", total, shown="terminal", console=self.console) as advance:
 
-            def tell(done: int, loss: float) -> None:
+            def report(done: int, loss: float) -> None:
                 advance(done, note=f"loss {loss:.2e}")
                 if not self.console.is_terminal:
                     self._line(text, done, total, loss)
 
-            yield tell
+            yield report
 
     def _line(self, text: str, done: int, total: int, loss: float) -> None:
         if done * 4 // total > (done - 1) * 4 // total:
@@ -67,7 +63,7 @@ class Steps:
 
 
 class AdvanceHook(Hook):
-    """Tells the bar how far training has come.
+    """Reports the progress of training to a bar.
 
     Args:
         advance: Called with the iterations done and the loss.

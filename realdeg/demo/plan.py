@@ -1,4 +1,4 @@
-"""How much the demo computes."""
+"""The sizes of the demo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TRAIN_RECIPE = "vdsr/vdsr_realsr_x4"
 PROTOCOL = "realsr-official"
 LR_PROTOCOL = "lr-fidelity"
 
-# What a network can be trained on, in the order of the table.
+# Training sets, in the order of the table.
 SOURCES = {
     "bicubic": "HR + bicubic",
     "real": "real pairs",
@@ -32,7 +32,7 @@ class Plan:
         degradation: Arguments of DML that differ from the recipe.
         backbone: Arguments of VDSR that differ from the recipe.
         sigma: Noise added to synthetic LR, in grey levels of 0 to 255.
-        points: Random pixels of each test picture at which kernels are compared.
+        points: Random pixels of each test image at which kernels are compared.
     """
 
     learn_iterations: int = 600
@@ -59,4 +59,4 @@ QUICK = Plan(
     backbone=dict(depth=3, width=8),
     points=8,
 )
-"""Seconds: shows that everything runs, and nothing else."""
+"""Takes seconds and only shows that everything runs."""

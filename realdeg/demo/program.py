@@ -12,7 +12,7 @@ from realdeg.datasets import SampleDataset
 from realdeg.degradations import Degradation
 from realdeg.demo.console import Steps
 from realdeg.demo.plan import FULL, LEARN_RECIPE, LR_PROTOCOL, QUICK, SOURCES, TRAIN_RECIPE, Plan
-from realdeg.demo.results import measure_lr, measure_networks, write_picture, write_table
+from realdeg.demo.results import measure_lr, measure_networks, write_figure, write_table
 from realdeg.demo.training import (
     folder_pairs,
     learning,
@@ -29,13 +29,12 @@ SCALE = 4
 
 
 def run_demo(out: str | os.PathLike[str], *, quick: bool = False, seed: int = 0) -> Path:
-    """Learn the sample's camera, synthesise pairs, train four networks, and compare them.
+    """Learn the simulated camera, synthesise pairs, train four networks and compare them.
 
     Args:
-        out: Folder of everything that is written; what lies there under the same names is
-            replaced.
-        quick: Seconds instead of minutes: shows that everything runs, and nothing else.
-        seed: Seed of every random decision.
+        out: Folder for all output; existing files of the same names are replaced.
+        quick: Run for seconds instead of minutes, only to show that everything works.
+        seed: The random seed.
 
     Returns:
         The folder: ``comparison.png``, ``table.md``, ``camera/degradation.safetensors``, the
@@ -84,23 +83,23 @@ def run_demo(out: str | os.PathLike[str], *, quick: bool = False, seed: int = 0)
         runner = super_resolution(plan, sets[name], folder / "networks" / name, seed)
         networks[name] = train(runner, steps, f"{words:<20}")
 
-    steps.heading("measure on pictures that no step has seen")
+    steps.heading("test on images that no step has seen")
     scores, images = measure_networks(networks, test)
     for one in scores:
         steps.say(f"{one.source:<20} PSNR {one.psnr:.2f} dB   SSIM {one.ssim:.4f}")
 
-    steps.heading("put it together")
-    picture = write_picture(folder / "comparison.png", images, scores)
+    steps.heading("summarise")
+    figure = write_figure(folder / "comparison.png", images, scores)
     table = write_table(folder / "table.md", scores, distances, quick=quick)
-    steps.say(f"picture: {picture}")
-    steps.say(f"table:   {table}")
+    steps.say(f"figure: {figure}")
+    steps.say(f"table:  {table}")
     return folder
 
 
 def _learn(
     plan: Plan, folder: Path, test: SampleDataset, steps: Steps, seed: int
 ) -> tuple[Path, list[str]]:
-    """Learn the camera; return its weights and, in sentences, how far it is from the truth."""
+    """Learn the camera; return its weights and sentences about its distance from the truth."""
     runner = learning(plan, folder, seed)
     model: Degradation = runner.model.degradation
     before = _kernel_distance(model, test, plan.points)
@@ -109,7 +108,7 @@ def _learn(
     after, after_lr = _kernel_distance(model, test, plan.points), measure_lr(model, test)
     plain = measure_lr(Degrader("Bicubic", scale=SCALE, same_size=True).degradation, test)
     sentences = [
-        "distance of the kernels from the true ones on unseen pictures, textured pixels"
+        "distance of the kernels from the true ones on unseen images, textured pixels"
         f" (||k - k*|| / ||k*||): {before:.2f} before learning, {after:.2f} after",
         f"generated LR against the camera's LR, psnr[{LR_PROTOCOL}]: {before_lr:.2f} dB before,"
         f" {after_lr:.2f} dB after, {plain:.2f} dB by bicubic reduction",

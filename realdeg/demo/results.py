@@ -1,4 +1,4 @@
-"""Numbers, the table and the picture at the end of the demo."""
+"""The scores, the table and the figure at the end of the demo."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from realdeg.visualization import SheetRow, comparison_sheet
 LR = "LR as it is"
 HR = "HR"
 NOTICE = (
-    "A few built-in pictures, a simulated camera, minutes of training: these numbers show how the"
-    " parts work together and belong in no comparison of methods."
+    "A few built-in images, a simulated camera, minutes of training: these numbers show how the"
+    " parts work together. They do not compare methods."
 )
 
-Pictures = dict[str, dict[str, np.ndarray]]
-"""For each test picture, the image of each column."""
+Images = dict[str, dict[str, np.ndarray]]
+"""For each test image, the image of each column."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How well one training set serves.
+    """The scores of one training set.
 
     Args:
         source: The training set in words.
-        psnr: Mean over the test pictures, in dB.
-        ssim: Mean over the test pictures.
-        per_image: PSNR of each test picture.
+        psnr: Mean over the test images, in dB.
+        ssim: Mean over the test images.
+        per_image: PSNR of each test image, in dB.
     """
 
     source: str
@@ -49,31 +49,31 @@ class Scores:
 
 def measure_networks(
     networks: Mapping[str, Path], test: SampleDataset
-) -> tuple[list[Scores], Pictures]:
-    """Super-resolve the test pictures and measure the results.
+) -> tuple[list[Scores], Images]:
+    """Super-resolve the test images and measure the results.
 
     Args:
         networks: Files of weights by the name of their training set.
-        test: Pairs.
+        test: The test pairs.
 
     Returns:
-        The scores, LR itself first, and the pictures.
+        The scores, starting with LR itself, and the images.
     """
     pairs = {test.keys[index]: test.load(index) for index in range(len(test))}
-    pictures: Pictures = {key: {LR: pair["lr"]} for key, pair in pairs.items()}
+    results: Images = {key: {LR: pair["lr"]} for key, pair in pairs.items()}
     for name, weights in networks.items():
         resolver = SuperResolver(weights)
         for key, pair in pairs.items():
-            pictures[key][SOURCES[name]] = resolver.upscale(pair["lr"])
+            results[key][SOURCES[name]] = resolver.upscale(pair["lr"])
     for key, pair in pairs.items():
-        pictures[key][HR] = pair["hr"]
+        results[key][HR] = pair["hr"]
     columns = [LR, *(SOURCES[name] for name in networks)]
-    return [_score(column, pictures, test.scale) for column in columns], pictures
+    return [_score(column, results, test.scale) for column in columns], results
 
 
-def _score(column: str, pictures: Pictures, scale: float) -> Scores:
+def _score(column: str, results: Images, scale: float) -> Scores:
     psnr, ssim = {}, []
-    for key, images in pictures.items():
+    for key, images in results.items():
         found = measure(
             to_tensor(images[column]), to_tensor(images[HR]), PROTOCOL, scale=scale, where=key
         )
@@ -85,14 +85,11 @@ def _score(column: str, pictures: Pictures, scale: float) -> Scores:
 
 @torch.no_grad()
 def measure_lr(degradation: Degradation, test: SampleDataset) -> float:
-    """Compare generated LR with the camera's.
+    """Return the mean PSNR in dB of generated LR images against the camera's.
 
     Args:
-        degradation: Makes LR of HR.
-        test: Pairs.
-
-    Returns:
-        Mean PSNR in dB.
+        degradation: The degradation.
+        test: The test pairs.
     """
     was_training = degradation.training
     degradation.eval()
@@ -111,16 +108,13 @@ def measure_lr(degradation: Degradation, test: SampleDataset) -> float:
 def write_table(
     path: Path, scores: Sequence[Scores], remarks: Sequence[str], *, quick: bool = False
 ) -> Path:
-    """Write the table as Markdown.
+    """Write the table as Markdown and return its path.
 
     Args:
         path: The file.
         scores: One row each.
         remarks: Sentences below the table.
         quick: Whether it was the quick run.
-
-    Returns:
-        The file.
     """
     lines = [
         *markdown_table(
@@ -130,23 +124,20 @@ def write_table(
         "",
         *(f"- {remark[0].upper()}{remark[1:]}." for remark in remarks),
         "",
-        ("Quick run, nothing is trained to any use. " if quick else "") + NOTICE,
+        ("Quick run: nothing is trained well. " if quick else "") + NOTICE,
     ]
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
-def write_picture(path: Path, pictures: Pictures, scores: Sequence[Scores]) -> Path:
-    """Write the comparison: test pictures down, training sets across.
+def write_figure(path: Path, results: Images, scores: Sequence[Scores]) -> Path:
+    """Draw the comparison, test images as rows and training sets as columns; return its path.
 
     Args:
         path: The PNG file.
-        pictures: What :func:`measure_networks` returned.
-        scores: Likewise.
-
-    Returns:
-        The file.
+        results: The images of :func:`measure_networks`.
+        scores: The scores of :func:`measure_networks`.
     """
     rows = [
         SheetRow(
@@ -154,7 +145,7 @@ def write_picture(path: Path, pictures: Pictures, scores: Sequence[Scores]) -> P
             images=images,
             values={one.source: one.per_image[key] for one in scores},
         )
-        for key, images in pictures.items()
+        for key, images in results.items()
     ]
     caption = f"psnr[{PROTOCOL}] in dB; columns: what the network was trained on"
     return comparison_sheet(rows, path, caption=caption)

@@ -1,4 +1,4 @@
-"""Train a recipe on the sample and hand back the file of weights."""
+"""Train a recipe on the sample and return the file of weights."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def patches(size: int) -> list[dict[str, Any]]:
 
 
 def sample_pairs(patch: int) -> dict[str, Any]:
-    """Return the data set of the simulated camera's own pairs."""
+    """Return the config of the simulated camera's own pairs."""
     return dict(type="SampleDataset", split="train", transforms=patches(patch))
 
 
 def folder_pairs(hr: Path, lr: Path, patch: int) -> dict[str, Any]:
-    """Return the data set of pairs that were synthesised into a folder."""
+    """Return the config of pairs that were synthesised to a folder."""
     return dict(
         type="PairedFolderDataset",
         hr_dir=str(hr.resolve()),
@@ -40,7 +40,7 @@ def folder_pairs(hr: Path, lr: Path, patch: int) -> dict[str, Any]:
 
 
 def mixture(*datasets: dict[str, Any]) -> dict[str, Any]:
-    """Return data sets in equal shares."""
+    """Return the config of a mixture in equal shares."""
     return dict(type="MixtureDataset", datasets=list(datasets), ratios=[1] * len(datasets))
 
 
@@ -49,11 +49,8 @@ def learning(plan: Plan, folder: Path, seed: int) -> RealdegRunner:
 
     Args:
         plan: The sizes.
-        folder: Where it writes.
-        seed: The run's seed.
-
-    Returns:
-        The runner, not started.
+        folder: The work dir.
+        seed: The random seed.
     """
     options = {f"degradation.{name}": value for name, value in plan.degradation.items()}
     options["train_dataloader.dataset"] = sample_pairs(plan.learn_patch)
@@ -66,11 +63,8 @@ def super_resolution(plan: Plan, dataset: dict[str, Any], folder: Path, seed: in
     Args:
         plan: The sizes.
         dataset: Config of the training set.
-        folder: Where it writes.
-        seed: The run's seed.
-
-    Returns:
-        The runner, not started.
+        folder: The work dir.
+        seed: The random seed.
     """
     options = {f"backbone.{name}": value for name, value in plan.backbone.items()}
     options["train_dataloader.dataset"] = dataset
@@ -79,15 +73,12 @@ def super_resolution(plan: Plan, dataset: dict[str, Any], folder: Path, seed: in
 
 
 def train(runner: RealdegRunner, steps: Steps, text: str) -> Path:
-    """Run it under a bar.
+    """Train with a progress bar and return the self-describing file of weights.
 
     Args:
         runner: What :func:`learning` or :func:`super_resolution` built.
-        steps: What prints.
-        text: What the bar says.
-
-    Returns:
-        The self-describing file of what was trained.
+        steps: Prints the progress.
+        text: Text of the bar.
     """
     with steps.bar(text, runner.max_iters) as advance:
         runner.register_hook(AdvanceHook(advance), priority="LOWEST")
@@ -106,9 +97,9 @@ def _runner(
         "seed": seed,
         "work_dir": str(folder),
         "train_cfg.max_iters": iterations,
-        # So short a run gains a lot from coming to rest.
+        # So short a run gains a lot from a decaying learning rate.
         "param_scheduler": [dict(type="CosineAnnealingLR", T_max=iterations, eta_min=1e-5)],
-        # The pictures are few and cached: worker processes would cost more than they save.
+        # There are few images and they are cached: workers would cost more than they save.
         "train_dataloader.num_workers": 0,
         "train_dataloader.batch_size": batch,
         "default_hooks.logger": None,
@@ -121,7 +112,7 @@ def _runner(
 
 @contextmanager
 def _silent(name: str) -> Iterator[None]:
-    """Keep a logger's warnings back: that this is a sample run, the demo says itself."""
+    """Silence a logger's warning about a sample run; the demo states that itself."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)

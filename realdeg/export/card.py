@@ -1,4 +1,4 @@
-"""Model cards: what a file of weights is, for people (Markdown) and programs (JSON)."""
+"""Model cards that describe a file of weights, in Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.errors import ConfigError, DataError, OutputError, as_given
 from realdeg.evaluation.report import FORMAT as REPORT_FORMAT
 from realdeg.export.card_text import to_markdown
-from realdeg.export.foreign_text import harmless
+from realdeg.export.foreign_text import sanitised
 from realdeg.export.origin import NOT_STATED, Origin
 from realdeg.export.portable import least_size
 from realdeg.export.target import ExportedFile
@@ -43,32 +43,32 @@ def write_card(
     licence: str | None = None,
     overwrite: bool = False,
 ) -> tuple[Path, Path]:
-    """Write ``NAME.json`` and ``NAME.md`` beside an exported file ``NAME.onnx``.
+    """Write ``NAME.json`` and ``NAME.md`` next to an exported file ``NAME.onnx``.
 
-    A card of the same network that is there already, of another form of it, is continued: it
-    lists both files. Nothing is invented: what is not known is left out or called "not stated".
+    An existing card of the same network in another format is extended: it lists both files.
+    Unknown facts are left out or called "not stated".
 
     Args:
-        exported: What was written.
-        backbone: The network that it was made of.
+        exported: The exported file.
+        backbone: The network that was exported.
         origin: Where its weights come from.
-        reports: ``report.json`` files of ``realdeg test``, whose numbers the card quotes.
-        licence: The licence of the weights, in words; None: not stated.
+        reports: ``report.json`` files of ``realdeg test``, whose results the card quotes.
+        licence: The licence of the weights; None: not stated.
         overwrite: Replace a card of another network.
 
     Returns:
         The two paths.
 
     Raises:
-        ConfigError: If a report is of other weights.
+        ConfigError: If a report belongs to other weights.
         DataError: If a report cannot be read.
-        OutputError: If a card of something else is there, or the folder cannot be written.
+        OutputError: If another card exists, or the folder cannot be written.
     """
     card = make_card(exported, backbone, origin=origin, reports=reports, licence=licence)
     json_path, markdown_path = card_paths(exported.path)
     former = check_card(exported.path, backbone, overwrite)
     if former is not None:
-        _continue(card, former, stated=licence is not None)
+        _extend(card, former, stated=licence is not None)
     text = json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     for path, content in ((json_path, text), (markdown_path, to_markdown(card))):
         with atomic_path(path) as temporary:
@@ -77,15 +77,15 @@ def write_card(
 
 
 def card_paths(target: Path) -> tuple[Path, Path]:
-    """Return where the card of a file lies."""
+    """Return the paths of the card of a file."""
     return target.with_suffix(".json"), target.with_suffix(".md")
 
 
 def check_card(target: Path, backbone: Backbone, overwrite: bool) -> dict[str, Any] | None:
-    """Return the card of the same network that is there already, or None.
+    """Return an existing card of the same network, or None.
 
     Raises:
-        OutputError: If something else is there and may not be replaced.
+        OutputError: If something else exists and may not be replaced.
     """
     found = None
     for path in card_paths(target):
@@ -109,13 +109,13 @@ def _read_card(path: Path) -> dict[str, Any] | None:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         ours = card["format"] == FORMAT and card["network"]["hash"] and card["files"]
-        to_markdown(card)  # whoever else wrote it, it can be continued
-        return harmless(card) if ours else None
+        to_markdown(card)  # fails on a card that cannot be extended
+        return sanitised(card) if ours else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def _continue(card: dict[str, Any], former: dict[str, Any], stated: bool) -> None:
+def _extend(card: dict[str, Any], former: dict[str, Any], stated: bool) -> None:
     name = card["files"][0]["name"]
     card["files"] += [item for item in former["files"] if item["name"] != name]
     card["files"].sort(key=lambda item: str(item["name"]))
@@ -128,7 +128,7 @@ def _continue(card: dict[str, Any], former: dict[str, Any], stated: bool) -> Non
 
 
 def network_hash(backbone: Backbone) -> str:
-    """Return the hash that files and reports of this network bear."""
+    """Return the hash of this network in files and reports."""
     return component_hash(type(backbone).__name__, backbone.arguments, backbone.state_dict())
 
 
@@ -142,7 +142,7 @@ def make_card(
 ) -> dict[str, Any]:
     """Return a card as plain data; the arguments are those of :func:`write_card`."""
     name, digest = type(backbone).__name__, network_hash(backbone)
-    notes = harmless(dict(origin.notes)) if origin else {}
+    notes = sanitised(dict(origin.notes)) if origin else {}
     describe = getattr(backbone, "describe", None)
     found = describe() if callable(describe) else None
     details = dict(found) if isinstance(found, Mapping) else {}
@@ -154,7 +154,7 @@ def make_card(
             "arguments": plain(backbone.arguments),
             "parameters": sum(parameter.numel() for parameter in backbone.parameters()),
             "hash": digest,
-            "details": harmless(plain(details)),
+            "details": sanitised(plain(details)),
         },
         "pictures": _pictures(backbone),
         "files": [_file(exported, backbone)],
@@ -165,8 +165,8 @@ def make_card(
             "source_sha256": notes.get("source_sha256"),
         },
         "training": {
-            "data": harmless(origin.training_data()) if origin else None,
-            # The name alone: the folders of who trained it are nobody's business.
+            "data": sanitised(origin.training_data()) if origin else None,
+            # Only the name: the folders of whoever trained it are private.
             "config": re.split(r"[/\\]", str(notes.get("config_file") or ""))[-1] or None,
             "iterations": notes.get("iter"),
             "seed": notes.get("seed"),
@@ -186,7 +186,7 @@ def _mapping(value: Any) -> dict[str, Any] | None:
 
 
 def _from_spandrel(name: str, details: Any) -> str | None:
-    """Return the architecture of a network that is spandrel's to begin with."""
+    """Return the architecture of a network that was loaded by spandrel."""
     return details.get("architecture") if name == "SpandrelModel" else None
 
 
@@ -223,7 +223,7 @@ def _file(exported: ExportedFile, backbone: Backbone) -> dict[str, Any]:
 
 
 def read_numbers(path: str | os.PathLike[str], digest: str) -> dict[str, Any]:
-    """Read what a card quotes of a report: every mean, with its protocol.
+    """Read the means and protocols of a report for a card.
 
     Args:
         path: ``report.json`` of ``realdeg test``.
@@ -231,7 +231,7 @@ def read_numbers(path: str | os.PathLike[str], digest: str) -> dict[str, Any]:
 
     Raises:
         DataError: If it cannot be read.
-        ConfigError: If it is of other weights.
+        ConfigError: If it belongs to other weights.
     """
     file = Path(path)
     try:
@@ -241,29 +241,29 @@ def read_numbers(path: str | os.PathLike[str], digest: str) -> dict[str, Any]:
         found = report["checkpoint_hash"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{file} is no report that can be read ({error}): give the report.json that"
-            " `realdeg test` wrote."
+            f"{file} is not a readable report ({error}): give the report.json that `realdeg test`"
+            " wrote."
         ) from error
     if form != REPORT_FORMAT:
-        raise DataError(f"{file} is a report of format {form!r}, wanted {REPORT_FORMAT!r}.")
+        raise DataError(f"{file} is a report of format {form!r}; expected {REPORT_FORMAT!r}.")
     if report.get("complete") is False:
         raise DataError(
-            f"{file} is the report of a test that did not end ({report.get('unfinished')}): run"
-            " `realdeg test` again and give the whole report."
+            f"{file} is the report of an unfinished test ({report.get('unfinished')}): run"
+            " `realdeg test` again and give the complete report."
         )
     if found is not None and found != digest:
         raise ConfigError(
-            f"{file} measures weights of hash {found}, and this network's is {digest}: give the"
-            " report of these weights."
+            f"{file} is a report on weights with hash {found}, but this network has {digest}: give"
+            " the report on these weights."
         )
-    report = harmless(report)
+    report = sanitised(report)
     return {
         "title": report.get("title"),
         "dataset": report.get("dataset"),
         "sample": bool(report.get("sample")),
         "notice": report.get("notice") or "",
         "same_weights": found is not None,
-        "mean": harmless(mean),
+        "mean": sanitised(mean),
         "missing": _mapping(report.get("missing")) or {},
-        "protocols": {name: _mapping(each) or {} for name, each in harmless(protocols).items()},
+        "protocols": {name: _mapping(each) or {} for name, each in sanitised(protocols).items()},
     }

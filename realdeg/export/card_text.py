@@ -18,7 +18,7 @@ _FORMS = {
 
 
 def to_markdown(card: Mapping[str, Any]) -> str:
-    """Return a card for people.
+    """Return a card as Markdown.
 
     Args:
         card: What ``make_card`` returned.
@@ -29,8 +29,8 @@ def to_markdown(card: Mapping[str, Any]) -> str:
     lines = [f"# {prose(network['type'])}, {_factor(card['pictures'])}", ""]
     if card["training"]["sample"]:
         lines += [
-            "> **SAMPLE RUN: trained for a short while on built-in pictures, to show that the"
-            " recipe runs. It is no useful network.**",
+            "> **SAMPLE RUN: trained briefly on built-in images, to show that the recipe runs. The"
+            " network is not useful.**",
             "",
         ]
     lines += [
@@ -41,7 +41,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         f"- Hash: `{network['hash']}` (type, arguments and weights)",
         f"- Written by realdeg {card['realdeg_version']}",
         "",
-        "## Pictures",
+        "## Images",
         "",
         *_pictures(card["pictures"]),
         "",
@@ -53,7 +53,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         "",
         *_training(card),
         "",
-        "## Numbers",
+        "## Results",
         "",
         *_numbers(card["numbers"]),
         "",
@@ -65,12 +65,12 @@ def to_markdown(card: Mapping[str, Any]) -> str:
 
 
 def _details(details: Mapping[str, Any]) -> list[str]:
-    """Return what the network says of itself beyond what every card says."""
-    said = ("scale", "channels", "licence")
+    """Return the details of the network's own description that are not in every card."""
+    listed = ("scale", "channels", "licence")
     return [
         f"- {prose(name.replace('_', ' ').capitalize())}: {prose(_plain(value))}"
         for name, value in details.items()
-        if name not in said and value is not None and not isinstance(value, Mapping)
+        if name not in listed and value is not None and not isinstance(value, Mapping)
     ]
 
 
@@ -86,36 +86,39 @@ def _pictures(pictures: Mapping[str, Any]) -> list[str]:
     ]
     if pictures["interpolated_first"]:
         lines.append(
-            f"- Input: the LR picture enlarged {pictures['scale']:g} times by MATLAB's bicubic"
-            " interpolation; the output has the input's size. realdeg enlarges it by itself, other"
-            " programs have to."
+            f"- Input: the LR image upscaled {pictures['scale']:g} times by MATLAB's bicubic"
+            " interpolation; the output has the input's size. realdeg upscales it itself; other"
+            " programs have to do so."
         )
     elif pictures["same_size"]:
-        lines.append("- Input: the degraded picture, of the output's size.")
+        lines.append("- Input: the degraded image, with the size of the output.")
     else:
-        lines.append(f"- Input: the LR picture; the output has {pictures['scale']:g} times as many")
+        lines.append(f"- Input: the LR image; the output has {pictures['scale']:g} times as many")
         lines[-1] += " rows and columns."
     if pictures["whole_image"]:
-        lines.append("- It looks further than any tile: tiles are an approximation.")
+        lines.append("- It sees the whole image: tiles are an approximation.")
     else:
         block = pictures["size_multiple"]
-        begun = f", begun at multiples of {block} pixels of its input" if block > 1 else ""
-        lines.append(f"- Tiles: exact with a rim of {pictures['halo']} LR pixels{begun}.")
+        start = f", starting at multiples of {block} input pixels" if block > 1 else ""
+        lines.append(f"- Tiles: exact with a border of {pictures['halo']} LR pixels{start}.")
     return lines
 
 
 def _files(card: Mapping[str, Any]) -> list[str]:
-    lines = ["| file | form | numbers | range | sizes | bytes | SHA-256 |", "|" + " --- |" * 7]
+    rows = []
     for item in card["files"]:
         form = _FORMS[item["form"]] + (f", opset {item['opset']}" if item["opset"] else "")
         if item["size"]:
             sizes = f"{item['size'][0]} x {item['size'][1]} only"
         else:
             sizes = f"from {item['least_size']} pixels" if item["least_size"] else "any"
-        lines.append(
-            f"| {code(item['name'])} | {form} | {item['numbers']} | 0 to {item['value_range']:g} |"
-            f" {sizes} | {item['bytes']:,} | `{item['sha256']}` |"
+        value_range = f"0 to {item['value_range']:g}"
+        rows.append(
+            [code(item["name"]), form, item["numbers"], value_range, sizes]
+            + [f"{item['bytes']:,}", f"`{item['sha256']}`"]
         )
+    header = ("file", "format", "numbers", "range", "sizes", "bytes", "SHA-256")
+    lines = markdown_table(header, rows, numbers=False)
     for item in card["files"]:
         if item["form"] == "safetensors":
             continue
@@ -161,7 +164,7 @@ def _hashed(name: str, sha256: str | None) -> str:
 
 def _numbers(reports: list[Mapping[str, Any]]) -> list[str]:
     if not reports:
-        return ["Not measured (`--report report.json` of `realdeg test` puts numbers here)."]
+        return ["Not measured (`realdeg export --report report.json` adds the results of a test)."]
     lines: list[str] = []
     for report in reports:
         lines += [f"{prose(report['title'])}, on {prose(report['dataset'])}:", ""]
@@ -169,7 +172,7 @@ def _numbers(reports: list[Mapping[str, Any]]) -> list[str]:
             lines += [f"> **{prose(report['notice'])}**", ""]
         rows = [(code(k), _number(k, v)) for k, v in report["mean"].items()]
         rows += [(code(k), f"n/a: {prose(reason)}") for k, reason in report["missing"].items()]
-        lines += markdown_table(("number", "mean"), rows)
+        lines += markdown_table(("metric", "mean"), rows)
         lines.append("")
         for name, protocol in report["protocols"].items():
             settings = ", ".join(
@@ -177,7 +180,7 @@ def _numbers(reports: list[Mapping[str, Any]]) -> list[str]:
             )
             lines.append(f"- Protocol {code(name)}: {settings}.")
         if not report["same_weights"]:
-            lines.append("- The report does not say by hash which weights it measured.")
+            lines.append("- The report does not identify its weights by hash.")
         lines.append("")
     return lines[:-1]
 

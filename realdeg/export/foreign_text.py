@@ -1,4 +1,4 @@
-"""Text from files of others on its way into a card: one line, and nothing but text."""
+"""Sanitise text from third-party files for a model card."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 LONGEST = 2000
-"""Characters of one text; longer ones are cut."""
+"""Characters of one string; longer ones are cut."""
 
 _DEEPEST, _MOST = 12, 1000
-# What Markdown and HTML take for their own, outside of code.
+# What Markdown interprets outside code.
 _MARKS = re.compile(r"([\\`*_\[\]|])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def harmless(value: Any, depth: int = 0) -> Any:
-    """Return data without control characters, lone surrogates and numbers that JSON has not.
+def sanitised(value: Any, depth: int = 0) -> Any:
+    """Return data without control characters, lone surrogates, NaN and infinity.
 
     Args:
-        value: Numbers, texts, lists and dicts, as a file's notes are.
-        depth: How deep it lies; what is deeper than any note is left out.
+        value: Numbers, strings, lists and dicts, as in the notes of a file.
+        depth: Nesting depth; deeply nested values are dropped.
     """
     if value is None or isinstance(value, bool | int):
         return value
@@ -31,30 +31,26 @@ def harmless(value: Any, depth: int = 0) -> Any:
         return None
     if isinstance(value, Mapping):
         items = list(value.items())[:_MOST]
-        return {harmless(str(key)): harmless(each, depth + 1) for key, each in items}
+        return {sanitised(str(key)): sanitised(each, depth + 1) for key, each in items}
     if isinstance(value, list | tuple):
-        return [harmless(each, depth + 1) for each in value[:_MOST]]
+        return [sanitised(each, depth + 1) for each in value[:_MOST]]
     text = "".join(c if c.isprintable() else " " for c in str(value)[: LONGEST + 1])
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def prose(value: Any) -> str:
-    """Return a text of others as Markdown that looks like it and does nothing.
+    """Return third-party text as Markdown that shows it literally.
 
     Args:
-        value: The text, or a number.
+        value: A string or a number.
     """
-    text = str(harmless(value))
+    text = str(sanitised(value))
     if re.fullmatch(r"https?://[\w./~%#?=&+:@,-]+", text):
-        return text  # escaped underscores would break an address
+        return text  # escaped underscores would break a URL
     text = "".join(_ENTITIES.get(character, character) for character in text)
     return _MARKS.sub(r"\\\1", text)
 
 
 def code(value: Any) -> str:
-    """Return a text of others as Markdown's code.
-
-    Args:
-        value: The text.
-    """
-    return f"`{str(harmless(value)).replace('`', chr(39))}`"
+    """Return third-party text as Markdown code."""
+    return f"`{str(sanitised(value)).replace('`', chr(39))}`"

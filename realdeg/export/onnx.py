@@ -1,4 +1,4 @@
-"""A network as an ONNX file, checked in onnxruntime."""
+"""Export a network to ONNX and check it in onnxruntime."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ def export_onnx(
     """Write a network as ONNX, and compare the file with the network in onnxruntime.
 
     The input ``lr`` and the output ``sr`` are float32 in [0, 1], shape (batch, C, height, width),
-    whatever range the network works on. Batch and, unless ``size`` is given, height and width are
-    free. Type, arguments, scale, colour and hash stand in the file's metadata.
+    for any value range of the network. The batch size and, unless ``size`` is given, height and
+    width are dynamic. Type, arguments, scale, colour and hash are in the file's metadata.
 
     Args:
-        backbone: The network; it is left as it is.
+        backbone: The network; it is not changed.
         path: The ``.onnx`` file.
-        size: Height and width of the input in pixels, where it shall take no other.
-        opset: ONNX's version of operators, 18 or later.
-        overwrite: Replace a file that is there.
+        size: The only input height and width in pixels; None: any size.
+        opset: The ONNX operator set version, 18 or later.
+        overwrite: Replace an existing file.
 
     Returns:
-        What was written; ``compared`` is None where onnxruntime is not installed.
+        The exported file; ``compared`` is None if onnxruntime is not installed.
 
     Raises:
-        ConfigError: If ONNX's packages are missing, or the network has no such graph.
-        OutputError: If the file is there, cannot be written, or gives other pictures.
+        ConfigError: If packages are missing, or the network cannot be expressed as a graph.
+        OutputError: If the file exists, cannot be written, or its output differs.
     """
     target = check_target(path, "onnx", overwrite)
     check_form(backbone, "onnx", size)
     if opset < OPSET:
-        raise ConfigError(f"opset is {opset}: torch writes {OPSET} and later.")
+        raise ConfigError(f"opset is {opset}, but torch writes {OPSET} and later.")
     for package in ("onnx", "onnxscript"):
         if find_spec(package) is None:
             raise ConfigError(
@@ -85,7 +85,7 @@ def export_onnx(
 
 
 def has_onnxruntime() -> bool:
-    """Say whether an ONNX file can be checked here."""
+    """Return whether onnxruntime is installed."""
     return find_spec("onnxruntime") is not None
 
 
@@ -102,7 +102,7 @@ def _converted(program: ExportedProgram, name: str, size: Size | None, opset: in
             )
         assert found is not None
         model = found.model_proto
-    except Exception as error:  # torch raises whatever its translation ran into
+    except Exception as error:  # torch raises errors of any kind
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
@@ -113,30 +113,30 @@ def _converted(program: ExportedProgram, name: str, size: Size | None, opset: in
     _check_opset(model, opset)
     if model.ByteSize() > _MOST_BYTES:
         raise OutputError(
-            f"{name} makes an ONNX file beyond 2 GB, which the format does not hold in one file:"
-            " export safetensors."
+            f"{name} needs an ONNX file of more than 2 GB, which the format does not allow: export"
+            " safetensors."
         )
     return model
 
 
 def _check_opset(model: Any, asked: int) -> None:
-    """Refuse a model of another version: torch keeps its own where it cannot make the one asked."""
+    """Refuse another version: torch keeps its own if it cannot convert to the requested one."""
     found = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
     if found != asked:
         raise ConfigError(
-            f"opset is {asked}, and torch {torch.__version__} made a file of {found}: this version"
-            f" of ONNX's operators is out of its reach, take {OPSET}."
+            f"opset is {asked}, but torch {torch.__version__} wrote {found}: it does not support"
+            f" the requested version. Use {OPSET}."
         )
 
 
 def _describe(model: Any, backbone: Backbone, size: Size | None) -> None:
-    """Name inputs, outputs and their sides, and note what the network is."""
+    """Name inputs, outputs and their dimensions, and add the metadata."""
     import onnx
 
     name = type(backbone).__name__
     (given,), (result,) = model.graph.input, model.graph.output
     _rename(model.graph, given, "lr")
-    sides: list[str | None] = [None, None]  # fixed ones stay numbers
+    sides: list[str | None] = [None, None]  # fixed sizes stay numbers
     larger = sides
     if size is None:
         factor = backbone.output_size(1, 1)[0]
@@ -144,8 +144,8 @@ def _describe(model: Any, backbone: Backbone, size: Size | None) -> None:
         larger = [side if factor == 1 else f"{factor}*{side}" for side in sides]
     _name_sides(given, ["batch", None, *sides])
     _name_sides(result, ["batch", None, *larger])
-    del model.graph.value_info[:]  # torch's symbols, which mean nothing any more
-    # Where each step stands in whose source file: folders of this machine are nobody's business.
+    del model.graph.value_info[:]  # torch's symbols, now meaningless
+    # The source locations of each node would reveal folders of this machine.
     for part in (model.graph, given, result, *model.graph.node, *model.graph.initializer):
         del part.metadata_props[:]
     notes = {
@@ -180,7 +180,7 @@ def _session(path: str) -> Callable[[Tensor], Tensor]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised, and said once
+    options.log_severity_level = 4  # errors are raised
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def run(image: Tensor) -> Tensor:
@@ -191,7 +191,7 @@ def _session(path: str) -> Callable[[Tensor], Tensor]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's report on its own progress to itself; errors are raised all the same."""
+    """Silence the exporter's progress report; errors are still raised."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -208,14 +208,14 @@ def _quiet() -> Iterator[None]:
 
 
 def _remainder(x: Tensor, n: Any) -> Tensor:
-    # torch's own takes no n that depends on the image's size.
+    # torch's own does not accept an n that depends on the image's size.
     divisor = aten.scalar_tensor.default(n, dtype=x.dtype)
     return x - aten.floor_divide.default(x, divisor) * divisor
 
 
 def _pool_to_grid(x: Tensor, size: Sequence[int]) -> Tensor:
-    # torch's own lists the pixels of each cell, as many as the example has. A cell's mean is a
-    # matrix product with ones where the cell lies.
+    # torch's own lists the pixels of each cell of the example. Here a cell's mean is a matrix
+    # product with a normalised mask.
     if tuple(size) == (1, 1):
         return x.mean((2, 3), keepdim=True)
     rows = _cells(x, x.shape[2], size[0])
@@ -227,14 +227,14 @@ def _cells(x: Tensor, length: int, count: int) -> Tensor:
     """Return each cell's weights over an axis, (count, length)."""
     number = torch.arange(count, device=x.device)[:, None]
     first = torch.div(number * length, count, rounding_mode="floor")
-    # From the floor of a cell's first border to the ceiling of its last.
+    # From the floor of a cell's start to the ceiling of its end.
     end = torch.div((number + 1) * length + count - 1, count, rounding_mode="floor")
     place = torch.arange(length, device=x.device)[None]
     inside = (place >= first) & (place < end)
     return inside.to(x.dtype) / (end - first).to(x.dtype)
 
 
-# Of the operators whose translation by torch holds for one size only, or fails.
+# Replacements of operators whose translation by torch fails or holds for one size only.
 DECOMPOSITIONS: dict[Any, Callable[..., Tensor]] = {
     aten.remainder.Scalar: _remainder,
     aten._adaptive_avg_pool2d.default: _pool_to_grid,

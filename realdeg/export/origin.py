@@ -1,4 +1,4 @@
-"""Where the weights of a network come from, as far as their files say."""
+"""The origin of a network's weights, as far as their files state it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from realdeg.errors import ConfigError
 from realdeg.utils.description import read_description
 from realdeg.utils.files import sha256_file
 
-# What an entry of the catalogue says where its publisher says nothing.
 _LONGEST_CONFIG = 2**20  # characters
 NOT_STATED = "not stated"
+"""In the catalogue: the publisher states nothing."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Origin:
     """The file that a network was read from, and its notes.
 
     Attributes:
-        model: What the user named: a file or a config.
+        model: The file or config that the user named.
         file: The file of weights, or None.
         sha256: Its hash, or None.
-        notes: The notes inside it: the run that made it, or the file that it was converted from.
+        notes: Its metadata: the run that made it, or the file that it was converted from.
     """
 
     model: str
@@ -44,12 +44,12 @@ class Origin:
         options: Mapping[str, Any] | None = None,
         scale: float | None = None,
     ) -> Origin:
-        """Find out where the weights of a model come from.
+        """Find the origin of the weights of a model.
 
         Args:
-            source: What ``realdeg export`` was given: weights, or a config that names them.
-            options: Dotted keys laid over the config.
-            scale: The scale asked for; None: what the config or the weights say.
+            source: Weights, or a config that names them.
+            options: Dotted keys that override the config.
+            scale: The requested scale; None: that of the config or the weights.
         """
         model = os.fspath(source)
         model = str(run_weights(model, "backbone") or model)
@@ -57,22 +57,22 @@ class Origin:
             return cls._read(model, Path(model))
         try:
             cfg: Mapping[str, Any] = load_config(model, options or {})
-        except ConfigError:  # a registered type; whoever builds it says whether it is one
+        except ConfigError:  # a registered type, checked when it is built
             chosen = {key.removeprefix("backbone."): v for key, v in (options or {}).items()}
             cfg = {"backbone": {"type": model, **chosen}}
         backbone = cfg.get("backbone") or {}
         if isinstance(backbone, str):
             return cls._read(model, Path(backbone))
         if backbone.get("pretrained") is not None:
-            said = backbone.get("scale") or cfg.get("scale")
-            return cls._published(model, backbone, scale or said)
+            stated = backbone.get("scale") or cfg.get("scale")
+            return cls._published(model, backbone, scale or stated)
         named = backbone.get("checkpoint")
         return cls(model) if named is None else cls._read(model, Path(str(named)))
 
     @classmethod
     def _published(cls, model: str, backbone: Mapping[str, Any], scale: float | None) -> Origin:
-        """Take the notes of weights that were named from the catalogue."""
-        kind = str(backbone["type"]).rpartition(".")[2]  # a scope may stand before it
+        """Return the origin of published weights, from the catalogue."""
+        kind = str(backbone["type"]).rpartition(".")[2]  # without a scope
         entry = find_pretrained(kind, str(backbone["pretrained"]), scale)
         file = fetch_pretrained(entry)
         stated = entry.licence != NOT_STATED
@@ -91,7 +91,7 @@ class Origin:
         return cls(model, file, sha256_file(file), described.meta if described else {})
 
     def training_data(self) -> str | None:
-        """Return the training's data set as its config or publisher says it, None if unknown."""
+        """Return the training data as stated by the config or publisher, or None."""
         text = self.notes.get("config")
         if not isinstance(text, str):
             return self.notes.get("trained_on") or None

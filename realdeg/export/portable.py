@@ -1,4 +1,4 @@
-"""The form in which a network leaves: images in [0, 1] in and out, nothing but the picture."""
+"""The exported form of a network: one image in [0, 1] in, one out."""
 
 from __future__ import annotations
 
@@ -15,26 +15,23 @@ from realdeg.errors import ConfigError, as_given
 
 Size = tuple[int, int]
 LARGEST_DIFFERENCE = 1e-4
-"""How far an exported network may be from the one that it was made of, for images in [0, 1]."""
+"""Largest difference allowed between the exported and the original network, for [0, 1]."""
 
-_TILES = (
-    "its tiles are laid out in Python for one size, with the last ones shifted against the border"
-)
-# What no formulation mends; found by running every network (tests/export/test_every_backbone.py).
+_TILES = "its tiles are laid out in Python for one size, with the last ones shifted to the border"
+# Found by running every network (tests/export/test_every_backbone.py).
 FIXED_SIZE_ONLY: dict[str, dict[str, str]] = {
     "IPT": {"onnx": _TILES, "torch-export": _TILES},
 }
-# Type, form and why.
+# Reasons by type and format.
 WITHOUT_GRAPH: dict[tuple[str, str], str] = {
     ("IRCNNHQS", "onnx"): (
-        "its steps towards the data work on complex spectra, which torch's translation to ONNX"
-        " does not know"
+        "its data steps use complex spectra, which torch's translation to ONNX does not support"
     ),
 }
 
 
 class Portable(nn.Module):
-    """A network that takes and gives [0, 1], whatever range it works on inside.
+    """Wraps a network so that input and output are in [0, 1].
 
     Args:
         backbone: The network, in evaluation mode.
@@ -53,11 +50,7 @@ class Portable(nn.Module):
 
 
 def portable(backbone: Backbone) -> Portable:
-    """Take a copy of a network for export: on the CPU, in float32, merged where it can be.
-
-    Args:
-        backbone: The network; it is left as it is.
-    """
+    """Return a copy of a network for export: on the CPU, in float32, fused if possible."""
     own = copy.deepcopy(backbone).cpu().float().eval().requires_grad_(False)
     fuse = getattr(own, "fuse", None)
     if inspect.ismethod(fuse) and not getattr(own, "fused", False):
@@ -66,12 +59,12 @@ def portable(backbone: Backbone) -> Portable:
 
 
 def check_form(backbone: Backbone, form: str, size: Size | None) -> None:
-    """Refuse what cannot be exported in a form.
+    """Refuse a network that cannot be exported in a format.
 
     Args:
         backbone: The network.
         form: ``"onnx"`` or ``"torch-export"``.
-        size: Height and width that the exported network shall take; None: any.
+        size: The only input height and width; None: any size.
 
     Raises:
         ConfigError: With the reason.
@@ -79,14 +72,13 @@ def check_form(backbone: Backbone, form: str, size: Size | None) -> None:
     name = type(backbone).__name__
     if backbone.needs:
         raise ConfigError(
-            f"{name} cannot be exported to {form}: beside the image it wants"
+            f"{name} cannot be exported to {form}: besides the image it needs"
             f" {', '.join(backbone.needs)}, for which there is no input."
         )
     if backbone.teacher_forced and getattr(backbone, "sampling", "") != "one_pass":
         raise ConfigError(
-            f"{name} cannot be exported to {form}: it draws its pixels one after the other, each"
-            " from those before, which is no graph. Build it with sampling='one_pass', or export"
-            " safetensors."
+            f"{name} cannot be exported to {form}: it draws each pixel from the previous ones,"
+            " which is not a graph. Build it with sampling='one_pass', or export safetensors."
         )
     # IRCNNHQS has a form without spectra, which is its default.
     spatial = backbone.arguments.get("form") == "back_projection"
@@ -97,7 +89,7 @@ def check_form(backbone: Backbone, form: str, size: Size | None) -> None:
         )
     if size is not None:
         if min(size) < 1:
-            raise ConfigError(f"the size to export for is {size}: both sides are 1 or more.")
+            raise ConfigError(f"size is {size}, but height and width must be 1 or more.")
         return
     reason = FIXED_SIZE_ONLY.get(name, {}).get(form)
     if reason:
@@ -113,19 +105,19 @@ def size_hint(size: Size | None) -> str:
 
 
 def trial_sizes(backbone: Backbone, size: Size | None) -> list[tuple[int, int, int]]:
-    """Return batch, height and width of the example, and then of what is checked.
+    """Return (batch, height, width) of the traced example, followed by those that are checked.
 
-    Odd sizes, multiples of the network's blocks, and one image alone are among them.
+    They include odd sizes, multiples of the network's blocks, and a single image.
 
     Args:
         backbone: The network.
-        size: The one size that is exported, or None.
+        size: The only exported size, or None.
     """
     if size is not None:
         return [(2, *size), (1, *size), (3, *size)]
     block = backbone.size_multiple
     base = -(-24 // block) * block if block <= 8 else 3 * block
-    # No two sides are equal or a multiple of the block: a coincidence would become a rule.
+    # Unequal sides, not multiples of the block: the tracer would turn a coincidence into a rule.
     return [
         (2, base + 1, base + block + 3),
         (1, base, base + block),
@@ -135,18 +127,18 @@ def trial_sizes(backbone: Backbone, size: Size | None) -> list[tuple[int, int, i
 
 
 def least_size(backbone: Backbone, size: Size | None) -> int | None:
-    """Return the shortest side that a network exported for any size takes, None for one size."""
+    """Return the smallest input side of a network exported for any size; None for one size."""
     return None if size is not None else backbone.size_multiple + 1
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How an exported network was compared with the one that it was made of.
+    """Comparison of an exported network with the original.
 
     Attributes:
-        shapes: The inputs (B, C, h, w).
-        difference: The largest difference of any number, for images in [0, 1].
-        largest: The largest number of any result, 1 where it is less.
+        shapes: Shapes of the inputs (B, C, h, w).
+        difference: The largest absolute difference, for images in [0, 1].
+        largest: The largest value of any output, at least 1.
     """
 
     shapes: list[tuple[int, int, int, int]]
@@ -155,17 +147,17 @@ class Comparison:
 
     @property
     def good(self) -> bool:
-        """Whether the two are the same network."""
+        """Whether the difference is within tolerance."""
         return self.difference <= LARGEST_DIFFERENCE * self.largest
 
 
 def trial(backbone: Backbone, batch: int, height: int, width: int) -> Tensor:
-    """Return an image to try a network on, the same at each call."""
+    """Return a fixed random input for a network."""
     generator = torch.Generator().manual_seed(height * 1000 + width)
     return torch.rand((batch, backbone.channels, height, width), generator=generator)
 
 
 def reference(backbone: Backbone, image: Tensor) -> Tensor:
-    """Return what the network itself makes of an image in [0, 1]."""
+    """Return the output of the original network for an image in [0, 1]."""
     with torch.no_grad():
         return predict_image(backbone, image)

@@ -1,4 +1,4 @@
-"""A network as torch.export's program, which needs no code of ours to run."""
+"""Export a network as a torch.export program, which runs without realdeg."""
 
 from __future__ import annotations
 
@@ -36,31 +36,28 @@ def export_program(
     size: Size | None = None,
     overwrite: bool = False,
 ) -> ExportedFile:
-    """Write a network as a program of torch.export, and compare the file with the network.
+    """Write a network as a torch.export program, and compare the file with the network.
 
-    The program takes and gives images in [0, 1], shape (B, C, h, w), in float32; any batch and,
-    unless ``size`` is given, any height and width. ``torch.export.load(path).module()`` runs it,
-    without realdeg: its operators are put in terms of torch's.
+    Input and output are float32 images in [0, 1], shape (B, C, h, w). The batch size and, unless
+    ``size`` is given, height and width are dynamic. ``torch.export.load(path).module()`` runs it
+    without realdeg, whose operators are replaced by torch's.
 
     Args:
-        backbone: The network; it is left as it is.
+        backbone: The network; it is not changed.
         path: The ``.pt2`` file.
-        size: Height and width of the input in pixels, where it shall take no other.
-        overwrite: Replace a file that is there.
-
-    Returns:
-        What was written and how it compared.
+        size: The only input height and width in pixels; None: any size.
+        overwrite: Replace an existing file.
 
     Raises:
-        ConfigError: If the network has no graph, or none for any size.
-        OutputError: If the file is there, cannot be written, or gives other pictures.
+        ConfigError: If the network cannot be expressed as a graph, or not for any size.
+        OutputError: If the file exists, cannot be written, or its output differs.
     """
     target = check_target(path, "torch-export", overwrite)
     check_form(backbone, "torch-export", size)
     network = portable(backbone)
     program = replaced(traced(network, size, "torch-export"), decompositions())
     _drop_guards(program)
-    _drop_places(program)
+    _drop_source_locations(program)
     content = io.BytesIO()  # a path would put its own name, a temporary one, into the archive
     torch.export.save(program, content)
     with atomic_path(target) as temporary:
@@ -73,12 +70,12 @@ def export_program(
 
 
 def traced(network: Portable, size: Size | None, form: str) -> ExportedProgram:
-    """Follow a network with torch.export.
+    """Trace a network with torch.export.
 
     Args:
         network: The network.
-        size: The one size to export for; None: any.
-        form: What it is for, for messages.
+        size: The only size to export for; None: any.
+        form: The format, for messages.
 
     Raises:
         ConfigError: If there is no graph.
@@ -94,9 +91,9 @@ def traced(network: Portable, size: Size | None, form: str) -> ExportedProgram:
                 dynamic_shapes={"lr": {0: Dim.DYNAMIC, **sides}},
                 strict=False,
             )
-    except Exception as error:  # torch raises whatever the network's code ran into
+    except Exception as error:  # torch raises errors of any kind
         raise ConfigError(
-            f"{name} cannot be exported to {form}: torch.export found no graph of it"
+            f"{name} cannot be exported to {form}: torch.export found no graph for it"
             f" ({_reason(error)}).{size_hint(size)}"
         ) from error
 
@@ -104,17 +101,17 @@ def traced(network: Portable, size: Size | None, form: str) -> ExportedProgram:
 def compare(
     backbone: Backbone, runner: object, size: Size | None, target: Path, where: str
 ) -> Comparison:
-    """Compare what was exported with the network itself.
+    """Compare the exported file with the network.
 
     Args:
         backbone: The network.
-        runner: Takes an image (B, C, h, w) to the result.
-        size: The one size that it was exported for, or None.
+        runner: Maps an image (B, C, h, w) to the output.
+        size: The only size that it was exported for, or None.
         target: The file, for messages.
         where: What runs it, for messages.
 
     Raises:
-        OutputError: If it fails on a size, or gives another picture.
+        OutputError: If it fails on a size, or its output differs.
     """
     name = type(backbone).__name__
     shapes, difference, largest = [], 0.0, 1.0
@@ -126,15 +123,15 @@ def compare(
         try:
             with torch.no_grad():
                 found: Tensor = runner(image)  # type: ignore[operator]
-        except Exception as error:  # of any runtime, each with its own
+        except Exception as error:  # runtimes raise their own errors
             raise OutputError(
                 f"{name} was exported, but {where} cannot run it on {shape}"
                 f" ({in_short(error)}): {target} was not kept.{hint}"
             ) from error
         if found.shape != wanted.shape or not bool(torch.isfinite(found).all()):
             raise OutputError(
-                f"{name} was exported, but {where} makes {tuple(found.shape)} of {shape}, wanted"
-                f" {tuple(wanted.shape)} of finite numbers: {target} was not kept.{hint}"
+                f"{name} was exported, but {where} returns {tuple(found.shape)} for {shape};"
+                f" expected {tuple(wanted.shape)} of finite numbers: {target} was not kept.{hint}"
             )
         shapes.append(shape)
         difference = max(difference, float((found - wanted).abs().max()))
@@ -142,7 +139,7 @@ def compare(
     compared = Comparison(shapes, difference, largest)
     if not compared.good:
         raise OutputError(
-            f"{name} was exported, but {where} gives another picture than the network, by"
+            f"{name} was exported, but the output of {where} differs from the network's by"
             f" {difference:.1e}: {target} was not kept.{hint}"
         )
     return compared
@@ -151,25 +148,25 @@ def compare(
 def _reason(error: BaseException) -> str:
     text = str(error)
     if "Constraints violated" in text or "specialized" in text:
-        return "its code goes another way for each size of image"
+        return "its code depends on the image size"
     return in_short(error)
 
 
 def in_short(error: BaseException) -> str:
-    """Return the first line of what an error says, cut where it is very long."""
+    """Return the first line of an error message, cut if it is very long."""
     text = first_line(error)
     return text if len(text) <= 200 else text[:197] + "..."
 
 
 def _drop_guards(program: ExportedProgram) -> None:
-    # What held by chance for the example (more than one image, memory in one piece) is stored as
-    # a condition of each call, although the graph does without: the comparison says so.
+    # Properties of the example (more than one image, contiguous memory) are stored as conditions of
+    # each call, although the graph does not need them, as the comparison shows.
     if hasattr(program, "_guards_code"):
         program._guards_code = []
 
 
-def _drop_places(program: ExportedProgram) -> None:
-    # Where each step stands in whose source file: folders of this machine are nobody's business.
+def _drop_source_locations(program: ExportedProgram) -> None:
+    # They would reveal folders of this machine.
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
             for node in module.graph.nodes:
@@ -177,11 +174,11 @@ def _drop_places(program: ExportedProgram) -> None:
 
 
 def replaced(program: ExportedProgram, table: dict[Any, Any]) -> ExportedProgram:
-    """Put other operators in the place of some.
+    """Replace some operators.
 
     Args:
-        program: The program; it is followed anew, which takes long, only where it has such.
-        table: What ``run_decompositions`` takes.
+        program: The program; it is traced again, which is slow, only if it has such operators.
+        table: The argument of ``run_decompositions``.
     """
     if all(node.target not in table for node in program.graph.nodes):
         return program

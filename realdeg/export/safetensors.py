@@ -1,4 +1,4 @@
-"""A network's weights under the community's keys, in a file that describes itself."""
+"""Export a network's weights under their published keys, in a self-describing file."""
 
 from __future__ import annotations
 
@@ -21,23 +21,20 @@ def export_safetensors(
     meta: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> ExportedFile:
-    """Write the weights under the keys that the published ones have.
+    """Write the weights under the keys of the published ones.
 
-    realdeg opens the file by itself (type and arguments stand in its metadata); others find the
-    bare tensors that they know, without a prefix.
+    realdeg rebuilds the network from the file's metadata (type and arguments). Other programs find
+    the tensors that they know, without a prefix.
 
     Args:
-        backbone: The network; it is left as it is.
+        backbone: The network; it is not changed.
         path: The ``.safetensors`` file.
-        half: Store float16 numbers, half the size; realdeg computes in float32 all the same.
-        meta: Notes to keep in the file, plain data: those of the file that the network came from.
-        overwrite: Replace a file that is there.
-
-    Returns:
-        What was written.
+        half: Store float16, half the size; realdeg still computes in float32.
+        meta: Notes to store in the file, as plain data.
+        overwrite: Replace an existing file.
 
     Raises:
-        OutputError: If the file is there or cannot be written.
+        OutputError: If the file exists or cannot be written.
     """
     target = check_target(path, "safetensors", overwrite)
     network = copy.deepcopy(backbone).cpu()

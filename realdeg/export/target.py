@@ -1,4 +1,4 @@
-"""Where an export goes, and what it came to."""
+"""The target file of an export and its result."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SUFFIXES: dict[Form, str] = {"safetensors": ".safetensors", "onnx": ".onnx", "to
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file that was written.
+    """An exported file.
 
     Attributes:
         path: The file.
         form: ``"safetensors"``, ``"onnx"`` or ``"torch-export"``.
         sha256: The file's hash.
-        size: Height and width of the only input that it takes; None: any.
-        compared: How it was compared with the network; None: it was not.
-        opset: ONNX's version of operators; None for other forms.
+        size: The only input height and width; None: any size.
+        compared: The comparison with the network; None: not compared.
+        opset: The ONNX operator set version; None for other formats.
         half: Whether the weights are stored in half precision.
-        files: The file, and those of its model card where one was written.
+        files: The file, and those of its model card if one was written.
     """
 
     path: Path
@@ -42,19 +42,19 @@ class ExportedFile:
 
 
 def check_target(path: str | os.PathLike[str], form: Form, overwrite: bool) -> Path:
-    """Refuse a file that would not be what its name says, or replace another.
+    """Refuse a wrong suffix, a folder, or an existing file.
 
     Args:
         path: The file to write.
         form: One of :data:`SUFFIXES`.
-        overwrite: Whether it may replace a file.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
         OutputError: With what to do.
     """
     target, suffix = Path(path), SUFFIXES[form]
     if target.suffix.lower() != suffix:
-        raise OutputError(f"{form} makes a {suffix} file, got {target}: end its name in {suffix}.")
+        raise OutputError(f"{form} writes a {suffix} file, got {target}: change its suffix.")
     if target.is_dir():
         raise OutputError(f"{target} is a folder: name a file in it.")
     check_replaceable(target, overwrite)

@@ -1,4 +1,4 @@
-"""The contracts of all kinds of components, as tests to run on components of your own.
+"""The contracts of all kinds of components, as tests to run on your own components.
 
 ::
 
@@ -9,7 +9,7 @@
     class TestMotionBlur(DegradationContract):
         component = MotionBlur
 
-pytest collects the tests from there. This package alone needs pytest:
+pytest collects the tests from there. Only this package needs pytest:
 ``pip install 'realdeg[testing]'``.
 """
 
@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
         "realdeg.testing needs pytest: pip install 'realdeg[testing]'.", name="pytest"
     ) from error
 
-# Failed assertions show their values, as they do in test files.
+# Failed assertions then show their values, as in test files.
 _KINDS = ("backbones", "datasets", "degradations", "discriminators", "losses", "metrics")
 pytest.register_assert_rewrite(*(f"realdeg.testing.{kind}" for kind in ("alignment", *_KINDS)))
 

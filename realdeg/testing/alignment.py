@@ -1,10 +1,10 @@
-"""Measures where the pixels of a downsampler lie, in two independent ways.
+"""Measure the positions of a downsampler's LR pixels in two independent ways.
 
 Both give the HR coordinate (row, column) of LR pixel 0, pixel 0 of HR being centred at 0, as
 ``Degradation.offset`` declares it. A plain bicubic reduction gives (scale - 1) / 2.
 
 A downsampler is any function from (B, C, H, W) to (B, C, H / scale, W / scale) that is linear in
-the mean and treats the inside of an image everywhere alike; it may clip to [0, 1].
+the mean and shift-invariant away from the border; it may clip to [0, 1].
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from torch import Tensor
 
 Downsampler = Callable[[Tensor], Tensor]
 
-# Waves per inner LR image, (rows, columns). Few, so that every blur lets them pass.
+# Periods per inner LR image, (rows, columns). Low frequencies, which every blur passes.
 _WAVES = ((1, 0), (0, 1), (2, 1), (1, 2), (-1, 3), (3, -2), (2, 2), (-2, 1))
 
 
 def ramp_offset(
     down: Downsampler, scale: int, inside: int = 48, margin: int = 24, channels: int = 3
 ) -> tuple[float, float]:
-    """Measure by ramps: what an LR pixel shows of a ramp is where it lies.
+    """Measure with ramps: the value of an LR pixel is its position on the ramp.
 
     Args:
         down: The downsampler.
         scale: HR pixels per LR pixel.
-        inside: LR pixels per axis that are looked at; a multiple of 12, so that what repeats every
-            2, 3 or 4 pixels (an image that was shrunk and enlarged again) cancels.
-        margin: LR pixels at each rim that the border may spoil.
+        inside: LR pixels per axis that are used; a multiple of 12, so that patterns with a period
+            of 2, 3 or 4 pixels (from repeated resizing) cancel.
+        margin: LR pixels at each side that the border may affect.
         channels: Channels of the test image.
 
     Returns:
-        (row, column), the mean over all pixels inside; exact for a ramp that is not clipped.
+        (row, column), the mean over all inner pixels; exact for a ramp that is not clipped.
     """
     size = scale * (inside + 2 * margin)
     # Kept away from 0 and 1, where a degradation may clip.
@@ -54,19 +54,19 @@ def ramp_offset(
 def phase_offset(
     down: Downsampler, scale: int, inside: int = 48, margin: int = 24, channels: int = 3
 ) -> tuple[float, float]:
-    """Measure by phase correlation: a plane is laid through the phases of a few slow waves.
+    """Measure by phase correlation: fit a plane to the phases of a few low frequencies.
 
-    The waves fit a whole number of times into the part of the LR image that is looked at, so no
-    window is needed and nothing leaks. Exact for a kernel that is symmetric about its centroid; a
-    skew one turns the waves a little more (Stone et al., "A fast direct Fourier-based algorithm for
-    subpixel registration of images", TGRS 2001, without its window).
+    The waves have a whole number of periods in the inner LR image, so no window is needed and
+    nothing leaks. Exact for a kernel that is symmetric about its centroid; a skewed one shifts the
+    phases slightly more (Stone et al., "A fast direct Fourier-based algorithm for subpixel
+    registration of images", TGRS 2001, without its window).
 
     Args:
         down: The downsampler.
         scale: HR pixels per LR pixel.
-        inside: LR pixels per axis that are looked at; a multiple of 12, so that what repeats every
-            2, 3 or 4 pixels (an image that was shrunk and enlarged again) cancels.
-        margin: LR pixels at each rim that the border may spoil.
+        inside: LR pixels per axis that are used; a multiple of 12, so that patterns with a period
+            of 2, 3 or 4 pixels (from repeated resizing) cancel.
+        margin: LR pixels at each side that the border may affect.
         channels: Channels of the test image.
 
     Returns:
@@ -82,8 +82,8 @@ def phase_offset(
     spectrum = torch.fft.fft2(lr[..., margin:-margin, margin:-margin].double().mean((0, 1)))
     slopes, phases, weights = [], [], []
     for number, (rows, columns) in enumerate(_WAVES):
-        # LR pixel i lies at scale * (i + margin) + offset: what is beyond the phase of the wave
-        # and that of the margin is the offset's.
+        # LR pixel i lies at scale * (i + margin) + offset: the phase beyond those of the wave and
+        # the margin is due to the offset.
         margins = 2 * math.pi * (rows + columns) * scale * margin / period
         value = spectrum[rows % inside, columns % inside]
         turned = value * torch.exp(torch.tensor(-1j * (number + margins), dtype=torch.complex128))
@@ -100,13 +100,13 @@ def phase_offset(
 def assert_offset(
     down: Downsampler, scale: int, expected: float | tuple[float, float], tolerance: float = 0.01
 ) -> None:
-    """Fail unless both measurements give the offset, to some HR pixels.
+    """Fail unless both measurements give the declared offset within the tolerance.
 
     Args:
         down: The downsampler.
         scale: HR pixels per LR pixel.
         expected: The declared offset, one number or (row, column).
-        tolerance: Greatest difference in HR pixels.
+        tolerance: Largest difference in HR pixels.
     """
     wanted = expected if isinstance(expected, tuple) else (expected, expected)
     for name, measure in (("ramp", ramp_offset), ("phase", phase_offset)):

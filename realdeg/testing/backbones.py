@@ -27,7 +27,7 @@ SIZES = [(1, 1), (1, 6), (3, 5), (7, 4), (9, 16)]
 class BackboneContract(Contract, page="docs/your_own_backbone.md"):
     """What every network promises to tasks, tiles, files and exports.
 
-    ``arguments`` may stay out: the network under test is then the class's own ``example()``.
+    Without ``arguments`` the network under test is the class's own ``example()``.
     """
 
     component: type[Backbone]
@@ -42,7 +42,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         return self.component.example().eval()
 
     def test_metadata_are_valid(self, backbone: Backbone) -> None:
-        """What tasks, tiles and configs read from the class are values they understand.
+        """The metadata that tasks, tiles and configs read from the class are valid.
 
         The docstring names its ``Source:``, and `example()` is tiny.
         """
@@ -72,7 +72,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         assert torch.equal(sr(again.eval()(lr)), sr(backbone(lr)))
 
     def test_output_size_in_every_geometry(self, backbone: Backbone) -> None:
-        """Any height and width is served, down to one pixel, with the size of `output_size`."""
+        """Any height and width works, down to one pixel, and gives the size of `output_size`."""
         for geometry in geometries(backbone):
             network = rebuilt(backbone, **geometry)
             for height, width in SIZES:
@@ -84,7 +84,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
                 assert output.isfinite().all()
 
     def test_refuses_other_geometries(self, backbone: Backbone) -> None:
-        """A scale or `same_size` that the metadata do not list is refused in a sentence."""
+        """A scale or `same_size` that the metadata do not list is refused with a clear message."""
         with pytest.raises(GeometryError):
             rebuilt(backbone, scale=0)
         if backbone.scales is not None:
@@ -95,7 +95,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
                 rebuilt(backbone, same_size=True)
 
     def test_refuses_other_colours(self, backbone: Backbone) -> None:
-        """An image of other channels is refused in a sentence."""
+        """An image with another number of channels is refused with a clear message."""
         lr = torch.zeros(1, 4 - backbone.channels, 5, 5)
         with pytest.raises(GeometryError) as caught:
             backbone(lr)
@@ -108,7 +108,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
     def test_any_network_may_be_told_scale_and_condition(self, backbone: Backbone) -> None:
         """``forward`` takes the image and what the network uses of ``scale`` and ``cond``.
 
-        A caller may tell either to any network: the call hands on what ``forward`` names.
+        A caller may pass either to any network: the call passes on what ``forward`` names.
         """
         takes = list(inspect.signature(type(backbone).forward).parameters)
         assert takes[:2] == ["self", "lr"] and {*takes[2:]} <= {"scale", "cond"}
@@ -120,15 +120,15 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
 
     @pytest.mark.parametrize("batch", [0, 1, 3])
     def test_batches(self, backbone: Backbone, batch: int) -> None:
-        """Batches of any size are served, empty ones too."""
+        """Batches of any size work, including empty ones."""
         lr = images(backbone, batch, 5, 7).requires_grad_()
         output = sr(backbone(lr))
         assert output.shape[0] == batch
         if batch:  # torch's pixel shuffle has no backward for empty batches
             output.sum().backward()
 
-    def test_an_image_does_not_see_its_batch(self, backbone: Backbone) -> None:
-        """An image comes out alike alone and among others."""
+    def test_an_image_does_not_depend_on_its_batch(self, backbone: Backbone) -> None:
+        """An image gives the same result alone and in a batch."""
         lr = images(backbone, 3, 6, 5)
         with torch.no_grad():
             together = sr(backbone(lr))
@@ -136,12 +136,12 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5 * backbone.value_range)
 
     def test_gradients_reach_every_parameter(self, backbone: Backbone) -> None:
-        """Every parameter that is trained takes part, and so does the input."""
+        """Every trainable parameter and the input get a gradient."""
         lr = images(backbone.train(), 3, 9, 8).requires_grad_()
         sr(backbone(lr)).square().sum().backward()
         for name, parameter in backbone.named_parameters():
             if not parameter.requires_grad:
-                continue  # published tensors that take no part
+                continue  # published tensors that are not used
             assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
             assert parameter.grad.isfinite().all(), name
         assert lr.grad is not None and lr.grad.abs().sum() > 0
@@ -156,7 +156,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         assert torch.equal(lr, before)
 
     def test_training_leaves_its_input(self, backbone: Backbone) -> None:
-        """Operations in place stay within the network, forwards and backwards."""
+        """In-place operations do not change the input or outputs, forwards and backwards."""
         lr = images(backbone.train(), 2, 6, 7).requires_grad_()
         before = lr.detach().clone()
         output = backbone(lr)
@@ -164,25 +164,25 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         kept = {name: value.detach().clone() for name, value in named.items()}
         torch.stack([value.float().square().mean() for value in named.values()]).sum().backward()
         assert torch.equal(lr, before)
-        # An output that a later operation overwrote would be wrong, and nothing would say so.
+        # An output that a later operation overwrote would silently be wrong.
         assert all(torch.equal(value, kept[name]) for name, value in named.items())
 
     def test_targets_fit_the_outputs(self, backbone: Backbone) -> None:
-        """`targets` gives each further output something of its own shape to be compared with."""
+        """`targets` gives each additional output a target of its shape."""
         network = backbone.train()
         lr = images(network, 2, 6, 8)
         output = network(lr)
         aux = output.aux if isinstance(output, Outputs) else {}
         targets = network.targets(images(network, 2, *network.output_size(6, 8)))
-        # What is not named is compared with the HR image in [0, 1].
+        # Outputs that are not named are compared with the HR image in [0, 1].
         assert network.value_range == 1 or aux.keys() <= targets.keys()
-        for name in aux.keys() & targets.keys():  # other calls may have further outputs
+        for name in aux.keys() & targets.keys():  # other calls may have more outputs
             found = aux[name].shape
             # Class logits have an axis of classes that their targets lack.
             assert targets[name].shape in (found, found[:1] + found[2:]), name
 
     def test_file_round_trip(self, backbone: Backbone, tmp_path: Path) -> None:
-        """The file of its weights alone rebuilds the network."""
+        """The file of its weights is enough to rebuild the network."""
         path = tmp_path / "backbone.safetensors"
         name = type(backbone).__name__
         save_component(
@@ -193,7 +193,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         assert torch.equal(sr(again(lr)), sr(backbone(lr)))
 
     def test_bfloat16_autocast(self, backbone: Backbone) -> None:
-        """Mixed precision changes the result by less than three hundredths."""
+        """Mixed precision changes the result by less than 3 %."""
         lr = images(backbone, 1, 8, 9)
         with torch.no_grad():
             wanted = sr(backbone(lr))
@@ -213,7 +213,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         backbone.zero_grad()
         backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         sr(backbone(lr.contiguous(memory_format=torch.channels_last))).square().mean().backward()
-        # The largest of all: of a bias before batch normalisation there is nothing but noise.
+        # Relative to the largest: the gradient of a bias before batch norm is only noise.
         size = max((gradient.abs().max().item() for gradient in wanted.values()), default=0.0)
         for name, parameter in learned.items():
             torch.testing.assert_close(
@@ -230,7 +230,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 * backbone.value_range)
 
     def test_double_precision(self, backbone: Backbone) -> None:
-        """No constant is of single precision: float64 in gives float64 out."""
+        """No constant has single precision: float64 in gives float64 out."""
         lr = images(backbone, 1, 6, 6)
         with torch.no_grad():
             wanted = sr(backbone(lr))
@@ -241,7 +241,7 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         )
 
     def test_export(self, backbone: Backbone) -> None:
-        """`torch.export` can follow it: nothing depends on the numbers in the image."""
+        """`torch.export` can trace it: control flow does not depend on pixel values."""
         lr = images(backbone, 1, 8, 6)
         exported = torch.export.export(backbone, (lr,)).module()
         with torch.no_grad():
@@ -250,11 +250,11 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
             )
 
     def test_compiles_as_one_graph(self, backbone: Backbone) -> None:
-        """`torch.compile` finds one graph, so that trainers may compile it."""
+        """`torch.compile` gives one graph, so that training can be compiled."""
         check_compiled(backbone, "aot_eager")
 
     def test_nothing_reaches_further_than_halo(self, backbone: Backbone) -> None:
-        """An LR pixel beyond the halo has no gradient, and no nearer bound is promised."""
+        """An LR pixel beyond the halo, the receptive-field radius, has no gradient."""
         if backbone.whole_image:
             pytest.skip("global pooling reaches everywhere; its test states the local halo")
         for geometry in geometries(backbone):
@@ -274,7 +274,7 @@ def rebuilt(backbone: Backbone, **changes: Any) -> Backbone:
 
 
 def geometries(backbone: Backbone) -> Iterator[dict[str, Any]]:
-    """Yield every geometry that the metadata list; of networks for any scale, some.
+    """Yield every geometry that the metadata list; for networks of any scale, some of them.
 
     Args:
         backbone: The network.
@@ -287,11 +287,11 @@ def geometries(backbone: Backbone) -> Iterator[dict[str, Any]]:
 
 
 def images(backbone: Backbone, batch: int, height: int, width: int) -> Tensor:
-    """Return images of noise as the network takes them, the same ones at every call.
+    """Return fixed random images in the network's channels and value range.
 
     Args:
         backbone: The network.
-        batch: How many.
+        batch: Number of images.
         height: In pixels.
         width: In pixels.
 
@@ -304,11 +304,7 @@ def images(backbone: Backbone, batch: int, height: int, width: int) -> Tensor:
 
 
 def sr(output: Tensor | Outputs) -> Tensor:
-    """Return the image among a network's outputs.
-
-    Args:
-        output: What the network gave.
-    """
+    """Return the SR image of a network's output."""
     return output.sr if isinstance(output, Outputs) else output
 
 
@@ -317,7 +313,7 @@ def check_compiled(network: Backbone, backend: str) -> None:
 
     Args:
         network: The network.
-        backend: ``"aot_eager"`` follows the graph; ``"inductor"`` also makes machine code of it.
+        backend: ``"aot_eager"`` traces the graph; ``"inductor"`` also compiles it to machine code.
     """
     torch._dynamo.reset()
     lr = images(network, 1, 8, 6)
@@ -328,9 +324,9 @@ def check_compiled(network: Backbone, backend: str) -> None:
 
 
 def reach(network: Backbone) -> int:
-    """Return how many LR pixels away a pixel in the middle still looks.
+    """Return the receptive-field radius of a central pixel in LR pixels.
 
-    Every parameter is made positive and the input white, so that no gradient cancels or dies.
+    Every parameter is made positive and the input white, so that no gradient cancels or vanishes.
 
     Args:
         network: The network; it is changed.

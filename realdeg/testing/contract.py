@@ -1,4 +1,4 @@
-"""What every contract class does: build the component, and explain what a failure breaks."""
+"""The base of all contract classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ContractError(AssertionError):
 
 
 class Contract:
-    """Promises of one kind of component, as tests that pytest collects from a subclass.
+    """The contract of one kind of component, as tests that pytest collects from a subclass.
 
     A subclass in a test file names the component; its name begins with ``Test``::
 
@@ -37,11 +37,11 @@ class Contract:
     page: ClassVar[str]
 
     def __init_subclass__(cls, page: str | None = None, **settings: Any) -> None:
-        """Let the tests of a contract class explain themselves; a user's own stay as they are.
+        """Let failures of a contract's tests explain themselves; a user's own tests stay unchanged.
 
         Args:
             page: The page of the documentation that states the contract.
-            **settings: For further base classes.
+            **settings: For other base classes.
         """
         super().__init_subclass__(**settings)
         if page is None:
@@ -74,7 +74,7 @@ def _explained(test: Callable[..., None]) -> Callable[..., None]:
     def run(self: Contract, *args: Any, **kwargs: Any) -> None:
         __tracebackhide__ = True
         if not hasattr(self, "component"):
-            pytest.fail(f"{type(self).__name__} tests nothing: add 'component = YourClass'.")
+            pytest.fail(f"{type(self).__name__} has no component: add 'component = YourClass'.")
         try:
             test(self, *args, **kwargs)
         except (Exception, pytest.fail.Exception) as error:

@@ -31,18 +31,15 @@ def write_picture(
     dtype: Any = np.uint8,
     seed: int = 0,
 ) -> np.ndarray:
-    """Write a picture of noise, every pixel different from its neighbours.
+    """Write an image of noise and return its pixels, shape (height, width, channels).
 
     Args:
-        path: The file; its folders are made.
+        path: The file; its folders are created.
         height: In pixels.
         width: In pixels.
         channels: 1 to 4.
         dtype: ``np.uint8`` or ``np.uint16``.
-        seed: Another picture for another seed.
-
-    Returns:
-        Its pixels, shape (height, width, channels).
+        seed: The random seed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,19 +60,19 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
     registry = DATASETS
 
     def write(self, folder: Path) -> Mapping[str, Any]:
-        """Write two images or more of 24 pixels and more (:func:`write_picture` helps).
+        """Write at least two images of at least 24 pixels per side (see :func:`write_picture`).
 
         Args:
             folder: An empty folder, which is also the ``data_root``.
 
         Returns:
-            Constructor arguments that name the files, where the layout does not.
+            Constructor arguments that name the files, if the layout does not.
         """
         return {}
 
     @pytest.fixture
     def settings(self, tmp_path: Path) -> dict[str, Any]:
-        """The config of the data set under test; its files have been written."""
+        """The config of the data set under test, whose files have been written."""
         found = {**self.config, "data_root": str(tmp_path)}
         return {**found, **self.write(tmp_path)}
 
@@ -84,7 +81,7 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
 
         Args:
             settings: Its config.
-            **changes: What differs.
+            **changes: Arguments that differ.
         """
         data = DATASETS.build({**settings, **changes})
         assert isinstance(data, ImageDataset)
@@ -95,7 +92,7 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
 
         Args:
             settings: Its config.
-            seed: The run's seed.
+            seed: The random seed.
         """
         size = 4 * self.build(settings).scale
         steps = [
@@ -106,7 +103,7 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
         return self.build(settings, transforms=steps, seed=seed)
 
     def test_files_are_listed_in_a_fixed_order(self, settings: dict[str, Any]) -> None:
-        """Keys are unique and in the same order every time: they name images in reports."""
+        """Keys, which name images in reports, are unique and always in the same order."""
         data, again = self.build(settings), self.build(settings)
         assert len(data) == len(data.keys) == len(set(data.keys)) >= 2
         assert data.keys == again.keys
@@ -129,13 +126,13 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
                 ]
 
     def test_an_item_is_the_same_in_every_process(self, settings: dict[str, Any]) -> None:
-        """What is random follows from seed and position, in any order and any worker."""
+        """Randomness depends only on seed and position, in any order and any worker."""
         data = self.patches(settings)
         worker = pickle.loads(pickle.dumps(data))
         items = [(position, position % len(data)) for position in range(6)]
         first = [data[item] for item in items]
         torch.manual_seed(1)
-        np.random.seed(1)  # noqa: NPY002 -- the generator that must not matter
+        np.random.seed(1)  # noqa: NPY002 -- must have no effect
         for item, sample in reversed(list(zip(items, first, strict=True))):
             for other in (data[item], worker[item]):
                 assert other["key"] == sample["key"] and other["seed"] == sample["seed"]
@@ -143,17 +140,17 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
                 assert ("lr" in other) == ("lr" in sample)
                 assert "lr" not in sample or torch.equal(other["lr"], sample["lr"])
         seeds = {sample["seed"] for sample in first}
-        assert len(seeds) == len(items), "two positions of a run have the same randomness"
+        assert len(seeds) == len(items), "two positions of a run have the same seed"
         assert self.patches(settings, seed=1)[items[0]]["seed"] not in seeds
 
-    def test_an_evaluation_goes_by_keys(self, settings: dict[str, Any]) -> None:
-        """Asked by index alone, an image is the same at every call."""
+    def test_evaluation_depends_on_the_index_alone(self, settings: dict[str, Any]) -> None:
+        """Indexed without a position, an image is the same at every call."""
         data = self.patches(settings)
         first, second = data[0], data[0]
         assert torch.equal(first["hr"], second["hr"]) and first["seed"] == second["seed"]
 
     def test_samples_make_a_batch(self, settings: dict[str, Any]) -> None:
-        """Packed samples are tensors in [0, 1]; the function of `collated_by` batches them."""
+        """Packed samples are tensors in [0, 1], and the function of `collated_by` batches them."""
         data = self.patches(settings)
         size, stride = 4 * data.scale, 1 if data.same_size else data.scale
         samples = [data[(0, 0)], data[(1, 1)]]
@@ -166,31 +163,31 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
             assert batch["paired"].all()
 
     def test_good_files_pass_the_check(self, settings: dict[str, Any]) -> None:
-        """`check` passes and `summary` says in one line how many there are."""
+        """`check` passes, and `summary` states the number of images in one line."""
         data = self.build(settings)
         data.check()
         data.check(thorough=True)
         assert "\n" not in data.summary() and str(len(data)) in data.summary()
 
     def test_a_damaged_file_is_named(self, settings: dict[str, Any], tmp_path: Path) -> None:
-        """`check` finds a file that breaks off, before anything is trained, and names it."""
+        """`check` names a truncated file before training starts."""
         file = self.build(settings).records[0].hr
         if tmp_path not in file.parents:
-            pytest.skip("its files are not the test's to damage")
+            pytest.skip("its files do not belong to the test")
         file.write_bytes(file.read_bytes()[:-40])
         with pytest.raises(DataError, match=file.name):
             self.build(settings).check(thorough=True)
 
     def test_small_images_are_named(self, settings: dict[str, Any]) -> None:
-        """`check` names the files that are smaller than the patches."""
+        """`check` names files that are smaller than the patches."""
         steps = [{"type": "PairedCrop", "patch_size": 512 * self.build(settings).scale}]
         with pytest.raises(DataError, match="smaller"):
             self.build(settings, transforms=steps).check()
 
     def test_missing_files_are_named(self, settings: dict[str, Any], tmp_path: Path) -> None:
-        """Where the files are not, the constructor says where it looked."""
+        """If files are missing, the constructor states where it searched."""
         if tmp_path not in self.build(settings).records[0].hr.parents:
-            pytest.skip("its files come with it")
+            pytest.skip("its files are built in")
         shutil.rmtree(tmp_path)
         with pytest.raises(DataError):
             self.build(settings)
@@ -199,12 +196,12 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
         """Pairs that contradict ``scale`` and ``same_size`` are refused before training."""
         data = self.build(settings)
         if data.records[0].lr is None:
-            pytest.skip("HR alone fits any geometry")
+            pytest.skip("HR images fit any geometry")
         with pytest.raises((GeometryError, DataError)):
             self.build(settings, same_size=not data.same_size).check()
 
     def test_unknown_arguments_are_refused(self, settings: dict[str, Any]) -> None:
-        """A misspelt argument is refused by its name."""
+        """A misspelt argument is refused by name."""
         with pytest.raises(ConfigError, match="data_rot"):
             self.build(settings, data_rot=".")
 
@@ -216,10 +213,10 @@ class TransformContract(Contract, page="docs/your_own_dataset.md"):
     registry = TRANSFORMS
 
     takes_pairs: ClassVar[bool] = True
-    """Whether it takes samples that have an LR image already."""
+    """Whether it accepts samples that already have an LR image."""
 
     moves_only: ClassVar[bool] = True
-    """Whether pixels are moved or cut, HR and LR alike, and never recomputed."""
+    """Whether it only moves or crops pixels, the same way in HR and LR."""
 
     def build(self) -> Any:
         """Build the component as a config does."""
@@ -228,13 +225,13 @@ class TransformContract(Contract, page="docs/your_own_dataset.md"):
     def sample(
         self, paired: bool, same_size: bool = False, dtype: Any = np.uint8, position: int = 0
     ) -> dict[str, Any]:
-        """Return a sample of 48 x 36 HR pixels at x2, as a data set hands it on.
+        """Return a sample of 48 x 36 HR pixels at x2, as a data set passes it on.
 
         Args:
             paired: Whether it has LR, which is every second pixel of HR, or all when ``same_size``.
             same_size: Whether LR lies on the HR grid.
             dtype: ``np.uint8`` or ``np.uint16``.
-            position: Its place in the run, from which its randomness follows.
+            position: Its index in the run, which determines its randomness.
         """
         greatest = int(np.iinfo(dtype).max)
         hr = np.random.default_rng(0).integers(0, greatest, (48, 36, 3), dtype)
@@ -250,7 +247,7 @@ class TransformContract(Contract, page="docs/your_own_dataset.md"):
         return {**images, **notes, "stream": stream, "seed": seed}
 
     def samples(self) -> list[dict[str, Any]]:
-        """Return one sample of every form that it takes."""
+        """Return one sample of every kind that it accepts."""
         alone = [self.sample(False, dtype=dtype) for dtype in (np.uint8, np.uint16)]
         if not self.takes_pairs:
             return alone
@@ -262,22 +259,22 @@ class TransformContract(Contract, page="docs/your_own_dataset.md"):
         return alone + pairs
 
     def test_arrays_are_left_as_they_were(self) -> None:
-        """Arrays are read-only, for they may be kept for the next epoch: nothing is written."""
+        """Arrays are read-only, since they may be cached for the next epoch, and not changed."""
         for sample in self.samples():
             before = {name: sample[name].copy() for name in ("hr", "lr") if name in sample}
             given = dict(sample)
             self.build()(sample)
             assert all(np.array_equal(given[name], image) for name, image in before.items())
 
-    def test_randomness_is_the_streams(self) -> None:
-        """Equal positions give equal results, whatever global generators say, in every worker."""
+    def test_randomness_comes_from_the_stream(self) -> None:
+        """Equal positions give equal results in every worker, independent of global generators."""
         transform = self.build()
         worker = pickle.loads(pickle.dumps(transform))
         for paired in {False, self.takes_pairs}:
             results: list[Any] = []
             for step in (transform, transform, worker):
                 torch.manual_seed(len(results))
-                np.random.seed(len(results))  # noqa: NPY002 -- the generator that must not matter
+                np.random.seed(len(results))  # noqa: NPY002 -- must have no effect
                 results.append(step(self.sample(paired, position=3)))
             for other in results[1:]:
                 assert other["meta"] == results[0]["meta"]
@@ -285,8 +282,8 @@ class TransformContract(Contract, page="docs/your_own_dataset.md"):
                     if name in results[0]:
                         assert np.array_equal(other[name], results[0][name])
 
-    def test_what_it_says_of_itself_holds(self) -> None:
-        """``packs``, ``makes_lr`` and ``keeps_size`` are read by data sets, and are true."""
+    def test_its_declarations_are_true(self) -> None:
+        """``packs``, ``makes_lr`` and ``keeps_size``, which data sets read, are true."""
         transform = self.build()
         for sample in self.samples():
             before = sample["hr"]
@@ -307,10 +304,10 @@ class TransformContract(Contract, page="docs/your_own_dataset.md"):
                 stride = 1 if sample["same_size"] else 2
                 axes = slice(1, 3) if transform.packs else slice(0, 2)
                 wanted = tuple(side // stride for side in after["hr"].shape[axes])
-                assert tuple(after["lr"].shape[axes]) == wanted, "HR and LR are no pair any more"
+                assert tuple(after["lr"].shape[axes]) == wanted, "HR and LR are no longer a pair"
 
     def test_both_images_are_moved_alike(self) -> None:
-        """HR and LR stay one scene: equal images stay equal."""
+        """HR and LR stay aligned: equal images stay equal."""
         if not (self.takes_pairs and self.moves_only):
             pytest.skip(f"{self.component.__name__} does not move pairs")
         for position in range(8):

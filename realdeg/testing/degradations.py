@@ -21,13 +21,13 @@ SEEDS = [11, 2**61 + 7]
 
 
 def hr_batch(channels: int = 3, height: int = 48, width: int = 36, batch: int = 2) -> Tensor:
-    """Return HR images of noise in [0, 1], the same ones at every call.
+    """Return fixed random HR images in [0, 1].
 
     Args:
         channels: 3 or 1.
         height: In pixels.
         width: In pixels.
-        batch: How many images.
+        batch: Number of images.
 
     Shape:
         (batch, channels, height, width)
@@ -39,14 +39,14 @@ def hr_batch(channels: int = 3, height: int = 48, width: int = 36, batch: int = 
 class DegradationContract(Contract, page="docs/your_own_degradation.md"):
     """What every degradation promises to containers, trainers, `Degrader` and `realdeg degrade`.
 
-    A class method ``example()`` that returns a small instance serves in place of ``arguments``.
+    A class method ``example()`` that returns a small instance can replace ``arguments``.
     """
 
     component: type[Degradation]
     registry = DEGRADATIONS
 
     displaced: bool = False
-    """Whether the LR grid lies elsewhere than a bicubic reduction's, as ``offset`` declares."""
+    """Whether ``offset`` declares another LR grid than that of a bicubic reduction."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         """Build the component as a config does, ready to be applied.
 
         Args:
-            scale: How much resolution is lost.
+            scale: The scale factor.
             same_size: Whether LR lies on the HR grid.
         """
         return degradation_from_config(self.config, scale, same_size).eval()
@@ -72,7 +72,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
     def test_both_geometries_and_colours(self, scale: int, same_size: bool, channels: int) -> None:
         """RGB and Y are degraded at every scale, with LR smaller than HR and on the HR grid.
 
-        LR is finite float32, and the HR batch is left as it was.
+        LR is finite float32, and the HR batch is not changed.
         """
         degradation = self.build(scale, same_size)
         hr = hr_batch(channels)
@@ -88,24 +88,24 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
     @pytest.mark.parametrize("same_size", [False, True])
     @pytest.mark.parametrize("scale", [2, 3, 4])
     def test_lr_lies_where_offset_says(self, scale: int, same_size: bool) -> None:
-        """LR pixel 0 is centred at the HR coordinate that ``offset`` declares, to 0.01 pixels.
+        """LR pixel 0 is centred at the HR coordinate that ``offset`` declares, within 0.01 pixels.
 
-        Measured where nothing is drawn at random and no network has to be trained first.
+        Measured only for deterministic degradations that need no training.
         """
         degradation = self.build(scale, same_size)
         if any(getattr(part, "fitting", None) == "gradient" for part in degradation.modules()):
             pytest.skip(f"{self.component.__name__} has to be trained first")
         probe = degradation(hr_batch(3, 12 * scale, 12 * scale, 1).expand(8, -1, -1, -1), range(8))
         if not torch.equal(probe, probe[:1].expand_as(probe)):
-            pytest.skip(f"{self.component.__name__} draws at random: its own tests measure that")
+            pytest.skip(f"{self.component.__name__} is random: its own tests measure that")
         stride = degradation.stride
         assert_offset(lambda hr: degradation(hr, [0]), stride, degradation.offset)
 
     @pytest.mark.parametrize("same_size", [False, True])
     def test_a_trace_written_to_json_replays_to_the_bit(self, same_size: bool) -> None:
-        """A trace holds every decision: written to JSON and read, it gives the same LR.
+        """A trace records every decision: after a round trip through JSON it gives the same LR.
 
-        It is small (20 kB at most) and can be said in words.
+        It has less than 20 kB and can be described in words.
         """
         degradation = self.build(2, same_size)
         hr = hr_batch()
@@ -118,7 +118,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         assert all(trace.in_words() for trace in traces)
 
     def test_an_image_does_not_depend_on_its_batch(self) -> None:
-        """An image is degraded alike alone and among others."""
+        """An image gives the same result alone and in a batch."""
         degradation = self.build()
         hr = hr_batch()
         together = degradation(hr, SEEDS)
@@ -126,7 +126,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         torch.testing.assert_close(together[1:], alone, atol=1e-6, rtol=0)
 
     def test_seeds_come_from_torch_when_none_are_given(self) -> None:
-        """Without seeds, torch's global generator decides, and nothing else does."""
+        """Without seeds, randomness comes only from torch's global generator."""
         degradation = self.build()
         hr = hr_batch()
         torch.manual_seed(5)
@@ -135,16 +135,16 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         assert torch.equal(first, degradation(hr))
 
     def test_gradient_reaches_hr_where_it_is_promised(self) -> None:
-        """LR has a gradient with respect to HR, unless ``differentiable`` says no."""
+        """LR has a gradient with respect to HR, unless ``differentiable`` is False."""
         degradation = degradation_from_config(self.config, 2, False)
         if not degradation.differentiable:
-            pytest.skip(f"{self.component.__name__} says that it is not differentiable")
+            pytest.skip(f"{self.component.__name__} declares that it is not differentiable")
         hr = hr_batch().requires_grad_()
         degradation(hr, SEEDS).square().sum().backward()
         assert hr.grad is not None and hr.grad.abs().sum() > 0
 
     def test_gradient_reaches_every_parameter(self) -> None:
-        """With ``fitting = "gradient"`` every parameter takes part."""
+        """With ``fitting = "gradient"`` every parameter gets a gradient."""
         degradation = degradation_from_config(self.config, 2, False)
         if degradation.fitting != "gradient":
             pytest.skip(f"{self.component.__name__} is not learned by gradient descent")
@@ -153,7 +153,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         assert not missing
 
     def test_the_file_alone_rebuilds_it(self, tmp_path: Path) -> None:
-        """Constructor arguments are plain values; with them a saved file rebuilds the object."""
+        """Constructor arguments are plain values, so a saved file rebuilds the object."""
         degradation = self.build(2, True)
         path = tmp_path / "degradation.safetensors"
         digest = degradation.save(path, {"note": "x"})
@@ -173,7 +173,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         assert torch.equal(degradation(hr, SEEDS), other(hr, SEEDS))
 
     def test_bad_input_is_named(self) -> None:
-        """What cannot be degraded or replayed is refused in a sentence that names it."""
+        """Invalid images and traces are refused with a clear message."""
         degradation = degradation_from_config(self.config, 4, False)
         with pytest.raises(GeometryError, match="does not divide by 4"):
             degradation(hr_batch(height=46), SEEDS)
@@ -192,7 +192,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
             degradation_from_config(self.config, 0, False)
 
     def test_numbers_of_another_range_are_named(self) -> None:
-        """8-bit numbers and NaN are refused; what interpolation overshoots is not."""
+        """8-bit values and NaN are refused; a small overshoot from interpolation is not."""
         degradation = degradation_from_config(self.config, 4, False)
         image = hr_batch(3, 48, 48, 1)
         with pytest.raises(DataError, match=r"floating-point images in .0, 1., got torch.uint8"):
@@ -206,12 +206,12 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         assert degradation(image * 1.2 - 0.1, [1]).isfinite().all()
 
     def test_empty_batch(self) -> None:
-        """A batch without images gives one."""
+        """An empty batch gives an empty batch."""
         assert self.build()(hr_batch()[:0], []).shape == (0, 3, 24, 18)
 
 
 class ContainerContract(DegradationContract, page="docs/your_own_degradation.md"):
-    """What every container promises beside what every degradation does.
+    """What every container promises in addition to the contract of degradations.
 
     ``arguments`` name its parts.
     """
@@ -225,7 +225,7 @@ class ContainerContract(DegradationContract, page="docs/your_own_degradation.md"
         return built
 
     def test_parts_are_applied_as_the_trace_says(self) -> None:
-        """A trace holds the traces of the parts that were applied, in their order."""
+        """A trace contains the traces of the applied parts, in order."""
         container = self.container()
         hr, seeds = hr_batch(batch=6), list(range(6))
         lr = container(hr, seeds)
@@ -240,7 +240,7 @@ class ContainerContract(DegradationContract, page="docs/your_own_degradation.md"
             torch.testing.assert_close(lr[index : index + 1], image, atol=1e-6, rtol=0)
 
     def test_a_decision_follows_from_the_seed(self) -> None:
-        """A decision is hashable, the seed's alone, and read from a trace as it was drawn."""
+        """A decision is hashable, depends only on the seed, and is recovered from the trace."""
         container = self.container()
         size = (3, 48, 36)
         for seed in range(32):
@@ -248,8 +248,8 @@ class ContainerContract(DegradationContract, page="docs/your_own_degradation.md"
             assert decision == container.decide(seed) and {decision}
             assert container.read(container.sample_one(size, seed)) == decision
 
-    def test_a_hostile_trace_meets_a_sentence(self) -> None:
-        """A trace may come from anywhere: a decision that cannot be is refused as such."""
+    def test_an_invalid_trace_is_refused(self) -> None:
+        """A trace may come from anywhere: an invalid decision is refused with a clear message."""
         container = self.container()
         hr = hr_batch(batch=1)
         trace = container.sample(hr, [0])[0]
@@ -268,7 +268,7 @@ class ContainerContract(DegradationContract, page="docs/your_own_degradation.md"
                 container.condition(without)
 
     def test_parts_decide_what_it_is(self) -> None:
-        """Parts are spelled out in the arguments; gradients, colour and learning follow theirs."""
+        """Arguments list the parts; differentiability, colour and training state follow them."""
         container = self.container()
         parts = container.members()
         if "parts" in container.arguments:
@@ -279,8 +279,8 @@ class ContainerContract(DegradationContract, page="docs/your_own_degradation.md"
         assert container.is_trained == all(part.is_trained for part in parts)
         assert container.describe()
 
-    def test_parts_that_cannot_be_are_refused(self) -> None:
-        """No parts, and parts of unknown names, are refused when it is built."""
+    def test_invalid_parts_are_refused(self) -> None:
+        """An empty list of parts and unknown parts are refused when it is built."""
         if "parts" not in self.config:
             pytest.skip(f"{self.component.__name__} takes no list of parts")
         for parts in ([], [{"type": "NoSuchDegradation"}]):

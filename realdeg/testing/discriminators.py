@@ -13,8 +13,8 @@ from realdeg.registry import DISCRIMINATORS
 from realdeg.testing.contract import Contract
 
 
-def judged(channels: int = 3, size: int = 16) -> Tensor:
-    """Return two images of noise, the same ones at every call.
+def random_images(channels: int = 3, size: int = 16) -> Tensor:
+    """Return two fixed random images.
 
     Args:
         channels: 3 or 1.
@@ -30,7 +30,7 @@ def judged(channels: int = 3, size: int = 16) -> Tensor:
 class DiscriminatorContract(Contract, page="docs/your_own_loss.md"):
     """What every discriminator promises to adversarial losses and tasks.
 
-    ``arguments`` make it narrow.
+    ``arguments`` should make it narrow.
     """
 
     component: type[Discriminator]
@@ -49,9 +49,9 @@ class DiscriminatorContract(Contract, page="docs/your_own_loss.md"):
 
     @pytest.mark.parametrize("channels", [1, 3])
     def test_logits_and_gradients(self, channels: int) -> None:
-        """RGB and Y give logits, one for each place or image; every parameter takes part."""
+        """RGB and Y give logits, per location or image, and every parameter gets a gradient."""
         network = self.build(in_channels=channels)
-        images = judged(channels, max(16, network.least_size)).requires_grad_()
+        images = random_images(channels, max(16, network.least_size)).requires_grad_()
         logits = network(images)
         assert logits.shape[:2] == (2, 1) and logits.dtype == torch.float32
         logits.square().sum().backward()
@@ -59,23 +59,23 @@ class DiscriminatorContract(Contract, page="docs/your_own_loss.md"):
         assert all(p.grad is not None for p in network.parameters())
 
     def test_any_size_from_the_least_on(self) -> None:
-        """Images of `least_size` and larger are judged, or refused by name where one size fits."""
+        """Images of `least_size` and larger are accepted; fixed-size networks refuse others."""
         network = self.build().eval()
         least = network.least_size
         sizes: tuple[int, ...] = (least, least + 1, max(37, least))
         if isinstance(network, FixedSizeDiscriminator):
             sizes = (least,)
             with pytest.raises(DataError, match="only"):
-                network(judged(size=least + 1))
+                network(random_images(size=least + 1))
         for size in sizes:
-            assert torch.isfinite(network(judged(size=size))).all()
+            assert torch.isfinite(network(random_images(size=size))).all()
 
     def test_bad_input_is_named(self) -> None:
-        """Other channels, images that are too small and other colours are refused in a sentence."""
+        """Wrong channels, small images and other colours are refused with a clear message."""
         network = self.build()
         with pytest.raises(DataError, match="in_channels"):
-            network(judged(1))
+            network(random_images(1))
         with pytest.raises(DataError, match="raise patch_size"):
-            network(judged(size=network.least_size)[..., : network.least_size - 1])
+            network(random_images(size=network.least_size)[..., : network.least_size - 1])
         with pytest.raises(ConfigError, match="in_channels"):
             self.build(in_channels=2)

@@ -15,11 +15,11 @@ from realdeg.testing.contract import Contract
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
-    """Return numbers in [0, 1], the same ones at every call, in float64.
+    """Return fixed random values in [0, 1], in float64.
 
     Args:
         *shape: The tensor's shape.
-        seed: Other numbers for another seed.
+        seed: The random seed.
     """
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
@@ -31,10 +31,10 @@ class LossContract(Contract, page="docs/your_own_loss.md"):
     registry = LOSSES
 
     def pair(self, batch: int = 2, height: int = 3, width: int = 4) -> tuple[Tensor, Tensor]:
-        """Return a prediction and a target: images. Override it where the loss wants others.
+        """Return a prediction and a target image. Override it if the loss needs other inputs.
 
         Args:
-            batch: How many.
+            batch: Batch size.
             height: In pixels.
             width: In pixels.
         """
@@ -52,8 +52,8 @@ class LossContract(Contract, page="docs/your_own_loss.md"):
         return loss
 
     @pytest.mark.parametrize("reduction", ["mean", "sum"])
-    def test_one_number_that_the_weight_multiplies(self, reduction: str) -> None:
-        """A loss is one number, multiplied by ``weight``; its inputs stay as they were."""
+    def test_weight_multiplies_the_value(self, reduction: str) -> None:
+        """A loss is a scalar multiplied by ``weight``, and its inputs are not changed."""
         prediction, target = self.pair()
         before = prediction.clone(), target.clone()
         once = self.build(reduction=reduction, weight=1.0)(prediction, target)
@@ -64,13 +64,13 @@ class LossContract(Contract, page="docs/your_own_loss.md"):
 
     @pytest.mark.parametrize("reduction", ["mean", "sum"])
     def test_gradients(self, reduction: str) -> None:
-        """The gradient is that of the number (`torch.autograd.gradcheck`)."""
+        """The gradient is correct (`torch.autograd.gradcheck`)."""
         prediction, target = self.pair()
         loss = self.build(weight=0.3, reduction=reduction)
         assert torch.autograd.gradcheck(lambda p: loss(p, target), prediction.requires_grad_())
 
     def test_shapes_are_never_broadcast(self) -> None:
-        """Shapes that differ are refused, and the sentence shows both."""
+        """Different shapes are refused, and the message shows both."""
         prediction, target = self.pair()
         for wrong in (prediction[..., :1], prediction[:1]):
             shapes = f"{re.escape(str(tuple(wrong.shape)))}.*{re.escape(str(tuple(target.shape)))}"
@@ -79,7 +79,7 @@ class LossContract(Contract, page="docs/your_own_loss.md"):
 
     @pytest.mark.parametrize("reduction", ["mean", "sum"])
     def test_empty_batches_cost_nothing(self, reduction: str) -> None:
-        """The loss of a batch without images is 0, not NaN, and has a gradient."""
+        """The loss of an empty batch is 0, not NaN, and has a gradient."""
         prediction, target = self.pair(batch=0)
         loss = self.build(reduction=reduction)(prediction.requires_grad_(), target)
         assert loss.item() == 0
@@ -87,7 +87,7 @@ class LossContract(Contract, page="docs/your_own_loss.md"):
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
     def test_half_precision_is_summed_in_single(self, dtype: torch.dtype) -> None:
-        """Half-precision numbers are added up in float32: a sum over an image needs more bits."""
+        """Half-precision values are summed in float32: a sum over an image needs more bits."""
         prediction, target = self.pair(1, 200, 200)
         prediction = prediction.to(dtype)
         if target.is_floating_point():
@@ -100,14 +100,14 @@ class LossContract(Contract, page="docs/your_own_loss.md"):
         assert found.item() == pytest.approx(loss(prediction.double(), double).item(), rel=1e-4)
 
     def test_wrong_arguments_are_named(self) -> None:
-        """An argument that does not exist, or a reduction, is refused by its name."""
+        """An unknown argument or reduction is refused by name."""
         with pytest.raises(ConfigError, match="Did you mean 'weight'"):
             self.build(wieght=2)
         with pytest.raises(ConfigError, match="reduction.*'mean' or 'sum'"):
             self.build(reduction="none")
 
     def test_is_a_term_among_others(self) -> None:
-        """`WeightedLoss` lists it under a name of its own."""
+        """`WeightedLoss` lists each term under its own name."""
         prediction, target = self.pair()
         found = WeightedLoss([self.config, {**self.config, "name": "again"}])(prediction, target)
         assert len(found) == 2 and all(name.startswith("loss") for name in found)
@@ -134,7 +134,7 @@ class AdversarialLossContract(Contract, page="docs/your_own_loss.md"):
         return 6 * noise(2, 1, 2, 2, seed=1) - 3, 6 * noise(2, 1, 2, 2, seed=2) - 3
 
     def test_one_call_serves_both_players(self) -> None:
-        """With real logits it is the discriminator's term; the weight is the generator's alone."""
+        """With real logits it is the discriminator's term; the weight is only the generator's."""
         real, generated = self.logits()
         loss, thrice = self.build(weight=1.0), self.build(weight=3.0)
         assert loss(generated).shape == loss(generated, real).shape == ()
@@ -144,7 +144,7 @@ class AdversarialLossContract(Contract, page="docs/your_own_loss.md"):
         assert torch.equal(thrice(generated, real), loss(generated, real))
 
     def test_gradients(self) -> None:
-        """Both gradients are right, and each player pulls its own way."""
+        """Both gradients are correct, and they have opposite directions."""
         loss = self.build()
         real, generated = (logits.requires_grad_() for logits in self.logits())
         assert torch.autograd.gradcheck(loss.discriminator, (real, generated))
@@ -156,7 +156,7 @@ class AdversarialLossContract(Contract, page="docs/your_own_loss.md"):
         assert generators.mean() < 0 and of_real.mean() <= 0 <= of_generated.mean()
 
     def test_negative_weights_are_refused(self) -> None:
-        """A negative weight would turn the game around."""
+        """A negative weight would swap the roles of the players."""
         with pytest.raises(ConfigError, match="weight"):
             self.build(weight=-1.0)
 

@@ -33,7 +33,7 @@ class MetricContract(Contract, page="docs/your_own_loss.md"):
         """Return what a task predicts for three images of different sizes.
 
         Each is a dict of ``key``, ``prediction`` and ``target`` (3 x H x W in [0, 1]), ``scale``
-        and ``input``. Override it for a metric that wants others.
+        and ``meta``. Override it for a metric that needs other inputs.
         """
         found = []
         for number, key in enumerate("abc"):
@@ -52,15 +52,15 @@ class MetricContract(Contract, page="docs/your_own_loss.md"):
             samples: What a task predicts.
 
         Returns:
-            The numbers by name.
+            Values by label.
         """
         metric.process(None, samples[:2])
         metric.process(None, samples[2:])
         numbers: dict[str, float] = metric.evaluate(len(samples))
         return numbers
 
-    def test_every_number_is_told_or_missing_with_a_reason(self) -> None:
-        """Numbers are named with their protocol (``labels``); a missing one says why."""
+    def test_every_value_is_reported_or_missing_with_a_reason(self) -> None:
+        """Values are labelled with their protocol (``labels``); a missing one has a reason."""
         metric = self.build()
         found = self.evaluated(metric, self.samples())
         assert set(found) | set(metric.missing) == set(metric.labels)
@@ -69,8 +69,8 @@ class MetricContract(Contract, page="docs/your_own_loss.md"):
         assert all(isinstance(reason, str) and reason for reason in metric.missing.values())
         assert metric.averages == found, "reports read `averages`"
 
-    def test_images_are_told_apart(self) -> None:
-        """``per_image`` has one entry for each image, in order, with its key and numbers."""
+    def test_images_are_reported_separately(self) -> None:
+        """``per_image`` has one entry per image, in order, with its key and values."""
         metric, samples = self.build(), self.samples()
         self.evaluated(metric, samples)
         assert [scores.key for scores in metric.per_image] == [one["key"] for one in samples]
@@ -78,7 +78,7 @@ class MetricContract(Contract, page="docs/your_own_loss.md"):
             assert set(scores.mean()) <= set(metric.labels)
 
     def test_an_evaluation_starts_afresh(self) -> None:
-        """A second evaluation knows nothing of the first, and samples are not changed."""
+        """A second evaluation is independent of the first, and samples are not changed."""
         metric, samples = self.build(), self.samples()
         kept = copy.deepcopy(samples)
         first = self.evaluated(metric, samples)
@@ -86,7 +86,7 @@ class MetricContract(Contract, page="docs/your_own_loss.md"):
         assert self.evaluated(metric, kept) == first
 
     def test_several_processes_give_what_one_gives(self) -> None:
-        """Results travel between processes; doubles that fill the last batch are dropped."""
+        """Results are gathered from processes without the duplicates that fill the last batch."""
         metric, samples = self.build(), self.samples()
         alone = self.evaluated(metric, samples)
         ranks = [self.build(), self.build()]
@@ -96,20 +96,20 @@ class MetricContract(Contract, page="docs/your_own_loss.md"):
         gathered = [result for pair in zip(*travelled, strict=True) for result in pair]
         assert self.build().compute_metrics(gathered[: len(samples)]) == alone
 
-    def test_prefixes_tell_data_sets_apart(self) -> None:
-        """With a ``prefix`` each number is called ``prefix/number``."""
+    def test_prefixes_distinguish_data_sets(self) -> None:
+        """With a ``prefix`` each label is ``prefix/label``."""
         found = self.evaluated(self.build(prefix="canon"), self.samples())
         plain = self.evaluated(self.build(), self.samples())
         assert found == {f"canon/{name}": value for name, value in plain.items()}
 
     def test_a_missing_target_is_named(self) -> None:
-        """An image that cannot be measured is refused by its key."""
+        """An image without prediction or target is refused by its key."""
         for absent in ("prediction", "target"):
             sample = {name: item for name, item in self.samples()[0].items() if name != absent}
             with pytest.raises(DataError, match=f"'a' has no {absent}"):
                 self.build().process(None, [sample])
 
     def test_an_unknown_protocol_is_refused(self) -> None:
-        """A protocol that does not exist is refused when the metric is built."""
+        """An unknown protocol is refused when the metric is built."""
         with pytest.raises(ConfigError, match="no-such-protocol"):
             self.build(protocol="no-such-protocol")

@@ -23,9 +23,9 @@ def test_the_door_takes_whatever_names_a_network(tmp_path):
     assert filled.arguments == network.arguments
     with pytest.raises(ConfigError, match="does not name one"):
         create_backbone(file, weights=file)
-    with pytest.raises(ConfigError, match="several networks have weights 'official'.*say whose"):
+    with pytest.raises(ConfigError, match="several networks have weights 'official'.*name the"):
         create_backbone("official")
-    with pytest.raises(ConfigError, match="'classical' is no backbone"):
+    with pytest.raises(ConfigError, match="'classical' is not a backbone"):
         create_backbone("classical")
 
 

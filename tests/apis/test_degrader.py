@@ -89,7 +89,7 @@ def test_seed_decides():
 def test_remainder_is_refused_or_cropped_never_ignored():
     image = picture(9, 11)
     degrader = noisy()
-    with pytest.raises(GeometryError, match="9 x 11.*does not divide"):
+    with pytest.raises(GeometryError, match="9 x 11.*is not divisible"):
         degrader.degrade(image)
     lr, trace = degrader.degrade(image, remainder="crop")
     assert lr.shape == (4, 5, 3) and trace.size[1:] == (8, 10)

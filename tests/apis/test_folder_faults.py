@@ -14,7 +14,7 @@ import torch
 
 from realdeg.apis import Degrader, SuperResolver, read_manifest
 from realdeg.apis import degrader as degrading
-from realdeg.apis.workers import WorkerDiedError, work_on
+from realdeg.apis.workers import WorkerDiedError, process_items
 from realdeg.backbones import VDSR
 from realdeg.cli.main import main
 from realdeg.errors import ConfigError, DataError, OutputError
@@ -167,14 +167,14 @@ def test_a_process_that_is_killed_costs_its_image_alone(few, tmp_path, monkeypat
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
 
-def test_work_on_hands_back_results_and_errors():
-    assert dict(work_on(["a", "b", "c"], str.upper, 2)) == {"a": "A", "b": "B", "c": "C"}
-    assert list(work_on([], str.upper, 4)) == []
+def test_process_items_hands_back_results_and_errors():
+    assert dict(process_items(["a", "b", "c"], str.upper, 2)) == {"a": "A", "b": "B", "c": "C"}
+    assert list(process_items([], str.upper, 4)) == []
 
     def leave(item):
         os._exit(7)
 
-    (found,) = [result for _, result in work_on(["a", "b"], leave, 2)][:1]
+    (found,) = [result for _, result in process_items(["a", "b"], leave, 2)][:1]
     assert isinstance(found, WorkerDiedError) and "code 7" in str(found)
 
     class OddError(Exception):  # cannot be sent
@@ -185,12 +185,12 @@ def test_work_on_hands_back_results_and_errors():
         raise OddError(1, 2)
 
     with pytest.raises(RuntimeError, match="OddError"):
-        list(work_on(["a", "b"], odd, 2))
+        list(process_items(["a", "b"], odd, 2))
     assert not multiprocessing.active_children()
 
 
 def hold(folder, ready, leave):
-    with exclusive(folder, "run that makes degrading"):
+    with exclusive(folder, "degrading run"):
         ready.set()
         leave.wait(60)
 
@@ -203,7 +203,7 @@ def test_a_second_process_is_refused(few, tmp_path, run):
     process.start()
     try:
         assert ready.wait(60)
-        with pytest.raises(OutputError, match="in use by another run that makes degrading"):
+        with pytest.raises(OutputError, match="in use by another degrading run"):
             run(few, tmp_path / "out")
     finally:
         leave.set()
@@ -318,7 +318,7 @@ def test_a_manifest_that_is_no_file(few, tmp_path, kind):
     else:
         manifest.symlink_to(real if kind == "link" else tmp_path / "made_up.jsonl")
     for overwrite in (False, True):
-        with pytest.raises(DataError, match=r"manifest\.jsonl is (a link|no file)"):
+        with pytest.raises(DataError, match=r"manifest\.jsonl is (a link|not a file)"):
             degrade(few, out, overwrite=overwrite)
     assert real.read_bytes() == before and not (tmp_path / "made_up.jsonl").exists()
 

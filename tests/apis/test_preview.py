@@ -63,8 +63,8 @@ def test_hostile_files_are_refused(tmp_path):
         ("", "contains no traces"),
         ("not json", "line 1 of .* is not JSON"),
         (json.dumps({"trace": {**good, "version": 99}}), "version 99"),
-        (json.dumps({"trace": good, "crop": [0, 0, "x", 3]}), "crop is"),
-        (json.dumps({"trace": good, "crop": [0, 0, True, 3]}), "crop is"),
+        (json.dumps({"trace": good, "crop": [0, 0, "x", 3]}), "crop must be"),
+        (json.dumps({"trace": good, "crop": [0, 0, True, 3]}), "crop must be"),
         (json.dumps([1, 2]), "JSON object"),
         ("[" * 10_000, "JSON"),
     ):
@@ -101,7 +101,7 @@ def test_built_in_pictures():
         find_image("sample/cofee")
     with pytest.raises(DataError, match="no image nowhere.png"):
         find_image("nowhere.png")
-    with pytest.raises(ConfigError, match="one sample"):
+    with pytest.raises(ConfigError, match="count must be at least 1"):
         sample_previews(Degrader("Bicubic", scale=2), image, name, count=0)
 
 

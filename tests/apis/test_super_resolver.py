@@ -178,7 +178,7 @@ def test_memory_shortage_begins_anew_with_smaller_tiles(tile, caplog):
     net.limit = 60 * 60
     image = picture(80, 100, 3, np.float32)
     result = SuperResolver(net, tile=tile).upscale(image)
-    assert "beginning it anew with tiles of" in caplog.text
+    assert "starting again with tiles of" in caplog.text
     net.limit = 10**9
     np.testing.assert_allclose(result, SuperResolver(net, tile=None).upscale(image), atol=1e-5)
 
@@ -227,7 +227,7 @@ def test_wrong_size_and_nan_are_refused():
         def forward(self, lr, *, scale=None, cond=None):
             return lr * float("nan")
 
-    with pytest.raises(GeometryError, match="its scale is not what it says"):
+    with pytest.raises(GeometryError, match="its scale is not the one it declares"):
         SuperResolver(Wrong(2)).upscale(picture(8, 8))
     with pytest.raises(DataError, match="NaN"):
         SuperResolver(Broken(2)).upscale(picture(8, 8))

@@ -57,7 +57,7 @@ def test_kernels_from_pairs(pairs, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "kernels of 13 x 13, x2" in out and "two scenes" in out and "width" in out
     assert KernelPool(2, False, str(pool_file))(torch.rand(1, 3, 32, 32), [1]).shape[2] == 16
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         _run(*words)
     assert _run(*words, "--overwrite", "--limit", 3, "--patch", 24) == 0
     assert len(load_pool(pool_file)) == 3

@@ -247,7 +247,7 @@ def test_a_card_quotes_no_report_of_a_test_that_did_not_end(pairs):
     from realdeg.export.card import read_numbers
 
     assert measure_degradation(metrics=ending(4, "crash")) == 1
-    with pytest.raises(DataError, match="did not end"):
+    with pytest.raises(DataError, match="unfinished test"):
         read_numbers("out/test/report.json", "0" * 64)
 
 

@@ -10,7 +10,7 @@ from realdeg.discriminators import BulatDiscriminator, DSGANDiscriminator
 from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS, list_discriminators
 from realdeg.testing import DiscriminatorContract
-from realdeg.testing.discriminators import judged
+from realdeg.testing.discriminators import random_images
 
 OURS = [
     name
@@ -44,13 +44,13 @@ def test_dsgan_is_the_paper_s():
     sizes = [tuple(m.weight.shape) for m in network.modules() if isinstance(m, nn.Conv2d)]
     assert sizes == [(64, 3, 5, 5), (128, 64, 5, 5), (256, 128, 5, 5), (1, 256, 1, 1)]
     assert sum(isinstance(m, nn.BatchNorm2d) for m in network.modules()) == 2
-    assert network(judged(size=20)).shape == (2, 1, 20, 20)
+    assert network(random_images(size=20)).shape == (2, 1, 20, 20)
 
 
 @pytest.mark.parametrize("filter", ["average", "gaussian", "wavelet"])
 def test_a_filter_hides_colours(filter):
     network = DSGANDiscriminator(width=4, filter=filter).eval()
-    images = judged()
+    images = random_images()
     torch.testing.assert_close(network(images + 0.1), network(images), atol=1e-5, rtol=1e-5)
     bare = DSGANDiscriminator(width=4, filter="none").eval()
     assert (bare(images + 0.1) - bare(images)).abs().max() > 1e-3
@@ -60,7 +60,7 @@ def test_a_filter_hides_colours(filter):
 
 def test_bulat_s_at_its_two_sizes():
     low, high = BulatDiscriminator(width=8), BulatDiscriminator(width=8, halvings=4, blocks=1)
-    assert low(judged(size=16)).shape == high(judged(size=64)).shape == (2, 1)
+    assert low(random_images(size=16)).shape == high(random_images(size=64)).shape == (2, 1)
     assert (low.least_size, high.least_size) == (4, 16)
     assert len(low.blocks) == len(high.blocks) == 5
 
@@ -68,7 +68,7 @@ def test_bulat_s_at_its_two_sizes():
 def test_spectral_norms_approach_one():
     network = BulatDiscriminator(width=8)
     for _ in range(50):
-        network(judged())
+        network(random_images())
     network.eval()
     matrices = [m.weight.flatten(1) for m in network.modules() if hasattr(m, "parametrizations")]
     # Eleven convolutions (two blocks need no shortcut but the first three) and the last layer.

@@ -96,7 +96,7 @@ def test_numbers_stand_with_their_protocol(espcn, tmp_path):
 
 def test_numbers_of_other_weights(espcn, tmp_path):
     report = measured(espcn, tmp_path / "test", digest="f" * 16)
-    with pytest.raises(ConfigError, match=r"hash f{16}, and this network's is"):
+    with pytest.raises(ConfigError, match=r"hash f{16}, but this network has"):
         card_of(espcn, tmp_path, reports=[report])
     assert not (tmp_path / "espcn.json").exists()
 
@@ -112,7 +112,7 @@ def test_no_report(espcn, tmp_path, content):
     path = tmp_path / "report.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(DataError, match="no report that can be read"):
+    with pytest.raises(DataError, match="not a readable report"):
         card_of(espcn, tmp_path, reports=[path])
 
 

@@ -63,15 +63,15 @@ def test_a_config_that_names_weights(tmp_path, capsys):
     config.write_text(f"backbone = dict(checkpoint={str(path)!r})\nscale = {net.scale}\n")
     assert export(config, tmp_path / "x.safetensors", "--to", "safetensors") == 0
     assert json.loads((tmp_path / "x.json").read_text())["training"]["iterations"] == 7
-    assert "enlarged 2 times by MATLAB's bicubic" in (tmp_path / "x.md").read_text()
+    assert "upscaled 2 times by MATLAB's bicubic" in (tmp_path / "x.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("nothing", "x.onnx", "--to", "onnx"), "'nothing' is no backbone"),
+        (("nothing", "x.onnx", "--to", "onnx"), "'nothing' is not a backbone"),
         (("VDSR", "x.onnx", "--to", "onnx"), "VDSR has no weights"),
-        (("W", "x.pt2", "--to", "onnx"), "end its name in .onnx"),
+        (("W", "x.pt2", "--to", "onnx"), "change its suffix"),
         (("W", "there.pt2", "--to", "torch-export"), "--overwrite"),
         (("W", "x.pt2", "--to", "torch-export", "--half"), "--half is for --to safetensors"),
         (("W", "x.pt2", "--to", "torch-export", "--opset", "20"), "--opset is for --to onnx"),

@@ -82,10 +82,10 @@ def test_three_lines_are_enough(tmp_path):
 
 def test_a_failure_says_what_is_asked_and_where_it_is_documented(tmp_path):
     printed = run(tmp_path, "0.1 * torch.rand_like(hr[..., :1, :1])", "-k", "json or Nothing")
-    assert "Flicker breaks the contract: A trace holds every decision" in printed
+    assert "Flicker breaks the contract: A trace records every decision" in printed
     assert "The contract is stated in docs/your_own_degradation.md." in printed
     assert "where" in printed, "assertions are rewritten to show their values"
-    assert "TestNothing tests nothing: add 'component = YourClass'." in printed
+    assert "TestNothing has no component: add 'component = YourClass'." in printed
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
