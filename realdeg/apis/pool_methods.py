@@ -160,7 +160,7 @@ class PairKernels:
         for key, hr, lr in self._pairs(data, found.failed):
             for one in patch_kernels(hr, lr, common, patch, centre=not self.keep_shifts):
                 if one.kernel is None:
-                    found.refused[one.fault or ""] += 1
+                    found.refused[one.rejection or ""] += 1
                 else:
                     found.add(key, one.kernel, one.record)
         found.log(start)

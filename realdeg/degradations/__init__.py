@@ -1,4 +1,4 @@
-"""Degradations: from HR to LR, sampled, applied, traced and learned."""
+"""Degradations from HR to LR: sampled, replayed, traced and learned."""
 
 from typing import TYPE_CHECKING
 

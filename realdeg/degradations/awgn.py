@@ -23,7 +23,7 @@ class GaussianNoiseParams(TraceParams):
 
     Args:
         sigma: Standard deviation in grey levels of 0 to 255.
-        noise_seed: The seed of the field.
+        noise_seed: The seed of the noise field.
     """
 
     sigma: Annotated[float, Interval(ge=0, le=255)]
@@ -34,11 +34,11 @@ class GaussianNoiseParams(TraceParams):
 class AWGN(Degradation):
     """Adds white Gaussian noise, independent in every pixel and channel.
 
-    DML (ACCV 2020) adds sigma 5 after the learned blur. As a part of a container it leaves the
-    grid alone (scale 1); on its own it shrinks by bicubic interpolation first (the field's "DN").
+    DML (ACCV 2020) adds sigma 5 after the learned blur. As a part of a container it keeps the
+    grid (scale 1); on its own it first reduces by bicubic interpolation (the field's "DN").
 
     Args:
-        scale: How much resolution is lost before the noise.
+        scale: Downscaling factor, applied before the noise.
         same_size: Whether LR lies on the HR grid.
         sigma: Standard deviation in grey levels of 0 to 255.
         clip: Whether the result is clipped to [0, 1].
@@ -64,7 +64,7 @@ class AWGN(Degradation):
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that depend on how the image is continued."""
+        """LR pixels at each border that depend on the padding."""
         return bicubic_border(self.scale, self.same_size)
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:

@@ -1,6 +1,6 @@
 """The contract of every degradation: drawing is split from computing.
 
-``sample`` draws every random decision, one trace per image; ``replay`` carries a trace out and is
+``sample`` draws every random decision, one trace per image; ``replay`` applies a trace and is
 deterministic. The split follows kornia's augmentations.
 """
 
@@ -30,18 +30,18 @@ AnyScale: TypeAlias = Annotated[float, Interval(ge=1, le=16), Geometry()]
 
 Self = TypeVar("Self", bound="Degradation")
 
-# Unclipped noise of sigma 255 stays below; an 8-bit image does not, unless it is all but black.
-_FARTHEST = 16.0
+# Unclipped noise of sigma 255 stays below this; an 8-bit image does not, unless almost black.
+_LARGEST_VALUE = 16.0
 
 
 class Degradation(CapturesArguments, nn.Module):
     """Turns HR images into LR images.
 
     Subclasses implement :meth:`sample_one` (draw the decisions for one image) and
-    :meth:`degrade` (carry them out). Tensors are RGB or Y, float32 in [0, 1].
+    :meth:`degrade` (apply them). Tensors are RGB or Y, float32 in [0, 1].
 
     Args:
-        scale: How much resolution is lost, from 1 to 16; an integer unless ``any_scale``.
+        scale: Downscaling factor from 1 to 16; an integer unless ``any_scale``.
         same_size: Whether LR lies on the HR grid (RealSR V1/V2, City100) instead of being
             ``scale`` times smaller.
 
@@ -56,19 +56,19 @@ class Degradation(CapturesArguments, nn.Module):
     """Whether :meth:`replay` has a gradient with respect to HR."""
 
     fitting: ClassVar[Literal["gradient", "closed_form"] | None] = None
-    """How it is learned from pairs, if it is learned."""
+    """How it is fitted to pairs; None where there is nothing to learn."""
 
     any_scale: ClassVar[bool] = False
     """Whether the scale may be any real number."""
 
     same_grid_part: ClassVar[bool] = False
-    """Whether it leaves the grid alone as a part of a container (noise, say)."""
+    """Whether it keeps the grid as a part of a container, as noise does."""
 
     __call__: Callable[..., Tensor]
 
     def __init__(self, scale: AnyScale = 4, same_size: bool = False) -> None:
         super().__init__()
-        # Once more: a subclass's own constructor may leave the limits out.
+        # Checked again: a subclass's constructor may omit the limits.
         wrong = mismatch(scale, AnyScale if self.any_scale else Scale)
         if wrong:
             raise GeometryError(f"{type(self).__name__}: scale {wrong}.")
@@ -89,24 +89,24 @@ class Degradation(CapturesArguments, nn.Module):
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the padding of the image influences."""
+        """LR pixels at each border that the padding of the image influences."""
         return 0
 
     @property
     def is_trained(self) -> bool:
-        """Whether there is nothing to learn, or it was learned (or loaded) already."""
+        """Whether there is nothing to learn, or weights were fitted or loaded."""
         return self.fitting is None or self._pretrained_hash is not None
 
     @property
     def needs_rgb(self) -> bool:
-        """Whether it was made for colour: given RGB, where a network on luma trains on it."""
+        """Whether it needs colour: it gets RGB even where a network trains on luma."""
         return False
 
     def sample(self, hr: Tensor, seeds: Sequence[int]) -> list[Trace]:
         """Draw every random decision.
 
         Args:
-            hr: HR batch, shape (B, C, H, W); its content does not steer the draws.
+            hr: HR batch, shape (B, C, H, W); its content does not affect the draws.
             seeds: One seed per image.
 
         Returns:
@@ -114,7 +114,7 @@ class Degradation(CapturesArguments, nn.Module):
 
         Raises:
             DataError: If there is not one seed per image.
-            GeometryError: If the size does not divide by the scale.
+            GeometryError: If the size is not divisible by the scale.
         """
         self.check_input(hr)
         self.check_seeds(hr, seeds)
@@ -129,19 +129,19 @@ class Degradation(CapturesArguments, nn.Module):
             seed: The image's seed.
 
         Returns:
-            Its trace. The default has nothing to draw.
+            Its trace. The default draws nothing.
         """
         return Trace(type(self).__name__, self.trace_params(), size)
 
     def trace_params(self) -> dict[str, Any]:
-        """Return what every trace of this object says: a learned one names its weights."""
+        """Return the params of all traces of this object, with the weights' hash if learned."""
         params: dict[str, Any] = {"scale": self.scale, "same_size": self.same_size}
         if self.fitting is not None:
             params["weights"] = self.hash()
         return params
 
     def replay(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Degrade a batch as its traces say; deterministic.
+        """Degrade a batch according to its traces; deterministic.
 
         Args:
             hr: HR batch, shape (B, C, H, W).
@@ -151,7 +151,7 @@ class Degradation(CapturesArguments, nn.Module):
             The LR batch.
 
         Raises:
-            DataError: If a trace is of another degradation, size or set of weights.
+            DataError: If a trace belongs to another degradation, size or set of weights.
         """
         self.check_traces(hr, traces)
         return self.degrade(hr, traces)
@@ -177,7 +177,7 @@ class Degradation(CapturesArguments, nn.Module):
         return self.replay(fn, traces)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Do what :meth:`replay` promises, with traces that have been checked.
+        """Implement :meth:`replay`, for traces that have been checked.
 
         Args:
             hr: HR batch, shape (B, C, H, W).
@@ -203,7 +203,7 @@ class Degradation(CapturesArguments, nn.Module):
         return self.replay(hr, self.sample(hr, seeds))
 
     def condition(self, trace: Trace) -> dict[str, Any]:
-        """Return what a non-blind network wants to know of a trace.
+        """Return the conditions that a non-blind network takes, read from a trace.
 
         Args:
             trace: The trace of one image.
@@ -214,7 +214,7 @@ class Degradation(CapturesArguments, nn.Module):
         return {}
 
     def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
-        """Return the kernels that are applied at some LR pixels.
+        """Return the kernels applied at given LR pixels.
 
         Args:
             hr: One HR image, shape (1, C, H, W).
@@ -230,14 +230,14 @@ class Degradation(CapturesArguments, nn.Module):
         raise NotImplementedError(f"{type(self).__name__} is not a field of kernels")
 
     def check_input(self, hr: Tensor) -> None:
-        """Refuse a batch that this degradation cannot take.
+        """Check that this degradation can take a batch.
 
         Args:
             hr: HR batch, shape (B, C, H, W) with C = 1 or 3.
 
         Raises:
-            DataError: If it is no batch of grey or RGB images in [0, 1].
-            GeometryError: If the size does not divide by the scale.
+            DataError: If it is not a batch of grey or RGB images in [0, 1].
+            GeometryError: If the size is not divisible by the scale.
         """
         name = type(self).__name__
         if hr.ndim != 4 or hr.shape[1] not in (1, 3):
@@ -256,7 +256,7 @@ class Degradation(CapturesArguments, nn.Module):
         if not divides(height, self.stride) or not divides(width, self.stride):
             raise GeometryError(
                 f"{name} with scale {self.scale} cannot take an HR image of {height} x {width}: it"
-                f" does not divide by {self.scale}. Crop it first."
+                f" is not divisible by {self.scale}. Crop it first."
             )
 
     def check_seeds(self, hr: Tensor, seeds: Sequence[int]) -> None:
@@ -265,31 +265,30 @@ class Degradation(CapturesArguments, nn.Module):
             raise DataError(f"{len(seeds)} seeds were given for a batch of {hr.shape[0]} images.")
 
     def _check_range(self, hr: Tensor) -> None:
-        """Refuse 8- or 16-bit numbers that were never divided; overshoot and noise may pass."""
+        """Refuse 8- or 16-bit values that were not rescaled; overshoot and noise may pass."""
         if not hr.numel() or torch.compiler.is_compiling():
             return
         if hr.device.type != "cpu":
-            # Looking at numbers makes the CPU wait for the device: once is enough.
+            # Reading values makes the CPU wait for the device: once is enough.
             if self._range_seen:
                 return
             self._range_seen = True
         low, high = (float(value) for value in hr.detach().aminmax())
-        if not -_FARTHEST <= low <= high <= _FARTHEST:
+        if not -_LARGEST_VALUE <= low <= high <= _LARGEST_VALUE:
             raise DataError(
                 f"{type(self).__name__} takes images in [0, 1], found values from {low:g} to"
-                f" {high:g}: divide by 255 (or 65535) first, and look for NaN where one is shown."
+                f" {high:g}: divide by 255 (or 65535) first; if NaN is shown, find its source."
             )
 
     def check_traces(self, hr: Tensor, traces: Sequence[Trace]) -> None:
-        """Refuse traces that do not belong to this degradation and batch.
+        """Check that traces belong to this degradation and batch.
 
         Args:
             hr: HR batch, shape (B, C, H, W).
             traces: One trace per image.
 
         Raises:
-            DataError: If the number, the type, the image's size, the geometry or the weights
-                differ.
+            DataError: If the number, type, image size, geometry or weights differ.
         """
         self.check_input(hr)
         name = type(self).__name__
@@ -306,14 +305,14 @@ class Degradation(CapturesArguments, nn.Module):
                 )
             for key, value in expected.items():
                 found = trace.params.get(key)
-                # By type first: an array, which any trace may hold, compares number by number.
+                # By type first: an array, which any trace may hold, compares element by element.
                 if type(found) is not type(value) or found != value:
                     raise DataError(
                         f"a trace of {name} says {key} = {found!r:.60}, this object has {value!r}."
                     )
 
     def hash(self) -> str:
-        """Return 16 hexadecimal digits that name type, arguments and weights."""
+        """Return 16 hexadecimal digits that identify type, arguments and weights."""
         # A frozen degradation is hashed once, when its weights are loaded.
         if self._pretrained_hash is not None and not self._weights_may_change():
             return self._pretrained_hash
@@ -323,17 +322,17 @@ class Degradation(CapturesArguments, nn.Module):
         return self.training or any(p.requires_grad for p in self.parameters())
 
     def mark_trained(self) -> None:
-        """Note that the weights are learned ones; called after fitting or loading."""
+        """Mark the weights as learned; called after fitting or loading."""
         self._pretrained_hash = component_hash(
             type(self).__name__, self.arguments, self.state_dict()
         )
 
     def save(self, path: Any, meta: Mapping[str, Any] | None = None) -> str:
-        """Write the degradation so that the file alone rebuilds it.
+        """Write a self-describing file, which alone rebuilds the degradation.
 
         Args:
             path: The ``.safetensors`` file.
-            meta: Notes, plain data.
+            meta: Notes as plain data.
 
         Returns:
             The hash of the weights.
@@ -351,7 +350,7 @@ class Degradation(CapturesArguments, nn.Module):
         )
 
     def describe(self) -> str:
-        """Return one line that says what this degradation is."""
+        """Return a one-line description."""
         if self.scale == 1:
             return f"{type(self).__name__}, no resolution lost"
         grid = "on the HR grid" if self.same_size else f"{self.scale} times smaller"

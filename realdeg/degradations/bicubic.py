@@ -19,17 +19,17 @@ Padding = Literal["symmetric", "replicate"]
 
 @DEGRADATIONS.register_module()
 class Bicubic(Degradation):
-    """Shrinks with MATLAB's antialiased bicubic kernel.
+    """Reduces with MATLAB's antialiased bicubic kernel.
 
     Args:
-        scale: How much resolution is lost, any number from 1 to 16.
-        same_size: Whether the result is enlarged to the HR grid again, by bicubic interpolation.
-        uint8_passes: Whether each pass is rounded to 8 bit, as MATLAB does for uint8 images (the
-            benchmark LR files were made so). Not differentiable then.
+        scale: Downscaling factor, any number from 1 to 16.
+        same_size: Whether the result is upsampled back to the HR grid, by bicubic interpolation.
+        uint8_passes: Whether each pass is rounded to 8 bit, as MATLAB does for uint8 images and
+            as in the benchmark LR files. Not differentiable then.
         rim: The former name of ``padding``, with ``"mirror"`` for ``"symmetric"``.
-        padding: How the image goes on beyond its edge: ``"symmetric"`` (None; today's MATLAB) or
-            ``"replicate"`` (older releases; with ``uint8_passes`` equal to the shared Set5 LR
-            files in every pixel).
+        padding: How the image is continued beyond its border: ``"symmetric"`` (None; today's
+            MATLAB) or ``"replicate"`` (older releases; with ``uint8_passes`` identical to the
+            shared Set5 LR files).
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
@@ -59,23 +59,23 @@ class Bicubic(Degradation):
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that depend on how the image is continued."""
+        """LR pixels at each border that depend on the padding."""
         return bicubic_border(self.scale, self.same_size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Shrink; and enlarge again when ``same_size``."""
+        """Reduce, and upsample again when ``same_size``."""
         return reduce_bicubic(hr, self.scale, self.same_size, self.uint8_passes, self.padding)
 
 
 def bicubic_border(scale: float, same_size: bool, reach: int = 0) -> int:
-    """Say how many LR pixels at each rim depend on how the image is continued.
+    """Return how many LR pixels at each border depend on the padding.
 
-    On the small grid these are 2, whose taps reach beyond the rim.
+    On the LR grid these are 2, whose taps reach beyond the border.
 
     Args:
-        scale: How much resolution is lost.
-        same_size: Whether the result is enlarged to the HR grid again.
-        reach: Pixels of the small picture that something done to it in between looks away.
+        scale: Downscaling factor.
+        same_size: Whether the result is upsampled to the HR grid again.
+        reach: Receptive-field radius, in LR pixels, of a step between the two.
     """
     if scale == 1:
         return reach
@@ -83,15 +83,15 @@ def bicubic_border(scale: float, same_size: bool, reach: int = 0) -> int:
 
 
 def enlarged_border(small: int, scale: float) -> int:
-    """Say how many pixels at each rim depend on how the image is continued, once it is enlarged.
+    """Return how many pixels at each border depend on the padding after bicubic upsampling.
 
-    Each small pixel counts for ``scale`` pixels, and so do the 1.5 more that enlarging looks at and
-    1 for a picture whose side the scale does not divide, because the last small pixel then lies
-    across the rim.
+    Each LR pixel becomes ``scale`` pixels. 2.5 LR pixels are added: 1.5 for the taps of the
+    upsampling, and 1 for sides not divisible by the scale, whose last LR pixel lies across the
+    border.
 
     Args:
-        small: The same for the small picture.
-        scale: How many times it is enlarged; at 1 it stays as it is.
+        small: The same for the LR image.
+        scale: Upsampling factor; 1 changes nothing.
     """
     return small if scale == 1 else math.ceil((small + 2.5) * scale)
 
@@ -103,18 +103,7 @@ def reduce_bicubic(
     uint8_passes: bool = False,
     padding: Padding = "symmetric",
 ) -> Tensor:
-    """Shrink by bicubic interpolation, and return to the HR grid where that is wanted.
-
-    Args:
-        hr: HR batch, shape (B, C, H, W).
-        scale: How much resolution is lost.
-        same_size: Whether to enlarge the result to the HR grid again.
-        uint8_passes: See :class:`Bicubic`.
-        padding: See :class:`Bicubic`.
-
-    Returns:
-        The LR batch.
-    """
+    """Reduce a batch by bicubic interpolation; arguments as for :class:`Bicubic`."""
     if scale == 1:
         return hr
     height, width = hr.shape[-2:]
@@ -131,14 +120,14 @@ def enlarge_bicubic(
     uint8_passes: bool = False,
     padding: Padding = "symmetric",
 ) -> Tensor:
-    """Enlarge a shrunken image by exactly what it was shrunk by, and cut it to the HR grid.
+    """Upsample a reduced batch by exactly the factor of its reduction, and crop it to the HR grid.
 
-    Enlarging it to ``size`` instead would stretch a picture whose sides the scale does not divide,
+    Resizing to ``size`` instead would stretch an image whose sides are not divisible by the scale,
     by up to ``scale - 1`` pixels from one side to the other.
 
     Args:
-        small: The shrunken batch, shape (B, C, ceil(H / scale), ceil(W / scale)).
-        scale: How much resolution was lost.
+        small: The reduced batch, shape (B, C, ceil(H / scale), ceil(W / scale)).
+        scale: Downscaling factor of the reduction.
         size: (H, W) of the HR grid.
         uint8_passes: Round to 8 bit after each direction.
         padding: See :class:`Bicubic`.

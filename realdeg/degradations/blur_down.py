@@ -1,4 +1,4 @@
-"""Blur and reduction: the classical degradations, with the settings of each by name."""
+"""Blur and reduction: the classical degradations, with published settings by name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from realdeg.utils.streams import stream_seed
 
 @dataclass(frozen=True)
 class KernelParams(TraceParams):
-    """A blur.
+    """A blur kernel.
 
     Args:
         kernel: Its record, for ``make_kernel``.
@@ -42,10 +42,10 @@ class KernelParams(TraceParams):
 
 @dataclass(frozen=True)
 class DisturbanceParams(TraceParams):
-    """What multiplies the weights of a kernel.
+    """Random factors that multiply the weights of a kernel.
 
     Args:
-        disturbance: The greatest disturbance d: factors are from 1 to 1 + d.
+        disturbance: The largest disturbance d: factors are from 1 to 1 + d.
         disturbance_seed: The seed of the factors.
     """
 
@@ -57,8 +57,8 @@ class DisturbanceParams(TraceParams):
 class BlurDown(Degradation):
     """Blurs with a kernel drawn for each image and reduces, or the other way round.
 
-    A ``kind`` stands for the settings of a publication; any other argument that is given
-    replaces that part of them. Kernels are correlated, never flipped.
+    A ``kind`` stands for the settings of a publication; other arguments override parts of them.
+    Kernels are correlated, never flipped.
 
     ========  ===========================================  =========  ==========  =========
     kind      kernel                                       padding    reduction   LR pixel 0
@@ -75,29 +75,29 @@ class BlurDown(Degradation):
     KXNet-2   11, 15, 21; sigmas 0.6 to 5                  reflect    pixel s i   0
     ========  ===========================================  =========  ==========  =========
 
-    Where LR pixel 0 does not lie at (s - 1) / 2, LR is displaced against bicubic LR; ``offset``
-    says by how much, and ``kernel=dict(..., centre="aligned")`` undoes it. Networks that were
-    trained on displaced LR give displaced results for other LR.
+    Where LR pixel 0 does not lie at (s - 1) / 2, LR is shifted relative to bicubic LR. ``offset``
+    states by how much, and ``kernel=dict(..., centre="aligned")`` undoes it. Networks trained on
+    shifted LR give shifted results for other LR.
 
-    What it draws: the kernel's numbers, each evenly from its range. Sources and what they leave
-    open stand in ``blur_kinds.py``.
+    It draws the kernel's parameters, each uniformly from its range. ``blur_kinds.py`` lists the
+    sources and what they leave open.
 
     Args:
-        scale: How much resolution is lost.
-        same_size: Whether the result is enlarged to the HR grid again, by bicubic interpolation.
+        scale: Downscaling factor.
+        same_size: Whether the result is upsampled back to the HR grid, by bicubic interpolation.
         kind: One of the names above.
         kernel: The family of kernels, for instance
             ``dict(shape="gaussian", size=21, sigma_x=[0.2, 4.0])``: shape, side (odd, in pixels)
             and the arguments of ``make_kernel``; a list of families draws one of them. Ranges are
-            ``[low, high]``, choices ``dict(one_of=[...])``. ``centre`` displaces the centroid
+            ``[low, high]``, choices ``dict(one_of=[...])``. ``centre`` shifts the centroid
             (pixels along both axes, or ``"aligned"``), ``disturbance=d`` multiplies each weight
-            by a number from 1 to 1 + d.
+            by a factor from 1 to 1 + d.
         order: ``"blur_first"`` or ``"reduce_first"``.
         border: The former name of ``padding``, with ``"wrap"`` for ``"circular"``.
         reduction: ``"bicubic"``, ``"nearest"`` or ``"s_fold"``.
-        rounding: ``"none"``, ``"blurred"`` or ``"result"``: what is rounded to 8 bit; there is no
-            gradient then.
-        padding: How the image goes on beyond its edge while it is blurred: ``"reflect"``,
+        rounding: What is rounded to 8 bit, which removes the gradient: ``"none"``, ``"blurred"``
+            or ``"result"``.
+        padding: How the image is continued beyond its border for the blur: ``"reflect"``,
             ``"symmetric"``, ``"replicate"``, ``"circular"`` or ``"zeros"``.
 
     Shape:
@@ -135,8 +135,8 @@ class BlurDown(Degradation):
             check_spec(spec, "BlurDown")
         if len({self._centre(spec) for spec in self._specs}) > 1:
             raise ConfigError(
-                "BlurDown: the families of kernels have different centres, which would displace LR"
-                " images against each other: give all the same centre."
+                "BlurDown: the families of kernels have different centres, so LR images would be"
+                " shifted relative to each other: give all the same centre."
             )
         self.differentiable = self.rounding == "none"  # type: ignore[misc]
 
@@ -147,13 +147,13 @@ class BlurDown(Degradation):
         return own if own["padding"] else {k: v for k, v in own.items() if k != "padding"}
 
     def _position(self) -> float:
-        """Return which pixel of a block the reduction keeps, counted from its first."""
+        """Return the position within a block of the pixel that the reduction keeps."""
         return {"bicubic": (self.scale - 1) / 2, "nearest": self.scale // 2, "s_fold": 0.0}[
             self.reduction
         ]
 
     def _centre(self, spec: Mapping[str, Any]) -> float:
-        """Return the displacement of a family's centroid in pixels of what is blurred."""
+        """Return the shift of a family's centroid, in pixels of the blurred image."""
         centre = spec.get("centre", 0.0)
         if centre != "aligned":
             return float(centre)
@@ -165,12 +165,12 @@ class BlurDown(Degradation):
         """HR coordinate at which LR pixel 0 is centred."""
         pixel = 1 if self.order == "blur_first" else self.scale
         small = self._position() + pixel * self._centre(self._specs[0])
-        # The enlargement takes LR for centred in its blocks; what is displaced stays displaced.
+        # Upsampling assumes LR pixels centred in their blocks, so that a shift remains.
         return small - (self.scale - 1) / 2 if self.same_size else small
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the padding influences, for the largest kernel."""
+        """LR pixels at each border that the padding influences, for the largest kernel."""
         reach = max(int(spec["size"]) for spec in self._specs) // 2
         small = -(-reach // self.scale) if self.order == "blur_first" else reach
         if self.scale > 1 and self.reduction == "bicubic":
@@ -178,7 +178,7 @@ class BlurDown(Degradation):
         return enlarged_border(small, self.scale) if self.same_size else small
 
     def trace_params(self) -> dict[str, Any]:
-        """Return geometry and settings, which every trace repeats."""
+        """Return the geometry and settings that every trace records."""
         return {
             **super().trace_params(),
             "kind": self.kind,
@@ -220,7 +220,7 @@ class BlurDown(Degradation):
         if not kernels:
             return x
         if self.rounding == "blurred":
-            # In float32, about one pixel in 20,000 would fall on the other side of a half.
+            # In float32, about one pixel in 20,000 would round the other way.
             x = x.double()
         if len({kernel.shape for kernel in kernels}) == 1:
             x = filter_image(x, torch.stack(list(kernels)), self.padding)
@@ -234,7 +234,7 @@ class BlurDown(Degradation):
         return round_to_8_bit(x) if self.rounding == "blurred" else x
 
     def _blur_what_is_kept(self, x: Tensor, kernels: Sequence[Tensor]) -> Tensor:
-        """Blur in float64, only where the reduction takes a pixel from."""
+        """Blur in float64, only at pixels that the reduction keeps."""
         step, start = self.scale, int(self._position())
         if self.order == "reduce_first":
             x, step, start = self._reduce(x), 1, 0
@@ -259,12 +259,12 @@ class BlurDown(Degradation):
         return {"kernel": traced_kernel(trace).float()}
 
     def describe(self) -> str:
-        """Return one line that says what this degradation is."""
+        """Return a one-line description."""
         return f"{super().describe()}, as in {KINDS[self.kind].source}"
 
 
 def traced_kernel(trace: Trace) -> Tensor:
-    """Build the kernel that a trace records.
+    """Build the kernel recorded in a trace.
 
     Args:
         trace: A trace with ``kernel`` and, where it was disturbed, ``disturbance``.
@@ -273,18 +273,18 @@ def traced_kernel(trace: Trace) -> Tensor:
         float64, shape (k, k), k odd.
 
     Raises:
-        DataError: If the record is damaged or hostile.
+        DataError: If the record is invalid.
     """
     try:
         kernel = make_kernel(trace.read(KernelParams).kernel)
     except (ValueError, OverflowError) as error:
         raise DataError(
-            f"the trace of {trace.type} holds no kernel: {str(error)[:160]}."
+            f"the trace of {trace.type} does not hold a kernel: {str(error)[:160]}."
         ) from error
     if kernel.shape[0] % 2 == 0:
         raise DataError(
-            f"the trace of {trace.type} holds a kernel of even size {kernel.shape[0]}: sizes are"
-            " odd here."
+            f"the trace of {trace.type} holds a kernel of even size {kernel.shape[0]}: sizes must"
+            " be odd here."
         )
     if "disturbance" not in trace.params:
         return kernel

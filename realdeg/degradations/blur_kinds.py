@@ -1,6 +1,6 @@
 """The settings of published "blur, then reduce" degradations, by name.
 
-Sources are named at each; where a paper and its code differ, the note says which is taken.
+Each kind names its source; where a paper and its code differ, it states which is followed.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ ORDERS = ("blur_first", "reduce_first")
 REDUCTIONS = ("bicubic", "nearest", "s_fold")
 ROUNDINGS = ("none", "blurred", "result")
 
-# Ranges are given for x2, x3 and x4; other scales take the nearest of these.
+# Published for x2, x3 and x4; other scales take the nearest of these.
 _UPPER_SIGMA = {2: 2.0, 3: 3.0, 4: 4.0}
 
 
 @dataclass(frozen=True)
 class BlurKind:
-    """What one name stands for.
+    """The settings that one name stands for.
 
     Args:
-        kernel: From the scale to the family of kernels.
+        kernel: Returns the family of kernels for a scale.
         order: ``"blur_first"`` or ``"reduce_first"``.
-        padding: How the image goes on beyond its edge while it is blurred.
+        padding: How the image is continued beyond its border for the blur.
         reduction: ``"bicubic"`` (MATLAB's, antialiased), ``"nearest"`` (MATLAB's: pixel
             ``s i + floor(s / 2)``) or ``"s_fold"`` (pixel ``s i``).
         rounding: Whether the blurred image or the result is rounded to 8 bit, or ``"none"``.
-        source: Where the settings stand.
+        source: Where the settings are published.
     """
 
     kernel: Callable[[int], KernelSpec]

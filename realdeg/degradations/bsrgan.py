@@ -19,37 +19,37 @@ _BLURS, _SHRINK, _SHRINK_REST, _NOISE, _JPEG, _ISP = (0, 1), 2, 3, 4, 5, 6
 
 @DEGRADATIONS.register_module()
 class BSRGAN(PipelineDegradation):
-    """Blurs, shrinks, adds noise and compresses in a random order.
+    """Blurs, downsamples, adds noise and compresses in a random order.
 
-    What it draws, as ``degradation_bsrgan`` of the released code (cszn/KAIR) does: at scale 4 a
-    halving beforehand with probability 0.25; then, in random order, two blurs (isotropic or
-    anisotropic Gaussian, 7 to 25 pixels), a first shrinking (by a random factor, or by a shifted
+    It draws the same as ``degradation_bsrgan`` of the released code (cszn/KAIR). At scale 4, a
+    halving comes first with probability 0.25. Then follow in random order two blurs (isotropic or
+    anisotropic Gaussian, 7 to 25 pixels), a first downsampling (by a random factor, or by a shifted
     Gaussian and keeping every scale-th pixel), a second one to the final size, never before the
     first, Gaussian noise (white, grey or correlated between the channels), JPEG with
-    probability 0.9, sensor noise; and a last JPEG.
+    probability 0.9 and sensor noise. A final JPEG ends the list.
 
-    Where code and paper differ, the code is followed. The paper adds camera sensor noise through
-    a camera's processing; its code was never released and is switched off in every public
-    training, so ``isp`` is ``None``: give ``dict(type="CameraISP")`` or any other degradation.
-    The code would pass the HR image through it too; here HR stays as it is. The level of
-    correlated noise is fixed by the code at 25 grey levels, and the drawn one not used.
+    Where code and paper differ, the code is followed. The paper adds camera sensor noise through a
+    camera ISP. Its code was not released and is switched off in every public training, so ``isp``
+    is ``None``; set ``dict(type="CameraISP")`` or any other degradation. The code would also pass
+    the HR image through it; here HR is unchanged. The code fixes the level of correlated noise at
+    25 grey levels and ignores the drawn one.
 
     Args:
-        scale: How much resolution is lost.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
-        halving_probability: How often a scale of 4 starts with a halving.
-        jpeg_probability: How often there is a JPEG before the last one.
-        noise_levels: Least and greatest standard deviation of the noise, whole grey levels of
+        halving_probability: Probability that scale 4 starts with a halving.
+        jpeg_probability: Probability of a JPEG before the last one.
+        noise_levels: (lowest, highest) standard deviation of the noise, whole grey levels of
             0 to 255.
-        jpeg_qualities: Least and greatest quality.
-        isp: Degradation that stands for a camera's noise and processing, or ``None``.
-        isp_probability: How often it is applied, if there is one.
+        jpeg_qualities: (lowest, highest) quality.
+        isp: Degradation that models a camera's noise and processing, or ``None``.
+        isp_probability: Probability that ``isp`` is applied.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
 
     Raises:
-        ConfigError: If a probability or range is none.
+        ConfigError: If an argument is out of range.
     """
 
     reach: ClassVar[int] = 28
@@ -112,4 +112,4 @@ def _shrink(rng: np.random.Generator, steps: StepList, scale: int) -> None:
         steps.resize(size, draw_mode(rng), clip=True)
         return
     sigma = max(rng.uniform(0.1, 0.6 * scale), 1e-6)
-    steps.thin_out("shifted_kernel_down", scale, kernel_size=_SHIFTED_KERNEL_SIZE, sigma=sigma)
+    steps.subsample("shifted_kernel_down", scale, kernel_size=_SHIFTED_KERNEL_SIZE, sigma=sigma)

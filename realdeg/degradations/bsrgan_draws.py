@@ -1,4 +1,4 @@
-"""What BSRGAN and BSRGAN+ draw alike, as the helper functions of their released code do."""
+"""The draws shared by BSRGAN and BSRGAN+, as in the helper functions of their released code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from realdeg.degradations.pipeline import StepList
 
 CV2_MODES = ("cv2_linear", "cv2_cubic", "cv2_area")
 
-# sqrt(1e-8) pixels: as narrow as a delta. The code lets a width of 0 divide by 0.
+# sqrt(1e-8) pixels: as narrow as a delta. The released code divides by 0 for a width of 0.
 _LEAST_VARIANCE = 1e-8
 _CORRELATED_LEVEL = 25 / 255
 _GREY, _WHITE = 0.4, 0.6
@@ -23,15 +23,10 @@ def draw_mode(rng: np.random.Generator) -> str:
 
 
 def draw_blur(rng: np.random.Generator, steps: StepList, scale: int) -> None:
-    """Append a Gaussian blur, half of them anisotropic.
+    """Append a Gaussian blur, anisotropic with probability 0.5; ``scale`` is what remains.
 
     The released code bounds the *variances* of anisotropic kernels (scale + 4 pixels squared)
     and the *standard deviation* of isotropic ones (0.2 scale + 2 pixels).
-
-    Args:
-        rng: The image's random numbers.
-        steps: What the blur is appended to.
-        scale: How much resolution is still to be lost.
     """
     kernel: dict[str, Any]
     if rng.random() < 0.5:
@@ -50,13 +45,9 @@ def draw_blur(rng: np.random.Generator, steps: StepList, scale: int) -> None:
 
 
 def draw_noise(rng: np.random.Generator, steps: StepList, op: str, levels: tuple[int, int]) -> None:
-    """Append Gaussian noise or speckle: 40 % white, 40 % grey, 20 % correlated.
+    """Append ``"gaussian_noise"`` or ``"speckle_noise"``: 40 % white, 40 % grey, 20 % correlated.
 
-    Args:
-        rng: The image's random numbers.
-        steps: What the noise is appended to.
-        op: ``"gaussian_noise"`` or ``"speckle_noise"``.
-        levels: Least and greatest standard deviation, whole grey levels.
+    ``levels`` are the lowest and highest standard deviation in whole grey levels.
     """
     sigma = float(rng.integers(levels[0], levels[1] + 1))
     branch = rng.random()
@@ -69,18 +60,12 @@ def draw_noise(rng: np.random.Generator, steps: StepList, op: str, levels: tuple
 
 
 def draw_jpeg(rng: np.random.Generator, steps: StepList, qualities: tuple[int, int]) -> None:
-    """Append a JPEG of uniform quality.
-
-    Args:
-        rng: The image's random numbers.
-        steps: What the JPEG is appended to.
-        qualities: Least and greatest quality.
-    """
+    """Append a JPEG with a quality drawn uniformly between the two given."""
     steps.add("jpeg", quality=int(rng.integers(qualities[0], qualities[1] + 1)))
 
 
 def _draw_covariance(rng: np.random.Generator) -> list[list[float]]:
-    """Return |L^2 U' D U| with L fixed, U orthogonal and D uniform, as the code has it."""
+    """Return |L^2 U' D U| with L fixed, U orthogonal and D uniform, as in the code."""
     eigenvalues = rng.random(3)
     basis = np.linalg.svd(rng.random((3, 3)))[0]
     covariance = np.abs(_CORRELATED_LEVEL**2 * basis.T @ np.diag(eigenvalues) @ basis)

@@ -1,4 +1,4 @@
-"""BSRGAN+: the longer pipeline that BSRGAN's authors published with their code (Zhang et al.)."""
+"""BSRGAN+: the longer pipeline in the code published by BSRGAN's authors (Zhang et al.)."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ _BLUR, _RESIZE, _GAUSSIAN, _POISSON, _SPECKLE, _ISP = range(6)
 class BSRGANPlus(PipelineDegradation):
     """Two rounds of blur, resizing and noise with JPEG between and after, mostly in fixed order.
 
-    What it draws, as ``degradation_bsrgan_plus`` of the released code (cszn/KAIR) does: two
-    rounds of blur, resizing (down 70 %, up 20 %, none 10 %), Gaussian noise, Poisson noise,
+    It draws the same as ``degradation_bsrgan_plus`` of the released code (cszn/KAIR): two rounds of
+    blur, resizing (down 70 %, up 20 %, none 10 %), Gaussian noise, Poisson noise,
     speckle and sensor noise (each with its probability), a JPEG between the rounds, then the
     final resizing and a last JPEG. Within a round the four kinds of noise come in random order;
-    with ``shuffle_probability`` all thirteen steps do.
+    with ``shuffle_probability`` all thirteen steps are shuffled.
 
     The code gives several values for two settings. ``shuffle_probability`` is 0.5 in the
-    function's signature, 0.1 in the data set class and in the training options: 0.1 is taken.
-    Sharpening beforehand is off in cszn/KAIR and on in cszn/BSRGAN, where the HR image is
-    sharpened with it; it is off here, and ``sharpen`` sharpens only what is degraded. Camera
-    sensor noise was never released and is off unless ``isp`` is given.
+    function's signature but 0.1 in the data set class and the training options; 0.1 is used.
+    Initial sharpening is off in cszn/KAIR and on in cszn/BSRGAN, where it also sharpens the HR
+    image. It is off here, and ``sharpen`` does not change HR. Camera sensor noise was not released
+    and is off unless ``isp`` is given.
 
     Args:
-        scale: How much resolution is lost.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
-        shuffle_probability: How often all steps are shuffled.
+        shuffle_probability: Probability that all steps are shuffled.
         sharpen: Whether to start with unsharp masking (weight 0.5, radius 50, threshold 10).
-        poisson_probability: How often a round has Poisson noise.
-        speckle_probability: How often a round has speckle.
-        noise_levels: Least and greatest standard deviation of Gaussian noise and speckle, whole
+        poisson_probability: Probability of Poisson noise in a round.
+        speckle_probability: Probability of speckle in a round.
+        noise_levels: (lowest, highest) standard deviation of Gaussian noise and speckle, whole
             grey levels of 0 to 255.
-        jpeg_qualities: Least and greatest quality.
-        isp: Degradation that stands for a camera's noise and processing, or ``None``.
-        isp_probability: How often a round applies it, if there is one.
+        jpeg_qualities: (lowest, highest) quality.
+        isp: Degradation that models a camera's noise and processing, or ``None``.
+        isp_probability: Probability that a round applies ``isp``.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
 
     Raises:
-        ConfigError: If a probability or range is none.
+        ConfigError: If an argument is out of range.
     """
 
     reach: ClassVar[int] = 28

@@ -21,11 +21,11 @@ def degradation_from_config(
     scale: float | None = None,
     same_size: bool | None = None,
 ) -> Degradation:
-    """Build a degradation from what a config says of it.
+    """Build a degradation from its config.
 
     Args:
         cfg: ``dict(type=...)`` with constructor arguments; ``dict(checkpoint=path)`` or the path
-            of a self-describing file; a registered name; or a degradation, returned as it is.
+            of a self-describing file; a registered name; or a degradation, returned unchanged.
         scale: The scale it must have; ``None`` leaves it to ``cfg``.
         same_size: The geometry it must have; ``None`` leaves it to ``cfg``.
 
@@ -52,7 +52,7 @@ def degradation_from_config(
         if cfg:
             raise ConfigError(
                 f"a degradation from a checkpoint takes no other keys, got {', '.join(cfg)}: the"
-                " file says what it is."
+                " file states its type and arguments."
             )
         return _from_file(path, scale, same_size)
     for name, value in (("scale", scale), ("same_size", same_size)):
@@ -65,7 +65,7 @@ def degradation_from_config(
     with bounded_parts(str(kind)), registered_names_only():
         degradation = cls(**cfg)
     if not isinstance(degradation, Degradation):
-        raise ConfigError(f"{kind!r:.80} made a {type(degradation).__name__}, and no degradation.")
+        raise ConfigError(f"{kind!r:.80} built a {type(degradation).__name__}, not a degradation.")
     return degradation
 
 
@@ -79,7 +79,7 @@ def _from_file(
     with within_budget(file.state, str(path), file.type):
         degradation = cls(**file.arguments)
     if not isinstance(degradation, Degradation):
-        raise CheckpointError(f"{path} holds a {file.type}, which is no degradation.")
+        raise CheckpointError(f"{path} holds a {file.type}, which is not a degradation.")
     check_geometry(degradation, scale, same_size, f"the {file.type} in {path}")
     load_state(degradation, file.state, str(path))
     degradation.eval().requires_grad_(False)

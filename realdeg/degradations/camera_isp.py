@@ -43,15 +43,15 @@ from realdeg.utils.streams import stream_seed
 
 @dataclass(frozen=True)
 class CameraRecipe:
-    """How one paper draws a camera.
+    """How a paper draws a camera.
 
     Args:
-        cameras: Whose colour matrices are mixed.
+        cameras: The cameras whose colour matrices are mixed.
         exposure: ``"normal"``: gain 1 / N(0.8, 0.1); ``"stops"``: gain 2 ** U(-0.1, 0.3).
         red: (lowest, highest) white balance gain of red.
         blue: (lowest, highest) white balance gain of blue.
         curve: ``"smoothstep"`` after gamma 2.2, or a drawn ``"sigmoid"`` response.
-        method: How it is demosaiced.
+        method: The demosaicing method.
         pattern: The Bayer pattern, or ``"random"``.
     """
 
@@ -76,7 +76,6 @@ RECIPES = {
 _READ_SLOPE, _READ_INTERCEPT, _READ_SPREAD = 2.18, 1.20, 0.26
 _LARGEST_GAIN = 16.0
 _LARGEST_VARIANCE = 1.0
-
 
 _Gain = Annotated[float, Interval(ge=1 / _LARGEST_GAIN, le=_LARGEST_GAIN)]
 
@@ -108,7 +107,7 @@ class SensorNoiseParams(TraceParams):
         noise_seed: The seed of the field.
     """
 
-    # The upper bound of shot leaves room for the rounding of exp(log(1)).
+    # The bound of shot allows for the rounding of exp(log(1)).
     shot: Annotated[float, Interval(ge=0, le=_LARGEST_VARIANCE * (1 + 1e-9))]
     read: Annotated[float, Interval(ge=0, le=_LARGEST_VARIANCE)]
     noise_seed: Seed
@@ -116,40 +115,39 @@ class SensorNoiseParams(TraceParams):
 
 @DEGRADATIONS.register_module()
 class CameraISP(ReducedDegradation):
-    """Takes the picture back to raw, adds the sensor's noise there, and develops it again.
+    """Converts the image back to raw, adds the sensor's noise there, and processes it again.
 
-    Draws: shares of cameras' colour matrices, exposure, white balance, curve, Bayer pattern, shot
+    Draws: weights of cameras' colour matrices, exposure, white balance, curve, Bayer pattern, shot
     noise (log-uniform) and read noise (normal about a line in the logarithm). Applies: bicubic
     reduction; inverse curve, colour matrix and gains; mosaic; noise; white balance and exposure;
-    demosaicing; colour matrix and curve. The noise that comes out depends on brightness, and
-    is correlated between neighbours and channels.
+    demosaicing; colour matrix and curve. The resulting noise depends on brightness and is
+    correlated between neighbours and channels.
 
     Recipes:
         ``"brooks"``: Brooks et al., "Unprocessing Images for Learned Raw Denoising" (CVPR 2019).
-        Their forward code leaves exposure and tone curve out; here both are applied again, since
-        LR must match an HR picture that has them. The exposure's divisor is cut to [0.3, 1.3], as
-        a normal value could be 0.
+        Their forward code omits exposure and tone curve. Here both are applied again, since LR
+        must match an HR image that has them. The exposure's divisor is clipped to [0.3, 1.3],
+        because a normal value could be 0.
 
         ``"bsrgan"``: the sensor step that BSRGAN's paper describes (Zhang et al., ICCV 2021) and
-        its released code leaves out: Malvar's demosaicing, gains U(1.2, 2.4), exposure
+        its released code omits: Malvar's demosaicing, gains U(1.2, 2.4), exposure
         2 ** U(-0.1, 0.3). The matrices of its five cameras and its 201 response curves were not
-        published; public matrices and the curves of :class:`ToneMap` stand in. The paper develops
-        HR with the drawn colours and curve as well; here they are undone and applied again, so
-        that HR stays as it is.
+        published; public matrices and the curves of :class:`ToneMap` replace them. The paper also
+        processes HR with the drawn colours and curve; here they are undone and applied again, so
+        that HR is unchanged.
 
     Args:
-        scale: How much resolution is lost before.
-        same_size: Whether the result is enlarged to the HR grid again.
+        scale: Downscaling factor, applied first.
+        same_size: Whether the result is upsampled back to the HR grid.
         recipe: ``"brooks"`` or ``"bsrgan"``.
-        camera: Whose matrix is taken instead of a mixture, a name in
-            ``primitives.camera.CAMERAS``.
+        camera: A name in ``primitives.camera.CAMERAS``, whose matrix replaces the mixture.
         shot: (lowest, highest) shot noise: variance per value at the sensor.
         noise: Whether noise is added at all.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``. A
-        grey image is taken for a grey object: it is repeated for R, G and B, and the luminance of
-        the result returned.
+        grey image is treated as a grey object: it is repeated for R, G and B, and the result's
+        luminance is returned.
 
     Raises:
         ConfigError: If an argument is unknown or out of range.
@@ -173,7 +171,7 @@ class CameraISP(ReducedDegradation):
         self.noise = bool(noise)
 
     def trace_params(self) -> dict[str, Any]:
-        """Return the geometry and what is not drawn."""
+        """Return the geometry and the settings that are not drawn."""
         return {
             **super().trace_params(),
             "curve": RECIPES[self.recipe].curve,
@@ -187,7 +185,7 @@ class CameraISP(ReducedDegradation):
         params = self.trace_params()
         cameras = recipe.cameras if self.camera is None else (self.camera,)
         shares = rng.random(len(cameras)) + 1e-9  # never all 0
-        # Rounded for whoever reads the trace; the matrix divides by their sum.
+        # Rounded for readability of the trace; the matrix divides by their sum.
         shares = np.round(shares / shares.sum(), 4)
         if recipe.exposure == "normal":
             exposure = 1 / float(np.clip(rng.normal(0.8, 0.1), 0.3, 1.3))
@@ -208,7 +206,7 @@ class CameraISP(ReducedDegradation):
         return Trace("CameraISP", params, size)
 
     def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Take each picture again with the camera of its trace."""
+        """Re-capture each image with the camera of its trace."""
         recipe = RECIPES[self.recipe]
         cameras = [trace.read(CameraParams) for trace in traces]
         matrices = torch.stack([_matrix(camera.cameras) for camera in cameras])
@@ -240,20 +238,15 @@ class CameraISP(ReducedDegradation):
         return {"shot": noise.shot, "read": noise.read, "noise_level": level}
 
     def describe(self) -> str:
-        """Return one line that says what this camera is."""
+        """Return a one-line description."""
         whose = self.camera or f"cameras as {self.recipe} draws them"
         return f"{super().describe()}, {whose}{'' if self.noise else ', no noise'}"
 
 
 def draw_noise(rng: np.random.Generator, shot: Sequence[float]) -> tuple[float, float]:
-    """Draw a sensor's noise as Brooks et al. do.
+    """Draw (shot, read) as Brooks et al. do: the variance at value x is ``shot * x + read``.
 
-    Args:
-        rng: Where from.
-        shot: (lowest, highest) shot noise, drawn uniformly in the logarithm.
-
-    Returns:
-        (shot, read): the variance at value x is ``shot * x + read``.
+    Shot noise is log-uniform between the two values of ``shot``.
     """
     log_shot = rng.uniform(math.log(shot[0]), math.log(shot[1]))
     log_read = _READ_SLOPE * log_shot + _READ_INTERCEPT + rng.normal(0, _READ_SPREAD)
@@ -273,10 +266,10 @@ def _matrix(shares: Mapping[str, float]) -> Tensor:
     return camera_matrix(shares)
 
 
-def _to_light(pictures: Tensor, curve: str, traces: Sequence[Trace]) -> Tensor:
+def _to_light(images: Tensor, curve: str, traces: Sequence[Trace]) -> Tensor:
     if curve == "sigmoid":
-        return inverse_sigmoid_response(pictures, *traced_curves(traces))
-    return gamma_expand(inverse_smoothstep(pictures))
+        return inverse_sigmoid_response(images, *traced_curves(traces))
+    return gamma_expand(inverse_smoothstep(images))
 
 
 def _from_light(light: Tensor, curve: str, traces: Sequence[Trace]) -> Tensor:

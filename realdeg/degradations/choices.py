@@ -1,4 +1,4 @@
-"""One part out of several, or a part now and then, drawn for every image."""
+"""One of several parts, or a part with some probability, drawn for every image."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from realdeg.utils.streams import stream_seed
 
 @dataclass(frozen=True)
 class ChoiceParams(TraceParams):
-    """Which part is applied.
+    """The part that is applied.
 
     Args:
-        choice: Its number, counted from 0.
+        choice: Its index, from 0.
     """
 
     choice: Annotated[int, Ge(0)]
@@ -42,7 +42,7 @@ class AppliedParams(TraceParams):
     """Whether the part is applied.
 
     Args:
-        applied: Whether it is, rather than what is applied otherwise.
+        applied: True for the part, False for its alternative.
     """
 
     applied: bool
@@ -58,14 +58,14 @@ class _Alternatives(Container):
             if part.stride != self.stride:
                 raise ConfigError(
                     f"{name}: {type(part).__name__} shrinks {part.stride} times, wanted"
-                    f" {self.stride} as every alternative does."
+                    f" {self.stride}, as for every alternative."
                 )
-            # Pictures of one collection would be displaced against each other.
+            # LR images would be shifted relative to each other.
             if part.offset != first.offset:
                 raise ConfigError(
                     f"{name}: LR pixel 0 of {type(first).__name__} is centred at HR pixel"
                     f" {first.offset:g}, that of {type(part).__name__} at {part.offset:g}: the"
-                    " alternatives have to lie on one grid."
+                    " alternatives must lie on one grid."
                 )
 
     @property
@@ -75,7 +75,7 @@ class _Alternatives(Container):
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the padding of any alternative influences."""
+        """LR pixels at each border that the padding of any alternative influences."""
         return max(part.border for part in self.members())
 
 
@@ -84,19 +84,18 @@ class OneOf(_Alternatives):
     """Applies one of its parts, drawn for each image.
 
     Args:
-        parts: Configs, paths of self-describing files, or degradations. Each loses the whole
-            resolution by itself.
-        probabilities: How likely each part is; they are divided by their sum. ``None``: all
-            equally.
-        scale: How much resolution is lost.
+        parts: Configs, paths of self-describing files, or degradations. Each applies the
+            whole downscaling itself.
+        probabilities: Relative probability of each part. ``None``: all equal.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
 
     Raises:
-        ConfigError: If there are no parts, their geometries or grids differ, or there is not one
-            probability, 0 or more, for each.
+        ConfigError: If there are no parts, their geometries or grids differ, or the number of
+            probabilities is wrong.
     """
 
     def __init__(
@@ -115,24 +114,24 @@ class OneOf(_Alternatives):
                 f" {probabilities!r}."
             )
         self._edges = np.cumsum(weights) / sum(weights)
-        # Rounding must not leave a gap at the upper end, nor reach a part of probability 0.
+        # Rounding must neither leave a gap at the upper end nor reach a part of probability 0.
         self._edges[np.flatnonzero(weights)[-1] :] = 1.0
 
     def decide(self, seed: int) -> int:
-        """Draw the number of the part."""
+        """Draw the index of the part."""
         draw = np.random.default_rng(stream_seed(seed, "choice")).random()
         return int(np.searchsorted(self._edges, draw, side="right"))
 
     def steps(self, decision: int) -> list[Step]:
-        """Return the part that was drawn."""
+        """Return the drawn part."""
         return [(decision, self.members()[decision])]
 
     def note(self, decision: int) -> dict[str, Any]:
-        """Return the number of the part, counted from 0."""
+        """Return the index of the part."""
         return ChoiceParams(decision).to_params()
 
     def read(self, trace: Trace) -> int:
-        """Return the number of the part, if there is such a part."""
+        """Return the index of the part, if it exists."""
         choice = trace.read(ChoiceParams).choice
         if choice >= len(self.parts):
             raise DataError(
@@ -142,23 +141,23 @@ class OneOf(_Alternatives):
         return choice
 
     def describe(self) -> str:
-        """Return one line that names the parts."""
+        """Return a one-line description of the parts."""
         return "one of: " + ", ".join(part.describe() for part in self.members())
 
 
 @DEGRADATIONS.register_module()
 class Maybe(_Alternatives):
-    """Applies its part to some of the images.
+    """Applies its part with some probability.
 
-    The other images get ``otherwise``, so that every LR image has the same size.
+    The other images get ``otherwise``, so that all LR images have the same size.
 
     Args:
         part: A config, the path of a self-describing file, or a degradation.
-        probability: How likely the part is, from 0 to 1.
-        scale: How much resolution is lost.
+        probability: Probability of the part, from 0 to 1.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
-        otherwise: What the other images get. ``None``: they are reduced by bicubic
-            interpolation, and left alone where ``scale`` is 1.
+        otherwise: The alternative. ``None``: bicubic reduction, or the identity where ``scale`` is
+            1.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
@@ -184,13 +183,13 @@ class Maybe(_Alternatives):
 
     @classmethod
     def leaves_grid(cls, cfg: Mapping[str, Any]) -> bool:
-        """Say whether both the part and what is applied otherwise leave the grid alone."""
+        """Return whether both the part and its alternative keep the grid."""
         rest = cfg.get("otherwise")
         return leaves_grid(cfg.get("part")) and (rest is None or leaves_grid(rest))
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, parts spelled out."""
+        """The constructor's arguments, parts as configs."""
         part, rest = (spelled_out(one) for one in self.members())
         own = {key: value for key, value in super().arguments.items() if key != "parts"}
         return {**own, "part": part, "otherwise": None if own["otherwise"] is None else rest}
@@ -201,7 +200,7 @@ class Maybe(_Alternatives):
         return bool(draw < self.probability)
 
     def steps(self, decision: bool) -> list[Step]:
-        """Return the part, or what is applied otherwise."""
+        """Return the part or its alternative."""
         number = 0 if decision else 1
         return [(number, self.members()[number])]
 
@@ -214,6 +213,6 @@ class Maybe(_Alternatives):
         return trace.read(AppliedParams).applied
 
     def describe(self) -> str:
-        """Return one line that says how often what is applied."""
+        """Return a one-line description."""
         part, rest = (one.describe() for one in self.members())
         return f"{100 * self.probability:g} %: {part}; otherwise: {rest}"

@@ -1,4 +1,4 @@
-"""Degradations made of degradations, built through the registry so that strangers' parts work."""
+"""Degradations made of degradations, which the registry builds: third-party parts work, too."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ from realdeg.utils.files import names_a_file
 from realdeg.utils.streams import stream_seed
 
 Parts: TypeAlias = Annotated[Sequence[DegradationLike], MinLen(1)]
-"""The parts of a container: one at least."""
+"""The parts of a container, at least one."""
 
 Step: TypeAlias = tuple[int, Degradation]
-"""The number that the stream of random decisions is named by, and the part that takes them."""
+"""A part and, before it, the number that names its random stream."""
 
 
 class Container(Degradation):
     """Applies some of its parts in some order.
 
-    What a container decides for an image is one small value, its decision: the order of the
-    parts, the one that was chosen, how often it is repeated. A subclass draws it
-    (:meth:`decide`), says which parts follow from it (:meth:`steps`), writes it into the trace
-    (:meth:`note`) and reads it back (:meth:`read`). A trace holds the traces of the parts that
-    were applied, in the order in which they were.
+    For each image a container draws one small value, its decision: the order of the parts, the
+    chosen one, the number of repetitions. A subclass draws it (:meth:`decide`), lists the resulting
+    parts (:meth:`steps`), writes it into the trace (:meth:`note`) and reads it back (:meth:`read`).
+    A trace holds the traces of the applied parts, in their order.
 
     Args:
-        parts: The built parts; a learned one is part of the container's state dict.
-        scale: How much resolution is lost in all.
+        parts: The built parts; the state dict includes those of learned parts.
+        scale: Total downscaling factor.
         same_size: Whether LR lies on the HR grid.
 
     Raises:
@@ -46,12 +45,12 @@ class Container(Degradation):
     def __init__(self, parts: Sequence[Degradation], scale: int, same_size: bool) -> None:
         super().__init__(scale, same_size)
         self.parts = nn.ModuleList(parts)
-        # A container passes on a gradient where all of its parts do.
+        # A container is differentiable if all of its parts are.
         self.differentiable = all(part.differentiable for part in parts)  # type: ignore[misc]
 
     @abstractmethod
     def decide(self, seed: int) -> Any:
-        """Draw this container's own decision, a hashable value, from an image's seed."""
+        """Draw this container's decision, a hashable value, from an image's seed."""
 
     @abstractmethod
     def steps(self, decision: Any) -> list[Step]:
@@ -62,7 +61,7 @@ class Container(Degradation):
         return {}
 
     def read(self, trace: Trace) -> Any:
-        """Return the decision that a trace holds; traces may come from anywhere.
+        """Return the decision recorded in a trace, which may come from an untrusted source.
 
         Args:
             trace: A trace of this container.
@@ -71,13 +70,13 @@ class Container(Degradation):
             The decision.
 
         Raises:
-            DataError: If it is missing or none that this container could have drawn.
+            DataError: If it is missing, or this container cannot have drawn it.
         """
         return ()
 
     @classmethod
     def leaves_grid(cls, cfg: Mapping[str, Any]) -> bool:
-        """Say whether the container of a config leaves the grid alone as a part of another."""
+        """Return whether the configured container keeps the grid as a part of another one."""
         parts = cfg["parts"] if "parts" in cfg else [cfg.get("part")]
         return bool(parts) and all(leaves_grid(part) for part in parts)
 
@@ -87,27 +86,27 @@ class Container(Degradation):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, parts spelled out: no part depends on another file."""
+        """The constructor's arguments, parts as configs: none depends on another file."""
         return {**super().arguments, "parts": [spelled_out(part) for part in self.members()]}
 
     def mark_trained(self) -> None:
-        """Note that the weights of every part are learned ones."""
+        """Mark the weights of every part as learned."""
         for part in self.members():
             part.mark_trained()
         super().mark_trained()
 
     @property
     def is_trained(self) -> bool:
-        """Whether no part still has to be learned."""
+        """Whether every part is trained."""
         return all(part.is_trained for part in self.members())
 
     @property
     def needs_rgb(self) -> bool:
-        """Whether a part was made for colour."""
+        """Whether any part needs RGB."""
         return any(part.needs_rgb for part in self.members())
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
-        """Draw the container's decision, and each part's from a stream of its own."""
+        """Draw the container's decision, and each part's from its own random stream."""
         decision = self.decide(seed)
         traces, current = [], size
         for number, part in self.steps(decision):
@@ -137,7 +136,7 @@ class Container(Degradation):
         return decision
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """Sample and replay in one go, without writing traces."""
+        """Sample and apply without building traces."""
         if seeds is None:
             return super().forward(hr)
         self.check_input(hr)
@@ -167,7 +166,7 @@ class Container(Degradation):
         return torch.cat(pieces)[places.argsort().to(hr.device)]
 
     def condition(self, trace: Trace) -> dict[str, Any]:
-        """Return the conditions of the parts that were applied; later parts win."""
+        """Return the conditions of the applied parts; later parts take precedence."""
         merged: dict[str, Any] = {}
         steps = self.steps(self._decision_in(trace))
         for (_, part), part_trace in zip(steps, trace.parts, strict=True):
@@ -175,17 +174,14 @@ class Container(Degradation):
         return merged
 
     def excess(self, part: Degradation) -> float:
-        """Return how far a part's LR grid lies from the usual one, in pixels of its input."""
+        """Return the shift of a part's LR grid against the usual one, in pixels of its input."""
         return part.offset - (part.stride - 1) / 2
 
     def check_strides(self, parts: Sequence[Degradation]) -> None:
-        """Refuse parts that, applied one after another, do not lose what the container says.
-
-        Args:
-            parts: Every part that is applied to one image.
+        """Check that the strides of parts applied in sequence multiply to the container's.
 
         Raises:
-            ConfigError: If their strides do not multiply to the container's.
+            ConfigError: If they do not.
         """
         strides = 1
         for part in parts:
@@ -202,12 +198,12 @@ class Container(Degradation):
 class Compose(Container):
     """Applies its parts one after another.
 
-    Exactly one part loses resolution: the first that does not leave the grid alone gets the
-    container's ``scale`` and ``same_size``, the others get scale 1. A part may state its own.
+    Exactly one part reduces resolution. The first that does not keep the grid gets the container's
+    ``scale`` and ``same_size``, the others get scale 1. A part may state its own.
 
     Args:
         parts: Configs, paths of self-describing files, or degradations.
-        scale: How much resolution is lost in all.
+        scale: Total downscaling factor.
         same_size: Whether LR lies on the HR grid.
 
     Shape:
@@ -222,7 +218,7 @@ class Compose(Container):
         self.check_strides(self.members())
 
     def decide(self, seed: int) -> Any:
-        """Decide nothing: all parts are applied, in the order that was given."""
+        """Return the empty decision: all parts are applied in the given order."""
         return ()
 
     def steps(self, decision: Any) -> list[Step]:
@@ -231,12 +227,12 @@ class Compose(Container):
 
     @property
     def offset(self) -> float:
-        """HR coordinate at which LR pixel 0 is centred: that of the parts, one in another."""
+        """HR coordinate at which LR pixel 0 is centred, from all parts."""
         return chained_offset(self.members())
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the padding of any part influences."""
+        """LR pixels at each border that the padding of any part influences."""
         total, remaining = 0, self.stride
         for part in self.members():
             remaining //= part.stride
@@ -244,7 +240,7 @@ class Compose(Container):
         return total
 
     def describe(self) -> str:
-        """Return one line that names the parts."""
+        """Return a one-line description of the parts."""
         return " > ".join(part.describe() for part in self.members())
 
 
@@ -262,12 +258,12 @@ def _part_seed(seed: int, number: int) -> int:
 
 
 def spelled_out(part: Degradation) -> dict[str, Any]:
-    """Return the config that builds a part again."""
+    """Return the config that rebuilds a part."""
     return {"type": type(part).__name__, **part.arguments}
 
 
 def build_part(part: DegradationLike, scale: int, same_size: bool) -> Degradation:
-    """Build a part that carries a container's whole loss of resolution.
+    """Build a part that applies a container's whole downscaling.
 
     Args:
         part: A config, a path, a name or a degradation. One that states its own scale keeps it.
@@ -278,7 +274,7 @@ def build_part(part: DegradationLike, scale: int, same_size: bool) -> Degradatio
         The part.
 
     Raises:
-        GeometryError: If a file or a given degradation is of another geometry.
+        GeometryError: If a file or a given degradation has another geometry.
     """
     if states_scale(part):
         return degradation_from_config(part)
@@ -286,23 +282,23 @@ def build_part(part: DegradationLike, scale: int, same_size: bool) -> Degradatio
 
 
 def build_chain(parts: Sequence[DegradationLike], scale: int, same_size: bool) -> list[Degradation]:
-    """Build parts of which one loses resolution and the others keep their input's grid.
+    """Build parts of which one reduces resolution and the others keep the grid.
 
     Args:
         parts: Configs, paths, names or degradations.
-        scale: How much resolution is lost in all.
+        scale: Total downscaling factor.
         same_size: Whether LR lies on the HR grid.
 
     Returns:
-        The parts. Unless a part states its scale, the first that does not leave the grid alone
-        (the first of all where every part does) got ``scale``, the others scale 1.
+        The parts. Unless a part states its scale, the first that does not keep the grid (or else
+        the first of all) gets ``scale``, the others scale 1.
 
     Raises:
         ConfigError: If a part is unknown.
     """
     own = [states_scale(part) for part in parts]
     shrinking = None
-    # A degradation that was given at scale 1 leaves the loss of resolution to another part.
+    # A degradation passed in at scale 1 leaves the downscaling to another part.
     if not any(isinstance(part, Mapping) and "scale" in part for part in parts) and not any(
         isinstance(part, Degradation) and part.scale > 1 for part in parts
     ):
@@ -322,19 +318,19 @@ def build_chain(parts: Sequence[DegradationLike], scale: int, same_size: bool) -
 
 
 def states_scale(part: DegradationLike) -> bool:
-    """Say whether a part brings its own scale: a degradation, or a config with ``scale``."""
+    """Return whether a part states its scale: a degradation, or a config with ``scale``."""
     return isinstance(part, Degradation) or (isinstance(part, Mapping) and "scale" in part)
 
 
 def is_file(part: DegradationLike) -> bool:
-    """Say whether a part is a self-describing file, given by its path or as a checkpoint."""
+    """Return whether a part is a self-describing file, given as a path or a checkpoint."""
     if isinstance(part, Mapping):
         return "checkpoint" in part
     return isinstance(part, str) and names_a_file(part)
 
 
 def leaves_grid(part: DegradationLike | None) -> bool:
-    """Say whether a part is one that leaves the grid alone, such as noise or a chain of it."""
+    """Return whether a part keeps the grid, such as noise or a chain of such parts."""
     if isinstance(part, Degradation):
         if isinstance(part, Container):
             return all(leaves_grid(member) for member in part.members())

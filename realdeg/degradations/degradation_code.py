@@ -1,7 +1,7 @@
-"""A blur kernel as a few numbers: SRMD's dimensionality stretching.
+"""Blur kernels as low-dimensional codes: SRMD's dimensionality stretching.
 
-Zhang, Zuo, Zhang, CVPR 2018, section 3.3. Weights of a network belong to the basis that it was
-trained with: bases of other releases span other spaces.
+Zhang, Zuo, Zhang, CVPR 2018, section 3.3. A network's weights are tied to the basis that it was
+trained with: the bases of other releases span other spaces.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from realdeg.degradations.primitives.kernels import gaussian_kernel_from_variance
 
 DIMENSIONS = 15
-"""Numbers that a kernel is projected to."""
+"""Length of a kernel's code."""
 
 _KERNELS = 10_000
 _VARIANCE = (0.1, 10.0)
@@ -28,20 +28,20 @@ def degradation_pca(kernel_size: int = 15, dimensions: int = DIMENSIONS, seed: i
 
     As in the released training code: the leading eigenvectors of ``K K^T`` over 10,000 random
     anisotropic Gaussians (variances 0.1 to 10, any direction), without subtracting a mean, in
-    ascending order of their eigenvalues. Each is turned so that its largest weight is positive,
-    which makes them the same everywhere up to rounding (about 1e-9).
+    ascending order of their eigenvalues. The sign makes the largest weight of each positive, so
+    that they agree on all machines up to rounding (about 1e-9).
 
     Args:
         kernel_size: Side k of the kernels in pixels.
         dimensions: How many eigenvectors, at most k * k.
-        seed: Of the random kernels.
+        seed: Seed of the random kernels.
 
     Returns:
         float64, shape (dimensions, k * k), orthonormal rows; kernels are laid out column by
-        column, as MATLAB does. It is kept, so it must not be written to.
+        column, as in MATLAB. The tensor is cached: do not modify it.
 
     Raises:
-        ValueError: If there are not that many dimensions.
+        ValueError: If ``dimensions`` is out of range.
     """
     if not 1 <= dimensions <= kernel_size**2:
         raise ValueError(
@@ -68,17 +68,17 @@ def degradation_pca(kernel_size: int = 15, dimensions: int = DIMENSIONS, seed: i
 
 
 def encode_kernel(kernel: Tensor, basis: Tensor) -> Tensor:
-    """Project a kernel.
+    """Project a kernel to its code.
 
     Args:
         kernel: Shape (k, k).
         basis: Shape (d, k * k), as :func:`degradation_pca` returns it.
 
     Returns:
-        Its code, shape (d,), of the basis's dtype.
+        The code, shape (d,), in the basis's dtype.
 
     Raises:
-        ValueError: If the sizes do not fit.
+        ValueError: If the sizes do not match.
     """
     if kernel.ndim != 2 or basis.ndim != 2 or kernel.numel() != basis.shape[1]:
         raise ValueError(
@@ -89,7 +89,7 @@ def encode_kernel(kernel: Tensor, basis: Tensor) -> Tensor:
 
 
 def decode_kernel(code: Tensor, basis: Tensor, kernel_size: int) -> Tensor:
-    """Return the kernel nearest to a code: what the projection kept.
+    """Return the kernel that a code represents.
 
     Args:
         code: Shape (d,).
@@ -97,10 +97,10 @@ def decode_kernel(code: Tensor, basis: Tensor, kernel_size: int) -> Tensor:
         kernel_size: Side k.
 
     Returns:
-        Shape (k, k), of the basis's dtype; its sum is 1 only about.
+        Shape (k, k), in the basis's dtype; it sums to approximately 1.
 
     Raises:
-        ValueError: If the sizes do not fit.
+        ValueError: If the sizes do not match.
     """
     if basis.shape != (code.numel(), kernel_size**2):
         raise ValueError(
@@ -111,14 +111,14 @@ def decode_kernel(code: Tensor, basis: Tensor, kernel_size: int) -> Tensor:
 
 
 def code_maps(codes: Tensor, height: int, width: int) -> Tensor:
-    """Stretch codes over an image, to be concatenated with it.
+    """Expand codes to maps, to be concatenated with an image.
 
     Args:
-        codes: Shape (B, d); for a blur that varies, stretch and mix maps instead.
+        codes: Shape (B, d), for a blur that is the same at every pixel.
         height: Rows of the LR image.
-        width: Its columns.
+        width: Columns of the LR image.
 
     Returns:
-        Shape (B, d, height, width), without memory of its own.
+        Shape (B, d, height, width), an expanded view.
     """
     return codes[:, :, None, None].expand(-1, -1, height, width)

@@ -24,7 +24,7 @@ class DirectKPN(LearnedDegradation):
     """DML's network with ``kernel_size**2`` output channels, one kernel per LR pixel.
 
     Args:
-        scale: How much resolution is lost.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
         kernel_size: Side of the kernels, 15 in the paper.
         width: Channels of the network at full resolution.
@@ -32,9 +32,8 @@ class DirectKPN(LearnedDegradation):
         skips: Whether the network has skip connections.
         normalise: ``"none"`` (the raw output, as in KPN, Mildenhall et al.) or ``"softmax"`` (as in
             BPN); the paper does not say.
-        delta_init: Whether the last bias starts as a kernel that copies the pixel (the mean of
-            the pixels about an LR centre that falls between them); with ``"softmax"`` it has no
-            effect.
+        delta_init: Whether the last bias starts as a kernel that copies the pixel (or averages the
+            pixels around an LR centre between them). No effect with ``"softmax"``.
         padding: Border handling, as in :func:`realdeg.ops.pixel_kernel_apply`.
         xavier: ``"uniform"`` or ``"normal"``.
         lr_grid: See :class:`LearnedDegradation`.
@@ -70,7 +69,7 @@ class DirectKPN(LearnedDegradation):
 
     def _delta(self) -> Tensor:
         size = self.kernel_size
-        # An LR centre between pixels is shared by the two (four) pixels beside it.
+        # An LR centre between pixels is shared by its two (four) neighbours.
         centre = (size - 1) / 2 + centre_rest(size, self.stride)
         line = torch.zeros(size)
         for tap in range(size):
@@ -97,7 +96,7 @@ class DirectKPN(LearnedDegradation):
             return pixel_kernel_apply(hr, kernels, self.stride, self.padding)
 
     def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
-        """Return the kernels at some LR pixels, shape (P, k, k)."""
+        """Return the kernels at given LR pixels, shape (P, k, k)."""
         rows, columns = zip(*points, strict=True)
         taps = self.kernels(hr)[0][:, list(rows), list(columns)]
         return taps.T.reshape(-1, self.kernel_size, self.kernel_size)

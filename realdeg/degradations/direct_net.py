@@ -18,11 +18,11 @@ class DirectNet(LearnedDegradation):
     """DML's network with one output channel and a global residual.
 
     The last convolution has no sigmoid; its output is added to the HR luma (to its bicubic
-    reduction when LR is smaller). RGB images move along grey, so that their luma moves by the
-    predicted residual.
+    reduction when LR is smaller). In RGB images R, G and B change equally, so that luma changes by
+    the predicted residual.
 
     Args:
-        scale: How much resolution is lost.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
         width: Channels of the network at full resolution.
         levels: Halvings inside the network.
@@ -46,7 +46,7 @@ class DirectNet(LearnedDegradation):
         zero_init: bool = False,
         lr_grid: LRGrid = "unshuffle",
     ) -> None:
-        # No window of its own; 15 keeps the rim that is shaved equal to DML's.
+        # It has no window; 15 makes the border that is shaved equal to DML's.
         super().__init__(scale, same_size, 15, "reflect", lr_grid)
         self.network = self.make_network(1, width, levels, skips, xavier)
         if zero_init:

@@ -32,27 +32,26 @@ Activation = Literal["sigmoid", "sigmoid_normalised", "softmax"]
 class DML(LearnedDegradation):
     """N learned basis kernels, mixed at every pixel by a network.
 
-    Where the paper is silent, an argument decides; defaults are the literal reading.
+    Where the paper leaves something open, an argument decides; defaults are the literal reading.
 
     Args:
-        scale: How much resolution is lost.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid (RealSR V1/V2, the paper's setting).
         num_kernels: N, 8 in the paper; 4 and 16 in its ablation.
         kernel_size: Side of the bases, 15 in the paper for all scales.
         width: Channels of the network at full resolution (not stated).
         levels: Halvings inside the network (not stated).
         skips: Whether the network has skip connections (not stated).
-        activation: Of the weights: independent ``"sigmoid"`` (the paper), ``"sigmoid_normalised"``
-            (divided by their sum) or ``"softmax"``.
-        init: Of the bases: ``"random"`` (uniform on [0, 1), each divided by its sum; the paper) or
+        activation: Activation of the weights: independent ``"sigmoid"`` (the paper),
+            ``"sigmoid_normalised"`` (divided by their sum) or ``"softmax"``.
+        init: Initial bases: ``"random"`` (uniform on [0, 1), each divided by its sum; the paper) or
             ``"gaussian_bank"`` (Gaussians from nearly a delta to a wide blur, centred on the LR
             pixel).
-        unit_gain: Whether the last bias makes the initial weights 1 / N, so that brightness is
-            kept at step 0. Without it a sigmoid starts at 0.5 and the image N / 2 times too
-            bright. ``None`` means yes for ``gaussian_bank`` and no for ``random``, the literal
-            reading.
-        renormalise: Whether the bases are divided by their sums whenever they are used.
-        nonnegative: Whether negative taps are cut off whenever the bases are used.
+        unit_gain: Whether the last bias makes the initial weights 1 / N, which preserves brightness
+            at step 0. Without it, a sigmoid starts at 0.5 and images are N / 2 times too bright.
+            ``None`` is True for ``gaussian_bank`` and False for ``random``.
+        renormalise: Whether the bases are divided by their sums on every use.
+        nonnegative: Whether negative taps are set to 0 on every use.
         padding: Border handling, as in :func:`realdeg.ops.kernel_apply`.
         xavier: ``"uniform"`` or ``"normal"`` (the paper only says Xavier).
         lr_grid: See :class:`LearnedDegradation`.
@@ -115,7 +114,7 @@ class DML(LearnedDegradation):
         return weights
 
     def effective_bases(self) -> Tensor:
-        """Return the bases as they are used, shape (N, k, k)."""
+        """Return the bases after ``nonnegative`` and ``renormalise``, shape (N, k, k)."""
         bases: Tensor = self.bases
         if self.nonnegative:
             bases = F.relu(bases)
@@ -130,30 +129,22 @@ class DML(LearnedDegradation):
             return kernel_apply(hr, weights, bases, self.stride, self.padding)
 
     def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
-        """Return the mixed kernels at some LR pixels, shape (P, k, k)."""
+        """Return the mixed kernels at given LR pixels, shape (P, k, k)."""
         rows, columns = zip(*points, strict=True)
         weights = self.weights(hr)[0][:, list(rows), list(columns)]
         return torch.einsum("np,nij->pij", weights, self.effective_bases())
 
 
 def gaussian_bank(num_kernels: int, kernel_size: WindowSize, stride: int) -> Tensor:
-    """Return unit-sum Gaussians that spread over what a lens can do.
+    """Return N unit-sum Gaussians, float32, (N, k, k), from the sharpest to a wide blur.
 
-    The first is the sharpest; a third of the widths are also given two elongated partners, so
-    that mixtures can turn. Their common centroid is where the LR pixel lies: for even
-    ``stride - kernel_size`` parity in the middle of the window, else half a pixel beside it.
-
-    Args:
-        num_kernels: N.
-        kernel_size: Side k in pixels.
-        stride: HR pixels per LR pixel on the grid.
-
-    Returns:
-        float32, shape (N, k, k).
+    Every third one is elongated, so that mixtures can have a direction. Their common centroid is at
+    the LR pixel: in the middle of the window if ``stride - kernel_size`` is even, else half a pixel
+    off. ``stride`` is in HR pixels per LR pixel on the grid.
     """
     rest = centre_rest(kernel_size, stride)
-    # The window reaches half a pixel further on one side then; cutting that rim keeps wide
-    # kernels centred.
+    # The window then reaches half a pixel further on one side; cutting that off keeps wide kernels
+    # centred.
     distance = (torch.arange(kernel_size, dtype=torch.float64) - (kernel_size - 1) / 2 - rest).abs()
     near = (distance <= (kernel_size - 1) / 2 - rest).double()
     inside = torch.outer(near, near)

@@ -1,4 +1,4 @@
-"""DSGAN: a network learns from unpaired photos what to add to a bicubic reduction."""
+"""DSGAN: a generator, learned from unpaired photos, after a bicubic reduction."""
 
 from __future__ import annotations
 
@@ -18,38 +18,37 @@ from realdeg.utils.argument_types import Count, Whole
 
 @DEGRADATIONS.register_module()
 class DSGAN(GeneratorDegradation):
-    """Shrinks bicubically, then lets a generator give the result the look of a camera's LR images.
+    """Reduces bicubically, then adds the look of a camera's LR images with a generator.
 
-    Draws nothing. Applies the bicubic reduction and the generator, a network of residual blocks
-    that works at LR size. It is learned from LR photos without HR (task
-    ``UnpairedDegradation``): coarse colours must stay those of the reduction, fine texture must
-    deceive a discriminator of patches.
+    Draws nothing. Applies the bicubic reduction and the generator, a network of residual blocks at
+    LR size. It is learned from LR photos without HR (task ``UnpairedDegradation``): coarse colours
+    must stay those of the reduction, and fine texture must deceive a patch discriminator.
 
-    The published code knows scale 4 and smaller LR alone. What is ours: other scales take another
-    bicubic factor, and ``same_size`` enlarges the result to the HR grid (``grid``).
+    The published code only supports scale 4 and smaller LR. Extensions here: other scales use
+    another bicubic factor, and ``same_size`` upsamples the result to the HR grid (``grid``).
 
     Args:
-        scale: How much resolution is lost.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
         width: Channels of the generator.
         num_blocks: Its residual blocks.
-        residual: False ends with a sigmoid (the paper's). True adds the network's output to its
-            input, beginning with nothing added: an untrained one is the bicubic reduction, which a
-            short training need not learn first. Results then may leave [0, 1] slightly.
+        residual: False ends with a sigmoid (the paper's). True adds the network's output, initially
+            zero, to its input: an untrained one is the bicubic reduction, which suits short
+            training. Results may then leave [0, 1] slightly.
         grid: Where the generator works when ``same_size``: ``"lr"`` before the enlargement,
             ``"hr"`` after it (scale**2 times the work).
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``;
-        C = 1 is treated as the grey picture of that luma.
+        C = 1 is treated as the grey image of that luma.
 
     Raises:
         ConfigError: If an argument is out of range.
 
     Source:
         Fritsche, Gu, Timofte, Frequency Separation for Real-World Super-Resolution, ICCVW 2019,
-        arXiv 1911.07850. As "Syn-DSGAN" a rival of DML (Xiao, Yong, Zhang, ACCV 2020), which says
-        no more of its settings than "fine-tuned on RealSR".
+        arXiv 1911.07850. As "Syn-DSGAN" a baseline in DML (Xiao, Yong, Zhang, ACCV 2020), which
+        only states "fine-tuned on RealSR".
     """
 
     def __init__(
@@ -67,17 +66,12 @@ class DSGAN(GeneratorDegradation):
 
     @classmethod
     def example(cls, scale: int = 4, same_size: bool = False) -> DSGAN:
-        """Return one that is quick to run.
-
-        Args:
-            scale: How much resolution is lost.
-            same_size: Whether LR lies on the HR grid.
-        """
+        """Return a small instance that is quick to run."""
         return cls(scale, same_size, width=4, num_blocks=1)
 
     @property
     def border(self) -> int:
-        """LR pixels that see beyond the image: one for each convolution, two for the reduction."""
+        """LR pixels that see the padding: one for each convolution, two for the reduction."""
         convolutions = 2 * len(self.network.res_blocks) + 2
         if not self.same_size:
             return convolutions + 2
@@ -90,7 +84,7 @@ class DSGAN(GeneratorDegradation):
         return reduce_bicubic(hr, self.scale, self.same_size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Reduce and let the generator work; the traces say nothing that is not in the object."""
+        """Reduce and run the generator; the traces hold nothing that the object does not."""
         return self.generate(hr)
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
@@ -99,7 +93,7 @@ class DSGAN(GeneratorDegradation):
         return self.generate(hr)
 
     def generate(self, hr: Tensor) -> Tensor:
-        """Degrade a batch; this is what training differentiates.
+        """Degrade a batch, differentiably for training.
 
         Args:
             hr: HR batch, RGB or Y, shape (B, C, H, W).
@@ -113,7 +107,7 @@ class DSGAN(GeneratorDegradation):
         return enlarge_bicubic(lr, self.scale, (hr.shape[2], hr.shape[3])) if self.same_size else lr
 
     def describe(self) -> str:
-        """Return one line that says what this degradation is."""
+        """Return a one-line description."""
         network = self.network
         size = f"{len(network.res_blocks)} blocks of {self.arguments['width']} channels"
         start = ", added to the reduction" if network.residual else ""
@@ -121,16 +115,12 @@ class DSGAN(GeneratorDegradation):
 
 
 class DSGANGenerator(nn.Module):
-    """Adds to a clean LR image what a camera would have added; same size in and out.
+    """Adds a camera's degradation to a clean LR image of the same size.
 
     3 x 3 to ``width`` channels and PReLU; residual blocks of two convolutions with PReLU between
     them; 3 x 3 to RGB. No normalisation. Names in the state dict are those of the authors' code.
 
-    Args:
-        width: Channels.
-        num_blocks: Residual blocks.
-        residual: False ends with a sigmoid (the paper's); True adds the output to the input
-            instead, starting from nothing added.
+    Arguments as for :class:`DSGAN`.
 
     Shape:
         (B, 3, H, W) to (B, 3, H, W).
@@ -151,14 +141,7 @@ class DSGANGenerator(nn.Module):
                 nn.init.zeros_(self.block_output.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Degrade.
-
-        Args:
-            x: Clean LR images in [0, 1], shape (B, 3, H, W).
-
-        Returns:
-            The same shape; inside (0, 1) unless ``residual``.
-        """
+        """Degrade clean LR images in [0, 1]; the result is in (0, 1) unless ``residual``."""
         features = self.block_input(x)
         for block in self.res_blocks:
             features = block(features)

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from annotated_types import Interval
 from torch import Tensor, nn
 
-# Each halves the image and doubles the width: at 10 a patch of 1024 pixels is one.
+# Each halves the image and doubles the width; 10 reduce 1024 pixels to one.
 Levels = Annotated[int, Interval(ge=0, le=10)]
-"""How often the network halves the image."""
+"""Number of halvings inside the network."""
 Xavier = Literal["uniform", "normal"]
-"""What Xavier's initial weights are drawn from."""
+"""Distribution of Xavier initialisation."""
 
 
 class EncoderDecoder(nn.Module):
@@ -26,8 +26,7 @@ class EncoderDecoder(nn.Module):
 
     Args:
         out_channels: Channels of the field.
-        scale_in: Space-to-depth factor at the entrance: the field lies on a grid that many times
-            coarser than the input.
+        scale_in: Space-to-depth factor of the input: the field's grid is that much coarser.
         width: Channels at full resolution; doubled at each level.
         levels: Number of halvings, at most 10.
         skips: Whether encoder features are concatenated into the decoder.
@@ -72,7 +71,7 @@ class EncoderDecoder(nn.Module):
                 initialise(module.weight)
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
-        # A quarter faster to train on a CPU, and what tensor cores want; numbers do not change.
+        # 25 % faster to train on a CPU, and preferred by tensor cores; results are unchanged.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, luma: Tensor) -> Tensor:
@@ -88,7 +87,8 @@ class EncoderDecoder(nn.Module):
         if not luma.shape[0]:  # torch's padding and pooling refuse an empty batch
             return luma.new_zeros((0, self.last.out_channels, height, width))
         x = F.pixel_unshuffle(luma, self.scale_in) if self.scale_in > 1 else luma
-        # Max-pooling halves exactly: the image is continued by its last pixels and cut again.
+        # Max-pooling needs divisible sides: the image is padded by its last pixels and cropped
+        # again.
         multiple = 2**self.levels
         bottom, right = -height % multiple, -width % multiple
         if bottom or right:

@@ -1,4 +1,4 @@
-"""What degradations that are networks trained against a discriminator share."""
+"""The base of degradations that are networks trained against a discriminator."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from realdeg.utils.colour import grey_of, one_channel_of
 
 
 class GeneratorDegradation(Degradation):
-    """A network from clean to degraded RGB, learned from LR images that need no HR.
+    """A network from clean to degraded RGB, learned from LR images without HR.
 
-    It is trained by the task ``UnpairedDegradation``; nothing speaks against pairs and
-    ``DegradationLearning`` either. Luma alone is taken as the grey picture of that luma, and the
-    luma of the result returned.
+    The task ``UnpairedDegradation`` trains it; ``DegradationLearning`` with pairs works as well. A
+    luma image is treated as a grey image of that luma, and the luma of the result is returned.
 
     Args:
         scale: See :class:`Degradation`.
@@ -27,33 +26,23 @@ class GeneratorDegradation(Degradation):
 
     @property
     def needs_rgb(self) -> bool:
-        """The network saw colour pictures: where there is colour, it gets colour."""
+        """Always: the network was trained on colour images."""
         return True
 
     def clean(self, hr: Tensor) -> Tensor:
-        """Return the LR image without any degradation but the loss of resolution.
-
-        The content of the generated LR image is compared with it during training.
+        """Return the reduced HR batch, to which training compares the generated LR's content.
 
         Args:
             hr: HR batch, shape (B, C, H, W).
 
         Returns:
-            Of the generated LR's shape.
+            The shape of the generated LR.
         """
         raise NotImplementedError
 
     @staticmethod
     def in_rgb(image: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
-        """Run a function of RGB on RGB, luma or grey.
-
-        Args:
-            image: Shape (B, C, H, W), C = 1 (Y, or grey) or 3 (RGB).
-            network: From (B, 3, H, W) to (B, 3, h, w).
-
-        Returns:
-            Shape (B, C, h, w).
-        """
+        """Apply a function of RGB, (B, 3, H, W) to (B, 3, h, w), to RGB, luma or grey."""
         if image.shape[1] == 3:
             return network(image)
         return one_channel_of(network(grey_of(image).expand(-1, 3, -1, -1)))

@@ -1,4 +1,4 @@
-"""One blur kernel for the whole camera, by closed-form least squares: the baseline to pass."""
+"""One blur kernel for the whole camera, by closed-form least squares: the baseline."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from realdeg.registry import DEGRADATIONS
 from realdeg.utils.colour import to_colour
 from realdeg.utils.precision import full_precision
 
-# Windows gathered at once while fitting: 225 taps of 2**17 windows are 236 MB in float64.
+# Windows gathered at a time while fitting: 225 taps of 2**17 windows are 236 MB in float64.
 _WINDOWS_AT_ONCE = 1 << 17
-# Share of the greatest eigenvalue of the windows' products below which nothing is left but the
-# rounding of float64; rounding to 8 bit alone leaves 1e-8.
+# Fraction of the largest eigenvalue of the windows' products below which only float64 rounding is
+# left; rounding to 8 bit alone leaves 1e-8.
 _LEAST_ENERGY = 1e-12
 
 
@@ -31,12 +31,12 @@ class GlobalKernel(WindowedDegradation):
     """Filters every pixel with the same k x k kernel.
 
     The kernel minimises the sum of squared differences of luma over all pairs given to
-    :meth:`accumulate`, solved in float64. Only windows that lie wholly inside the image count.
+    :meth:`accumulate`, solved in float64. Only windows entirely inside the image count.
 
     Args:
-        scale: How much resolution is lost.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
-        kernel_size: Side k, 15 as DML's bases.
+        kernel_size: Side k, 15 as for DML's bases.
         padding: Border handling, as in :func:`realdeg.ops.kernel_apply`.
 
     Shape:
@@ -73,7 +73,7 @@ class GlobalKernel(WindowedDegradation):
             lr: Real LR batch, shape (B, C, H / stride, W / stride).
 
         Raises:
-            GeometryError: If the sizes do not fit, or no window lies inside the image.
+            GeometryError: If the sizes do not match, or no window fits into the image.
         """
         self.check_input(hr)
         x, y = to_colour(hr, "y").double(), to_colour(lr, "y").double()
@@ -84,7 +84,7 @@ class GlobalKernel(WindowedDegradation):
             )
         size, stride = self.kernel_size, self.stride
         start = (stride - size) // 2
-        first = -(start // stride)  # the first LR pixel whose window begins inside
+        first = -(start // stride)  # the first LR pixel whose window starts inside
         rows = (x.shape[2] - size - (stride * first + start)) // stride + 1
         columns = (x.shape[3] - size - (stride * first + start)) // stride + 1
         if rows < 1 or columns < 1:
@@ -116,14 +116,14 @@ class GlobalKernel(WindowedDegradation):
             The condition number of the problem.
 
         Raises:
-            DataError: If nothing was accumulated, or the images have too little texture to tell one
-                kernel from another.
+            DataError: If nothing was accumulated, or the images have too little texture to
+                determine the kernel.
         """
         if self._products is None or self._targets is None or not self._count:
-            raise DataError("GlobalKernel has no pairs to be fitted to: accumulate some first.")
+            raise DataError("GlobalKernel has no pairs to fit: call accumulate() first.")
         products, targets = self._products / self._count, self._targets / self._count
         taps = len(products)
-        energies = torch.linalg.eigvalsh(products.cpu())  # rising
+        energies = torch.linalg.eigvalsh(products.cpu())  # ascending
         greatest = float(energies[-1])
         rank = int((energies > _LEAST_ENERGY * greatest).sum()) if greatest > 0 else 0
         if rank < taps:

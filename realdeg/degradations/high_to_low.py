@@ -1,4 +1,4 @@
-"""High-to-Low: the first stage of Bulat et al., which learns to spoil faces."""
+"""High-to-Low: the first stage of Bulat et al., which learns to degrade faces."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from realdeg.utils.streams import stream_seed
 Noise = Literal["map", "vector", "none"]
 # Scale to (strides on the way down, doublings on the way up); 4 is the authors'.
 _PATHS = {2: ((2, 2, 2, 2), 3), 3: ((3, 2, 2, 2), 3), 4: ((2, 2, 2, 2), 2), 8: ((2, 2, 2, 2), 1)}
-_VECTOR = 64  # length of the noise vector, and side of the map that is made of it
+_VECTOR = 64  # length of the noise vector, and side of the map computed from it
 
 
 @dataclass(frozen=True)
 class InputNoise(TraceParams):
-    """The noise that the network is given beside the image.
+    """The noise that the network takes beside the image.
 
     Args:
         noise_seed: The seed of the field, 64 bits.
@@ -39,31 +39,31 @@ class InputNoise(TraceParams):
 
 @DEGRADATIONS.register_module()
 class HighToLow(GeneratorDegradation):
-    """Turns HR into LR by one network, with noise at its entrance.
+    """Converts HR to LR with one network that takes noise as an input.
 
-    Draws the seed of the noise. Applies an encoder that shrinks 16 times and a decoder that
-    doubles until the scale is met; nothing but training (task ``UnpairedDegradation``) makes the
-    result resemble the input. The network was made for faces of 64 x 64 pixels; any size is
-    continued by its last pixels to a multiple of 16 (24 for scale 3) and cut again.
+    Draws the seed of the noise. Applies an encoder that downsamples 16 times and a decoder that
+    upsamples to the scale. Only training (task ``UnpairedDegradation``) makes the result resemble
+    the input. The network was designed for faces of 64 x 64 pixels; other sizes are padded by their
+    last pixels to a multiple of 16 (24 for scale 3) and cropped again.
 
-    Paper and code differ: the paper turns a vector of 64 numbers into a fourth channel by a
-    linear layer (``noise="vector"``), the released network adds a Gaussian map, weighted per
-    channel, to the image (``"map"``; the weights are learned, from 0). Scales other than 4, and
-    vectors on images other than 64 x 64 (their map is interpolated), are ours.
+    Paper and code differ. In the paper a linear layer turns a vector of 64 numbers into a fourth
+    channel (``noise="vector"``). The released network adds a Gaussian map to the image with learned
+    weights per channel, initially 0 (``"map"``). Extensions here are scales other than 4, and
+    vectors on images other than 64 x 64, whose map is interpolated.
 
     Args:
-        scale: How much resolution is lost: 2, 3, 4 or 8.
+        scale: Downscaling factor: 2, 3, 4 or 8.
         same_size: Whether the result is enlarged to the HR grid by bicubic interpolation.
         width: Channels of the network.
         noise: ``"map"`` (the released network), ``"vector"`` (the paper) or ``"none"``.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``;
-        C = 1 is treated as the grey picture of that luma.
+        C = 1 is treated as the grey image of that luma.
 
     Raises:
         ConfigError: If an argument is out of range.
-        GeometryError: If the scale is another.
+        GeometryError: If the scale is not supported.
 
     Source:
         Bulat, Yang, Tzimiropoulos, To learn image super-resolution, use a GAN to learn how to do
@@ -85,17 +85,12 @@ class HighToLow(GeneratorDegradation):
 
     @classmethod
     def example(cls, scale: int = 4, same_size: bool = False) -> HighToLow:
-        """Return one that is quick to run.
-
-        Args:
-            scale: How much resolution is lost.
-            same_size: Whether LR lies on the HR grid.
-        """
+        """Return a small instance that is quick to run."""
         return cls(scale, same_size, width=4)
 
     @property
     def border(self) -> int:
-        """LR pixels whose windows reach beyond the image: the network sees very far."""
+        """LR pixels whose receptive field, which is large, reaches beyond the image."""
         small = -(-self.network.reach // self.scale)
         return enlarged_border(small, self.scale) if self.same_size else small
 
@@ -117,7 +112,7 @@ class HighToLow(GeneratorDegradation):
         return self.generate(hr, [trace.read(InputNoise).noise_seed for trace in traces])
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """Draw and degrade; equal to sample and apply, without hashing the weights."""
+        """Draw and degrade: equal to sample and replay, but without hashing the weights."""
         self.check_input(hr)
         if seeds is None:
             seeds = torch.randint(2**62, (hr.shape[0],)).tolist()
@@ -125,11 +120,11 @@ class HighToLow(GeneratorDegradation):
         return self.generate(hr, [_noise_seed(int(seed)) for seed in seeds])
 
     def generate(self, hr: Tensor, noise_seeds: Sequence[int]) -> Tensor:
-        """Degrade a batch; this is what training differentiates.
+        """Degrade a batch, differentiably for training.
 
         Args:
             hr: HR batch, RGB or Y, shape (B, C, H, W).
-            noise_seeds: The seed of each image's noise; not used without noise.
+            noise_seeds: The seed of each image's noise; ignored without noise.
 
         Returns:
             The LR batch.
@@ -142,11 +137,11 @@ class HighToLow(GeneratorDegradation):
         return self._on_grid(lr, hr)
 
     def describe(self) -> str:
-        """Return one line that says what this degradation is."""
+        """Return a one-line description."""
         return f"{super().describe()}, generator of {self.arguments['width']} channels"
 
     def _on_grid(self, lr: Tensor, hr: Tensor) -> Tensor:
-        """Enlarge where that is wanted, then cut what the continuation of HR has become."""
+        """Upsample when ``same_size``, then crop what comes from the padding of HR."""
         if self.same_size:
             lr = imresize(lr, size=(lr.shape[2] * self.scale, lr.shape[3] * self.scale))
         return lr[..., : hr.shape[2] // self.stride, : hr.shape[3] // self.stride]
@@ -159,13 +154,13 @@ class HighToLow(GeneratorDegradation):
 
 
 class HighToLowNetwork(nn.Module):
-    """The generator; names in the state dict are those of the authors' code.
+    """The generator; state-dict keys are those of the authors' code.
 
     Args:
         width: Channels.
         noise: ``"map"``, ``"vector"`` or ``"none"``.
-        strides: Strides of the stages of the encoder.
-        doublings: Stages of the decoder, each doubling the size.
+        strides: Strides of the encoder's stages.
+        doublings: Number of decoder stages, each doubling the size.
 
     Shape:
         (B, 3, H, W) in [-1, 1], sides multiples of the product of the strides, to
@@ -202,15 +197,7 @@ class HighToLowNetwork(nn.Module):
         self.conv4 = nn.Conv2d(width, 3, 3, padding=1)
 
     def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
-        """Degrade.
-
-        Args:
-            x: HR images in [-1, 1].
-            noise: A map (B, 1, H, W), a vector (B, 64), or None.
-
-        Returns:
-            LR images in (-1, 1).
-        """
+        """Degrade images in [-1, 1], with a noise map (B, 1, H, W), vector (B, 64) or None."""
         if self.noise == "map" and noise is not None:
             x = x + self.weight.view(1, 3, 1, 1) * noise
         elif self.noise == "vector" and noise is not None:
@@ -238,7 +225,7 @@ class _Block(nn.Module):
 
 
 def _continued(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until the sides are multiples."""
+    """Pad with the last row and column until the sides are multiples."""
     bottom, right = -image.shape[2] % multiple, -image.shape[3] % multiple
     if not (bottom or right) or not image.shape[0]:
         return image

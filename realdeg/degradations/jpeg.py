@@ -21,10 +21,10 @@ from realdeg.utils.streams import stream_seed
 
 @dataclass(frozen=True)
 class JPEGParams(TraceParams):
-    """What is drawn.
+    """The drawn settings.
 
     Args:
-        quality: libjpeg's, from 1 to 100.
+        quality: libjpeg's quality, from 1 to 100.
     """
 
     quality: Annotated[int, Interval(ge=1, le=100)]
@@ -34,16 +34,16 @@ class JPEGParams(TraceParams):
 class JPEG(ReducedDegradation):
     """Compresses by libjpeg, at a quality drawn for each image.
 
-    Draws: the quality, each whole number of the range alike. Applies: bicubic reduction, then
-    libjpeg through OpenCV in the right order of channels. Source: the range 30 to 95 is BSRGAN's
-    (Zhang et al., ICCV 2021) and Real-ESRGAN's (Wang et al., ICCVW 2021).
+    Draws: the quality, uniformly among the whole numbers of the range. Applies: bicubic reduction,
+    then libjpeg through OpenCV with the channel order handled. Source: the range 30 to 95 is
+    BSRGAN's (Zhang et al., ICCV 2021) and Real-ESRGAN's (Wang et al., ICCVW 2021).
 
     Args:
-        scale: How much resolution is lost before.
-        same_size: Whether the result is enlarged to the HR grid again.
+        scale: Downscaling factor, applied first.
+        same_size: Whether the result is upsampled back to the HR grid.
         quality: (lowest, highest) of libjpeg's quality, whole numbers from 1 to 100; one number
             fixes it.
-        subsampling: Of chroma: ``"420"``, ``"422"`` or ``"444"``.
+        subsampling: Chroma subsampling: ``"420"``, ``"422"`` or ``"444"``.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
@@ -53,7 +53,7 @@ class JPEG(ReducedDegradation):
     """
 
     differentiable = False
-    reach = 16  # a block's side; of subsampled chroma 16 pixels
+    reach = 16  # side of a block of subsampled chroma
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class JPEG(ReducedDegradation):
         self.quality, self.subsampling = (low, high), subsampling
 
     def trace_params(self) -> dict[str, Any]:
-        """Return the geometry and how chroma is stored."""
+        """Return the geometry and the chroma subsampling."""
         return {**super().trace_params(), "subsampling": self.subsampling}
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:

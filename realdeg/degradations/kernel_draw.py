@@ -1,4 +1,4 @@
-"""Families of blur kernels: what may be drawn, and the plain record of what was."""
+"""Families of blur kernels: what may be drawn, and the record of a drawn kernel."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from realdeg.utils.streams import stream_seed
 
 KernelSpec = Mapping[str, Any]
 """A kernel's ``shape`` and ``size`` and the arguments of that shape, as in
-:func:`~realdeg.degradations.primitives.kernels.make_kernel`; in place of a number may stand
-``[low, high]`` (drawn evenly in between; a bound may be the name of another argument) or
+:func:`~realdeg.degradations.primitives.kernels.make_kernel`. A number may be replaced by
+``[low, high]`` (drawn uniformly; a bound may be the name of another argument) or
 ``{"one_of": [...]}``. ``centre`` is one number for both axes, or ``"aligned"``. ``disturbance`` d
-multiplies each weight by a number from 1 to 1 + d of its own."""
+multiplies each weight by its own factor from 1 to 1 + d."""
 
 _FIXED = ("shape", "size", "centre", "disturbance")
 LARGEST_DISTURBANCE = 10.0
 
 
 def check_spec(spec: KernelSpec, owner: str) -> None:
-    """Refuse a family of kernels of which a member cannot be made.
+    """Check that every member of a family of kernels can be built.
 
     Args:
         spec: The family.
-        owner: Who was given it, for the message.
+        owner: The class that takes it, for the message.
 
     Raises:
         ConfigError: If a field is missing, unknown or out of range, or the size is even.
@@ -39,8 +39,7 @@ def check_spec(spec: KernelSpec, owner: str) -> None:
     size, disturbance = spec.get("size"), spec.get("disturbance", 0)
     if isinstance(size, int) and size % 2 == 0:
         raise ConfigError(
-            f"{owner}: a kernel of even size {size} lies half a pixel beside its pixel; take an odd"
-            " size."
+            f"{owner}: a kernel of even size {size} is half a pixel off its pixel; use an odd size."
         )
     if not _is_number(disturbance) or not 0 <= disturbance <= LARGEST_DISTURBANCE:
         raise ConfigError(
@@ -54,7 +53,7 @@ def check_spec(spec: KernelSpec, owner: str) -> None:
         )
     drawn = [name for name in spec if name not in _FIXED]
     ends = {name: _ends(spec, name, owner) for name in drawn}
-    # Every corner of the ranges has to give a kernel.
+    # Every corner of the ranges must give a kernel.
     for values in itertools.product(*ends.values()):
         record = {key: spec[key] for key in ("shape", "size") if key in spec}
         if "centre" in spec and centre != "aligned":
@@ -69,10 +68,10 @@ def check_spec(spec: KernelSpec, owner: str) -> None:
 def draw_kernel(spec: KernelSpec, seed: int, centre: float = 0.0) -> dict[str, Any]:
     """Draw a kernel of a family.
 
-    Each argument has a stream of its own, so the order in which a config names them is nothing.
+    Each argument has its own random stream, so their order in a config does not matter.
 
     Args:
-        spec: The family, checked.
+        spec: The family, checked by :func:`check_spec`.
         seed: The image's seed.
         centre: Displacement of the centroid, in pixels along both axes.
 
@@ -89,15 +88,15 @@ def draw_kernel(spec: KernelSpec, seed: int, centre: float = 0.0) -> dict[str, A
 
 
 def disturb(kernel: Tensor, strength: float, seed: int) -> Tensor:
-    """Multiply each weight by a number from 1 to 1 + strength of its own; the sum stays 1.
+    """Multiply each weight by its own factor from 1 to 1 + strength; the sum stays 1.
 
-    Bell-Kligler et al. (KernelGAN, NeurIPS 2019) and Luo et al. (DAN, NeurIPS 2020) disturb their
-    anisotropic kernels so.
+    As for the anisotropic kernels of Bell-Kligler et al. (KernelGAN, NeurIPS 2019) and Luo et al.
+    (DAN, NeurIPS 2020).
 
     Args:
         kernel: Shape (k, k), float64.
-        strength: The greatest disturbance.
-        seed: Of the field of numbers.
+        strength: The largest disturbance.
+        seed: Seed of the factors.
 
     Returns:
         Shape (k, k), float64.
@@ -116,7 +115,7 @@ def _choices(value: Any) -> Any:
 
 
 def _ends(spec: KernelSpec, name: str, owner: str) -> list[float]:
-    """Return the least and the greatest number that a field may become."""
+    """Return the smallest and the largest value of a field."""
     value = spec[name]
     numbers: list[Any] = [value]
     if isinstance(value, Mapping):
@@ -126,7 +125,7 @@ def _ends(spec: KernelSpec, name: str, owner: str) -> list[float]:
         numbers = []
         for bound in value if len(value) == 2 else ():
             named = isinstance(bound, str) and bound in spec and bound not in _FIXED
-            # A bound may name a field that is drawn, but not one whose bounds are names again.
+            # A bound may name a drawn field, but not one whose bounds are names themselves.
             if named and not _refers(spec[bound]):
                 numbers += _ends(spec, bound, owner)
             else:

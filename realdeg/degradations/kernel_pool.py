@@ -25,22 +25,22 @@ from realdeg.ops import kernel_apply, pad_amounts
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.streams import stream_seed
 
-# KMSR's kernels are 25 x 25 and its pool holds about a thousand; a stand-in needs fewer.
+# KMSR's pool holds about a thousand kernels of 25 x 25; the synthetic pool needs fewer.
 _STAND_IN_SIZE = 25
 _STAND_IN_COUNT = 256
 _STAND_IN_SEED = 20191027
-# A kernel of sum 1 with a tap beyond this would be no blur: a trace that says so is hostile.
+# A kernel of sum 1 with a tap beyond this is not a blur: such a trace is invalid.
 _LARGEST_TAP = 16.0
 
 
 @dataclass(frozen=True)
 class PoolKernelParams(TraceParams):
-    """The kernel that was drawn.
+    """The drawn kernel.
 
     Args:
         pool: The hash of the pool.
-        index: Its number in the pool.
-        stride: HR pixels per pixel of the picture that it makes.
+        index: Its index in the pool.
+        stride: HR pixels per pixel of the resulting image.
         kernel: The kernel, float32, shape (k, k).
     """
 
@@ -54,24 +54,24 @@ class PoolKernelParams(TraceParams):
 class KernelPool(PooledDegradation):
     """Blurs each image with a kernel drawn at random from a pool, and keeps every s-th pixel.
 
-    Draws: the kernel's number, uniformly. Applies: correlation at the LR pixels' places, the same
+    Draws: the kernel's index, uniformly. Applies: correlation at the LR pixels, with the same
     kernel for all channels.
 
     KMSR (Zhou and Susstrunk, ICCV 2019) draws from kernels that blind deconvolution found in phone
     photos, and blurs on the HR grid (``same_size``); RealSR (Ji et al., CVPRW 2020) draws from
-    KernelGAN's and keeps every s-th pixel. Their pools are not public: a pool of your photos is
-    made by ``realdeg extract_pools``. Without ``pool`` a stand-in is used: 256 anisotropic
-    Gaussians of 25 x 25 whose covariances are drawn as those of DIV2KRK (eigenvalues uniform in
-    [0.175 s, 2.5 s] HR pixels squared, any direction), without its multiplicative noise.
+    KernelGAN's and keeps every s-th pixel. Their pools are not public;
+    ``realdeg extract_pools`` builds one from your photos. Without ``pool``, a synthetic pool is
+    used: 256 anisotropic Gaussians of 25 x 25 with covariances drawn as for DIV2KRK (eigenvalues
+    uniform in [0.175 s, 2.5 s] HR pixels squared, any direction), without its multiplicative noise.
 
-    A pool made of pairs that lie on the HR grid serves both geometries, as does one made of pairs
-    of different sizes: the first is moved by the half pixel between both grids (bilinearly) where
-    scale and kernel need it, the second is enlarged back to the HR grid by bicubic interpolation.
+    Pools from pairs on the HR grid and from pairs of different sizes both serve both geometries.
+    Where needed, kernels of the former are shifted bilinearly by the half pixel between the grids,
+    and results of the latter are upsampled to the HR grid by bicubic interpolation.
 
     Args:
-        scale: How much resolution is lost; the pool must be of the same scale.
+        scale: Downscaling factor, equal to the pool's.
         same_size: Whether LR lies on the HR grid.
-        pool: The path of a pool file of kernels, or a :class:`Pool`; None takes the stand-in.
+        pool: The path of a pool file of kernels, or a :class:`Pool`; None takes the synthetic one.
         padding: Border handling, as in :func:`realdeg.ops.kernel_apply`.
 
     Shape:
@@ -80,7 +80,7 @@ class KernelPool(PooledDegradation):
     Raises:
         ConfigError: If the padding is unknown.
         DataError: If the pool cannot be read or is empty.
-        GeometryError: If the pool is of another scale.
+        GeometryError: If the pool has another scale.
     """
 
     def __init__(
@@ -99,23 +99,23 @@ class KernelPool(PooledDegradation):
         self.padding = padding
 
     def stand_in(self) -> Pool:
-        """Make the pool that is used when none is given."""
+        """Return the synthetic pool that is used when none is given."""
         return gaussian_pool(self.scale, self.same_size)
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the padding influences."""
+        """LR pixels at each border that the padding influences."""
         reach = self.pool_items.shape[-1] // 2 + 1
         if self.same_size and not self.pool_same_size:
             return enlarged_border(-(-reach // self.scale), self.scale)
         return -(-reach // self.stride)
 
     def trace_params(self) -> dict[str, Any]:
-        """Return what every trace of this object says."""
+        """Return the params of all traces of this object."""
         return {**super().trace_params(), "padding": self.padding}
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
-        """Draw a kernel; the trace holds it, so that it is replayed without the pool."""
+        """Draw a kernel; the trace holds it, so that replay does not need the pool."""
         self._refuse_unfilled()
         rng = np.random.default_rng(stream_seed(seed, "kernel"))
         index = int(rng.integers(self.pool_items.shape[0]))
@@ -152,39 +152,36 @@ class KernelPool(PooledDegradation):
         if stride > 1 and (sides[0] % stride or sides[1] % stride):
             raise GeometryError(
                 f"KernelPool with a pool of LR {stride} times smaller cannot take an image of"
-                f" {sides[0]} x {sides[1]}: it does not divide by {stride}. Crop it first."
+                f" {sides[0]} x {sides[1]}: it is not divisible by {stride}. Crop it first."
             )
         ones = image.new_ones(1, 1, sides[0] // stride, sides[1] // stride)
         lr = kernel_apply(image, ones, kernel.to(image)[None], stride, self.padding)
         return imresize(lr, size=sides) if stride > self.stride else lr
 
     def _fitted(self, kernel: Tensor, stride: int) -> Tensor:
-        """Move a kernel of the HR grid to where the windows of another stride expect it."""
+        """Shift a kernel of the HR grid to the window position of another stride."""
         if not self.pool_same_size or stride == 1:
             return kernel
         size = kernel.shape[-1]
-        # Where the rests differ, one window's middle lies between the other's pixels; a window that
-        # grows by one begins at or half a pixel before the place where the kernel's taps belong.
+        # Where the rests differ, one window's middle lies between the other's pixels. Growing the
+        # window by one pixel makes room for the shift by half a pixel.
         return kernel if centre_rest(size, stride) == centre_rest(size, 1) else _move_half(kernel)
 
     def _stride_of(self, drawn: PoolKernelParams) -> int:
         stride = drawn.stride
         if stride != self.scale and not (stride == 1 and self.same_size):
-            raise DataError(f"the trace of KernelPool says stride = {stride}: it has no such grid.")
+            raise DataError(
+                f"the trace of KernelPool has stride = {stride}, which this object does not"
+                " support."
+            )
         return stride
 
 
 def gaussian_pool(scale: int, same_size: bool, count: int = _STAND_IN_COUNT) -> Pool:
-    """Draw a pool of anisotropic Gaussians: what stands in for kernels of real photos.
+    """Return a synthetic pool of anisotropic Gaussians instead of kernels of real photos.
 
-    Args:
-        scale: The loss of resolution s.
-        same_size: Whether LR lies on the HR grid.
-        count: How many.
-
-    Returns:
-        Kernels of 25 x 25 whose covariances have eigenvalues uniform in [0.175 s, 2.5 s] HR pixels
-        squared and any direction, as DIV2KRK's.
+    Kernels are 25 x 25. Their covariances have eigenvalues uniform in [0.175 s, 2.5 s] HR pixels
+    squared, s the scale, and any direction, as for DIV2KRK.
     """
     rng = np.random.default_rng(_STAND_IN_SEED)
     rest = centre_rest(_STAND_IN_SIZE, 1 if same_size else scale)
@@ -216,7 +213,7 @@ def _kernel_of(drawn: PoolKernelParams) -> Tensor:
     )
     if not sound or float(np.abs(array).max()) > _LARGEST_TAP:
         raise DataError(
-            f"the kernel in the trace of KernelPool is no blur: {array.dtype} of shape"
+            f"the kernel in the trace of KernelPool is not a blur: {array.dtype} of shape"
             f" {array.shape}, wanted float32 of up to 64 x 64 with finite, moderate taps."
         )
     return torch.from_numpy(np.ascontiguousarray(array))

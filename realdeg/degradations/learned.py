@@ -1,4 +1,4 @@
-"""What degradations that are learned by gradient descent share."""
+"""The base of degradations that are learned by gradient descent."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ LRGrid = Literal["unshuffle", "pool"]
 class LearnedDegradation(WindowedDegradation):
     """A deterministic degradation whose parameters are learned from real pairs.
 
-    Its field (weights, residual or kernels) is predicted from luma; RGB images get the same
-    field in R, G and B. Subclasses build ``self.network`` and implement :meth:`generate`.
+    A field (weights, residual or kernels) is predicted from luma and applied equally to R, G and B.
+    Subclasses build ``self.network`` and implement :meth:`generate`.
 
     Args:
         scale: See :class:`Degradation`.
         same_size: See :class:`Degradation`.
-        kernel_size: Side of the window that one LR pixel sees beyond the network, for
-            :attr:`border`.
+        kernel_size: Side of the window of one LR pixel beyond the network, for :attr:`border`.
         padding: Border handling of the filtering, as in :func:`realdeg.ops.kernel_apply`.
-        lr_grid: How the field reaches the LR grid when LR is smaller than HR: ``"unshuffle"``
+        lr_grid: How the field is brought to the LR grid when LR is smaller than HR: ``"unshuffle"``
             feeds the network ``scale**2`` sub-images (cheap), ``"pool"`` averages a field
             predicted on the HR grid.
 
@@ -66,6 +65,6 @@ class LearnedDegradation(WindowedDegradation):
         """
         field: Tensor = self.network(luma_of(hr))
         if self.lr_grid == "pool" and self.stride > 1:
-            # The mean over an LR pixel's own s x s block keeps the half-pixel centre.
+            # The mean over an LR pixel's s x s block keeps the half-pixel centre.
             field = F.avg_pool2d(field, self.stride)
         return field

@@ -32,7 +32,7 @@ class PatternParams(TraceParams):
     """The colour filter array.
 
     Args:
-        pattern: Its colours of rows 0 and 1 at columns 0 and 1.
+        pattern: Its colours in row-major order, rows and columns 0 and 1.
     """
 
     pattern: Pattern
@@ -42,21 +42,21 @@ class PatternParams(TraceParams):
 class Mosaic(ReducedDegradation):
     """Keeps one colour per pixel and interpolates the others, as a camera does.
 
-    Draws: the pattern, all four alike, since a crop starts anywhere on the sensor. Applies:
+    Draws: the pattern, uniformly, since a crop starts anywhere on the sensor. Applies:
     bicubic reduction, Bayer mosaic, demosaicing, clipping; neither noise nor tone (see
     ``CameraISP`` for those). Source: the filters of Malvar, He & Cutler (ICASSP 2004), which
     BSRGAN's camera model uses, or bilinear interpolation, which Brooks et al. (CVPR 2019) use.
 
     Args:
-        scale: How much resolution is lost before.
-        same_size: Whether the result is enlarged to the HR grid again.
+        scale: Downscaling factor, applied first.
+        same_size: Whether the result is upsampled back to the HR grid.
         pattern: ``"RGGB"``, ``"BGGR"``, ``"GRBG"``, ``"GBRG"``, or ``"random"``.
         method: ``"malvar"`` or ``"bilinear"``.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``. A
-        grey image is taken for a grey object: it is repeated for R, G and B, and the luminance of
-        the result returned.
+        grey image is treated as a grey object: it is repeated for R, G and B, and the result's
+        luminance is returned.
 
     Raises:
         ConfigError: If the pattern or the method is unknown.
@@ -93,15 +93,7 @@ class Mosaic(ReducedDegradation):
 
 
 def draw_pattern(pattern: str, seed: int) -> PatternParams:
-    """Return a Bayer pattern: the one that is fixed, or one of the four.
-
-    Args:
-        pattern: A pattern or ``"random"``.
-        seed: The image's seed.
-
-    Returns:
-        One of the four.
-    """
+    """Return the given Bayer pattern, or for ``"random"`` one of the four."""
     if pattern != "random":
         return PatternParams(cast(Pattern, pattern))
     rng = np.random.default_rng(stream_seed(seed, "pattern"))

@@ -1,4 +1,4 @@
-"""Noise taken from flat places of real photos, laid over each image."""
+"""Noise from flat regions of real photos, added to each image."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from realdeg.utils.streams import stream_seed
 _STAND_IN_SIZE = 64
 _STAND_IN_COUNT = 64
 _STAND_IN_SEED = 20180618
-# One photo has one noise level: an image larger than a patch is covered with the patches whose
-# levels are next to the drawn one's, this many on either side.
+# A photo has one noise level: an image larger than a patch is covered with patches of similar
+# levels, this many on either side of the drawn one.
 _NEIGHBOURS = 8
 
 
 @dataclass(frozen=True)
 class NoisePatchParams(TraceParams):
-    """The patch that was drawn, and how it is laid.
+    """The drawn patch and its placement.
 
     Args:
-        patch: Its number in the pool.
-        sigma: Its strength in grey levels, for whoever reads the trace.
-        noise_seed: The seed of how it is laid.
+        patch: Its index in the pool.
+        sigma: Its standard deviation in grey levels, for information.
+        noise_seed: The seed of the placement.
     """
 
     patch: Annotated[int, Ge(0)]
@@ -47,31 +47,31 @@ class NoisePatchParams(TraceParams):
 
 @DEGRADATIONS.register_module()
 class NoisePool(PooledDegradation):
-    """Adds noise patches that were found in flat places of real photos.
+    """Adds noise patches from flat regions of real photos.
 
-    Draws: one patch, uniformly, and the seed of how it is laid. Applies: on an image no larger
-    than the patch, a random crop of it; on a larger one, tiles of that patch and those of most
-    similar noise level, randomly mirrored, which overlap by a quarter under weights whose squares
-    sum to 1, so that the variance is that of the patches everywhere.
+    Draws: one patch, uniformly, and the seed of its placement. Applies: on an image no larger than
+    the patch, a random crop of it. On a larger one, tiles of that patch and those of the most
+    similar noise levels, randomly mirrored. They overlap by a quarter under weights whose squares
+    sum to 1, which preserves the patches' variance.
 
-    GCBD (Chen et al., CVPR 2018) extracts patches from flat places and RealSR (Ji et al., CVPRW
-    2020) adds crops of them to LR; both subtract each patch's mean. Their pools are not public: a
-    pool of your photos is made by ``realdeg extract_pools``. Without ``pool`` a stand-in is used:
-    64 patches of 64 x 64 of slightly smoothed Gaussian noise, 1 to 8 grey levels strong.
+    GCBD (Chen et al., CVPR 2018) extracts patches from flat regions, and RealSR (Ji et al., CVPRW
+    2020) adds crops of them to LR; both subtract each patch's mean. Their pools are not public;
+    ``realdeg extract_pools`` builds one from your photos. Without ``pool``, a synthetic pool is
+    used: 64 patches of 64 x 64 of slightly smoothed Gaussian noise, 1 to 8 grey levels strong.
 
-    As a part of a container it leaves the grid alone (scale 1); on its own it shrinks by bicubic
-    interpolation first. A trace names the pool by its hash: it is replayed with the same pool only.
+    As a part of a container it keeps the grid (scale 1); on its own it first reduces by bicubic
+    interpolation. A trace identifies the pool by its hash and can only be replayed with that pool.
 
     Args:
-        scale: How much resolution is lost before the noise.
+        scale: Downscaling factor, applied before the noise.
         same_size: Whether LR lies on the HR grid.
-        pool: The path of a pool file of noise, or a :class:`Pool`; None takes the stand-in.
-        strength: Factor on the noise, 0 to 10.
+        pool: The path of a pool file of noise, or a :class:`Pool`; None takes the synthetic one.
+        strength: Factor of the noise, 0 to 10.
         clip: Whether the result is clipped to [0, 1].
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``;
-        C = 1 gets the luma of the patches, a grey file their grey.
+        C = 1 gets the patches' luma, or their grey value for a grey file.
 
     Raises:
         ConfigError: If the strength is out of range.
@@ -93,21 +93,21 @@ class NoisePool(PooledDegradation):
         self._levels: tuple[str, np.ndarray, np.ndarray] | None = None
 
     def stand_in(self) -> Pool:
-        """Make the pool that is used when none is given."""
+        """Return the synthetic pool that is used when none is given."""
         return gaussian_noise_pool()
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that depend on how the image is continued."""
+        """LR pixels at each border that depend on the padding."""
         return bicubic_border(self.scale, self.same_size)
 
     def trace_params(self) -> dict[str, Any]:
-        """Return what every trace of this object says: the pool among it."""
+        """Return the params of all traces of this object, among them the pool."""
         more = {"pool": self.pool_hash, "strength": self.strength, "clip": self.clip}
         return {**super().trace_params(), **more}
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
-        """Draw the patch, and the seed of how it is laid."""
+        """Draw the patch and the seed of its placement."""
         self._refuse_unfilled()
         rng = np.random.default_rng(stream_seed(seed, "patch"))
         index = int(rng.integers(self.pool_items.shape[0]))
@@ -116,7 +116,7 @@ class NoisePool(PooledDegradation):
         return Trace(type(self).__name__, {**self.trace_params(), **drawn.to_params()}, size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Add each image's noise, laid on the CPU so that every device gets the same."""
+        """Add each image's noise, computed on the CPU so that every device gets the same."""
         lr = reduce_bicubic(hr, self.scale, self.same_size)
         if traces:
             channels, height, width = (int(n) for n in lr.shape[1:])
@@ -134,13 +134,13 @@ class NoisePool(PooledDegradation):
         drawn = trace.read(NoisePatchParams)
         if drawn.patch >= self.pool_items.shape[0]:
             raise DataError(
-                f"the trace of NoisePool says patch = {drawn.patch}: the pool holds"
+                f"the trace of NoisePool has patch = {drawn.patch}, but the pool holds"
                 f" {self.pool_items.shape[0]}."
             )
         return drawn
 
     def _field(self, trace: Trace, height: int, width: int) -> np.ndarray:
-        """Lay patches over (height, width) pixels: shape (C of the pool, height, width)."""
+        """Cover (height, width) pixels with patches: shape (C of the pool, height, width)."""
         drawn = self._read(trace)
         index, seed = drawn.patch, drawn.noise_seed
         _, order = self._level_order()
@@ -166,18 +166,10 @@ def lay_patches(
     width: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Cover an image with noise patches.
+    """Cover an image with noise patches (N, C, p, p), keeping their variance.
 
-    Args:
-        patches: Shape (N, C, p, p).
-        index: The patch that covers an image no larger than it.
-        similar: The numbers of the patches to draw from for a larger image.
-        height: Rows of the image.
-        width: Columns of the image.
-        rng: Where the places, patches and mirrorings come from.
-
-    Returns:
-        float32, shape (C, height, width), of the patches' variance.
+    Patch ``index`` covers an image no larger than it; a larger one draws from the indices in
+    ``similar``. The result is float32, (C, height, width).
     """
     side = int(patches.shape[-1])
     rows, columns = _Tiling(height, side, rng), _Tiling(width, side, rng)
@@ -206,11 +198,11 @@ class _Tiling:
         count = 1 if length <= side else 1 + math.ceil((length - side) / self.step)
         self.starts = [number * self.step for number in range(count)]
         self.extent = self.starts[-1] + side
-        # The rest of the covered length lets the seams fall somewhere else each time.
+        # The covered length beyond the image lets the seams vary.
         self.offset = int(rng.integers(self.extent - length + 1))
 
     def weight(self, start: int) -> np.ndarray:
-        """Return a tile's weights: the squares of neighbours sum to 1 where they overlap."""
+        """Return a tile's weights; squared weights of neighbours sum to 1 where they overlap."""
         weights = np.ones(self.side, np.float32)
         if self.overlap:
             angle = (np.arange(self.overlap) + 0.5) / self.overlap * (math.pi / 2)
@@ -222,15 +214,10 @@ class _Tiling:
 
 
 def gaussian_noise_pool(count: int = _STAND_IN_COUNT, size: int = _STAND_IN_SIZE) -> Pool:
-    """Draw a pool of smoothed Gaussian noise: what stands in for noise of real photos.
+    """Return a synthetic pool of smoothed Gaussian noise instead of noise of real photos.
 
-    Args:
-        count: How many patches.
-        size: Their side.
-
-    Returns:
-        RGB patches, 1 to 8 grey levels strong, in which neighbours are correlated as demosaicing
-        leaves them (a 3 x 3 binomial filter mixed with none, by a random share).
+    RGB patches of 1 to 8 grey levels, whose neighbours are correlated as after demosaicing: a
+    random mixture of a 3 x 3 binomial filter and the identity. ``size`` is their side in pixels.
     """
     rng = np.random.default_rng(_STAND_IN_SEED)
     taps = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
@@ -239,7 +226,7 @@ def gaussian_noise_pool(count: int = _STAND_IN_COUNT, size: int = _STAND_IN_SIZE
     for sigma, share in zip(np.linspace(1, 8, count), rng.uniform(0, 0.8, count), strict=True):
         white = rng.standard_normal((3, size + 2, size + 2))
         weights = share * taps + (1 - share) * delta
-        # Sums in a fixed order: every machine gets the same pool, and so the same hash.
+        # Sums in a fixed order: every machine gets the same pool and hash.
         patch = np.zeros((3, size, size))
         for row in range(3):
             for column in range(3):

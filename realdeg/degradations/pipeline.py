@@ -1,8 +1,8 @@
-"""Degradations that are a drawn list of steps: one engine for every hand-made recipe.
+"""Degradations as a drawn list of steps: one engine for every hand-made pipeline.
 
-A recipe draws, for each image, a list of plain records (``{"op": "jpeg", "quality": 71}``). The
-list is the trace; one table of step functions carries it out. Images of a batch go their own ways
-in sizes and order, so they are taken one at a time.
+A pipeline draws, for each image, a list of plain records (``{"op": "jpeg", "quality": 71}``). The
+list is the trace, and one table of step functions applies it. Images of a batch differ in sizes and
+order of steps, so they are processed one at a time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.streams import stream_seed
 
-# No preset enlarges a side more than four times (BSRGAN+: twice by two).
+# No preset upsamples a side more than four times (BSRGAN+: twice by two).
 _LARGEST_GROWTH = 4
 _MOST_STEPS = 64
 _LARGEST_SEED = 2**63 - 1
@@ -33,7 +33,7 @@ _LARGEST_SEED = 2**63 - 1
 
 @dataclass(frozen=True)
 class _Steps(TraceParams):
-    """What a pipeline draws: a list of records, each checked when its step is carried out."""
+    """A list of records, each checked when its step is applied."""
 
     steps: object
 
@@ -43,8 +43,8 @@ class PartStep(TraceParams):
     """The record of a step that is a whole degradation.
 
     Args:
-        part: The name it was given.
-        size: (height, width) of the image by then.
+        part: Its name in the pipeline.
+        size: (height, width) of its input.
     """
 
     part: str
@@ -52,12 +52,12 @@ class PartStep(TraceParams):
 
 
 class StepList:
-    """Records in the making, with the size that the image has by then.
+    """Builds the records of one image, tracking its size.
 
     Args:
-        rng: Source of the seeds of noise fields.
+        rng: Draws the seeds of noise fields.
         height: Rows of the HR image.
-        width: Its columns.
+        width: Columns of the HR image.
     """
 
     def __init__(self, rng: np.random.Generator, height: int, width: int) -> None:
@@ -66,51 +66,31 @@ class StepList:
         self._rng = rng
 
     def add(self, op: str, **fields: Any) -> None:
-        """Append a step that leaves the size alone.
-
-        Args:
-            op: Its name.
-            **fields: Its record.
-        """
+        """Append a step that keeps the size, with the fields of its record."""
         self.records.append({"op": op, **fields})
 
     def add_noise(self, op: str, **fields: Any) -> None:
-        """Append a step that adds a random field, with a seed of its own.
-
-        Args:
-            op: Its name.
-            **fields: The rest of its record.
-        """
+        """Append a step that adds a random field, with a newly drawn seed."""
         self.add(op, **fields, noise_seed=int(self._rng.integers(_LARGEST_SEED)))
 
     def add_part(self, name: str) -> None:
-        """Append a whole degradation that the pipeline was built with.
-
-        Args:
-            name: The name it was given.
-        """
+        """Append one of the pipeline's parts, a whole degradation."""
         self.add("part", part=name, size=[self.height, self.width])
 
     def resize(self, size: tuple[int, int], mode: str, clip: bool = False) -> None:
         """Append a resampling.
 
         Args:
-            size: (height, width) wanted; a side is at least one pixel.
-            mode: Name of the method, one of the resampling primitive's.
-            clip: Whether to cut the result to [0, 1].
+            size: New (height, width); 0 is raised to one pixel.
+            mode: A mode of the ``resample`` primitive.
+            clip: Whether to clip the result to [0, 1].
         """
         self.height, self.width = max(size[0], 1), max(size[1], 1)
         fields = {"clip": True} if clip else {}
         self.add("resize", size=[self.height, self.width], mode=mode, **fields)
 
-    def thin_out(self, op: str, scale: int, **fields: Any) -> None:
-        """Append a step that keeps every ``scale``-th pixel.
-
-        Args:
-            op: Its name.
-            scale: Pixels per kept pixel.
-            **fields: The rest of its record.
-        """
+    def subsample(self, op: str, scale: int, **fields: Any) -> None:
+        """Append a step that keeps every ``scale``-th pixel."""
         self.height, self.width = -(-self.height // scale), -(-self.width // scale)
         self.add(op, scale=scale, **fields)
 
@@ -119,23 +99,23 @@ class PipelineDegradation(Degradation):
     """A degradation whose trace is a list of steps; subclasses draw that list.
 
     Args:
-        scale: How much resolution is lost.
-        same_size: Whether the result is enlarged to the HR grid again, by bicubic interpolation,
-            and cut to [0, 1].
-        parts: Whole degradations that the list may name, built through the registry with scale
-            1; ``None`` values are left out.
+        scale: Downscaling factor.
+        same_size: Whether the result is upsampled back to the HR grid, by bicubic interpolation,
+            and clipped to [0, 1].
+        parts: Whole degradations that the list may refer to, built by the registry with scale 1;
+            ``None`` values are omitted.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
 
     Raises:
-        ConfigError: If a part does not leave the grid alone.
+        ConfigError: If a part does not keep the grid.
     """
 
     differentiable: ClassVar[bool] = False
 
     reach: ClassVar[int] = 0
-    """Pixels at each rim of the small image that the padding of its filters influences."""
+    """Pixels at each border of the LR image that the padding of filters affects."""
 
     def __init__(
         self,
@@ -150,46 +130,40 @@ class PipelineDegradation(Degradation):
                 continue
             part = degradation_from_config(cfg, scale=1, same_size=False)
             if part.stride != 1:
-                raise ConfigError(f"{type(self).__name__}: {name} shrinks the image, give scale 1.")
+                raise ConfigError(f"{type(self).__name__}: {name} shrinks the image: give scale 1.")
             self.parts[name] = part
 
     @property
     def needs_rgb(self) -> bool:
-        """Always: cameras and codecs work on colour, and differ from channel to channel."""
+        """Always: cameras and codecs work on colour."""
         return True
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, parts spelled out: no part depends on another file."""
+        """The constructor's arguments, parts as configs: none depends on another file."""
         parts = self._named_parts().items()
         return {**super().arguments, **{name: spelled_out(part) for name, part in parts}}
 
     @property
     def is_trained(self) -> bool:
-        """Whether no part still has to be learned."""
+        """Whether every part is trained."""
         return all(part.is_trained for part in self._named_parts().values())
 
     def mark_trained(self) -> None:
-        """Note that the weights of every part are learned ones."""
+        """Mark the weights of every part as learned."""
         for part in self._named_parts().values():
             part.mark_trained()
         super().mark_trained()
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the padding of any filter may influence."""
+        """LR pixels at each border that the padding of any filter may influence."""
         return enlarged_border(self.reach, self.scale) if self.same_size else self.reach
 
     def small_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size that the steps end with.
+        """Return (height, width) of the LR image, rounded up.
 
-        Args:
-            height: Rows of the HR image.
-            width: Its columns.
-
-        Returns:
-            (height, width), a scale-th of HR; rounded up, which only an image on the HR grid
-            (``same_size``) can need.
+        Only an image on the HR grid (``same_size``) can need the rounding.
         """
         return -(-height // self.scale), -(-width // self.scale)
 
@@ -197,11 +171,11 @@ class PipelineDegradation(Degradation):
         """Draw the steps of one image.
 
         Args:
-            rng: The image's random numbers.
+            rng: The image's random generator.
             size: (channels, height, width) of the HR image.
 
         Returns:
-            Plain records; after the last the image has :meth:`small_size`.
+            Plain records; after the last step the image has :meth:`small_size`.
         """
         raise NotImplementedError
 
@@ -218,7 +192,7 @@ class PipelineDegradation(Degradation):
         return Trace(type(self).__name__, params, size, tuple(parts))
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Carry out each image's steps."""
+        """Apply each image's steps."""
         with nullcontext() if self.differentiable else torch.no_grad():
             images = [
                 self._degrade_image(hr[index : index + 1].float(), trace)
@@ -237,17 +211,20 @@ class PipelineDegradation(Degradation):
             raise DataError(f"the trace of {name}: 'steps' is {steps!r:.60}, wanted a list.")
         if len(steps) > _MOST_STEPS:
             raise DataError(
-                f"a trace of {name} has {len(steps)} steps, at most {_MOST_STEPS} are carried out:"
-                " it is damaged or hostile."
+                f"a trace of {name} has {len(steps)} steps, at most {_MOST_STEPS} are allowed:"
+                " it is damaged."
             )
         largest = (_LARGEST_GROWTH * height + 16, _LARGEST_GROWTH * width + 16)
         parts = iter(trace.parts)
         untouched = x
         for index, fields in enumerate(steps):
             if not isinstance(fields, Mapping):
-                raise DataError(f"step {index} in a trace of {name} is no record: {fields!r:.60}.")
-            where = f"step {index} ({fields.get('op')!s:.40}) in the trace of {name}"
-            if fields.get("op") == "part":
+                raise DataError(
+                    f"step {index} in a trace of {name} is not a record: {fields!r:.60}."
+                )
+            op = fields.get("op")
+            where = f"step {index} ({op!s:.40}) in the trace of {name}"
+            if isinstance(op, str) and op == "part":  # an array compares element by element
                 part = PartStep(**step_fields(PartStep, fields, where, largest))
                 x = self._run_part(x, part.part, where, next(parts, None))
             else:
@@ -260,7 +237,7 @@ class PipelineDegradation(Degradation):
             )
         if self.same_size and self.scale > 1:
             x = enlarge_bicubic(x, self.scale, (height, width)).clamp(0, 1)
-        # The caller owns the result: an empty list of steps must not hand out the HR image.
+        # The caller owns the result: an empty list of steps must not return the HR image itself.
         return x.clone() if x is untouched else x
 
     def _run_part(self, x: Tensor, name: str, where: str, trace: Trace | None) -> Tensor:

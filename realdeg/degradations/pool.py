@@ -1,4 +1,4 @@
-"""Pools of blur kernels or noise patches taken from real photos, as files that say what they are.
+"""Pools of blur kernels or noise patches from real photos, as self-describing files.
 
 A pool file is safetensors: one tensor, and JSON in the metadata. Nothing is ever unpickled.
 """
@@ -26,7 +26,7 @@ from realdeg.utils.tensor_file import open_tensors
 
 POOL_FORMAT = "realdeg-pool-1"
 KINDS = ("kernels", "noise")
-# A 63 x 63 kernel is the largest that a degradation's window takes; a larger patch is an image.
+# A degradation's window is at most 63 x 63; a patch larger than 1024 would be an image.
 _LARGEST = {"kernels": 63, "noise": 1024}
 _SUM_TOLERANCE = 1e-3
 
@@ -41,13 +41,13 @@ class Pool:
             window of LR pixel i starts at HR pixel ``stride * i + floor((stride - k) / 2)``, with
             stride 1 where ``same_size``, else ``scale``. Noise: patches of LR pixels around zero in
             units of [0, 1], float16 (steps below 0.03 grey levels), shape (N, C, p, p), C = 1 or 3.
-        scale: Kernels: the loss of resolution they stand for. Noise: 1.
-        same_size: Kernels: whether they lead to LR on the HR grid.
-        meta: How the pool was made (source, method, settings), plain data.
-        records: One mapping per item (which photo, where, how well it fits), or none at all.
+        scale: Kernels: the downscaling factor they were extracted for. Noise: 1.
+        same_size: Kernels: whether they produce LR on the HR grid.
+        meta: How the pool was extracted (source, method, settings), plain data.
+        records: One mapping per item (photo, position, quality of the fit), or none at all.
 
     Raises:
-        DataError: If the pool is empty or an item is not what it should be.
+        DataError: If the pool is empty or an item is invalid.
     """
 
     kind: str
@@ -58,7 +58,7 @@ class Pool:
     records: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        """Check every item, and keep them in the pool's own number format."""
+        """Check every item, and convert them to the pool's dtype."""
         if self.kind not in KINDS:
             raise DataError(f"a pool holds {' or '.join(KINDS)}, got {self.kind!r}.")
         if isinstance(self.scale, bool) or not isinstance(self.scale, int) or self.scale < 1:
@@ -102,16 +102,16 @@ class Pool:
             )
 
     def __len__(self) -> int:
-        """Return how many items there are."""
+        """Return the number of items."""
         return int(self.items.shape[0])
 
     @cached_property
     def hash(self) -> str:
-        """16 hexadecimal digits that name the items and their geometry."""
+        """16 hexadecimal digits that identify the items and their geometry."""
         return items_hash(self.kind, self.items, self.scale, self.same_size)
 
     def describe(self) -> str:
-        """Return one line that says what the pool holds and where it comes from."""
+        """Return a one-line description with the source."""
         size = self.items.shape[-1]
         source = str(self.meta.get("source", "unknown source"))
         if self.kind == "kernels":
@@ -121,7 +121,7 @@ class Pool:
         return f"{len(self)} {channels} noise patches of {size} x {size}: {source}"
 
     def save(self, path: str | os.PathLike[str]) -> str:
-        """Write the pool, whole or not at all.
+        """Write the pool atomically.
 
         Args:
             path: The ``.safetensors`` file.
@@ -183,10 +183,10 @@ def load_pool(path: str | os.PathLike[str], kind: str | None = None) -> Pool:
             names = list(opened.keys())
             items = opened.get_tensor("items") if names == ["items"] else None
     except (OSError, ValueError) as error:
-        raise DataError(f"the pool {file} cannot be read ({error}): make it anew.") from error
+        raise DataError(f"the pool {file} cannot be read ({error}): extract it again.") from error
     if header.get("format") != POOL_FORMAT or items is None:
         raise DataError(
-            f"{file} is no pool (format {header.get('format')!r}, wanted {POOL_FORMAT!r}): pools"
+            f"{file} is not a pool (format {header.get('format')!r}, wanted {POOL_FORMAT!r}): pools"
             " are written by 'realdeg extract_pools'."
         )
     if kind is not None and header.get("kind") != kind:
@@ -210,16 +210,16 @@ def load_pool(path: str | os.PathLike[str], kind: str | None = None) -> Pool:
 
 
 def merge_pools(pools: Sequence[Pool]) -> Pool:
-    """Put the items of several pools of one kind and geometry into one.
+    """Merge several pools of one kind and geometry.
 
     Args:
-        pools: At least one; smaller kernels are not padded, so all items have one size.
+        pools: At least one; items must have one size, as kernels are not padded.
 
     Returns:
-        The pool; its ``meta`` name the hashes that it was made of.
+        The pool; its ``meta`` lists the hashes of the merged ones.
 
     Raises:
-        DataError: If there is none, or kind, scale, grid or size differ.
+        DataError: If there is no pool, or kind, scale, grid or size differ.
     """
     if not pools:
         raise DataError("there is no pool to merge.")
@@ -243,5 +243,5 @@ def _read(header: Mapping[str, str], key: str) -> Any:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is no mapping")
+        raise TypeError(f"{value!r} is not a mapping")
     return value

@@ -1,4 +1,4 @@
-"""What a pool holds, in words and with the spread of what was measured of its items."""
+"""A readable summary of a pool, with the spread of its items' measurements."""
 
 from __future__ import annotations
 
@@ -11,14 +11,7 @@ from realdeg.degradations.pool import Pool
 
 
 def pool_summary(pool: Pool) -> list[str]:
-    """Describe a pool.
-
-    Args:
-        pool: The pool.
-
-    Returns:
-        What it holds, how it was made, and the spread of what was measured of its items.
-    """
+    """Return lines with a pool's content, origin and the spread of its items' measurements."""
     text = [pool.describe()]
     settings = {key: value for key, value in pool.meta.items() if key != "source"}
     if settings:

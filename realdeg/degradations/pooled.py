@@ -1,10 +1,10 @@
-"""What degradations that draw from a pool share: the pool lies inside, as buffers."""
+"""The base of degradations that draw from a pool, which they hold as a buffer."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,24 +16,24 @@ from realdeg.errors import ConfigError, DataError
 from realdeg.utils.annotations import mismatch
 
 PoolSource = str | os.PathLike[str] | Mapping[str, Any] | Pool | None
-# A file may ask for room before its items are read: room for 20000 noise patches of 64 x 64.
+# A file requests memory before its items are read: enough for 20000 noise patches of 64 x 64.
 _MOST_NUMBERS = 1 << 28
-# What the file of a pooled degradation says of its pool; of "shape" each number.
-_DESCRIBED = {"shape": int, "scale": int, "same_size": bool, "source": str}
+# What the file of a pooled degradation records of its pool.
+_DESCRIPTION = {"shape": Sequence[int], "scale": int, "same_size": bool, "source": str}
 
 
 class PooledDegradation(Degradation):
-    """A degradation with a :class:`Pool` inside; its own file needs no pool file beside it.
+    """A degradation that holds a :class:`Pool`; its file needs no separate pool file.
 
     Args:
         scale: See :class:`Degradation`.
         same_size: See :class:`Degradation`.
-        pool: The path of a pool file, a pool, None for the stand-in, or what :attr:`arguments`
-            says of a pool whose items come from a state dict.
+        pool: The path of a pool file, a pool, None for the synthetic pool, or the description in
+            :attr:`arguments` of a pool whose items come from a state dict.
         kind: ``"kernels"`` or ``"noise"``.
 
     Raises:
-        ConfigError: If ``pool`` is something else.
+        ConfigError: If ``pool`` is none of these.
         DataError: If the pool cannot be read or is empty.
     """
 
@@ -68,7 +68,7 @@ class PooledDegradation(Degradation):
         self.register_load_state_dict_post_hook(_note_new_items)  # type: ignore[no-untyped-call]
 
     def stand_in(self) -> Pool:
-        """Make the pool that is used when none is given, from a formula."""
+        """Return the synthetic pool that is used when none is given."""
         raise NotImplementedError
 
     @property
@@ -88,7 +88,7 @@ class PooledDegradation(Degradation):
 
     @property
     def pool_hash(self) -> str:
-        """16 hexadecimal digits that name the pool's items, equal to :attr:`Pool.hash`."""
+        """16 hexadecimal digits that identify the pool's items, equal to :attr:`Pool.hash`."""
         if self._pool_hash is None:
             self._pool_hash = items_hash(
                 self.pool_kind, self.pool_items, self.pool_scale, self.pool_same_size
@@ -96,7 +96,7 @@ class PooledDegradation(Degradation):
         return self._pool_hash
 
     def describe(self) -> str:
-        """Return one line that says what this is and where its pool comes from."""
+        """Return a one-line description with the pool's source."""
         count, size = self.pool_items.shape[0], self.pool_items.shape[-1]
         noun = "kernels" if self.pool_kind == "kernels" else "noise patches"
         source = self._description["source"]
@@ -104,27 +104,24 @@ class PooledDegradation(Degradation):
 
     def _placeholder(self, description: dict[str, Any]) -> Tensor:
         name = type(self).__name__
-        shape = description.get("shape")
-        if set(description) != set(_DESCRIBED) or not isinstance(shape, list | tuple):
+        if set(description) != set(_DESCRIPTION):
             raise ConfigError(
                 f"{name}: pool is the path of a pool file, got a mapping with"
                 f" {', '.join(map(str, description)) or 'nothing'}."
             )
-        for key, wanted in _DESCRIBED.items():
-            for value in shape if key == "shape" else [description[key]]:
-                wrong = mismatch(value, wanted)
-                if wrong:
-                    raise ConfigError(f"{name}: '{key}' of its pool {wrong}.")
-        description["shape"] = [int(n) for n in shape]
+        for key, annotation in _DESCRIPTION.items():
+            wrong = mismatch(description[key], annotation)
+            if wrong:
+                raise ConfigError(f"{name}: '{key}' of its pool {wrong}.")
         kernels = self.pool_kind == "kernels"
-        # An empty placeholder passes the very checks of a real pool before it is filled.
+        # The placeholder meets the limits of a real pool.
         rank, most = (3, 63) if kernels else (4, 1024)
-        shape = description["shape"]
+        shape = description["shape"] = [int(n) for n in description["shape"]]
         sound = len(shape) == rank and shape[-1] == shape[-2] and 1 <= shape[-1] <= most
         sound = sound and shape[0] >= 1 and (kernels or shape[1] in (1, 3))
         if not sound or math.prod(shape) > _MOST_NUMBERS:
             raise DataError(f"{name}: {shape} is not the shape of a pool of {self.pool_kind}.")
-        return torch.zeros(description["shape"], dtype=torch.float32 if kernels else torch.float16)
+        return torch.zeros(shape, dtype=torch.float32 if kernels else torch.float16)
 
     def _refuse_unfilled(self) -> None:
         if not self._filled:
@@ -134,7 +131,7 @@ class PooledDegradation(Degradation):
             )
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        # Half precision of the network around is no reason to round the pool.
+        # Half precision of an enclosing network must not round the pool.
         kept = self.pool_items
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self.pool_items.dtype != kept.dtype:

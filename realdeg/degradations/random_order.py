@@ -1,4 +1,4 @@
-"""Parts in an order that is drawn anew for every image."""
+"""Parts in an order drawn for every image."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MOST_PARTS = 16
 
 @dataclass(frozen=True)
 class OrderParams(TraceParams):
-    """In which order the parts are applied.
+    """The order of the parts.
 
     Args:
-        order: Their numbers, the first applied first.
+        order: Their indices, the first applied first.
     """
 
     order: Sequence[int]
@@ -35,26 +35,25 @@ class OrderParams(TraceParams):
 class RandomOrder(Container):
     """Applies all of its parts, in an order drawn for each image.
 
-    Every order that keeps the constraints is equally likely. BSRGAN (Zhang et al., ICCV 2021)
-    shuffles its steps so, and its rule "the second reduction before the third" is
-    ``before=[(i, j)]``: swapping two parts after a shuffle, as its code does, has the same
-    distribution.
+    All orders that satisfy the constraints are equally likely. BSRGAN (Zhang et al., ICCV 2021)
+    shuffles its steps like this; its rule "the second reduction before the third" is
+    ``before=[(i, j)]``. Its code swaps two parts after a shuffle, which has the same distribution.
 
-    Resolution is lost as in :class:`Compose`: the first part that does not leave the grid alone
-    gets ``scale`` and ``same_size``, the others get scale 1, and a part may state its own.
+    As in :class:`Compose`, the first part that does not keep the grid gets ``scale`` and
+    ``same_size``, the others get scale 1, and a part may state its own.
 
     Args:
         parts: Configs, paths of self-describing files, or degradations; at most 16.
-        scale: How much resolution is lost in all.
+        scale: Total downscaling factor.
         same_size: Whether LR lies on the HR grid.
-        before: Pairs (i, j): part i, counted from 0, is applied before part j.
+        before: Pairs (i, j) of indices: part i is applied before part j.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
 
     Raises:
         ConfigError: If there are no parts or too many, if their scales do not multiply to
-            ``scale``, if their LR grids would depend on the order, or if no order keeps the
+            ``scale``, if the LR grid would depend on the order, or if no order satisfies the
             constraints.
     """
 
@@ -71,36 +70,36 @@ class RandomOrder(Container):
         for part in members:
             if self.excess(part) and any(one.stride > 1 for one in members if one is not part):
                 raise ConfigError(
-                    f"RandomOrder: {type(part).__name__} displaces the LR grid, and by how much"
-                    " would depend on whether another part shrinks before it. Put it into a"
-                    " Compose, before or after the RandomOrder."
+                    f"RandomOrder: {type(part).__name__} displaces the LR grid, by an amount that"
+                    " depends on whether another part shrinks before it. Put it into a Compose,"
+                    " before or after the RandomOrder."
                 )
         self._before = _pairs(before, len(members))
-        self._needs = [0] * len(members)  # a set of parts is a number with one bit for each
+        self._needs = [0] * len(members)  # sets of parts as bit masks
         for first, second in self._before:
             self._needs[second] |= 1 << first
         self._ways = _count_orders(self._needs)
         if not self._ways[0]:
-            raise ConfigError(f"RandomOrder: no order keeps all of before={list(self._before)}.")
+            raise ConfigError(f"RandomOrder: no order satisfies before={list(self._before)}.")
 
     @property
     def offset(self) -> float:
-        """HR coordinate at which LR pixel 0 is centred, whatever the order."""
+        """HR coordinate at which LR pixel 0 is centred, the same for every order."""
         return (self.stride - 1) / 2 + sum(self.excess(part) for part in self.members())
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the padding influences, for the order with the most."""
+        """LR pixels at each border that the padding influences, for the order with the most."""
         return sum(part.border for part in self.members())
 
     def decide(self, seed: int) -> tuple[int, ...]:
-        """Draw the order, uniformly among those that keep the constraints."""
+        """Draw the order, uniformly among those that satisfy the constraints."""
         rng = np.random.default_rng(stream_seed(seed, "order"))
         order: list[int] = []
         done = 0
         for _ in self._needs:
             open_parts = _next_parts(self._needs, done)
-            # A part is as likely to come next as there are ways to go on after it.
+            # A part's probability is proportional to the number of orders that continue with it.
             ways = [self._ways[done | 1 << part] for part in open_parts]
             at = int(rng.integers(sum(ways)))
             chosen = open_parts[-1]
@@ -114,20 +113,20 @@ class RandomOrder(Container):
         return tuple(order)
 
     def steps(self, decision: tuple[int, ...]) -> list[Step]:
-        """Return the parts in the order that was drawn."""
+        """Return the parts in the drawn order."""
         members = self.members()
         return [(index, members[index]) for index in decision]
 
     def note(self, decision: tuple[int, ...]) -> dict[str, Any]:
-        """Return the order: the numbers of the parts, the first applied first."""
+        """Return the indices of the parts, the first applied first."""
         return OrderParams(list(decision)).to_params()
 
     def read(self, trace: Trace) -> tuple[int, ...]:
-        """Return the order, if it is one that the constraints allow."""
+        """Return the order, if the constraints allow it."""
         order = list(trace.read(OrderParams).order)
         if sorted(order) != list(range(len(self.parts))):
             raise DataError(
-                f"the trace of RandomOrder says order = {str(order)[:80]}, which is no order of"
+                f"the trace of RandomOrder has order = {str(order)[:80]}, which is not an order of"
                 f" {len(self.parts)} parts."
             )
         for first, second in self._before:
@@ -139,7 +138,7 @@ class RandomOrder(Container):
         return tuple(order)
 
     def describe(self) -> str:
-        """Return one line that names the parts."""
+        """Return a one-line description of the parts."""
         return "in random order: " + ", ".join(part.describe() for part in self.members())
 
 
@@ -147,19 +146,19 @@ def _pairs(before: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int
     for first, second in before:
         if first == second or not (0 <= first < count and 0 <= second < count):
             raise ConfigError(
-                f"RandomOrder: before holds pairs of different part numbers from 0 to {count - 1},"
+                f"RandomOrder: before holds pairs of different part indices from 0 to {count - 1},"
                 f" got {(first, second)!r}."
             )
     return [(first, second) for first, second in before]
 
 
 def _next_parts(needs: Sequence[int], done: int) -> list[int]:
-    """Return the parts that are not applied yet and whose predecessors are."""
+    """Return the parts not yet applied whose predecessors all are."""
     return [i for i, need in enumerate(needs) if not done >> i & 1 and need & ~done == 0]
 
 
 def _count_orders(needs: Sequence[int]) -> list[int]:
-    """Return, for every set of parts that are done, how many ways there are to do the rest."""
+    """Return, for every set of applied parts, the number of orders of the others."""
     everything = (1 << len(needs)) - 1
     ways = [0] * (everything + 1)
     ways[everything] = 1

@@ -29,37 +29,36 @@ _CODECS = {"libjpeg": "jpeg", "differentiable": "differentiable_jpeg"}
 
 @DEGRADATIONS.register_module()
 class RealESRGAN(PipelineDegradation):
-    """Blur, resizing, noise and JPEG twice over, with a sinc filter at the end.
+    """Two rounds of blur, resizing, noise and JPEG, with a sinc filter at the end.
 
-    What it draws, as the released code (BasicSR ``realesrgan_dataset.py`` and
-    ``realesrgan_model.py``) does: sharpening of the image by unsharp masking (weight 0.5, radius
-    50, threshold 10); then two orders (:class:`~realdeg.degradations.real_esrgan_order.Order`)
-    of blur by one of seven kernel shapes, resizing, Gaussian or Poisson noise, JPEG; in the
-    second order the return to the LR size and a sinc filter (probability 0.8) come before or
-    after the JPEG, equally often; at the end values are rounded to 8 bit.
+    It draws the same as the released code (BasicSR ``realesrgan_dataset.py`` and
+    ``realesrgan_model.py``). The image is sharpened by unsharp masking (weight 0.5, radius 50,
+    threshold 10). Then follow two orders (:class:`~realdeg.degradations.real_esrgan_order.Order`)
+    of blur by one of seven kernel shapes, resizing, Gaussian or Poisson noise, and JPEG. In the
+    second order, resizing to the LR size and a sinc filter (probability 0.8) come before or after
+    the JPEG, equally often. Finally values are rounded to 8 bit.
 
-    Where this differs from the code: every decision is drawn for each image, where the code
-    shares sizes, kinds of noise and order within a batch and mends it by a pool of 180 pairs.
-    Grey noise has a pattern of its own in every image, where the code shares one. Factors are
-    turned to sizes that fill the frame, where the code hands them to ``interpolate``, which then
-    leaves up to a pixel at the right and bottom rims. JPEG is libjpeg's with whole-number
-    qualities; ``codec="differentiable"`` takes the code's tensor JPEG. Sharpened HR is what is
-    degraded; which target the network is compared with is the task's matter.
+    Differences from the code: every decision is drawn per image, while the code shares sizes, kinds
+    of noise and order within a batch and compensates by a pool of 180 pairs. Grey noise has its own
+    pattern in every image, while the code shares one. Factors become sizes that fill the frame,
+    while the code passes them to ``interpolate``, which leaves up to a pixel at the right and
+    bottom. JPEG is libjpeg's with whole-number qualities; ``codec="differentiable"`` uses the
+    code's tensor JPEG. The sharpened HR is degraded; the training target is up to the task.
 
     Args:
-        scale: How much resolution is lost.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
         sharpen: Whether to start with unsharp masking.
-        first: Changes to the first order's settings, by name.
-        second: Changes to the second order's.
-        final_sinc_probability: How often there is a sinc filter at the end.
+        first: Overrides of the first order's settings, by name.
+        second: Overrides of the second order's settings.
+        final_sinc_probability: Probability of a sinc filter at the end.
         codec: ``"libjpeg"`` or ``"differentiable"``.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
 
     Raises:
-        ConfigError: If a setting is unknown or of a wrong value.
+        ConfigError: If a setting is unknown or out of range.
     """
 
     reach: ClassVar[int] = 80
@@ -116,7 +115,7 @@ class RealESRGAN(PipelineDegradation):
     def _compress(self, rng: np.random.Generator, steps: StepList, order: Order) -> None:
         quality = draw_uniform(rng, order.jpeg_quality)
         if self.codec == "libjpeg":
-            # Both codecs cut to [0, 1] first.
+            # Both codecs clip to [0, 1] first.
             steps.add("jpeg", quality=round(quality))
         else:
             steps.add("clip")

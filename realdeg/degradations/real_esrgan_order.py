@@ -1,4 +1,4 @@
-"""One order of Real-ESRGAN's degradation: its settings, and how a kernel and noise are drawn."""
+"""One order of Real-ESRGAN's degradation: its settings and draws."""
 
 from __future__ import annotations
 
@@ -30,21 +30,22 @@ _CUMULATIVE = np.cumsum([probability for _, _, probability in _SHAPES])
 
 @dataclass(frozen=True)
 class Order:
-    """Settings of blur, resizing, noise and JPEG, once through.
+    """Settings of one round of blur, resizing, noise and JPEG.
 
     Args:
-        blur_probability: How often there is a blur.
-        kernel_sizes: Sides that kernels may have, odd, in pixels.
-        sinc_probability: How often the kernel is a sinc.
+        blur_probability: Probability of a blur.
+        kernel_sizes: Possible sides of kernels, odd, in pixels.
+        sinc_probability: Probability that the kernel is a sinc.
         blur_sigma: Range of standard deviations, in pixels.
-        generalised_beta: Range of the generalised Gaussian's shape; either side of 1 is as likely.
-        plateau_beta: Range of the plateau's steepness; exactly its first end half of the time.
-        resize_probabilities: Of enlarging, shrinking and neither.
-        resize_range: Least and greatest factor.
-        gaussian_probability: How often the noise is Gaussian; it is Poisson's otherwise.
+        generalised_beta: Range of the generalised Gaussian's shape; both sides of 1 are equally
+            likely.
+        plateau_beta: Range of the plateau's steepness; its lower end with probability 0.5.
+        resize_probabilities: Of upsampling, downsampling and neither.
+        resize_range: Smallest and largest factor.
+        gaussian_probability: Probability that the noise is Gaussian rather than Poisson.
         noise_sigma: Range of standard deviations, in grey levels of 0 to 255.
         poisson_scale: Range of the factor of Poisson noise.
-        grey_probability: How often the noise is grey.
+        grey_probability: Probability that the noise is grey.
         jpeg_quality: Range of qualities.
     """
 
@@ -64,18 +65,9 @@ class Order:
 
 
 def change_order(order: Order, changes: Mapping[str, Any] | None, place: str) -> Order:
-    """Return an order with some settings changed.
+    """Return an order with some settings overridden, raising ConfigError for invalid ones.
 
-    Args:
-        order: The settings to start from.
-        changes: Settings by their names.
-        place: The argument they were given by, for messages.
-
-    Returns:
-        The changed settings.
-
-    Raises:
-        ConfigError: If a setting is unknown or of a wrong value.
+    ``place`` is the argument that holds the changes, for messages.
     """
     check_arguments(Order, changes or {}, place)
     changed = replace(order, **(changes or {}))
@@ -92,31 +84,15 @@ def change_order(order: Order, changes: Mapping[str, Any] | None, place: str) ->
 
 
 def draw_uniform(rng: np.random.Generator, bounds: Range) -> float:
-    """Draw a uniform number.
-
-    Args:
-        rng: The image's random numbers.
-        bounds: (low, high).
-
-    Returns:
-        The number.
-    """
+    """Draw a uniform number between two bounds."""
     return rng.uniform(float(bounds[0]), float(bounds[1]))
 
 
 def draw_kernel(rng: np.random.Generator, order: Order) -> dict[str, Any]:
-    """Draw a blur kernel: a sinc now and then, else one of six shapes.
-
-    Args:
-        rng: The image's random numbers.
-        order: Its settings.
-
-    Returns:
-        The kernel's record.
-    """
+    """Draw the record of a blur kernel, a sinc or one of six shapes."""
     size = int(order.kernel_sizes[int(rng.integers(len(order.kernel_sizes)))])
     if rng.random() < order.sinc_probability:
-        # A small window cannot hold the rings of a low cut-off.
+        # A small window cannot hold the ringing of a low cut-off.
         cutoff = rng.uniform(math.pi / 3 if size < 13 else math.pi / 5, math.pi)
         return {"shape": "sinc", "size": size, "cutoff": cutoff}
     pick = int(np.searchsorted(_CUMULATIVE, rng.random() * _CUMULATIVE[-1], side="right"))
@@ -138,15 +114,7 @@ def draw_kernel(rng: np.random.Generator, order: Order) -> dict[str, Any]:
 
 
 def draw_factor(rng: np.random.Generator, order: Order) -> float:
-    """Draw a resizing factor.
-
-    Args:
-        rng: The image's random numbers.
-        order: Its settings.
-
-    Returns:
-        Above 1 to enlarge, below 1 to shrink.
-    """
+    """Draw a resizing factor."""
     up, down, _ = order.resize_probabilities
     branch = rng.random()
     if branch < up:
@@ -162,13 +130,7 @@ def draw_mode(rng: np.random.Generator) -> str:
 
 
 def draw_noise(rng: np.random.Generator, steps: StepList, order: Order) -> None:
-    """Append Gaussian or Poisson noise.
-
-    Args:
-        rng: The image's random numbers.
-        steps: What the noise is appended to.
-        order: Its settings.
-    """
+    """Append Gaussian or Poisson noise."""
     gaussian = rng.random() < order.gaussian_probability
     grey = bool(rng.random() < order.grey_probability)
     if gaussian:

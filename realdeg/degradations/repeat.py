@@ -36,7 +36,7 @@ Times = Annotated[
     ],
     Ascending(),
 ]
-"""The fewest and the most."""
+"""The smallest and the largest number of times."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TimesParams(TraceParams):
     """How often the part is applied.
 
     Args:
-        times: The number.
+        times: The number of times.
     """
 
     times: int
@@ -54,25 +54,24 @@ class TimesParams(TraceParams):
 class Repeat(Container):
     """Applies its part several times, with new decisions each time.
 
-    The number of times is drawn for each image. Resolution is lost the first time; the other
-    times the part works on the LR grid at scale 1. An image whose number is 0 is reduced by
-    bicubic interpolation. A part that states its own scale is applied with it every time, so
-    ``scale`` is then a power of it and the number of times is fixed. A learned part without a
-    scale of its own has weights for the first time and other weights for the later ones.
+    The number of times is drawn for each image. The first time reduces resolution; later times work
+    on the LR grid at scale 1. Zero times means bicubic reduction. A part that states its own scale
+    is applied with it every time, so ``scale`` must be a power of it and the number of times fixed.
+    A learned part that does not state a scale has separate weights for the first and later times.
 
     Args:
         part: A config, the path of a self-describing file, or a degradation.
-        times: (fewest, most) times, each number in between equally likely; from 0 to 64.
-        scale: How much resolution is lost in all.
+        times: (smallest, largest) number of times, drawn uniformly; from 0 to 64.
+        scale: Total downscaling factor.
         same_size: Whether LR lies on the HR grid.
-        again: What is applied the later times instead, at scale 1. ``None``: the part.
+        again: What is applied from the second time on, at scale 1. ``None``: the part.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
 
     Raises:
-        ConfigError: If ``times`` is no such pair, or the size or grid of LR would depend on the
-            number that is drawn.
+        ConfigError: If ``times`` is out of range, or the size or grid of LR would depend on the
+            drawn number.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class Repeat(Container):
         again: DegradationLike | None = None,
     ) -> None:
         lowest, highest = times
-        # A file says its own scale, as a degradation and a config with a scale do.
+        # A file states its scale, as a degradation and a config with a scale do.
         stated = states_scale(part) or is_file(part)
         members = [degradation_from_config(part) if stated else build_part(part, scale, same_size)]
         if highest > 1 and (again is not None or (not stated and scale > 1)):
@@ -99,17 +98,17 @@ class Repeat(Container):
         if len({self._offset(count) for count in range(lowest, highest + 1)}) > 1:
             raise ConfigError(
                 f"Repeat: {type(members[0]).__name__} displaces the LR grid each time, so that the"
-                " grid of the result would depend on the number of times: fix it, times=(n, n)."
+                " result's grid would depend on the number of times: fix it, times=(n, n)."
             )
 
     @classmethod
     def leaves_grid(cls, cfg: Mapping[str, Any]) -> bool:
-        """Say whether the part leaves the grid alone."""
+        """Return whether the part keeps the grid."""
         return leaves_grid(cfg.get("part"))
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, the part spelled out."""
+        """The constructor's arguments, the part as a config."""
         own = {key: value for key, value in super().arguments.items() if key != "parts"}
         first, later = self.members()[0], self.members()[self._later]
         again = None if later is first else spelled_out(later)
@@ -120,21 +119,21 @@ class Repeat(Container):
 
     @property
     def offset(self) -> float:
-        """HR coordinate at which LR pixel 0 is centred, whatever the number of times."""
+        """HR coordinate at which LR pixel 0 is centred, the same for any number of times."""
         return self._offset(self.times[0])
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the padding influences after the most times."""
+        """LR pixels at each border that the padding influences after the most times."""
         return sum(part.border for _, part in self.steps(self.times[1]))
 
     def decide(self, seed: int) -> int:
-        """Draw how often the part is applied."""
+        """Draw the number of times."""
         rng = np.random.default_rng(stream_seed(seed, "times"))
         return int(rng.integers(self.times[0], self.times[1] + 1))
 
     def steps(self, decision: int) -> list[Step]:
-        """Return the part as often as was drawn."""
+        """Return the part, repeated by the drawn number."""
         members = self.members()
         if decision == 0:
             return [(0, members[-1])]
@@ -146,7 +145,7 @@ class Repeat(Container):
         return TimesParams(decision).to_params()
 
     def read(self, trace: Trace) -> int:
-        """Return the number of times, if it is one that could have been drawn."""
+        """Return the number of times, if this object can have drawn it."""
         times = trace.read(TimesParams).times
         if not self.times[0] <= times <= self.times[1]:
             raise DataError(
@@ -156,7 +155,7 @@ class Repeat(Container):
         return times
 
     def describe(self) -> str:
-        """Return one line that says how often what is applied."""
+        """Return a one-line description."""
         lowest, highest = self.times
         count = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
         return f"{count} times: {self.members()[0].describe()}"

@@ -1,4 +1,4 @@
-"""A simulated camera whose blur is known at every pixel: the truth behind the sample set."""
+"""A simulated camera whose blur is known at every pixel: the ground truth of the sample set."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from realdeg.utils.argument_types import Fraction, NonNegative
 from realdeg.utils.colour import luma_of
 from realdeg.utils.streams import stream_seed
 
-# Standard deviation, in HR pixels, of the window in which the camera looks at the content.
+# Standard deviation, in HR pixels, of the window in which local content is measured.
 _CONTENT_SIGMA = 4.0
 _CONTENT_RADIUS = 12
-# Variance, in HR pixels squared, of the sensor pixel's own aperture: keeps kernels well sampled.
+# Variance, in HR pixels squared, of the sensor pixel's aperture, which keeps kernels well sampled.
 _APERTURE = 0.25
 _LARGEST_SCALE = 4
-# LR pixels whose kernels are in memory at once: about 7 MiB of kernels of 15 x 15.
+# LR pixels whose kernels are in memory at a time: about 7 MiB of kernels of 15 x 15.
 _PIXELS_AT_ONCE = 8192
 
 
@@ -45,21 +45,21 @@ class SensorNoise(TraceParams):
 
 @DEGRADATIONS.register_module()
 class SampleCamera(Degradation):
-    r"""Blurs with a kernel of its own at every pixel, adds sensor noise and rounds to 8 bit.
+    r"""Blurs every pixel with its own kernel, adds sensor noise and rounds to 8 bit.
 
     The kernel at a pixel is a generalised Gaussian,
     ``exp(-(c q)^b)`` with ``q = d^T S^-1 d / 2``, sampled at the HR pixels and divided by its sum.
-    ``c = gamma(2/b) / gamma(1/b)`` makes S the covariance whatever the shape b. Width, stretch,
-    direction, shape and displacement follow the local content: luminance, contrast and gradients
-    in a Gaussian window of 4 pixels, so a network can learn them from Y. Width, direction and
-    displacement also follow the position, weakly. The kernels fill no space of a few fixed bases
-    (measured in ``docs/sample.md``).
+    ``c = gamma(2/b) / gamma(1/b)`` makes S the covariance for every shape b. Width, stretch,
+    direction, shape and shift depend on the local content: luminance, contrast and gradients in a
+    Gaussian window of 4 pixels, so a network can learn them from Y. Width, direction and shift also
+    depend weakly on the position. The kernels are not spanned by a few fixed bases (measured in
+    ``docs/sample.md``).
 
-    A mirrored scene gives the mirrored picture, so flips are sound augmentation; rotation by 90
-    degrees is not, as the camera tells rows from columns.
+    A mirrored scene gives the mirrored image, so flips are valid augmentation. Rotation by 90
+    degrees is not, as the camera treats rows and columns differently.
 
     Args:
-        scale: How much resolution is lost, 1 to 4; the blur widens with it.
+        scale: Downscaling factor, 1 to 4; the blur widens with it.
         same_size: Whether LR lies on the HR grid.
         kernel_size: Side k of the square support, in HR pixels, 3 to 31.
         content: Strength of the dependence on content, 0 (none) to 1.
@@ -70,8 +70,8 @@ class SampleCamera(Degradation):
         quantise: Whether the result is rounded to 8 bit.
 
     Shape:
-        (B, C, H, W) to (B, C, H / stride, W / stride), C = 1 (Y) or 3 (RGB); every channel
-        gets the same kernels, found from Y.
+        (B, C, H, W) to (B, C, H / stride, W / stride), C = 1 (Y) or 3 (RGB); all
+        channels get the same kernels, computed from Y.
 
     Raises:
         GeometryError: If the scale is above 4.
@@ -103,23 +103,15 @@ class SampleCamera(Degradation):
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the padding influences."""
+        """LR pixels at each border that the padding influences."""
         return -(-max(self.kernel_size, _CONTENT_RADIUS + self.stride) // self.stride)
 
     def trace_params(self) -> dict[str, Any]:
-        """Return the camera's settings: a trace is replayed by the same camera only."""
+        """Return the camera's settings: only the same camera can replay a trace."""
         return dict(self.arguments)
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
-        """Draw the seed of the noise.
-
-        Args:
-            size: (channels, height, width) of the HR image.
-            seed: The image's seed.
-
-        Returns:
-            Its trace.
-        """
+        """Draw the seed of the noise."""
         params = self.trace_params()
         if self.noise:
             params |= SensorNoise(stream_seed(seed, "noise")).to_params()
@@ -127,7 +119,7 @@ class SampleCamera(Degradation):
 
     @torch.no_grad()
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Take the pictures; see :meth:`Degradation.degrade`."""
+        """Expose each image with the noise of its trace."""
         if not hr.shape[0]:
             return hr[..., :: self.stride, :: self.stride]
         pairs = zip(torch.split(hr, 1), traces, strict=True)
@@ -135,7 +127,7 @@ class SampleCamera(Degradation):
 
     @torch.no_grad()
     def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
-        """Return the true kernels at some LR pixels; see :meth:`Degradation.kernels_at`.
+        """Return the true kernels at given LR pixels; see :meth:`Degradation.kernels_at`.
 
         Args:
             hr: One HR image, shape (1, C, H, W).
@@ -145,7 +137,7 @@ class SampleCamera(Degradation):
             Correlation kernels of sum 1, shape (P, k, k).
 
         Raises:
-            DataError: If a point lies outside the LR image or there is not one image.
+            DataError: If a point lies outside the LR image, or there is not exactly one image.
         """
         optics = self._optics(self._one(hr))
         height, width = optics.shape[1:]
@@ -162,7 +154,7 @@ class SampleCamera(Degradation):
 
     @torch.no_grad()
     def kernel_field(self, hr: Tensor) -> Tensor:
-        """Return the true kernel of every LR pixel: k * k numbers each, mind the memory.
+        """Return the true kernel of every LR pixel; this needs k * k numbers per pixel.
 
         Args:
             hr: One HR image, shape (1, C, H, W).
@@ -175,7 +167,7 @@ class SampleCamera(Degradation):
         return torch.unflatten(self._kernels(optics).permute(1, 2, 0), 2, taps).contiguous()
 
     def describe(self) -> str:
-        """Return one line that says what this camera is."""
+        """Return a one-line description."""
         noise = f"noise variance {self.shot:g} x + {self.read:g}" if self.noise else "no noise"
         return f"{super().describe()}, {self.kernel_size} x {self.kernel_size} kernels, {noise}"
 
@@ -190,10 +182,10 @@ class SampleCamera(Degradation):
         return hr
 
     def _optics(self, hr: Tensor) -> Tensor:
-        """Map one scene (1, C, H, W) to the lens at each LR pixel, shape (6, h, w).
+        """Return the blur parameters at each LR pixel of a scene (1, C, H, W), shape (6, h, w).
 
-        The six are log width, horizontal and diagonal stretch (the logarithm of S divided by 2 is
-        [[width + a, b], [b, width - a]]), log shape, and the displacement by rows and columns.
+        They are log width, horizontal and diagonal stretch (half the logarithm of S is
+        [[width + a, b], [b, width - a]]), log shape, and the shift by rows and columns.
         """
         u, v, edge, diagonal, rise_row, rise_column = self._content(hr)
         rows, columns = (
@@ -204,18 +196,18 @@ class SampleCamera(Degradation):
         radius = (row * row + column * column) / 2  # 0 at the centre, 1 in the corners
         wave = 2 * math.pi * u
         content, position = self.content, self.position
-        # High contrast is sharper (the camera focuses there); the rim is softer (field curvature).
+        # High contrast is sharper (the camera focuses there), the border softer (field curvature).
         log_width = math.log(0.45 + 0.25 * self.scale) + (
             content * 0.35 * (1 - 2 * v) + position * 0.12 * (radius - 0.35)
         )
-        # Longer across edges, where it shows; wide or high by luminance; radial towards the rim.
+        # Longer across edges; wide or high by luminance; radial towards the border.
         a = content * (0.55 * wave.cos() + 0.45 * edge) + position * 0.05 * (column**2 - row**2)
         b = content * 0.45 * diagonal + position * 0.1 * row * column
         log_shape = content * 0.5 * wave.sin()
         # Where stride - k is odd the window's centre is half a pixel off the LR pixel's centre.
         start = math.floor((self.stride - self.kernel_size) / 2)
         rest = self.offset - start - (self.kernel_size - 1) / 2
-        # Drawn towards the light; and distortion.
+        # Shifted towards the light, plus distortion.
         pull = content * 0.4 / (torch.hypot(rise_row, rise_column) + 0.02)
         down = rest + pull * rise_row + position * 0.15 * row
         right = rest + pull * rise_column + position * 0.15 * column
@@ -243,7 +235,7 @@ class SampleCamera(Degradation):
         return F.avg_pool2d(features, self.stride)[:, 0] if self.stride > 1 else features[:, 0]
 
     def _kernels(self, optics: Tensor) -> Tensor:
-        """Sample the kernels of lenses (6, h, w): shape (k * k, h, w)."""
+        """Sample the kernels of blur parameters (6, h, w): shape (k * k, h, w)."""
         log_width, a, b, log_shape, down, right = optics
         # Exponential of the matrix: covariance of columns (x, rightwards) and rows (y, downwards).
         area, stretch = (2 * log_width).exp(), torch.hypot(a, b).clamp_min(1e-6)
@@ -255,14 +247,14 @@ class SampleCamera(Degradation):
         moment = torch.lgamma(2 / shape) - torch.lgamma(1 / shape)  # log c
         scaling = moment.exp() / (2 * (xx * yy - xy * xy))
         q = (yy * scaling) * (x * x) + (xx * scaling) * (y * y) - (2 * xy * scaling) * (x * y)
-        # q ** shape through the logarithm: several times faster than a power of two tensors.
+        # q ** shape by the logarithm: several times faster than a power of two tensors.
         kernels: Tensor = q.clamp_min_(1e-12).log_().mul_(shape).exp_().neg_().exp_().flatten(0, 1)
         return kernels.div_(kernels.sum(0))
 
     def _expose(self, hr: Tensor, trace: Trace) -> Tensor:
         image = self._blur(hr)
         if self.noise:
-            # Drawn by NumPy on the CPU, so that a seed means the same field on every device.
+            # Drawn by NumPy on the CPU, so that a seed gives the same field on every device.
             generator = np.random.default_rng(trace.read(SensorNoise).noise_seed)
             field = generator.standard_normal(tuple(image.shape), dtype=np.float32)
             deviation = (self.shot * image.clamp_min(0) + self.read).sqrt()
@@ -271,11 +263,11 @@ class SampleCamera(Degradation):
         return (image * 255 + 0.5).floor() / 255 if self.quantise else image
 
     def _blur(self, hr: Tensor) -> Tensor:
-        """Apply the kernel field to one image, a strip of rows at a time to bound memory."""
+        """Apply the kernel field to one image, in strips of rows to bound memory."""
         k, stride = self.kernel_size, self.stride
         optics = self._optics(hr)
         height, width = optics.shape[1:]
-        # A picture smaller than half a window cannot be mirrored; its last pixels are repeated.
+        # An image smaller than half a window cannot be mirrored; its last pixels are repeated.
         mirrored = min(hr.shape[2:]) > max(pad_amounts(k, stride, "reflect"))
         padded = pad(hr, k, stride, "reflect" if mirrored else "replicate")
         rows = max(1, _PIXELS_AT_ONCE // width)
@@ -290,14 +282,14 @@ class SampleCamera(Degradation):
 
 
 def _gradient(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Central differences of (1, 1, H, W) by rows and by columns, 0 beyond the rim."""
+    """Central differences of (1, 1, H, W) by rows and by columns, 0 beyond the border."""
     padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
     by_row = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
     return by_row, (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
 
 
 def _gaussian(x: Tensor) -> Tensor:
-    """Smooth (N, 1, H, W) with the content window; the rim repeats the last pixel."""
+    """Smooth (N, 1, H, W) with the content window and replicate padding."""
     radius = _CONTENT_RADIUS
     taps = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
     window = (-0.5 * (taps / _CONTENT_SIGMA) ** 2).exp()

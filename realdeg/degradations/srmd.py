@@ -1,4 +1,4 @@
-"""SRMD's multiple degradations: Gaussian blur, bicubic reduction, noise, and their code."""
+"""SRMD's multiple degradations: Gaussian blur, bicubic reduction and noise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from realdeg.utils.argument_types import FixedOrRange, Fraction, OddSize
 from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.streams import stream_seed
 
-# The paper, by scale; scale 1 is its deblurring model, scales above 4 take the ranges of 4.
+# The paper's ranges by scale; scale 1 is its deblurring model, scales above 4 use those of 4.
 _LARGEST_WIDTH = {1: 3.0, 2: 2.0, 3: 3.0, 4: 4.0}
 _SMALLEST_WIDTH = {1: 0.1, 2: 0.2, 3: 0.2, 4: 0.2}
 _EIGENVALUES = {1: (0.5, 8.0), 2: (0.5, 6.0), 3: (0.5, 8.0), 4: (0.5, 10.0)}
@@ -47,24 +47,24 @@ class SRMD(Degradation):
     - ``settings="paper"``: with ``isotropic_probability`` an isotropic kernel whose standard
       deviation lies on the grid 0.2, 0.3, ... 2, 3 or 4 pixels (x2, x3, x4); else an anisotropic
       one, eigenvalues (variances) l1 from 0.5 to 6, 8, 10 and l2 from 0.5 to l1, turned by 0 to
-      pi. Neither paper nor code says how often a kernel is isotropic.
+      pi. Neither paper nor code states how often a kernel is isotropic.
     - ``settings="code"``: the released training code: always anisotropic, l1 from 0.1 to 10, l2
-      from 0.1 to l1, whatever the scale.
-    - sigma from ``sigma``, evenly.
+      from 0.1 to l1, at every scale.
+    - sigma, uniformly from ``sigma``.
 
-    A non-blind network is told the kernel's code and the noise level (:meth:`condition`).
+    Non-blind networks take the kernel's code and the noise level (:meth:`condition`).
 
     Args:
-        scale: How much resolution is lost.
-        same_size: Whether the result is enlarged to the HR grid again, by bicubic interpolation;
-            the noise, too.
+        scale: Downscaling factor.
+        same_size: Whether the result, with its noise, is upsampled back to the HR grid, by bicubic
+            interpolation.
         kernel_size: Side of the kernel in pixels, odd, 3 to 63.
         settings: ``"paper"`` or ``"code"``.
-        isotropic_probability: How likely an isotropic kernel is in the paper's settings.
+        isotropic_probability: Probability of an isotropic kernel in the paper's settings.
         sigma: (lowest, highest) standard deviation of the noise, in grey levels of 0 to 255; one
             number fixes it, and 0 is SRMDNF.
-        rounding: Whether the LR image is rounded to 8 bit before the noise; there is no gradient
-            then.
+        rounding: Whether the LR image is rounded to 8 bit before the noise, which removes the
+            gradient.
         clip: Whether the result is clipped to [0, 1].
 
     Shape:
@@ -95,7 +95,7 @@ class SRMD(Degradation):
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim that the kernel's window or the reduction's taps reach over."""
+        """LR pixels at each border whose kernel or reduction taps reach beyond the image."""
         small = -(-(self.kernel_size // 2) // self.scale) + 2 * (self.scale > 1)
         return enlarged_border(small, self.scale) if self.same_size else small
 
@@ -159,7 +159,7 @@ class SRMD(Degradation):
         return kernel
 
     def condition(self, trace: Trace) -> dict[str, Any]:
-        """Return what SRMD's network is told.
+        """Return the inputs of SRMD's network besides the image, float32.
 
         Args:
             trace: The trace of one image.
@@ -167,7 +167,7 @@ class SRMD(Degradation):
         Returns:
             ``noise_level`` in [0, 1]; ``kernel``, shape (k, k); ``code``, shape (16,): the
             kernel's 15 numbers and the noise level (SRMDNF takes the first 15); ``maps``, shape
-            (16, h, w): the code at every LR pixel, without memory of its own. float32.
+            (16, h, w): the code at every LR pixel, an expanded view.
 
         Raises:
             DataError: If the trace is damaged.

@@ -1,8 +1,8 @@
-"""The steps that pipelines are made of: one table from a name to a function over primitives.
+"""The steps of pipelines: one table from names to functions over primitives.
 
-A step takes one image (1, C, H, W) and the fields of its record by name, and returns a new image;
-it leaves its input untouched and draws nothing. Its signature says what a record may hold. Other
-packages may add steps of their own with :func:`register_step`.
+A step takes one image (1, C, H, W) and the fields of its record by name, and returns a new image.
+It does not modify its input and draws nothing. Its signature defines the fields of a record. Other
+packages can add steps with :func:`register_step`.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from realdeg.utils.deprecation import warn_renamed
 StepFunction: TypeAlias = Callable[..., Tensor]
 F = TypeVar("F", bound=StepFunction)
 
-# Between window and memory: a trace may not ask for more of a blur than any preset draws.
+# Bounds the memory that a trace can request; no preset draws a larger kernel.
 _LARGEST_KERNEL = 101
 Size: TypeAlias = tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]]
 """(height, width) in pixels."""
 Level: TypeAlias = Annotated[float, Interval(ge=0, le=255)]
-"""Grey levels of 0 to 255."""
+"""Grey levels from 0 to 255."""
 Quality: TypeAlias = Annotated[int, Interval(ge=1, le=100)]
 
 STEPS: dict[str, StepFunction] = {}
@@ -56,13 +56,13 @@ def register_step(op: str, fields: Collection[str] | None = None) -> Callable[[F
     """Add a step to the table, as a decorator.
 
     Args:
-        op: The name that records carry.
+        op: The name in records.
         fields: No longer needed: the function's keyword arguments are the fields of its record.
 
     Returns:
         The decorator; it returns the function unchanged. The function takes the image, shape
-        (1, C, H, W), and each field as a keyword argument, whose annotation says what a trace may
-        hold (see :class:`~realdeg.degradations.trace.TraceParams`).
+        (1, C, H, W), and each field as a keyword argument, whose annotation states what a trace
+        may hold (see :class:`~realdeg.degradations.trace.TraceParams`).
 
     Raises:
         ConfigError: If the name is taken.
@@ -97,13 +97,13 @@ def register_step(op: str, fields: Collection[str] | None = None) -> Callable[[F
 
 
 def run_step(x: Tensor, record: Mapping[str, Any], where: str, largest: tuple[int, int]) -> Tensor:
-    """Carry out one step.
+    """Apply one step.
 
     Args:
-        x: One image, shape (1, C, H, W); left untouched.
+        x: One image, shape (1, C, H, W); not modified.
         record: ``"op"`` and the step's fields.
-        where: The step's place, for messages: ``"step 3 (jpeg) in the trace of BSRGAN"``.
-        largest: The largest (height, width) in pixels that a step may make.
+        where: The step's location, for messages: ``"step 3 (jpeg) in the trace of BSRGAN"``.
+        largest: The largest (height, width) in pixels of a step's result.
 
     Returns:
         The image after the step.
@@ -122,7 +122,7 @@ def run_step(x: Tensor, record: Mapping[str, Any], where: str, largest: tuple[in
     try:
         return known(x, **arguments)
     except ValueError as error:
-        # Primitives say which value they refuse; here it can only come from the trace.
+        # Primitives name the value that they refuse; here it can only come from the trace.
         raise DataError(f"{where}: {error}.") from error
 
 
@@ -134,8 +134,8 @@ def step_fields(
     Args:
         kind: The step's function, or a dataclass.
         record: ``"op"`` and the fields.
-        where: The step's place, for messages.
-        largest: The largest (height, width) that ``size`` may be.
+        where: The step's location, for messages.
+        largest: The largest value of ``size``, (height, width).
 
     Returns:
         The fields by name.
@@ -159,7 +159,7 @@ def step_fields(
 
 @register_step("blur")
 def blur(x: Tensor, /, *, kernel: Mapping[str, Any], border: Border = "reflect") -> Tensor:
-    """Correlate with a kernel given by its parameters."""
+    """Correlate with a kernel, given as a record."""
     size = kernel.get("size")
     if isinstance(size, int) and size > _LARGEST_KERNEL:
         raise ValueError(f"a kernel of {size!r:.20} pixels is larger than {_LARGEST_KERNEL}")
@@ -175,11 +175,11 @@ def shifted_kernel_down(
     sigma: Annotated[float, Interval(ge=1e-6, le=1e3)],
     scale: Annotated[int, Interval(ge=1, le=16)],
 ) -> Tensor:
-    """Blur and keep every ``scale``-th pixel, the kernel shifted so that nothing moves.
+    """Blur and keep every ``scale``-th pixel, with the kernel shifted so that nothing moves.
 
-    LR pixel i is HR pixel ``scale * i`` of the blurred image; for it to show the scene at
-    ``scale * i + (scale - 1) / 2``, the correlation kernel's centroid lies that much further.
-    BSRGAN's code reaches the same by shifting a convolution kernel the other way.
+    LR pixel i is HR pixel ``scale * i`` of the blurred image. For it to show the scene at
+    ``scale * i + (scale - 1) / 2``, the correlation kernel's centroid is shifted by the difference.
+    BSRGAN's code does the same by shifting a convolution kernel the other way.
     """
     shift = (scale - 1) / 2
     kernel = shift_kernel(gaussian_kernel(kernel_size, sigma), (shift, shift))
@@ -190,43 +190,38 @@ def shifted_kernel_down(
 def resize(x: Tensor, /, *, size: Size, mode: ResampleMode, clip: bool = False) -> Tensor:
     """Resample to a size by a named method; nothing is clipped unless ``clip``."""
     height, width = size
-    # To its own size every method gives the image itself.
+    # At equal size every method returns the image itself.
     if (height, width) == tuple(x.shape[2:]):
         return x.clamp(0, 1) if clip else x
     result = resample(x, (height, width), mode)
     return result.clamp_(0, 1) if clip else result
 
 
-@register_step("gaussian_noise")
-def add_gaussian_noise(
-    x: Tensor,
-    /,
-    *,
-    kind: NoiseKind,
-    noise_seed: Seed,
-    sigma: Level | None = None,
-    covariance: Sequence[Sequence[float]] | None = None,
-    clip: bool = True,
-) -> Tensor:
-    """Add Gaussian noise; ``sigma`` in grey levels of 0 to 255."""
-    level, colours = _strength(kind, sigma, covariance)
-    return _clipped(gaussian_noise(x, [level], [noise_seed], kind, colours), clip)
+def _noise_step(add: Callable[..., Tensor]) -> StepFunction:
+    """Return the step of a noise primitive; ``sigma`` is in grey levels from 0 to 255."""
+
+    def step(
+        x: Tensor,
+        /,
+        *,
+        kind: NoiseKind,
+        noise_seed: Seed,
+        sigma: Level | None = None,
+        covariance: Sequence[Sequence[float]] | None = None,
+        clip: bool = True,
+    ) -> Tensor:
+        correlated = kind == "correlated"
+        if sigma is None and not correlated:
+            raise ValueError(f"noise of kind '{kind}' needs 'sigma'")
+        matrix = _as_covariance(covariance)[None] if correlated else None
+        level = 0.0 if sigma is None else sigma / 255
+        return _clipped(add(x, [level], [noise_seed], kind, matrix), clip)
+
+    return step
 
 
-@register_step("speckle_noise")
-def add_speckle_noise(
-    x: Tensor,
-    /,
-    *,
-    kind: NoiseKind,
-    noise_seed: Seed,
-    sigma: Level | None = None,
-    covariance: Sequence[Sequence[float]] | None = None,
-    clip: bool = True,
-) -> Tensor:
-    """Add Gaussian noise multiplied by the image; ``sigma`` in grey levels of 0 to 255."""
-    level, colours = _strength(kind, sigma, covariance)
-    return _clipped(speckle_noise(x, [level], [noise_seed], kind, colours), clip)
+register_step("gaussian_noise")(_noise_step(gaussian_noise))
+register_step("speckle_noise")(_noise_step(speckle_noise))
 
 
 @register_step("poisson_noise")
@@ -240,7 +235,7 @@ def add_poisson_noise(
     grey: bool = False,
     clip: bool = True,
 ) -> Tensor:
-    """Count photons; ``peak`` is a number or ``"levels"`` (Real-ESRGAN's own choice)."""
+    """Add photon noise; ``peak`` is a number or ``"levels"`` (Real-ESRGAN's choice)."""
     peaks = level_peaks(x, [grey]) if peak == "levels" else [float(peak)]
     return _clipped(poisson_noise(x, peaks, [noise_seed], [grey], [scale]), clip)
 
@@ -281,30 +276,19 @@ def unsharp(
 
 @register_step("clip")
 def clip_values(x: Tensor, /) -> Tensor:
-    """Cut values to [0, 1]."""
+    """Clip values to [0, 1]."""
     return x.clamp(0, 1)
 
 
 @register_step("quantise")
 def quantise(x: Tensor, /) -> Tensor:
-    """Round to 8-bit levels, half to even as NumPy and torch do, and cut to [0, 1]."""
+    """Round to 8-bit levels, half to even as NumPy and torch do, and clip to [0, 1]."""
     return x.mul(255).round_().clamp_(0, 255).div_(255)
 
 
-def _strength(
-    kind: str, sigma: float | None, covariance: Sequence[Sequence[float]] | None
-) -> tuple[float, Tensor | None]:
-    """Return the noise's deviation in [0, 1] and, where channels are correlated, its covariance."""
-    if kind == "correlated":
-        return 0.0, _as_covariance(covariance)[None]
-    if sigma is None:
-        raise ValueError(f"noise of kind '{kind}' needs 'sigma'")
-    return sigma / 255, None
-
-
 def _as_covariance(rows: Sequence[Sequence[float]] | None) -> Tensor:
-    """Return a 3 x 3 matrix in squared units of [0, 1] after looking whether it is a covariance."""
-    wrong = ValueError("'covariance' is no 3 x 3 covariance of numbers within [-1, 1]")
+    """Return a 3 x 3 matrix in squared units of [0, 1] after checking that it is a covariance."""
+    wrong = ValueError("'covariance' is not a 3 x 3 covariance of numbers within [-1, 1]")
     if rows is None or [len(row) for row in rows] != [3, 3, 3]:
         raise wrong
     matrix = np.array(rows, dtype=np.float64)
@@ -316,13 +300,13 @@ def _as_covariance(rows: Sequence[Sequence[float]] | None) -> Tensor:
 
 
 def _clipped(fresh: Tensor, clip: bool) -> Tensor:
-    # What noise returns is nobody else's, and large images are the quicker for less memory.
+    # In place: the noise functions return a new tensor.
     return fresh.clamp_(0, 1) if clip else fresh
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A step's record as functions of the former kind, ``f(x, step)``, read it.
+    """A step's record for functions of the former kind, ``f(x, step)``.
 
     Args:
         fields: The step's fields.
@@ -354,5 +338,5 @@ class StepRecord:
         return bool(self._read(name, bool, default))
 
     def choice(self, name: str, options: Collection[str], default: str | None = None) -> str:
-        """Return one of some words."""
+        """Return one of the options."""
         return str(self._read(name, Literal[tuple(options)], default))

@@ -1,4 +1,4 @@
-"""Another camera's exposure and tone curve as a degradation."""
+"""Another camera's exposure and tone curve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from realdeg.registry import DEGRADATIONS
 from realdeg.utils.argument_types import FixedOrRange
 from realdeg.utils.streams import stream_seed
 
-# The limits to which Eilertsen et al.'s program cuts its draws; an offset of 0 has no inverse.
+# The limits to which Eilertsen et al.'s program clips its draws; an offset of 0 has no inverse.
 EXPONENT_LIMITS = (0.2, 2.5)
 OFFSET_LIMITS = (0.01, 5.0)
 Exponent = Annotated[float, Interval(ge=EXPONENT_LIMITS[0], le=EXPONENT_LIMITS[1])]
@@ -45,7 +45,7 @@ class ExposureParams(TraceParams):
     """An exposure.
 
     Args:
-        stops: In powers of two.
+        stops: Exposure change in powers of two.
     """
 
     stops: Annotated[float, Interval(ge=-4, le=4)]
@@ -53,7 +53,7 @@ class ExposureParams(TraceParams):
 
 @DEGRADATIONS.register_module()
 class ToneMap(ReducedDegradation):
-    """Turns the picture to light by the average camera's curve and develops it by another's.
+    """Linearises the image by the average camera's curve and applies another's.
 
     Draws: exponent n and offset a of the curve ``(1 + a) x^n / (x^n + a)``, normal; and the
     exposure in stops, uniform. Applies: bicubic reduction, the inverse of the average curve
@@ -64,8 +64,8 @@ class ToneMap(ReducedDegradation):
     measured curves that its code does not contain.
 
     Args:
-        scale: How much resolution is lost before.
-        same_size: Whether the result is enlarged to the HR grid again.
+        scale: Downscaling factor, applied first.
+        same_size: Whether the result is upsampled back to the HR grid.
         curve_exponent: (mean, standard deviation) of n.
         curve_offset: (mean, standard deviation) of a.
         stops: (lowest, highest) of the exposure, in powers of two.
@@ -111,31 +111,12 @@ class ToneMap(ReducedDegradation):
 def draw_curve(
     rng: np.random.Generator, exponent: tuple[float, float], offset: tuple[float, float]
 ) -> CurveParams:
-    """Draw a camera's response.
-
-    Args:
-        rng: Where from.
-        exponent: (mean, standard deviation) of n.
-        offset: (mean, standard deviation) of a.
-
-    Returns:
-        Exponent and offset, cut to the limits.
-    """
+    """Draw a camera's response from the (mean, standard deviation) of n and a."""
     n, a = rng.normal(*exponent), rng.normal(*offset)
     return CurveParams(float(np.clip(n, *EXPONENT_LIMITS)), float(np.clip(a, *OFFSET_LIMITS)))
 
 
 def traced_curves(traces: Sequence[Trace]) -> tuple[list[float], list[float]]:
-    """Return the exponents and offsets that traces name.
-
-    Args:
-        traces: One trace per image.
-
-    Returns:
-        Exponents and offsets, one per image.
-
-    Raises:
-        DataError: If one is missing or out of range.
-    """
+    """Return the exponents and the offsets recorded in traces."""
     curves = [trace.read(CurveParams) for trace in traces]
     return [curve.curve_exponent for curve in curves], [curve.curve_offset for curve in curves]

@@ -1,8 +1,8 @@
 """The record of what was done to one image: plain data, written to JSON and replayed.
 
-A trace holds numbers, strings, lists and small arrays (a blur kernel, say). Fields as large as
-the image, such as noise, are recorded by the seed that draws them. Reading a trace never runs
-code: it is JSON with a fixed set of fields.
+A trace holds numbers, strings, lists and small arrays such as a blur kernel. Fields as large as the
+image, such as noise, are recorded by their seed. Reading a trace never runs code: it is JSON with a
+fixed set of fields.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ P = TypeVar("P", bound="TraceParams")
 
 @dataclass(frozen=True)
 class TraceParams:
-    """What a degradation draws for one image; each class has a frozen dataclass of its own.
+    """What a degradation draws for one image; each class defines its own frozen dataclass.
 
-    A field's annotation says what a trace may hold there: a type, a choice
+    A field's annotation states what a trace may hold: a type, a choice
     (``Literal["malvar", "bilinear"]``) or a range (``Annotated[float, Interval(ge=0, le=255)]``).
-    One annotated ``object`` is checked by whoever reads it.
+    A field annotated ``object`` is checked by its reader.
     """
 
     def to_params(self) -> dict[str, Any]:
@@ -53,12 +53,12 @@ class TraceParams:
 
 @dataclass(frozen=True)
 class Trace:
-    """Every decision that a degradation took for one image.
+    """Every decision of a degradation for one image.
 
     Args:
         type: The registered name of the degradation.
         params: The decisions: numbers, strings, lists, mappings and small NumPy arrays.
-        size: (channels, height, width) of the HR image that it was drawn for.
+        size: (channels, height, width) of the HR image.
         parts: Traces of the parts of a container.
     """
 
@@ -68,7 +68,7 @@ class Trace:
     parts: tuple[Trace, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the trace as JSON's types."""
+        """Return the trace as JSON-compatible data."""
         return {
             "version": TRACE_VERSION,
             "type": self.type,
@@ -83,21 +83,19 @@ class Trace:
 
     @classmethod
     def from_dict(cls, record: Any, _depth: int = 0) -> Trace:
-        """Read a trace from JSON's types.
+        """Read a trace from JSON-compatible data.
 
         Args:
-            record: What :meth:`to_dict` gave.
+            record: The result of :meth:`to_dict`.
 
         Returns:
             The trace.
 
         Raises:
-            DataError: If a field is missing, unknown, of a wrong type or of another version.
+            DataError: If a field is missing, unknown or of a wrong type, or the version differs.
         """
         if _depth > _DEEPEST:
-            raise DataError(
-                f"a trace is nested more than {_DEEPEST} deep: it is damaged or hostile."
-            )
+            raise DataError(f"a trace is nested more than {_DEEPEST} deep: it is damaged.")
         if not isinstance(record, dict):
             raise DataError(f"a trace is a JSON object, got {type(record).__name__}.")
         if record.get("version") != TRACE_VERSION:
@@ -128,13 +126,7 @@ class Trace:
 
     @classmethod
     def from_json(cls, text: str) -> Trace:
-        """Read a trace from :meth:`to_json`'s text.
-
-        Args:
-            text: JSON.
-
-        Returns:
-            The trace.
+        """Read a trace from the result of :meth:`to_json`.
 
         Raises:
             DataError: If the text is not JSON or not a trace.
@@ -142,25 +134,22 @@ class Trace:
         return cls.from_dict(read_json(text, "a trace", DataError))
 
     def read(self, kind: Callable[..., P]) -> P:
-        """Return what was drawn after checking it: traces may come from anywhere.
+        """Return checked decisions, as a trace may come from an untrusted source.
 
         Args:
-            kind: The dataclass that says what is there; further params are left alone.
-
-        Returns:
-            The decisions.
+            kind: The dataclass that defines them; other params are ignored.
 
         Raises:
-            DataError: If one is missing, or not what the dataclass says.
+            DataError: If one is missing, or contradicts the dataclass.
         """
         return kind(**checked_params(kind, self.params, f"the trace of {self.type}"))
 
     def get(self, name: str, kind: Any) -> Any:
-        """Return one decision; the former way, :meth:`read` checks ranges too.
+        """Return one decision (deprecated: :meth:`read` also checks ranges).
 
         Args:
             name: The decision's name.
-            kind: The type, or a tuple of types, that it must have.
+            kind: Its type, or a tuple of types.
         """
         warn_renamed("Trace.get", "Trace.read")
         where = f"the trace of {self.type}"
@@ -169,7 +158,7 @@ class Trace:
         return _checked(name, self.params[name], Union[kind], where)  # noqa: UP007 - may be a tuple
 
     def in_words(self) -> str:
-        """Return the trace as a short phrase for a picture's caption."""
+        """Return the trace as a short phrase, for captions."""
         if self.parts:
             return " > ".join(part.in_words() for part in self.parts)
         notes = [
@@ -183,18 +172,18 @@ class Trace:
 def checked_params(
     kind: Callable[..., Any], params: Mapping[str, Any], where: str
 ) -> dict[str, Any]:
-    """Return the arguments of a dataclass or function that a record holds, each checked.
+    """Return the arguments of a dataclass or function from a record, each checked.
 
     Args:
-        kind: Its arguments' annotations say what may be there.
+        kind: The dataclass or function, whose annotations state what is allowed.
         params: The record.
-        where: What it is, for messages: ``"the trace of AWGN"``.
+        where: A name of the record for messages: ``"the trace of AWGN"``.
 
     Returns:
-        The arguments by name; one with a default may be missing.
+        The arguments by name; those with a default may be missing.
 
     Raises:
-        DataError: Naming what is missing, or a value and what is wanted.
+        DataError: If one is missing or contradicts its annotation.
     """
     known = arguments_of(kind)
     for name in known.required:
@@ -213,8 +202,8 @@ def _checked(name: str, value: Any, annotation: Any, where: str) -> Any:
     elif annotation is object:
         wrong = None
     else:
-        # Whatever is no plain value would fit: a constructor may know what to make of it.
-        wrong = mismatch(value, annotation) if _is_plain(value) else "is no plain value"
+        # `mismatch` accepts objects, which a constructor may convert; a trace must not hold any.
+        wrong = mismatch(value, annotation) if _is_plain(value) else "is not a plain value"
     if wrong:
         raise DataError(f"{where}: '{name}' {wrong}.")
     return value
@@ -251,7 +240,9 @@ def _encode(value: Any, name: str) -> Any:
         value = value.item()
     if isinstance(value, np.ndarray):
         if value.dtype.name not in _DTYPES or value.nbytes > _LARGEST_ARRAY:
-            raise DataError(f"'{name}' is no small array of {', '.join(_DTYPES)}: record its seed.")
+            raise DataError(
+                f"'{name}' is not a small array of {', '.join(_DTYPES)}: record its seed."
+            )
         little = np.ascontiguousarray(value.astype(value.dtype.newbyteorder("<")))
         return {
             "array": value.dtype.name,

@@ -1,4 +1,4 @@
-"""What degradations that look at a window of HR and draw nothing at random share."""
+"""The base of deterministic degradations that see a window of HR."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from realdeg.ops import PADDINGS
 from realdeg.utils.argument_types import Choice
 
 WindowSize = Annotated[int, Interval(ge=1, le=63)]
-"""Side of the window that one LR pixel sees, in HR pixels."""
+"""Side of the window of one LR pixel, in HR pixels."""
 Padding = Annotated[str, Choice(*(padding for padding in PADDINGS if padding != "valid"))]
 """Border handling of the filtering, as in :func:`realdeg.ops.kernel_apply`."""
 
 
 class WindowedDegradation(Degradation):
-    """A deterministic degradation: each LR pixel is a function of HR around it.
+    """A deterministic degradation: each LR pixel depends on the HR window around it.
 
     Subclasses implement :meth:`generate`.
 
     Args:
         scale: See :class:`Degradation`.
         same_size: See :class:`Degradation`.
-        kernel_size: Side of the window that one LR pixel sees, from 1 to 63.
+        kernel_size: Side of the window of one LR pixel, from 1 to 63.
         padding: Border handling of the filtering, as in :func:`realdeg.ops.kernel_apply`.
     """
 
@@ -39,11 +39,11 @@ class WindowedDegradation(Degradation):
 
     @property
     def border(self) -> int:
-        """LR pixels at each rim whose windows reach beyond the image."""
+        """LR pixels at each border whose windows reach beyond the image."""
         return -(-(self.kernel_size - 1) // (2 * self.stride))
 
     def generate(self, hr: Tensor) -> Tensor:
-        """Degrade a batch; this is what training differentiates.
+        """Degrade a batch, differentiably for training.
 
         Args:
             hr: HR batch, RGB or Y, shape (B, C, H, W).
@@ -54,7 +54,7 @@ class WindowedDegradation(Degradation):
         raise NotImplementedError
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Degrade a batch; the traces say nothing that is not in the object."""
+        """Degrade a batch; the traces hold nothing that the object does not."""
         return self.generate(hr)
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:

@@ -10,6 +10,7 @@ and are mixed while they are in the cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,15 @@ from torch import Tensor
 # Responses of a strip: small enough to stay in the cache and to be reallocated cheaply from the
 # heap, large enough to keep the convolution busy.
 _STRIP_BYTES = 3 << 20
+
+
+class _Strip(NamedTuple):
+    """Rows of output that are computed at a time."""
+
+    samples: slice
+    rows: slice
+    blocks: tuple[int, int]
+    """(blocks, phases): the rows as blocks of one row per phase."""
 
 
 def forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int, phases: int) -> Tensor:
@@ -38,9 +48,9 @@ def forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int, phases:
     batch, channels = padded.shape[:2]
     dtype = torch.float32 if padded.dtype == torch.bfloat16 else padded.dtype
     result = padded.new_empty((batch, channels, *weights.shape[2:]), dtype=dtype)
-    for samples, rows, blocks in _strips(padded, weights.shape, bases, stride, phases):
-        responses = _respond(padded, bases, samples, rows, blocks, stride, weights.shape[3])
-        responses = responses.to(dtype)
+    for strip in _strips(padded, weights.shape, bases, stride, phases):
+        samples, rows, blocks = strip
+        responses = _respond(padded, bases, strip, stride, weights.shape[3]).to(dtype)
         field = _by_phase(weights[samples, :, rows].to(dtype), blocks)
         target = _by_phase(result[samples, :, rows], blocks)
         torch.mul(responses[:, :, 0], field[:, None, 0], out=target)
@@ -58,8 +68,9 @@ def weights_gradient(
     """
     shape = torch.Size((grad.shape[0], bases.shape[-3], *grad.shape[2:]))
     result = grad.new_empty(shape)
-    for samples, rows, blocks in _strips(padded, shape, bases, stride, phases):
-        responses = _respond(padded, bases, samples, rows, blocks, stride, shape[3])
+    for strip in _strips(padded, shape, bases, stride, phases):
+        samples, rows, blocks = strip
+        responses = _respond(padded, bases, strip, stride, shape[3])
         gradient = _by_phase(grad[samples, :, rows], blocks)
         target = _by_phase(result[samples, :, rows], blocks)
         torch.mul(responses[:, 0], gradient[:, 0, None], out=target)
@@ -84,13 +95,14 @@ def image_and_bases_gradients(
     """
     grad_padded = torch.zeros_like(padded) if need_padded else None
     grad_bases = torch.zeros_like(bases) if need_bases else None
-    for samples, rows, blocks in _strips(padded, weights.shape, bases, stride, phases):
+    for strip in _strips(padded, weights.shape, bases, stride, phases):
+        samples, rows, blocks = strip
         gradient = _by_phase(grad[samples, :, rows], blocks)
         field = _by_phase(weights[samples, :, rows].to(padded.dtype), blocks)
         # Gradient of basis m's response: the output's gradient times m's weight.
         spread = (gradient[:, :, None] * field[:, None]).flatten(0, 1).flatten(1, 2)
         own = bases if bases.ndim == 3 else bases[samples.start]
-        inputs, top, size = _input(padded, own, samples, rows, blocks, stride, weights.shape[3])
+        inputs, top, size = _input(padded, own, strip, stride, weights.shape[3])
         kernels = _phase_kernels(own, stride, blocks[1])
         # oneDNN reads uninitialised memory for some outputs of one column (torch 2.13 and 2.15,
         # 14 taps and more). A second column of zeros avoids it.
@@ -112,8 +124,7 @@ def image_and_bases_gradients(
 
 def _strips(
     padded: Tensor, shape: torch.Size, bases: Tensor, stride: int, phases: int
-) -> Iterator[tuple[slice, slice, tuple[int, int]]]:
-    """Yield the samples, output rows and (blocks, phases) of each strip."""
+) -> Iterator[_Strip]:
     batch, count, height, width = shape
     taps = bases.shape[-1] ** 2
     # Without oneDNN (float64) torch unfolds k * k columns instead of M responses.
@@ -127,50 +138,37 @@ def _strips(
         samples = slice(first, min(first + each, batch))
         for top in range(0, whole, step):
             rows = slice(top, min(top + step, whole))
-            yield samples, rows, ((rows.stop - top) // phases, phases)
+            yield _Strip(samples, rows, ((rows.stop - top) // phases, phases))
         if whole < height:
-            yield samples, slice(whole, height), (height - whole, 1)
+            yield _Strip(samples, slice(whole, height), (height - whole, 1))
 
 
-def _respond(
-    padded: Tensor,
-    bases: Tensor,
-    samples: slice,
-    rows: slice,
-    blocks: tuple[int, int],
-    stride: int,
-    width: int,
-) -> Tensor:
+def _respond(padded: Tensor, bases: Tensor, strip: _Strip, stride: int, width: int) -> Tensor:
     """Correlate every channel with every basis: (b, C, M, phases, blocks, w)."""
-    own = bases if bases.ndim == 3 else bases[samples.start]
-    inputs, _, _ = _input(padded, own, samples, rows, blocks, stride, width)
-    responses = F.conv2d(inputs, _phase_kernels(own, stride, blocks[1]))
-    channels = padded.shape[1]
-    return responses.view(-1, channels, own.shape[0], blocks[1], blocks[0], width)
+    own = bases if bases.ndim == 3 else bases[strip.samples.start]
+    inputs, _, _ = _input(padded, own, strip, stride, width)
+    blocks, phases = strip.blocks
+    responses = F.conv2d(inputs, _phase_kernels(own, stride, phases))
+    return responses.view(-1, padded.shape[1], own.shape[0], phases, blocks, width)
 
 
 def _input(
-    padded: Tensor,
-    bases: Tensor,
-    samples: slice,
-    rows: slice,
-    blocks: tuple[int, int],
-    stride: int,
-    width: int,
+    padded: Tensor, bases: Tensor, strip: _Strip, stride: int, width: int
 ) -> tuple[Tensor, int, tuple[int, int]]:
     """Return a strip's input (b * C, group * stride, rows, columns), its top row and its size."""
-    group = stride * blocks[1]
-    taps_down, taps_across = _taps(bases.shape[-1], stride, blocks[1])
-    top = rows.start * stride
-    height, columns = (blocks[0] + taps_down - 1) * group, (width + taps_across - 1) * stride
-    strip = padded[samples, :, top : top + height, :columns].flatten(0, 1)
-    size = (strip.shape[1], strip.shape[2])
+    blocks, phases = strip.blocks
+    group = stride * phases
+    taps_down, taps_across = _taps(bases.shape[-1], stride, phases)
+    top = strip.rows.start * stride
+    height, columns = (blocks + taps_down - 1) * group, (width + taps_across - 1) * stride
+    image = padded[strip.samples, :, top : top + height, :columns].flatten(0, 1)
+    size = (image.shape[1], image.shape[2])
     missing = (height - size[0], columns - size[1])
     if missing != (0, 0):
         # Read only by the zero taps that the phases added.
-        strip = F.pad(strip, (0, missing[1], 0, missing[0]))
-    strip = strip.unflatten(2, (-1, stride)).unflatten(1, (-1, group))
-    return strip.permute(0, 2, 4, 1, 3).flatten(1, 2).contiguous(), top, size
+        image = F.pad(image, (0, missing[1], 0, missing[0]))
+    image = image.unflatten(2, (-1, stride)).unflatten(1, (-1, group))
+    return image.permute(0, 2, 4, 1, 3).flatten(1, 2).contiguous(), top, size
 
 
 def _add_input(

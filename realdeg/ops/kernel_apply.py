@@ -37,7 +37,7 @@ def kernel_apply(
         Shape (B, C, H / stride, W / stride), dtype of ``x``; under autocast that of autocast.
 
     Raises:
-        ValueError: If shapes, dtypes, devices, stride or padding do not fit.
+        ValueError: If shapes, dtypes, devices, stride or padding do not match.
     """
     x, bases = cast_for_autocast(x, bases)
     return torch.ops.realdeg.kernel_apply(x, weights, bases, stride, padding)
@@ -205,17 +205,8 @@ def _finish(gradient: Tensor | None, of: Tensor) -> Tensor:
 
 @_kernel_apply_backward.register_fake
 def _(
-    grad: Tensor,
-    x: Tensor,
-    weights: Tensor,
-    bases: Tensor,
-    stride: int,
-    padding: str,
-    need_x: bool,
-    need_weights: bool,
-    need_bases: bool,
+    grad: Tensor, x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str, *needs: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    needs = (need_x, need_weights, need_bases)
     gradients = [
         t.new_empty(t.shape) if need else t.new_empty(0)
         for t, need in zip((x, weights, bases), needs, strict=True)

@@ -33,7 +33,7 @@ def pixel_kernel_apply(
         Shape (B, C, H / stride, W / stride), dtype of ``x``; under autocast that of autocast.
 
     Raises:
-        ValueError: If shapes, dtypes, devices, stride or padding do not fit.
+        ValueError: If shapes, dtypes, devices, stride or padding do not match.
     """
     (x,) = cast_for_autocast(x)
     return torch.ops.realdeg.pixel_kernel_apply(x, kernels, stride, padding)
@@ -150,16 +150,11 @@ def _pixel_kernel_apply_backward(
 
 @_pixel_kernel_apply_backward.register_fake
 def _(
-    grad: Tensor,
-    x: Tensor,
-    kernels: Tensor,
-    stride: int,
-    padding: str,
-    need_x: bool,
-    need_kernels: bool,
+    grad: Tensor, x: Tensor, kernels: Tensor, stride: int, padding: str, *needs: bool
 ) -> tuple[Tensor, Tensor]:
-    grad_x = x.new_empty(x.shape) if need_x else x.new_empty(0)
-    return grad_x, kernels.new_empty(kernels.shape) if need_kernels else kernels.new_empty(0)
+    pairs = zip((x, kernels), needs, strict=True)
+    grad_x, grad_kernels = (t.new_empty(t.shape if need else 0) for t, need in pairs)
+    return grad_x, grad_kernels
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

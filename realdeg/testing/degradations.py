@@ -175,7 +175,7 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
     def test_bad_input_is_named(self) -> None:
         """Invalid images and traces are refused with a clear message."""
         degradation = degradation_from_config(self.config, 4, False)
-        with pytest.raises(GeometryError, match="does not divide by 4"):
+        with pytest.raises(GeometryError, match="not divisible by 4"):
             degradation(hr_batch(height=46), SEEDS)
         with pytest.raises(DataError, match="C = 1 or 3"):
             degradation.sample(hr_batch(channels=4), SEEDS)

@@ -150,7 +150,7 @@ def test_an_order_that_is_not_allowed_is_refused():
 def test_constraints_that_cannot_be_kept_are_named():
     for before, words in (
         ([(0, 1), (1, 0)], "no order"),
-        ([(0, 0)], "different part numbers"),
+        ([(0, 0)], "different part indices"),
         ([(0, 2)], "from 0 to 1"),
         ([(0,)], "pairs"),
         ([3], "pairs"),

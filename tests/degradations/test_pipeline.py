@@ -232,7 +232,7 @@ COVARIANCE = [[0.01, 0, 0], [0, 0.01, 0], [0, 0, 0.01]]
 
 # One record, and the words its refusal must have.
 HOSTILE = {
-    "no record": ("jpeg", "no record"),
+    "no record": ("jpeg", "not a record"),
     "no op": ({"quality": 5}, "no such step"),
     "op of another type": ({"op": ["jpeg"]}, "no such step"),
     "unknown op": ({"op": "jpg", "quality": 5}, "Did you mean 'jpeg'"),

@@ -84,7 +84,7 @@ class TestPoolFile:
         with pytest.raises(DataError, match="cannot be read"):
             load_pool(path)
         save_file({"items": torch.zeros(1, 3, 3)}, path)
-        with pytest.raises(DataError, match="is no pool"):
+        with pytest.raises(DataError, match="is not a pool"):
             load_pool(path)
         _kernels().save(path)
         with pytest.raises(DataError, match="wanted one of noise"):

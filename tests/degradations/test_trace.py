@@ -94,10 +94,10 @@ def test_what_was_drawn_is_read_back():
     [
         ({"level": 2}, "the trace of A: 'level' is 2, wanted a number from 0 to 1"),
         ({"level": True}, "'level' is True"),
-        ({"level": np.ones(1)}, "'level' is no plain value"),
+        ({"level": np.ones(1)}, "'level' is not a plain value"),
         ({"level": float("nan")}, "'level' is nan"),
         ({"order": [1, "2"]}, "'order' is"),
-        ({"order": [np.ones(1)]}, "'order' is no plain value"),
+        ({"order": [np.ones(1)]}, "'order' is not a plain value"),
         ({"kind": "c"}, "'kind' is 'c', wanted 'a' or 'b'"),
     ],
 )

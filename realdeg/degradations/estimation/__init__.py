@@ -1,7 +1,7 @@
-"""Kernels and noise of real photos: what pools are made of.
+"""Estimation of kernels and noise from real photos, for pools.
 
-With pairs, :func:`patch_kernels` finds kernels by least squares; without, :func:`kernelgan` does
-from one photo. :func:`noise_patches` finds flat places.
+:func:`patch_kernels` estimates kernels from pairs by least squares, :func:`kernelgan` from one
+photo. :func:`noise_patches` finds flat regions.
 """
 
 from realdeg.degradations.estimation.kernelgan import KernelGANResult, kernelgan

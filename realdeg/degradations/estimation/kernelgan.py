@@ -1,12 +1,13 @@
 """A blur kernel from one photo alone, after KernelGAN (Bell-Kligler, Shocher and Irani, 2019).
 
-Small patterns recur across scales of a photo. The kernel sought is the one under which the shrunk
-photo has patches like those of the photo itself: a linear generator shrinks crops, a critic
-compares their patches. It needs no other picture, and finds the kernel less well than pairs do.
+Small patterns recur across scales of a photo. The estimated kernel is the one that makes patches of
+the downsampled photo look like those of the photo: a linear generator downsamples crops, and a
+critic compares their patches. It needs no other image, but is less accurate than pairs.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +17,9 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from realdeg.degradations.estimation.kernelgan_networks import KERNEL_SIZE, build_networks, shrink
 from realdeg.degradations.primitives.kernel_moments import shift_to_centroid
 from realdeg.degradations.primitives.kernels import centre_rest
 from realdeg.degradations.primitives.resize import imresize, keys_cubic
@@ -26,27 +27,30 @@ from realdeg.errors import ConfigError, DataError
 from realdeg.utils.colour import to_colour
 from realdeg.utils.streams import stream_seed
 
+KERNEL_SIZE = 13
+_WIDTH = 64
+_SIDES = (7, 5, 3, 1, 1, 1)
 _ITERATIONS = 3000
 _CROP = 64
 _RATE = 2e-4
-# Of 3000 iterations: when the rates fall by ten, and how often the bicubic pull falls by 100.
+# Of 3000 iterations: steps after which the rates fall by 10 and the bicubic pull by 100.
 _RATE_PERIOD, _BICUBIC_PERIOD = 750, 200
 _BICUBIC_FLOOR = 5e-6
-# Below this squared error the generator imitates bicubic well enough to be let go.
-_LET_GO = 0.4
+# Below this squared error the generator imitates bicubic well enough to be released.
+_RELEASE = 0.4
 _KEPT_TAPS = 40
 
 
 @dataclass(frozen=True)
 class KernelGANResult:
-    """What :func:`kernelgan` found.
+    """The result of :func:`kernelgan`.
 
     Args:
         kernel: Centred on the LR pixel, sum 1, float64, shape (k, k): 13 x 13 for scales 2 and 3,
-            25 x 25 for scale 4. Its window starts as :class:`Pool` says.
+            25 x 25 for scale 4. Its window starts as in :class:`Pool`.
         record: ``iterations``, ``bicubic_loss`` (final squared distance from bicubic, values from
             -1 to 1), ``released`` (whether the pull towards bicubic was dropped and the
-            constraints on sparsity and centre came in, without which the kernel means little),
+            constraints on sparsity and centre applied, without which the kernel is unreliable),
             ``seconds``.
     """
 
@@ -65,23 +69,23 @@ def kernelgan(
 
     As in the paper and its code: L1 distance of the critic's map from the label for both
     networks, crops drawn where gradients are strong, Adam (0.5, 0.999), noise of one grey level
-    for the critic. The kernel for scale 4 is the one for 2 combined with itself. Different: scale
-    3, by a generator of stride 3, is not in the paper; the kernel is centred by bilinear
-    interpolation instead of a spline; a shorter run shortens the schedule with it.
+    for the critic. The kernel for scale 4 is that for 2 combined with itself. Differences: scale 3,
+    by a generator of stride 3, is not in the paper; the kernel is centred by bilinear interpolation
+    instead of a spline; a shorter run shortens the schedule proportionally.
 
     Args:
         image: RGB or Y in [0, 1], shape (1, C, H, W), at least 64 pixels wide and high.
         scale: 2, 3 or 4.
-        iterations: Steps of each network; the paper takes 3000.
+        iterations: Steps of each network; 3000 in the paper.
         seed: Seed of initial values, crops and noise.
         progress: Called with the number of steps done, every 100.
 
     Returns:
-        The kernel, and how it was found.
+        The kernel and a record of the run.
 
     Raises:
-        ConfigError: If the scale is none of 2, 3 and 4, or there are too few iterations.
-        DataError: If the image is too small or has no texture at all.
+        ConfigError: If the scale is not 2, 3 or 4, or there are too few iterations.
+        DataError: If the image is too small or has no texture.
     """
     if scale not in (2, 3, 4):
         raise ConfigError(f"KernelGAN estimates kernels of scale 2, 3 or 4, got {scale}.")
@@ -114,10 +118,10 @@ def kernel_for_four(kernel: Tensor) -> Tensor:
     """Combine a kernel for scale 2 with itself, for scale 4.
 
     Args:
-        kernel: For stride 2, odd side k; its centroid half a pixel beyond the window's middle.
+        kernel: For stride 2, odd side k, its centroid half a pixel beyond the window's middle.
 
     Returns:
-        For stride 4: of the 3k - 2 taps the 2k - 1 about the centroid, sum 1, float64.
+        For stride 4: the 2k - 1 of 3k - 2 taps around the centroid, sum 1, float64.
     """
     size = int(kernel.shape[0])
     spread = kernel.new_zeros(2 * size - 1, 2 * size - 1).double()
@@ -200,8 +204,8 @@ class _Run:
             for optimiser in self.optimisers:
                 for group in optimiser.param_groups:
                     group["lr"] /= 10
-        if self.good < 3:  # three good steps in a row let the generator go
-            self.good = self.good + 1 if self.bicubic_loss < _LET_GO else 0
+        if self.good < 3:  # three good steps in a row release the generator
+            self.good = self.good + 1 if self.bicubic_loss < _RELEASE else 0
         elif step % max(1, round(_BICUBIC_PERIOD * share)) == 0:
             self.pull = max(self.pull / 100, _BICUBIC_FLOOR)
             if self.pull < 5e-3 and not self.constrained:
@@ -216,7 +220,7 @@ class _Run:
 
 
 def _crop_weights(image: Tensor, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return how much there is to see at each pixel, of the photo and of its reduction."""
+    """Return the gradient strength at each pixel, of the photo and of its reduction."""
     luma = to_colour(image, "y").float().cpu()
     height, width = int(luma.shape[2]), int(luma.shape[3])
     fine = _gradients(luma[0, 0].numpy())
@@ -227,7 +231,9 @@ def _crop_weights(image: Tensor, stride: int) -> tuple[np.ndarray, np.ndarray]:
 def _gradients(luma: np.ndarray) -> np.ndarray:
     by_row, by_column = np.gradient(luma)
     strength = np.hypot(by_row, by_column)
-    strength = np.minimum(strength, np.quantile(strength, 0.97))  # a few edges are not all
+    strength = np.minimum(
+        strength, np.quantile(strength, 0.97)
+    )  # so that a few edges do not dominate
     smooth: np.ndarray = cv2.blur(strength.astype(np.float32), (5, 5))
     return smooth
 
@@ -235,7 +241,7 @@ def _gradients(luma: np.ndarray) -> np.ndarray:
 def _draw_crops(
     weights: np.ndarray, size: int, count: int, grid: int, rng: np.random.Generator
 ) -> list[tuple[int, int]]:
-    """Draw corners of crops; those with strong gradients in their middle are likelier."""
+    """Draw corners of crops; strong gradients in the middle make a crop more likely."""
     middle = size // 2
     blurred = cv2.blur(weights, (middle, middle))
     first = size // 2
@@ -244,7 +250,9 @@ def _draw_crops(
     chances = blurred[first:, first:][: rows[-1] + 1 : grid, : columns[-1] + 1 : grid]
     chances = np.maximum(chances, 0).astype(np.float64).ravel()
     if not chances.sum() > 0:
-        raise DataError("KernelGAN found no gradients in the image: a flat one tells no kernel.")
+        raise DataError(
+            "KernelGAN found no gradients in the image: a flat image reveals no kernel."
+        )
     drawn = rng.choice(len(chances), count, p=chances / chances.sum())
     return [(rows[int(n) // len(columns)], columns[int(n) % len(columns)]) for n in drawn]
 
@@ -267,6 +275,89 @@ def _finished(kernel: Tensor, stride: int) -> Tensor:
         return shift_to_centroid(kernel / kernel.sum(), (rest, rest))
     except ValueError as error:
         raise DataError(
-            "KernelGAN's kernel ran out of its window: the photo tells no kernel, or the run was"
-            " too short."
+            "KernelGAN's kernel left its window: the photo reveals no kernel, or the run was too"
+            " short."
         ) from error
+
+
+class LinearGenerator(nn.Module):
+    """Six convolutions without activations (7, 5, 3, 1, 1, 1; 64 wide), folded to their kernel.
+
+    A chain of linear convolutions is one convolution. Folding the chain from its single output
+    costs a million multiplications, running it over a crop 1.5 billion. Values and gradients are
+    equal up to rounding.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [1] + [_WIDTH] * (len(_SIDES) - 1) + [1]
+        self.layers = nn.ParameterList(
+            nn.Parameter(torch.empty(out, into, side, side))
+            for into, out, side in zip(widths, widths[1:], _SIDES, strict=False)
+        )
+
+    def kernel(self) -> Tensor:
+        """Return the correlation kernel of the whole chain, shape (13, 13)."""
+        folded: Tensor = self.layers[-1]
+        for weight in reversed(list(self.layers)[:-1]):
+            folded = F.conv_transpose2d(folded, weight)
+        return folded[0, 0]
+
+    def forward(self, x: Tensor, stride: int) -> Tensor:
+        """Downsample each channel: (1, C, H, W) to (1, C, h, w), whole windows only."""
+        return shrink(x, self.kernel(), stride)
+
+
+class PatchCritic(nn.Module):
+    """Scores each 7 x 7 patch: one 7 x 7 convolution, then 1 x 1 ones, spectrally normalised.
+
+    Shape:
+        (1, 3, H, W) to (1, 1, H - 6, W - 6) in (0, 1): how real the patch looks.
+    """
+
+    def __init__(self, hidden: int = 5) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = [nn.Conv2d(3, _WIDTH, 7)]
+        for _ in range(hidden):
+            blocks += [nn.Conv2d(_WIDTH, _WIDTH, 1), nn.BatchNorm2d(_WIDTH), nn.ReLU()]
+        blocks += [nn.Conv2d(_WIDTH, 1, 1), nn.Sigmoid()]
+        self.layers = nn.Sequential(*blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score the patches."""
+        made: Tensor = self.layers(x)
+        return made
+
+
+def build_networks(generator: torch.Generator) -> tuple[LinearGenerator, PatchCritic]:
+    """Build both networks with KernelGAN's initial values, drawn from a random generator.
+
+    Weights are Xavier normal with gain 0.1, those of batch normalisation normal(1, 0.02).
+    """
+    # torch draws its initial values, and spectral normalisation its vectors, from the global random
+    # generator, whose state is restored.
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(int(torch.randint(1 << 31, (), generator=generator)))
+        linear, critic = LinearGenerator(), PatchCritic()
+        for weight in linear.layers:
+            _xavier(weight, generator)
+        for index, module in enumerate(critic.layers):
+            if isinstance(module, nn.Conv2d):
+                _xavier(module.weight, generator)
+                assert module.bias is not None
+                module.bias.zero_()
+                critic.layers[index] = spectral_norm(module)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.weight.copy_(1 + 0.02 * torch.randn(_WIDTH, generator=generator))
+    return linear, critic
+
+
+def shrink(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    """Correlate each channel with a kernel at every ``stride``-th pixel, whole windows only."""
+    return F.conv2d(x.transpose(0, 1), kernel[None, None], stride=stride).transpose(0, 1)
+
+
+def _xavier(weight: Tensor, generator: torch.Generator) -> None:
+    area = weight.shape[2] * weight.shape[3]
+    deviation = 0.1 * math.sqrt(2 / (area * (weight.shape[0] + weight.shape[1])))
+    weight.copy_(deviation * torch.randn(weight.shape, generator=generator))

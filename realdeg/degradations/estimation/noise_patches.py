@@ -1,7 +1,7 @@
-"""Noise in flat places of photos: which patches are flat, and what is left of them.
+"""Noise in flat regions of photos: criteria for flat patches, and the noise in them.
 
-Criteria of the literature, by name. Grey levels are of 0 to 255, means and variances of Y
-(full range), as all of them take grey images.
+Grey levels are from 0 to 255. Means and variances are those of full-range Y, as all published
+criteria use grey images.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from torch import Tensor
 from realdeg.errors import ConfigError, DataError
 
 _GREY = (0.299, 0.587, 0.114)
-# Among 12288 values of Gaussian noise none is likely to be 5 deviations off; real noise that went
-# through a camera has longer tails.
+# Of 12288 values of Gaussian noise none is likely to be 5 deviations off; real camera noise has
+# longer tails.
 _FARTHEST = 8.0
 
 
@@ -44,15 +44,8 @@ class SmoothPatches:
     mean_tolerance: float = 0.1
     variance_tolerance: float = 0.25
 
-    def fault(self, grey: np.ndarray) -> str | None:
-        """Return why a patch is refused, or None.
-
-        Args:
-            grey: Shape (patch, patch), grey levels.
-
-        Returns:
-            ``"mean"``, ``"variance"`` or None.
-        """
+    def rejection(self, grey: np.ndarray) -> str | None:
+        """Return why a patch in grey levels is rejected, ``"mean"`` or ``"variance"``, or None."""
         count = self.patch // self.part
         split = grey.reshape(count, self.part, count, self.part).transpose(0, 2, 1, 3)
         parts = split.reshape(count * count, -1)
@@ -68,14 +61,14 @@ class SmoothPatches:
 class QuietPatches:
     """RealSR's criterion: the variance of a patch is small (Ji et al., CVPRW 2020).
 
-    The paper leaves the threshold open ("sigma(n) < v"). It says nothing of where the variance
-    comes from, so that faint texture passes as noise.
+    The paper leaves the threshold open ("sigma(n) < v"). The criterion does not test where the
+    variance comes from, so faint texture passes as noise.
 
     Args:
         patch: Side of a patch.
         stride: Pixels from one patch to the next.
         largest_variance: Grey levels squared.
-        least_mean: Grey levels; darker patches are refused.
+        least_mean: Grey levels; darker patches are rejected.
     """
 
     name: ClassVar[str] = "realsr"
@@ -85,12 +78,8 @@ class QuietPatches:
     largest_variance: float = 20.0
     least_mean: float = 0.0
 
-    def fault(self, grey: np.ndarray) -> str | None:
-        """Return why a patch is refused, ``"variance"`` or ``"mean"``, or None.
-
-        Args:
-            grey: Shape (patch, patch), grey levels.
-        """
+    def rejection(self, grey: np.ndarray) -> str | None:
+        """Return why a patch in grey levels is rejected, ``"variance"`` or ``"mean"``, or None."""
         if grey.var() >= self.largest_variance:
             return "variance"
         return "mean" if grey.mean() < self.least_mean else None
@@ -104,7 +93,7 @@ CRITERIA: dict[str, type[SmoothPatches] | type[QuietPatches]] = {
 
 @dataclass(frozen=True)
 class NoisePatch:
-    """Noise found in one place.
+    """Noise of one patch.
 
     Args:
         patch: Zero mean in each channel, units of [0, 1], float32, shape (C, p, p).
@@ -123,30 +112,30 @@ def noise_patches(
     clipped_share: float = 0.01,
     concentration: float = 0.3,
 ) -> tuple[list[NoisePatch], dict[str, int]]:
-    """Find the flat patches of a photo and what varies in them.
+    """Find the flat patches of a photo and extract their noise.
 
-    Beside the criterion itself, patches are refused where the sensor is at its end (noise is cut
-    off there), where nothing varies (black bars, drawn pictures), where some value lies far from
-    all others (the corner of an object, which the variance alone lets pass), and where a few
-    frequencies hold most of the energy: stripes and other regular texture, which GCBD's criterion
-    lets pass because all their parts look alike.
+    Besides the criterion, further tests reject patches: where the sensor saturates (noise is
+    clipped there), where nothing varies (black bars, drawings), where a value lies far from all
+    others (the corner of an object), and where a few frequencies hold most of the energy. The last
+    are stripes and other regular texture, which pass GCBD's criterion because all their parts look
+    alike.
 
     Args:
         image: uint8 or uint16, shape (H, W, C), C = 1 or 3.
-        criteria: When a patch is flat; None takes GCBD's.
-        detrend: What is taken off each channel: its ``"mean"``, as the papers do, or the best
-            ``"plane"``, which also removes shading that is no noise.
-        least_sigma: Standard deviation that the rest must have, grey levels.
-        clipped_share: Share of values at 0 or the greatest level from which on a patch is refused.
-        concentration: Share of the energy in the strongest hundredth of the frequencies from which
-            on a patch is refused; white noise has 0.06, smoothed noise up to 0.2. 1 refuses none.
+        criteria: The criterion for flat patches; None takes GCBD's.
+        detrend: What is subtracted from each channel: its ``"mean"``, as in the papers, or the best
+            ``"plane"``, which also removes shading.
+        least_sigma: Minimum standard deviation of the noise, grey levels.
+        clipped_share: Maximum share of values at 0 or the maximum level.
+        concentration: Maximum share of the energy in the strongest hundredth of the frequencies;
+            white noise has 0.06, smoothed noise up to 0.2. 1 disables the test.
 
     Returns:
-        The patches, row by row, and how many were refused for which reason.
+        The patches, row by row, and the number of rejected ones by reason.
 
     Raises:
         ConfigError: If an argument is out of range.
-        DataError: If the image is smaller than a patch or of another kind.
+        DataError: If the image is smaller than a patch or of another dtype.
     """
     criteria = criteria or SmoothPatches()
     _check(image, criteria, detrend)
@@ -160,19 +149,19 @@ def noise_patches(
     for row in range(0, image.shape[0] - side + 1, stride):
         for column in range(0, image.shape[1] - side + 1, stride):
             place = slice(row, row + side), slice(column, column + side)
-            fault = "clipped" if at_end[place].mean() > clipped_share else None
-            fault = fault or criteria.fault(grey[place])
-            if fault is None:
+            reason = "clipped" if at_end[place].mean() > clipped_share else None
+            reason = reason or criteria.rejection(grey[place])
+            if reason is None:
                 patch = _without_trend(levels[place].transpose(2, 0, 1), detrend)
                 sigma = float(patch.std())
                 if sigma < least_sigma:
-                    fault = "silent"
+                    reason = "silent"
                 elif float(np.abs(patch).max()) > _FARTHEST * max(_robust_sigma(patch), 0.3):
-                    fault = "object"
+                    reason = "object"
                 elif _concentration(patch) > concentration:
-                    fault = "regular"
-            if fault is not None:
-                refused[fault] = refused.get(fault, 0) + 1
+                    reason = "regular"
+            if reason is not None:
+                refused[reason] = refused.get(reason, 0) + 1
                 continue
             record = {
                 "row": row,
@@ -216,11 +205,11 @@ def _check(image: np.ndarray, criteria: Criteria, detrend: str) -> None:
         )
     if image.ndim != 3 or image.shape[2] not in (1, 3) or image.dtype not in (np.uint8, np.uint16):
         raise DataError(
-            f"noise patches are cut from 8 or 16 bit pictures with 1 or 3 channels, got"
+            f"noise patches are cut from 8 or 16 bit images with 1 or 3 channels, got"
             f" {image.dtype} of shape {image.shape}."
         )
     if min(image.shape[:2]) < criteria.patch:
         raise DataError(
             f"an image of {image.shape[0]} x {image.shape[1]} is smaller than a noise patch of"
-            f" {criteria.patch} x {criteria.patch}: take smaller patches."
+            f" {criteria.patch} x {criteria.patch}: use smaller patches."
         )

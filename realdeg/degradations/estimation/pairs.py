@@ -1,10 +1,10 @@
 """Blur kernels of single patches of real pairs, by regularised least squares.
 
-A patch alone leaves most of its taps undecided: natural images hold little beyond the low
-frequencies. So kernels are sought in steps, each near the one before: a Gaussian, the kernel of all
-pairs, the kernel of a patch. How far each step may go is what predicts left-out data best: pairs
-for the common kernel, quarters of the patch for its own (cross-validation over blocks, as what a
-kernel leaves unexplained is correlated from pixel to pixel).
+A single patch does not determine most taps, as natural images hold little beyond the low
+frequencies. So kernels are estimated in steps, each regularised towards the one before: a Gaussian,
+the kernel of all pairs, the kernel of a patch. The strength is chosen by cross-validation over
+blocks, since residuals are correlated between pixels: over pairs for the common kernel, over
+quarters of the patch for its own.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from realdeg.degradations.primitives.kernels import centre_rest, gaussian_kernel
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.colour import to_colour
 
-# Strengths of the pull that are tried, relative to the greatest eigenvalue of the problem.
+# Strengths of the regularisation to try, relative to the largest eigenvalue of the problem.
 _STRENGTHS = torch.logspace(-8, 1, 28, dtype=torch.float64)
 _FOLDS = 5
-# Real HR holds little at high frequencies, so wild kernels predict a little better than sober ones:
-# the strongest pull wins whose mean squared error on left-out data is no more than this beyond the
-# least.
+# Real HR holds little at high frequencies, so irregular kernels predict slightly better than smooth
+# ones. The strongest regularisation wins whose mean squared error on held-out data is within this
+# factor of the smallest.
 _TOLERANCE = 1.1
-# Changes of a kernel whose variance is below this share of the likeliest one's are left out.
+# Changes of a kernel whose variance is below this share of the largest are omitted.
 _LIKELY = 1e-2
 # Widths of the Gaussian that the search starts from, in LR pixels.
 _WIDTHS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7)
@@ -43,15 +43,15 @@ _WIDTHS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7)
 
 @dataclass(frozen=True)
 class PairCriteria:
-    """When the kernel of a patch is good enough for a pool. Grey levels are of 0 to 255.
+    """Criteria for accepting the kernel of a patch. Grey levels are from 0 to 255.
 
     Args:
-        least_deviation: Standard deviation that the LR patch must have, grey levels.
-        largest_residual: Root mean square of what the kernel leaves unexplained, grey levels.
-        largest_gain_error: How far the kernel's sum may be from 1 before it is divided by it: a
-            change of exposure, or a patch that was not understood.
-        largest_shift: Distance of the kernel's centroid from the LR pixel's centre, in HR pixels
-            per unit of scale: what lies further off is misregistered.
+        least_deviation: Minimum standard deviation of the LR patch, grey levels.
+        largest_residual: Maximum root mean square of the residual, grey levels.
+        largest_gain_error: Maximum distance from 1 of the kernel's sum before normalisation: a
+            change of exposure, or a failed fit.
+        largest_shift: Maximum distance of the kernel's centroid from the LR pixel's centre, in HR
+            pixels per unit of scale; beyond it, pairs are misregistered.
         largest_negative: Share of negative mass, of the sum of the taps' magnitudes.
     """
 
@@ -61,15 +61,10 @@ class PairCriteria:
     largest_shift: float = 0.75
     largest_negative: float = 0.2
 
-    def fault(self, record: dict[str, Any], scale: int) -> str | None:
-        """Return why a kernel is refused, or None.
+    def rejection(self, record: dict[str, Any], scale: int) -> str | None:
+        """Return why a kernel with a record of :func:`patch_kernels` is rejected, or None.
 
-        Args:
-            record: What :func:`patch_kernels` found of it.
-            scale: The scale of the pair.
-
-        Returns:
-            ``"flat"``, ``"residual"``, ``"gain"``, ``"shift"``, ``"negative"`` or None.
+        Reasons are ``"flat"``, ``"residual"``, ``"gain"``, ``"shift"`` and ``"negative"``.
         """
         if record["deviation"] < self.least_deviation:
             return "flat"
@@ -86,25 +81,26 @@ class PairCriteria:
 
 @dataclass(frozen=True)
 class PatchKernel:
-    """A kernel found in one patch of a pair.
+    """The kernel of one patch of a pair.
 
     Args:
         kernel: Centred on the LR pixel, sum 1, float64, shape (k, k); None where the patch was
-            refused.
+            rejected.
         record: ``row`` and ``column`` of the patch (LR pixels), ``deviation`` and ``residual``
             (grey levels), ``gain`` (sum), ``shift`` ((row, column), HR pixels) and ``negative``
             before the kernel was centred and divided by its sum, ``width`` (equivalent standard
-            deviation, HR pixels), ``decided`` (how many taps' worth the patch itself decided).
-        fault: Why the patch was refused, or None.
+            deviation, HR pixels), ``decided`` (effective number of parameters determined by the
+            patch).
+        rejection: Why the patch was rejected, or None.
     """
 
     kernel: Tensor | None
     record: dict[str, Any]
-    fault: str | None
+    rejection: str | None
 
 
 class _Problem(GlobalKernel):
-    """GlobalKernel's normal equations, with the power of what is to be explained."""
+    """GlobalKernel's normal equations, with the power of the targets."""
 
     def __init__(self, scale: int, same_size: bool, kernel_size: int) -> None:
         super().__init__(scale, same_size, kernel_size)
@@ -131,7 +127,7 @@ class _Problem(GlobalKernel):
 
 @dataclass(frozen=True)
 class _Equations:
-    """X'X, X'y, y'y, the sum of y and the number of windows: they add up."""
+    """X'X, X'y, y'y, the sum of y and the number of windows, all additive."""
 
     products: Tensor
     targets: Tensor
@@ -149,7 +145,7 @@ class _Equations:
         )
 
     def residuals(self, kernels: Tensor) -> Tensor:
-        """Return the sums of squares that kernels, shape (S, taps), leave unexplained."""
+        """Return the residual sums of squares of kernels, shape (S, taps)."""
         explained = 2 * kernels @ self.targets - ((kernels @ self.products) * kernels).sum(1)
         return (self.power - explained).clamp(min=0)
 
@@ -168,17 +164,17 @@ def common_kernel(
 
     Args:
         pairs: (HR, LR), each (1, C, H, W).
-        scale: How much resolution is lost.
+        scale: Downscaling factor.
         same_size: Whether LR lies on the HR grid.
-        kernel_size: Side k; None takes ``4 * scale + 5``, so 21 for scale 4: smaller windows cut
-            real kernels off, which shows as a ring of taps at the rim.
+        kernel_size: Side k; None takes ``4 * scale + 5``, so 21 for scale 4. Smaller windows
+            truncate real kernels, which shows as a ring of taps at the border.
 
     Returns:
         The fitted degradation.
 
     Raises:
         DataError: If there are no pairs.
-        GeometryError: If sizes do not fit.
+        GeometryError: If sizes do not match.
     """
     size = 4 * scale + 5 if kernel_size is None else kernel_size
     degradation = GlobalKernel(scale, same_size, size)
@@ -198,7 +194,7 @@ def common_kernel(
         [gaussian_kernel(size, w * scale, centre=(rest, rest)).reshape(-1) for w in _WIDTHS]
     )
     start = starts[int(whole.residuals(starts).argmin())]
-    # One pair alone has no other to be tested on: the Gaussian's neighbourhood must do.
+    # A single pair leaves none to validate on, so the Gaussian itself is taken.
     found = _near(blocks, start, _likely_changes(size, scale))[0] if len(blocks) > 1 else start
     with torch.no_grad():
         degradation.kernel.copy_(found.view(size, size))
@@ -219,23 +215,23 @@ def patch_kernels(
     Args:
         hr: HR image, RGB or Y, shape (1, C, H, W).
         lr: Real LR image, shape (1, C, H / stride, W / stride).
-        common: The kernel of all pairs (:func:`common_kernel`); says scale, grid and kernel size.
+        common: The kernel of all pairs (:func:`common_kernel`), with scale, grid and kernel size.
         patch: Side of the patches in LR pixels; they do not overlap.
-        criteria: When a kernel is kept; None takes the defaults.
-        centre: Whether kernels are moved so that their centroid lies at the LR pixel's centre;
-            shifts of real pairs are misregistration far more often than blur.
+        criteria: Criteria for accepting a kernel; None takes the defaults.
+        centre: Whether kernels are shifted so that their centroid is at the LR pixel's centre;
+            shifts in real pairs are mostly misregistration, not blur.
 
     Returns:
         One entry per patch, row by row.
 
     Raises:
-        GeometryError: If the sizes do not fit.
+        GeometryError: If the sizes do not match.
         DataError: If the image is smaller than a patch and a kernel.
         ConfigError: If the patch is odd or below 8 pixels.
     """
     criteria = criteria or PairCriteria()
     stride, size = common.stride, common.kernel_size
-    # LR pixels around the patch whose HR pixels the windows at its rim need.
+    # LR pixels around the patch whose HR pixels the windows at its border need.
     margin = -((stride - size) // 2 // stride)
     height, width = int(lr.shape[2]), int(lr.shape[3])
     if patch < 8 or patch % 2:
@@ -243,7 +239,7 @@ def patch_kernels(
     if min(height, width) < patch + 2 * margin:
         raise DataError(
             f"an LR image of {height} x {width} is smaller than a patch of {patch} pixels and the"
-            f" {margin} around it: take smaller patches."
+            f" {margin} around it: use smaller patches."
         )
     common.check_input(hr)
     found = []
@@ -273,7 +269,7 @@ def _estimate(
 ) -> PatchKernel:
     whole = _sum(blocks)
     record: dict[str, Any] = {**where, "deviation": round(math.sqrt(whole.variance) * 255, 3)}
-    if record["deviation"] < criteria.least_deviation:  # spares the eigenvalues
+    if record["deviation"] < criteria.least_deviation:  # before the costly eigenvalues
         return PatchKernel(None, record, "flat")
     size, scale = common.kernel_size, common.scale
     start = common.kernel.detach().double().cpu().reshape(-1)
@@ -291,16 +287,16 @@ def _estimate(
         negative=round(float((-kernel).clamp(min=0).sum()) / magnitude, 4),
         decided=round(decided, 1),
     )
-    fault = criteria.fault(record, scale)
-    if fault:
-        return PatchKernel(None, record, fault)
+    reason = criteria.rejection(record, scale)
+    if reason:
+        return PatchKernel(None, record, reason)
     kernel = kernel / gain
     if centre:
         try:
             kernel = shift_to_centroid(kernel, (rest, rest))
-        except ValueError:  # faint taps far out drag the centroid wherever the kernel goes
+        except ValueError:  # faint outer taps move the centroid as much as the kernel
             return PatchKernel(None, record, "shift")
-    # Squared taps: faint ones far out would count most. A Gaussian's variance is halved by that.
+    # Of squared taps, as faint outer ones would dominate. This halves a Gaussian's variance.
     record["width"] = round(math.sqrt(float(second_moments(kernel.square()).trace())), 3)
     return PatchKernel(kernel, record, None)
 
@@ -308,13 +304,8 @@ def _estimate(
 def _near(blocks: list[_Equations], start: Tensor, root: Tensor) -> tuple[Tensor, float]:
     """Minimise |X k - y|^2 + t |L^-1 (k - start)|^2, with the largest t that predicts well.
 
-    Args:
-        blocks: At least two.
-        start: Where the pull leads, shape (taps,).
-        root: L, shape (taps, changes).
-
-    Returns:
-        The kernel, and how many parameters the data decided against the pull.
+    ``blocks`` are at least two, ``start`` is (taps,) and ``root`` L, (taps, changes). Return the
+    kernel and the effective number of parameters.
     """
     whole = _sum(blocks)
     most = float(torch.linalg.eigvalsh(root.T @ whole.products @ root)[-1])
@@ -346,7 +337,7 @@ def _sum(blocks: list[_Equations]) -> _Equations:
 
 @functools.lru_cache(maxsize=8)
 def _likely_changes(size: int, scale: int) -> Tensor:
-    """Return a root L of the covariance of what a kernel may differ by: smooth, near the middle.
+    """Return a root L of the prior covariance of a kernel's change: smooth, near the middle.
 
     Lens and sensor blur smoothly, over about one LR pixel; the tails of the window hardly change.
     """
@@ -354,8 +345,8 @@ def _likely_changes(size: int, scale: int) -> Tensor:
     envelope = torch.exp(-0.5 * (axis / scale).square())
     distance = axis[:, None] - axis[None, :]
     smooth = torch.exp(-0.5 * (distance / (0.3 * scale)).square())
-    # The covariance is a product of rows and columns, and so is its root; what it says will hardly
-    # happen is left out, which makes the problem several times smaller.
+    # The covariance is a product of rows and columns, and so is its root. Unlikely changes are
+    # omitted, which makes the problem several times smaller.
     values, vectors = torch.linalg.eigh(envelope[:, None] * smooth * envelope[None, :])
     both = torch.outer(values, values).flatten()
     root = torch.kron(vectors, vectors) * both.clamp(min=0).sqrt()

@@ -1,7 +1,7 @@
-"""Kernels that were found of single photos, kept until the pool of all of them is whole.
+"""Kernels of single photos, kept until the pool of all photos is complete.
 
-KernelGAN trains for minutes on every photo. A run that is killed, or that meets a photo that cannot
-be read, is continued by the same command: it trains on what is missing only.
+KernelGAN trains for minutes per photo. After a crash or an unreadable photo, the same command
+resumes the run and trains only on the missing photos.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PoolParts:
 
     Args:
         pool: The pool's file.
-        settings: What a kernel depends on besides its photo; plain data.
+        settings: The settings that affect a kernel, plain data.
     """
 
     def __init__(self, pool: Path, settings: Mapping[str, Any]) -> None:
@@ -37,12 +37,7 @@ class PoolParts:
         self._settings = json.dumps({**settings, **versions}, sort_keys=True)
 
     def find(self, key: str, photo: Path) -> KernelGANResult | None:
-        """Return what an earlier run found of a photo, if it is there and whole.
-
-        Args:
-            key: The photo's name.
-            photo: Its file.
-        """
+        """Return an earlier run's valid result for a photo, given its name and file, or None."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
@@ -57,7 +52,7 @@ class PoolParts:
             kernel, record = tensors["kernel"], json.loads(header["record"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError):
             return None
-        # The record is shown and stored, and asked for one thing.
+        # Of the record, only these two entries are used.
         square = kernel.ndim == 2 and kernel.shape[0] == kernel.shape[1]
         sums = kernel.dtype == torch.float64 and abs(float(kernel.sum()) - 1) < 1e-3
         sound = isinstance(record, dict) and isinstance(record.get("released"), bool)
@@ -66,16 +61,7 @@ class PoolParts:
         return KernelGANResult(kernel, record) if square and sums and sound else None
 
     def keep(self, key: str, photo: Path, found: KernelGANResult) -> None:
-        """Keep what was found of a photo.
-
-        Args:
-            key: The photo's name.
-            photo: Its file.
-            found: What was found.
-
-        Raises:
-            OutputError: If it cannot be written.
-        """
+        """Store the result for a photo, raising OutputError if it cannot be written."""
         from safetensors.torch import save
 
         record = json.dumps(found.record)
@@ -84,7 +70,7 @@ class PoolParts:
             temporary.write_bytes(content)
 
     def clear(self) -> None:
-        """Remove the folder, unless something else lies in it."""
+        """Remove the folder, unless it holds other files."""
         if self.folder.is_symlink() or not self.folder.is_dir():
             return
         remove_left_overs(self.folder)

@@ -1,4 +1,4 @@
-"""Batched tensor functions that degradations are made of; no registry here."""
+"""Batched tensor functions that degradations are built from."""
 
 from realdeg.degradations.primitives.borders import BORDERS, PADDINGS
 from realdeg.degradations.primitives.camera import camera_matrix, process, unprocess

@@ -1,4 +1,4 @@
-"""How an image is continued beyond its rim, and when OpenCV may do the work."""
+"""Padding of images, and when OpenCV can be used."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from realdeg.utils.deprecation import warn_renamed
 
 Padding = Literal["reflect", "symmetric", "replicate", "circular", "zeros"]
 PADDINGS: tuple[str, ...] = get_args(Padding)
-"""reflect: cb|abc, as torch's and OpenCV's default; symmetric: ba|abc, as MATLAB's; the rest as
-their names say."""
+"""reflect: cb|abc, torch's and OpenCV's default; symmetric: ba|abc, MATLAB's."""
 
 Border = Literal["reflect", "symmetric", "replicate", "wrap", "zeros"]
 BORDERS: tuple[str, ...] = get_args(Border)
-"""The same as traces and files say it."""
+"""The names of paddings in traces and files."""
 
 CV2_BORDERS = {
     "reflect": cv2.BORDER_REFLECT_101,
@@ -29,24 +28,18 @@ CV2_BORDERS = {
     "replicate": cv2.BORDER_REPLICATE,
     "zeros": cv2.BORDER_CONSTANT,
 }
-"""OpenCV's names; its filters know no wrapping."""
+"""OpenCV's constants; its filters do not support circular padding."""
 
 _TORCH_MODES = {"reflect": "reflect", "replicate": "replicate", "circular": "circular"}
 
 
 def known_padding(where: str, padding: str, known: Sequence[str] = PADDINGS) -> str:
-    """Return a padding by its own name, and refuse an unknown one.
+    """Return a supported padding by its current name, or raise ValueError.
 
-    Args:
-        where: The function that was called.
-        padding: What the caller asked for; the former words ``"wrap"`` and, for resizing,
-            ``"mirror"`` still do, with a warning.
-        known: What the function knows.
-
-    Raises:
-        ValueError: If it knows no such padding.
+    The former ``"wrap"`` and, for resizing, ``"mirror"`` are accepted with a warning. ``where`` is
+    the calling function, ``known`` the paddings that it supports.
     """
-    # Where filters are meant, some libraries call it "mirror" that the edge is not repeated.
+    # Not "mirror" for filters, where some libraries use it for "reflect".
     former = {"wrap": "circular"} if known is PADDINGS else {"mirror": "symmetric"}
     if padding in former:
         warn_renamed(f"{where}(padding={padding!r})", f"padding={former[padding]!r}", 4)
@@ -57,20 +50,12 @@ def known_padding(where: str, padding: str, known: Sequence[str] = PADDINGS) -> 
 
 
 def padding_of(border: str) -> str:
-    """Return the padding that a trace or a file calls by a word of :data:`BORDERS`."""
+    """Return the padding for a name of :data:`BORDERS`."""
     return "circular" if border == "wrap" else border
 
 
 def check_image(where: str, x: Tensor) -> None:
-    """Refuse what is no batch of images.
-
-    Args:
-        where: The function that was called.
-        x: Wanted: shape (B, C, H, W), with at least one pixel.
-
-    Raises:
-        ValueError: If the shape is another one or the image has no pixel.
-    """
+    """Raise ValueError unless ``x`` is floating-point, (B, C, H, W), with at least one pixel."""
     if x.ndim != 4 or 0 in x.shape[1:]:
         raise ValueError(f"{where} takes (B, C, H, W) with pixels, got shape {tuple(x.shape)}")
     if not x.dtype.is_floating_point:
@@ -78,14 +63,7 @@ def check_image(where: str, x: Tensor) -> None:
 
 
 def on_cpu_without_gradient(x: Tensor) -> bool:
-    """Return whether OpenCV may work on the tensor's memory: float32 on CPU, no gradient wanted.
-
-    Args:
-        x: Shape (B, C, H, W).
-
-    Returns:
-        Whether the torch path can be left.
-    """
+    """Return whether OpenCV can work on the tensor's memory: float32, on the CPU, no gradient."""
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
@@ -94,12 +72,12 @@ def on_cpu_without_gradient(x: Tensor) -> bool:
 
 
 def pad(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], padding: str) -> Tensor:
-    """Continue a batch beyond its rim; differentiable.
+    """Pad a batch; differentiable.
 
     Args:
         x: Shape (B, C, H, W).
-        rows: Pixels to add (above, below); may be more than the image has.
-        columns: Pixels to add (on the left, on the right).
+        rows: Pixels to add (above, below), possibly more than the image has.
+        columns: Pixels to add (left, right).
         padding: One of :data:`PADDINGS`.
 
     Returns:
@@ -112,7 +90,7 @@ def pad(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], padding: str
     amounts = (*columns, *rows)
     if padding == "zeros":
         return F.pad(x, amounts)
-    # torch's own padding is quick, but refuses to reach beyond the image.
+    # torch's padding is fast, but cannot add more pixels than the image has.
     if padding in _TORCH_MODES and max(rows) < x.shape[-2] and max(columns) < x.shape[-1]:
         return F.pad(x, amounts, mode=_TORCH_MODES[padding])
     for axis, (before, after) in ((-2, rows), (-1, columns)):

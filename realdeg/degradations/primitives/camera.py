@@ -1,4 +1,4 @@
-"""From a picture back to what the sensor saw, and forward again.
+"""From an image back to raw sensor values, and forward again.
 
 After Brooks et al., "Unprocessing Images for Learned Raw Denoising" (CVPR 2019; code in
 google-research/google-research, ``unprocessing``). Colours are developed in this order: white
@@ -17,12 +17,12 @@ from realdeg.degradations.primitives.tone import (
     gamma_compress,
     gamma_expand,
     inverse_smoothstep,
+    positive_columns,
     smoothstep,
 )
 
-# XYZ to camera. The first four are those that Brooks et al. mix: three are in dcraw's tables under
-# the names given here; the first is the remaining camera of the Darmstadt Noise Dataset, which
-# they took the cameras of. The Canon is dcraw's, too.
+# XYZ to camera. Brooks et al. mix the first four, the cameras of the Darmstadt Noise Dataset. All
+# but the first are in dcraw's tables under these names.
 CAMERAS: dict[str, tuple[tuple[float, float, float], ...]] = {
     "huawei_nexus_6p": (
         (1.0234, -0.2969, -0.2266),
@@ -57,20 +57,20 @@ _RGB_TO_XYZ = (
     (0.2126729, 0.7151522, 0.0721750),
     (0.0193339, 0.1191920, 0.9503041),
 )
-_INFLECTION = 0.9  # above it gains are taken back towards 1, so that white stays white
+_INFLECTION = 0.9  # above it gains return towards 1, so that white stays white
 
 
 def camera_matrix(weights: Mapping[str, float]) -> Tensor:
     """Return the matrix from linear sRGB to a camera's colours, or to a mixture of cameras'.
 
     Args:
-        weights: Names in :data:`CAMERAS` and their shares, at least 0, not all 0.
+        weights: Names in :data:`CAMERAS` and their weights, at least 0, not all 0.
 
     Returns:
         float64, shape (3, 3); rows sum to 1, so that grey stays grey.
 
     Raises:
-        ValueError: If a camera is unknown or the shares are no mixture.
+        ValueError: If a camera is unknown or a weight invalid.
     """
     for name in weights:
         if name not in CAMERAS:
@@ -86,15 +86,7 @@ def camera_matrix(weights: Mapping[str, float]) -> Tensor:
 
 
 def apply_matrices(x: Tensor, matrices: Tensor) -> Tensor:
-    """Multiply the colour of every pixel by the image's matrix.
-
-    Args:
-        x: RGB images, shape (B, 3, H, W).
-        matrices: Shape (B, 3, 3) or (3, 3); rows are the new channels.
-
-    Returns:
-        Shape (B, 3, H, W).
-    """
+    """Multiply the colours of images (B, 3, H, W) by matrices, (B, 3, 3) or (3, 3)."""
     matrices = matrices.to(x).expand(x.shape[0], 3, 3)
     return (matrices @ x.flatten(2)).view_as(x)
 
@@ -102,13 +94,13 @@ def apply_matrices(x: Tensor, matrices: Tensor) -> Tensor:
 def invert_gains(
     x: Tensor, exposure: Sequence[float], red: Sequence[float], blue: Sequence[float]
 ) -> Tensor:
-    """Divide by exposure and white balance, but leave what is saturated as bright as it is.
+    """Divide by exposure and white balance, but preserve saturated values.
 
     Args:
         x: Linear camera colours, shape (B, 3, H, W).
         exposure: Gain of all channels, one per image, above 0.
-        red: Further gain of R, one per image, above 0.
-        blue: Further gain of B, one per image, above 0.
+        red: Additional gain of R, one per image, above 0.
+        blue: Additional gain of B, one per image, above 0.
 
     Returns:
         Sensor values, shape (B, 3, H, W).
@@ -129,19 +121,19 @@ def unprocess(
     red: Sequence[float],
     blue: Sequence[float],
 ) -> Tensor:
-    """Turn pictures to what a sensor without a colour filter array would have measured.
+    """Convert images to the values of a sensor without a colour filter array.
 
     Tone curve, gamma 2.2, colour matrix and gains are undone in this order.
 
     Args:
-        x: sRGB pictures in [0, 1], shape (B, 3, H, W).
+        x: sRGB images in [0, 1], shape (B, 3, H, W).
         matrices: From linear sRGB to the camera, shape (B, 3, 3) or (3, 3).
         exposure: See :func:`invert_gains`.
         red: See :func:`invert_gains`.
         blue: See :func:`invert_gains`.
 
     Returns:
-        Linear values in [0, 1], shape (B, 3, H, W); a mosaic is made of them by ``bayer_mosaic``.
+        Linear values in [0, 1], shape (B, 3, H, W), the input of ``bayer_mosaic``.
     """
     linear = gamma_expand(inverse_smoothstep(x))
     return sensor_values(linear, matrices, exposure, red, blue)
@@ -154,18 +146,7 @@ def sensor_values(
     red: Sequence[float],
     blue: Sequence[float],
 ) -> Tensor:
-    """Do the part of :func:`unprocess` that follows the curves: linear sRGB to the sensor.
-
-    Args:
-        linear: Linear sRGB, shape (B, 3, H, W).
-        matrices: See :func:`unprocess`.
-        exposure: See :func:`invert_gains`.
-        red: See :func:`invert_gains`.
-        blue: See :func:`invert_gains`.
-
-    Returns:
-        Linear values in [0, 1], shape (B, 3, H, W).
-    """
+    """Convert linear sRGB to sensor values, the part of :func:`unprocess` after the curves."""
     return invert_gains(apply_matrices(linear, matrices), exposure, red, blue).clamp(0, 1)
 
 
@@ -176,17 +157,9 @@ def apply_raw_gains(
     red: Sequence[float],
     blue: Sequence[float],
 ) -> Tensor:
-    """Multiply a mosaic by exposure and white balance, and cut it to [0, 1] as a sensor clips.
+    """Multiply raw images (B, 1, H, W) by exposure and white balance, and clip to [0, 1].
 
-    Args:
-        raw: Raw images, shape (B, 1, H, W).
-        pattern: The Bayer pattern.
-        exposure: See :func:`invert_gains`.
-        red: See :func:`invert_gains`.
-        blue: See :func:`invert_gains`.
-
-    Returns:
-        Shape (B, 1, H, W).
+    Gains are as in :func:`invert_gains`.
     """
     gains = mosaic_gains(_gains(raw, exposure, red, blue), pattern)
     height, width = raw.shape[2:]
@@ -195,32 +168,23 @@ def apply_raw_gains(
 
 
 def process(x: Tensor, matrices: Tensor) -> Tensor:
-    """Develop demosaiced, white-balanced camera colours to a picture.
+    """Convert demosaiced, white-balanced camera colours to an sRGB image.
 
-    Colour matrix, gamma 2.2 and tone curve: what :func:`unprocess` undid. Brooks et al.'s own
-    forward code leaves the tone curve (and the exposure) out, as both of their pictures are
-    developed; here LR is compared with HR, which has them.
+    Applies colour matrix, gamma 2.2 and tone curve, which :func:`unprocess` undoes. Brooks et al.'s
+    forward code omits the tone curve and the exposure; here LR is compared with HR, which has them.
 
     Args:
         x: Shape (B, 3, H, W).
         matrices: From linear sRGB to the camera, as for :func:`unprocess`; inverted here.
 
     Returns:
-        sRGB pictures in [0, 1], shape (B, 3, H, W).
+        sRGB images in [0, 1], shape (B, 3, H, W).
     """
     return smoothstep(gamma_compress(linear_colours(x, matrices)))
 
 
 def linear_colours(x: Tensor, matrices: Tensor) -> Tensor:
-    """Do the part of :func:`process` that precedes the curves: camera to linear sRGB.
-
-    Args:
-        x: Demosaiced camera colours, shape (B, 3, H, W).
-        matrices: From linear sRGB to the camera; inverted here.
-
-    Returns:
-        Linear sRGB in [0, 1], shape (B, 3, H, W).
-    """
+    """Convert camera colours to linear sRGB, the part of :func:`process` before the curves."""
     inverse = torch.linalg.inv(matrices.double())
     return apply_matrices(x, inverse).clamp(0, 1)
 
@@ -229,12 +193,6 @@ def _gains(
     x: Tensor, exposure: Sequence[float], red: Sequence[float], blue: Sequence[float]
 ) -> Tensor:
     """Return the gains of R, G and B, shape (B, 3, 1, 1)."""
-    columns = []
-    for name, given in (("exposure", exposure), ("red", red), ("blue", blue)):
-        column = torch.as_tensor(given, dtype=x.dtype, device=x.device)
-        if column.shape != (x.shape[0],) or not (column > 0).all():
-            raise ValueError(f"{name} gains are above 0, one for each of {x.shape[0]} images")
-        columns.append(column)
-    brightness, of_red, of_blue = columns
-    gains = torch.stack([of_red, torch.ones_like(of_red), of_blue], 1) * brightness[:, None]
-    return gains.view(-1, 3, 1, 1)
+    names = {"exposure gains": exposure, "red gains": red, "blue gains": blue}
+    brightness, of_red, of_blue = positive_columns(x, **names)
+    return torch.cat([of_red, torch.ones_like(of_red), of_blue], 1) * brightness

@@ -1,4 +1,4 @@
-"""Lossy compression by the real codecs, through OpenCV: bytes out, pixels back, RGB kept RGB."""
+"""Lossy compression of RGB and grey images by the real codecs, through OpenCV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 SUBSAMPLINGS = ("420", "422", "444")
-"""How JPEG stores chroma: halved both ways, halved across, whole."""
+"""JPEG's chroma: halved in both directions, halved horizontally, full."""
 
 _SUBSAMPLING = {"420": 0x221111, "422": 0x211111, "444": 0x111111}
 _LARGEST_SIDE = {".jpg": 65500, ".webp": 16383}  # limits of the formats, in pixels
@@ -19,12 +19,12 @@ _LARGEST_SIDE = {".jpg": 65500, ".webp": 16383}  # limits of the formats, in pix
 def jpeg(x: Tensor, qualities: Tensor | Sequence[int], subsampling: str = "420") -> Tensor:
     """Compress by libjpeg and decompress.
 
-    Equal to what OpenCV makes of the same picture in its own BGR order, byte for byte; handing it
-    RGB would subsample and quantise the wrong channels. Pixels are rounded to 8 bit (half up)
-    before. Another release of OpenCV may bring another libjpeg and differ by a level.
+    Byte for byte equal to OpenCV's result for the same image in BGR order; passing RGB would
+    subsample and quantise the wrong channels. Pixels are first rounded to 8 bit (half up). Another
+    release of OpenCV may contain another libjpeg and differ by a level.
 
     Args:
-        x: Images in [0, 1] (cut to it), shape (B, C, H, W) with C = 1 or 3.
+        x: Images, clipped to [0, 1], shape (B, C, H, W) with C = 1 or 3.
         qualities: libjpeg's quality, one whole number per image, 1 to 100.
         subsampling: ``"420"`` (halved chroma, OpenCV's and most cameras'), ``"422"`` or
             ``"444"``; a grey image has none.
@@ -38,7 +38,7 @@ def jpeg(x: Tensor, qualities: Tensor | Sequence[int], subsampling: str = "420")
     if subsampling not in _SUBSAMPLING:
         raise ValueError(f"subsampling is one of {', '.join(_SUBSAMPLING)}, got {subsampling!r}")
     options: list[int] = []
-    if subsampling != "420":  # the default is left out, so that the bytes are OpenCV's own
+    if subsampling != "420":  # omitted if default, so that the bytes equal OpenCV's
         options = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SUBSAMPLING[subsampling]]
     return _compress(x, qualities, ".jpg", cv2.IMWRITE_JPEG_QUALITY, options)
 
@@ -47,12 +47,12 @@ def webp(x: Tensor, qualities: Tensor | Sequence[int]) -> Tensor:
     """Compress by lossy WebP and decompress.
 
     Args:
-        x: Images in [0, 1] (cut to it), shape (B, C, H, W) with C = 1 or 3.
+        x: Images, clipped to [0, 1], shape (B, C, H, W) with C = 1 or 3.
         qualities: libwebp's quality, one whole number per image, 1 to 100.
 
     Returns:
-        float32 at 8-bit levels, on the device of ``x``, without a gradient. A grey image comes
-        back as the luminance of the colour picture that WebP makes of it.
+        float32 at 8-bit levels, on the device of ``x``, without a gradient. A grey image becomes
+        the luminance of the colour image that WebP stores.
 
     Raises:
         ValueError: If a quality is out of range or the image too large for the format.
@@ -75,7 +75,7 @@ def _compress(
         raise ValueError(
             f"{suffix} holds 1 to {_LARGEST_SIDE[suffix]} pixels per side, got {tuple(x.shape[2:])}"
         )
-    # Not a number would become any byte; 0 is at least the same everywhere.
+    # NaN would become an arbitrary byte; 0 is at least the same everywhere.
     pixels = x.detach().float().mul(255).add_(0.5).nan_to_num_(0.0).clamp_(0, 255).to(torch.uint8)
     result = np.empty(tuple(x.shape), np.uint8)
     for image, target, quality in zip(pixels.cpu().numpy(), result, levels, strict=True):
@@ -87,8 +87,8 @@ def _round_trip(image: np.ndarray, target: np.ndarray, suffix: str, options: lis
     """Encode planes (C, H, W) in RGB order and decode them into ``target``."""
     # Planes are merged to BGR and split again in compiled code, without a strided copy.
     colour = len(image) == 3
-    picture = cv2.merge([image[2], image[1], image[0]]) if colour else image[0]
-    done, content = cv2.imencode(suffix, picture, options)
+    bgr = cv2.merge([image[2], image[1], image[0]]) if colour else image[0]
+    done, content = cv2.imencode(suffix, bgr, options)
     if not done:
         raise ValueError(f"OpenCV cannot write {suffix}")
     decoded = cv2.imdecode(content, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)

@@ -1,4 +1,4 @@
-"""JPEG as tensor arithmetic: runs on every device, in batches, with a gradient."""
+"""JPEG as tensor arithmetic: on every device, in batches, with a gradient."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHROMA_CORNER = ((17, 18, 24, 47), (18, 21, 26, 66), (24, 26, 56, 99), (47, 66,
 # JFIF: full-range BT.601.
 _TO_YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
-# DiffJPEG divides by 0 at quality 100; the finest step that quality 99 uses is 0.2.
+# DiffJPEG divides by 0 at quality 100; the smallest step at quality 99 is 0.2.
 _FINEST_STEP = 0.1
 
 FLAVOURS = ("diffjpeg", "libjpeg")
@@ -37,23 +37,23 @@ def differentiable_jpeg(
     differentiable: bool = True,
     flavour: str = "diffjpeg",
 ) -> Tensor:
-    """Compress and decompress as JPEG with 4:2:0 chroma does, entropy coding left out.
+    """Compress and decompress as JPEG with 4:2:0 chroma, without entropy coding.
 
     ``"diffjpeg"`` is the code that Real-ESRGAN trains with (mlomnitz/DiffJPEG, in BasicSR
     ``utils/diffjpeg.py``), with its three departures from the standard: the quantisation tables
-    are transposed, steps are neither whole nor kept at 1 or above, and a picture that does not
-    fill its last blocks of 16 is continued by black. ``"libjpeg"`` has the standard's tables
-    and libjpeg's steps, rims, rounding to 8 bit and smooth chroma enlargement.
+    are transposed, steps are neither integers nor at least 1, and an image that does not fill its
+    last blocks of 16 is padded with black. ``"libjpeg"`` has the standard's tables and libjpeg's
+    steps, padding, rounding to 8 bit and smooth chroma upsampling.
 
     Args:
         x: Images in [0, 1], shape (B, C, H, W) with C = 1 or 3; grey has no chroma.
-        qualities: One number per image, 1 to 100, not necessarily whole.
+        qualities: One number per image from 1 to 100, not necessarily an integer.
         differentiable: Whether rounding is ``round(v) + (v - round(v)) ** 3`` (Shin & Song,
             NIPS workshop on machine deception 2017), which has a gradient, or exact.
-        flavour: One of ``"diffjpeg"``, ``"libjpeg"``.
+        flavour: ``"diffjpeg"`` or ``"libjpeg"``.
 
     Returns:
-        Images cut to [0, 1], not rounded to 8 bit, shape (B, C, H, W).
+        Images clipped to [0, 1], not rounded to 8 bit, shape (B, C, H, W).
 
     Raises:
         ValueError: If an argument is out of range or does not fit the batch.
@@ -92,7 +92,7 @@ def differentiable_jpeg(
 
 
 def _round(values: Tensor, differentiable: bool) -> Tensor:
-    # Rounding itself has a gradient of zero; what remains of it is the cube's.
+    # Rounding has a zero gradient, so only the cube's gradient remains.
     whole = values.round()
     return whole + (values - whole) ** 3 if differentiable else whole
 
@@ -107,7 +107,7 @@ def _colour_rows(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _fill(pixels: Tensor, grid: int, flavour: str) -> Tensor:
-    """Continue a picture to the right and below to whole blocks."""
+    """Pad images at the right and bottom to whole blocks."""
     down, right = (-size % grid for size in pixels.shape[2:])
     if not down and not right:
         return pixels
@@ -117,7 +117,7 @@ def _fill(pixels: Tensor, grid: int, flavour: str) -> Tensor:
 
 
 def _code(planes: Tensor, steps: Tensor, quantise: Callable[[Tensor], Tensor]) -> Tensor:
-    """Transform 8 x 8 blocks of (B, P, H, W), quantise, and go back."""
+    """Transform 8 x 8 blocks of (B, P, H, W), quantise, and transform back."""
     batch, count, height, width = planes.shape
     blocks = planes.view(batch, count, height // 8, 8, width // 8, 8)
     blocks = blocks.permute(0, 1, 2, 4, 3, 5).reshape(batch, -1, 64)

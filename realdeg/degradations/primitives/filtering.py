@@ -1,11 +1,9 @@
 """Filtering with one kernel per image, as correlation.
 
-Three ways, chosen by the kernel and the size alone: two one-dimensional passes where the kernel
-is a product of a column and a row (every isotropic Gaussian is), a direct sum for small kernels,
-and the Fourier transform for the rest. They agree within 1e-6 of the image's range.
-
-On the CPU, float32 and without a gradient, OpenCV works on the planes of the tensor in place of
-torch.
+There are three ways, chosen by kernel and size only: two one-dimensional passes for separable
+kernels (such as every isotropic Gaussian), a direct sum for small kernels, and the Fourier
+transform for the others. They agree within 1e-6 of the image's range. On the CPU, in float32 and
+without a gradient, OpenCV replaces torch.
 """
 
 from __future__ import annotations
@@ -29,14 +27,14 @@ from realdeg.degradations.primitives.borders import (
 )
 from realdeg.utils.deprecation import renamed_argument
 
-# Up to this side the direct sum is quicker than a transform (measured on 100 to 1000 pixels).
+# Up to this side the direct sum is faster than a transform (measured on 100 to 1000 pixels).
 _DIRECT_SIDE = 11
 
-# Beyond this many pixels a transform of the whole image leaves the cache; OpenCV's tiles win.
+# Beyond this many pixels a transform of the whole image exceeds the cache; OpenCV's tiles win.
 _WHOLE_TRANSFORM = 1 << 20
 
-# Sum of |kernel - column x row| up to which a kernel counts as separable: no pixel of an image in
-# [0, 1] changes by more.
+# Sum of |kernel - column x row| up to which a kernel counts as separable; it bounds the error of an
+# image in [0, 1].
 _SEPARABLE = 1e-6
 
 
@@ -48,16 +46,16 @@ def filter_image(x: Tensor, kernels: Tensor, padding: str = "reflect") -> Tensor
     one lies half a pixel up and left. Differentiable in x, not in the kernels.
 
     Args:
-        x: Images, shape (B, C, H, W), of any size, smaller than the kernel too.
+        x: Images, shape (B, C, H, W), of any size, even smaller than the kernel.
         kernels: One kernel (k, k) for all images, or one each, (B, k, k); k odd or even.
-        padding: One of ``PADDINGS``: ``"reflect"`` does not repeat the edge pixel,
+        padding: One of ``PADDINGS``; ``"reflect"`` does not repeat the edge pixel,
             ``"symmetric"`` does.
 
     Returns:
         Shape (B, C, H, W), same dtype.
 
     Raises:
-        ValueError: If a shape does not fit or the padding is unknown.
+        ValueError: If a shape does not match or the padding is unknown.
     """
     check_image("filter_image", x)
     padding = known_padding("filter_image", padding)
@@ -83,22 +81,22 @@ def filter_image(x: Tensor, kernels: Tensor, padding: str = "reflect") -> Tensor
 def separable_filter(
     x: Tensor, row_kernel: Tensor, column_kernel: Tensor, padding: str = "reflect"
 ) -> Tensor:
-    """Correlate every row with one set of weights and every column with another.
+    """Correlate every row with one vector of weights and every column with another.
 
-    Equal to :func:`filter_image` with their product ``column_kernel[:, None] * row_kernel``, if
-    both are of one length. Differentiable in x, not in the weights.
+    Equal to :func:`filter_image` with ``column_kernel[:, None] * row_kernel``, if both have the
+    same length. Differentiable in x, not in the weights.
 
     Args:
         x: Images, shape (B, C, H, W).
-        row_kernel: Weights along a row (over columns, the width), shape (k,).
-        column_kernel: Weights along a column (over rows, the height), shape (m,).
+        row_kernel: Weights along a row, shape (k,).
+        column_kernel: Weights along a column, shape (m,).
         padding: As in :func:`filter_image`.
 
     Returns:
         Shape (B, C, H, W), same dtype.
 
     Raises:
-        ValueError: If a shape does not fit or the padding is unknown.
+        ValueError: If a shape does not match or the padding is unknown.
     """
     check_image("separable_filter", x)
     padding = known_padding("separable_filter", padding)
@@ -146,14 +144,9 @@ def gaussian_blur(
 
 @lru_cache(maxsize=64)
 def gaussian_weights(kernel_size: int, sigma: float) -> np.ndarray:
-    """Return the weights of one pass of a Gaussian; kept, so not to be written to.
+    """Return a Gaussian's exactly symmetric weights, (kernel_size,), float64, sum 1.
 
-    Args:
-        kernel_size: Number of weights.
-        sigma: Standard deviation in pixels, positive.
-
-    Returns:
-        float64, shape (kernel_size,), sum 1, symmetric to the last bit.
+    The array is cached: do not modify it.
     """
     weights = np.exp(-0.5 * ((np.arange(kernel_size) - (kernel_size - 1) / 2) / sigma) ** 2)
     normalised: np.ndarray = weights / weights.sum()
@@ -178,7 +171,7 @@ def _filter(x: Tensor, kernel: Tensor, padding: str) -> Tensor:
 
 
 def _column_and_row(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Split a kernel into a product, if it is one."""
+    """Split a kernel into column and row, if it is separable."""
     total = kernel.sum()
     if abs(total) < 1e-6:
         return None
@@ -223,27 +216,24 @@ def _direct_opencv(x: Tensor, kernel: np.ndarray, padding: str) -> Tensor:
 
 
 def _together(x: Tensor, kernels: Tensor, padding: str) -> Tensor:
-    """Filter a batch with one kernel per image, or one for all, by operations on the whole batch.
-
-    Kernels are (B, k, k) or (k, k).
-    """
+    """Filter a batch with kernels (B, k, k) or (k, k), by operations on the whole batch."""
     k = int(kernels.shape[-1])
     weights = kernels.detach().to(x)
     if k > _DIRECT_SIDE:
         return _by_transform(x, weights, padding)
     batch, channels, height, width = x.shape
     padded = pad(x, _reach(k), _reach(k), padding)
-    # Every plane is a group of its own.
+    # Every plane is its own group.
     weights = weights.expand(batch, k, k).repeat_interleave(channels, 0)[:, None]
     planes = padded.reshape(1, batch * channels, *padded.shape[-2:])
     return F.conv2d(planes, weights, groups=batch * channels).view(batch, channels, height, width)
 
 
 def _by_transform(x: Tensor, kernels: Tensor, padding: str) -> Tensor:
-    """Filter by Fourier transform; kernels (B, k, k) or (k, k), in the image's type and place."""
+    """Filter by Fourier transform; kernels are (B, k, k) or (k, k), in x's dtype and device."""
     height, width = x.shape[-2:]
     k = int(kernels.shape[-1])
-    # Zeros up to a length that the transform likes; they only meet outputs that are cut off.
+    # Zeros up to an efficient transform length; they only affect outputs that are cropped.
     size = (_smooth(height + k - 1), _smooth(width + k - 1))
     # The conjugate makes it a correlation.
     response = torch.fft.rfft2(kernels, s=size).conj()
@@ -256,7 +246,7 @@ def _by_transform(x: Tensor, kernels: Tensor, padding: str) -> Tensor:
 
 
 def _by_planes(x: Tensor, response: Tensor, size: tuple[int, int], k: int, padding: str) -> Tensor:
-    """Do the same plane by plane: a third quicker where a batch leaves the cache."""
+    """Do the same plane by plane: a third faster where a batch exceeds the cache."""
     height, width = x.shape[-2:]
     room = torch.zeros(size)
     window = room.numpy()[: height + k - 1, : width + k - 1]
@@ -279,11 +269,11 @@ def _planes(
     padding: str,
     run: Callable[[np.ndarray, np.ndarray, int], None],
 ) -> Tensor:
-    """Let OpenCV work on every plane of a batch, without copying it."""
+    """Run an OpenCV function on every plane of a batch, without copying it."""
     height, width = x.shape[-2:]
     x = x.detach()
     wrapped = padding == "circular"
-    if wrapped:  # OpenCV's filters know no wrapping: the image is continued before
+    if wrapped:  # not supported by OpenCV's filters, so the image is padded first
         x = pad(x, _reach(window[0]), _reach(window[1]), padding)
     sources = x.contiguous().view(-1, *x.shape[-2:]).numpy()
     result = torch.empty(x.shape, dtype=x.dtype)
@@ -298,15 +288,12 @@ def _planes(
 
 
 def _reach(k: int) -> tuple[int, int]:
-    """Return how many pixels a window reaches before and after its own."""
+    """Return how many pixels a window reaches before and after its centre."""
     return k // 2, k - 1 - k // 2
 
 
 def _even(weights: np.ndarray) -> np.ndarray:
-    """Return float32 weights, symmetric to the last bit if they are so but for rounding.
-
-    OpenCV takes half as long for those.
-    """
+    """Return float32 weights, exactly symmetric (twice as fast in OpenCV) if nearly so."""
     mirrored = weights[::-1]
     if np.abs(weights - mirrored).max() < 1e-9:
         weights = 0.5 * (weights + mirrored)

@@ -1,7 +1,7 @@
 """Blur kernels as tensors: float64, shape (k, k), sum 1, in correlation orientation.
 
-Angles are in radians from the column axis (to the right) towards the row axis (downwards).
-Computed in NumPy, which starts an operation on so few numbers sooner than torch does.
+Angles are in radians from the column axis (right) towards the row axis (down). Computed in NumPy,
+which has less overhead than torch for so few numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 LARGEST_KERNEL = 255
-"""Greatest side in pixels that records may ask for."""
+"""Maximum side of a kernel in a record, in pixels."""
 
 
 def gaussian_kernel(
@@ -99,7 +99,7 @@ def generalised_gaussian_kernel(
         ValueError: If a sigma or beta is not positive.
     """
     _check_positive("generalised_gaussian_kernel", sigma_x, sigma_y, beta)
-    with np.errstate(over="ignore"):  # far away of a narrow peak, where the kernel is 0
+    with np.errstate(over="ignore"):  # far from a narrow peak, where the kernel is 0
         exponent = -0.5 * _ellipse(kernel_size, sigma_x, sigma_y, angle) ** beta
     return _normalise(exponent)
 
@@ -116,7 +116,7 @@ def plateau_kernel(
         sigma_x: Scale along the first axis of the ellipse, in pixels.
         sigma_y: Scale along the other axis, in pixels.
         angle: Rotation of the ellipse, in radians, from the column axis towards the row axis.
-        beta: Steepness of the plateau's rim, positive.
+        beta: Steepness of the plateau's edge, positive.
 
     Returns:
         float64, shape (k, k).
@@ -131,7 +131,7 @@ def plateau_kernel(
 
 
 def sinc_kernel(kernel_size: int, cutoff: float) -> Tensor:
-    """Return the circular ideal low-pass filter, cut to the window: it rings.
+    """Return the ideal circular low-pass filter, truncated to the window: it rings.
 
     cutoff J1(cutoff r) / (2 pi r); Real-ESRGAN (Wang et al., ICCVW 2021, equation 3).
 
@@ -157,10 +157,10 @@ def sinc_kernel(kernel_size: int, cutoff: float) -> Tensor:
 
 
 def motion_kernel(kernel_size: int, length: float, angle: float, curvature: float = 0.0) -> Tensor:
-    """Return the trace of a point that moves at even speed along a line or an arc.
+    """Return the blur of a point that moves at constant speed along a line or an arc.
 
-    The path is laid so that its centroid is the middle of the window, and drawn with bilinear
-    weights, which keep the centroid.
+    The path's centroid is the middle of the window; it is drawn with bilinear weights, which keep
+    the centroid.
 
     Args:
         kernel_size: Side k in pixels.
@@ -180,7 +180,7 @@ def motion_kernel(kernel_size: int, length: float, angle: float, curvature: floa
             f"motion_kernel: length {length}, angle {angle} or curvature {curvature} is out of"
             " range"
         )
-    # Midpoints of many short pieces: their mean is the path's centroid.
+    # Midpoints of many short segments: their mean is the path's centroid.
     pieces = max(16, math.ceil(16 * length))
     t = ((np.arange(pieces) + 0.5) / pieces - 0.5) * length
     turn = curvature * t
@@ -202,7 +202,7 @@ def motion_kernel(kernel_size: int, length: float, angle: float, curvature: floa
 
 
 def disk_kernel(kernel_size: int, radius: float) -> Tensor:
-    """Return the blur of a lens out of focus: how much of each pixel lies in a circle.
+    """Return the blur of an out-of-focus lens: the share of each pixel inside a circle.
 
     The area is exact, as in MATLAB's ``fspecial("disk")``.
 
@@ -234,13 +234,13 @@ def disk_kernel(kernel_size: int, radius: float) -> Tensor:
 
 
 def delta_kernel(kernel_size: int) -> Tensor:
-    """Return the kernel that changes nothing.
+    """Return the identity kernel.
 
     Args:
         kernel_size: Side k in pixels, odd or even.
 
     Returns:
-        float64, shape (k, k): 1 at the pixel that the window belongs to (index ``k // 2``).
+        float64, shape (k, k): 1 at index ``k // 2``, the window's own pixel.
     """
     kernel = torch.zeros(_positive_size(kernel_size), kernel_size, dtype=torch.float64)
     kernel[kernel_size // 2, kernel_size // 2] = 1
@@ -273,7 +273,7 @@ def _ellipse(
 
 
 def _normalise(exponent: np.ndarray) -> Tensor:
-    # The exponent's maximum is taken out, so that very narrow off-centre kernels do not vanish.
+    # The maximum is subtracted, so that very narrow off-centre kernels do not vanish.
     greatest = exponent.max()
     return _positive(np.exp(exponent - greatest if math.isfinite(greatest) else exponent))
 

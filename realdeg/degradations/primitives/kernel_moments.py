@@ -1,4 +1,4 @@
-"""Where a kernel's mass lies, and how to move it.
+"""Moments of kernels, and shifts.
 
 Kernels are correlation kernels, shape (k, k), indexed (row, column). Positions are in pixels,
 relative to the middle of the window ``(k - 1) / 2``.
@@ -15,10 +15,10 @@ _MOST_ROUNDS = 50
 
 
 def pad_kernel(kernel: Tensor, size: int) -> Tensor:
-    """Surround a kernel by zeros so that filtering with it gives the same result.
+    """Surround a kernel with zeros, so that filtering gives the same result.
 
-    The window of output pixel i starts at ``i + floor((1 - k) / 2)``; where the sizes differ in
-    parity the zeros are laid so that every weight keeps its pixel.
+    The window of output pixel i starts at ``i + floor((1 - k) / 2)``. Where the sizes differ in
+    parity, zeros are placed so that every weight keeps its pixel.
 
     Args:
         kernel: Shape (k, k).
@@ -28,7 +28,7 @@ def pad_kernel(kernel: Tensor, size: int) -> Tensor:
         Shape (size, size), same dtype.
 
     Raises:
-        ValueError: If the kernel is not square or does not fit.
+        ValueError: If the kernel is not square, or larger than ``size``.
     """
     k = _side(kernel, "pad_kernel")
     if size < k:
@@ -77,7 +77,7 @@ def second_moments(kernel: Tensor) -> Tensor:
 
 
 def shift_kernel(kernel: Tensor, shift: tuple[float, float]) -> Tensor:
-    """Move the mass by bilinear interpolation and normalise what stays in the window.
+    """Shift a kernel by bilinear interpolation and normalise what stays in the window.
 
     A fraction f of a pixel adds f (1 - f) to the variance along that axis. Beyond the window the
     kernel is taken as 0.
@@ -104,14 +104,14 @@ def shift_kernel(kernel: Tensor, shift: tuple[float, float]) -> Tensor:
 
 
 def shift_to_centroid(kernel: Tensor, target: tuple[float, float] = (0.0, 0.0)) -> Tensor:
-    """Move the mass until its centroid is where it is wanted, to 1e-3 pixels.
+    """Shift a kernel until its centroid is at the target, within 1e-3 pixels.
 
-    Mass that leaves the window moves the centroid back, so the shift is found by iteration; each
+    Mass that leaves the window moves the centroid back, so the shift is found by iteration. Each
     round starts from the given kernel, so that interpolation widens it only once.
 
     Args:
         kernel: Shape (k, k), sum not 0.
-        target: Wanted (row, column) relative to the middle of the window, in pixels.
+        target: (row, column) relative to the middle of the window, in pixels.
 
     Returns:
         float64, shape (k, k), sum 1.

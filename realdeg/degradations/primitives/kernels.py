@@ -1,4 +1,4 @@
-"""Blur kernels: every family by its name, and by the plain records that traces hold."""
+"""Blur kernels: every family by name, and from the plain records in traces."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
 
 
 def centre_rest(kernel_size: int, stride: int) -> float:
-    """Return how far an LR pixel's centre lies beyond the middle of its window, per axis.
+    """Return the offset of an LR pixel's centre from the middle of its window, per axis.
 
     The window of LR pixel i starts at ``stride * i + floor((stride - k) / 2)``, the pixel lies at
     ``stride * i + (stride - 1) / 2``.
@@ -64,12 +64,12 @@ def centre_rest(kernel_size: int, stride: int) -> float:
     return (stride - kernel_size) / 2 - (stride - kernel_size) // 2
 
 
-# Ranges are wide: they keep a damaged or hostile record from costing memory or giving NaN.
+# Ranges are wide: they only keep an invalid record from exhausting memory or producing NaN.
 _SIGMA, _VARIANCE, _BETA = (1e-8, 1e4), (1e-16, 1e8), (1e-2, 64.0)
 _ANGLE, _CENTRE = (-100.0, 100.0), (-float(LARGEST_KERNEL), float(LARGEST_KERNEL))
 _OVAL = {"sigma_x": _SIGMA, "sigma_y": _SIGMA, "angle": _ANGLE, "beta": _BETA}
 _SHAPES: dict[str, tuple[Callable[..., Tensor], dict[str, tuple[float, float]], set[str]]] = {
-    # shape: function, the range of each argument, those that may be left out
+    # shape: function, the range of each argument, optional arguments
     "gaussian": (
         gaussian_kernel,
         {"sigma_x": _SIGMA, "sigma_y": _SIGMA, "angle": _ANGLE, "centre": _CENTRE},
@@ -94,7 +94,7 @@ _SHAPES: dict[str, tuple[Callable[..., Tensor], dict[str, tuple[float, float]], 
 
 
 def make_kernel(record: Mapping[str, Any]) -> Tensor:
-    """Build a kernel from a plain record, as traces hold it.
+    """Build a kernel from a plain record, as in traces.
 
     Args:
         record: ``"shape"``: gaussian, gaussian_variance, generalised, plateau, sinc, motion, disk

@@ -1,6 +1,6 @@
 """Noise: fields drawn on the CPU from one seed per image, so that every device gets the same.
 
-Nothing here clips: what a noisy value beyond [0, 1] becomes is the caller's decision.
+Nothing is clipped: callers handle values beyond [0, 1].
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ _LUMA = (0.299, 0.587, 0.114)  # BT.601, as BSRGAN and Real-ESRGAN weigh grey no
 # Below this mean the counts are inverted exactly, above by the expansion (see _poisson_counts).
 _EXPAND_FROM = 8.0
 _PIECE = 8192  # values at a time
-_LARGEST_PEAK = 1e6  # a mean beyond it is not a whole number in float32 any more
+_LARGEST_PEAK = 1e6  # a larger mean is not an exact integer in float32
 
 
 def white_noise(shape: Sequence[int], seed: int) -> Tensor:
-    """Draw independent standard normal values: the one generator of every field here.
+    """Draw independent standard normal values; all noise fields here come from this function.
 
-    Random bits come from NumPy's ``SFC64``, whose stream NumPy promises to keep, and become
-    normal by the method of Box and Muller, written out here. A seed thus means the same field in
-    every process, with any number of threads; another processor or another NumPy may round the
-    logarithm or the cosine differently (about 1e-6). All 64 bits of the seed count, where torch's
-    CPU generator keeps 32.
+    Random bits come from NumPy's ``SFC64``, whose stream NumPy guarantees, and are converted by the
+    Box-Muller method. So a seed gives the same field in every process, with any number of threads.
+    Another processor or NumPy may round the logarithm or the cosine differently (about 1e-6). All
+    64 bits of the seed are used; torch's CPU generator uses 32.
 
     Args:
         shape: The field's shape.
         seed: 0 to 2**64 - 1.
 
     Returns:
-        float32 on the CPU, of that shape; absolute values are at most 6.7.
+        float32 on the CPU, of that shape, at most 6.7 in absolute value.
 
     Raises:
         ValueError: If the seed is out of range.
@@ -50,7 +49,7 @@ def white_noise(shape: Sequence[int], seed: int) -> Tensor:
     field = np.empty((2, pairs), np.float32)
     radius = np.abs(bits[0], dtype=np.float32, casting="unsafe")
     radius *= np.float32(2.0**-31)
-    np.maximum(radius, np.float32(2.0**-32), out=radius)  # the logarithm of 0 is no radius
+    np.maximum(radius, np.float32(2.0**-32), out=radius)  # avoids the logarithm of 0
     np.log(radius, out=radius)
     radius *= np.float32(-2)
     np.sqrt(radius, out=radius)
@@ -71,9 +70,9 @@ def gaussian_noise(
 ) -> Tensor:
     """Add Gaussian noise.
 
-    Correlated noise follows BSRGAN (Zhang et al., ICCV 2021), whose element-wise absolute value
-    may leave a matrix that is no covariance; NumPy's sampler then takes the absolute value of its
-    eigenvalues, and so does this.
+    Correlated noise follows BSRGAN (Zhang et al., ICCV 2021), whose element-wise absolute value may
+    give a matrix that is not a covariance. Like NumPy's sampler, this function then takes the
+    absolute values of the eigenvalues.
 
     Args:
         x: Images, shape (B, C, H, W) with C = 1 or 3.
@@ -82,13 +81,13 @@ def gaussian_noise(
         seeds: One seed per image.
         kind: One of :data:`NOISE_KINDS`, for all images or one per image.
         covariances: Symmetric matrices between the channels R, G, B, shape (B, 3, 3), for values
-            in [0, 1]; wanted by ``"correlated"``. A grey image gets the luminance of that noise.
+            in [0, 1]; needed for ``"correlated"``. A grey image gets the luminance of that noise.
 
     Returns:
         Noisy images, not clipped, shape (B, C, H, W).
 
     Raises:
-        ValueError: If an argument is out of range or does not fit the batch.
+        ValueError: If an argument is out of range or does not match the batch.
     """
     return x + _fields(x, sigmas, seeds, kind, covariances) if x.shape[0] else x.clone()
 
@@ -113,7 +112,7 @@ def speckle_noise(
         Noisy images, not clipped, shape (B, C, H, W).
 
     Raises:
-        ValueError: If an argument is out of range or does not fit the batch.
+        ValueError: If an argument is out of range or does not match the batch.
     """
     if not x.shape[0]:
         return x.clone()
@@ -137,14 +136,14 @@ def shot_read_noise(
         Noisy images, not clipped, shape (B, C, H, W).
 
     Raises:
-        ValueError: If an argument is out of range or does not fit the batch.
+        ValueError: If an argument is out of range or does not match the batch.
     """
     batch = _batch(x, seeds)
     shots = _per_image(shot, batch, "shot")
     reads = _per_image(read, batch, "read")
     noisy = []
     for image, a, b, seed in zip(x, shots, reads, seeds, strict=True):
-        # Cut above 0, where the root has no gradient; 1e-10 is far below any picture's rounding.
+        # Clamped above 0, where the root has no gradient; 1e-10 is far below any image's rounding.
         deviation = image.clamp_min(0).mul(a).add_(b).clamp_min_(1e-20).sqrt_()
         noisy.append(torch.addcmul(image, deviation, white_noise(image.shape, seed).to(x)))
     return torch.stack(noisy) if noisy else x.clone()
@@ -164,10 +163,10 @@ def poisson_noise(
     BSRGAN+ and Real-ESRGAN both round m to 8 bit. Where ``grey``, m is the luminance and all
     channels get the same noise.
 
-    Each count is a quantile of its own normal value, not a rejection that takes as many random
-    numbers as it likes: a mean that differs in its last digit, say on another device, changes
-    that count by one at the most and no other. The counts are distributed as they should be to
-    within 5e-4 (total variation), and 2e-5 where the mean is below 8.
+    Each count is the quantile of one normal value, instead of rejection sampling with a varying
+    number of draws. So a mean that differs in the last digit, for instance on another device,
+    changes only that count, by at most one. The total variation distance from the Poisson
+    distribution is within 5e-4, and 2e-5 where the mean is below 8.
 
     Args:
         x: Images in [0, 1], shape (B, C, H, W) with C = 1 or 3.
@@ -175,14 +174,13 @@ def poisson_noise(
         seeds: One seed per image.
         grey: Which images get grey noise; ``None`` is none.
         scales: Factor of the noise, one per image; ``None`` is 1.
-        levels: Number of steps from 0 to 1 that m is rounded to; ``None`` takes it as it is, cut
-            to [0, 1].
+        levels: Number of steps from 0 to 1 that m is rounded to; ``None`` only clips it to [0, 1].
 
     Returns:
         Noisy images, not clipped, shape (B, C, H, W). The noise counts as constant for gradients.
 
     Raises:
-        ValueError: If an argument is out of range or does not fit the batch.
+        ValueError: If an argument is out of range or does not match the batch.
     """
     batch = _batch(x, seeds)
     values = _per_image(peaks, batch, "peak", _LARGEST_PEAK)
@@ -209,14 +207,14 @@ def poisson_noise(
 
 
 def level_peaks(x: Tensor, grey: Sequence[bool] | None = None, levels: int = 255) -> list[float]:
-    """Return Real-ESRGAN's number of photons: the power of two that holds an image's levels.
+    """Return Real-ESRGAN's number of photons: a power of two at least an image's number of levels.
 
     ``2 ** ceil(log2(n))`` with n the number of different values of the rounded image, all
     channels together (BasicSR ``generate_poisson_noise``).
 
     Args:
         x: Images in [0, 1], shape (B, C, H, W) with C = 1 or 3.
-        grey: Whose luminance is counted instead; ``None`` is none.
+        grey: Which images count levels of luminance; ``None`` is none.
         levels: Number of steps from 0 to 1.
 
     Returns:
@@ -238,14 +236,14 @@ def luminance(image: Tensor) -> Tensor:
 
 
 def _rounded(image: Tensor, levels: int) -> Tensor:
-    # Half to even, as NumPy and torch round in both public codes.
+    # Half to even, as NumPy and torch do in both public implementations.
     return (image * levels).round_().clamp_(0, levels)
 
 
 def _poisson_counts(mean: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Turn standard normal values to the Poisson quantiles of the same probability.
+    """Convert standard normal values to Poisson quantiles of the same probability.
 
-    A piece at a time, so that everything stays in the processor's cache: three times faster.
+    In pieces that stay in the processor's cache, which is three times faster.
     """
     counts = np.empty_like(normal)
     flat = counts.reshape(-1), mean.reshape(-1), normal.reshape(-1)
@@ -255,7 +253,7 @@ def _poisson_counts(mean: np.ndarray, normal: np.ndarray) -> np.ndarray:
         low = means < _EXPAND_FROM
         if not low.all():
             _expanded_counts(np.maximum(means, np.float32(_EXPAND_FROM)), normals, flat[0][piece])
-        # Places, not a mask: one pass that guesses branches in place of three.
+        # Indices instead of a mask: one pass with unpredictable branches instead of three.
         places = np.flatnonzero(low)
         if places.size:
             flat[0][piece][places] = _small_counts(means.take(places), normals.take(places))
@@ -263,9 +261,9 @@ def _poisson_counts(mean: np.ndarray, normal: np.ndarray) -> np.ndarray:
 
 
 def _expanded_counts(mean: np.ndarray, normal: np.ndarray, out: np.ndarray) -> None:
-    """Expand the quantile in falling powers of the root of the mean.
+    """Expand the quantile in descending powers of the root of the mean.
 
-    Cornish and Fisher's expansion with the correction for whole numbers, as in Giles, "Algorithm
+    Cornish and Fisher's expansion with a continuity correction, as in Giles, "Algorithm
     955: Approximation of the Inverse Poisson Cumulative Distribution Function" (ACM TOMS 2016),
     Q_N2.
     """
@@ -284,7 +282,7 @@ def _expanded_counts(mean: np.ndarray, normal: np.ndarray, out: np.ndarray) -> N
 
 def _small_counts(mean: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """Sum the probabilities of 0, 1, 2 ... until they exceed the normal value's."""
-    # Cut where float32 sums of probabilities end to tell apart from 1.
+    # Clamped where float32 sums of probabilities become indistinguishable from 1.
     probability = torch.special.ndtr(torch.from_numpy(normal)).clamp_(max=1 - 1e-6).numpy()
     term = np.exp(-mean)
     below = term.copy()
@@ -292,7 +290,7 @@ def _small_counts(mean: np.ndarray, normal: np.ndarray) -> np.ndarray:
     number = 0
     while True:
         more = probability > below
-        # The bound, which no probability up to 1 - 1e-6 reaches, is for values that are no number.
+        # The bound is only reached for NaN, never for probabilities up to 1 - 1e-6.
         if number > 64 or not more.any():
             return counts
         counts += more
@@ -309,7 +307,7 @@ def _fields(
     kind: str | Sequence[str],
     covariances: Tensor | None,
 ) -> Tensor:
-    """Draw Gaussian fields like x; one channel suffices where all images want grey noise."""
+    """Draw Gaussian fields like x, with one channel if all images get grey noise."""
     batch = _batch(x, seeds)
     kinds = [kind] * batch if isinstance(kind, str) else list(kind)
     levels = _per_image(sigmas, batch, "sigma")
@@ -337,7 +335,7 @@ def _fields(
 
 
 def _symmetric_root(covariance: Tensor) -> Tensor:
-    # The symmetric root is unique, so no LAPACK can choose another sign.
+    # The symmetric root is unique, so it does not depend on LAPACK's choice of signs.
     matrix = covariance.detach().to("cpu", torch.float64)
     if not torch.isfinite(matrix).all() or not torch.allclose(matrix, matrix.t(), atol=1e-9):
         raise ValueError("a covariance is a symmetric matrix of finite numbers")

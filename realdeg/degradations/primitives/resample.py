@@ -1,7 +1,7 @@
-"""Resampling in the flavours that the field's codes use, by name.
+"""Resampling in the variants used by published code, by name.
 
-The flavours differ in kernel, antialiasing and, for the nearest ones, in position. See
-:func:`resample` for what each is, and :func:`sampling_offset` for where its pixels lie.
+The variants differ in kernel, antialiasing and, for nearest, position. :func:`resample` describes
+them, :func:`sampling_offset` gives the position of their pixels.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ ResampleMode = Literal[
     "torch_bicubic_antialias",
 ]
 MODES: tuple[str, ...] = get_args(ResampleMode)
-"""Every flavour that :func:`resample` knows."""
+"""The modes of :func:`resample`."""
 
 
 def resample(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
-    """Resize by a named flavour of interpolation; nothing is clipped. Differentiable in x.
+    """Resize by a named variant of interpolation; nothing is clipped. Differentiable in x.
 
     - ``"matlab_bicubic"``: MATLAB's ``imresize``, antialiased, a = -0.5.
     - ``"nearest"``: MATLAB's: the pixel under the output's centre, the later one of a tie.
     - ``"cv2_nearest"``: the pixel at the output's first edge, ``floor(i * s)``.
     - ``"cv2_linear"``, ``"cv2_cubic"`` (a = -0.75), ``"cv2_lanczos4"``: OpenCV's, without
-      antialiasing: what shrinks by more than two skips pixels.
-    - ``"cv2_area"``: mean over the output pixel's area; growing, OpenCV's own kind of linear.
+      antialiasing: a reduction by more than 2 skips pixels.
+    - ``"cv2_area"``: mean over the output pixel's area; when enlarging, OpenCV's variant of linear.
     - ``"torch_bilinear"``, ``"torch_bicubic"``: ``F.interpolate`` with ``align_corners=False``:
       the same as OpenCV's linear and cubic. Computed with unrounded positions (torch rounds them
       to float32, which differs by up to 3e-5 of a full-contrast edge).
@@ -69,9 +69,8 @@ def resample(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     - ``"torch_bilinear_antialias"``, ``"torch_bicubic_antialias"`` (a = -0.5): ``F.interpolate``
       with ``antialias=True``.
 
-    On the CPU and without a gradient OpenCV works on the planes; elsewhere the same weights are
-    applied by torch as one small matrix per axis, on the tensor's own device. The two agree
-    within 1e-5 on [0, 1].
+    On the CPU and without a gradient OpenCV is used; elsewhere torch applies the same weights as
+    one small matrix per axis. The two agree within 1e-5 on [0, 1].
 
     Args:
         x: Images, shape (B, C, H, W).
@@ -115,13 +114,13 @@ def s_fold(x: Tensor, scale: int, start: int = 0) -> Tensor:
     Args:
         x: Images, shape (B, C, H, W).
         scale: Step in pixels, at least 1.
-        start: First pixel that is kept, from 0 to scale - 1.
+        start: First kept pixel, from 0 to scale - 1.
 
     Returns:
         Shape (B, C, ceil((H - start) / scale), ceil((W - start) / scale)).
 
     Raises:
-        ValueError: If an argument is out of range or no pixel would be left.
+        ValueError: If an argument is out of range or no pixel remains.
     """
     check_image("s_fold", x)
     if scale < 1 or not 0 <= start < scale:
@@ -132,14 +131,14 @@ def s_fold(x: Tensor, scale: int, start: int = 0) -> Tensor:
 
 
 def sampling_offset(mode: str, scale: int) -> float:
-    """Return where pixel 0 lies after a reduction by a whole factor.
+    """Return the position of pixel 0 after a reduction by an integer factor.
 
     Args:
         mode: One of :data:`MODES`.
         scale: Input pixels per output pixel.
 
     Returns:
-        The input coordinate of output pixel 0, pixel 0 being centred at 0; output pixel i lies
+        The input coordinate of output pixel 0, with pixel centres at integers; output pixel i is
         ``scale * i`` further. ``(scale - 1) / 2`` is the middle of the block.
 
     Raises:
@@ -178,11 +177,11 @@ def _nearest(x: Tensor, size: tuple[int, int], flavour: str) -> Tensor:
 def _torch_area(x: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = x.shape[-2:]
     if height % size[0] == 0 and width % size[1] == 0:
-        return _cv2(x, size, cv2.INTER_AREA, "area")  # whole blocks: the two are the same
+        return _cv2(x, size, cv2.INTER_AREA, "area")  # whole blocks: both are equal
     if not on_cpu_without_gradient(x):
         return F.interpolate(x, size=size, mode="area")
-    # Rows are summed as a whole, which is several times quicker than torch's pooling. Turning the
-    # planes makes rows of the columns.
+    # Whole rows are summed, several times faster than torch's pooling; transposing turns columns
+    # into rows.
     planes = x.detach().contiguous().view(-1, height, width).numpy()
     result = torch.empty(*x.shape[:2], *size)
     targets = result.view(-1, *size).numpy()

@@ -1,6 +1,6 @@
-"""One axis of each resampling mode as weights, and those weights applied by torch.
+"""One axis of each resampling mode as weights, and their application by torch.
 
-They repeat OpenCV 5 within float32's rounding. OpenCV 4 and torch round positions to float32,
+They reproduce OpenCV 5 within float32 rounding. OpenCV 4 and torch round positions to float32,
 which moves a full-contrast edge by at most 3e-5 of its height on images of up to 400 pixels.
 """
 
@@ -14,16 +14,7 @@ from torch import Tensor
 
 
 def apply_axes(x: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-    """Apply one matrix to the rows and one to the columns; differentiable, on any device.
-
-    Args:
-        x: Shape (B, C, H, W).
-        rows: Shape (new height, H).
-        columns: Shape (new width, W).
-
-    Returns:
-        Shape (B, C, new height, new width).
-    """
+    """Apply matrices (new height, H) and (new width, W) to the axes of x, differentiably."""
     down = torch.from_numpy(rows).to(x)
     across = torch.from_numpy(columns).to(x)
     return torch.matmul(torch.matmul(down, x), across.T)
@@ -31,16 +22,10 @@ def apply_axes(x: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:
 
 @lru_cache(maxsize=16)
 def cv2_axis(mode: str, in_size: int, out_size: int, shrinks: bool) -> np.ndarray:
-    """Return the matrix of one axis of ``cv2.resize`` for float32 images.
+    """Return one axis of ``cv2.resize`` as a matrix (out_size, in_size), float64.
 
-    Args:
-        mode: "linear", "cubic", "lanczos4" or "area".
-        in_size: Input pixels.
-        out_size: Output pixels.
-        shrinks: Whether neither axis grows: OpenCV's area mode is another one otherwise.
-
-    Returns:
-        float64, shape (out_size, in_size); rows sum to 1.
+    Modes are "linear", "cubic", "lanczos4" and "area". ``shrinks`` tells whether neither axis
+    grows: otherwise OpenCV's area mode is a different one.
     """
     if mode == "area" and shrinks:
         return _area(in_size, out_size)
@@ -63,22 +48,14 @@ def cv2_axis(mode: str, in_size: int, out_size: int, shrinks: bool) -> np.ndarra
 
 @lru_cache(maxsize=16)
 def adaptive_windows(in_size: int, out_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the windows of torch's area mode start, and how long they are.
-
-    Args:
-        in_size: Input pixels.
-        out_size: Output pixels.
-
-    Returns:
-        Two int64 arrays of out_size entries.
-    """
+    """Return the starts and the lengths of the windows of torch's area mode, as int64 arrays."""
     i = np.arange(out_size, dtype=np.int64)
     start = i * in_size // out_size
     return start, -(-(i + 1) * in_size // out_size) - start
 
 
 def _place(first: np.ndarray, weights: np.ndarray, in_size: int) -> np.ndarray:
-    """Lay taps into a matrix; those beyond the rim fall on the last pixel."""
+    """Build a matrix from taps; those beyond the border fall on the last pixel."""
     indices = np.clip(first[:, None] + np.arange(weights.shape[1]), 0, in_size - 1)
     matrix = np.zeros((len(first), in_size))
     np.add.at(matrix, (np.arange(len(first))[:, None], indices), weights)
@@ -110,12 +87,12 @@ def _lanczos4(t: np.ndarray) -> np.ndarray:
 
 
 def _area(in_size: int, out_size: int) -> np.ndarray:
-    """Return how much of each output pixel each input pixel covers."""
+    """Return the share of each output pixel covered by each input pixel."""
     scale = in_size / out_size
     low = np.arange(out_size)[:, None] * scale
     edge = np.arange(in_size)[None, :]
     cover = np.minimum(low + scale, edge + 1) - np.maximum(low, edge)
-    # OpenCV leaves out slivers below a thousandth of a pixel.
+    # OpenCV ignores overlaps below a thousandth of a pixel.
     cover = np.where(cover > 1e-3, cover, 0.0)
     normalised: np.ndarray = cover / cover.sum(1, keepdims=True)
     return normalised
@@ -131,16 +108,10 @@ def _area_growing(in_size: int, out_size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def nearest_index(in_size: int, out_size: int, flavour: str) -> np.ndarray:
-    """Return which input pixel each output pixel takes.
+    """Return the index of the input pixel for each output pixel.
 
-    Args:
-        in_size: Input pixels.
-        out_size: Output pixels.
-        flavour: "matlab": the one whose area holds the output's centre, the later one of a tie;
-            "cv2": the one at the output pixel's first edge.
-
-    Returns:
-        int64, shape (out_size,).
+    For "matlab" its area contains the output's centre, ties taking the later one; for "cv2" it is
+    at the output pixel's first edge.
     """
     i = np.arange(out_size, dtype=np.int64)
     if flavour == "matlab":

@@ -17,22 +17,22 @@ from realdeg.degradations.primitives.filtering import separable_filter
 def unsharp_mask(
     x: Tensor, weight: float = 0.5, radius: int = 50, threshold: float = 10.0
 ) -> Tensor:
-    """Add what a wide blur takes away, where that is more than noise.
+    """Add the difference from a wide blur, where it exceeds a threshold.
 
     residual = x - blur(x); soft = blur(|residual| * 255 > threshold);
     result = soft * clip(x + weight * residual, 0, 1) + (1 - soft) * x.
-    Wang et al., "Real-ESRGAN", ICCVW 2021, and the code of BasicSR; the same numbers, but for the
-    blur in two passes of one row and one column instead of one dense window of 51 x 51.
+    Wang et al., "Real-ESRGAN", ICCVW 2021, and the code of BasicSR. The only difference is that the
+    blur is separable instead of a dense window of 51 x 51.
 
-    The mask is a yes or no: a pixel whose residual meets the threshold within float32's rounding
-    may fall on another side on another device, which moves pixels around it by up to 1e-3.
-    Differentiable in x but for the mask.
+    The mask is binary: if a residual equals the threshold within float32 rounding, another device
+    may decide otherwise, which changes pixels around it by up to 1e-3. Differentiable in x but for
+    the mask.
 
     Args:
         x: Images in [0, 1], shape (B, C, H, W); every channel has its own mask.
-        weight: How much of the residual is added, from 0.
-        radius: Side of the Gaussian's window in pixels; an even one is enlarged by 1. Its sigma
-            is OpenCV's rule for that window, 0.15 k + 0.35 (8.0 for 51).
+        weight: Factor of the residual, at least 0.
+        radius: Side of the Gaussian's window in pixels; an even one is increased by 1. Its sigma
+            follows OpenCV's rule for that window, 0.15 k + 0.35 (8.0 for 51).
         threshold: Residual in grey levels of 0 to 255 above which a pixel is sharpened.
 
     Returns:
@@ -61,12 +61,12 @@ def unsharp_mask(
 
 @lru_cache(maxsize=16)
 def _taps(kernel_size: int) -> np.ndarray:
-    # OpenCV's own rule for the sigma; for windows up to 9 pixels it keeps a table of weights.
+    # OpenCV's rule for the sigma; for windows up to 9 pixels it has a table of weights.
     return cv2.getGaussianKernel(kernel_size, 0, cv2.CV_64F)[:, 0]
 
 
 def _opencv(x: Tensor, weight: float, taps: np.ndarray, threshold: float) -> Tensor:
-    """Sharpen plane by plane, so that what is worked on stays in the cache."""
+    """Sharpen plane by plane, which stays in the cache."""
     x = x.detach().contiguous()
     result = torch.empty_like(x)
     height, width = x.shape[-2:]
@@ -78,7 +78,7 @@ def _opencv(x: Tensor, weight: float, taps: np.ndarray, threshold: float) -> Ten
     for source, target in zip(sources, targets, strict=True):
         residual = cv2.sepFilter2D(source, -1, row, column)
         cv2.subtract(source, residual, residual)
-        # 255 where the residual exceeds the threshold. Bytes are filtered sooner than floats.
+        # 255 where the residual exceeds the threshold. Bytes are filtered faster than floats.
         mask = cv2.bitwise_not(cv2.inRange(residual, -limit, limit))
         if not mask.any():
             np.copyto(target, source)

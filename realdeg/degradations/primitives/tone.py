@@ -1,4 +1,4 @@
-"""Tone curves: between light and picture values, each with its inverse. Values lie in [0, 1]."""
+"""Tone curves between linear light and image values in [0, 1], each with its inverse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-# Powers of smaller values have a gradient without bound (Brooks et al. cut here, too).
+# Powers of smaller values have an unbounded gradient (Brooks et al. clamp here, too).
 _DARKEST = 1e-8
 _STEEPEST = 6e-8  # 1 - 2 * 6e-8 is the float32 before 1
 
@@ -16,7 +16,7 @@ def smoothstep(x: Tensor) -> Tensor:
     """Raise the contrast by ``3 x^2 - 2 x^3``: Brooks et al.'s global tone curve (CVPR 2019).
 
     Args:
-        x: Any shape; cut to [0, 1].
+        x: Any shape; clipped to [0, 1].
 
     Returns:
         The same shape.
@@ -29,22 +29,22 @@ def inverse_smoothstep(x: Tensor) -> Tensor:
     """Undo :func:`smoothstep`: ``1/2 - sin(asin(1 - 2 x) / 3)``.
 
     Args:
-        x: Any shape; cut to [0, 1].
+        x: Any shape; clipped to [0, 1].
 
     Returns:
         The same shape.
     """
-    # The slope is without bound at both ends: they are set, and pass no gradient on.
+    # The slope is unbounded at both ends, which are set explicitly, without a gradient.
     inner = 0.5 - torch.sin(torch.asin(1 - 2 * x.clamp(_STEEPEST, 1 - _STEEPEST)) / 3)
     inner = inner.masked_fill(x <= _STEEPEST, 0)
     return inner.masked_fill(x >= 1 - _STEEPEST, 1)
 
 
 def gamma_expand(x: Tensor, gamma: float = 2.2) -> Tensor:
-    """Turn picture values to light by a power.
+    """Convert image values to linear light by a power.
 
     Args:
-        x: Any shape; cut at 1e-8 from below.
+        x: Any shape; values below 1e-8 are raised to it.
         gamma: The power, above 0.
 
     Returns:
@@ -57,7 +57,7 @@ def gamma_compress(x: Tensor, gamma: float = 2.2) -> Tensor:
     """Undo :func:`gamma_expand`.
 
     Args:
-        x: Any shape; cut at 1e-8 from below.
+        x: Any shape; values below 1e-8 are raised to it.
         gamma: The power, above 0.
 
     Returns:
@@ -67,10 +67,10 @@ def gamma_compress(x: Tensor, gamma: float = 2.2) -> Tensor:
 
 
 def srgb_to_linear(x: Tensor) -> Tensor:
-    """Turn sRGB values to light (IEC 61966-2-1).
+    """Convert sRGB values to linear light (IEC 61966-2-1).
 
     Args:
-        x: Any shape; cut to [0, 1].
+        x: Any shape; clipped to [0, 1].
 
     Returns:
         The same shape.
@@ -83,13 +83,13 @@ def linear_to_srgb(x: Tensor) -> Tensor:
     """Undo :func:`srgb_to_linear`.
 
     Args:
-        x: Any shape; cut to [0, 1].
+        x: Any shape; clipped to [0, 1].
 
     Returns:
         The same shape.
     """
     x = x.clamp(0, 1)
-    # Both branches are evaluated, so the power must not meet 0 for the gradient's sake.
+    # Both branches are evaluated, and the power's gradient at 0 is not finite.
     power = _power(x.clamp_min(_DARKEST), 1 / 2.4) * 1.055 - 0.055
     return torch.where(x <= 0.0031308, x * 12.92, power)
 
@@ -97,24 +97,24 @@ def linear_to_srgb(x: Tensor) -> Tensor:
 def sigmoid_response(
     x: Tensor, exponents: Tensor | Sequence[float], offsets: Tensor | Sequence[float]
 ) -> Tensor:
-    """Turn light to picture values as a camera does: ``(1 + a) x^n / (x^n + a)``.
+    """Convert linear light to image values as cameras do: ``(1 + a) x^n / (x^n + a)``.
 
     Eilertsen et al., "HDR image reconstruction from a single exposure using deep CNNs" (SIGGRAPH
     Asia 2017), fitted this family to a database of measured camera responses: n = 0.9, a = 0.6 on
     average, both with a standard deviation of 0.1.
 
     Args:
-        x: Images, shape (B, C, H, W); cut at 1e-8 from below.
+        x: Images, shape (B, C, H, W); values below 1e-8 are raised to it.
         exponents: n, one per image, above 0.
         offsets: a, one per image, above 0.
 
     Returns:
-        Values that map 0 to 0 and 1 to 1, shape (B, C, H, W).
+        Image values, shape (B, C, H, W); 0 and 1 are fixed points.
 
     Raises:
         ValueError: If a parameter is not positive or there is not one per image.
     """
-    n, a = _columns(x, exponents=exponents, offsets=offsets)
+    n, a = positive_columns(x, exponents=exponents, offsets=offsets)
     power = _power(x.clamp_min(_DARKEST), n)
     return (1 + a) * power / (power + a)
 
@@ -125,7 +125,7 @@ def inverse_sigmoid_response(
     """Undo :func:`sigmoid_response`.
 
     Args:
-        x: Images, shape (B, C, H, W); cut to [1e-8, 1].
+        x: Images, shape (B, C, H, W); clipped to [1e-8, 1].
         exponents: n, one per image, above 0.
         offsets: a, one per image, above 0.
 
@@ -135,7 +135,7 @@ def inverse_sigmoid_response(
     Raises:
         ValueError: If a parameter is not positive or there is not one per image.
     """
-    n, a = _columns(x, exponents=exponents, offsets=offsets)
+    n, a = positive_columns(x, exponents=exponents, offsets=offsets)
     x = x.clamp(_DARKEST, 1)
     return _power(a * x / (1 + a - x), 1 / n)
 
@@ -144,14 +144,14 @@ def sampled_response(x: Tensor, curves: Tensor) -> Tensor:
     """Apply measured curves, by linear interpolation between their samples.
 
     Args:
-        x: Images, shape (B, C, H, W); cut to [0, 1].
-        curves: Values at equally spaced places from 0 to 1, shape (K,) or (B, K), K at least 2.
+        x: Images, shape (B, C, H, W); clipped to [0, 1].
+        curves: Values at equally spaced positions from 0 to 1, shape (K,) or (B, K), K at least 2.
 
     Returns:
         The same shape as ``x``.
 
     Raises:
-        ValueError: If the curves do not fit the batch.
+        ValueError: If the curves do not match the batch.
     """
     curves = _curves(curves, x.shape[0]).to(x)
     place = x.clamp(0, 1) * (curves.shape[1] - 1)
@@ -178,7 +178,7 @@ def invert_curves(curves: Tensor, samples: int = 1024) -> Tensor:
     rows = curves.detach().double()
     rows = rows if rows.ndim > 1 else rows[None]
     if (rows.diff(dim=1) <= 0).any() or (rows[:, 0] != 0).any() or (rows[:, -1] != 1).any():
-        raise ValueError("a curve that is to be inverted increases strictly from 0 to 1")
+        raise ValueError("a curve to be inverted increases strictly from 0 to 1")
     values = torch.linspace(0, 1, samples, dtype=torch.float64, device=rows.device)
     values = values.expand(len(rows), -1).contiguous()
     right = torch.searchsorted(rows.contiguous(), values).clamp(1, rows.shape[1] - 1)
@@ -202,8 +202,8 @@ def _curves(curves: Tensor, batch: int) -> Tensor:
     return curves
 
 
-def _columns(x: Tensor, **values: Tensor | Sequence[float]) -> list[Tensor]:
-    """Return each sequence as (B, 1, 1, 1)."""
+def positive_columns(x: Tensor, **values: Tensor | Sequence[float]) -> list[Tensor]:
+    """Return each sequence as (B, 1, 1, 1), raising ValueError unless positive, one per image."""
     columns = []
     for name, given in values.items():
         column = torch.as_tensor(given, dtype=x.dtype, device=x.device)

@@ -1,7 +1,7 @@
 """The Haar wavelet of images, one level and as a packet of all bands, with exact inverses.
 
-One level takes every 2 x 2 block apart. With its pixels p q (upper row) and r s (lower row), the
-bands are, up to the signs of a form,
+One level transforms every 2 x 2 block. With its pixels p q (upper row) and r s (lower row), the
+bands are, up to a form's signs,
 
 - coarse: (p + q + r + s) / 2,
 - across, left against right: (p - q + r - s) / 2,
@@ -21,11 +21,11 @@ from torch import Tensor
 
 
 class HaarForm(NamedTuple):
-    """In which order and with which sign the bands come: weights hold for one form only.
+    """Order and sign of the bands; weights are valid for one form only.
 
     Args:
         across_first: Whether the across band is the second and the down band the third.
-        sign: 1: left minus right and upper minus lower; -1: the other way round. The coarse and
+        sign: 1: left minus right and upper minus lower; -1: the reverse. The coarse and
             the diagonal band are the same in both.
     """
 
@@ -75,7 +75,7 @@ def haar(x: Tensor, form: HaarForm = PYWT) -> Tensor:
 
 
 def inverse_haar(bands: Tensor, form: HaarForm = PYWT) -> Tensor:
-    """Put the bands of :func:`haar` together again.
+    """Invert :func:`haar`.
 
     Args:
         bands: Shape (B, 4 C, h, w).
@@ -93,7 +93,7 @@ def inverse_haar(bands: Tensor, form: HaarForm = PYWT) -> Tensor:
     across, down = (second, third) if form.across_first else (third, second)
     left = torch.add(coarse, across, alpha=form.sign)
     right = torch.sub(coarse, across, alpha=form.sign)
-    # How much the upper pixel has more than the lower one, in either column.
+    # The upper minus the lower pixel, in either column.
     left_rough = torch.add(diagonal, down, alpha=form.sign)
     right_rough = torch.mul(down, form.sign).sub_(diagonal)
     block = (left + left_rough, right + right_rough, left - left_rough, right - right_rough)
@@ -101,11 +101,11 @@ def inverse_haar(bands: Tensor, form: HaarForm = PYWT) -> Tensor:
 
 
 def haar_packet(x: Tensor, levels: int, form: HaarForm = PACKET) -> Tensor:
-    """Take all bands apart again, level after level: 4 ** levels bands of one size.
+    """Transform all bands again at every level: 4 ** levels bands of one size.
 
     Args:
         x: Images of sides divisible by ``2 ** levels``, shape (B, C, H, W).
-        levels: How many times, 0 or more.
+        levels: Number of levels, 0 or more.
         form: Order and sign of the bands of one level.
 
     Returns:
@@ -118,18 +118,18 @@ def haar_packet(x: Tensor, levels: int, form: HaarForm = PACKET) -> Tensor:
     batch = x.shape[0]
     bands = x
     for _ in range(levels):
-        # Bands made so far wait in the batch, so that each is taken apart by itself.
+        # Bands are moved into the batch, so that each is transformed separately.
         bands = haar(bands, form)
         bands = torch.unflatten(bands, 1, (4, x.shape[1])).flatten(0, 1)
     return bands.reshape(batch, 4**levels * x.shape[1], *bands.shape[2:])
 
 
 def inverse_haar_packet(bands: Tensor, levels: int, form: HaarForm = PACKET) -> Tensor:
-    """Put the bands of :func:`haar_packet` together again.
+    """Invert :func:`haar_packet`.
 
     Args:
         bands: Shape (B, 4 ** levels * C, h, w).
-        levels: How many levels they are of.
+        levels: Number of levels.
         form: Order and sign of the bands of one level.
 
     Returns:
@@ -155,7 +155,7 @@ def pad_even(x: Tensor) -> Tensor:
         x: Images, shape (B, C, H, W).
 
     Returns:
-        Images of even sides, ``x`` itself where nothing was to do.
+        Images of even sides; ``x`` itself if they are even.
     """
     bottom, right = x.shape[2] % 2, x.shape[3] % 2
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x

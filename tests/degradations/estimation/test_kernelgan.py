@@ -8,8 +8,7 @@ import torch.nn.functional as F
 
 from realdeg.datasets import SampleDataset
 from realdeg.degradations.estimation import kernelgan
-from realdeg.degradations.estimation.kernelgan import kernel_for_four
-from realdeg.degradations.estimation.kernelgan_networks import build_networks, shrink
+from realdeg.degradations.estimation.kernelgan import build_networks, kernel_for_four, shrink
 from realdeg.degradations.primitives import gaussian_kernel
 from realdeg.degradations.primitives.kernel_moments import centroid
 from realdeg.errors import ConfigError, DataError

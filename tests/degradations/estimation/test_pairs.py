@@ -53,7 +53,7 @@ def test_each_photos_own_kernel_is_found(scale, same_size):
     own, shared = [], []
     for (hr, lr), truth in zip(pairs, truths, strict=True):
         for found in patch_kernels(hr, lr, common, 48):
-            assert found.fault is None and found.kernel is not None
+            assert found.rejection is None and found.kernel is not None
             own.append(_relative(found.kernel, truth))
             shared.append(_relative(common.kernel.detach().double(), truth))
     assert sum(own) / len(own) < 0.08
@@ -86,7 +86,7 @@ def test_each_criterion_refuses_what_it_is_for():
 
     def faults(lr: torch.Tensor, hr: torch.Tensor = hr, **criteria: float) -> set[str | None]:
         found = patch_kernels(hr, lr, common, 32, PairCriteria(**criteria))
-        return {item.fault for item in found}
+        return {item.rejection for item in found}
 
     assert faults(sound[1]) == {None}
     flat = torch.full_like(hr, 0.4)
