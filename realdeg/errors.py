@@ -23,7 +23,7 @@ class RealdegError(Exception):
 
 
 class ConfigError(RealdegError):
-    """A config names an unknown key or type, or asks for what does not fit together."""
+    """A config has an unknown key or type, or settings that contradict each other."""
 
 
 class GeometryError(RealdegError):
@@ -31,8 +31,7 @@ class GeometryError(RealdegError):
 
     Args:
         message: The sentence.
-        fits: The ``(scale, same_size)`` that would fit, where it is known; the recipe of that
-            geometry is then named.
+        fits: The ``(scale, same_size)`` that would fit, if known; its recipe is then suggested.
     """
 
     def __init__(self, message: str, fits: tuple[float, bool] | None = None) -> None:
@@ -41,7 +40,7 @@ class GeometryError(RealdegError):
 
 
 class DataError(RealdegError):
-    """Images are missing, unreadable, unpaired or of a wrong size."""
+    """Images are missing, unreadable, unpaired or of the wrong size."""
 
 
 class CheckpointError(RealdegError):
@@ -49,27 +48,19 @@ class CheckpointError(RealdegError):
 
 
 class OutputError(RealdegError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written to the requested path."""
 
 
 class MemoryShortageError(RealdegError):
-    """The memory of the machine or the device does not hold what was asked for."""
+    """The machine or the device has too little memory."""
 
 
 class TrainingError(RealdegError):
-    """Training cannot go on, for instance because a loss is no longer finite."""
+    """Training cannot continue, for instance because a loss is no longer finite."""
 
 
 def nearest(name: str, known: list[str] | tuple[str, ...] | set[str]) -> str:
-    """Phrase the closest known names for the end of an error message.
-
-    Args:
-        name: The name that was not found.
-        known: The names that exist.
-
-    Returns:
-        ``" Did you mean 'a' or 'b'?"`` with a leading blank, or an empty string.
-    """
+    """Return ``" Did you mean 'a' or 'b'?"`` with the closest known names, or an empty string."""
     import difflib
 
     folded = {candidate.lower(): candidate for candidate in sorted(known)}
@@ -80,11 +71,7 @@ def nearest(name: str, known: list[str] | tuple[str, ...] | set[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error of another library says, or else its type.
-
-    Args:
-        error: The error.
-    """
+    """Return the first line of an error's message, or else its type."""
     lines = (line.strip() for line in str(error).splitlines())
     return next((line for line in lines if line), type(error).__name__)
 

@@ -1,9 +1,9 @@
-"""The registries that every component of realdeg is built from.
+"""The registries from which every component is built.
 
-A registry's ``locations`` are imported when something is first looked up, so importing this
-module costs no torch. mmengine allows a parent registry one child per scope; hence tasks, data
-sets, transforms, metrics, hooks, loops and samplers are children of mmengine's registries (its
-Runner finds them), and degradations, backbones, discriminators and losses are roots of their own.
+A registry's ``locations`` are imported at the first lookup, so this module does not import torch.
+Tasks, data sets, transforms, metrics, hooks, loops and samplers are children of mmengine's
+registries, where its Runner finds them. mmengine allows one child per scope and parent, so
+degradations, backbones, discriminators and losses are roots.
 """
 
 from __future__ import annotations
@@ -27,17 +27,10 @@ PLUGIN_GROUP = "realdeg.plugins"
 
 
 class Registry(WatchedRegistry):
-    """An mmengine registry that knows registered names only.
-
-    A dotted name is never imported, and refusals say what was searched and what comes nearest.
-    """
+    """An mmengine registry that never imports dotted names; its errors list the known names."""
 
     def get(self, key: str) -> Any:
-        """Return what is registered under a name, or None.
-
-        Args:
-            key: The registered name, with or without a scope prefix.
-        """
+        """Return what is registered under a name, with or without a scope prefix, or None."""
         return find_registered(self, key)
 
     def names(self) -> list[str]:
@@ -50,10 +43,7 @@ class Registry(WatchedRegistry):
 
         Args:
             name: The registered name, with or without a scope prefix.
-            place: Where in the config the name stands, for the message.
-
-        Returns:
-            The registered class.
+            place: The name's key in the config, for the message.
 
         Raises:
             ConfigError: If nothing is registered under that name.
@@ -72,7 +62,7 @@ class Registry(WatchedRegistry):
         return found
 
     def on_registration(self, module: Any) -> None:
-        """Have a class that was registered check its construction from now on."""
+        """Have a newly registered class check its construction."""
         if isinstance(module, type):
             check_constructor(module)
 
@@ -81,11 +71,8 @@ class Registry(WatchedRegistry):
 
         Args:
             cfg: The component's config.
-            *args: Handed to mmengine's build.
-            **kwargs: Handed to mmengine's build.
-
-        Returns:
-            The component.
+            *args: Passed to mmengine's build.
+            **kwargs: Passed to mmengine's build.
 
         Raises:
             ConfigError: If ``type`` is missing or unknown, or the type takes no such argument.
@@ -130,10 +117,10 @@ _plugins_loaded = False
 def load_plugins() -> list[str]:
     """Import every installed plugin of the ``realdeg.plugins`` entry-point group, once.
 
-    A plugin that fails is named in a warning and harms nobody else.
+    A plugin that fails is named in a warning and does not affect others.
 
     Returns:
-        The names of the plugins that were loaded by this call.
+        The names of the plugins loaded by this call.
     """
     global _plugins_loaded
     if _plugins_loaded:
@@ -143,7 +130,7 @@ def load_plugins() -> list[str]:
     for entry in entry_points(group=PLUGIN_GROUP):
         try:
             entry.load()
-        # A stranger's module may raise anything, SystemExit included.
+        # Third-party modules may raise anything, including SystemExit.
         except (Exception, SystemExit) as error:
             warnings.warn(
                 f"the realdeg plugin '{entry.name}' ({entry.value}) failed to load and is left"

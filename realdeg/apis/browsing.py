@@ -27,7 +27,7 @@ from realdeg.utils.samples import Batch
 from realdeg.visualization.style import (
     SMALL_SIZE,
     axes_at,
-    bare,
+    hide_ticks,
     new_figure,
     pixels,
     save_figure,
@@ -194,7 +194,7 @@ def draw_samples(
         for column, image in enumerate((sample.hr, sample.lr)):
             if image is not None:
                 axes = axes_at(figure, _GAP + column * (_CELL + _GAP), top, _CELL, _CELL)
-                bare(axes)
+                hide_ticks(axes)
                 # Nearest neighbour: an LR pixel stays a pixel.
                 axes.imshow(pixels(image), interpolation="nearest")
         left = 2 * (_CELL + _GAP) + _GAP

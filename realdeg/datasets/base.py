@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeAlias, cast
+from typing import Annotated, Any, ClassVar, TypeAlias, TypedDict, cast
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -32,7 +32,17 @@ TransformLike: TypeAlias = Annotated[dict[str, Any] | Step, Component("transform
 DatasetLike: TypeAlias = Annotated[dict[str, Any] | ImageSource, Component("dataset")]
 """A data set or its config."""
 
-# Formats other than PNG are decoded to learn their size; a summary looks at this many.
+
+class CommonSettings(TypedDict, total=False):
+    """What constructors pass on to :class:`ImageDataset`."""
+
+    data_root: str | Path | None
+    seed: int
+    transforms: Sequence[TransformLike] | None
+    cache_mb: NonNegative
+
+
+# A summary reads the sizes of at most this many files that are not PNG.
 _SIZES_BY_DECODING = 16
 
 
@@ -41,40 +51,39 @@ class ImageDataset(Dataset[PackedSample]):
 
     Subclasses set their own attributes, then call this constructor, which calls :meth:`find`.
 
-    An item is asked for by ``index`` (evaluation) or by ``(position, index)`` (training), where
-    ``position`` is the sample's place in the whole run; ``(position, index, scale)`` asks for HR
-    that is cut for the scale drawn for its batch. Its randomness is a function of
-    ``(seed, position)``, or of ``(seed, key)`` in evaluation, so the number of workers, a resume
-    and the number of processes change nothing.
+    An item is requested by ``index`` (evaluation) or by ``(position, index)`` (training), where
+    ``position`` counts the samples of the run; ``(position, index, scale)`` requests HR that is
+    cropped for the scale drawn for its batch. Its randomness depends on ``(seed, position)``, or on
+    ``(seed, key)`` in evaluation, so neither workers, processes nor a resume change anything.
 
     Args:
-        scale: How much resolution is lost, for pairs and for degradations in the transforms.
+        scale: HR pixels per LR pixel, for pairs and for degradations in the transforms.
         same_size: Whether LR lies on the HR grid.
         data_root: The folder of all data sets; None means ``./data``.
         seed: The run's seed.
         split: Which part of the data.
         transforms: Transforms or their configs, in order; None only packs tensors.
-        cache_mb: Megabytes of decoded images kept, in each worker process; 0 keeps none.
+        cache_mb: Megabytes of decoded images cached in each worker process; 0 caches none.
 
     Raises:
-        DataError: If the files are not there.
-        GeometryError: If the data are known to be of another geometry.
+        DataError: If the files are missing.
+        GeometryError: If the data are known to have another geometry.
     """
 
     collated_by: ClassVar[str] = "collate_batch"
-    """The function that makes batches of its samples, where a loader names none."""
+    """The default collate function of a loader."""
 
     split_is_a_name: ClassVar[bool] = False
-    """Whether ``split`` chooses no files, so that configs need not say it."""
+    """Whether ``split`` selects no files, so that configs need not set it."""
 
     grid: ClassVar[bool | None] = None
-    """What ``same_size`` must be, where the data are known to have one answer."""
+    """The required ``same_size``, if it is known for the data."""
 
     protocol: ClassVar[str | None] = None
-    """The protocol that super-resolution is measured by on these data, where a config says none."""
+    """The default protocol for super-resolution on these data."""
 
     config_fields: ClassVar[Mapping[str, str]] = {}
-    """Arguments that take a field of a config's top level which goes by another name."""
+    """Arguments filled from a config's top-level field of another name."""
 
     def __init__(
         self,
@@ -95,13 +104,13 @@ class ImageDataset(Dataset[PackedSample]):
         self.transforms = build_chain(transforms, self.label)
         self.cache_bytes = int(cache_mb * 2**20)
         self.missing: list[str] = []
-        """What is not there and tolerated, for the summary."""
+        """What is missing but tolerated, for the summary."""
         self.faults: list[Fault] = []
-        """What is wrong with the list of files, for :meth:`check`."""
+        """Faults in the list of files, for :meth:`check`."""
         self._cache: dict[Path, np.ndarray] = {}
         self._cached_bytes = 0
         self._sizes: dict[Path, Size] = {}
-        # What the file was is not to be seen in its cached RGB.
+        # Files with one colour channel, which their cached RGB does not show.
         self._grey: set[Path] = set()
         self._check_grid()
         self.records = self.find()
@@ -110,7 +119,7 @@ class ImageDataset(Dataset[PackedSample]):
 
     @abstractmethod
     def find(self) -> list[Record]:
-        """List the files, in a fixed order; may append to ``missing`` and ``faults``."""
+        """List the files in a fixed order; may append to ``missing`` and ``faults``."""
 
     @property
     def label(self) -> str:
@@ -124,7 +133,7 @@ class ImageDataset(Dataset[PackedSample]):
 
     @property
     def required_size(self) -> int:
-        """The least height and width, in HR pixels of the files, that the transforms can take."""
+        """The least height and width of HR files, in pixels, that the transforms accept."""
         size = 1
         for transform in reversed(self.transforms):
             size = getattr(transform, "required_size", lambda after: after)(size)
@@ -132,7 +141,7 @@ class ImageDataset(Dataset[PackedSample]):
 
     @property
     def has_lr(self) -> bool:
-        """Whether every sample comes with an LR image, of a file or made by a transform."""
+        """Whether every sample has LR, from a file or made by a transform."""
         made = any(getattr(step, "makes_lr", False) for step in self.transforms)
         return made or all(record.lr is not None for record in self.records)
 
@@ -142,12 +151,9 @@ class ImageDataset(Dataset[PackedSample]):
     def load(self, index: int) -> LoadedSample:
         """Read one item's images.
 
-        Args:
-            index: Which.
-
         Returns:
-            ``hr`` and, for a pair, ``lr`` (H x W x 3, uint8 or uint16, read-only), ``key``,
-            ``meta``, in which ``grey`` is True where every file has one colour channel.
+            ``hr`` and, for a pair, ``lr`` (H x W x 3, uint8 or uint16, read-only), ``key`` and
+            ``meta``, in which ``grey`` is True if every file has one colour channel.
 
         Raises:
             DataError: If a file cannot be read.
@@ -161,7 +167,7 @@ class ImageDataset(Dataset[PackedSample]):
         return sample
 
     def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> PackedSample:
-        """Return one transformed sample, with ``scale`` where one was drawn for it.
+        """Return one transformed sample, with ``scale`` if one was drawn for it.
 
         Args:
             item: ``index``, ``(position, index)`` or ``(position, index, scale)``.
@@ -173,8 +179,8 @@ class ImageDataset(Dataset[PackedSample]):
         loaded = self.load(int(index))
         if drawn and "lr" in loaded:
             raise GeometryError(
-                f"{self.label}: '{loaded['key']}' is a real pair and has a scale of its own;"
-                " scales are drawn (model.scales) for HR images, which a degradation shrinks."
+                f"{self.label}: '{loaded['key']}' is a real pair with a scale of its own;"
+                " scales are drawn (model.scales) only for HR images with a degradation."
             )
         stream = Stream(self.seed, loaded["key"] if position is None else int(position))
         sample: Sample | PackedSample = {
@@ -185,13 +191,13 @@ class ImageDataset(Dataset[PackedSample]):
             "stream": stream,
         }
         for transform in self.transforms:
-            sample = transform(cast(Sample, sample))  # none stands behind the one that packs
+            sample = transform(cast(Sample, sample))  # the one that packs is the last
         if drawn:
             sample["scale"] = drawn[0]
         return cast(PackedSample, sample)
 
     def summary(self) -> str:
-        """Return one line: how many, of which cameras, how large, and what is missing."""
+        """Return one line: number, cameras, sizes, and what is missing."""
         paired = any(record.lr is not None for record in self.records)
         count = f"{len(self)} {'pair' if paired else 'HR image'}{'' if len(self) == 1 else 's'}"
         groups: dict[str, int] = {}
@@ -211,16 +217,11 @@ class ImageDataset(Dataset[PackedSample]):
         return f"{self.label}: {', '.join(parts)}; {'; '.join(notes) or 'nothing missing'}"
 
     def check(self, thorough: bool = False) -> None:
-        """Look for every fault before training.
-
-        A PNG is judged by its header and its end marker, other formats are decoded once.
-
-        Args:
-            thorough: Decode every file, which also finds damage in the middle of one.
+        """Find every fault before training, without decoding unless ``thorough``.
 
         Raises:
             GeometryError: If all pairs fit another ``scale`` or ``same_size``, naming it.
-            DataError: Naming the first ten faults with file and reason, and how many there are.
+            DataError: Naming the first ten faults with file and reason, and the number of faults.
         """
         faults = list(self.faults)
         pairs: list[tuple[Size, Size]] = []
@@ -245,9 +246,9 @@ class ImageDataset(Dataset[PackedSample]):
         refuse_faults(faults, self.label)
 
     def remainders(self) -> list[Fault]:
-        """Return the HR images that reach a degradation with sides that the scale does not divide.
+        """Return the HR images whose sides are not divisible by the scale when degraded.
 
-        Where a transform cuts, or may cut, nothing is said.
+        None are returned if a transform may crop.
         """
         if self.same_size or not all(getattr(t, "keeps_size", False) for t in self.transforms):
             return []
@@ -265,7 +266,7 @@ class ImageDataset(Dataset[PackedSample]):
         return found
 
     def too_small_fault(self, path: Path, size: Size) -> Fault:
-        """Phrase that an image is smaller than the transforms need."""
+        """Return the fault of an image smaller than the transforms need."""
         return Fault(
             path,
             f"is {size[0]} x {size[1]} pixels, smaller than the {self.required_size} that the"
@@ -273,7 +274,7 @@ class ImageDataset(Dataset[PackedSample]):
         )
 
     def size_of(self, path: Path) -> Size:
-        """Return (height, width) of an image of this set, remembering it."""
+        """Return (height, width) of an image, cached."""
         if path not in self._sizes:
             self._sizes[path] = image_size(path)
         return self._sizes[path]
@@ -295,10 +296,10 @@ class ImageDataset(Dataset[PackedSample]):
         if pixels.shape[2] < 3:
             self._grey.add(path)
         array = np.ascontiguousarray(as_rgb(pixels))
-        # A transform that writes into its input would otherwise spoil later epochs.
+        # Otherwise a transform that writes into its input would corrupt later epochs.
         array.flags.writeable = False
-        # What came first stays: under a fresh shuffle per epoch, evicting the least recently used
-        # would throw out images just before they are wanted again.
+        # The first images stay: with a new shuffle per epoch, evicting the least recently used one
+        # would drop images just before they are needed again.
         if self._cached_bytes + array.nbytes <= self.cache_bytes:
             self._cache[path] = array
             self._cached_bytes += array.nbytes
@@ -315,7 +316,7 @@ class ImageDataset(Dataset[PackedSample]):
             try:
                 sizes.append(self.size_of(record.hr))
             except DataError:
-                continue  # named by check()
+                continue  # reported by check()
         if not sizes:
             return "of unknown size"
         least, greatest = min(sizes, key=np.prod), max(sizes, key=np.prod)
@@ -323,5 +324,5 @@ class ImageDataset(Dataset[PackedSample]):
         return text if least == greatest else f"{text} to {greatest[0]} x {greatest[1]}"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the cache behind when a worker process is spawned."""
+        """Drop the cache when a worker process is spawned."""
         return {**self.__dict__, "_cache": {}, "_cached_bytes": 0}

@@ -1,8 +1,8 @@
-"""The check before training: every fault of the files of a data set, found cheaply.
+"""The check before training, which finds faulty files cheaply.
 
-A file is judged by its header and by where its parts lie, which finds missing, empty, foreign,
-truncated and too large files without decoding. A damaged byte in the middle is found by
-``thorough=True``, which decodes everything, or else when the image is first read.
+Headers and the positions of parts reveal missing, empty, foreign, truncated and too large files
+without decoding. Damage in the middle of a file is found by ``thorough=True``, which decodes
+everything, or when the image is first read.
 """
 
 from __future__ import annotations
@@ -22,14 +22,7 @@ _NAMED_FAULTS = 10
 
 
 def inspect_image(path: Path, thorough: bool = False) -> Size:
-    """Return the size of an image after looking for damage.
-
-    Args:
-        path: The file.
-        thorough: Whether to decode it whatever its format.
-
-    Returns:
-        (height, width).
+    """Return (height, width) of an image after a check; ``thorough`` decodes it.
 
     Raises:
         DataError: If it is missing, empty, truncated or not an image.
@@ -43,15 +36,7 @@ def inspect_image(path: Path, thorough: bool = False) -> Size:
 def inspect_record(
     record: Record, thorough: bool = False
 ) -> tuple[list[Fault], Size | None, Size | None]:
-    """Inspect the files of one record.
-
-    Args:
-        record: The image or pair.
-        thorough: Whether to decode the files whatever their format.
-
-    Returns:
-        Faults, size of HR, size of LR (None where unreadable or absent).
-    """
+    """Return the faults of a record and the sizes of HR and LR, None if unreadable or absent."""
     faults: list[Fault] = []
     sizes: list[Size | None] = []
     for path in (record.hr, record.lr):
@@ -61,7 +46,7 @@ def inspect_record(
         try:
             sizes.append(inspect_image(path, thorough))
         except DataError as error:
-            # The path begins the line already.
+            # The line already starts with the path.
             faults.append(Fault(path, str(error).replace(f"the image {path} ", "").rstrip(".")))
             sizes.append(None)
     return faults, sizes[0], sizes[1]
@@ -70,30 +55,27 @@ def inspect_record(
 def inspect_records(
     records: Sequence[Record], thorough: bool = False
 ) -> list[tuple[list[Fault], Size | None, Size | None]]:
-    """Inspect many records at once; threads hide the latency of the disk."""
+    """Inspect many records in threads, which hide the latency of the disk."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda record: inspect_record(record, thorough), records))
 
 
 def expected_lr(hr: Size, scale: float, same_size: bool) -> Size:
-    """Return the size that LR must have; a remainder of the division is left out."""
+    """Return the size that LR must have; a remainder of the division is dropped."""
     return hr if same_size else (lr_length(hr[0], scale), lr_length(hr[1], scale))
 
 
 def pair_fault(
     hr: Size, lr: Size, scale: float, same_size: bool, remainder: bool = False
 ) -> str | None:
-    """Say how the sizes of a pair contradict the settings.
+    """Phrase how the sizes of a pair contradict the settings, or return None.
 
     Args:
         hr: Size of HR.
         lr: Size of LR.
         scale: HR pixels per LR pixel, unless ``same_size``.
-        same_size: Whether both have one size.
-        remainder: Whether HR may be larger than LR times ``scale`` by less than ``scale``.
-
-    Returns:
-        The contradiction, or None.
+        same_size: Whether both have the same size.
+        remainder: Whether HR may exceed LR times ``scale`` by less than ``scale``.
     """
     wanted = expected_lr(hr, scale, same_size)
     exact = same_size or remainder or (divides(hr[0], scale) and divides(hr[1], scale))
@@ -106,17 +88,7 @@ def pair_fault(
 def refuse_geometry(
     pairs: Sequence[tuple[Size, Size]], scale: float, same_size: bool, where: str
 ) -> None:
-    """Refuse a data set all of whose pairs fit another setting, naming it.
-
-    Args:
-        pairs: Sizes of HR and LR.
-        scale: The scale that is set.
-        same_size: The setting.
-        where: The data set, as it begins the message.
-
-    Raises:
-        GeometryError: If every pair contradicts the settings and all agree on others.
-    """
+    """Raise GeometryError if all pairs (sizes of HR and LR) agree on other settings."""
     if not pairs or any(pair_fault(hr, lr, scale, same_size, True) is None for hr, lr in pairs):
         return
     if all(hr == lr for hr, lr in pairs):
@@ -138,15 +110,7 @@ def refuse_geometry(
 
 
 def refuse_faults(faults: Sequence[Fault], where: str) -> None:
-    """Raise one error for all faults.
-
-    Args:
-        faults: What was found.
-        where: The data set, as it begins the message.
-
-    Raises:
-        DataError: If there are any: the first ten by name, and how many there are in all.
-    """
+    """Raise one DataError for all faults, which names the first ten and their number."""
     if not faults:
         return
     lines = [f"  {fault}" for fault in faults[:_NAMED_FAULTS]]
@@ -154,4 +118,4 @@ def refuse_faults(faults: Sequence[Fault], where: str) -> None:
         lines.append(f"  and {len(faults) - _NAMED_FAULTS} more")
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
     listing = "\n".join(lines)
-    raise DataError(f"{where}: {count}; mend or remove these files.\n{listing}")
+    raise DataError(f"{where}: {count}; fix or remove these files.\n{listing}")

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from realdeg.datasets.base import ImageDataset, TransformLike
+from typing_extensions import Unpack
+
+from realdeg.datasets.base import CommonSettings, ImageDataset
 from realdeg.datasets.records import Fault, Record, find_folder, resolve, root_of
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS
-from realdeg.utils.argument_types import NonNegative, Scale
+from realdeg.utils.argument_types import Scale
 
 # The test images of the authors' script; all others are for training.
 TEST_IDS = (1, 16, 48, 60, 98)
@@ -23,19 +25,17 @@ class City100Dataset(ImageDataset):
 
     Args:
         camera: ``iPhoneX`` or ``NikonD5500``.
-        split: ``train`` or ``test``; says which images where ``ids`` does not.
+        split: ``train`` or ``test``; selects the images unless ``ids`` does.
         ids: Numbers and ranges, such as ``[1, "5-24"]`` or ``"1-24,51-56"``.
-        folder: The folder that holds the images, absolute or below ``data_root``; None looks for
-            the names of the authors' repository.
-        scale: A nominal figure; the zoom ratio of the cameras is no integer.
+        folder: The folder of the images, absolute or below ``data_root``; None tries the names in
+            the authors' repository.
+        scale: A nominal value; the zoom ratio of the cameras is not an integer.
         same_size: Must be True.
-        data_root: The folder of all data sets; None means ``./data``.
-        seed: The run's seed.
-        transforms: Transforms or their configs, in order.
-        cache_mb: Megabytes of decoded images kept, per worker process.
+        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+            :class:`ImageDataset`.
 
     Raises:
-        ConfigError: If camera, split or ids make no sense.
+        ConfigError: If camera, split or ids are invalid.
         DataError: If the folder is missing.
         GeometryError: If ``same_size`` is False.
     """
@@ -52,23 +52,12 @@ class City100Dataset(ImageDataset):
         *,
         scale: Scale = 4,
         same_size: bool = True,
-        data_root: str | Path | None = None,
-        seed: int = 0,
-        transforms: Sequence[TransformLike] | None = None,
-        cache_mb: NonNegative = 256,
+        **settings: Unpack[CommonSettings],
     ) -> None:
         self.camera = camera
         self.ids = None if ids is None else parse_ids(ids)
         self.folder = folder
-        super().__init__(
-            scale=scale,
-            same_size=same_size,
-            data_root=data_root,
-            seed=seed,
-            split=split,
-            transforms=transforms,
-            cache_mb=cache_mb,
-        )
+        super().__init__(scale=scale, same_size=same_size, split=split, **settings)
 
     @property
     def label(self) -> str:
@@ -76,7 +65,7 @@ class City100Dataset(ImageDataset):
         return f"City100 {self.camera} {self.split}"
 
     def find(self) -> list[Record]:
-        """Match H with L by number."""
+        """Pair H with L by number."""
         if self.folder is not None:
             candidates = [resolve(self.folder, self.data_root)]
         else:
@@ -89,7 +78,7 @@ class City100Dataset(ImageDataset):
         folder = find_folder(
             candidates,
             f"City100 of the {self.camera}",
-            "Set data_root to the folder that holds it, or folder to the one that holds 001H.PNG.",
+            "Set data_root to the folder that contains it, or folder to the one with 001H.PNG.",
         )
         found: dict[int, dict[str, Path]] = {}
         for file in sorted(folder.iterdir()):
@@ -112,16 +101,10 @@ class City100Dataset(ImageDataset):
 
 
 def parse_ids(ids: str | Sequence[int | str]) -> list[int]:
-    """Turn numbers and ranges into a list of numbers.
-
-    Args:
-        ids: For instance ``[1, "5-24"]`` or ``"1-24,51-56"``.
-
-    Returns:
-        The numbers, in the order given, each once.
+    """Expand numbers and ranges, such as ``[1, "5-24"]`` or ``"1-24,51-56"``, in the given order.
 
     Raises:
-        ConfigError: If an entry is neither.
+        ConfigError: If an entry is neither a number nor a range.
     """
     entries = ids.split(",") if isinstance(ids, str) else ids
     numbers: dict[int, None] = {}

@@ -1,4 +1,4 @@
-"""Samples to a batch."""
+"""Collation of samples to a batch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from realdeg.utils.samples import Batch, PackedSample
 
 
 def collate_batch(samples: Sequence[PackedSample]) -> Batch:
-    """Turn packed samples into a batch; pairs and HR alone may be mixed.
+    """Turn packed samples into a batch; pairs and samples of HR alone may be mixed.
 
     Args:
         samples: Each with ``hr``, ``key``, ``meta``, ``seed`` and, for a pair, ``lr``.
 
     Returns:
-        ``hr``; ``lr`` of the paired samples alone, in order, or None; ``paired``, which samples
-        those are; ``key``, ``meta`` and ``seeds``, lists; ``scale``, where one was drawn.
+        ``hr``; ``lr`` of the paired samples only, in order, or None; ``paired``, a mask of these
+        samples; the lists ``key``, ``meta`` and ``seeds``; ``scale``, if one was drawn.
 
     Shape:
         hr (B, 3, H, W), lr (P, 3, h, w), paired (B,).

@@ -1,4 +1,4 @@
-"""HR images alone; a degradation makes the LR."""
+"""HR images alone, from which a degradation makes LR."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from realdeg.datasets.base import ImageDataset, TransformLike
+from typing_extensions import Unpack
+
+from realdeg.datasets.base import CommonSettings, ImageDataset
 from realdeg.datasets.records import Record, find_folder, list_images, resolve
 from realdeg.errors import DataError
 from realdeg.registry import DATASETS
-from realdeg.utils.argument_types import Count, NonNegative, RealScale
+from realdeg.utils.argument_types import Count, RealScale
 
 
 @DATASETS.register_module()
@@ -20,23 +22,21 @@ class HRFolderDataset(ImageDataset):
 
     Args:
         folder: One folder or several, absolute or below ``data_root``.
-        recursive: Whether to look into folders as well.
-        pattern: Shell-style pattern of the file names, such as ``"*_HR.png"`` where HR and LR
-            share a folder.
-        min_size: The least height and width in pixels; None asks the transforms (the patch).
-        too_small: ``refuse`` names smaller images in :meth:`check`; ``skip`` leaves them out and
+        recursive: Whether to include subfolders.
+        pattern: Shell-style pattern of the file names, such as ``"*_HR.png"`` if HR and LR share a
+            folder.
+        min_size: The least height and width in pixels; None takes the transforms' (the patch).
+        too_small: ``refuse`` reports smaller images in :meth:`check`; ``skip`` omits them and
             counts them in the summary. Nothing is padded.
-        split: A name for messages; the folder says which part of the data it is.
-        scale: How much resolution the degradation takes.
-        same_size: Whether LR shall lie on the HR grid.
-        data_root: The folder of all data sets; None means ``./data``.
-        seed: The run's seed.
-        transforms: Transforms or their configs, in order.
-        cache_mb: Megabytes of decoded images kept, per worker process.
+        split: A name for messages only.
+        scale: The scale of the degradation.
+        same_size: Whether LR will lie on the HR grid.
+        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+            :class:`ImageDataset`.
 
     Raises:
         ConfigError: If ``too_small`` is neither.
-        DataError: If a folder is missing, or no image is left.
+        DataError: If a folder is missing or has no suitable image.
     """
 
     split_is_a_name = True
@@ -53,26 +53,15 @@ class HRFolderDataset(ImageDataset):
         split: str = "train",
         scale: RealScale = 4,
         same_size: bool = False,
-        data_root: str | Path | None = None,
-        seed: int = 0,
-        transforms: Sequence[TransformLike] | None = None,
-        cache_mb: NonNegative = 256,
+        **settings: Unpack[CommonSettings],
     ) -> None:
         given = [folder] if isinstance(folder, str | Path) else list(folder)
-        self.folders = [resolve(one, data_root) for one in given]
+        self.folders = [resolve(one, settings.get("data_root")) for one in given]
         self.recursive = recursive
         self.pattern = pattern
         self.min_size = min_size
         self.too_small = too_small
-        super().__init__(
-            scale=scale,
-            same_size=same_size,
-            data_root=data_root,
-            seed=seed,
-            split=split,
-            transforms=transforms,
-            cache_mb=cache_mb,
-        )
+        super().__init__(scale=scale, same_size=same_size, split=split, **settings)
 
     @property
     def required_size(self) -> int:
@@ -84,7 +73,7 @@ class HRFolderDataset(ImageDataset):
         records = []
         for number, folder in enumerate(self.folders):
             found = find_folder([folder], "the folder of HR images", "Set data_root or folder.")
-            # Several folders may hold the same names.
+            # Different folders may contain the same names.
             prefix = f"{number}-{folder.name}/" if len(self.folders) > 1 else ""
             for name, file in list_images(found, self.recursive).items():
                 if fnmatchcase(file.name, self.pattern):
@@ -110,4 +99,4 @@ class HRFolderDataset(ImageDataset):
         try:
             return min(self.size_of(file)) >= self.required_size
         except DataError:
-            return True  # unreadable is not small: check() names it
+            return True  # unreadable, which check() reports

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
@@ -20,23 +19,24 @@ from realdeg.datasets.traits import ImageSource, has_lr
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS
 from realdeg.utils.argument_types import Positive, Scale
+from realdeg.utils.arguments import arguments_of
 from realdeg.utils.samples import LoadedSample, PackedSample
 from realdeg.utils.streams import stream_seed
 
 
 def interleave(position: int, weights: Sequence[int]) -> tuple[int, int]:
-    """Say which component a position belongs to, and the how-manieth of that component it is.
+    """Return the component at a position, and the position's index within that component.
 
-    A chain of two-way splits, each spread as evenly as integers allow: of n positions, a component
-    with the share w / W gets n * w / W samples up to half the number of components, exactly so
-    where n is a multiple of the sum of the weights.
+    A chain of two-way splits, each as even as integers allow: of n positions, a component of share
+    w / W gets n * w / W, up to an error of half the number of components, and exactly that if n is
+    a multiple of the sum of the weights.
 
     Args:
         position: From 0.
         weights: Positive integers.
 
     Returns:
-        (component, rank within the component).
+        (component, index within the component).
     """
     rest = sum(weights)
     for component, weight in enumerate(weights[:-1]):
@@ -50,14 +50,7 @@ def interleave(position: int, weights: Sequence[int]) -> tuple[int, int]:
 
 
 def integer_weights(ratios: Sequence[float]) -> list[int]:
-    """Turn ratios into the smallest integers of the same proportions.
-
-    Args:
-        ratios: Positive numbers; decimals are taken as written (0.1 is one tenth).
-
-    Returns:
-        Positive integers.
-    """
+    """Turn positive ratios into the smallest integers of equal proportion; 0.1 is one tenth."""
     exact = [Fraction(str(ratio)) for ratio in ratios]
     common = lcm(*(ratio.denominator for ratio in exact))
     scaled = [int(ratio * common) for ratio in exact]
@@ -67,17 +60,16 @@ def integer_weights(ratios: Sequence[float]) -> list[int]:
 
 @DATASETS.register_module()
 class MixtureDataset(Dataset[PackedSample]):
-    """Several data sets as one, in the proportions of their sizes or in given ones.
+    """Several data sets as one, in proportion to their sizes or to given ratios.
 
-    With ``ratios`` a training sample's data set and its place in that data set's own shuffled
-    passes follow from its position in the run alone, so the proportions are exact in every
-    stretch of the run and nothing depends on workers or processes. Mixtures may be nested.
+    With ``ratios``, the data set of a training sample and its place in that set's shuffled passes
+    depend on the position in the run only. So proportions are exact throughout the run, whatever
+    the number of workers or processes. Mixtures may be nested.
 
     Args:
         datasets: Data sets or their configs. Each keeps its own transforms.
-        ratios: How many samples of each, relative to each other; None takes every sample of the
-            union equally often.
-        scale: Handed to the data sets built here, as are the following.
+        ratios: Relative numbers of samples; None draws every sample of the union equally often.
+        scale: Passed to the data sets built here, as are the remaining arguments.
         same_size: Whether LR lies on the HR grid.
         data_root: The folder of all data sets.
         seed: The run's seed.
@@ -87,7 +79,7 @@ class MixtureDataset(Dataset[PackedSample]):
     """
 
     collated_by: ClassVar[str] = "collate_batch"
-    """The function that makes batches of its samples, where a loader names none."""
+    """The default collate function of a loader."""
 
     def __init__(
         self,
@@ -123,24 +115,22 @@ class MixtureDataset(Dataset[PackedSample]):
 
     @property
     def has_lr(self) -> bool:
-        """Whether every sample comes with an LR image."""
+        """Whether every sample has LR."""
         return all(has_lr(dataset) for dataset in self.datasets)
 
     @property
     def missing(self) -> list[str]:
-        """What is not there and tolerated."""
+        """What is missing but tolerated."""
         return [text for dataset in self.datasets for text in getattr(dataset, "missing", [])]
 
     def locate(self, item: int | tuple[int, int]) -> tuple[int, int]:
-        """Say where an item comes from.
+        """Return an item's data set and its index there.
+
+        With ratios, the index there counts the samples drawn from that data set so far.
 
         Args:
-            item: ``index`` into the concatenation, or ``(position, index)``, of which the index
-                does not matter where there are ratios.
-
-        Returns:
-            (data set, index in it). A nested mixture with ratios has the rank in place of an
-            index.
+            item: ``index`` into the concatenation, or ``(position, index)``; with ratios only the
+                position matters.
         """
         position, index = item if isinstance(item, tuple | list) else (None, item)
         if position is None or self.weights is None:
@@ -151,19 +141,16 @@ class MixtureDataset(Dataset[PackedSample]):
         return component, rank
 
     def resolve(self, position: int, index: int) -> tuple[ImageSource, int]:
-        """Say which data set, however deeply nested, a training sample comes from.
+        """Return the data set, through nested mixtures, of a training sample, and its index there.
 
         Args:
-            position: Its place in this mixture's run.
+            position: Its position in this mixture's run.
             index: Its index, for a mixture without ratios.
-
-        Returns:
-            (data set, index in it).
         """
         component, place = self.locate((position, index))
         dataset = self.datasets[component]
         if self.weights is None:
-            # A nested mixture with ratios needs a position of its own: its share of the run.
+            # A nested mixture with ratios needs its own position: its share of the run.
             return (
                 dataset.resolve(position, place)
                 if isinstance(dataset, MixtureDataset)
@@ -179,7 +166,7 @@ class MixtureDataset(Dataset[PackedSample]):
 
         Args:
             item: ``index`` into the concatenation, ``(position, index)``, or these and the scale
-                that was drawn for the batch.
+                drawn for the batch.
         """
         if not isinstance(item, tuple | list):
             component, index = self.locate(item)
@@ -187,7 +174,7 @@ class MixtureDataset(Dataset[PackedSample]):
             return part[index]
         position, index, *drawn = item
         dataset, chosen = self.resolve(int(position), int(index))
-        # The position in the whole run keeps every sample's random streams apart.
+        # The position in the whole run keeps the random streams of samples apart.
         position = int(position)
         return dataset[(position, chosen, drawn[0]) if drawn else (position, chosen)]
 
@@ -210,15 +197,7 @@ class MixtureDataset(Dataset[PackedSample]):
         return "Mixture of " + " | ".join(parts)
 
     def check(self, thorough: bool = False) -> None:
-        """Check every data set.
-
-        Args:
-            thorough: Decode every file.
-
-        Raises:
-            GeometryError: As the data set at fault says.
-            DataError: As the data set at fault says.
-        """
+        """Check every data set, as :meth:`ImageDataset.check` does."""
         for dataset in self.datasets:
             dataset.check(thorough=thorough)
 
@@ -241,6 +220,6 @@ class MixtureDataset(Dataset[PackedSample]):
 
 def _build(cfg: dict[str, Any], shared: dict[str, Any]) -> Any:
     kind = DATASETS.require(cfg["type"]) if isinstance(cfg.get("type"), str) else cfg.get("type")
-    taken = inspect.signature(kind).parameters if kind is not None else {}
+    taken = () if kind is None else arguments_of(kind).names
     given = {name: value for name, value in shared.items() if name in taken}
     return DATASETS.build({**given, **cfg})

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from realdeg.datasets.base import TransformLike
+from typing_extensions import Unpack
+
+from realdeg.datasets.base import CommonSettings
 from realdeg.datasets.paired import PairedFolderDataset
 from realdeg.datasets.records import find_folder, resolve, root_of, subfolder
 from realdeg.registry import DATASETS
-from realdeg.utils.argument_types import NonNegative, Scale
+from realdeg.utils.argument_types import Scale
 
 
 @DATASETS.register_module()
@@ -19,14 +20,12 @@ class NTIRE19Dataset(PairedFolderDataset):
 
     Args:
         split: ``train`` or ``test``.
-        folder: The folder that holds the splits, absolute or below ``data_root``; None looks for
+        folder: The folder of the splits, absolute or below ``data_root``; None tries
             ``NTIRE19-RealSR``.
-        scale: A nominal figure; the challenge states none.
+        scale: A nominal value; the challenge states none.
         same_size: Must be True.
-        data_root: The folder of all data sets; None means ``./data``.
-        seed: The run's seed.
-        transforms: Transforms or their configs, in order.
-        cache_mb: Megabytes of decoded images kept, per worker process.
+        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+            :class:`ImageDataset`.
 
     Raises:
         ConfigError: If the split does not exist.
@@ -44,11 +43,9 @@ class NTIRE19Dataset(PairedFolderDataset):
         *,
         scale: Scale = 4,
         same_size: bool = True,
-        data_root: str | Path | None = None,
-        seed: int = 0,
-        transforms: Sequence[TransformLike] | None = None,
-        cache_mb: NonNegative = 256,
+        **settings: Unpack[CommonSettings],
     ) -> None:
+        data_root = settings.get("data_root")
         if folder is not None:
             candidates = [resolve(folder, data_root)]
         else:
@@ -66,13 +63,10 @@ class NTIRE19Dataset(PairedFolderDataset):
             split=split,
             scale=scale,
             same_size=same_size,
-            data_root=data_root,
-            seed=seed,
-            transforms=transforms,
-            cache_mb=cache_mb,
+            **settings,
         )
 
     def meta_of(self, name: str) -> dict[str, str]:
-        """Return the camera, which begins the name."""
+        """Return the camera, which is the start of the name."""
         camera, mark, scene = name.partition("_")
         return dict(camera=camera, scene=scene) if mark else {}

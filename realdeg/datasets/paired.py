@@ -1,37 +1,36 @@
-"""Any two folders of HR and LR images."""
+"""Pairs from any two folders."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from realdeg.datasets.base import ImageDataset, TransformLike
+from typing_extensions import Unpack
+
+from realdeg.datasets.base import CommonSettings, ImageDataset
 from realdeg.datasets.records import Fault, Record, find_folder, list_images, resolve
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DATASETS
-from realdeg.utils.argument_types import NonNegative, RealScale
+from realdeg.utils.argument_types import RealScale
 
 
 @DATASETS.register_module()
 class PairedFolderDataset(ImageDataset):
-    """Pairs by name from an HR and an LR folder, which may be one.
+    """Pairs by name from an HR and an LR folder, which may be the same.
 
     Args:
         hr_dir: Folder of HR images, absolute or below ``data_root``.
         lr_dir: Folder of LR images, likewise.
-        pattern: How an HR file is called without its suffix; ``{name}`` is what pairs it,
-            ``{scale}`` stands for the scale.
-        lr_pattern: The same for LR, for instance ``{name}x{scale}``.
-        recursive: Whether to look into folders as well; the path is part of the name.
+        pattern: Name of an HR file without its suffix; ``{name}`` pairs it, ``{scale}`` is the
+            scale.
+        lr_pattern: The same for LR, such as ``{name}x{scale}``.
+        recursive: Whether to include subfolders; the path is part of the name.
         allow_unpaired: Whether files without a partner are counted instead of being a fault.
-        split: A name for messages; the folders say which part of the data it is.
+        split: A name for messages only.
         scale: HR pixels per LR pixel, unless ``same_size``.
         same_size: Whether LR lies on the HR grid.
-        data_root: The folder of all data sets; None means ``./data``.
-        seed: The run's seed.
-        transforms: Transforms or their configs, in order.
-        cache_mb: Megabytes of decoded images kept, per worker process.
+        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+            :class:`ImageDataset`.
 
     Raises:
         ConfigError: If a pattern has no ``{name}``, or both sides would be the same files.
@@ -52,11 +51,9 @@ class PairedFolderDataset(ImageDataset):
         split: str = "train",
         scale: RealScale = 4,
         same_size: bool = False,
-        data_root: str | Path | None = None,
-        seed: int = 0,
-        transforms: Sequence[TransformLike] | None = None,
-        cache_mb: NonNegative = 256,
+        **settings: Unpack[CommonSettings],
     ) -> None:
+        data_root = settings.get("data_root")
         self.hr_dir = resolve(hr_dir, data_root)
         self.lr_dir = resolve(lr_dir, data_root)
         self.pattern = pattern
@@ -68,15 +65,7 @@ class PairedFolderDataset(ImageDataset):
                 f"{type(self).__name__}: hr_dir and lr_dir are both {self.hr_dir}, so pattern and"
                 f" lr_pattern must differ, got {pattern!r} twice."
             )
-        super().__init__(
-            scale=scale,
-            same_size=same_size,
-            data_root=data_root,
-            seed=seed,
-            split=split,
-            transforms=transforms,
-            cache_mb=cache_mb,
-        )
+        super().__init__(scale=scale, same_size=same_size, split=split, **settings)
 
     def find(self) -> list[Record]:
         """Match the names of both folders."""
@@ -104,7 +93,7 @@ class PairedFolderDataset(ImageDataset):
         return records
 
     def meta_of(self, name: str) -> dict[str, str]:
-        """Return what is known of a pair from its name; nothing by default."""
+        """Return information from a pair's name; nothing by default."""
         return {}
 
     def _names(self, folder: Path, pattern: str, argument: str) -> dict[str, Path]:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from realdeg.datasets.base import ImageDataset, TransformLike
+from typing_extensions import Unpack
+
+from realdeg.datasets.base import CommonSettings, ImageDataset
 from realdeg.datasets.records import Record, find_folder, resolve, root_of, subfolder
 from realdeg.errors import DataError, GeometryError
 from realdeg.registry import DATASETS
-from realdeg.utils.argument_types import NonNegative, Scale
+from realdeg.utils.argument_types import Scale
 
 _FOLDERS = {
     1: ("RealSR (ICCV2019)", "RealSR(ICCV2019)", "RealSR(V1)", "RealSR-V1"),
@@ -20,12 +22,8 @@ _FOLDERS = {
 }
 # Scenes in the full release, both cameras together; not every scene has every scale.
 _SCENES = {
-    (1, "train"): 204,
-    (1, "test"): 30,
-    (2, "train"): 459,
-    (2, "test"): 100,
-    (3, "train"): 459,
-    (3, "test"): 100,
+    **{(1, "train"): 204, (1, "test"): 30, (2, "train"): 459, (2, "test"): 100},
+    **{(3, "train"): 459, (3, "test"): 100},
 }
 
 
@@ -34,21 +32,19 @@ class RealSRDataset(ImageDataset):
     """RealSR in its official layout.
 
     ``{folder}/{camera}/{Train,Test}/{scale}/{name}_HR.png`` and ``{name}_LR{scale}.png``. Not every
-    scene has every scale, so what is there is matched by name and the rest is counted. V1 and V2
-    hold LR on the HR grid, V3 holds it ``scale`` times smaller.
+    scene has every scale, so files are paired by name and the rest is counted. V1 and V2 have LR on
+    the HR grid, V3 has it ``scale`` times smaller.
 
     Args:
         version: 1 (ICCV 2019), 2 (used by DML) or 3.
         split: ``train`` or ``test``.
         cameras: Which cameras.
-        folder: The folder that holds the cameras, absolute or below ``data_root``; None looks for
-            the names of the official archives.
+        folder: The folder of the cameras, absolute or below ``data_root``; None tries the names of
+            the official archives.
         scale: 2, 3 or 4.
         same_size: Must be True for versions 1 and 2, False for 3.
-        data_root: The folder of all data sets; None means ``./data``.
-        seed: The run's seed.
-        transforms: Transforms or their configs, in order.
-        cache_mb: Megabytes of decoded images kept, per worker process.
+        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+            :class:`ImageDataset`.
 
     Raises:
         ConfigError: If version or split does not exist.
@@ -67,25 +63,14 @@ class RealSRDataset(ImageDataset):
         *,
         scale: Scale = 4,
         same_size: bool = True,
-        data_root: str | Path | None = None,
-        seed: int = 0,
-        transforms: Sequence[TransformLike] | None = None,
-        cache_mb: NonNegative = 256,
+        **settings: Unpack[CommonSettings],
     ) -> None:
         self.version = version
         self.cameras = tuple(cameras)
         self.folder = folder
         self.unpaired_hr = 0
         self.unpaired_lr = 0
-        super().__init__(
-            scale=scale,
-            same_size=same_size,
-            data_root=data_root,
-            seed=seed,
-            split=split,
-            transforms=transforms,
-            cache_mb=cache_mb,
-        )
+        super().__init__(scale=scale, same_size=same_size, split=split, **settings)
 
     @property
     def label(self) -> str:

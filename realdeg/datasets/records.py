@@ -1,4 +1,4 @@
-"""What a data set knows of its files before any of them is decoded."""
+"""The files of a data set, before any of them is decoded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Record:
         key: Its name, unique in the data set.
         hr: The HR file.
         lr: The LR file, if it is a pair.
-        meta: What else is known of it (camera, scene), plain data.
+        meta: Other information (camera, scene), plain data.
     """
 
     key: str
@@ -32,11 +32,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with one file.
+    """A fault of one file.
 
     Args:
         path: The file.
-        reason: What is wrong, to be read after the path.
+        reason: The fault, as the end of a sentence that starts with the path.
     """
 
     path: Path
@@ -47,15 +47,10 @@ class Fault:
 
 
 def resolve(path: str | Path, data_root: str | Path | None) -> Path:
-    """Return a path that a config gave, seen from the data root.
+    """Resolve a path in a config relative to the data root, or else to the current folder.
 
-    Args:
-        path: As given; ``~`` is expanded, an absolute path stays.
-        data_root: The folder of all data sets; None means ``./data``.
-
-    Returns:
-        The path. One that exists from the current folder but not below the data root is taken
-        from the current folder.
+    ``~`` is expanded and an absolute path stays. The current folder is used if the path exists
+    there and not below the data root.
     """
     given = Path(path).expanduser()
     if given.is_absolute():
@@ -73,15 +68,12 @@ def find_folder(candidates: Sequence[Path], what: str, remedy: str) -> Path:
     """Return the first candidate that is a folder.
 
     Args:
-        candidates: Where it may be.
-        what: What is looked for, as it begins the message.
+        candidates: Possible paths.
+        what: The folder's purpose, as the start of the message.
         remedy: What to set in the config.
 
-    Returns:
-        The folder.
-
     Raises:
-        DataError: If none is there, naming each place that was looked at.
+        DataError: If none exists, naming all candidates.
     """
     for folder in candidates:
         if folder.is_dir():
@@ -96,7 +88,7 @@ def sample_hint() -> str:
 
 
 def subfolder(parent: Path, name: str) -> Path | None:
-    """Return the folder ``name`` in ``parent``, letter case aside, or None."""
+    """Return the folder ``name`` in ``parent``, ignoring case, or None."""
     exact = parent / name
     if exact.is_dir():
         return exact
@@ -107,17 +99,13 @@ def subfolder(parent: Path, name: str) -> Path | None:
 
 
 def list_images(folder: Path, recursive: bool = False) -> dict[str, Path]:
-    """List the images of a folder by name.
-
-    Args:
-        folder: Where to look.
-        recursive: Whether to look into its folders as well.
+    """List the images of a folder, optionally of its subfolders; hidden files are omitted.
 
     Returns:
-        Path relative to ``folder`` without the suffix, to file; sorted. Hidden files are left out.
+        Files by their path relative to ``folder`` without the suffix, sorted.
 
     Raises:
-        DataError: If two images have the same name and differ in the suffix.
+        DataError: If two images differ only in the suffix.
     """
     found: dict[str, Path] = {}
     for file in sorted(folder.rglob("*") if recursive else folder.iterdir()):

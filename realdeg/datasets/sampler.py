@@ -1,4 +1,4 @@
-"""Which samples a process sees, and in which order."""
+"""The samples that each process sees, and their order."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
 
 @DATA_SAMPLERS.register_module()
 class PositionSampler(Sampler[tuple[int, int] | tuple[int, int, float]]):
-    """Yields (position in the run, index) for ever, and the batch's scale where one is drawn.
+    """Yields (position in the run, index) without end, and the batch's scale if one is drawn.
 
-    Iteration t takes the positions t * B to (t + 1) * B - 1, of which each process has its
-    contiguous slice. The index at a position follows from (seed, position), each epoch being one
-    permutation of the data, so a resume begins in the middle without replay. The scale of a batch
-    follows from (seed, iteration), so it is the same in every process too.
+    Iteration t has the positions t * B to (t + 1) * B - 1, of which each process takes a contiguous
+    slice. The index at a position follows from (seed, position), and each epoch is a permutation of
+    the data, so a resume needs no replay. The scale of a batch follows from (seed, iteration), so
+    all processes agree on it.
 
     Args:
         dataset: The data set.
         batch_size: Samples per iteration over all processes; the data loader's own batch size is
             this divided by their number.
-        seed: The run's seed; None agrees on a random one.
+        seed: The run's seed; None draws one for all processes.
         shuffle: Whether each epoch is permuted.
         rank: Which process this is; None asks torch.distributed.
         world_size: How many processes there are; None asks torch.distributed.
-        scales: One of these is drawn for each batch, all equally likely; None draws none, and the
-            data set's own holds. In a config they are said in ``model.scales``.
+        scales: One of these is drawn for each batch, all equally likely; None uses the data set's
+            scale. A config sets them in ``model.scales``.
 
     Raises:
-        ConfigError: If the batch does not divide by the number of processes, or a scale is none.
+        ConfigError: If the batch is not divisible by the number of processes.
         DataError: If the data set is empty.
     """
 
@@ -58,14 +58,14 @@ class PositionSampler(Sampler[tuple[int, int] | tuple[int, int, float]]):
         self.rank, self.world_size = _place(rank, world_size)
         self.scales = None if scales is None else [as_scale(scale) for scale in scales]
         self.starts: dict[float, int] = {}
-        """The iteration from which a scale is drawn, where a curriculum says so."""
+        """The first iteration at which a scale may be drawn, set by a curriculum."""
         self.size = len(dataset)
         if self.size == 0:
             raise DataError("the training data set is empty: there is nothing to sample from.")
         if batch_size % self.world_size:
             raise ConfigError(
-                f"train_dataloader.batch_size is the total over all processes: {batch_size} does"
-                f" not divide by {self.world_size} processes."
+                f"train_dataloader.batch_size is the total over all processes: {batch_size} is"
+                f" not divisible by {self.world_size} processes."
             )
         self.batch_size = batch_size
         self.seed = int(sync_random_seed() if seed is None else seed)
@@ -74,20 +74,16 @@ class PositionSampler(Sampler[tuple[int, int] | tuple[int, int, float]]):
         self._orders: dict[int, np.ndarray] = {}
 
     def start(self, iteration: int) -> None:
-        """Let the next pass begin at an iteration; call it before the loader is iterated.
-
-        Args:
-            iteration: How many iterations have been done.
-        """
+        """Start the next pass after so many iterations; call it before iterating."""
         self._iteration = int(iteration)
 
     def index_at(self, position: int) -> int:
-        """Return the index that stands at a position of the run."""
+        """Return the index at a position of the run."""
         epoch, place = divmod(position, self.size)
         return int(self._order(epoch)[place]) if self.shuffle else place
 
     def scale_at(self, iteration: int) -> float | None:
-        """Return the scale that is drawn for an iteration's batch, or None where none is."""
+        """Return the scale drawn for an iteration's batch, if any."""
         if self.scales is None:
             return None
         drawn = [scale for scale in self.scales if self.starts.get(scale, 0) <= iteration]
@@ -105,12 +101,12 @@ class PositionSampler(Sampler[tuple[int, int] | tuple[int, int, float]]):
             iteration += 1
 
     def __len__(self) -> int:
-        """Samples of this process in one pass over the data; the sampler itself never ends."""
+        """Samples of this process per pass over the data; iteration itself never ends."""
         return -(-self.size // self.world_size)
 
     def _order(self, epoch: int) -> np.ndarray:
         if epoch not in self._orders:
-            # A batch may lie across the end of an epoch: the former one is kept.
+            # A batch may span the end of an epoch, so the previous one is kept.
             self._orders = {e: o for e, o in self._orders.items() if e == epoch - 1}
             seed = stream_seed(self.seed, "epoch", epoch)
             self._orders[epoch] = np.random.default_rng(seed).permutation(self.size)
@@ -121,12 +117,12 @@ class PositionSampler(Sampler[tuple[int, int] | tuple[int, int, float]]):
 class EvalSampler(Sampler[int]):
     """Each process takes every n-th item once; nothing is padded or repeated.
 
-    mmengine's ``collect_results`` interleaves the parts of the processes, so the results come
-    back in the order of the data set and as many as there are items.
+    mmengine's ``collect_results`` interleaves the processes, so that results return in the order of
+    the data set, one per item.
 
     Args:
         dataset: The data set.
-        seed: Not used; mmengine's Runner hands one to every sampler.
+        seed: Not used; mmengine's Runner passes one to every sampler.
         rank: Which process this is; None asks torch.distributed.
         world_size: How many processes there are; None asks torch.distributed.
     """

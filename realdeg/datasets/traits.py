@@ -1,4 +1,4 @@
-"""What others may ask of any data set, ours or a stranger's."""
+"""What other code may ask of any data set, including third-party ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from realdeg.utils.samples import LoadedSample, PackedSample
 
 
 class ImageSource(Protocol):
-    """A data set of images, as mixtures take them: ours, or one with the same methods."""
+    """A data set of images, as mixtures accept it: ours, or one with the same methods."""
 
     @property
     def keys(self) -> list[str]:
@@ -23,18 +23,14 @@ class ImageSource(Protocol):
         """Read one item's images, untransformed."""
 
     def summary(self) -> str:
-        """Return one line that says what the set holds."""
+        """Return one line on the contents."""
 
     def check(self, thorough: bool = False) -> None:
-        """Look for every fault before training."""
+        """Find every fault before training."""
 
 
 def has_lr(dataset: Any) -> bool:
-    """Say whether every sample of a data set comes with an LR image.
-
-    Args:
-        dataset: Ours, which know, or any other, whose first sample is looked at.
-    """
+    """Return whether every sample has LR: the data set's ``has_lr``, or a look at the first one."""
     known = getattr(dataset, "has_lr", None)
     if isinstance(known, bool):
         return known
@@ -43,11 +39,6 @@ def has_lr(dataset: Any) -> bool:
 
 
 def simulated_camera(dataset: Any) -> Degradation | None:
-    """Return the simulated camera that made a data set's LR, whose true kernels are known.
-
-    Args:
-        dataset: Any data set; one with such a camera has it as ``simulated_camera``. Real data
-            have none: what they call their camera may be a name.
-    """
+    """Return a data set's ``simulated_camera``, whose true kernels are known, if it has one."""
     camera = getattr(dataset, "simulated_camera", None)
     return camera if isinstance(camera, Degradation) else None

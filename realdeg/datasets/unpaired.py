@@ -1,4 +1,4 @@
-"""HR images, and beside each a real LR image of another scene."""
+"""HR images, each with a real LR image of another scene."""
 
 from __future__ import annotations
 
@@ -24,21 +24,19 @@ from realdeg.utils.streams import stream_seed
 
 @DATASETS.register_module()
 class UnpairedDataset(Dataset[PackedSample]):
-    """Joins a data set of clean HR images with one of real LR images.
+    """Combines a data set of clean HR images with one of real LR images.
 
-    A sample is one of the first data set, without any LR of its own, and ``real_lr``, a patch of
-    the second. Which one follows from the seed and the sample's position in the run alone: shuffled
-    passes over the second set, with streams of their own, so that neither choice nor crop nor flip
-    of one side says anything of the other. If both sets hold the same scene, its own partner is
-    never drawn beside it. A real patch larger than LR of the HR patch is cut to that size.
+    A sample is one of the first data set, without its LR, and ``real_lr``, a patch of the second.
+    The choice depends on the seed and the position in the run only: shuffled passes over the second
+    set with separate streams, so that choice, crop and flip of the sides are independent. A scene
+    in both sets is never drawn beside itself. A real patch is cropped to the size of LR.
 
     Args:
-        datasets: The HR images, then the LR images; data sets or their configs. Each keeps its
-            own transforms, whose patches decide the sizes.
-        real: What of the second data set is taken: ``"lr"`` (the LR side of real pairs, cut by
-            ``PairedCrop`` in HR pixels) or ``"hr"`` (photos of a folder, such as
-            ``HRFolderDataset`` gives, as they are).
-        scale: Handed to the data sets built here, as are the following.
+        datasets: The HR images, then the LR images; data sets or their configs. Their transforms
+            determine the sizes.
+        real: Which side of the second data set to use: ``"lr"`` of real pairs, or ``"hr"`` for a
+            folder of photos (``HRFolderDataset``).
+        scale: Passed to the data sets built here, as are the remaining arguments.
         same_size: Whether LR lies on the HR grid.
         data_root: The folder of all data sets.
         seed: The run's seed.
@@ -48,7 +46,7 @@ class UnpairedDataset(Dataset[PackedSample]):
     """
 
     collated_by: ClassVar[str] = "collate_unpaired"
-    """The function that makes batches of its samples, where a loader names none."""
+    """The default collate function of a loader."""
 
     def __init__(
         self,
@@ -60,7 +58,7 @@ class UnpairedDataset(Dataset[PackedSample]):
         data_root: str | Path | None = None,
         seed: int = 0,
     ) -> None:
-        # Built as the parts of a mixture are, and nothing else of it.
+        # Only to build the two data sets.
         self.hr, self.real = MixtureDataset(
             datasets, scale=scale, same_size=same_size, data_root=data_root, seed=seed
         ).datasets
@@ -78,7 +76,7 @@ class UnpairedDataset(Dataset[PackedSample]):
 
     @property
     def missing(self) -> list[str]:
-        """What is not there and tolerated, on both sides."""
+        """What is missing but tolerated, on both sides."""
         return [text for part in (self.hr, self.real) for text in getattr(part, "missing", [])]
 
     def load(self, index: int) -> LoadedSample:
@@ -87,14 +85,7 @@ class UnpairedDataset(Dataset[PackedSample]):
         return loaded
 
     def partner(self, position: int) -> int:
-        """Say which real LR image lies beside the HR image of a position.
-
-        Args:
-            position: From 0.
-
-        Returns:
-            Its index in the second data set.
-        """
+        """Return the index of the real LR image at a position from 0."""
         epoch, place = divmod(position, len(self.real))
         if self._order is None or self._order[0] != epoch:
             seed = stream_seed(self.seed, "unpaired", epoch)
@@ -108,13 +99,13 @@ class UnpairedDataset(Dataset[PackedSample]):
             item: ``index``, or ``(position, index)``.
 
         Raises:
-            DataError: If the second data set has no image on the side that is wanted.
+            DataError: If the second data set lacks the requested side.
         """
         pair = isinstance(item, tuple | list)
         position, index = item if isinstance(item, tuple | list) else (int(item), int(item))
         sample: PackedSample = self.hr[(position, index)] if pair else self.hr[index]
         sample.pop("lr", None)
-        # Positions below 0 belong to nobody else: the streams of both sides are strangers.
+        # Negative positions are used nowhere else, so the streams of both sides are independent.
         mirrored, chosen = -1 - int(position), self.partner(int(position))
         real = self.real[(mirrored, chosen)]
         if real["key"] == sample["key"] and len(self.real) > 1:
@@ -129,9 +120,9 @@ class UnpairedDataset(Dataset[PackedSample]):
         return sample
 
     def _cut(self, real: Tensor, hr: Tensor) -> Tensor:
-        """Cut a real patch to the size of LR; where it lies in the photo is random already."""
+        """Crop a real patch to the size of LR; its position in the photo is already random."""
         if not isinstance(real, Tensor) or not isinstance(hr, Tensor):
-            return real  # the collate function says what is missing
+            return real  # the collate function reports it
         stride = 1 if self.same_size else self.scale
         return real[..., : hr.shape[-2] // stride, : hr.shape[-1] // stride]
 
@@ -141,15 +132,7 @@ class UnpairedDataset(Dataset[PackedSample]):
         return f"HR: {self.hr.summary()}\nreal LR, unpaired: {self.real.summary()}{side}"
 
     def check(self, thorough: bool = False) -> None:
-        """Check both data sets.
-
-        Args:
-            thorough: Decode every file.
-
-        Raises:
-            GeometryError: As the data set at fault says.
-            DataError: As the data set at fault says.
-        """
+        """Check both data sets, as :meth:`ImageDataset.check` does."""
         for part in (self.hr, self.real):
             part.check(thorough=thorough)
 
@@ -172,7 +155,7 @@ def collate_unpaired(samples: Sequence[PackedSample]) -> Batch:
     for sample in samples:
         if sample.get("real_lr") is None:
             raise DataError(f"'{sample['key']}' has no real LR: use UnpairedDataset.")
-    # The same words on sizes and tensors for both sides.
+    # Collated in the same way, for the same messages on sizes and tensors.
     real: list[PackedSample] = [
         {**sample, "hr": sample["real_lr"], "key": sample["meta"]["real_key"]} for sample in samples
     ]

@@ -1,4 +1,4 @@
-"""The demo: learn a camera, synthesise pairs, train on them, compare; from public pieces only."""
+"""The demo: learn a camera, synthesise pairs, train on them, compare; public API only."""
 
 from realdeg.demo.program import run_demo
 

@@ -78,6 +78,6 @@ class AdvanceHook(Hook):
     ) -> None:
         """Report one iteration."""
         loss = outputs["loss"].item() if isinstance(outputs, dict) else float("nan")
-        # Losses of single batches differ too much to show a trend.
+        # Losses of single batches are too noisy to show a trend.
         self._loss = loss if self._loss is None else 0.95 * self._loss + 0.05 * loss
         self._advance(runner.iter + 1, self._loss)

@@ -79,9 +79,9 @@ def run_demo(out: str | os.PathLike[str], *, quick: bool = False, seed: int = 0)
     }
     sets["mixed"] = mixture(real, sets["synthetic"])
     networks = {}
-    for name, words in SOURCES.items():
+    for name, source in SOURCES.items():
         runner = super_resolution(plan, sets[name], folder / "networks" / name, seed)
-        networks[name] = train(runner, steps, f"{words:<20}")
+        networks[name] = train(runner, steps, f"{source:<20}")
 
     steps.heading("test on images that no step has seen")
     scores, images = measure_networks(networks, test)

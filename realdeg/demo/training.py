@@ -106,7 +106,7 @@ def _runner(
     }
     with _silent("realdeg.config"):
         cfg = load_config(recipe, options, sample=True)
-    leave_out(cfg, "val")  # measured at the end of the demo, all networks alike
+    leave_out(cfg, "val")  # all networks are measured at the end of the demo
     return RealdegRunner.from_cfg(inject(cfg))
 
 

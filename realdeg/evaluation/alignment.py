@@ -1,7 +1,7 @@
-"""How the two images of a pair lie to each other: displacement by region, rotation, scale, gain.
+"""The alignment of a pair: displacement by region, rotation, scale and gain.
 
-A degradation that is learned from pairs learns whatever tells LR from HR, misalignment included: a
-displacement becomes part of the kernels, and what changes across the picture becomes noise in them.
+A degradation that is learned from pairs learns every difference between LR and HR, including
+misalignment: a displacement becomes part of the kernels, a varying one becomes noise in them.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ from realdeg.errors import DataError, GeometryError
 from realdeg.evaluation.degradation.spectra import displacement
 from realdeg.utils.colour import to_colour
 
-# Side of a region in LR pixels, from what small crops allow to what tells 0.01 px; and how many
-# regions lie side by side at most.
+# Smallest and largest side of a region in LR pixels (the latter resolves 0.01 px), and the most
+# regions side by side.
 _LEAST_REGION, _REGION, _SIDE_BY_SIDE = 32, 96, 4
-# LR pixels that a region may lie from where the whole picture lies: 4 % of its distance from the
-# centre (a scale error of 4 %, or 2 degrees), and these.
+# A region may deviate from the displacement of the whole image by 4 % of its distance from the
+# centre (a scale error of 4 %, or 2 degrees) and these LR pixels.
 _REACH, _SHARE = 4, 0.04
-# The whole picture is sought for on a grid of at most this many pixels a side.
+# The whole image is located on a grid of at most this many pixels per side.
 _OVERVIEW = 192
-# Below this correlation of band-passed luma two regions do not show the same thing.
+# Below this correlation of band-passed luma two regions do not match.
 _LEAST_AGREEMENT = 0.4
-# Share of the gradients' energy that has to lie across their main direction.
+# Least fraction of the gradients' energy across their main direction.
 _LEAST_SPREAD = 0.01
-# A place whose correlation is this share of the best one is as good.
+# A position with this fraction of the best correlation counts as equally good.
 _AS_GOOD = 0.98
-# Below this many regions nothing can be said of rotation and scale.
+# With fewer regions rotation and scale are not measured.
 _LEAST_REGIONS = 4
-# A pixel of LR means in levels of 8 bit: a region with less deviation shows nothing but noise.
+# 8-bit levels: a region with less standard deviation contains only noise.
 _LEAST_DEVIATION = 2.0
-# Of this many regions with texture, this share has to be found again in HR; else the two images do
-# not show the same thing, or lie too far from each other.
+# If a smaller fraction of the textured regions is found in HR, the images do not match or are too
+# far apart.
 _LEAST_FOUND = 0.25
-# Tukey's constant: regions further off than this many deviations are left out of the fit.
+# Tukey's constant: regions more than this many deviations away are ignored by the fit.
 _TUKEY = 4.685
 
 
 @dataclass(frozen=True)
 class RegionShift:
-    """How far one region of LR lies from where HR says.
+    """The displacement of one region of LR against HR.
 
     Args:
         row: Centre of the region, LR pixels from the top.
         column: Centre of the region, LR pixels from the left.
-        down: Displacement in LR pixels, positive where LR lies lower.
-        right: Displacement in LR pixels, positive where LR lies further to the right.
+        down: Displacement of LR downwards, in LR pixels.
+        right: Displacement of LR to the right, in LR pixels.
         agreement: Correlation of band-passed luma at that displacement, up to 1.
     """
 
@@ -71,21 +71,21 @@ class RegionShift:
 
 @dataclass(frozen=True)
 class PairAlignment:
-    """What was measured on one pair; None stands for what could not be.
+    """The measurements of one pair; None for what could not be measured.
 
     Args:
-        size: Height and width of what was measured, in LR pixels.
+        size: Height and width of the measured part, in LR pixels.
         regions: The regions that could be measured.
-        textured: How many regions have texture enough to be measured.
-        asked: How many regions were looked at.
-        down: Displacement of the centre in LR pixels, positive where LR lies lower.
-        right: Displacement of the centre, positive where LR lies further to the right.
+        textured: The number of regions with enough texture.
+        asked: The number of regions examined.
+        down: Displacement of LR's centre downwards, in LR pixels.
+        right: Displacement of LR's centre to the right.
         shift: Median length of the regions' displacements, LR pixels.
-        rotation: Degrees by which LR is turned, clockwise positive.
+        rotation: Clockwise rotation of LR in degrees.
         rotation_error: Standard error of the rotation.
-        enlargement: Share by which LR is larger than HR says, 0.01 for 1 %.
+        enlargement: Relative excess size of LR, 0.01 for 1 %.
         enlargement_error: Standard error of the enlargement.
-        residual: Root mean square of what displacement, rotation and scale leave, LR pixels.
+        residual: Root mean square of the residual of the fit, in LR pixels.
         gain: Mean brightness of LR over that of HR, per channel.
     """
 
@@ -105,12 +105,12 @@ class PairAlignment:
 
     @property
     def measurable(self) -> bool:
-        """Whether there was texture enough to tell the displacement."""
+        """Whether there was enough texture to measure the displacement."""
         return self.shift is not None
 
     @property
     def unrelated(self) -> bool:
-        """Whether there is texture, and hardly any of it is found in both images."""
+        """Whether there is texture, but hardly any of it occurs in both images."""
         few = len(self.regions) < _LEAST_FOUND * self.textured
         return self.textured >= _LEAST_REGIONS and few
 
@@ -135,13 +135,12 @@ class PairAlignment:
 def measure_alignment(
     hr: Tensor, lr: Tensor, scale: float, same_size: bool = False
 ) -> PairAlignment:
-    """Measure how the LR image of a pair lies to its HR image.
+    """Measure how an LR image is aligned with its HR image.
 
-    Each region of LR is sought for in the reduced HR image by correlation, to a pixel, then
-    measured by the phase of the cross spectrum
-    (:func:`~realdeg.evaluation.degradation.spectra.displacement`), to about 0.02 px; gain, noise
-    and symmetric blur have no part in it. A similarity (displacement, rotation, scale) is fitted to
-    all regions, with Tukey's weights.
+    Each region of LR is located in the downsampled HR image by correlation, to a pixel, then by the
+    phase of the cross spectrum (:func:`~realdeg.evaluation.degradation.spectra.displacement`), to
+    about 0.02 px; gain, noise and symmetric blur do not matter. A similarity transform
+    (displacement, rotation, scale) is fitted to all regions with Tukey's weights.
 
     Args:
         hr: RGB or Y in [0, 1], shape (C, H, W).
@@ -150,12 +149,12 @@ def measure_alignment(
         same_size: Whether LR lies on the HR grid.
 
     Returns:
-        The measurements, in pixels of the LR file; not ``measurable`` where too little texture is
-        in common or the images are smaller than 40 LR pixels.
+        The measurements, in pixels of the LR file; not ``measurable`` if the images share too
+        little texture or are smaller than 40 LR pixels.
 
     Raises:
-        DataError: If an image has not three dimensions.
-        GeometryError: If the sizes do not fit the scale.
+        DataError: If an image does not have three dimensions.
+        GeometryError: If the sizes contradict the scale.
     """
     if hr.ndim != 3 or lr.ndim != 3:
         raise DataError(
@@ -174,7 +173,7 @@ def measure_alignment(
     luma = [to_colour(image.float(), "y")[0].double() * 255 for image in (lr, small)]
     found: list[tuple[RegionShift, tuple[int, int], tuple[int, int], int]] = []
     asked = textured = 0
-    # What a same-size LR shows is as coarse as its scale; so is the band that is looked at.
+    # The detail of a same-size LR is as coarse as its scale, and so is the band.
     grain = float(scale) if same_size else 1.0
     banded = [_band(image.numpy(), grain) for image in luma]
     start = _overview(banded[0], banded[1])
@@ -212,7 +211,7 @@ def measure_alignment(
 
 
 def _places(height: int, width: int) -> Iterator[tuple[int, int, int]]:
-    """Say where regions lie: top, left and side."""
+    """Yield the regions: top, left and side."""
     side = min(_REGION, min(height, width) * 3 // 8 // 4 * 4)
     side = max(side, _LEAST_REGION)
     if min(height, width) < side + 2 * _REACH:
@@ -228,14 +227,14 @@ def _places(height: int, width: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _band(image: np.ndarray, grain: float) -> np.ndarray:
-    """Leave neither brightness nor noise: a difference of Gaussians."""
+    """Remove brightness and noise by a difference of Gaussians."""
     fine = cv2.GaussianBlur(image, (0, 0), 0.7 * grain)
     coarse = cv2.GaussianBlur(image, (0, 0), 3 * grain)
     return (fine - coarse).astype(np.float32)
 
 
 def _overview(image: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
-    """Say where the whole picture lies, to a pixel or two, from its middle part."""
+    """Locate the whole image, to a pixel or two, by its central part."""
     factor = max(1.0, max(image.shape) / _OVERVIEW)
     size = (round(image.shape[1] / factor), round(image.shape[0] / factor))
     small = [
@@ -250,7 +249,7 @@ def _overview(image: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
 
 
 def _spreads(region: np.ndarray) -> bool:
-    """Say whether a region has gradients of more than one direction; stripes have not."""
+    """Return whether a region has gradients in more than one direction, unlike stripes."""
     rows, columns = np.gradient(region)
     tensor = [float((a * b).mean()) for a, b in ((rows, rows), (columns, columns), (rows, columns))]
     half = (tensor[0] + tensor[1]) / 2
@@ -259,7 +258,7 @@ def _spreads(region: np.ndarray) -> bool:
 
 
 def _correlation(image: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, float, tuple[int, int]]:
-    """Find a part in an image: the correlation everywhere, its peak and the peak's place."""
+    """Locate a part in an image: all correlations, their peak and its position."""
     scores = cv2.matchTemplate(image, np.ascontiguousarray(part), cv2.TM_CCOEFF_NORMED)
     _, peak, _, (column, row) = cv2.minMaxLoc(scores)
     return scores, float(peak), (row, column)
@@ -272,7 +271,7 @@ def _seek(
     start: tuple[float, float],
     grain: float,
 ) -> tuple[int, int, float] | None:
-    """Find a region of LR in the reduced HR image: whole pixels down and right, and agreement."""
+    """Locate a region of LR in the downsampled HR: whole pixels down and right, and correlation."""
     image, reference = banded
     height, width = image.shape
     top, left = place
@@ -288,7 +287,7 @@ def _seek(
     scores, peak, (row, column) = _correlation(window, part)
     if not peak >= _LEAST_AGREEMENT:
         return None
-    # Stripes, single edges and repeated patterns lie as well somewhere else.
+    # Stripes, single edges and repeated patterns match elsewhere as well.
     apart = math.ceil(2 + 2 * grain)
     others = scores.copy()
     others[max(0, row - apart) : row + apart + 1, max(0, column - apart) : column + apart + 1] = 0
@@ -354,7 +353,7 @@ def _brightness(
     small: Tensor,
     found: list[tuple[RegionShift, tuple[int, int], tuple[int, int], int]],
 ) -> tuple[float, ...] | None:
-    """Compare the mean brightness of both images, each region where it was found."""
+    """Compare the mean brightness of the matched regions."""
     ours = torch.zeros(lr.shape[0], dtype=torch.float64)
     theirs = torch.zeros_like(ours)
     for _, (top, left), (down, right), side in found:

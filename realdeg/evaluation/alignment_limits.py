@@ -1,4 +1,4 @@
-"""From measured pairs to one verdict: are they aligned as well as published data sets are?"""
+"""Judge whether pairs are aligned as well as those of published data sets."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from realdeg.utils.argument_types import NonNegative
 from realdeg.utils.arguments import check_constructor
 from realdeg.utils.image import to_tensor
 
-# A number counts where it is this many times its own standard error.
+# A value counts if it is this many times its standard error.
 _CERTAIN = 3.0
-# Of the pairs that were measured, this share has to be off: one bad pair is no bad data set.
+# This fraction of the measured pairs must be off: one bad pair does not condemn a data set.
 _SHARE = 0.5
 
 
 @check_constructor
 @dataclass(frozen=True)
 class AlignmentLimits:
-    """What pairs may be off by; docs/alignment.md has the numbers of published data sets.
+    """The tolerated misalignment; docs/alignment.md has values of published data sets.
 
     Args:
-        shift: Median displacement in LR pixels, where LR is smaller than HR.
-        shift_same_size: The same where LR lies on the HR grid, as a share of the scale: 0.3 is 1.2
+        shift: Median displacement in LR pixels, if LR is smaller than HR.
+        shift_same_size: The same if LR lies on the HR grid, as a fraction of the scale: 0.3 is 1.2
             pixels at scale 4.
         rotation: Degrees.
-        enlargement: Share by which LR is too large or too small.
-        gain: How far the ratio of brightness may be from 1.
+        enlargement: Fraction by which LR is too large or too small.
+        gain: Deviation of the ratio of brightness from 1.
     """
 
     shift: NonNegative = 0.5
@@ -40,17 +40,17 @@ class AlignmentLimits:
     gain: NonNegative = 0.05
 
     def shift_for(self, scale: float, same_size: bool) -> float:
-        """Return the largest displacement, in LR pixels, that passes at a geometry."""
+        """Return the largest displacement, in LR pixels, that is accepted."""
         return max(self.shift, self.shift_same_size * scale) if same_size else self.shift
 
 
 @dataclass(frozen=True)
 class AlignmentVerdict:
-    """What was found on some pairs of a data set.
+    """The result for some pairs of a data set.
 
     Args:
-        summary: One line of numbers, medians over the pairs.
-        fault: What is off, in numbers; empty where nothing is.
+        summary: One line of medians over the pairs.
+        fault: What is off, with values; empty if nothing is.
     """
 
     summary: str
@@ -63,19 +63,15 @@ def judge_alignment(
     same_size: bool,
     limits: AlignmentLimits | None = None,
 ) -> AlignmentVerdict:
-    """Say whether pairs are aligned.
+    """Judge whether pairs are aligned.
 
-    Something is off where at least half of the pairs say so beyond three times their standard
-    error.
+    A value is off if at least half of the pairs exceed its limit and three standard errors.
 
     Args:
         pairs: Measurements by the name of the pair.
-        scale: HR pixels per LR pixel, or how much resolution a same-size LR lost.
+        scale: HR pixels per LR pixel, or the resolution that a same-size LR lost.
         same_size: Whether LR lies on the HR grid.
-        limits: What passes; None: :class:`AlignmentLimits` as it is.
-
-    Returns:
-        Numbers and verdict.
+        limits: The tolerances; None: the defaults of :class:`AlignmentLimits`.
     """
     limits = limits or AlignmentLimits()
     measured = {name: pair for name, pair in pairs.items() if pair.measurable}
@@ -129,16 +125,16 @@ def measure_pairs(
     pairs: int = 4,
     side: int = 512,
 ) -> dict[str, PairAlignment]:
-    """Measure a few pairs of a data set, spread evenly over it, in the middle of each picture.
+    """Measure a few pairs, spread evenly over a data set, at the centre of each image.
 
     Args:
-        load: Reads one pair: a dict with ``key``, ``hr`` and ``lr`` (H x W x C), as the data sets'
-            ``load`` does. What has no ``lr`` is left out.
-        count: How many there are.
-        scale: HR pixels per LR pixel, or how much resolution a same-size LR lost.
+        load: A data set's ``load``: reads a dict with ``key``, ``hr`` and ``lr`` (H x W x C).
+            Items without ``lr`` are skipped.
+        count: The number of items.
+        scale: HR pixels per LR pixel, or the resolution that a same-size LR lost.
         same_size: Whether LR lies on the HR grid.
         pairs: How many to measure.
-        side: Side of the middle part that is looked at, in LR pixels.
+        side: Side of the measured centre, in LR pixels.
 
     Returns:
         Measurements by key.
@@ -153,7 +149,7 @@ def measure_pairs(
         if lr is None:
             continue
         if not isinstance(hr, np.ndarray) or not isinstance(lr, np.ndarray):
-            raise DataError(f"'{sample.get('key')}' is no pair of H x W x C arrays.")
+            raise DataError(f"'{sample.get('key')}' is not a pair of H x W x C arrays.")
         size = [min(a, b // stride) for a, b in zip(lr.shape[:2], hr.shape[:2], strict=True)]
         cut = [min(length, side) for length in size]
         top, left = ((length - part) // 2 for length, part in zip(size, cut, strict=True))

@@ -1,4 +1,4 @@
-"""What all metrics share: one record per image, means, missing numbers, several processes."""
+"""The contract of every metric: records per image, means, missing values, several processes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from realdeg.utils.samples import Prediction
 
 @dataclass
 class ImageScores:
-    """The numbers of one image.
+    """The scores of one image.
 
     Args:
         key: The image's name in its data set.
-        samples: Per number, one value for each sample: one, or one per tile.
-        missing: Per number that could not be measured, the reason.
-        data: What numbers of the whole set are made of.
+        samples: By label, one value per sample: the image, or each tile.
+        missing: By label, why a score could not be measured.
+        data: Intermediate data for scores of the whole set.
     """
 
     key: str
@@ -35,36 +35,35 @@ class ImageScores:
     data: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def mean(self) -> dict[str, float]:
-        """Return each number's mean over the samples of this image."""
+        """Return each score's mean over the samples of this image."""
         return {name: sum(values) / len(values) for name, values in self.samples.items()}
 
 
 class ImageMetric(BaseMetric):
     """Compares predictions with their targets under one protocol.
 
-    Subclasses name their numbers (:attr:`labels`, each ``number[protocol]``) and measure one image
-    (:meth:`measure_image`); numbers that are no means over images are made by :meth:`gather`. A
-    number that cannot be told of some image has no mean: it is left out, :attr:`missing` says why,
-    one warning is given, and the run goes on.
+    Subclasses define :attr:`labels` (each ``name[protocol]``) and :meth:`measure_image`; scores
+    that are not means over images are computed by :meth:`gather`. A score that some image lacks
+    has no mean: it is omitted with one warning, :attr:`missing` says why, and the run continues.
 
-    Evaluation is exact with several processes: every image gives one record, gathered in the data
-    set's order, and the doubles that a sampler adds to fill the last batch are dropped.
+    Evaluation is exact with several processes: every image gives one record, records are gathered
+    in the data set's order, and duplicates that a sampler adds to fill the last batch are dropped.
 
     Args:
-        prefix: Put before the names as ``prefix/``, to tell two data sets apart.
-        collect_device: ``"cpu"`` or ``"gpu"``: through what processes exchange results.
+        prefix: Put before the names as ``prefix/``, to distinguish data sets.
+        collect_device: ``"cpu"`` or ``"gpu"``: how processes exchange results.
         collect_dir: A shared folder for the exchange on the CPU.
 
     Attributes:
-        protocol: What the numbers mean; its name is part of theirs.
+        protocol: Defines the scores; its name is part of their labels.
         per_image: After an evaluation, on the main process, the scores of each image.
-        averages: The numbers that the evaluation returned, without the prefix.
-        missing: Per number that could not be measured, the reason.
+        averages: The scores that the evaluation returned, without the prefix.
+        missing: By label, why a score could not be measured.
     """
 
     default_prefix = ""
-    nothing_found: ClassVar[str] = "no image has what it takes to tell it."
-    """Why a number is missing although no image was refused."""
+    nothing_found: ClassVar[str] = "no image is suited to measure it."
+    """Why a score is missing although no image was refused."""
 
     protocol: Protocol | LrProtocol
 
@@ -83,30 +82,27 @@ class ImageMetric(BaseMetric):
     @property
     @abstractmethod
     def labels(self) -> tuple[str, ...]:
-        """The names of the numbers, without the prefix."""
+        """The labels of the scores, without the prefix."""
 
     @abstractmethod
     def measure_image(self, sample: Prediction) -> ImageScores:
-        """Measure one image.
-
-        Args:
-            sample: What a task predicted; it has a prediction and a target.
+        """Measure one image, which has a prediction and a target.
 
         Returns:
-            Its numbers, labelled, and what :meth:`gather` needs.
+            Its scores, and the data that :meth:`gather` needs.
 
         Raises:
-            DataError: If the image does not fit its target.
+            DataError: If prediction and target do not match.
         """
 
     def gather(self, records: Sequence[ImageScores]) -> dict[str, float]:
-        """Make the numbers of the set: means over all samples, a tile as much as a whole image.
+        """Compute the scores of the set: means over all samples, with equal weight for each tile.
 
         Args:
-            records: The scores of every image of which something was measured.
+            records: The scores of every image with at least one score.
 
         Returns:
-            The numbers, labelled; one that cannot be told is left out.
+            Scores by label, without those that cannot be measured.
         """
         found = {}
         for label in self.labels:
@@ -116,14 +112,10 @@ class ImageMetric(BaseMetric):
         return found
 
     def process(self, data_batch: object, data_samples: Sequence[Prediction]) -> None:
-        """Measure a batch of predictions.
-
-        Args:
-            data_batch: Not used.
-            data_samples: What a task predicted.
+        """Measure a batch of predictions; ``data_batch`` is not used.
 
         Raises:
-            DataError: If an image has no target or does not fit it.
+            DataError: If an image has no target or does not match it.
         """
         for sample in data_samples:
             for name in ("prediction", "target"):
@@ -133,14 +125,7 @@ class ImageMetric(BaseMetric):
             self.results.append(self.measure_image(sample))
 
     def compute_metrics(self, results: list[ImageScores]) -> dict[str, float]:
-        """Make the numbers of the set and note which are missing.
-
-        Args:
-            results: The scores of every image.
-
-        Returns:
-            The numbers.
-        """
+        """Compute the scores of the set and note which are missing."""
         self.missing = {}
         for record in results:
             for label, reason in record.missing.items():
@@ -157,7 +142,7 @@ class ImageMetric(BaseMetric):
         return dict(self.averages)
 
     def warn_missing(self, label: str, reason: str) -> None:
-        """Say once why a number cannot be told."""
+        """Log once why a score is missing."""
         if label not in self._warned:
             self._warned.add(label)
             print_log(f"{label} is n/a: {reason}", logger="current", level=logging.WARNING)

@@ -49,16 +49,16 @@ def measure(
         target: RGB or Y in [0, 1], shape (3 or 1, H, W).
         protocol: A protocol, its name, or a dict with ``base`` and changes.
         metrics: Any of ``psnr``, ``ssim``, ``ms_ssim``, ``gmsd``.
-        scale: The super-resolution scale, for protocols that shave by it.
-        where: Names the image in messages.
-        grey: Whether the image's files have one channel; the protocol says how these are measured.
+        scale: The super-resolution scale, for protocols whose border depends on it.
+        where: The image's name in messages.
+        grey: Whether the image's files have one channel, for the protocol's treatment of these.
 
     Returns:
-        For each number, named with its protocol, one value per sample (tile).
+        By label (with the protocol), one value per sample (tile).
 
     Raises:
         ConfigError: If a metric or protocol is unknown.
-        DataError: If the images do not fit each other, the protocol or a metric.
+        DataError: If the images do not match each other, the protocol or a metric.
 
     Examples:
         >>> import torch
@@ -79,21 +79,13 @@ def measure(
 
 
 def coloured(sample: Prediction) -> Tensor | None:
-    """Return what a sample has of its prediction in RGB, or None.
-
-    Args:
-        sample: Has ``prediction`` and, where there is one, ``prediction_rgb``.
-    """
+    """Return a prediction in RGB, or None if there is only Y."""
     rgb: Tensor | None = sample.get("prediction_rgb")
     return sample["prediction"] if rgb is None and sample["prediction"].shape[0] == 3 else rgb
 
 
 def chosen_prediction(sample: Prediction, protocol: Protocol) -> Tensor:
-    """Return the image of a sample that a protocol measures: the network's output, or RGB.
-
-    Args:
-        sample: Has ``prediction`` and, where there is one, ``prediction_rgb``.
-        protocol: Says which.
+    """Return the image that a protocol measures: the network's output, or its RGB picture.
 
     Raises:
         DataError: If the protocol measures the RGB picture, and there is none.
@@ -109,15 +101,7 @@ def chosen_prediction(sample: Prediction, protocol: Protocol) -> Tensor:
 
 
 def check_metric_names(names: Sequence[str], known: Sequence[str] = METRIC_NAMES) -> None:
-    """Refuse names of metrics that do not exist.
-
-    Args:
-        names: What was asked for.
-        known: What there is.
-
-    Raises:
-        ConfigError: If a name is unknown, given twice, or none is given.
-    """
+    """Raise ConfigError if there are no names, duplicates, or names not in ``known``."""
     if isinstance(names, str) or not names or len(set(names)) < len(names):
         raise ConfigError(f"metrics are a list of different names, got {names!r}.")
     for name in names:
@@ -132,18 +116,16 @@ def check_metric_names(names: Sequence[str], known: Sequence[str] = METRIC_NAMES
 class ImageQuality(ImageMetric):
     """Compare predictions with their targets under one protocol.
 
-    Numbers are called ``psnr[realsr-official]``. LPIPS has a protocol of its own (whole image,
-    8-bit RGB, nothing shaved) and is therefore called ``lpips[alex-v0.1]``; where it cannot be
-    computed, one warning says why, the number is listed in ``missing`` and the run goes on.
+    Scores are labelled ``psnr[realsr-official]``. LPIPS has its own protocol (whole image, 8-bit
+    RGB, no border) and is labelled ``lpips[alex-v0.1]``. If it cannot be computed, one warning says
+    why, the score is listed in ``missing`` and the run continues.
 
     Args:
         protocol: A name of :data:`~realdeg.evaluation.PROTOCOLS`, or a dict with ``base`` and
             changed fields.
         metrics: Any of ``psnr``, ``ssim``, ``ms_ssim``, ``gmsd``, ``lpips``.
-        prefix: Put before the names as ``prefix/``, to tell two data sets apart.
+        prefix: As for :class:`ImageMetric`, and so are ``collect_device`` and ``collect_dir``.
         lpips_weights: AlexNet's state dict, for ``lpips``.
-        collect_device: ``"cpu"`` or ``"gpu"``: through what processes exchange results.
-        collect_dir: A shared folder for the exchange on the CPU.
 
     Raises:
         ConfigError: If the protocol or a metric is unknown.
@@ -151,8 +133,8 @@ class ImageQuality(ImageMetric):
 
     protocol: Protocol
     compares_images = True
-    """Whether the numbers follow from prediction, target and scale alone, so that any other image
-    can be measured in the prediction's place."""
+    """Whether scores depend on prediction, target and scale only, so that any other image can be
+    measured in place of the prediction."""
 
     def __init__(
         self,
@@ -175,14 +157,14 @@ class ImageQuality(ImageMetric):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of the numbers, without the prefix."""
+        """The labels of the scores, without the prefix."""
         return tuple(
             f"lpips[{LPIPS_LABEL}]" if name == "lpips" else self.protocol.label(name)
             for name in self.metrics
         )
 
     def _load_lpips(self, weights: str | None) -> None:
-        # Loaded with the metric, not at the first image: the warning comes before hours of work.
+        # Loaded with the metric, so that a warning comes before hours of work.
         try:
             self._lpips = functions.load_lpips(weights)
         except PerceptualUnavailableError as error:
@@ -220,7 +202,7 @@ class ImageQuality(ImageMetric):
                 try:
                     scores.samples[label] = [functions.lpips_distance(self._lpips, first, second)]
                     return
-                # AlexNet's pooling leaves nothing of a small image.
+                # AlexNet's pooling reduces a small image to nothing.
                 except RuntimeError as error:
                     reason = f"image '{scores.key}' could not be measured ({error})."
         scores.missing[label] = reason

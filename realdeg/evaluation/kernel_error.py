@@ -1,8 +1,8 @@
-"""How far the kernels of a degradation are from known true ones, pixel by pixel.
+"""Errors of a degradation's kernels against known true ones, pixel by pixel.
 
-Real cameras do not tell their kernels; the simulated camera of the sample set does. Kernels are
-correlation kernels, stacks of shape (P, k, k), placed on the HR grid as ``Degradation.kernels_at``
-says.
+The true kernels of real cameras are unknown; those of the sample set's simulated camera are known.
+Kernels are correlation kernels, stacks of shape (P, k, k), positioned on the HR grid as
+``Degradation.kernels_at`` defines.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.utils.colour import to_colour
 from realdeg.utils.streams import Stream
 
-# Below this deviation of Y (five grey levels) a window says next to nothing about its kernel.
+# Below this deviation of Y (five grey levels) a window hardly constrains its kernel.
 _TEXTURED = 5 / 255
-# A kernel that sums to nearly nothing has no centre; this keeps its numbers finite, and huge.
+# A kernel with a sum near zero has no centre; this keeps its errors finite.
 _SMALLEST_SUM = 1e-3
 
 
 def match_support(kernels: Tensor, truth: Tensor, stride: int = 1) -> tuple[Tensor, Tensor]:
-    """Pad the smaller of two stacks with zeros so that their taps lie on the same HR pixels.
+    """Zero-pad the smaller of two stacks so that their taps lie on the same HR pixels.
 
     Args:
         kernels: Shape (P, k, k).
@@ -36,7 +36,7 @@ def match_support(kernels: Tensor, truth: Tensor, stride: int = 1) -> tuple[Tens
         Both in float64, with the larger support.
 
     Raises:
-        DataError: If they are not stacks of as many square kernels.
+        DataError: If they are not stacks of equally many square kernels.
     """
     for stack in (kernels, truth):
         if stack.ndim != 3 or stack.shape[1] != stack.shape[2]:
@@ -112,13 +112,13 @@ def kernel_errors(kernels: Tensor, truth: Tensor, stride: int = 1) -> dict[str, 
 
     Returns:
         For each kernel, shape (P,): ``relative`` (:func:`relative_error`), ``relative_unit_sum``
-        (the same after dividing each kernel by its sum), ``relative_aligned`` (the same after
-        its centre was moved to the true one as well), ``centroid`` (distance of the centres, HR
+        (the same after dividing each kernel by its sum), ``relative_aligned`` (the same after also
+        moving its centre to the true one), ``centroid`` (distance of the centres, HR
         pixels), ``second_moment`` (Frobenius norm of the difference of the covariances, HR pixels
         squared) and ``gain`` (difference of the sums, unsigned).
 
     Raises:
-        DataError: If the stacks do not fit each other.
+        DataError: If the stacks do not match.
     """
     kernels, truth = match_support(kernels, truth, stride)
     return {
@@ -132,10 +132,10 @@ def kernel_errors(kernels: Tensor, truth: Tensor, stride: int = 1) -> dict[str, 
 
 
 def align(kernels: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Bring the centres of two stacks together, each kernel half of the way.
+    """Align the centres of two stacks, moving each kernel by half the distance.
 
-    Moved by the phases of their Fourier transforms within a padded window, which blurs nothing;
-    half of the way each, so that a kernel with sharp edges rings no more than its partner.
+    They are moved by the phases of their Fourier transforms in a padded window, without blur; by
+    half each, so that a kernel with sharp edges rings no more than its counterpart.
 
     Args:
         kernels: Shape (P, k, k).
@@ -147,7 +147,7 @@ def align(kernels: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     size = kernels.shape[-1]
     pad = size // 2 + 1
     apart = (centroid(truth) - centroid(kernels)) / 2
-    # A centre far outside is no centre but a kernel without mass.
+    # A centre far outside means a kernel without mass.
     apart = apart.clamp(-pad, pad)
     moved = []
     for stack, way in ((kernels, apart), (truth, -apart)):
@@ -162,7 +162,7 @@ def align(kernels: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def residual_energy(kernels: Tensor, ranks: Sequence[int]) -> dict[int, float]:
-    """Say how badly the best few fixed bases could represent a stack of kernels.
+    """Return how badly a few fixed bases can represent a stack of kernels at best.
 
     Args:
         kernels: Shape (P, k, k).
@@ -185,9 +185,9 @@ def compare_with_truth(
 ) -> dict[str, float]:
     """Compare a degradation's kernels with a camera's true ones at random pixels of some images.
 
-    A pixel counts as textured when Y deviates by five grey levels within the true kernel's
-    window; in flat windows every kernel of the right sum gives the same picture, so no pairs can
-    teach which one is true. The rim, where padding matters, is left out.
+    A pixel counts as textured if the standard deviation of Y in the true kernel's window exceeds
+    five grey levels. In flat windows every kernel of the right sum gives the same image, so pairs
+    cannot identify the true one. The border, where padding matters, is excluded.
 
     Args:
         degradation: Has ``kernels_at`` (DML, GlobalKernel, DirectKPN).
@@ -239,13 +239,13 @@ def compare_with_truth(
 def kernel_error_map(
     degradation: nn.Module, camera: nn.Module, hr: Tensor, step: int = 1, error: str = "relative"
 ) -> Tensor:
-    """Draw the kernel error of one picture, pixel by pixel.
+    """Map the kernel error over one image.
 
     Args:
         degradation: Has ``kernels_at``.
         camera: Has the true ``kernels_at``.
         hr: One HR image, (C, H, W) or (1, C, H, W).
-        step: Every how many LR pixels the error is measured.
+        step: Distance between measured points in LR pixels.
         error: One of the names that :func:`kernel_errors` returns.
 
     Returns:
@@ -263,7 +263,7 @@ def kernel_error_map(
     points = [(row, column) for row in rows for column in columns]
     learned, truth = _both_kernels(degradation, camera, hr, points)
     errors: list[Tensor] = []
-    # In portions, because the errors are found in float64.
+    # In chunks, because the errors are computed in float64.
     for some, true in zip(torch.split(learned, 4096), torch.split(truth, 4096), strict=True):
         measured = kernel_errors(some, true, stride)
         if error not in measured:
@@ -321,10 +321,10 @@ def _random_points(
 ) -> list[tuple[int, int]]:
     stride = int(camera.stride)  # type: ignore[arg-type]
     size = [side // stride for side in hr.shape[2:]]
-    rim = max(int(camera.border), int(degradation.border))  # type: ignore[arg-type]
-    rim = max(0, min(rim, (min(size) - 1) // 2))
+    border = max(int(camera.border), int(degradation.border))  # type: ignore[arg-type]
+    border = max(0, min(border, (min(size) - 1) // 2))
     rng = stream.rng("points")
-    rows, columns = (rng.integers(rim, side - rim, count) for side in size)
+    rows, columns = (rng.integers(border, side - border, count) for side in size)
     return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
 
 
@@ -334,7 +334,7 @@ def _windows(
     """Cut the kernels' windows out of Y at LR pixels: shape (P, k, k), float64."""
     stride = int(camera.stride)  # type: ignore[arg-type]
     start = math.floor((stride - kernel_size) / 2)
-    # Replicated pixels serve the rim of pictures too small to leave it out.
+    # Replicated pixels, for images too small to exclude the border.
     luma = to_colour(hr, "y").cpu().double()
     luma = F.pad(luma, [kernel_size] * 4, mode="replicate")[0, 0]
     corners = [

@@ -1,4 +1,4 @@
-"""From a prediction and its target to the samples that a protocol measures."""
+"""The samples that a protocol measures, from a prediction and its target."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from realdeg.utils.colour import rgb_to_grey, to_colour
 from realdeg.utils.image import to_array
 from realdeg.utils.scales import hr_length, lr_length
 
-# Lifts sums that are exactly one half in decimal arithmetic but a hair below it in binary, so
-# that a tie rounds up on every machine, as MATLAB rounds it.
+# Raises sums that are exactly one half in decimal but slightly less in binary, so that ties round
+# up on every machine, as in MATLAB.
 _TIE = 1e-9
 
 
@@ -29,16 +29,16 @@ def round_levels(x: Tensor) -> Tensor:
 
 
 def to_levels(image: Tensor, protocol: Protocol, grey: bool = False) -> Tensor:
-    """Bring one image to the colour and rounding of a protocol.
+    """Convert one image to the colour and rounding of a protocol.
 
-    RGB is clipped and rounded to 8 bit as a saved file would be, then turned to luma, which is
-    rounded as well under ``"uint8-y"``. An image that has only Y is rounded once, as Y.
+    RGB is clipped and rounded to 8 bit as in a file, then converted to luma, which is also rounded
+    under ``"uint8-y"``. An image that has only Y is rounded once, as Y.
 
     Args:
         image: RGB or Y in [0, 1], shape (3 or 1, H, W).
-        protocol: Says colour and rounding.
-        grey: Whether the image belongs to a grey file: one channel then is no luma of RGB but the
-            file's own values, and three are what was made of them.
+        protocol: Defines colour and rounding.
+        grey: Whether the file is grey: one channel then holds the file's own values, not luma, and
+            three channels replicate them.
 
     Returns:
         float64 on the 0..255 scale, shape (1 or 3, H, W).
@@ -48,7 +48,7 @@ def to_levels(image: Tensor, protocol: Protocol, grey: bool = False) -> Tensor:
     if protocol.rounding == "none":
         levels = image.detach().cpu().double().clamp(0, 1)
     else:
-        # The function that writes images rounds here: what is measured is what would be saved.
+        # Rounded by the function that writes images: measured as it would be saved.
         pixels = torch.from_numpy(to_array(image)).permute(2, 0, 1)
         levels = pixels.contiguous().double().div_(255)
     if grey and protocol.colour == "y" and protocol.grey == "as-is":
@@ -65,8 +65,8 @@ def to_levels(image: Tensor, protocol: Protocol, grey: bool = False) -> Tensor:
 def tile_starts(length: int, tile: int, stride: int) -> list[int]:
     """Return where tiles start along one side.
 
-    The official script appends the tile that ends at the border even where the regular ones
-    already end there; that tile then counts twice, and it does so here.
+    As in the official script, the tile that ends at the border is appended even if a regular one
+    already ends there; it then counts twice.
 
     Args:
         length: Pixels of the side, at least ``tile``.
@@ -87,10 +87,10 @@ def cut_tiles(image: Tensor, protocol: Protocol) -> list[Tensor]:
 
     Args:
         image: Shape (C, H, W).
-        protocol: Says tile and stride.
+        protocol: Defines tile and stride.
 
     Returns:
-        Views of shape (C, h, w); the image itself where it is not tiled.
+        Views of shape (C, h, w); the image itself if it is not tiled.
     """
     tile, stride = protocol.tile, protocol.stride
     height, width = image.shape[-2:]
@@ -123,17 +123,16 @@ def prepare_pair(
     Args:
         prediction: RGB or Y in [0, 1], shape (3 or 1, H, W).
         target: RGB or Y in [0, 1], shape (3 or 1, H, W).
-        protocol: Says colour, rounding, crop, border and tiles.
+        protocol: Defines colour, rounding, crop, border and tiles.
         scale: The super-resolution scale, for borders that depend on it.
-        where: Names the image in messages.
+        where: The image's name in messages.
         grey: Whether the files have one channel; see :func:`to_levels`.
 
     Returns:
         Pairs of float64 tensors on the 0..255 scale, each of shape (1 or 3, h, w).
 
     Raises:
-        DataError: If the sizes differ, nothing is left after the crop, or RGB is wanted and only
-            Y is there.
+        DataError: If the sizes differ, nothing is left after the crop, or RGB is needed for Y.
     """
     cropped = []
     for name, image in (("prediction", prediction), ("target", target)):
@@ -158,7 +157,7 @@ def prepare_pair(
     if 0 in first.shape:
         raise DataError(
             f"{where} is {_size(target)}: nothing is left of it under protocol '{protocol.name}'"
-            f" ({protocol.border_for(scale)} px are shaved from every side)."
+            f" ({protocol.border_for(scale)} px are cropped from every side)."
         )
     return list(
         zip(

@@ -1,8 +1,7 @@
-"""Evaluation protocols: what a number means.
+"""Evaluation protocols, which define the scores.
 
-The same pair of images gives PSNR values more than a decibel apart when colour, border or range
-differ, so no number of realdeg goes without the name of its protocol. ``docs/protocols.md``
-explains each one.
+PSNR of the same pair of images differs by more than a decibel with colour, border or range, so
+every score carries the name of its protocol. ``docs/protocols.md`` explains each one.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ Shown = Literal["output", "picture"]
 @check_constructor
 @dataclass(frozen=True)
 class Protocol:
-    """Everything between a prediction and its number.
+    """Everything between a prediction and its score.
 
     Args:
-        name: What stands in brackets behind every number, ``psnr[name]``.
+        name: Added in brackets to every label, ``psnr[name]``.
         colour: ``"y"`` (BT.601 studio-range luma, 16..235) or ``"rgb"``.
-        border: Pixels shaved from every side after ``mod_crop``; ``"scale"`` means the scale.
+        border: Pixels cropped from every side after ``mod_crop``; ``"scale"`` means the scale.
         rounding: Where 8-bit rounding (half up, clipped to 0..255) takes place.
             ``"uint8-rgb"``: prediction and target are rounded to 8-bit RGB, their luma is not.
             ``"uint8-y"``: the luma of both is rounded as well. ``"none"``: only clipped.
@@ -40,22 +39,22 @@ class Protocol:
             is tiled only where both of its sides exceed ``tile``.
         stride: Distance between tiles in pixels; the last tile of a row or column always ends at
             the border.
-        mod_crop: Both images are cut at the lower right to a multiple of it; ``"scale"`` means
+        mod_crop: Both images are cropped at the lower right to a multiple of it; ``"scale"`` means
             the scale.
         psnr_peak: Peak value of PSNR on the 0..255 scale.
         ssim_window: ``"gaussian-11"`` (Wang et al. 2004: sigma 1.5, biased moments) or
             ``"uniform-7"`` (the default of scikit-image: unbiased moments).
         ssim_range: Dynamic range L of SSIM on the 0..255 scale.
-        grey: What Y is where the files have one channel. ``"replicated"``: they are made RGB, whose
-            luma spans 16..235, so errors shrink and PSNR reads 1.32 dB higher. ``"as-is"``: the
-            channel itself, 0..255.
-        measured: What is measured of a network that has only Y: its ``"output"``, or the luma of
-            the ``"picture"``, the RGB image that its Y and the enlarged chroma of LR make.
-        description: One sentence for people.
-        source: Whose procedure it is.
+        grey: What Y is for files with one channel. ``"replicated"``: they become RGB, whose luma
+            spans 16..235, so errors shrink and PSNR is 1.32 dB higher. ``"as-is"``: the channel
+            itself, 0..255.
+        measured: What is measured for a network that has only Y: its ``"output"``, or the luma of
+            the ``"picture"``, the RGB image of its Y and the enlarged chroma of LR.
+        description: One sentence for users.
+        source: The origin of the procedure.
 
     Raises:
-        ConfigError: If a field has a value that means nothing.
+        ConfigError: If a field has an invalid value.
     """
 
     name: str
@@ -74,7 +73,7 @@ class Protocol:
     source: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse values that do not go together."""
+        """Refuse values that contradict each other."""
         if self.colour == "rgb" and self.rounding == "uint8-y":
             raise self._refusal("rounding", self.rounding, "'uint8-rgb' or 'none' for RGB")
         if (self.tile is None) != (self.stride is None):
@@ -86,15 +85,15 @@ class Protocol:
         )
 
     def border_for(self, scale: float) -> int:
-        """Return the pixels shaved from every side at a scale, rounded up."""
+        """Return the pixels cropped from every side at a scale, rounded up."""
         return math.ceil(scale) if self.border == "scale" else self.border
 
     def mod_crop_for(self, scale: float) -> float:
-        """Return the multiple that sides are cut to at a scale."""
+        """Return the multiple that sides are cropped to at a scale."""
         return scale if self.mod_crop == "scale" else self.mod_crop
 
     def label(self, metric: str) -> str:
-        """Return the name of a number measured under this protocol, ``"psnr[rgb]"``."""
+        """Return the label of a score under this protocol, ``"psnr[rgb]"``."""
         return f"{metric}[{self.name}]"
 
     def summary(self) -> str:
@@ -220,14 +219,11 @@ def get_protocol(protocol: str | Mapping[str, Any] | Protocol) -> Protocol:
 
     Args:
         protocol: A name, a :class:`Protocol`, or a dict with ``base`` (a name) and the fields to
-            change. Without a ``name`` of its own, a changed protocol is called after its base
-            and its changes, so its numbers cannot be mistaken for the base's.
-
-    Returns:
-        The protocol.
+            change. Unless it sets ``name``, a changed protocol is named after its base and its
+            changes, so that its scores cannot be mistaken for those of the base.
 
     Raises:
-        ConfigError: If the name or a field is unknown, or a value means nothing.
+        ConfigError: If the name or a field is unknown, or a value is invalid.
 
     Examples:
         >>> get_protocol("benchmark-y").border
@@ -245,20 +241,14 @@ def resolve_protocol(
     title: str,
     short: str,
 ) -> P:
-    """Do what :func:`get_protocol` promises, for any family of protocols.
+    """Implement :func:`get_protocol` for any kind of protocol.
 
     Args:
         protocol: A name, a protocol, or a dict with ``base`` and the fields to change.
-        kind: The family: a frozen dataclass with a ``name``.
+        kind: A frozen dataclass with a ``name``.
         known: Its named protocols.
-        title: What one is called where its name is unknown.
-        short: What one is called elsewhere.
-
-    Returns:
-        The protocol.
-
-    Raises:
-        ConfigError: If the name or a field is unknown, or a value means nothing.
+        title: The kind's name in the message for an unknown name.
+        short: The kind's name in other messages.
     """
     if isinstance(protocol, kind):
         return protocol

@@ -1,4 +1,4 @@
-"""Reports: every number with its protocol, for people (Markdown) and programs (JSON)."""
+"""Reports: every score with its protocol, as Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -39,13 +39,7 @@ class MeanSpread(NamedTuple):
 
 
 def mean_and_spread(values: Sequence[float]) -> MeanSpread:
-    """Return mean and sample standard deviation of one number over several seeds.
-
-    Args:
-        values: The number in each run.
-
-    Returns:
-        Mean, spread and count.
+    """Return mean and sample standard deviation of one score over several runs.
 
     Raises:
         ValueError: If there is no value.
@@ -65,14 +59,7 @@ def mean_and_spread(values: Sequence[float]) -> MeanSpread:
 
 
 def over_seeds(runs: Sequence[Mapping[str, float]]) -> dict[str, MeanSpread]:
-    """Summarise the averages of several runs.
-
-    Args:
-        runs: The averages of each run.
-
-    Returns:
-        Mean and spread of every number that all runs have.
-    """
+    """Return mean and spread of every average that all runs have."""
     if not runs:
         return {}
     shared = [name for name in runs[0] if all(name in run for run in runs)]
@@ -81,20 +68,20 @@ def over_seeds(runs: Sequence[Mapping[str, float]]) -> dict[str, MeanSpread]:
 
 @dataclass
 class Report:
-    """What was measured, on what, with which weights.
+    """Scores, the data they were measured on, and the weights.
 
     Args:
         title: The experiment's name.
-        dataset: The data set in words: name, version, split, scale.
+        dataset: Description of the data set: name, version, split, scale.
         checkpoint: The file of weights, or None.
         checkpoint_hash: Its hash, or None.
         sample: Whether the run used the built-in sample set.
-        facts: Further lines for the head, such as seed or config.
+        facts: More lines for the head, such as seed or config.
 
     Attributes:
-        unfinished: What is still to be measured, or why it never was; empty where all numbers are
-            there. Both files say it, and means of an unfinished report are those so far.
-        files: What was written: the report's own two files, and pictures.
+        unfinished: What is still to be measured, or why it was not; empty for a complete report.
+            Both files state it, and means of an unfinished report are provisional.
+        files: The written files: the report's own two, and images.
     """
 
     title: str
@@ -112,11 +99,7 @@ class Report:
     files: list[Path] = field(default_factory=list, init=False)
 
     def add(self, metric: ImageMetric) -> None:
-        """Take over what a metric measured.
-
-        Args:
-            metric: An evaluated metric. One that is no :class:`ImageMetric` needs ``averages``.
-        """
+        """Add the results of a metric, which only needs ``averages``."""
         protocol = getattr(metric, "protocol", None)
         self.add_scores(
             metric.averages,
@@ -135,23 +118,23 @@ class Report:
         protocol: Protocol | LrProtocol | None = None,
         prefix: str = "",
     ) -> None:
-        """Add numbers by hand.
+        """Add scores.
 
         Args:
             averages: Means over the data set.
-            per_image: The scores of each image, or dicts with ``key`` and numbers.
-            missing: Numbers that could not be measured, with the reason.
-            protocol: The protocol of these numbers.
+            per_image: The scores of each image, or dicts with ``key`` and values.
+            missing: Why scores could not be measured, by label.
+            protocol: The protocol of these scores.
             prefix: Put before the names as ``prefix/``.
 
         Raises:
-            ConfigError: If a number of that name is already there.
+            ConfigError: If a score of that name exists already.
         """
         start = f"{prefix}/" if prefix else ""
         for name, value in averages.items():
             if start + name in self.averages:
                 raise ConfigError(
-                    f"the report has two numbers named '{start + name}': give one of the metrics"
+                    f"the report has two scores named '{start + name}': give one of the metrics"
                     " a prefix."
                 )
             self.averages[start + name] = float(value)
@@ -189,7 +172,7 @@ class Report:
         return scores.key
 
     def means(self) -> dict[str, float]:
-        """Return every mean: the final ones, and while the report is unfinished those so far."""
+        """Return the final means, or those so far while the report is unfinished."""
         if not self.unfinished:
             return dict(self.averages)
         found: dict[str, list[float]] = {}
@@ -266,29 +249,14 @@ class Report:
         return rows + [[f"`{name}`", "n/a"] for name in self.missing]
 
     def write(self, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
-        """Write ``report.json`` and ``report.md``, each whole or not at all.
-
-        Args:
-            folder: Made where it is missing.
-
-        Returns:
-            The two paths.
-
-        Raises:
-            OutputError: If the folder cannot be written.
-        """
+        """Write ``report.json`` and ``report.md`` by :func:`~realdeg.utils.files.write_record`."""
         written = write_record(folder, "report", self.to_dict(), self.to_markdown())
         self.files += [path for path in written if path not in self.files]
         return written
 
 
 def number_text(name: str, value: float | None) -> str:
-    """Return a number as reports print it: PSNR with 2 decimals, others with 4.
-
-    Args:
-        name: The number's name, with or without prefix and protocol.
-        value: The number, or None where it is missing.
-    """
+    """Format a score for a report: PSNR with 2 decimals, others with 4, None as ``n/a``."""
     if value is None:
         return "n/a"
     metric = name.split("[")[0].rsplit("/", maxsplit=1)[-1]
@@ -296,7 +264,7 @@ def number_text(name: str, value: float | None) -> str:
 
 
 def _plain(value: Any) -> Any:
-    # JSON knows neither infinity nor NaN; strings survive every reader.
+    # JSON has neither infinity nor NaN.
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,11 +1,11 @@
-"""What all tasks share: a batch comes in, losses or predictions go out."""
+"""The contract of every task: from a batch to losses or predictions."""
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor
@@ -19,27 +19,19 @@ Mode = Literal["loss", "predict", "tensor"]
 
 
 class BatchToDevice(BaseDataPreprocessor):
-    """Moves a batch to the model's device and hands it on as one argument.
+    """Moves a batch to the model's device and keeps it one argument.
 
-    mmengine spreads a dict over keyword arguments; wrapped in a tuple, the batch reaches
-    ``forward(batch, mode)`` whole, under DistributedDataParallel too.
+    mmengine spreads a dict over keyword arguments. Wrapped in a tuple, the batch reaches
+    ``forward(batch, mode)`` whole, under DistributedDataParallel as well.
     """
 
     def forward(self, data: Batch, training: bool = False) -> tuple[Batch]:
-        """Move the tensors.
-
-        Args:
-            data: A batch as ``collate_batch`` made it.
-            training: Not used.
-
-        Returns:
-            The batch, alone in a tuple.
-        """
+        """Move the tensors of a batch and wrap it in a tuple; ``training`` is not used."""
         return (self.cast_data(data),)
 
 
 class ImageTask(BaseModel, ABC):
-    """A task computes losses and predictions; hooks and loops do everything else.
+    """Computes losses and predictions; hooks and loops do everything else.
 
     Args:
         loss: Config of a registered loss.
@@ -49,13 +41,13 @@ class ImageTask(BaseModel, ABC):
     """
 
     component: ClassVar[str]
-    """Which attribute is trained and exported: ``"degradation"`` or ``"backbone"``."""
+    """The attribute that is trained and exported: ``"degradation"`` or ``"backbone"``."""
 
     adversarial: ClassVar[bool] = False
-    """Whether losses pull against each other, so that none of them has to fall."""
+    """Whether losses oppose each other, so that none of them need fall."""
 
     baseline_name: ClassVar[str] = "its input"
-    """What :meth:`baseline` returns, in words."""
+    """A phrase for what :meth:`baseline` returns."""
 
     def __init__(self, loss: LossConfig) -> None:
         super().__init__(data_preprocessor=BatchToDevice())
@@ -67,7 +59,7 @@ class ImageTask(BaseModel, ABC):
         """Process a batch.
 
         Args:
-            batch: As ``collate_batch`` made it.
+            batch: From ``collate_batch``.
             mode: ``"loss"`` for a dict of named losses, ``"predict"`` for a list of predictions,
                 ``"tensor"`` for the raw output.
 
@@ -83,16 +75,12 @@ class ImageTask(BaseModel, ABC):
         raise ConfigError(f"a task's mode is 'loss', 'predict' or 'tensor', got {mode!r}.")
 
     def collate_with(self, collate: Collate) -> Collate:
-        """Return the collate function of the training data; a task may do work in the workers.
-
-        Args:
-            collate: The one that the config names.
-        """
+        """Wrap the config's collate function for training, to do work in the data workers."""
         return collate
 
     @property
     def prepare(self) -> Callable[[Batch], Batch] | None:
-        """What is done to a batch ahead of its step, in another thread; None for nothing."""
+        """A function applied to each batch ahead of its step, in another thread, or None."""
         return None
 
     @abstractmethod
@@ -109,32 +97,57 @@ class ImageTask(BaseModel, ABC):
 
     @abstractmethod
     def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
-        """Write the trained component so that the file alone rebuilds it.
+        """Write the trained component to a ``.safetensors`` file that alone rebuilds it.
 
         Args:
-            path: The ``.safetensors`` file.
+            path: The file.
             meta: Notes, plain data.
 
         Returns:
-            The hash of the weights.
+            The component's hash.
         """
 
     def baseline(self, prediction: Prediction) -> Tensor | None:
-        """Return what doing nothing would predict.
-
-        Args:
-            prediction: One of :meth:`predict`.
-
-        Returns:
-            An image of the target's size, shape (1 or 3, H, W); None where nothing is comparable.
-        """
+        """Return what no processing would have predicted, shape (1 or 3, H, W), or None."""
         return None
 
     def named_losses(self, value: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
-        """Give a loss that returned a bare tensor its name."""
+        """Name a loss that returned a single tensor."""
         return value if isinstance(value, dict) else {"loss": value}
 
 
-def on_cpu(image: Tensor) -> Tensor:
-    """Detach one image of a batch and bring it to the CPU in float32."""
-    return image.detach().float().cpu()
+def predictions_of(
+    batch: Batch,
+    prediction: Tensor,
+    target: Tensor,
+    given: Tensor,
+    scale: float,
+    rgb: Tensor | None = None,
+) -> list[Prediction]:
+    """Split batched predictions into records on the CPU.
+
+    Args:
+        batch: The batch, for keys and notes.
+        prediction: Shape (B, 1 or 3, h, w).
+        target: Shape (B, 3, h, w).
+        given: The component's input.
+        scale: HR pixels per LR pixel.
+        rgb: The prediction in RGB, if chroma was added to Y.
+    """
+    fields = {"prediction": prediction, "prediction_rgb": rgb, "target": target, "input": given}
+    return [
+        cast(
+            Prediction,
+            {
+                "key": batch["key"][index],
+                **{
+                    name: images[index].detach().float().cpu()
+                    for name, images in fields.items()
+                    if images is not None
+                },
+                "scale": scale,
+                "meta": batch["meta"][index],
+            },
+        )
+        for index in range(prediction.shape[0])
+    ]

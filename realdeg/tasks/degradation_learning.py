@@ -15,7 +15,7 @@ from realdeg.degradations.build import degradation_from_config
 from realdeg.errors import ConfigError, DataError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import DEGRADATIONS, TASKS
-from realdeg.tasks.base import ImageTask, on_cpu
+from realdeg.tasks.base import ImageTask, predictions_of
 from realdeg.utils.argument_types import Scale, Whole
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Batch, Prediction
@@ -33,22 +33,19 @@ class ClosedForm(Protocol):
 
 @TASKS.register_module()
 class DegradationLearning(ImageTask):
-    """Trains any trainable degradation so that its LR equals the camera's.
+    """Trains any trainable degradation so that its LR matches the camera's.
 
-    The objective is DML's Eq. 4 (ACCV 2020): the squared difference of luma. Its scaling (mean
-    instead of sum) is invisible to Adam.
+    The objective is DML's Eq. 4 (ACCV 2020): the squared difference of luma, as a mean instead of a
+    sum, which Adam does not notice.
 
     Args:
         degradation: Config, path or object.
         loss: Config of the loss.
-        scale: How much resolution is lost.
+        scale: HR pixels per LR pixel.
         same_size: Whether LR lies on the HR grid.
         colour: ``"y"`` (the paper) or ``"rgb"``.
-        border: LR pixels shaved at each rim of a training patch, whose windows reach beyond it;
-            None: what the degradation says.
-
-    Raises:
-        ConfigError: If the colour is unknown.
+        border: LR pixels cropped from each side of a training patch, where kernels reach beyond
+            it; None: the degradation's border.
     """
 
     component: ClassVar[str] = "degradation"
@@ -68,7 +65,7 @@ class DegradationLearning(ImageTask):
         self.colour, self.border = colour, border
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Compare the generated LR with the real one, the rim shaved."""
+        """Compare the generated LR with the real one, border cropped."""
         if self.degradation.fitting is None:
             raise ConfigError(
                 f"{type(self.degradation).__name__} has nothing to learn: measure it with test.py,"
@@ -76,29 +73,19 @@ class DegradationLearning(ImageTask):
             )
         hr, lr = self._pair(batch)
         generated = self.degradation(hr, batch["seeds"])
-        rim = self.degradation.border if self.border is None else self.border
-        if min(lr.shape[2:]) <= 2 * rim:
+        border = self.degradation.border if self.border is None else self.border
+        if min(lr.shape[2:]) <= 2 * border:
             raise DataError(
-                f"training patches of {lr.shape[2]} x {lr.shape[3]} LR pixels vanish when {rim} are"
-                " shaved at each rim: raise patch_size."
+                f"training patches of {lr.shape[2]} x {lr.shape[3]} LR pixels vanish when {border}"
+                " are cropped from each side: raise patch_size."
             )
-        return self.named_losses(self.loss(_shave(generated, rim), _shave(lr, rim)))
+        return self.named_losses(self.loss(_crop(generated, border), _crop(lr, border)))
 
     def predict(self, batch: Batch) -> list[Prediction]:
         """Generate the LR image of each HR image."""
         hr, lr = self._pair(batch, "rgb")
         generated = self.degradation(to_colour(hr, self.colour), batch["seeds"])
-        return [
-            {
-                "key": batch["key"][index],
-                "prediction": on_cpu(generated[index]),
-                "target": on_cpu(lr[index]),
-                "input": on_cpu(hr[index]),
-                "scale": self.degradation.scale,
-                "meta": batch["meta"][index],
-            }
-            for index in range(hr.shape[0])
-        ]
+        return predictions_of(batch, generated, lr, hr, self.degradation.scale)
 
     def baseline(self, prediction: Prediction) -> Tensor | None:
         """Return the bicubic reduction of HR."""
@@ -142,19 +129,11 @@ class DegradationLearning(ImageTask):
 
 
 def bicubic_of(degradation: Degradation, hr: Tensor) -> Tensor:
-    """Reduce HR by bicubic interpolation to the geometry of a degradation.
-
-    Args:
-        degradation: Says scale and grid.
-        hr: Shape (C, H, W).
-
-    Returns:
-        Shape (C, H / stride, W / stride).
-    """
+    """Reduce HR (C, H, W) by bicubic interpolation to the scale and grid of a degradation."""
     options = dict(scale=degradation.scale, same_size=degradation.same_size)
     bicubic: Degradation = DEGRADATIONS.build(dict(type="Bicubic", **options))
     return bicubic(hr[None], [0])[0]
 
 
-def _shave(image: Tensor, rim: int) -> Tensor:
-    return image[..., rim : image.shape[-2] - rim, rim : image.shape[-1] - rim]
+def _crop(image: Tensor, border: int) -> Tensor:
+    return image[..., border : image.shape[-2] - border, border : image.shape[-1] - border]

@@ -1,7 +1,7 @@
 """One network for several scales, one of which is drawn for each training batch.
 
-The sampler draws it (``PositionSampler(scales=...)``), the crop cuts HR for it, and the batch says
-it as ``scale``; here is what a task needs beside that.
+The sampler draws it (``PositionSampler(scales=...)``), the crop uses it, and the batch carries it
+as ``scale``. This module has what a task needs in addition.
 """
 
 from __future__ import annotations
@@ -19,23 +19,16 @@ from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.samples import Batch, Collate, PackedSample
 from realdeg.utils.scales import as_scale
 
-# Side of the LR image that a network is tried on.
+# Side of the LR image that a network is tested on.
 _SIDE = 4
 
 
 def check_scales(scales: Sequence[float], backbone: Backbone) -> tuple[int | float, ...]:
-    """Return the scales of a run, after making sure that its network takes each of them.
-
-    Args:
-        scales: Numbers from 1 up, as ``model.scales`` says them.
-        backbone: The network.
-
-    Returns:
-        The scales, whole ones as integers.
+    """Return ``model.scales``, whole ones as integers, after checking that a network supports each.
 
     Raises:
-        ConfigError: If one is said twice.
-        GeometryError: If the network is of one scale, or of others.
+        ConfigError: If one occurs twice.
+        GeometryError: If the network does not support all of them.
     """
     found = tuple(as_scale(scale) for scale in scales)
     if len(set(found)) < len(found):
@@ -65,15 +58,15 @@ def check_scales(scales: Sequence[float], backbone: Backbone) -> tuple[int | flo
 
 
 def _serves(backbone: Backbone, scale: float) -> bool:
-    """Say whether a network takes calls of a scale: the only one who knows is the network."""
+    """Return whether a network supports a scale, by trying it."""
     if backbone.any_scale:
         return True
     parameter = next(backbone.parameters(), torch.empty(0))
-    if parameter.is_meta:  # counted, not run
+    if parameter.is_meta:  # only counted, cannot run
         return True
     image = torch.zeros(1, backbone.channels, _SIDE, _SIDE).to(parameter)
     training = backbone.training
-    # Running means of a normalisation must not see this image.
+    # Running means of normalisations must not see this image.
     backbone.eval()
     try:
         with torch.no_grad():
@@ -88,18 +81,15 @@ def _serves(backbone: Backbone, scale: float) -> bool:
 def degradations_at(
     scales: Sequence[float], cfg: DegradationLike | None, own: float
 ) -> dict[float, Degradation]:
-    """Build the degradation of each scale.
+    """Build the degradations of all scales but ``own``, which is built elsewhere.
 
     Args:
         scales: The scales of the run.
-        cfg: The degradation's config, path or object; None where there is none.
-        own: The scale of the run's own degradation, which is built elsewhere.
-
-    Returns:
-        The degradations of the other scales.
+        cfg: The degradation's config, path or object, or None.
+        own: The scale of the run.
 
     Raises:
-        GeometryError: If the degradation has a scale of its own.
+        GeometryError: If the degradation is not available at a scale.
     """
     found: dict[float, Degradation] = {}
     if cfg is None:
@@ -111,32 +101,23 @@ def degradations_at(
             found[scale] = degradation_from_config(cfg, scale=scale, same_size=False)
         except (GeometryError, ConfigError) as error:
             raise GeometryError(
-                f"model.scales draws scale {scale}, which the degradation does not come in: {error}"
+                f"model.scales draws scale {scale}, which the degradation does not support: {error}"
             ) from error
     return found
 
 
-class Drawn:
-    """A collate function that refuses batches for which no scale was drawn.
-
-    Args:
-        collate: The collate function proper.
-        scales: The scales of the run.
-    """
+class ScaleCollate:
+    """A collate function that refuses batches for which none of ``scales`` was drawn."""
 
     def __init__(self, collate: Collate, scales: Sequence[float]) -> None:
         self.collate, self.scales = collate, tuple(scales)
 
     def __call__(self, samples: Sequence[PackedSample]) -> Batch:
-        """Collate samples.
-
-        Raises:
-            ConfigError: If they have no scale, or one that the task does not expect.
-        """
+        """Collate samples, or raise ConfigError if their scale is missing or unexpected."""
         batch = self.collate(samples)
         if batch.get("scale") not in self.scales:
             raise ConfigError(
-                f"model.scales is {list(self.scales)}, but the training batch says scale"
+                f"model.scales is {list(self.scales)}, but the training batch has scale"
                 f" {batch.get('scale')}: train_dataloader.sampler has to be"
                 f" dict(type='PositionSampler', scales={list(self.scales)})."
             )

@@ -1,4 +1,4 @@
-"""LR for a batch: real where there is one, degraded from HR where there is none."""
+"""LR for a batch: real if present, else degraded from HR."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Place = Literal["device", "workers", "prefetch"]
 
 
 class LowResolution:
-    """Completes batches with LR; used by the task, by data-loader workers and by a prefetcher.
+    """Adds LR to batches, for the task, for data-loader workers and for a prefetcher.
 
     Args:
-        degradation: The degradation, or None where all images come in pairs.
+        degradation: The degradation; None if all images are paired.
         colour: The backbone's, ``"y"`` or ``"rgb"``: LR is made in it (DML is learned and applied
             on Y), unless the degradation needs RGB.
-        quantise: Whether LR is clipped and rounded to 8 bit, as real pairs and files are.
+        quantise: Whether LR is clipped and rounded to 8 bit, as in files.
         differentiable: Whether gradients flow into the degradation (joint training); LR is then
             not rounded.
-        by_scale: The degradations of batches that say their scale; None: there are none.
+        by_scale: The degradations of batches with a scale, if any.
     """
 
     def __init__(
@@ -45,10 +45,7 @@ class LowResolution:
         self.quantise, self.differentiable = quantise, differentiable
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Return LR for every image of a batch.
-
-        Args:
-            batch: As ``collate_batch`` made it, or completed before.
+        """Return LR for every image of a batch, which may be complete already.
 
         Returns:
             Shape (B, C, h, w), in the backbone's colour.
@@ -79,11 +76,11 @@ class LowResolution:
         return lr
 
     def complete(self, batch: Batch) -> Batch:
-        """Return a batch whose ``lr`` holds one image for each HR image."""
+        """Return the batch with one LR image for each HR image."""
         return {**batch, "lr": self(batch)}
 
     def for_workers(self) -> LowResolution:
-        """Return a copy for data-loader workers, whose degradations stay on the CPU."""
+        """Return a copy for data-loader workers, with degradations on the CPU."""
         theirs = copy.deepcopy(self)
         for degradation in (theirs.degradation, *theirs.by_scale.values()):
             if degradation is not None:
@@ -91,13 +88,13 @@ class LowResolution:
         return theirs
 
     def at(self, scale: float | None) -> Degradation | None:
-        """Return the degradation of a batch's scale; None as the scale: the run's own."""
+        """Return the degradation for a batch's scale, or the run's own if it is None."""
         return self.degradation if scale is None else self.by_scale.get(scale, self.degradation)
 
     def _in_colour(
         self, hr: Tensor, seeds: list[int], grey: list[bool], scale: float | None
     ) -> Tensor:
-        """Degrade in the backbone's colour; grey files as the one channel that they have."""
+        """Degrade in the backbone's colour; grey files as their single channel."""
         degradation = self.at(scale)
         if degradation is not None and degradation.needs_rgb:
             return channels_of_files(self.degrade(hr, seeds, scale), self.colour, grey)
@@ -116,7 +113,7 @@ class LowResolution:
         Args:
             hr: Shape (B, C, H, W).
             seeds: One per image.
-            scale: The scale that was drawn for the batch; None: the run's own.
+            scale: The scale drawn for the batch; None: the run's own.
 
         Returns:
             Shape (B, C, h, w).
@@ -132,34 +129,24 @@ class LowResolution:
             )
         if self.differentiable:
             return degradation(hr, seeds)
-        # Data do not depend on the precision that the network is trained in.
+        # Data must not depend on the training precision.
         with torch.no_grad(), full_precision(hr):
             lr = degradation(hr, seeds)
         return round_to_8_bit(lr) if self.quantise else lr
 
 
 def grey_files(batch: Batch) -> list[bool]:
-    """Say of each image of a batch whether its files have one channel.
-
-    Args:
-        batch: As ``collate_batch`` made it.
-    """
-    return [bool((meta or {}).get("grey")) for meta in batch.get("meta") or ()] or [False] * batch[
-        "hr"
-    ].shape[0]
+    """Return for each image of a batch whether its files have one channel."""
+    flags = [bool((meta or {}).get("grey")) for meta in batch.get("meta") or ()]
+    return flags or [False] * batch["hr"].shape[0]
 
 
-class Completed:
-    """A collate function that completes its batches, for data-loader workers.
-
-    Args:
-        collate: The collate function proper.
-        low_resolution: What completes a batch; on the CPU.
-    """
+class DegradingCollate:
+    """A collate function that adds LR to its batches, for data-loader workers."""
 
     def __init__(self, collate: Collate, low_resolution: LowResolution) -> None:
         self.collate, self.low_resolution = collate, low_resolution
 
     def __call__(self, samples: Sequence[PackedSample]) -> Batch:
-        """Collate samples and complete the batch."""
+        """Collate samples and add LR."""
         return self.low_resolution.complete(self.collate(samples))

@@ -25,14 +25,9 @@ from realdeg.degradations.primitives import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import TASKS
-from realdeg.tasks.base import ImageTask, on_cpu
-from realdeg.tasks.joint_scales import Drawn, check_scales, degradations_at
-from realdeg.tasks.low_resolution import (
-    Completed,
-    LowResolution,
-    Place,
-    grey_files,
-)
+from realdeg.tasks.base import ImageTask, predictions_of
+from realdeg.tasks.joint_scales import ScaleCollate, check_scales, degradations_at
+from realdeg.tasks.low_resolution import DegradingCollate, LowResolution, Place, grey_files
 from realdeg.utils.argument_types import RealScale, Scales
 from realdeg.utils.colour import channels_of_files
 from realdeg.utils.component import save_component
@@ -43,32 +38,29 @@ from realdeg.utils.samples import Batch, Collate, Prediction
 class SuperResolution(ImageTask):
     """Trains any backbone.
 
-    Paired images of a batch use their real LR; HR-only images are degraded on the training
-    device, in the backbone's colour (DML is learned and applied on Y, ACCV 2020), or in RGB where
-    the degradation needs that.
+    Paired images use their real LR. HR-only images are degraded in the backbone's colour (DML is
+    learned and applied on Y, ACCV 2020), or in RGB if the degradation needs that.
 
     Args:
         backbone: Config, path or object.
-        degradation: Config, path or object; needed where data sets give HR images only. It is
-            frozen and stays outside the state dict, the moving average, DDP and ``train()``,
-            unless it is trained jointly.
+        degradation: Config, path or object; required for data sets of HR images only. Unless
+            trained jointly, it is frozen and outside the state dict, the moving average, DDP and
+            ``train()``.
         train_degradation: Whether the degradation is trained jointly with the backbone.
-        loss: Config of the loss. ``WeightedLoss`` also weighs further outputs of a network that has
-            them; any other loss is given the image alone.
-        scale: How much resolution is lost.
+        loss: Config of the loss. ``WeightedLoss`` also weights a network's auxiliary outputs; any
+            other loss receives the image only.
+        scale: HR pixels per LR pixel.
         same_size: Whether LR lies on the HR grid.
-        quantise: Whether LR made by a frozen degradation is clipped and rounded to 8 bit, as real
-            pairs and synthesised files are.
+        quantise: Whether LR of a frozen degradation is clipped and rounded to 8 bit, as in files.
         degrade_in: Where training images are degraded: on the training ``"device"`` as part of the
             step, in the data loader's ``"workers"``, or by a ``"prefetch"`` thread on the device
-            while the step before runs. The LR is the same (docs/speed.md says which to choose).
-        scales: One of these is drawn for each training batch, for a network that serves several;
-            ``scale`` then is that of validation and of calls that name none. None: every batch has
-            the one scale.
+            during the previous step. The LR is the same; docs/speed.md helps to choose.
+        scales: One of these is drawn for each training batch, for a network that supports several;
+            ``scale`` is then that of validation and the default of calls. None: always ``scale``.
 
     Raises:
         ConfigError: If the degradation has not been learned yet.
-        GeometryError: If degradation and backbone differ in geometry, or do not come in a scale.
+        GeometryError: If degradation and backbone differ in geometry, or lack one of the scales.
     """
 
     component: ClassVar[str] = "backbone"
@@ -140,7 +132,7 @@ class SuperResolution(ImageTask):
         return self._low_resolution().at(batch.get("scale"))
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> SuperResolution:
-        # The frozen degradation follows the model from device to device all the same.
+        # The frozen degradation still follows the model to its device.
         for frozen in self._frozen.values():
             frozen._apply(fn)  # type: ignore[no-untyped-call]
         super()._apply(fn, recurse)
@@ -150,7 +142,7 @@ class SuperResolution(ImageTask):
         """Compare the network's outputs with HR."""
         hr = channels_of_files(batch["hr"], self.backbone.colour, grey_files(batch))
         lr, scale = self.low_resolution(batch), batch.get("scale")
-        # An autoregressive network is shown the image that it learns to write.
+        # Teacher forcing: an autoregressive network sees the image that it learns to generate.
         cond = hr * self.backbone.value_range if self.backbone.teacher_forced else None
         image = network_input(self.backbone, lr, scale)
         outputs = run_backbone(self.backbone, image, scale=scale, cond=cond)
@@ -160,21 +152,14 @@ class SuperResolution(ImageTask):
                 f" {tuple(hr.shape)}: scale or same_size of data and backbone differ."
             )
         if outputs.aux and getattr(self.loss, "takes_outputs", False):
-            # Further outputs are in the network's own range, and so are their targets.
+            # Auxiliary outputs and their targets are in the network's own range.
             full = hr * self.backbone.value_range
             targets = dict.fromkeys(outputs.aux, full) | self.backbone.targets(full) | {"sr": hr}
             return self.named_losses(self.loss(outputs, targets))
         return self.named_losses(self.loss(outputs.sr, hr))
 
     def low_resolution(self, batch: Batch) -> Tensor:
-        """Return LR for every image of a batch, real or degraded, in the backbone's colour.
-
-        Args:
-            batch: As ``collate_batch`` made it.
-
-        Returns:
-            Shape (B, C, h, w).
-        """
+        """Return LR for every image, real or degraded, in the backbone's colour: (B, C, h, w)."""
         return self._low_resolution()(batch)
 
     def _low_resolution(self, colour: str | None = None) -> LowResolution:
@@ -187,16 +172,16 @@ class SuperResolution(ImageTask):
         )
 
     def collate_with(self, collate: Collate) -> Collate:
-        """Return the collate function of the training data, which degrades where that is asked."""
+        """Return the collate function for training, which may degrade and check scales."""
         if self.scales is not None:
-            collate = Drawn(collate, self.scales)
+            collate = ScaleCollate(collate, self.scales)
         if self.degrade_in != "workers":
             return collate
-        return Completed(collate, self._low_resolution().for_workers())
+        return DegradingCollate(collate, self._low_resolution().for_workers())
 
     @property
     def prepare(self) -> Callable[[Batch], Batch] | None:
-        """What a prefetcher does with a batch, or None."""
+        """The function that a prefetcher applies to a batch, or None."""
         if self.degrade_in != "prefetch":
             return None
 
@@ -208,9 +193,8 @@ class SuperResolution(ImageTask):
     def predict(self, batch: Batch) -> list[Prediction]:
         """Super-resolve each image.
 
-        LR that is made of HR is made in RGB, as the files of benchmarks are; only what is drawn at
-        random is drawn in the network's colour, as in training: the luma of three channels' noise
-        has little more than half of its strength.
+        LR is made from HR in RGB, as in benchmarks. A random degradation runs in the network's
+        colour, as in training: the luma of RGB noise has little more than half its strength.
         """
         hr, grey, backbone = batch["hr"], grey_files(batch), self.backbone
         rgb = self._low_resolution("rgb")(batch)
@@ -221,21 +205,10 @@ class SuperResolution(ImageTask):
             rgb = _picture(backbone, image, rgb, grey).clamp(0, 1)
         sr = predict_image(backbone, network_input(backbone, image))
         coloured = _picture(backbone, sr, rgb, grey)
-        return [
-            {
-                "key": batch["key"][index],
-                "prediction": on_cpu(sr[index]),
-                "prediction_rgb": on_cpu(coloured[index]),
-                "target": on_cpu(hr[index]),
-                "input": on_cpu(rgb[index]),
-                "scale": self.backbone.scale,
-                "meta": batch["meta"][index],
-            }
-            for index in range(hr.shape[0])
-        ]
+        return predictions_of(batch, sr, hr, rgb, backbone.scale, coloured)
 
     def baseline(self, prediction: Prediction) -> Tensor | None:
-        """Return the LR image, enlarged by bicubic interpolation where the network enlarges."""
+        """Return the LR image, enlarged by bicubic interpolation if the network enlarges."""
         image = prediction["input"][None]
         size = result_size(self.backbone, image)
         return (image if size == tuple(image.shape[-2:]) else imresize(image, size=size))[0]
@@ -269,7 +242,7 @@ class SuperResolution(ImageTask):
 
 
 def _picture(backbone: Backbone, output: Tensor, lr: Tensor, grey: list[bool]) -> Tensor:
-    """Make RGB of what the network returned; a grey file's picture is grey."""
+    """Convert a network's output to RGB; that of a grey file stays grey."""
     picture = complete_colour(backbone, output, lr)
     for index, flag in enumerate(grey):
         if flag and output.shape[1] == 1:
@@ -278,7 +251,7 @@ def _picture(backbone: Backbone, output: Tensor, lr: Tensor, grey: list[bool]) -
 
 
 def _draws(degradation: Degradation | None) -> bool:
-    """Whether a degradation has anything random that it may draw in luma alone."""
+    """Return whether a degradation is random and may run on luma alone."""
     if degradation is None or degradation.needs_rgb:
         return False
     return type(degradation).sample_one is not Degradation.sample_one

@@ -1,4 +1,4 @@
-"""Learn a degradation from LR images that need no HR: the second player is a discriminator."""
+"""Learn a degradation from unpaired LR images, against a discriminator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from realdeg.discriminators.base import DiscriminatorLike
 from realdeg.errors import ConfigError, DataError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import DISCRIMINATORS, LOSSES, TASKS
-from realdeg.tasks.base import ImageTask, Mode, on_cpu
+from realdeg.tasks.base import ImageTask, Mode, predictions_of
 from realdeg.tasks.degradation_learning import bicubic_of
 from realdeg.utils.argument_types import OddSize, Scale
 from realdeg.utils.colour import to_colour
@@ -34,31 +34,31 @@ _STEPS = ("degradation_step", "discriminator_step")
 class UnpairedDegradation(ImageTask):
     """Trains any trainable degradation and a discriminator against each other.
 
-    Each iteration generates LR of the HR images, steps the discriminator on it and on the real LR
-    images, then steps the degradation, judged by the stepped discriminator. (DSGAN's code judges
-    before either step; with weights that change in place that gradient is no longer defined in
-    PyTorch.) It needs two optimisers: ``optim_wrapper.constructor = "MultiOptimizerConstructor"``
-    with ``degradation_step`` and ``discriminator_step``.
+    Each iteration generates LR from HR, steps the discriminator on it and on real LR, then steps
+    the degradation against the updated discriminator. (DSGAN's code evaluates the discriminator
+    before either step, which PyTorch no longer allows once weights change in place.) It needs two
+    optimisers: ``optim_wrapper.constructor = "MultiOptimizerConstructor"`` with
+    ``degradation_step`` and ``discriminator_step``.
 
     The degradation's objective: the weighted ``loss`` between generated and clean LR after a
-    low-pass filter, ``gan_loss``, and ``perceptual_loss`` between generated and clean LR. Clean is
-    what the degradation's ``clean(hr)`` says, or else the bicubic reduction.
+    low-pass filter, ``gan_loss``, and ``perceptual_loss`` between generated and clean LR. Clean LR
+    is the degradation's ``clean(hr)``, or else the bicubic reduction.
 
     Args:
         degradation: Config, path or object.
         discriminator: Config of a registered discriminator, or the module.
-        loss: Config of the loss that keeps the content; DSGAN's is L1 of weight 1.
+        loss: Config of the content loss; DSGAN's is L1 of weight 1.
         gan_loss: Config of an adversarial loss.
-        perceptual_loss: Config of a loss on RGB images; weight 0 or None leaves it out, and notes
-            say so in log and exported file.
-        low_pass_size: Side of the averaging window, in LR pixels, behind which the content is
-            compared, odd; 1 compares every pixel.
-        scale: How much resolution is lost.
+        perceptual_loss: Config of a loss on RGB images; weight 0 or None disables it, as the log
+            and the exported file then state.
+        low_pass_size: Side of the averaging window, in LR pixels, that is applied before the
+            content is compared, odd; 1 compares every pixel.
+        scale: HR pixels per LR pixel.
         same_size: Whether LR lies on the HR grid.
         colour: ``"rgb"``, or ``"y"`` for luma alone.
 
     Raises:
-        ConfigError: If an argument makes no sense, or the degradation has nothing to learn.
+        ConfigError: If arguments contradict each other, or the degradation has nothing to learn.
 
     Source:
         Fritsche, Gu, Timofte, ICCVW 2019 (the defaults); Bulat, Yang, Tzimiropoulos, ECCV 2018.
@@ -110,11 +110,11 @@ class UnpairedDegradation(ImageTask):
         self.colour, self.low_pass_size = colour, low_pass_size
 
     def init_weights(self) -> None:
-        """Load what the losses need, before the first iteration, and say what is minimised."""
+        """Load what the losses need before the first iteration, and log the objective."""
         prepare = getattr(self.perceptual_loss, "prepare", None)
         if prepare is not None:
             prepare()
-        # The console shows what is marked so.
+        # The console shows records with this mark.
         MMLogger.get_current_instance().info(
             "objective: %s", self.objective, extra={"console": True}
         )
@@ -122,7 +122,7 @@ class UnpairedDegradation(ImageTask):
 
     @property
     def objective(self) -> str:
-        """What the degradation is trained for, in one line for log and exported file."""
+        """The objective in one line, for the log and the exported file."""
         content = f"{_weighted(self.loss)} behind a {self.low_pass_size} px mean"
         if self.low_pass_size == 1:
             content = _weighted(self.loss)
@@ -138,8 +138,8 @@ class UnpairedDegradation(ImageTask):
             batch: ``hr`` (B, 3, H, W) and, for the losses, ``real_lr`` (B, 3, h, w); ``lr``
                 (B, 3, h, w) for predictions, which are measured against it.
             mode: ``"loss"``, ``"predict"`` or ``"tensor"`` as for every task; ``"discriminator"``
-                and ``"degradation"`` for the losses of one player, where ``batch["generated"]``
-                holds what was generated.
+                or ``"degradation"`` for the losses of one network, with the generated LR in
+                ``batch["generated"]``.
 
         Returns:
             As ``mode`` says.
@@ -151,17 +151,10 @@ class UnpairedDegradation(ImageTask):
         return super().forward(batch, mode)  # type: ignore[arg-type]
 
     def train_step(self, data: Batch, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """Step the discriminator, then the degradation.
-
-        Args:
-            data: A batch.
-            optim_wrapper: The two wrappers by name.
-
-        Returns:
-            The losses of both, before their steps.
+        """Step the discriminator, then the degradation; return the losses of both.
 
         Raises:
-            ConfigError: If there are not these two optimisers.
+            ConfigError: If ``optim_wrapper`` does not have the two optimisers by name.
         """
         if not isinstance(optim_wrapper, OptimWrapperDict) or set(optim_wrapper.keys()) != set(
             _STEPS
@@ -188,7 +181,7 @@ class UnpairedDegradation(ImageTask):
         return {name: value.detach() for name, value in {**terms, **losses}.items()}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the losses of both players, for a look at them; training takes turns."""
+        """Return the losses of both networks, for inspection; training alternates."""
         batch = {**batch, "generated": self.generate(batch)}
         return {**self.degradation_losses(batch), **self.discriminator_losses(batch)}
 
@@ -197,17 +190,17 @@ class UnpairedDegradation(ImageTask):
         return self.degradation(to_colour(batch["hr"], self.colour), batch["seeds"])
 
     def discriminator_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Judge real images and generated ones, whose generator is left out.
+        """Evaluate the discriminator on real and on detached generated LR.
 
         Args:
             batch: With ``real_lr`` and ``generated``.
 
         Returns:
-            ``loss_discriminator``; and how real both are found, as probabilities for a
-            discriminator that was trained by cross entropy.
+            ``loss_discriminator``, and the scores of both as probabilities (for a discriminator
+            trained by cross entropy).
 
         Raises:
-            DataError: If there are no real LR images, or of other sizes than the generated ones.
+            DataError: If real LR is missing, or of another size than the generated one.
         """
         generated = batch["generated"].detach()
         real = batch.get("real_lr")
@@ -230,14 +223,7 @@ class UnpairedDegradation(ImageTask):
         }
 
     def degradation_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Compare generated LR with clean LR, and have it judged.
-
-        Args:
-            batch: With ``generated``.
-
-        Returns:
-            ``loss_content``, ``loss_gan`` and, where there is one, ``loss_perceptual``.
-        """
+        """Return ``loss_content``, ``loss_gan`` and, if enabled, ``loss_perceptual``."""
         generated = batch["generated"]
         clean = self.clean(batch)
         side = self.low_pass_size
@@ -257,7 +243,7 @@ class UnpairedDegradation(ImageTask):
         return losses
 
     def clean(self, batch: Batch) -> Tensor:
-        """Return LR that lost nothing but resolution, of the generated LR's size."""
+        """Return LR that only lost resolution, of the generated LR's size."""
         hr = to_colour(batch["hr"], self.colour)
         own: Callable[[Tensor], Tensor] | None = getattr(self.degradation, "clean", None)
         if own is not None:
@@ -265,11 +251,11 @@ class UnpairedDegradation(ImageTask):
         small = imresize(hr, 1 / self.degradation.scale)
         if not self.degradation.same_size:
             return small
-        # By the scale and not to the size, which would stretch sides that it does not divide.
+        # By the scale, not to a size: that would stretch sides that are not divisible by it.
         return imresize(small, self.degradation.scale)[..., : hr.shape[2], : hr.shape[3]]
 
     def predict(self, batch: Batch) -> list[Prediction]:
-        """Generate the LR image of each HR image; it is measured against the real one."""
+        """Generate the LR image of each HR image, to compare with the real one."""
         if batch["lr"] is None or not bool(batch["paired"].all()):
             raise DataError(
                 "a generated LR image is measured against the real one of its scene, and the data"
@@ -277,17 +263,8 @@ class UnpairedDegradation(ImageTask):
                 " val_cfg=None, val_evaluator=None)."
             )
         generated = self.generate(batch)
-        return [
-            {
-                "key": batch["key"][index],
-                "prediction": on_cpu(generated[index]),
-                "target": on_cpu(batch["lr"][index]),
-                "input": on_cpu(batch["hr"][index]),
-                "scale": self.degradation.scale,
-                "meta": batch["meta"][index],
-            }
-            for index in range(generated.shape[0])
-        ]
+        scale = self.degradation.scale
+        return predictions_of(batch, generated, batch["lr"], batch["hr"], scale)
 
     def baseline(self, prediction: Prediction) -> Tensor | None:
         """Return the bicubic reduction of HR."""

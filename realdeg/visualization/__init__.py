@@ -1,4 +1,4 @@
-"""Pictures of kernels, weight maps, comparisons and curves."""
+"""Figures of kernels, weight maps, comparisons and curves."""
 
 from realdeg.visualization.curves import table_picture, training_curves
 from realdeg.visualization.kernels import basis_kernels, kernel_points, kernel_width

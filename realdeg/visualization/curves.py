@@ -1,4 +1,4 @@
-"""Training curves and tables as pictures."""
+"""Training curves and tables as images."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from realdeg.visualization.style import (
     SMALL_SIZE,
     TITLE_SIZE,
     axes_at,
-    bare,
+    hide_ticks,
     new_figure,
+    plain_axes,
     save_figure,
     title_space,
     title_width,
@@ -39,15 +40,15 @@ def training_curves(
 
     Args:
         series: For each curve its x and y values.
-        path: The picture to write.
+        path: The file to write.
         xlabel: Name of the x axis.
         ylabel: Name of the y axis, with unit.
-        references: Values drawn as dashed level lines with their names, such as a baseline.
+        references: Named values drawn as dashed horizontal lines, such as a baseline.
         log: Whether the y axis is logarithmic.
         title: A heading.
 
     Returns:
-        The path that was written.
+        The path.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -66,10 +67,7 @@ def training_curves(
     axes.set_xlabel(xlabel, fontsize=LABEL_SIZE, color=INK)
     axes.set_ylabel(ylabel, fontsize=LABEL_SIZE, color=INK)
     axes.tick_params(labelsize=SMALL_SIZE, colors=INK, width=0.5)
-    axes.grid(True, color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    plain_axes(axes)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(MUTED)
         axes.spines[side].set_linewidth(0.6)
@@ -93,16 +91,16 @@ def table_picture(
     Args:
         header: Names of the columns.
         rows: The cells as text.
-        path: The picture to write.
+        path: The file to write.
         title: A heading.
         note: A line below, such as the protocol of the numbers.
 
     Returns:
-        The path that was written.
+        The path.
 
     Raises:
         OutputError: If the file cannot be written.
-        ValueError: If a row has another number of cells than the header.
+        ValueError: If a row and the header differ in length.
     """
     for row in rows:
         if len(row) != len(header):
@@ -128,7 +126,7 @@ def table_picture(
             write_text(figure, x, middle, str(cell), **style)
     for place, thickness in ((0, 1.2), (1, 0.6), (len(rows) + 1, 1.2)):
         rule = axes_at(figure, start, above + line * place, ends[-1] - start, 0.001)
-        bare(rule, frame=False)
+        hide_ticks(rule, frame=False)
         rule.axhline(0.5, color=INK, linewidth=thickness, clip_on=False)
     write_title(figure, title)
     write_text(figure, width / 2, height - below / 2, note, fontsize=SMALL_SIZE, color=MUTED)

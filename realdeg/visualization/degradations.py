@@ -1,4 +1,4 @@
-"""Pictures of degradations: one comparison of many, and previews of one."""
+"""Figures of degradations: a comparison of several, and previews of one."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from realdeg.visualization.style import (
     MUTED,
     SMALL_SIZE,
     axes_at,
-    bare,
-    fitting,
+    frame_crop,
+    hide_ticks,
+    label_size,
     new_figure,
     pixels,
+    plain_axes,
     save_figure,
     title_space,
     write_text,
@@ -50,24 +52,24 @@ def degradation_comparison(
 
     Args:
         names: The degradations, in the order of the columns.
-        shown: Rows of crops, none to leave photographs out: ``key``, ``hr``, ``real`` and
-            ``made``, a mapping from a degradation's name to its image and PSNR.
-        kernels: By name, ``"camera"`` among them: effective kernels (k, k).
-        plots: By heading ``"what|x axis|y axis"``: by name a curve (x, y).
-        path: The picture to write.
+        shown: Rows of crops, possibly none: ``key``, ``hr``, ``real`` and ``made``, a mapping from
+            a degradation's name to its image and PSNR.
+        kernels: Effective kernels (k, k) by name, including ``"camera"``.
+        plots: By heading ``"what|x axis|y axis"``: curves (x, y) by name.
+        path: The file to write.
         crop_size: Side of the crops in HR pixels; by default a quarter of the shorter side.
         title: A heading.
-        caption: Says what the numbers are, protocol included.
+        caption: Meaning of the values, with the protocol.
 
     Returns:
-        The path that was written.
+        The path.
 
     Raises:
         OutputError: If the file cannot be written.
         ValueError: If there is nothing to draw.
     """
     if not names or not (shown or kernels or plots):
-        raise ValueError("a comparison is drawn of one degradation at least, and of something")
+        raise ValueError("a comparison needs at least one degradation and something to draw")
     columns = ["HR", "camera", *names]
     left = 0.32
     above, heading, line = title_space(title), 0.26, _CELL + 0.26
@@ -78,7 +80,7 @@ def degradation_comparison(
     figure = new_figure(width, below + kernel_space + plot_space + 0.25)
     for column, name in enumerate(columns if shown else ["", *columns[1:]]):
         middle = left + column * (_CELL + _GAP) + _CELL / 2
-        write_text(figure, middle, above + heading / 2, name, fontsize=fitting(name, _CELL))
+        write_text(figure, middle, above + heading / 2, name, fontsize=label_size(name, _CELL))
     for number, row in enumerate(shown):
         _draw_crops(figure, row, columns, left, above + heading + line * number, crop_size)
     for column, name in enumerate(columns):
@@ -115,7 +117,7 @@ def _draw_crops(
             continue
         image, psnr = images[name]
         axes = axes_at(figure, left + column * (_CELL + _GAP), top, _CELL, _CELL)
-        bare(axes)
+        hide_ticks(axes)
         axes.imshow(enlarge_crop(pixels(image), crop, size, full, 4 * size))
         if psnr is not None:
             axes.set_xlabel(f"{psnr:.2f}", fontsize=SMALL_SIZE, color=INK, labelpad=2)
@@ -124,9 +126,9 @@ def _draw_crops(
 def _draw_kernel(axes: Any, kernel: Tensor) -> None:
     array = kernel.detach().cpu().double().numpy()
     bound = float(np.abs(array).max()) or 1.0
-    # Zero is grey, so that negative lobes are seen as such.
+    # Zero is grey, so that negative lobes are visible.
     axes.imshow(array, cmap="gray", vmin=-bound, vmax=bound, interpolation="nearest")
-    bare(axes)
+    hide_ticks(axes)
     caption = f"sum {array.sum():.3f}"
     axes.set_xlabel(caption, fontsize=SMALL_SIZE, color=INK, labelpad=2)
 
@@ -149,7 +151,7 @@ def _draw_plots(
             x, y = (np.asarray(values.tolist()) for values in curves[name])
             real = name == "camera"
             colour = INK if real else COLOURS[(names.index(name) - 1) % len(COLOURS)]
-            # More names than colours: the second round is dashed.
+            # Colours repeat with dashed lines.
             dashed = not real and names.index(name) > len(COLOURS)
             axes.plot(
                 x,
@@ -164,10 +166,7 @@ def _draw_plots(
         axes.set_xlabel(x_name, fontsize=SMALL_SIZE, color=INK, labelpad=2)
         axes.set_ylabel(y_name, fontsize=SMALL_SIZE, color=INK, labelpad=2)
         axes.tick_params(labelsize=SMALL_SIZE - 1, colors=INK, width=0.5)
-        axes.grid(True, color="#dddddd", linewidth=0.6)
-        axes.set_axisbelow(True)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
+        plain_axes(axes)
         if number == 0:
             axes.legend(fontsize=SMALL_SIZE - 1, frameon=False, labelcolor=INK)
 
@@ -181,19 +180,19 @@ def degradation_preview(
     title: str | None = None,
     crop_size: int | None = None,
 ) -> Path:
-    """Draw an HR image and below it sampled LR images, each with what was done in words.
+    """Draw an HR image and, below it, sampled LR images with a description of each.
 
     Args:
         hr: Tensor (C, H, W) in [0, 1] or ``uint8`` array.
         samples: LR images with lines of text.
-        path: The picture to write.
-        words: Lines beside HR.
+        path: The file to write.
+        words: Lines of text beside HR.
         title: A heading.
-        crop_size: Side, in HR pixels, of the square that is enlarged beside each image; by
-            default half of the shorter side.
+        crop_size: Side, in HR pixels, of the enlarged square beside each image; by default half of
+            the shorter side.
 
     Returns:
-        The path that was written.
+        The path.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -216,12 +215,12 @@ def degradation_preview(
     top = above
     for number, ((image, lines), height) in enumerate(zip(rows, heights, strict=True)):
         axes = axes_at(figure, MARGIN, top, across, tall)
-        bare(axes)
+        hide_ticks(axes)
         axes.imshow(image, interpolation="nearest", aspect="auto")
         if number == 0:
-            _frame(axes, crop, size)
+            frame_crop(axes, crop, size, 1.2)
         axes = axes_at(figure, MARGIN + across + _GAP, top, cell, cell)
-        bare(axes)
+        hide_ticks(axes)
         axes.imshow(enlarge_crop(image, crop, size, full, 8 * size))
         for index, text in enumerate(lines):
             style = {"fontsize": SMALL_SIZE - 1, "fontfamily": "monospace"}
@@ -231,12 +230,3 @@ def degradation_preview(
         top += height + _GAP
     write_title(figure, title)
     return save_figure(figure, path)
-
-
-def _frame(axes: Any, crop: tuple[int, int], size: int) -> None:
-    from matplotlib.patches import Rectangle
-
-    from realdeg.visualization.style import ACCENT
-
-    corner = (crop[1] - 0.5, crop[0] - 0.5)
-    axes.add_patch(Rectangle(corner, size, size, fill=False, edgecolor=ACCENT, linewidth=1.2))

@@ -1,4 +1,4 @@
-"""Pictures of kernels: a learned basis, and what models do at chosen points."""
+"""Figures of kernels: a learned basis, and the kernels of models at given points."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from realdeg.visualization.style import (
     MARGIN,
     SMALL_SIZE,
     axes_at,
-    bare,
-    fitting,
+    hide_ticks,
+    label_size,
     new_figure,
     pixels,
     save_figure,
@@ -35,17 +35,11 @@ _SMALL_CELL = 0.95
 
 
 def kernel_width(kernel: np.ndarray) -> float:
-    """Return how far a kernel spreads.
+    """Return the width of a kernel (k, k): the equivalent standard deviation in pixels.
 
-    The moments are those of the squared kernel: learned kernels have faint noise everywhere,
-    which would otherwise count most because it is farthest out.
-
-    Args:
-        kernel: Shape (k, k).
-
-    Returns:
-        The equivalent standard deviation in pixels, the root mean square of both axes: a
-        Gaussian gives its sigma (from about 0.8 px on), a delta and an empty kernel give 0.
+    From the moments of the squared kernel, because the faint noise of learned kernels would
+    otherwise dominate far out. A Gaussian gives its sigma (from about 0.8 px on), a delta and an
+    empty kernel give 0.
     """
     energy = np.square(kernel.astype(np.float64))
     total = energy.sum()
@@ -74,7 +68,7 @@ def _draw_kernel(axes: Any, kernel: np.ndarray) -> None:
     if high <= low:
         high = low + 1.0
     axes.imshow(kernel, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-    bare(axes)
+    hide_ticks(axes)
 
 
 def basis_kernels(
@@ -84,16 +78,16 @@ def basis_kernels(
     title: str | None = None,
     columns: int | None = None,
 ) -> Path:
-    """Draw learned basis kernels, each with a grey scale of its own.
+    """Draw learned basis kernels, each with its own grey scale.
 
     Args:
         bases: Shape (N, k, k) or (N, 1, k, k).
-        path: The picture to write.
+        path: The file to write.
         title: A heading.
-        columns: Kernels in a row; by default up to 8, in rows of equal length where possible.
+        columns: Kernels per row; by default up to 8, in rows of equal length if possible.
 
     Returns:
-        The path that was written.
+        The path.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -142,18 +136,18 @@ def kernel_points(
     Args:
         image: Tensor (C, H, W) in [0, 1] or ``uint8`` array.
         points: (row, column) in LR pixels.
-        kernels: For each model, in the order of the columns, its kernels of shape (P, k, k); a
-            simulated truth is a column like any other.
-        path: The picture to write.
-        scale: HR pixels per LR pixel where ``image`` is the HR image on a larger grid.
+        kernels: By model, in the order of the columns, kernels of shape (P, k, k); a simulated
+            truth is a column as well.
+        path: The file to write.
+        scale: HR pixels per LR pixel, if ``image`` is HR on a larger grid.
         title: A heading.
 
     Returns:
-        The path that was written.
+        The path.
 
     Raises:
         OutputError: If the file cannot be written.
-        ValueError: If a model has not one kernel for each point, or there is none.
+        ValueError: If a model lacks one kernel per point, or there is nothing to draw.
 
     Source:
         Fig. 4 of Xiao, Yong, Zhang, ACCV 2020.
@@ -178,7 +172,7 @@ def kernel_points(
     for column, (name, stack) in enumerate(stacks.items()):
         left = start + step[0] * column
         middle = left + _SMALL_CELL / 2
-        write_text(figure, middle, above + 0.13, name, fontsize=fitting(name, _SMALL_CELL))
+        write_text(figure, middle, above + 0.13, name, fontsize=label_size(name, _SMALL_CELL))
         for row, kernel in enumerate(stack):
             place = above + heading + step[1] * row
             axes = axes_at(figure, left, place, _SMALL_CELL, _SMALL_CELL)
@@ -196,7 +190,7 @@ def _draw_points(
     axes: Any, picture: np.ndarray, points: Sequence[tuple[int, int]], scale: int
 ) -> None:
     axes.imshow(picture, interpolation="antialiased")
-    bare(axes)
+    hide_ticks(axes)
     height, width = picture.shape[:2]
     for number, (row, column) in enumerate(points, start=1):
         # LR pixel i is centred at HR coordinate scale * i + (scale - 1) / 2.

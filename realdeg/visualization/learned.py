@@ -1,4 +1,4 @@
-"""Pictures of the kernels that a degradation has learned, on one image."""
+"""Figures of the kernels that a degradation has learned, on one image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from realdeg.utils.colour import rgb_to_y
 from realdeg.visualization.kernels import basis_kernels, kernel_points
 from realdeg.visualization.maps import weight_maps
 
-# The side of the crop of an HR image on which kernels are looked at.
+# Side of the HR crop on which kernels are evaluated.
 _CROP = 256
 
 
@@ -23,8 +23,8 @@ def learned_kernels(
     Args:
         degradation: With ``bases`` and ``weights`` (DML) or only ``kernels_at``.
         hr: One HR image, shape (3, H, W).
-        folder: Where the pictures go.
-        camera: The simulated truth, where there is one.
+        folder: The output folder.
+        camera: The simulated truth, if any.
 
     Returns:
         The paths; none for a degradation without kernels.
@@ -50,16 +50,16 @@ def learned_kernels(
 
 
 def _middle(image: Tensor, side: int) -> Tensor:
-    """Cut the middle out, its sides divisible by every scale."""
+    """Crop the centre to sides divisible by every scale."""
     height, width = (min(size, side) // 12 * 12 for size in image.shape[2:])
     top, left = (image.shape[2] - height) // 2, (image.shape[3] - width) // 2
     return image[..., top : top + height, left : left + width]
 
 
 def _points(image: Tensor, stride: int) -> list[tuple[int, int]]:
-    """Return the strongest edge of each quarter and the flattest place, as LR pixels.
+    """Return the strongest edge of each quarter and the flattest point, as LR pixels.
 
-    Kernels that follow content differ there or nowhere.
+    If kernels depend on content, they differ there.
     """
     luma = avg_pool2d(rgb_to_y(image), stride)
     energy = (luma[..., 1:, :-1] - luma[..., :-1, :-1]) ** 2

@@ -1,4 +1,4 @@
-"""Pictures of the weights with which a model mixes its basis kernels."""
+"""Figures of the weights with which a model mixes its basis kernels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realdeg.visualization.style import (
     MARGIN,
     SMALL_SIZE,
     axes_at,
-    bare,
+    hide_ticks,
     new_figure,
     pixels,
     save_figure,
@@ -38,13 +38,12 @@ def weight_maps(
     Args:
         hr: Tensor (C, H, W) in [0, 1] or ``uint8`` array.
         weights: Shape (N, h, w) or (1, N, h, w).
-        path: The picture to write.
-        shared_scale: One grey scale for all maps, so that brightness can be compared between
-            them; else each map has its own.
+        path: The file to write.
+        shared_scale: Use one grey scale for all maps, so that they can be compared.
         title: A heading.
 
     Returns:
-        The path that was written.
+        The path.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -73,7 +72,7 @@ def weight_maps(
         row, column = divmod(index, columns)
         place = (MARGIN + step[0] * column, above + step[1] * row + 0.22)
         axes = axes_at(figure, *place, cell, tall)
-        bare(axes)
+        hide_ticks(axes)
         if index == 0:
             axes.imshow(picture, interpolation="antialiased", aspect="auto")
             axes.set_title("HR", fontsize=LABEL_SIZE, color=INK, pad=3)

@@ -15,17 +15,14 @@ if TYPE_CHECKING:
 
 _MOST_CELLS = 64
 _GAP = 2
-# Noise is shown this many times stronger, around mid-grey.
+# Noise is amplified by this factor, around mid-grey.
 _AMPLIFIED = 8
 
 
 def pool_picture(pool: Pool, path: str | os.PathLike[str]) -> None:
     """Draw up to 64 items, evenly spread over the pool.
 
-    Args:
-        pool: The pool.
-        path: The picture to write. A kernel's greatest tap is white, 0 and below black; noise is
-            eight times as strong, around mid-grey.
+    A kernel's largest tap is white, 0 and below black; noise is amplified by 8, around mid-grey.
 
     Raises:
         OutputError: If the file cannot be written.

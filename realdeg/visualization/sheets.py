@@ -1,4 +1,4 @@
-"""Comparison sheets: images down, methods across, with crops enlarged pixel by pixel."""
+"""Comparison sheets: one row per image, one column per method, with enlarged crops."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor
 
 from realdeg.errors import ConfigError
 from realdeg.visualization.style import (
-    ACCENT,
     INK,
     MARGIN,
     MUTED,
     SMALL_SIZE,
     axes_at,
-    bare,
-    fitting,
+    frame_crop,
+    hide_ticks,
+    label_size,
     new_figure,
     pixels,
     save_figure,
@@ -39,12 +39,12 @@ class SheetRow:
     """One image of a comparison sheet.
 
     Args:
-        name: Stands at the left.
-        images: For each method the image, tensor (C, H, W) in [0, 1] or ``uint8`` array; LR and
-            HR are columns like any other. Sizes may differ: a crop covers the same part of all.
-        values: PSNR in dB, or any number, per method.
-        crop: (top, left) of the crop in pixels of the largest image; by default where the
-            gradients of the last column (the HR image, by custom) have most energy.
+        name: The row's label.
+        images: By method, tensor (C, H, W) in [0, 1] or ``uint8`` array; LR and HR are columns as
+            well. Sizes may differ: a crop covers the same part of all.
+        values: PSNR in dB, or another score, by method.
+        crop: (top, left) of the crop in pixels of the largest image; by default where the last
+            column (usually HR) has most gradient energy.
     """
 
     name: str
@@ -74,14 +74,7 @@ def busiest_crop(image: np.ndarray, size: int) -> tuple[int, int]:
 
 
 def check_crop(crop: int | None) -> None:
-    """Refuse a crop without pixels.
-
-    Args:
-        crop: Its side in pixels; None where it is chosen.
-
-    Raises:
-        ConfigError: If it is less than one pixel.
-    """
+    """Raise ConfigError if the side of a crop is below one pixel; None is accepted."""
     if crop is not None and crop < 1:
         raise ConfigError(f"crop is 1 pixel or more, got {crop}.")
 
@@ -89,7 +82,7 @@ def check_crop(crop: int | None) -> None:
 def enlarge_crop(
     image: np.ndarray, crop: tuple[int, int], size: int, full: tuple[int, int], out: int
 ) -> np.ndarray:
-    """Cut a crop and enlarge it by nearest neighbour, so that pixels stay visible.
+    """Crop and enlarge by nearest neighbour, so that pixels stay visible.
 
     Args:
         image: ``uint8`` of shape (h, w, 3), of any resolution.
@@ -121,16 +114,16 @@ def comparison_sheet(
     """Draw a sheet with images as rows and methods as columns.
 
     Args:
-        rows: The images; the columns are all methods, in the order they first occur.
-        path: The picture to write.
+        rows: The images; the columns are all methods in order of first occurrence.
+        path: The file to write.
         crop_size: Side of the crops in pixels of the largest image of a row; 0 shows whole images;
             by default a tenth of the shorter side, from 48 to 128.
-        overview: Whether the whole image, with a frame where the crop is, leads each row.
-        caption: Says what the numbers are, protocol included.
+        overview: Whether each row starts with the whole image and a frame around the crop.
+        caption: Meaning of the values, with the protocol.
         title: A heading.
 
     Returns:
-        The path that was written.
+        The path.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -143,7 +136,7 @@ def comparison_sheet(
     whole = crop_size == 0
     lead = overview and not whole
     aspects = [full[0] / full[1] for _, _, full, _ in drawn]
-    # Rows of one height; the overview column is as wide as the widest image needs, up to 3 inches.
+    # Rows have equal height; the overview column fits the widest image, up to 3 inches.
     first = min(max(_CELL / aspect for aspect in aspects), 3.0) if lead else 0.0
     heights = [_CELL * aspect if whole else _CELL for aspect in aspects]
     below = 0.24 if any(row.values for row in rows) else 0.08
@@ -154,7 +147,7 @@ def comparison_sheet(
     figure = new_figure(width, above + heading + sum(heights) + below * len(rows) + foot)
     for column, method in enumerate(methods):
         left = start + (_CELL + 0.08) * column + _CELL / 2
-        write_text(figure, left, above + heading / 2, method, fontsize=fitting(method, _CELL))
+        write_text(figure, left, above + heading / 2, method, fontsize=label_size(method, _CELL))
     top = above + heading
     for row, height, (images, crop, full, size) in zip(rows, heights, drawn, strict=True):
         write_text(figure, 0.18, top + height / 2, _shorten(row.name), rotation=90)
@@ -167,7 +160,7 @@ def comparison_sheet(
             if method not in images:
                 continue
             axes = axes_at(figure, start + (_CELL + 0.08) * column, top, _CELL, height)
-            bare(axes)
+            hide_ticks(axes)
             picture = images[method]
             if size:
                 picture = enlarge_crop(picture, crop, size, full, 8 * size)
@@ -198,7 +191,7 @@ def _prepare(
     if not size:
         return images, (0, 0), full, 0
     last = list(images.values())[-1]
-    # The place is sought in the HR image, the last by custom, if it is of the full resolution.
+    # Chosen in the last image, usually HR, if it has the full resolution.
     crop = row.crop or busiest_crop(last if last.shape == largest.shape else largest, size)
     top, left = (min(max(place, 0), side - size) for place, side in zip(crop, full, strict=True))
     return images, (top, left), full, size
@@ -207,13 +200,10 @@ def _prepare(
 def _draw_overview(
     axes: Any, images: Mapping[str, np.ndarray], crop: tuple[int, int], size: int
 ) -> None:
-    from matplotlib.patches import Rectangle
-
     picture = max(reversed(list(images.values())), key=lambda image: image.shape[0])
     axes.imshow(picture, interpolation="antialiased")
-    corner = (crop[1] - 0.5, crop[0] - 0.5)
-    axes.add_patch(Rectangle(corner, size, size, fill=False, edgecolor=ACCENT, linewidth=1.4))
-    bare(axes, frame=False)
+    frame_crop(axes, crop, size, 1.4)
+    hide_ticks(axes, frame=False)
 
 
 def _shorten(name: str, length: int = 24) -> str:

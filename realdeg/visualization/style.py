@@ -1,7 +1,7 @@
-"""One look for every picture, by matplotlib's object interface.
+"""A common style for all figures, by matplotlib's object interface.
 
-No pyplot: it keeps global state, picks a window system and is not safe beside a user's own plots.
-matplotlib is imported when the first picture is drawn.
+No pyplot: it has global state, selects a window system and may interfere with a user's own plots.
+matplotlib is imported when the first figure is drawn.
 """
 
 from __future__ import annotations
@@ -28,20 +28,19 @@ ACCENT = "#e4572e"
 # Inches.
 MARGIN = 0.1
 TITLE_SPACE = 0.38
-# Distinct also for colour-blind readers (Okabe and Ito).
+# Distinct for colour-blind readers, too (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c4a2f")
 
 FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".pdf", ".svg", ".tif", ".tiff", ".webp")
 
 
 def new_figure(width: float, height: float, *, layout: Layout | None = None) -> Any:
-    """Make an empty figure that belongs to no window.
+    """Return an empty figure without a window.
 
     Args:
         width: Inches.
         height: Inches.
-        layout: ``"constrained"`` for plots whose labels matplotlib arranges, None for axes placed
-            by :func:`axes_at`.
+        layout: ``"constrained"`` lets matplotlib arrange labels; None is for :func:`axes_at`.
 
     Returns:
         A ``matplotlib.figure.Figure`` with an Agg canvas.
@@ -55,18 +54,7 @@ def new_figure(width: float, height: float, *, layout: Layout | None = None) -> 
 
 
 def axes_at(figure: Any, left: float, top: float, width: float, height: float) -> Any:
-    """Add an axes at an exact place; pictures in a grid then need no layout solver.
-
-    Args:
-        figure: A matplotlib figure without layout engine.
-        left: Inches from the left side of the figure.
-        top: Inches from its top.
-        width: Inches.
-        height: Inches.
-
-    Returns:
-        The axes.
-    """
+    """Add axes at an exact position in inches from the upper left corner of a figure."""
     across, down = figure.get_size_inches()
     return figure.add_axes(
         (left / across, 1 - (top + height) / down, width / across, height / down)
@@ -74,13 +62,13 @@ def axes_at(figure: Any, left: float, top: float, width: float, height: float) -
 
 
 def figure_path(path: str | os.PathLike[str]) -> Path:
-    """Return where a figure will be written; to be asked before the work.
+    """Return where a figure will be written, before work is spent on it.
 
     Args:
-        path: The file; ``.png`` is added where there is no suffix.
+        path: The file; ``.png`` is added if there is no suffix.
 
     Raises:
-        OutputError: If figures cannot be written in the format that the suffix says.
+        OutputError: If figures cannot be written in the format of the suffix.
     """
     target = Path(path)
     if not target.suffix:
@@ -94,15 +82,12 @@ def figure_path(path: str | os.PathLike[str]) -> Path:
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str], *, dpi: int = 150) -> Path:
-    """Write a figure, whole or not at all.
+    """Write a figure, whole or not at all, and return the path.
 
     Args:
         figure: A matplotlib figure.
-        path: The file; the suffix says the format, ``.png`` where there is none.
+        path: The file; the suffix determines the format, ``.png`` by default.
         dpi: Dots per inch.
-
-    Returns:
-        The path that was written.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -114,7 +99,7 @@ def save_figure(figure: Any, path: str | os.PathLike[str], *, dpi: int = 150) ->
 
 
 def pixels(image: Tensor | np.ndarray) -> np.ndarray:
-    """Return an 8-bit picture.
+    """Return an 8-bit RGB image.
 
     Args:
         image: A tensor in [0, 1] of shape (C, H, W) or (1, C, H, W), or an ``uint8`` array of
@@ -130,24 +115,17 @@ def pixels(image: Tensor | np.ndarray) -> np.ndarray:
         if image.ndim == 4 and image.shape[0] == 1:
             image = image[0]
         if image.ndim != 3:
-            raise ValueError(f"a picture has shape (C, H, W), got {tuple(image.shape)}")
+            raise ValueError(f"an image has shape (C, H, W), got {tuple(image.shape)}")
         image = to_array(image)
     if image.ndim == 2:
         image = image[..., None]
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
-        raise ValueError(
-            f"a picture is uint8 with 1 or 3 channels, got {image.dtype} {image.shape}"
-        )
+        raise ValueError(f"an image is uint8 with 1 or 3 channels, got {image.dtype} {image.shape}")
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
 
 
-def bare(axes: Any, *, frame: bool = True) -> None:
-    """Take ticks from an axes and make its frame thin.
-
-    Args:
-        axes: A matplotlib axes.
-        frame: Whether a frame stays.
-    """
+def hide_ticks(axes: Any, *, frame: bool = True) -> None:
+    """Remove the ticks of axes, and give them a thin frame or none."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -156,13 +134,30 @@ def bare(axes: Any, *, frame: bool = True) -> None:
         spine.set_color(MUTED)
 
 
+def plain_axes(axes: Any) -> None:
+    """Give the axes of a plot a light grid, and no line at the top and on the right."""
+    axes.grid(True, color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def frame_crop(axes: Any, crop: tuple[int, int], size: int, linewidth: float) -> None:
+    """Frame a square crop, (top, left) and side in pixels, in an image."""
+    from matplotlib.patches import Rectangle
+
+    corner = (crop[1] - 0.5, crop[0] - 0.5)
+    frame = Rectangle(corner, size, size, fill=False, edgecolor=ACCENT, linewidth=linewidth)
+    axes.add_patch(frame)
+
+
 def write_text(figure: Any, left: float, top: float, text: str | None, **style: Any) -> None:
-    """Write a line of text at an exact place, if there is one.
+    """Write a line of text, if any, at inches from the upper left corner of a figure.
 
     Args:
         figure: A matplotlib figure.
-        left: Inches from the left side of the figure.
-        top: Inches from its top to the middle of the line.
+        left: Inches to the anchor, by default the centre of the line.
+        top: Inches to the middle of the line.
         text: The line.
         **style: matplotlib's text properties.
     """
@@ -173,33 +168,28 @@ def write_text(figure: Any, left: float, top: float, text: str | None, **style: 
             "color": INK,
             "horizontalalignment": "center",
             "verticalalignment": "center",
-            # Names of files and methods are no formulas.
+            # Names of files and methods are not formulas.
             "parse_math": False,
         }
         figure.text(left / across, 1 - top / down, text, **{**settings, **style})
 
 
 def write_title(figure: Any, title: str | None) -> None:
-    """Put a heading in the middle of the uppermost ``TITLE_SPACE`` inches, if there is one.
-
-    Args:
-        figure: A matplotlib figure.
-        title: The heading.
-    """
+    """Write a title, if any, in the top ``TITLE_SPACE`` inches of a figure."""
     middle = figure.get_size_inches()[0] / 2
     write_text(figure, middle, 0.2, title, fontsize=TITLE_SIZE, fontweight="bold")
 
 
 def title_space(title: str | None) -> float:
-    """Return the inches to leave above: room for a heading, or a margin."""
+    """Return the inches to leave at the top: space for a title, or a margin."""
     return TITLE_SPACE if title else MARGIN
 
 
 def title_width(title: str | None) -> float:
-    """Return the inches that a heading needs, estimated from its length."""
+    """Return the inches that a title needs, estimated from its length."""
     return 0.105 * len(title or "") + 2 * MARGIN
 
 
-def fitting(name: str, inches: float) -> float:
-    """Return the font size at which a name fits over a column of some inches."""
+def label_size(name: str, inches: float) -> float:
+    """Return the font size at which a name fits into a width."""
     return max(min(LABEL_SIZE, inches * 72 / (0.6 * max(len(name), 1))), 5.0)

@@ -273,7 +273,7 @@ def test_pairs_are_not_cut_between_two_pixels():
     sample = {**pair, "scale": 2.5, "same_size": False}
     with pytest.raises(ConfigError, match="pairs are not cut"):
         PairedCrop(25)(dict(sample))
-    with pytest.raises(ConfigError, match="does not divide by the scale 2.5"):
+    with pytest.raises(ConfigError, match="is not divisible by the scale 2.5"):
         PairedCrop(24)(dict(sample))
     with pytest.raises(GeometryError, match="not scale=2.4"):
         PairedCrop(24)({**sample, "scale": 2.4})

@@ -120,7 +120,7 @@ def test_broken_images(refused, damage, said):
     file = make_pairs() / "Canon_0_HR.png"
     file.write_bytes(damage(file.read_bytes()))
     message = refused("train", DML, options=TINY + REAL)
-    assert str(file) in message and said in message and "mend or remove" in message
+    assert str(file) in message and said in message and "fix or remove" in message
 
 
 @pytest.mark.parametrize("workers", [0, 1])

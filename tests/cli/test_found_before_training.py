@@ -91,7 +91,7 @@ def test_dropped_keys_are_listed_once_and_only_those_that_matter(here, caplog):
 
 def test_nothing_stands_behind_packing(here):
     steps = [dict(type="PackSample"), dict(type="PackSample")]
-    with pytest.raises(ConfigError, match=r"transforms.1 \(PackSample\) stands behind PackSample"):
+    with pytest.raises(ConfigError, match=r"transforms.1 \(PackSample\) comes after PackSample"):
         HRFolderDataset("hr", data_root=here, transforms=steps)
     with pytest.raises(ConfigError, match="transforms.0 is b'bytes'"):
         HRFolderDataset("hr", data_root=here, transforms=[b"bytes"])

@@ -120,7 +120,7 @@ def test_resuming_far_into_a_run_is_immediate():
 
 
 def test_sampler_refusals():
-    with pytest.raises(ConfigError, match="6 does not divide by 4 processes"):
+    with pytest.raises(ConfigError, match="6 is not divisible by 4 processes"):
         PositionSampler(range(9), 6, seed=0, rank=0, world_size=4)
     with pytest.raises(DataError, match="empty"):
         PositionSampler([], 1, seed=0)

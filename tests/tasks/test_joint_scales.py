@@ -125,7 +125,7 @@ class TestDrawing:
 
     def test_a_real_pair_has_its_own_scale(self, photos):
         data = PairedFolderDataset("HR", "LR", data_root=photos, scale=4, transforms=TRAIN)
-        with pytest.raises(GeometryError, match="'0' is a real pair and has a scale of its own"):
+        with pytest.raises(GeometryError, match="'0' is a real pair with a scale of its own"):
             data[0, 0, 4]
 
     def test_numbers_that_are_no_scales(self):

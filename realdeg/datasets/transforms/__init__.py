@@ -1,4 +1,4 @@
-"""What is done to a sample between its file and the batch."""
+"""Transforms between decoded files and a batch."""
 
 from realdeg.datasets.transforms.base import Transform
 from realdeg.datasets.transforms.crop import CentreCrop, ModCrop, PairedCrop

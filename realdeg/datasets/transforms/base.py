@@ -14,43 +14,32 @@ from realdeg.utils.scales import as_scale, hr_length, lr_length
 class Transform(ABC):
     """One step between a decoded sample and a packed one.
 
-    It takes a :class:`~realdeg.utils.samples.Sample`. Random decisions come from its
-    ``stream.rng(name)`` and nowhere else, so a sample is the same in every worker, process and
-    resumed run. Arrays are read-only: they may be kept for the next epoch.
+    It receives a :class:`~realdeg.utils.samples.Sample`. All random decisions come from its
+    ``stream.rng(name)``, so a sample is the same in every worker, process and resumed run. Arrays
+    are read-only, because they may be cached for the next epoch.
     """
 
     crops_remainder: ClassVar[bool] = False
-    """Whether HR that does not divide by the scale is cut here, so that checks let it pass."""
+    """Whether HR is cropped to a multiple of the scale here, so that checks accept it."""
 
     makes_lr: ClassVar[bool] = False
-    """Whether this step adds the LR image of a sample that has none."""
+    """Whether this step adds LR to a sample without one."""
 
     keeps_size: ClassVar[bool] = False
-    """Whether HR leaves this step as large as it came, or with its sides exchanged."""
+    """Whether this step keeps the size of HR, except for swapped sides."""
 
     config_fields: ClassVar[Mapping[str, str]] = {}
-    """Arguments that take a field of a config's top level which goes by another name."""
+    """Arguments filled from a config's top-level field of another name."""
 
     packs: ClassVar[bool] = False
-    """Whether this step makes the arrays tensors, so that no other can follow."""
+    """Whether this step turns arrays into tensors, so that it must be last."""
 
     @abstractmethod
     def __call__(self, results: Sample) -> Sample | PackedSample:
-        """Return the transformed sample.
-
-        Args:
-            results: The sample.
-        """
+        """Return the transformed sample."""
 
     def required_size(self, after: int) -> int:
-        """Say how large an image must be before this step.
-
-        Args:
-            after: The least height and width, in HR pixels, wanted after it.
-
-        Returns:
-            The least height and width wanted before it.
-        """
+        """Return the least height and width that this step needs to leave ``after`` HR pixels."""
         return after
 
     def __repr__(self) -> str:
@@ -59,16 +48,10 @@ class Transform(ABC):
 
 
 def stride_of(results: Sample) -> int | float:
-    """Return HR pixels per LR pixel, after comparing the sizes of a pair with the settings.
-
-    Args:
-        results: The sample.
-
-    Returns:
-        1 if ``same_size``, else ``scale``.
+    """Return HR pixels per LR pixel: 1 if ``same_size``, else ``scale``.
 
     Raises:
-        GeometryError: If HR and LR are of other sizes than the settings say.
+        GeometryError: If the sizes of a pair contradict that.
     """
     stride = 1 if results["same_size"] else as_scale(results["scale"])
     lr = results.get("lr")
@@ -78,23 +61,15 @@ def stride_of(results: Sample) -> int | float:
             raise GeometryError(
                 f"the pair '{results['key']}' has HR {hr[0]} x {hr[1]} and LR {lr.shape[0]} x"
                 f" {lr.shape[1]}, which is not scale={results['scale']},"
-                f" same_size={results['same_size']}: set these as the data are."
+                f" same_size={results['same_size']}: set these to match the data."
             )
     return stride
 
 
 def cut(results: Sample, top: int, left: int, height: int, width: int) -> Sample:
-    """Cut the same window out of HR and LR.
+    """Crop HR and LR to the same window, in LR pixels if there is LR, else in HR pixels.
 
-    Args:
-        results: The sample.
-        top: First row, in LR pixels where there is LR.
-        left: First column, likewise.
-        height: Rows, likewise.
-        width: Columns, likewise.
-
-    Returns:
-        The sample, with the window in HR pixels noted in ``meta['crop']``.
+    The window in HR pixels is noted in ``meta['crop']``.
     """
     lr = results.get("lr")
     stride = stride_of(results) if lr is not None else 1
@@ -107,14 +82,10 @@ def cut(results: Sample, top: int, left: int, height: int, width: int) -> Sample
 
 
 def refuse_small(results: Sample, size: int, name: str) -> None:
-    """Refuse an image smaller than a patch.
-
-    Raises:
-        DataError: Naming the image.
-    """
+    """Raise DataError if an image is smaller than a patch."""
     height, width = results["hr"].shape[:2]
     if min(height, width) < size:
         raise DataError(
             f"{name}: the image '{results['key']}' is {height} x {width} pixels, smaller than the"
-            f" patch of {size}. Take a smaller patch_size or leave the image out."
+            f" patch of {size}. Use a smaller patch_size or remove the image."
         )

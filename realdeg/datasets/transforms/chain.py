@@ -1,4 +1,4 @@
-"""The steps of a data set, one behind the other."""
+"""The chain of transforms of a data set."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from realdeg.registry import TRANSFORMS
 from realdeg.utils.samples import PackedSample, Sample
 
 Step: TypeAlias = Callable[[Sample], Sample | PackedSample]
-"""A transform, or any function that does as one does."""
+"""A transform, or any function with the same signature."""
 
 
 def build_chain(steps: Sequence[dict[str, Any] | Step] | None, where: str) -> list[Step]:
-    """Build transforms and look whether they can follow each other.
+    """Build transforms and check their order.
 
     Args:
-        steps: Transforms or their configs; None stands for packing alone.
+        steps: Transforms or their configs; None means packing alone.
         where: The data set, for messages.
 
-    Returns:
-        The transforms.
-
     Raises:
-        ConfigError: If one is none, or stands behind the one that packs.
+        ConfigError: If a step is not a transform, or comes after the one that packs.
     """
     given = [dict(type="PackSample")] if steps is None else steps
     chain: list[Step] = [
@@ -37,7 +34,7 @@ def build_chain(steps: Sequence[dict[str, Any] | Step] | None, where: str) -> li
             )
         if number and getattr(chain[number - 1], "packs", False):
             raise ConfigError(
-                f"{where}: transforms.{number} ({type(step).__name__}) stands behind"
-                f" {type(chain[number - 1]).__name__}, which makes tensors and comes last."
+                f"{where}: transforms.{number} ({type(step).__name__}) comes after"
+                f" {type(chain[number - 1]).__name__}, which makes tensors and must be last."
             )
     return chain

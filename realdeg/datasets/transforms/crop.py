@@ -1,4 +1,4 @@
-"""Windows of an image or a pair."""
+"""Crops of an image or a pair."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class _PatchTransform(Transform):
         self.patch_size, self.lr_patch_size = patch_size, lr_patch_size
 
     def required_size(self, after: int) -> int:
-        """Say how large an image must be before this step."""
+        """Return the least side before this step."""
         return max(after, self.patch_size)
 
     def _room(self, results: Sample) -> tuple[int, int, int]:
-        """Return the last top, the last left and the patch, in pixels of the coarser image."""
+        """Return the largest top and left, and the patch, in pixels of the coarser image."""
         name = type(self).__name__
         refuse_small(results, self.patch_size, name)
         stride = stride_of(results)
         side = self._side(stride, as_scale(results["scale"]))
         if not divides(side, stride):
             raise ConfigError(
-                f"{name}: patch_size={side} HR pixels does not divide by the scale {stride}."
+                f"{name}: patch_size={side} HR pixels is not divisible by the scale {stride}."
             )
         lr = results.get("lr")
         if lr is None:
@@ -39,8 +39,8 @@ class _PatchTransform(Transform):
             return height - side, width - side, side
         if not isinstance(stride, int):
             raise ConfigError(
-                f"{name}: at scale {stride} a patch of LR need not begin on a whole HR pixel, so"
-                " pairs are not cut: take HR images and a degradation."
+                f"{name}: at scale {stride} a patch of LR need not start on a whole HR pixel, so"
+                " pairs are not cropped: use HR images and a degradation."
             )
         height, width = lr.shape[:2]
         patch = side // stride
@@ -48,32 +48,31 @@ class _PatchTransform(Transform):
 
     def _side(self, stride: float, scale: float) -> int:
         """Return the patch's side in HR pixels."""
-        said = self.lr_patch_size
-        if said is None:
+        given = self.lr_patch_size
+        if given is None:
             return self.patch_size
         name = f"x{scale:g}"
-        if isinstance(said, Mapping) and name not in said:
+        if isinstance(given, Mapping) and name not in given:
             raise ConfigError(
-                f"{type(self).__name__}: lr_patch_size says {', '.join(said)}, and the scale is"
-                f" {scale:g}: add {name}, or give one number for all."
+                f"{type(self).__name__}: lr_patch_size has {', '.join(given)}, and the scale is"
+                f" {scale:g}: add {name}, or give one number for all scales."
             )
-        side = said[name] if isinstance(said, Mapping) else said
+        side = given[name] if isinstance(given, Mapping) else given
         return hr_length(min(side, lr_length(self.patch_size, stride)), stride)
 
 
 @TRANSFORMS.register_module()
 class PairedCrop(_PatchTransform):
-    """Cut a random square patch, the same scene from HR and LR.
+    """Crop a random square patch, the same part of HR and LR.
 
-    Every place is equally likely. A pair is cut on LR's grid, HR alone on its own.
+    Every position is equally likely. A pair is cropped on the LR grid, HR alone on its own.
 
     Args:
-        patch_size: Side in HR pixels; a multiple of the scale unless ``same_size``. Images have to
-            be as large.
-        lr_patch_size: Side in LR pixels, where that shall be the same at every scale
-            (``model.scales``): the patch has as many HR pixels as belong to it, at most
-            ``patch_size``. ``dict(x2=48, x4=36)`` says it for each scale. None: the patch has
-            ``patch_size`` HR pixels.
+        patch_size: Side in HR pixels, at most that of the image; a multiple of the scale unless
+            ``same_size``.
+        lr_patch_size: Side in LR pixels, to have the same one at every scale (``model.scales``):
+            the patch has the matching number of HR pixels, at most ``patch_size``.
+            ``dict(x2=48, x4=36)`` sets it per scale; None uses ``patch_size``.
 
     Raises:
         ConfigError: If the patch does not fit the scale.
@@ -82,7 +81,7 @@ class PairedCrop(_PatchTransform):
     """
 
     def __call__(self, results: Sample) -> Sample:
-        """Return the sample with its images cut."""
+        """Return the cropped sample."""
         last_top, last_left, patch = self._room(results)
         rng = results["stream"].rng("crop")
         top = int(rng.integers(last_top + 1))
@@ -92,38 +91,29 @@ class PairedCrop(_PatchTransform):
 
 @TRANSFORMS.register_module()
 class CentreCrop(_PatchTransform):
-    """Cut the square patch in the middle.
+    """Crop the central square patch.
 
     Args:
-        patch_size: Side in HR pixels; a multiple of the scale unless ``same_size``. Images have to
-            be as large.
-        lr_patch_size: Side in LR pixels, where that shall be the same at every scale
-            (``model.scales``): the patch has as many HR pixels as belong to it, at most
-            ``patch_size``. ``dict(x2=48, x4=36)`` says it for each scale. None: the patch has
-            ``patch_size`` HR pixels.
-
-    Raises:
-        ConfigError: If the patch does not fit the scale.
-        DataError: If an image is smaller than the patch, naming it; nothing is padded.
-        GeometryError: If the sizes of a pair contradict the settings.
+        patch_size: As for :class:`PairedCrop`, and so are the errors.
+        lr_patch_size: As for :class:`PairedCrop`.
     """
 
     def __call__(self, results: Sample) -> Sample:
-        """Return the sample with its images cut."""
+        """Return the cropped sample."""
         last_top, last_left, patch = self._room(results)
         return cut(results, last_top // 2, last_left // 2, patch, patch)
 
 
 @TRANSFORMS.register_module()
 class ModCrop(Transform):
-    """Cut rows and columns off the end until the size divides, as benchmarks do.
+    """Crop the last rows and columns to a multiple, as benchmarks do.
 
     Args:
-        multiple: What HR's height and width shall divide by; None takes the scale. LR is cut
-            along.
+        multiple: What the height and width of HR must be divisible by; None takes the scale. LR is
+            cropped to match.
 
     Raises:
-        ConfigError: If ``multiple`` cuts LR between two pixels.
+        ConfigError: If ``multiple`` would cut an LR pixel.
         DataError: If nothing would be left of an image.
     """
 
@@ -133,7 +123,7 @@ class ModCrop(Transform):
         self.multiple = multiple
 
     def __call__(self, results: Sample) -> Sample:
-        """Return the sample with its images cut."""
+        """Return the cropped sample."""
         multiple = self.multiple or as_scale(results["scale"])
         refuse_small(results, math.ceil(multiple), "ModCrop")
         height, width = (
@@ -144,6 +134,6 @@ class ModCrop(Transform):
         stride = stride_of(results)
         if self.multiple is not None and multiple % stride:
             raise ConfigError(
-                f"ModCrop: multiple={multiple} does not divide by the scale {stride}."
+                f"ModCrop: multiple={multiple} is not divisible by the scale {stride}."
             )
         return cut(results, 0, 0, lr_length(height, stride), lr_length(width, stride))

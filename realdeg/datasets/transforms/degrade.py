@@ -1,4 +1,4 @@
-"""A degradation inside the data loader's workers."""
+"""A degradation in the data loader's workers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 class Degrade(Transform):
     """Make LR from HR by a degradation, on the worker's CPU.
 
-    The sample's seed is the degradation's, so the LR equals what the same degradation makes of
-    the same patch on the training device. Cut the patch first: only the patch is degraded.
+    The degradation uses the sample's seed, so LR equals that made from the same patch on the
+    training device. Crop first, so that only the patch is degraded.
 
     Args:
         degradation: A degradation's config, or the file of a learned one.
-        quantise: Whether LR is clipped and rounded to 8 bit, as camera files are.
-        record: Whether the trace is kept, as JSON, in ``meta['trace']``.
+        quantise: Whether LR is clipped and rounded to 8 bit, as in camera files.
+        record: Whether the trace is stored as JSON in ``meta['trace']``.
 
     Raises:
-        ConfigError: If the sample has an LR already, or the degradation is not trained.
+        ConfigError: If the sample already has LR, or the degradation is not trained.
     """
 
     makes_lr = True
@@ -67,7 +67,7 @@ class Degrade(Transform):
         return results
 
     def _build(self, scale: float, same_size: bool) -> Degradation:
-        # Built in the worker, where it is used: a module need not travel to a spawned process.
+        # Built in the worker that uses it: no module is sent to a spawned process.
         if (scale, same_size) not in self._built:
             from realdeg.degradations.build import degradation_from_config
 
@@ -83,7 +83,7 @@ class Degrade(Transform):
         return self._built[scale, same_size]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the built module behind when a worker process is spawned."""
+        """Drop the built module when a worker process is spawned."""
         return {**self.__dict__, "_built": {}}
 
     def __repr__(self) -> str:

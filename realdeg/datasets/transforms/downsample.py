@@ -1,4 +1,4 @@
-"""Making clean HR images out of compressed ones."""
+"""Clean HR images from compressed ones."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from realdeg.utils.samples import Sample
 
 @TRANSFORMS.register_module()
 class DownsampleHR(Transform):
-    """Smooth and reduce an HR image, which takes its compression artefacts away.
+    """Blur and downsample an HR image to remove its compression artefacts.
 
-    The result is rounded to the depth of the input, as a file of it would be. On large images it
-    is cheaper to cut first, with a rim that is cut off afterwards and takes the border along:
-    ``PairedCrop(2 * p + 12), DownsampleHR(), CentreCrop(p)`` gives pixels of the whole image's
-    result.
+    The result is rounded to the depth of the input, as in a file. For large images it is cheaper to
+    crop first, with a margin that is cropped afterwards: ``PairedCrop(2 * p + 12), DownsampleHR(),
+    CentreCrop(p)`` gives the same pixels as the whole image.
 
     Args:
-        factor: How many times smaller.
+        factor: The downsampling factor.
         sigma: Standard deviation of the Gaussian in pixels.
         size: Side of the Gaussian's window, odd.
         method: ``subsample`` takes every ``factor``-th pixel from the upper left one; ``bicubic``
-            reduces by antialiased bicubic interpolation.
+            is antialiased bicubic interpolation.
 
     Raises:
         GeometryError: If the sample is a pair, whose LR would no longer fit.
 
     Source:
         Xiao, Yong and Zhang, Degradation Model Learning, ACCV 2020: HR images are smoothed by a
-        Gaussian with sigma 1, then reduced by 2. The window of 7 is ours, and the plain
-        subsampling is the literal reading.
+        Gaussian with sigma 1, then reduced by 2. The window of 7 is our choice; plain subsampling
+        is the literal reading.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class DownsampleHR(Transform):
         self.method = method
 
     def required_size(self, after: int) -> int:
-        """Say how large an image must be before this step."""
+        """Return the least side before this step."""
         return after * self.factor
 
     def __call__(self, results: Sample) -> Sample:
@@ -63,8 +62,7 @@ class DownsampleHR(Transform):
                 " its HR; use it for HR images alone."
             )
         image = results["hr"]
-        # Float output: OpenCV's own 8-bit Gaussian rounds its weights. REFLECT_101 is the mirror
-        # that does not repeat the border pixel.
+        # Float output: OpenCV's own 8-bit Gaussian rounds its weights.
         weights = cv2.getGaussianKernel(self.size, self.sigma, cv2.CV_32F)
         smooth = cv2.sepFilter2D(
             image, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REFLECT_101

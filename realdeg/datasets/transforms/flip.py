@@ -1,4 +1,4 @@
-"""Flips and the transposition."""
+"""Flips and transposition."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from realdeg.utils.samples import Sample
 
 @TRANSFORMS.register_module()
 class Flip(Transform):
-    """Flip HR and LR together, each way with probability one half.
+    """Flip HR and LR together, each direction with probability one half.
 
-    DML and the networks it trains use both flips and no rotation; all three together make the
+    DML and the networks trained with it use both flips without transposition; all three give the
     eight symmetries of the square.
 
     Args:
@@ -34,7 +34,7 @@ class Flip(Transform):
 
     def __call__(self, results: Sample) -> Sample:
         """Return the flipped sample, the decisions noted in ``meta['flip']``."""
-        # All three are drawn whatever is allowed, so that one setting does not steer another.
+        # All three are always drawn, so that no setting changes the others' outcome.
         drawn = results["stream"].rng("flip").random(3) < 0.5
         horizontal = bool(drawn[0]) and self.horizontal
         vertical = bool(drawn[1]) and self.vertical

@@ -1,4 +1,4 @@
-"""Arrays to tensors."""
+"""Conversion of arrays to tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PackSample(Transform):
     packs = True
 
     def __call__(self, results: Sample) -> PackedSample:
-        """Return ``hr``, ``lr`` where there is one, ``key``, ``meta`` and ``seed``."""
+        """Return ``hr``, ``lr`` if present, ``key``, ``meta`` and ``seed``."""
         packed = PackedSample(
             key=results["key"],
             meta=results["meta"],

@@ -1,4 +1,4 @@
-"""How well a degradation imitates a camera, beyond the difference of pixels."""
+"""Metrics of how well a degradation imitates a camera, beyond pixel differences."""
 
 from realdeg.evaluation.degradation.metrics import (
     Bandwidth,

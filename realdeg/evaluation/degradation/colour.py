@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-# Means of blocks of this side, in LR pixels, know nothing of blur and little of noise.
+# Means of blocks of this side, in LR pixels, are independent of blur and nearly so of noise.
 _BLOCK = 8
-# Levels squared: with less contrast than this between blocks, no gain can be told.
+# Levels squared: with less variance between blocks, gain cannot be measured.
 _LEAST_VARIANCE = 1.0
 
 
@@ -31,9 +31,8 @@ def colour_drift(generated: Tensor, real: Tensor) -> dict[str, float]:
     Returns:
         ``brightness``: mean difference of Y in levels, positive where the generated image is
         brighter. ``gain``: the slope of its block means of Y over the real ones (total least
-        squares, which favours neither side), 1 for equal contrast; left out where the image has
-        no contrast. ``colour``: length of the mean difference of (Cb, Cr) in levels; only for
-        images with colour.
+        squares, which favours neither side), 1 for equal contrast; omitted without contrast.
+        ``colour``: length of the mean difference of (Cb, Cr) in levels, for images with colour.
     """
     drift = generated.mean((1, 2)) - real.mean((1, 2))
     result = {"brightness": float(drift[0])}
@@ -46,14 +45,14 @@ def colour_drift(generated: Tensor, real: Tensor) -> dict[str, float]:
 
 
 def total_slope(values: Tensor, reference: Tensor) -> float | None:
-    """Fit a line whose distance from the points is least.
+    """Fit a line by total least squares.
 
     Args:
         values: Shape (n,).
         reference: Shape (n,).
 
     Returns:
-        The slope of values over reference; None where they have no spread in common.
+        The slope of values over reference; None without common variation.
     """
     if len(values) < 3:
         return None

@@ -1,7 +1,7 @@
-"""The one kernel that comes nearest to what happened to a set of images, by least squares.
+"""The effective kernel of a degradation: the least-squares fit over a set of images.
 
-Every degradation has one, a camera and a chain of random steps as well as a blur, so kernels can
-be compared where no true ones are known.
+Every degradation has one, including a camera or a chain of random steps, so kernels can be compared
+even if no true ones are known.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from realdeg.errors import DataError
 
 # Windows unfolded at once: 225 taps of 2**15 windows are 59 MB in float64.
 _WINDOWS_AT_ONCE = 1 << 15
-# Weight of the kernels' curvature, as a share of the mean variance of a tap. Photographs hold too
-# little at the highest HR frequencies to tell those of a kernel; without this they are noise. A
-# Gaussian kernel under noise of 2.5 levels comes back within 2 % (docs/metrics.md).
+# Weight of the kernels' curvature, as a fraction of the mean variance of a tap. Photos have too
+# little energy at the highest HR frequencies to determine those of a kernel; without this they are
+# noise. A Gaussian kernel under noise of 2.5 levels is recovered within 2 % (docs/metrics.md).
 SMOOTHNESS = 0.03
 
 
@@ -30,7 +30,7 @@ class NormalEquations:
     Args:
         products: Windows with themselves, float64, shape (k k, k k).
         targets: Windows with the LR pixels, shape (N, k k).
-        count: How many windows were added up.
+        count: The number of windows.
     """
 
     products: Tensor
@@ -53,7 +53,7 @@ class NormalEquations:
 
 
 def _curvature(size: int) -> Tensor:
-    """Return the quadratic form of a kernel's squared Laplacian, zero outside of its support."""
+    """Return the quadratic form of a kernel's squared Laplacian, zero outside its support."""
     second = -2 * torch.eye(size, dtype=torch.float64)
     second += torch.diag(torch.ones(size - 1, dtype=torch.float64), 1)
     second += torch.diag(torch.ones(size - 1, dtype=torch.float64), -1)
@@ -67,7 +67,7 @@ def normal_equations(
 ) -> NormalEquations:
     """Set up the least-squares problem of one scene.
 
-    Means are taken off on both sides: a constant offset is no matter of the kernel.
+    Means are subtracted on both sides, because a constant offset does not concern the kernel.
 
     Args:
         hr: Y of the HR image, levels, float64, shape (stride h, stride w).
@@ -75,10 +75,10 @@ def normal_equations(
         stride: HR pixels per LR pixel; the window of LR pixel i starts at HR pixel
             ``stride * i + floor((stride - k) / 2)``.
         kernel_size: Side k.
-        most: Windows at most; of a larger image every second, third, ... row and column counts.
+        most: Most windows; a larger image uses every second, third, ... row and column.
 
     Returns:
-        The sums over all windows that lie inside the image.
+        The sums over all windows inside the image.
 
     Raises:
         DataError: If no window lies inside the image.
@@ -89,7 +89,7 @@ def normal_equations(
     rows, columns = ((side - kernel_size - corner) // stride + 1 for side in hr.shape)
     if rows < 1 or columns < 1:
         raise DataError(
-            f"an HR image of {hr.shape[0]} x {hr.shape[1]} px, border shaved, holds no whole window"
+            f"an HR image of {hr.shape[0]} x {hr.shape[1]} px, border cropped, has no whole window"
             f" of {kernel_size} x {kernel_size} px for an effective kernel."
         )
     every = math.ceil(math.sqrt(rows * columns / most)) if rows * columns > most else 1
@@ -115,10 +115,10 @@ def normal_equations(
 
 
 def kernel_widths(kernels: Tensor) -> Tensor:
-    """Return how far kernels spread, (N, k, k) to (N,), in HR pixels.
+    """Return the widths of kernels, (N, k, k) to (N,), in HR pixels.
 
-    From the moments of the squared kernel, in which faint taps far out do not count most: a
-    Gaussian gives its sigma (from about 0.8 px on), a kernel of one tap gives 0.
+    From the moments of the squared kernel, in which faint distant taps do not dominate: a Gaussian
+    gives its sigma (from about 0.8 px on), a single tap gives 0.
     """
     energy = kernels.double().square()
     total = energy.sum((1, 2)).clamp_min(1e-12)

@@ -1,4 +1,4 @@
-"""The registered metrics of generated LR images; docs/metrics.md gives every formula."""
+"""The registered metrics of generated LR images; docs/metrics.md has the formulas."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from realdeg.evaluation.kernel_error import gain, kernel_errors
 from realdeg.registry import METRICS
 from realdeg.utils.samples import Prediction
 
-# Blocks of one image that may count as flat, and the least of the whole set that say something.
+# Candidates for flat blocks per image, and the minimum of flat blocks in the whole set.
 _CANDIDATES = 256
 _LEAST_BLOCKS = 16
 
@@ -47,15 +47,13 @@ _LEAST_BLOCKS = 16
 class LrMetric(ImageMetric):
     """Compares generated LR images with real ones under one protocol.
 
-    Subclasses name their numbers and implement :meth:`look` (one image) and, where a number is no
-    mean over images, :meth:`gather` (the set). A number that some image cannot give for want of
-    size or of HR is left out, and ``missing`` says why.
+    Subclasses define ``numbers`` and implement :meth:`look` (one image) and, if a score is not a
+    mean over images, :meth:`gather` (the set). A score for which an image is too small or lacks HR
+    is omitted, and ``missing`` has the reason.
 
     Args:
         protocol: A name of ``LR_PROTOCOLS``, or a dict with ``base`` and changed fields.
-        prefix: Put before the names as ``prefix/``, to tell two data sets apart.
-        collect_device: ``"cpu"`` or ``"gpu"``: through what processes exchange results.
-        collect_dir: A shared folder for the exchange on the CPU.
+        prefix: As for :class:`ImageMetric`, and so are ``collect_device`` and ``collect_dir``.
 
     Raises:
         ConfigError: If the protocol is unknown.
@@ -63,9 +61,9 @@ class LrMetric(ImageMetric):
 
     protocol: LrProtocol
     numbers: ClassVar[tuple[str, ...]] = ()
-    """The names of the numbers, without the protocol."""
+    """The names of the scores, without the protocol."""
     needs_hr: ClassVar[bool] = False
-    """Whether the HR image must be known."""
+    """Whether the HR image is required."""
 
     def __init__(
         self,
@@ -80,11 +78,11 @@ class LrMetric(ImageMetric):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of the numbers, without the prefix."""
+        """The labels of the scores, without the prefix."""
         return tuple(self.protocol.label(name) for name in self.numbers)
 
     def measure_image(self, sample: Prediction) -> ImageScores:
-        """Look at one generated LR image beside the real one, and at HR where that is known."""
+        """Compare one generated LR image with the real one, and with HR if present."""
         key, hr = str(sample.get("key", "?")), sample.get("input")
         pair = prepare_lr(sample["prediction"], sample["target"], self.protocol, hr=hr, key=key)
         reason = f"image '{key}' comes without its HR image"
@@ -96,13 +94,10 @@ class LrMetric(ImageMetric):
         return ImageScores(key, missing=dict.fromkeys(self.labels, reason))
 
     def look(self, pair: LrPair) -> ImageScores:
-        """Find what one image says.
-
-        Args:
-            pair: The generated and the real LR image.
+        """Measure a generated and a real LR image.
 
         Returns:
-            Its numbers, labelled, and what :meth:`gather` needs.
+            Their scores, and the data that :meth:`gather` needs.
 
         Raises:
             DataError: If the image is too small.
@@ -114,13 +109,13 @@ class LrMetric(ImageMetric):
 class SubPixelShift(LrMetric):
     """How far generated LR images are displaced from the real ones, in LR pixels.
 
-    ``shift`` is the mean distance, ``shift_rows`` and ``shift_columns`` are the mean displacements
-    downwards and to the right, whose errors of single images cancel. Measured by the phase of
+    ``shift`` is the mean distance; ``shift_rows`` and ``shift_columns`` are the mean displacements
+    downwards and to the right, in which errors of single images cancel. Measured by the phase of
     the cross spectrum, to about 0.01 px; gain, noise and symmetric blur do not matter. Images
-    without texture tell nothing and are left out of the means.
+    without texture are omitted from the means.
     """
 
-    numbers: ClassVar[tuple[str, ...]] = ("shift", "shift_rows", "shift_columns")
+    numbers = ("shift", "shift_rows", "shift_columns")
 
     def look(self, pair: LrPair) -> ImageScores:
         """Measure one image."""
@@ -140,8 +135,8 @@ class ColourDrift(LrMetric):
     camera's; ``colour``: length of the mean difference of Cb and Cr, for images with colour.
     """
 
-    numbers: ClassVar[tuple[str, ...]] = ("brightness", "gain", "colour")
-    nothing_found = "no image has the contrast, or the colours, to tell it."
+    numbers = ("brightness", "gain", "colour")
+    nothing_found = "no image has enough contrast or colour to measure it."
 
     def look(self, pair: LrPair) -> ImageScores:
         """Measure one image."""
@@ -153,23 +148,18 @@ class ColourDrift(LrMetric):
 class NoiseStatistics(LrMetric):
     """The noise of generated LR images beside that of the real ones, where the scene is flat.
 
-    The places are those where HR, averaged over each LR pixel, varies least: the flattest
-    ``flat_share`` of the blocks of all images together. ``noise`` is the standard deviation in
-    levels of Y, ``noise_spectrum`` the distance in dB between the two noise power spectra,
-    ``noise_texture`` what HR itself varies in these places: noise below it is not told apart from
-    texture. ``noise_camera`` is the real images' own.
+    Measured where HR, averaged over each LR pixel, varies least: in the flattest ``flat_share`` of
+    the blocks of all images together. ``noise`` is the standard deviation in levels of Y,
+    ``noise_spectrum`` the distance in dB between the two noise power spectra, ``noise_texture`` the
+    variation of HR itself there: noise below it cannot be distinguished from texture.
+    ``noise_camera`` is that of the real images.
 
     Attributes:
         curves: After an evaluation: ``frequency`` (cycles per LR pixel), ``generated`` and
             ``real`` (power, levels squared).
     """
 
-    numbers: ClassVar[tuple[str, ...]] = (
-        "noise",
-        "noise_camera",
-        "noise_spectrum",
-        "noise_texture",
-    )
+    numbers = ("noise", "noise_camera", "noise_spectrum", "noise_texture")
     needs_hr = True
     nothing_found = f"fewer than {_LEAST_BLOCKS} flat blocks were found in all images."
     curves: dict[str, Tensor]
@@ -210,27 +200,22 @@ class NoiseStatistics(LrMetric):
 
 @METRICS.register_module()
 class Bandwidth(LrMetric):
-    """How much of each frequency of the scene is left in the LR images.
+    """How much of each frequency of the scene the LR images keep.
 
-    ``bandwidth`` (and ``bandwidth_camera`` of the real images) is the frequency, in cycles per LR
-    pixel, at which half of the contrast is left (MTF50), 0.5 where that lies beyond the sampling
-    limit; ``transfer`` is the root mean square difference of the two transfer functions;
-    ``spectrum`` is the distance of the power spectra in dB, noise and aliasing included. Each
-    image's displacement against HR is taken out before.
+    ``bandwidth`` (``bandwidth_camera`` for the real images) is the frequency, in cycles per LR
+    pixel, at which half of the contrast is left (MTF50), at most the sampling limit 0.5.
+    ``transfer`` is the root mean square difference of the two transfer functions, ``spectrum`` the
+    distance of the power spectra in dB, with noise and aliasing. Each image's displacement against
+    HR is removed first.
 
     Attributes:
         curves: After an evaluation: ``frequency``, ``generated`` and ``real`` (transfer
             functions), ``power_generated`` and ``power_real``.
     """
 
-    numbers: ClassVar[tuple[str, ...]] = (
-        "bandwidth",
-        "bandwidth_camera",
-        "transfer",
-        "spectrum",
-    )
+    numbers = ("bandwidth", "bandwidth_camera", "transfer", "spectrum")
     needs_hr = True
-    nothing_found = "no image has the texture to tell it."
+    nothing_found = "no image has enough texture to measure it."
     curves: dict[str, Tensor]
 
     def look(self, pair: LrPair) -> ImageScores:
@@ -277,12 +262,12 @@ class Bandwidth(LrMetric):
 class PatchDistance(LrMetric):
     """The Frechet distance between the patches of generated and of real LR images.
 
-    Features are logarithms of amplitudes in bands of cosines and means of the channels
-    (:func:`~realdeg.evaluation.degradation.patch_features`). As with every such distance, only
-    numbers of as many patches of the same scenes are comparable.
+    Features are logarithms of amplitudes in DCT bands, and means of the channels
+    (:func:`~realdeg.evaluation.degradation.patch_features`). As with every such distance, compare
+    only scores of equally many patches of the same scenes.
     """
 
-    numbers: ClassVar[tuple[str, ...]] = ("frechet",)
+    numbers = ("frechet",)
 
     def look(self, pair: LrPair) -> ImageScores:
         """Describe the patches of one image."""
@@ -309,26 +294,21 @@ class PatchDistance(LrMetric):
 
 @METRICS.register_module()
 class EffectiveKernel(LrMetric):
-    """The kernel that comes nearest to the degradation beside the one nearest to the camera.
+    """The kernel that best approximates the degradation, compared with that of the camera.
 
-    Both are found by least squares from HR over the whole set. ``kernel_error`` is their relative
-    distance after their sums were made 1 and their centres brought together,
-    ``kernel_centroid`` the distance of the centres (HR px), ``kernel_second_moment`` that of the
-    covariances (HR px squared), ``kernel_width`` and ``kernel_width_camera`` how far the kernels
-    spread (HR px, the sigma of a Gaussian), ``kernel_gain`` and ``kernel_gain_camera`` the sums.
+    Both are least-squares fits from HR over the whole set. ``kernel_error`` is their relative
+    distance after normalising their sums and aligning their centres, ``kernel_centroid`` the
+    distance of the centres (HR px), ``kernel_second_moment`` that of the covariances (HR px
+    squared), ``kernel_width`` and ``kernel_width_camera`` the widths (HR px, the sigma of a
+    Gaussian), ``kernel_gain`` and ``kernel_gain_camera`` the sums.
 
     Attributes:
         kernels: After an evaluation: ``generated`` and ``real``, correlation kernels (k, k).
     """
 
-    numbers: ClassVar[tuple[str, ...]] = (
-        "kernel_error",
-        "kernel_centroid",
-        "kernel_second_moment",
-        "kernel_width",
-        "kernel_width_camera",
-        "kernel_gain",
-        "kernel_gain_camera",
+    numbers = (
+        *("kernel_error", "kernel_centroid", "kernel_second_moment"),
+        *("kernel_width", "kernel_width_camera", "kernel_gain", "kernel_gain_camera"),
     )
     needs_hr = True
     kernels: dict[str, Tensor]

@@ -1,7 +1,7 @@
-"""Noise: its level and its spectrum, in blocks that are flat in the scene.
+"""The level and the spectrum of noise, in blocks where the scene is flat.
 
-Where a block is flat is decided on the HR image, whose noise has nothing to do with that of the
-LR images: what is measured is not what was chosen by, so the choice makes no error.
+Flat blocks are chosen on the HR image, whose noise is independent of that in the LR images, so the
+choice does not bias the measurement.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-# Levels of Y (16..235) nearer to its ends may be clipped, and clipping hides noise.
+# Levels of Y (16..235) closer to its limits may be clipped, which hides noise.
 _DARKEST, _BRIGHTEST = 24.0, 227.0
 
 
@@ -28,7 +28,7 @@ def cosines(size: int) -> Tensor:
 
 
 def block_cosines(image: Tensor, size: int, step: int) -> Tensor:
-    """Return the cosine transforms of the blocks of an image.
+    """Return the DCT of the blocks of an image.
 
     Args:
         image: Shape (..., h, w), float64.
@@ -36,7 +36,7 @@ def block_cosines(image: Tensor, size: int, step: int) -> Tensor:
         step: Distance between blocks.
 
     Returns:
-        Coefficients, shape (..., n, size, size); none where the image is smaller than a block.
+        Coefficients, shape (..., n, size, size); none if the image is smaller than a block.
     """
     if min(image.shape[-2:]) < size:
         return image.new_zeros(*image.shape[:-2], 0, size, size)
@@ -54,22 +54,22 @@ def flat_candidates(guide: Tensor, size: int, most: int = 256) -> tuple[Tensor, 
     """Find the flattest blocks of an image.
 
     Args:
-        guide: What decides, Y on the LR grid in levels of 8 bit, shape (h, w).
+        guide: Y on the LR grid in levels of 8 bit, shape (h, w).
         size: Side of a block; blocks overlap by half.
-        most: Blocks returned at most.
+        most: Most blocks to return.
 
     Returns:
-        Numbers of the flattest blocks in reading order, shape (m,), their measure, shape (m,):
-        the guide's variance in the block plus a quarter of that in a square of twice the side
-        around it; and how many blocks there were. Blocks near black and white are not counted.
+        Indices of the flattest blocks in reading order, shape (m,); their measure, shape (m,), the
+        guide's variance in the block plus a quarter of that in a square of twice the side around
+        it; and the number of blocks. Blocks near black and white are excluded.
     """
     if min(guide.shape) < size:
         return torch.zeros(0, dtype=torch.long), guide.new_zeros(0), 0
-    # Blur carries texture from beside a block into it: its surroundings have to be flat, too.
-    rim = size // 2
-    wide = pad(guide[None, None], (rim, rim, rim, rim), mode="replicate")[0, 0]
-    mean = _block_means(guide, size, rim)
-    energy = _block_variances(guide, size, rim) + _block_variances(wide, 2 * size, rim) / 4
+    # Blur spreads texture into a block, so its surroundings must be flat as well.
+    half = size // 2
+    wide = pad(guide[None, None], (half, half, half, half), mode="replicate")[0, 0]
+    mean = _block_means(guide, size, half)
+    energy = _block_variances(guide, size, half) + _block_variances(wide, 2 * size, half) / 4
     fit = ((mean > _DARKEST) & (mean < _BRIGHTEST)).nonzero().flatten()
     order = energy[fit].argsort(stable=True)[:most]
     return fit[order], energy[fit][order], len(fit)
@@ -80,7 +80,7 @@ def _block_means(image: Tensor, size: int, step: int) -> Tensor:
 
 
 def _block_variances(image: Tensor, size: int, step: int) -> Tensor:
-    # By two means instead of from unfolded blocks, which would take a gigabyte of a large image.
+    # By two means: unfolded blocks of a large image would need a gigabyte.
     centred = image - image.mean()
     square = _block_means(centred.square(), size, step)
     return (square - _block_means(centred, size, step).square()).clamp_min(0)
@@ -89,7 +89,7 @@ def _block_variances(image: Tensor, size: int, step: int) -> Tensor:
 def counted(size: int) -> Tensor:
     """Return which coefficients of a block count as noise, shape (size, size).
 
-    The mean and the lowest frequency of each axis are left out: shading of the scene is there.
+    The mean and the lowest frequency of each axis are excluded, because they contain shading.
     """
     mask = torch.ones(size, size, dtype=torch.bool)
     mask[0, 0] = mask[0, 1] = mask[1, 0] = False
@@ -103,14 +103,13 @@ def noise_level(power: Tensor) -> float:
         power: Mean squared coefficients of flat blocks, shape (size, size).
 
     Returns:
-        Levels of 8 bit. Exact for white noise; of correlated noise, the part that is not slower
-        than a block.
+        Levels of 8 bit. Exact for white noise; for correlated noise, the part within a block.
     """
     return math.sqrt(float(power[counted(power.shape[-1])].mean()))
 
 
 def noise_curve(power: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the noise power spectrum along the distance from frequency zero.
+    """Return the radial noise power spectrum.
 
     Args:
         power: Mean squared coefficients of flat blocks, shape (size, size).

@@ -1,8 +1,8 @@
 """Distance between two sets of LR images by the statistics of their patches.
 
-Like the Frechet inception distance, with features that anybody can check instead of a network's:
-energies of cosine bands. They see what tells a camera: noise and its spectrum, sharpness, ringing,
-blocks of compression, brightness, colour.
+Like the Frechet inception distance, but with transparent features instead of a network's: energies
+of DCT bands. They capture what characterises a camera: noise and its spectrum, sharpness, ringing,
+compression blocks, brightness, colour.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from realdeg.evaluation.degradation.noise import block_cosines
 
 # Variance of rounding to 8 bit: a band without any signal has this energy.
 _ROUNDING = 1 / 12
-# Edges of the bands as shares of the sampling limit along one axis: a factor of two apart up to
-# half of it, then finer; the last reaches into the corner.
+# Edges of the bands as fractions of the sampling limit along one axis: octaves up to half of it,
+# then finer; the last band reaches into the corner.
 _EDGES = (0.0, 0.125, 0.25, 0.5, 0.75, 1.5)
-# Levels by which means of Y and of Cb, Cr are divided, so that they weigh like the logarithms.
+# Levels by which means of Y and of Cb, Cr are divided, for weights like those of the logarithms.
 _MEAN_UNITS = (50.0, 10.0, 10.0)
 
 
@@ -39,12 +39,12 @@ def _bands(size: int) -> tuple[Tensor, Tensor]:
 
 
 def patch_features(image: Tensor, size: int = 16, step: int = 8) -> Tensor:
-    """Describe the patches of an image.
+    """Compute features of the patches of an image.
 
-    Each patch's cosine coefficients are gathered in five bands of frequency, those of Y also in
-    three directions; a feature is half the logarithm of a band's mean square (plus 1/12, the
-    variance of rounding), that is, the logarithm of an amplitude. The means of the channels
-    follow, in units of 50 (Y) and 10 (Cb, Cr) levels.
+    Each patch's DCT coefficients are grouped in five frequency bands, those of Y also in three
+    directions. A feature is half the logarithm of a band's mean square (plus 1/12, the variance of
+    rounding), that is, the logarithm of an amplitude. The means of the channels follow, in units of
+    50 (Y) and 10 (Cb, Cr) levels.
 
     Args:
         image: Y, or Y, Cb and Cr, levels of 8 bit, float64, shape (C, h, w).
@@ -60,7 +60,7 @@ def patch_features(image: Tensor, size: int = 16, step: int = 8) -> Tensor:
     if min(image.shape[1:]) < size:
         raise DataError(
             f"patches of {size} px are compared, and {image.shape[1]} x {image.shape[2]} LR px are"
-            " left after the border is shaved."
+            " left after the border is cropped."
         )
     luma, chroma = (masks.double() for masks in _bands(size))
     features = []
@@ -74,7 +74,7 @@ def patch_features(image: Tensor, size: int = 16, step: int = 8) -> Tensor:
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:
-    """Return the Frechet distance of two sets of features, each taken as a normal distribution.
+    """Return the Frechet distance of two sets of features, modelled as normal distributions.
 
     Args:
         first: Shape (n, d), n > 1.

@@ -1,4 +1,4 @@
-"""How degradations are measured: everything between an LR image and its number."""
+"""Protocols for LR images: everything between an LR image and its scores."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ Channels = Literal["ycbcr", "y"]
 @check_constructor
 @dataclass(frozen=True)
 class LrProtocol:
-    """What a number of a generated LR image means, beside its name.
+    """The definition of the scores of generated LR images.
 
-    Levels are those of 8 bit. Y, Cb and Cr are BT.601 studio range, found from RGB that was
-    rounded to 8 bit as a saved file would be, and not rounded themselves; an image that has only
-    Y is rounded once, as Y.
+    Levels are those of 8 bit. Y, Cb and Cr are BT.601 studio range, computed from RGB that was
+    rounded to 8 bit as in a file, and not rounded themselves. An image that has only Y is rounded
+    once, as Y.
 
     Args:
-        name: What stands in brackets behind every number, ``noise[name]``.
-        border: LR pixels shaved from every side: a 15 x 15 kernel sees padding there.
+        name: Added in brackets to every label, ``noise[name]``.
+        border: LR pixels cropped from every side, where a 15 x 15 kernel reaches padding.
         rounding: ``"uint8"``: images are clipped and rounded to 8 bit first. ``"none"``: clipped.
         block: Side, in LR pixels, of the blocks whose spectra are averaged (Hann window, half
             overlapping): bandwidth, spectra, shifts. Even.
-        most_blocks: Blocks of one image at most; larger images are covered more sparsely.
+        most_blocks: Most blocks per image; larger images are covered more sparsely.
         flat_block: Side, in LR pixels, of the blocks in which noise is measured. Even.
-        flat_share: Share of these blocks, of all images together, that count as flat.
+        flat_share: Fraction of these blocks, over all images, that count as flat.
         patch: Side, in LR pixels, of the patches of the distance between sets.
         patch_step: Distance between patches in LR pixels.
-        channels: ``"ycbcr"``, or ``"y"``: what the patches hold.
+        channels: Channels of the patches, ``"ycbcr"`` or ``"y"``.
         kernel_size: Side, in HR pixels, of the effective kernels.
-        windows: Windows of one image at most from which its effective kernel is found.
-        description: One sentence for people.
-        source: Whose procedure it is.
+        windows: Most windows per image for its effective kernel.
+        description: One sentence for users.
+        source: The origin of the procedure.
 
     Raises:
-        ConfigError: If a field has a value that means nothing.
+        ConfigError: If a field has an invalid value.
     """
 
     name: str
@@ -67,7 +67,7 @@ class LrProtocol:
     source: str = ""
 
     def label(self, metric: str) -> str:
-        """Return the name of a number measured under this protocol, ``"noise[lr-statistics]"``."""
+        """Return the label of a score under this protocol, ``"noise[lr-statistics]"``."""
         return f"{metric}[{self.name}]"
 
     def summary(self) -> str:
@@ -101,16 +101,7 @@ LR_PROTOCOLS: dict[str, LrProtocol] = {
 def get_lr_protocol(protocol: str | Mapping[str, Any] | LrProtocol) -> LrProtocol:
     """Return a protocol by name, or one that differs from a named one.
 
-    Args:
-        protocol: A name, a :class:`LrProtocol`, or a dict with ``base`` (a name) and the fields
-            to change. Without a ``name`` of its own a changed protocol is called after its base
-            and its changes.
-
-    Returns:
-        The protocol.
-
-    Raises:
-        ConfigError: If the name or a field is unknown, or a value means nothing.
+    Arguments, naming and errors are those of :func:`~realdeg.evaluation.get_protocol`.
 
     Examples:
         >>> get_lr_protocol(dict(base="lr-statistics", border=2)).name
@@ -122,13 +113,13 @@ def get_lr_protocol(protocol: str | Mapping[str, Any] | LrProtocol) -> LrProtoco
 
 @dataclass(frozen=True)
 class LrPair:
-    """A generated and a real LR image, and the HR image behind them, brought to levels.
+    """A generated and a real LR image, and their HR image, as levels.
 
     Args:
         key: The image's key.
         generated: Y, or Y, Cb and Cr, levels of 8 bit in float64, shape (1 or 3, h, w).
         real: The same of the real image.
-        hr: Y of the HR image, shape (1, stride * h, stride * w), or None where it is not known.
+        hr: Y of the HR image, shape (1, stride * h, stride * w), if known.
         stride: HR pixels per LR pixel on the grid.
     """
 
@@ -152,20 +143,20 @@ def prepare_lr(
     hr: Tensor | None = None,
     key: str = "the image",
 ) -> LrPair:
-    """Bring a generated LR image, its real counterpart and HR to what is measured.
+    """Convert a generated LR image, its real counterpart and HR to levels.
 
     Args:
         generated: RGB or Y in [0, 1], shape (3 or 1, h, w).
         real: RGB or Y in [0, 1], shape (3 or 1, h, w).
-        protocol: Says border, rounding and channels.
-        hr: The HR image, shape (3 or 1, s h, s w), where it is known.
-        key: Names the image in messages.
+        protocol: Defines border, rounding and channels.
+        hr: The HR image, shape (3 or 1, s h, s w), if known.
+        key: The image's name in messages.
 
     Returns:
-        The pair; both sides have three channels only where both images have.
+        The pair, with three channels if both images have them.
 
     Raises:
-        DataError: If shapes do not fit, values are not finite, or nothing is left after the
+        DataError: If shapes do not match, values are not finite, or nothing is left inside the
             border.
     """
     for name, image in (("generated LR", generated), ("real LR", real), ("HR", hr)):
@@ -186,7 +177,7 @@ def prepare_lr(
     if min(size) <= 2 * protocol.border:
         raise DataError(
             f"image '{key}' is {_size(real)}: nothing is left of it under protocol"
-            f" '{protocol.name}' ({protocol.border} px are shaved from every side)."
+            f" '{protocol.name}' ({protocol.border} px are cropped from every side)."
         )
     stride = 1
     if hr is not None:
@@ -199,24 +190,24 @@ def prepare_lr(
     sides = [_levels(image, protocol, both) for image in (generated, real)]
     luma = None
     if hr is not None:
-        luma = _shaved(to_levels(hr, _image_protocol("none")), protocol.border * stride)
+        luma = _cropped(to_levels(hr, _image_protocol("none")), protocol.border * stride)
     return LrPair(key, sides[0], sides[1], luma, stride)
 
 
 def _levels(image: Tensor, protocol: LrProtocol, colours: bool) -> Tensor:
     if not colours:
-        return _shaved(to_levels(image, _image_protocol(protocol.rounding)), protocol.border)
+        return _cropped(to_levels(image, _image_protocol(protocol.rounding)), protocol.border)
     rgb = Protocol(
         "rgb", colour="rgb", rounding="uint8-rgb" if protocol.rounding == "uint8" else "none"
     )
-    return _shaved(rgb_to_ycbcr(to_levels(image, rgb) / 255) * 255, protocol.border)
+    return _cropped(rgb_to_ycbcr(to_levels(image, rgb) / 255) * 255, protocol.border)
 
 
 def _image_protocol(rounding: Rounding) -> Protocol:
     return Protocol("y", colour="y", rounding="uint8-rgb" if rounding == "uint8" else "none")
 
 
-def _shaved(image: Tensor, border: int) -> Tensor:
+def _cropped(image: Tensor, border: int) -> Tensor:
     return image[:, border : image.shape[1] - border, border : image.shape[2] - border]
 
 

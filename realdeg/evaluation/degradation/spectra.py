@@ -1,8 +1,8 @@
-"""Averaged spectra of images that show the same scene, and what can be read from them.
+"""Averaged spectra of images of the same scene, and quantities derived from them.
 
-Welch's method: power and cross spectra of half-overlapping blocks under a Hann window. Of HR
-blocks only the frequencies that LR has are kept, brought to the place of the LR pixels, so HR needs
-no ideal reduction. Frequencies are in cycles per LR pixel.
+Welch's method: power and cross spectra of half-overlapping blocks under a Hann window. HR blocks
+keep only the frequencies of LR, shifted to the positions of LR pixels, so HR needs no ideal
+downsampling. Frequencies are in cycles per LR pixel.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from realdeg.errors import DataError
 
 # Blocks whose spectra are in memory at once: 32 MiB for HR blocks of 128 x 128.
 _BLOCKS_AT_ONCE = 64
-# Beyond this frequency aliasing and noise rule; nothing there tells a shift.
+# Above this frequency, aliasing and noise dominate and reveal no shift.
 _SHIFT_BAND = 0.4
-# A coherence of 1 would count without limit.
+# A coherence of 1 would have infinite weight.
 _GREATEST_COHERENCE = 0.999
-# Least sum of the weights below which two images have too little in common to be aligned.
+# Below this sum of the weights two images have too little in common to be aligned.
 _LEAST_EVIDENCE = 1.0
-# Determinant over squared trace of the weighted frequencies: below it they lie on a line, and
-# stripes tell the shift across them only (along them a block's window pretends that it is 0).
+# Determinant over squared trace of the weighted frequencies: below it they lie on a line, as for
+# stripes, which reveal the shift across them only (along them the window suggests 0).
 _LEAST_SPREAD = 0.015
-# Moving back and measuring again ends here, in pixels, or after some rounds.
+# Shifting back and measuring again stops at this shift in pixels, or after some rounds.
 _SETTLED, _ROUNDS = 1e-3, 4
 
 
@@ -38,7 +38,7 @@ class CrossSpectra:
     Args:
         products: ``sum F_i conj(F_j)``, complex128, shape (N, N, block, block), frequencies in
             the order of ``torch.fft.fftfreq``.
-        blocks: How many blocks were added up.
+        blocks: The number of blocks.
     """
 
     products: Tensor
@@ -54,14 +54,7 @@ class CrossSpectra:
         return self.products[image, image].real / self.blocks
 
     def shifted(self, shifts: Tensor) -> CrossSpectra:
-        """Return the spectra of the images moved back by some shifts.
-
-        Args:
-            shifts: (row, column) of each image in LR pixels, shape (N, 2).
-
-        Returns:
-            The spectra as if each image had been taken at the right place.
-        """
+        """Return the spectra after moving each image back by (row, column) LR pixels, (N, 2)."""
         rows, columns = frequencies(self.block)
         angle = shifts[:, 0, None, None] * rows + shifts[:, 1, None, None] * columns
         turn = torch.polar(torch.ones_like(angle), 2 * math.pi * angle)
@@ -83,10 +76,7 @@ def cross_spectra(
         images: The images, float64, each (h, w) times its stride.
         block: Side of a block in LR pixels, even.
         strides: Pixels of each image per LR pixel.
-        most: Blocks at most; a larger image is covered more sparsely.
-
-    Returns:
-        The sums.
+        most: Most blocks; a larger image is covered more sparsely.
 
     Raises:
         DataError: If the images are smaller than a block.
@@ -95,7 +85,7 @@ def cross_spectra(
     if min(height, width) < block:
         raise DataError(
             f"spectra are measured in blocks of {block} px, and {height} x {width} LR px are left"
-            " after the border is shaved."
+            " after the border is cropped."
         )
     places = [(top, left) for top in _starts(height, block) for left in _starts(width, block)]
     if len(places) > most:
@@ -115,7 +105,7 @@ def cross_spectra(
 
 def _starts(length: int, block: int) -> list[int]:
     starts = list(range(0, length - block + 1, block // 2))
-    # The last rows count, too.
+    # Include the last rows.
     return starts if starts[-1] == length - block else [*starts, length - block]
 
 
@@ -128,7 +118,7 @@ def _spectra(image: Tensor, places: list[tuple[int, int]], block: int, stride: i
             for top, left in places
         ]
     )
-    # Sampled at the pixels' centres: the window lies at the same place in HR and LR.
+    # Sampled at the centres of pixels, so that the window is the same in HR and LR.
     taper = torch.sin(math.pi * (torch.arange(side, dtype=torch.float64) + 0.5) / side) ** 2
     window = taper[:, None] * taper
     mean = (blocks * window).sum((1, 2), keepdim=True) / window.sum()
@@ -146,22 +136,22 @@ def _spectra(image: Tensor, places: list[tuple[int, int]], block: int, stride: i
 def displacement(
     image: Tensor, reference: Tensor, block: int, stride: int = 1, most: int = 1024
 ) -> tuple[float, float] | None:
-    """Measure how far an image lies from another one that shows the same scene.
+    """Measure the displacement of an image against another one of the same scene.
 
-    The phase of the cross spectrum is fitted by a plane; gain, noise and symmetric blur have no
-    part in it. The blocks lie at the same place in both images, which draws the first answer
-    towards zero by a few per cent; the image is therefore moved back and measured again.
+    A plane is fitted to the phase of the cross spectrum, which gain, noise and symmetric blur do
+    not affect. Blocks have the same position in both images, which biases the first estimate
+    towards zero by a few per cent, so the image is moved back and measured again.
 
     Args:
         image: An LR image, float64, shape (h, w).
         reference: Another one, or HR, shape (stride h, stride w).
         block: Side of the blocks in LR pixels, even.
         stride: Pixels of the reference per LR pixel.
-        most: Blocks at most.
+        most: Most blocks.
 
     Returns:
-        (row, column) in LR pixels; positive where the image lies lower and further to the right.
-        None where the two have too little in common.
+        (row, column) in LR pixels; positive if the image is displaced downwards and to the right.
+        None if the two have too little in common.
 
     Raises:
         DataError: If the images are smaller than a block.
@@ -177,7 +167,7 @@ def displacement(
         total = (total[0] + found[0], total[1] + found[1])
         if math.hypot(*found) < _SETTLED:
             break
-        # Splines of degree 5 keep what is below the band; always from the original.
+        # Splines of degree 5 preserve the band; always from the original.
         spline = moved(image.numpy(), (-total[0], -total[1]), order=5, mode="mirror")
         back = torch.from_numpy(spline)
     return total
@@ -187,14 +177,14 @@ def _phase_shift(spectra: CrossSpectra) -> tuple[float, float] | None:
     """Fit a plane to the phase between image 0 and image 1."""
     rows, columns = frequencies(spectra.block)
     cross = spectra.products[0, 1]
-    # What lies below the noise of rounding to 8 bit tells nothing, however well it agrees.
+    # Nothing below the noise of 8-bit rounding counts, however well it agrees.
     rounding = (3 * spectra.block / 8) ** 2 / 12
     powers = (spectra.power(0) + rounding) * (spectra.power(1) + rounding) * spectra.blocks**2
     floor = 1 / spectra.blocks
     coherence = cross.abs() ** 2 / powers
-    # Of few blocks even unrelated images seem to share something: 1 / blocks on average.
+    # With few blocks even unrelated images have some coherence: 1 / blocks on average.
     coherence = ((coherence - floor) / max(1 - floor, 1e-9)).clamp(0, _GREATEST_COHERENCE)
-    # Hamon and Hannan's weights: what a coherence says about the phase.
+    # Hamon and Hannan's weights: the information of a coherence about the phase.
     weight = coherence / (1 - coherence)
     radius = torch.hypot(rows.expand_as(weight), columns.expand_as(weight))
     weight = torch.where((radius > 0) & (radius <= _SHIFT_BAND), weight, 0.0)
@@ -224,7 +214,7 @@ def _phase_shift(spectra: CrossSpectra) -> tuple[float, float] | None:
 
 
 def rings(block: int) -> tuple[Tensor, Tensor]:
-    """Sort the frequencies of a block by their distance from zero.
+    """Group the frequencies of a block by their distance from zero.
 
     Args:
         block: Side of a block.
@@ -249,9 +239,9 @@ def ring_sums(values: Tensor) -> Tensor:
 
 
 def transfer_curve(spectra: CrossSpectra, image: int, reference: int) -> Tensor:
-    """Return how much of each frequency of a reference an image kept.
+    """Return how much of each frequency of a reference an image keeps.
 
-    Only what is in step with the reference counts, so noise and aliasing have no part in it.
+    Only the part in phase with the reference counts, so noise and aliasing have no influence.
 
     Args:
         spectra: Spectra without shift (:meth:`CrossSpectra.shifted`).
@@ -273,8 +263,8 @@ def half_width(frequency: Tensor, transfer: Tensor) -> float:
         transfer: The transfer function there, shape (R,).
 
     Returns:
-        The frequency, between two values by a straight line; 0.5 (the sampling limit) where it
-        does not fall that far, NaN where it starts with nothing.
+        The linearly interpolated frequency; 0.5 (the sampling limit) if it does not fall that far,
+        NaN if it starts at 0 or below.
     """
     if not len(transfer) or not float(transfer[0]) > 0:
         return math.nan

@@ -26,7 +26,7 @@ def _gradient_magnitude(x: Tensor) -> Tensor:
 
 
 def gmsd(first: Tensor, second: Tensor, *, data_range: float = 1.0) -> float:
-    """Return the gradient magnitude similarity deviation: 0 for equal images, more is worse.
+    """Return the gradient magnitude similarity deviation: 0 for equal images, higher is worse.
 
     Args:
         first: Shape (C, H, W).
@@ -34,7 +34,7 @@ def gmsd(first: Tensor, second: Tensor, *, data_range: float = 1.0) -> float:
         data_range: 1 for tensors in [0, 1], 255 on the 8-bit scale.
 
     Returns:
-        The standard deviation (unbiased, as MATLAB's ``std2``) of the similarity map, the mean
+        The standard deviation (unbiased, as MATLAB's ``std2``) of the similarity map, averaged
         over channels. The paper measures luma.
 
     Raises:

@@ -1,7 +1,7 @@
-"""LPIPS as a measurement, by the authors' package.
+"""LPIPS as a metric, by the authors' package.
 
-Where it cannot be loaded (:mod:`realdeg.utils.lpips`), a measurement of many hours must not die of
-that, so whoever measures catches :class:`PerceptualUnavailableError` and goes on.
+A measurement of many hours must not fail because LPIPS cannot be loaded, so callers catch
+:class:`PerceptualUnavailableError` and continue.
 """
 
 from __future__ import annotations
@@ -19,15 +19,12 @@ LPIPS_LABEL = "alex-v0.1"
 
 @torch.no_grad()
 def lpips_distance(network: nn.Module, first: Tensor, second: Tensor) -> float:
-    """Return the LPIPS distance: 0 for equal images, more is worse.
+    """Return the LPIPS distance: 0 for equal images, higher is worse.
 
     Args:
         network: What :func:`load_lpips` returned.
         first: RGB on the 0..255 scale, shape (3, H, W).
         second: RGB on the 0..255 scale, shape (3, H, W).
-
-    Returns:
-        The distance.
 
     Raises:
         ValueError: If the shapes differ.

@@ -8,15 +8,7 @@ from torch import Tensor
 
 
 def check_shapes(first: Tensor, second: Tensor) -> None:
-    """Refuse two images that cannot be compared.
-
-    Args:
-        first: Shape (C, H, W).
-        second: Shape (C, H, W).
-
-    Raises:
-        ValueError: If the shapes differ or are not (C, H, W).
-    """
+    """Raise ValueError unless two images have the same shape (C, H, W)."""
     if first.shape != second.shape or first.ndim != 3:
         raise ValueError(
             "two images of the same shape (C, H, W) are compared,"
@@ -33,7 +25,7 @@ def psnr(first: Tensor, second: Tensor, *, peak: float = 1.0) -> float:
         peak: The peak value: 1 for tensors in [0, 1], 255 on the 8-bit scale.
 
     Returns:
-        dB; infinity where the images are equal.
+        dB; infinity for equal images.
 
     Raises:
         ValueError: If the shapes differ.

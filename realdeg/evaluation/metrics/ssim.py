@@ -1,8 +1,7 @@
 """Structural similarity, single and multi-scale, in float64.
 
-The local moments are computed in strips of a few rows, each by sums of shifted slices: the
-working set stays in the processor's cache, which is five times as fast as whole-image sums and
-needs no memory to speak of.
+The local moments are computed in strips of a few rows, by sums of shifted slices. The working set
+stays in the processor's cache, which is five times as fast as whole-image sums.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ def ssim(
             moments, the default of scikit-image).
 
     Returns:
-        A number up to 1, which equal images reach.
+        At most 1, which equal images reach.
 
     Raises:
         DataError: If the images are smaller than the window.
@@ -107,8 +106,8 @@ def ms_ssim(first: Tensor, second: Tensor, *, data_range: float = 1.0) -> float:
         data_range: The dynamic range L: 1 for tensors in [0, 1], 255 on the 8-bit scale.
 
     Returns:
-        A number up to 1; the mean over channels. A scale whose mean contrast is negative counts
-        as 0, because its power would not be real.
+        At most 1, averaged over channels. A scale with negative mean contrast counts as 0, because
+        its power would not be real.
 
     Raises:
         DataError: If a side is below 176 px: the coarsest of five scales would be smaller than
@@ -136,7 +135,7 @@ def _ms_ssim_channel(x: Tensor, y: Tensor, data_range: float) -> float:
     result = 1.0
     for level, weight in enumerate(_SCALE_WEIGHTS):
         if level:
-            # A window cut by the border averages what it has: the mean under mirroring.
+            # A window cut by the border averages its part inside: the mean under mirroring.
             x, y = (avg_pool2d(z[None], 2, ceil_mode=True)[0] for z in (x, y))
         similarity, contrast = _similarity(x, y, data_range, "gaussian-11")
         coarsest = level == len(_SCALE_WEIGHTS) - 1
