@@ -214,7 +214,7 @@ def _items_fit(value: Any, inner: tuple[Any, ...], is_tuple: bool) -> bool:
 
 
 def _limits(marks: Iterable[Any]) -> list[Any]:
-    """Return the limits among what ``Annotated`` says, each on its own."""
+    """Return the single limits among the metadata of ``Annotated``."""
     found: list[Any] = []
     for mark in marks:
         if isinstance(mark, GroupedMetadata):

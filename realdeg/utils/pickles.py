@@ -28,7 +28,7 @@ _LARGEST_KEY = 2**60
 _LONGEST_KEY = 16
 
 
-class Stranger:
+class ForeignName:
     """Stands for a class or function that the file names."""
 
     __slots__ = ("name",)
@@ -109,7 +109,7 @@ class PickleReader:
                 self._step(opcode.name, argument)
             return self._stack.pop()
         except IndexError as error:
-            raise ValueError("a pickle takes more than it has put down") from error
+            raise ValueError("a pickle pops more than it has pushed") from error
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"a damaged pickle ({type(error).__name__})") from error
 
@@ -150,7 +150,7 @@ class PickleReader:
 
     def _pop(self) -> Any:
         if self._marks and len(self._stack) <= self._marks[-1]:
-            raise ValueError("a pickle takes what stands below a mark")
+            raise ValueError("a pickle pops what is below a mark")
         return self._stack.pop()
 
     def _do_tuple(self) -> None:
@@ -178,7 +178,7 @@ class PickleReader:
         if isinstance(target, list):
             target.extend(items)
         elif not isinstance(target, Inert):  # items of a list's subclass are dropped
-            raise ValueError("items for what is no list")
+            raise ValueError("items for something that is not a list")
 
     def _do_setitem(self) -> None:
         value, key = self._pop(), self._pop()
@@ -194,12 +194,12 @@ class PickleReader:
                 if self._fits(key):
                     target[key] = value
         elif not isinstance(target, Inert):  # items of a dict's subclass are dropped
-            raise ValueError("items for what is no dict")
+            raise ValueError("items for something that is not a dict")
 
     def _do_additems(self) -> None:
         items, target = self._marked(), self._stack[-1]
         if not isinstance(target, set):
-            raise ValueError("items for what is no set")
+            raise ValueError("items for something that is not a set")
         target.update(item for item in items if self._fits(item))
 
     def _fits(self, key: Any) -> bool:
@@ -232,7 +232,7 @@ class PickleReader:
     def _do_stack_global(self) -> None:
         name, module = self._pop(), self._pop()
         if not (isinstance(name, str) and isinstance(module, str)):
-            raise ValueError("a class whose name is no text")
+            raise ValueError("a class whose name is not a string")
         self._stack.append(self._global(module, name))
 
     def _global(self, module: str, name: str) -> Any:
@@ -262,11 +262,11 @@ class PickleReader:
     def _call(self, function: Any, args: Any) -> None:
         if not isinstance(args, tuple):
             raise ValueError("a call without arguments")
-        if isinstance(function, Stranger):
+        if isinstance(function, ForeignName):
             self._stack.append(Inert(function.name, args))
             return
         if not isinstance(function, Maker):
-            raise ValueError("a call of what is no function")
+            raise ValueError("a call of something that is not a function")
         self._budget.spend(sum(len(each) for each in args if hasattr(each, "__len__")))
         self._stack.append(function.function(*args))
 
@@ -274,7 +274,7 @@ class PickleReader:
         state, target = self._pop(), self._stack[-1]
         if isinstance(target, Inert):
             target.take(state)
-        elif isinstance(target, Maker | Stranger):
+        elif isinstance(target, Maker | ForeignName):
             raise ValueError("a function is given a state")
 
     def _do_persid(self, argument: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from realdeg.utils.budget import Budget
-from realdeg.utils.pickles import Inert, Maker, PickleReader, Stranger
+from realdeg.utils.pickles import ForeignName, Inert, Maker, PickleReader
 
 _LARGEST = 2**48
 _MOST_AXES = 16
@@ -123,13 +123,13 @@ def _find(module: str, name: str) -> Any:
         return _StorageType(torch.uint8)
     if module == "torch" and name in _NAMED:
         dtype = getattr(torch, name, None)
-        return _Type(dtype) if isinstance(dtype, torch.dtype) else Stranger(f"torch.{name}")
-    return Stranger(f"{module}.{name}")
+        return _Type(dtype) if isinstance(dtype, torch.dtype) else ForeignName(f"torch.{name}")
+    return ForeignName(f"{module}.{name}")
 
 
 def _find_strictly(module: str, name: str) -> Any:
     found = _find(module, name)
-    if isinstance(found, Stranger):
+    if isinstance(found, ForeignName):
         raise CodeError(f"it names {module}.{name}"[:160])
     return found
 
@@ -141,7 +141,7 @@ def _refer(pid: Any) -> Any:
     if pid[0] == "module" and len(pid) == 4:
         return pid[1]
     if pid[0] != "storage" or len(pid) < 5 or not isinstance(pid[1], _StorageType):
-        raise ValueError("a reference to something else than a known storage")
+        raise ValueError("a reference to something other than a known storage")
     key, length, view = pid[2], pid[4], pid[5] if len(pid) > 5 else None
     if not isinstance(key, str | int):
         raise ValueError("a storage without a name")
@@ -217,7 +217,7 @@ def _nothing(*args: Any) -> None:
 
 def _reconstructed(*args: Any) -> Any:
     """Return an object that was stored with protocol 0 or 1."""
-    if not (args and isinstance(args[0], Stranger)):
+    if not (args and isinstance(args[0], ForeignName)):
         raise ValueError("an object of no known class")
     return Inert(args[0].name, ())
 
