@@ -271,7 +271,7 @@ def test_no_scale(scale, capsys):
 def test_pairs_are_not_cut_between_two_pixels():
     pair = {"hr": np.zeros((50, 40, 3)), "lr": np.zeros((20, 16, 3)), "key": "a", "meta": {}}
     sample = {**pair, "scale": 2.5, "same_size": False}
-    with pytest.raises(ConfigError, match="pairs are not cut"):
+    with pytest.raises(ConfigError, match="pairs are not cropped"):
         PairedCrop(25)(dict(sample))
     with pytest.raises(ConfigError, match="is not divisible by the scale 2.5"):
         PairedCrop(24)(dict(sample))

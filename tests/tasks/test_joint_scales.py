@@ -158,7 +158,7 @@ class TestCrop:
     def test_each_scale_may_have_a_size(self):
         crop = PairedCrop(192, dict(x2=48, x4=36, x8=24))
         assert [self.cut(crop, scale, 200)[0] for scale in (2, 4, 8)] == [96, 144, 192]
-        with pytest.raises(ConfigError, match="says x2, x4, x8, and the scale is 3: add x3"):
+        with pytest.raises(ConfigError, match="has x2, x4, x8, and the scale is 3: add x3"):
             self.cut(crop, 3, 200)
 
     @pytest.mark.parametrize("size", [0, 2.5, True, "48", {"x2": 0}])
@@ -318,7 +318,7 @@ class TestRefusals:
     def test_a_sampler_that_draws_none(self, photos):
         collate = task("mdsr").collate_with(collate_batch)
         data = hr_images(photos, scale=4)
-        with pytest.raises(ConfigError, match=r"says scale None: .*scales=\[2, 3, 4\]"):
+        with pytest.raises(ConfigError, match=r"has scale None: .*scales=\[2, 3, 4\]"):
             collate([data[0, 0]])
         with pytest.raises(ConfigError, match="says scale 1.5"):
             collate([data[0, 0, 1.5]])

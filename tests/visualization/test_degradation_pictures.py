@@ -51,7 +51,7 @@ def test_preview(tmp_path):
 
 
 def test_misuse_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="of one degradation"):
+    with pytest.raises(ValueError, match="at least one degradation"):
         degradation_comparison([], [], {}, {}, tmp_path / "a.png")
     with pytest.raises(ValueError, match="of something"):
         degradation_comparison(["a"], [], {}, {}, tmp_path / "a.png")

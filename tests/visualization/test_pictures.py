@@ -138,7 +138,7 @@ def test_misuse_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one row"):
         comparison_sheet([], tmp_path / "a.png")
     for wrong in (torch.rand(2, 3, 9, 9), torch.rand(2, 9, 9), np.zeros((9, 9))):
-        with pytest.raises(ValueError, match="picture"):
+        with pytest.raises(ValueError, match="an image (has|is)"):
             pixels(wrong)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
