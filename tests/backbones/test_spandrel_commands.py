@@ -32,7 +32,7 @@ class TestCommandLine:
         assert self.run(*words, options=["backbone.file=4x.pth"]) == 0
         assert "6 x 7 -> 24 x 28" in capsys.readouterr().out
         assert self.run(*words) == 2
-        assert "error: SpandrelModel has no file" in capsys.readouterr().err
+        assert "error: SpandrelModel needs a file" in capsys.readouterr().err
 
     def test_train_then_test_then_infer(self, tmp_path, capsys):
         (tmp_path / "mine.py").write_text(

@@ -293,12 +293,14 @@ class TestRefusals:
         wanted = rf"none of its {len(spandrel.MAIN_REGISTRY)} architectures in .*x\.pth .*a\.weight"
         with pytest.raises(CheckpointError, match=wanted) as raised:
             SpandrelModel(tmp_path / "x.pth")
-        assert "realdeg has itself" not in str(raised.value)
+        assert "realdeg's own" not in str(raised.value)
 
     def test_our_own_network_is_named(self, spandrel):
         from realdeg.backbones import VDSR
 
-        with pytest.raises(CheckpointError, match=r"those of VDSR, .*dict\(type='VDSR', checkpoin"):
+        with pytest.raises(
+            CheckpointError, match=r"those of realdeg's own VDSR: .*dict\(type='VDSR', checkpoin"
+        ):
             SpandrelModel.rebuild({"file": "vdsr.pth"}, VDSR.example().state_dict())
 
     def test_recognised_but_damaged(self, spandrel):
