@@ -67,7 +67,7 @@ def backbone_from_config(
         )
     if pretrained is not None and kind is None:
         raise ConfigError(
-            f"backbone has pretrained={pretrained!r} but no type: say whose weights they are,"
+            f"backbone has pretrained={pretrained!r} but no type: name the network,"
             f" dict(type='SwinIR', pretrained={pretrained!r})."
         )
     if kind is None:
