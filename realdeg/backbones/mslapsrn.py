@@ -73,10 +73,10 @@ class FeatureEmbedding(nn.Module):
         """Run on (B, C, h, w)."""
         features = source
         for _ in range(self.recursions):
-            found = self.recursive_block(features)
+            output = self.recursive_block(features)
             if self.skip != "none":
-                found = found.add_(source if self.skip == "source" else features)
-            features = found
+                output = output.add_(source if self.skip == "source" else features)
+            features = output
         return features
 
 

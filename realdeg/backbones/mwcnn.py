@@ -62,31 +62,31 @@ def _from_matconvnet(state: dict[str, Tensor]) -> dict[str, Tensor]:
         for level, parts in _GRAPH.items()
         for index, place in enumerate((p, i) for p, number in parts for i in range(number))
     }
-    found = {}
+    renamed = {}
     for name, value in state.items():
         match = re.fullmatch(r"LIEVE(\d\d)_(layer|mean|var|mom)(\d\d)([fb]?)", name)
         place = None if match is None else places.get(f"{match[1]}_{match[3]}")
         if match is None or place is None:
-            found[name] = value
+            renamed[name] = value
             continue
         part, index = place
         stem = f"tail.{index}." if part == "tail" else f"{part}.{index}.body."
         if match[2] == "layer":
             layer = stem if part == "tail" else f"{stem}0."
             if match[4] == "f":
-                found[f"{layer}weight"] = value
+                renamed[f"{layer}weight"] = value
             else:
-                found[f"{layer}bias"] = value.flatten()
+                renamed[f"{layer}bias"] = value.flatten()
         elif match[2] in ("mean", "var"):  # their names for gain and offset
             kind = "weight" if match[2] == "mean" else "bias"
-            found[f"{stem}1.{kind}"] = value.flatten()
+            renamed[f"{stem}1.{kind}"] = value.flatten()
         else:
             mean, deviation = value.reshape(-1, 2).unbind(1)
-            found[f"{stem}1.running_mean"] = mean.contiguous()
+            renamed[f"{stem}1.running_mean"] = mean.contiguous()
             # The stored standard deviation includes epsilon.
-            found[f"{stem}1.running_var"] = deviation.square() - EPSILON
-            found[f"{stem}1.num_batches_tracked"] = torch.tensor(0)
-    return found
+            renamed[f"{stem}1.running_var"] = deviation.square() - EPSILON
+            renamed[f"{stem}1.num_batches_tracked"] = torch.tensor(0)
+    return renamed
 
 
 def _version(state: State) -> str | None:

@@ -32,8 +32,8 @@ class NonLocal(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Run on (B, C, H, W)."""
         query, key, value = (as_tokens(m(features)) for m in (self.theta, self.phi, self.g))
-        found = attend_by_query(query, key, value)
-        return features + self.W(as_image(found, *features.shape[2:]))
+        attended = attend_by_query(query, key, value)
+        return features + self.W(as_image(attended, *features.shape[2:]))
 
 
 class MaskBranch(nn.Module):

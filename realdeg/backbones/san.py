@@ -125,8 +125,8 @@ class EmbeddedGaussian(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Run on (B, C, H, W)."""
         query, key, value = (as_tokens(m(features)) for m in (self.theta, self.phi, self.g))
-        found = attend_everywhere(query, key, value)
-        return features + self.W(as_image(found, *features.shape[2:]))
+        attended = attend_everywhere(query, key, value)
+        return features + self.W(as_image(attended, *features.shape[2:]))
 
 
 class RegionAttention(nn.Module):
@@ -180,10 +180,10 @@ class AttentionGroup(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Run on (B, C, H, W)."""
-        found = features
+        inner = features
         for block in self.rcab:
-            found = block(found)
-        return features + self.conv_last(self.soca(found))
+            inner = block(inner)
+        return features + self.conv_last(self.soca(inner))
 
 
 @BACKBONES.register_module()

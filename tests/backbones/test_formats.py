@@ -418,7 +418,9 @@ class TestPickled:
         optimiser = torch.optim.Adam(Net().parameters()).state_dict()
         basicsr = {"epoch": 1, "iter": 500, "optimizers": [optimiser], "schedulers": [{}]}
         torch.save(basicsr, path)
-        with pytest.raises(CheckpointError, match=r"BasicSR, iteration 500.*no weights.*net_g_"):
+        with pytest.raises(
+            CheckpointError, match=r"BasicSR training run, iteration 500.*no weights.*net_g_"
+        ):
             read_weights(path)
         torch.save(optimiser, path)
         with pytest.raises(CheckpointError, match="state of an optimiser and no weights"):

@@ -55,7 +55,7 @@ def read_caffe(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         if file.stat().st_size > _LARGEST:
             raise MalformedError("longer than any protobuf message")
-        found = _Reader(Budget()).network(memoryview(file.read_bytes()))
+        tensors = _Reader(Budget()).network(memoryview(file.read_bytes()))
     except LimitError as error:
         raise CheckpointError(f"{file} is not read: {error}.") from error
     except (MalformedError, UnicodeDecodeError) as error:
@@ -64,12 +64,12 @@ def read_caffe(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         ) from error
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read ({error.strerror or error}).") from error
-    if not found:
+    if not tensors:
         raise CheckpointError(
             f"{file} holds no weights; expected a Caffe network with blobs, not a solver state or"
             " a prototxt."
         )
-    return found
+    return tensors
 
 
 class _Reader:
@@ -79,15 +79,15 @@ class _Reader:
         self._budget = budget
 
     def network(self, message: memoryview) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
+        tensors: dict[str, Tensor] = {}
         for number, value in self._fields(message):
             if number in (_LAYERS, _LAYERS_V1):
                 new = number == _LAYERS
                 for name, tensor in self._layer(_bytes(value), new).items():
-                    if name in found:
+                    if name in tensors:
                         raise MalformedError(f"two layers are called {name.rpartition('.')[0]}")
-                    found[name] = tensor
-        return found
+                    tensors[name] = tensor
+        return tensors
 
     def _layer(self, message: memoryview, new: bool) -> dict[str, Tensor]:
         """Return the named blobs of a layer."""
@@ -199,9 +199,9 @@ def _integers(value: Value) -> list[int]:
     """Return repeated integers, stored singly or as a packed list."""
     if isinstance(value, int):
         return [value]
-    found: list[int] = []
+    numbers: list[int] = []
     at = 0
-    while at < len(value) and len(found) <= _MOST_AXES:
+    while at < len(value) and len(numbers) <= _MOST_AXES:
         number, at = _varint(value, at)
-        found.append(number)
-    return found
+        numbers.append(number)
+    return numbers

@@ -48,26 +48,26 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """
     file = Path(path)
     variables = _load(file)
-    found: dict[str, Tensor] = {}
+    parameters: dict[str, Tensor] = {}
     for name, value in variables.items():
         if name.startswith("__"):
             continue
         try:
-            found = _network(value)
+            parameters = _network(value)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise CheckpointError(
                 f"the network '{name}' in {file} is not in MatConvNet's format ({error})."
             ) from error
-        if found:
+        if parameters:
             break
-    if not found:
+    if not parameters:
         held = ", ".join(sorted(name for name in variables if name[:2] != "__")) or "nothing"
         raise CheckpointError(
             f"{file} holds no MatConvNet network (found {held}); expected a graph with 'params', a"
             " chain with 'layers', a struct with cells 'weight' and 'bias', or a cell array of"
             " chains."
         )
-    return found
+    return parameters
 
 
 def _load(file: Path) -> Mapping[str, Any]:
@@ -137,19 +137,19 @@ def _graph(network: np.ndarray) -> Iterator[tuple[str, Tensor]]:
 
 def _places(network: np.ndarray) -> dict[str, int]:
     """Return the index of each of a graph's parameters within its layer."""
-    found: dict[str, int] = {}
+    indices: dict[str, int] = {}
     if "layers" in _fields(network):
         for layer in network["layers"].reshape(-1)[0].reshape(-1):
             names = layer["params"]
             # A single name may be saved without a cell.
             cells = names.reshape(-1) if _is_cell(names) else [names]
-            found |= {_text(cell): place for place, cell in enumerate(cells)}
-    return found
+            indices |= {_text(cell): place for place, cell in enumerate(cells)}
+    return indices
 
 
 def _chain(layers: np.ndarray, named: bool = True) -> dict[str, Tensor]:
     """Return the parameters of a chain of layers."""
-    found: dict[str, Tensor] = {}
+    parameters: dict[str, Tensor] = {}
     items = layers.reshape(-1)
     for index, item in enumerate(items):
         layer = item if isinstance(item, np.void) else item.reshape(-1)[0]
@@ -157,10 +157,10 @@ def _chain(layers: np.ndarray, named: bool = True) -> dict[str, Tensor]:
         if not name or _PLAIN_NAME.fullmatch(name):
             name = f"model.{index}"
         for kind, array in _arrays(layer):
-            if f"{name}.{kind}" in found:
+            if f"{name}.{kind}" in parameters:
                 raise ValueError(f"two layers are called {name}")
-            found[f"{name}.{kind}"] = _filters(array) if kind == "weight" else _vector(array)
-    return found
+            parameters[f"{name}.{kind}"] = _filters(array) if kind == "weight" else _vector(array)
+    return parameters
 
 
 def _arrays(layer: np.void) -> Iterator[tuple[str, np.ndarray]]:

@@ -47,7 +47,7 @@ def unpacked(path: Path) -> bytes:
         raise ValueError("it is of MATLAB 4, which has no networks" if old else "not a MATLAB file")
     order = "<" if head[126:128] == b"IM" else ">"
     budget, total, at = Budget(), 0, _HEADER
-    found = [head[:116] + bytes(8) + head[124:]]  # without the offset of object data
+    parts = [head[:116] + bytes(8) + head[124:]]  # without the offset of object data
     while at < len(content):
         budget.spend()
         if len(content) - at < 8:
@@ -70,8 +70,8 @@ def unpacked(path: Path) -> bytes:
             _Walk(body[8 : 8 + length], order, budget).matrix(0, length, 0)
         except _UnusedKindError:
             continue
-        found += [bytes(body[: 8 + length]), bytes(-length % 8)]
-    return b"".join(found)
+        parts += [bytes(body[: 8 + length]), bytes(-length % 8)]
+    return b"".join(parts)
 
 
 def _inflated(packed: memoryview, total: int, size: int) -> memoryview:

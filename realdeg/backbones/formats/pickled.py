@@ -106,25 +106,25 @@ class _Harvest:
             raise ValueError("modules are nested too deeply")
         if id(module) in self._modules:
             return self._modules[id(module)]
-        fields, found = module.state, []
+        fields, named = module.state, []
         passing = fields.get("_non_persistent_buffers_set") or ()
         for group in _GROUPS[:2]:
             for name, value in _items(fields.get(group)):
                 tensor = self._tensor(value)
                 if tensor is not None and not (group == "_buffers" and name in passing):
-                    found.append((name, tensor))
+                    named.append((name, tensor))
         for name, child in _items(fields.get("_modules")):
             if not (isinstance(child, Inert) and _is_module(child)):
                 continue
             inner = self._state(child, depth + 1)
             self._count(tensor for _, tensor in inner)
-            if len(found) + len(inner) > _MOST_NAMES:
+            if len(named) + len(inner) > _MOST_NAMES:
                 raise LimitError(f"its modules share modules until {_MOST_NAMES:,} names exist")
-            found += [(f"{name}.{below}", tensor) for below, tensor in inner]
-            if any(len(each) > _LONGEST_NAME for each, _ in found[-len(inner) :]):
+            named += [(f"{name}.{below}", tensor) for below, tensor in inner]
+            if any(len(each) > _LONGEST_NAME for each, _ in named[-len(inner) :]):
                 raise ValueError("a tensor's name is longer than any network's")
-        self._modules[id(module)] = found
-        return found
+        self._modules[id(module)] = named
+        return named
 
     def _count(self, tensors: Iterable[Tensor]) -> None:
         """Count the bytes of tensors once more for each of their names."""
@@ -153,19 +153,19 @@ class _Harvest:
         item.check(len(numbers))
         if 0 in item.shape:
             return torch.zeros(item.shape, dtype=dtype)
-        found = numbers.as_strided(item.shape, item.stride, storage.first + item.offset)
-        self._count([found])
-        return found
+        tensor = numbers.as_strided(item.shape, item.stride, storage.first + item.offset)
+        self._count([tensor])
+        return tensor
 
 
 def _items(group: Any) -> list[tuple[str, Any]]:
     """Return the named entries of a module's group, empty if it is not a dict."""
     if not isinstance(group, Mapping):
         return []
-    found = [(str(name), value) for name, value in group.items() if _is_name(name)]
-    if any(len(name) > _LONGEST_NAME for name, _ in found):
+    entries = [(str(name), value) for name, value in group.items() if _is_name(name)]
+    if any(len(name) > _LONGEST_NAME for name, _ in entries):
         raise ValueError("a tensor's name is longer than any network's")
-    return found
+    return entries
 
 
 def _is_name(key: Any) -> bool:

@@ -214,11 +214,11 @@ def _kept(part: Path, url: str) -> tuple[int, str]:
     """Return how many bytes are here already, and the validator of the file they belong to."""
     try:
         note = json.loads(part.with_name(f"{part.name}.json").read_text(encoding="utf-8"))
-        found = part.lstat()
+        status = part.lstat()
         # A link's target would be overwritten.
-        whole = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+        whole = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
         if whole and note["url"] == url and note["validator"]:
-            return found.st_size, str(note["validator"])
+            return status.st_size, str(note["validator"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return 0, ""
@@ -245,16 +245,16 @@ def _first_byte(answer: Any, requested: int, url: str) -> int:
         )
     if answer.status != 206:
         return 0
-    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    if not found or int(found.group(1)) != requested:
+    match = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+    if not match or int(match.group(1)) != requested:
         raise _RestartError
     return requested
 
 
 def _total(answer: Any, start: int) -> int | None:
-    found = re.search(r"/(\d+)$", answer.headers.get("Content-Range", ""))
-    if found:
-        return int(found.group(1))
+    match = re.search(r"/(\d+)$", answer.headers.get("Content-Range", ""))
+    if match:
+        return int(match.group(1))
     length = answer.headers.get("Content-Length")
     return start + int(length) if length and length.isdigit() else None
 

@@ -70,18 +70,18 @@ def _cells(entries: list[Pretrained]) -> tuple[str, ...]:
 
 
 def _numbers(entries: list[Pretrained]) -> str:
-    found = [psnr for entry in entries for psnr in (entry.set5 or (None,) * len(entry.scales))]
-    if not any(found):
+    values = [psnr for entry in entries for psnr in (entry.set5 or (None,) * len(entry.scales))]
+    if not any(values):
         return ""
     mark = _MARKS.get(entries[0].protocol, " (other)")
-    return " / ".join("–" if psnr is None else f"{psnr:.2f}" for psnr in found) + mark
+    return " / ".join("–" if psnr is None else f"{psnr:.2f}" for psnr in values) + mark
 
 
 def _by_name(pattern: str) -> dict[tuple[str, str], list[Pretrained]]:
-    found: dict[tuple[str, str], list[Pretrained]] = {}
+    groups: dict[tuple[str, str], list[Pretrained]] = {}
     for entry in list_pretrained(pattern):
-        found.setdefault((entry.type, entry.name), []).append(entry)
-    return found
+        groups.setdefault((entry.type, entry.name), []).append(entry)
+    return groups
 
 
 def _state(entries: list[Pretrained]) -> str:
