@@ -41,6 +41,7 @@ COMMANDS = {
 }
 # A module called 'list' would shadow the builtin.
 _MODULES = {"list": "listing"}
+_REQUIRED = ("mmengine", "torch", "cv2", "numpy")
 # A full disk can show up anywhere, and only the user can fix it.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # What can be wrong with a path that the user gave.
@@ -121,6 +122,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if is_out_of_memory(error):
             return _short_of_memory(error)
+        absent = str(getattr(error, "name", "")).partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and absent in _REQUIRED:
+            print(
+                f"error: the package {absent} is not installed, and realdeg requires it:"
+                " `pip install realdeg` installs what is missing.",
+                file=sys.stderr,
+            )
+            return 2
         traceback.print_exc()
         return 1
 

@@ -1,6 +1,6 @@
-"""Configs: find, merge, check before any data is read, and fill in what is said once.
+"""Configs: find, merge, check before any data is read, and inject top-level fields.
 
-Importing this package costs no torch; checking a config's types and arguments does.
+Importing this package does not import torch; checking a config's types and arguments does.
 """
 
 from realdeg.config.check import validate

@@ -1,4 +1,4 @@
-"""Build a config's data sets once: looked at before a run, and handed to it."""
+"""Build a config's data sets once: check them before a run, then pass them to it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
 def build_data_sets(cfg: Config, keys: Iterable[str]) -> dict[str, Any]:
     """Build data sets and look at every file of theirs, before anything else is built.
 
-    :func:`use_data_sets` hands them to the runner, so that nothing is built twice.
-
     Args:
         cfg: The injected config.
-        keys: Which data loaders, such as ``"train_dataloader"``.
+        keys: The data loaders, such as ``"train_dataloader"``.
 
     Returns:
-        The data sets by data loader, of those that the config has.
+        The data sets by data loader, of those that the config has. :func:`use_data_sets` gives
+        them to the runner, so that nothing is built twice.
 
     Raises:
         DataError: If files are missing or damaged.
-        GeometryError: If they are of another geometry, naming the recipe that fits.
+        GeometryError: If they have another geometry, naming the recipe that fits.
     """
     built = {}
     for key in keys:
@@ -46,18 +45,12 @@ def build_data_sets(cfg: Config, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def use_data_sets(runner: Runner, built: Mapping[str, Any]) -> None:
-    """Have a runner take data sets that are already built; its config keeps what it says of them.
-
-    Args:
-        runner: A runner that has not begun.
-        built: What :func:`build_data_sets` returned.
-    """
+    """Have a runner that has not started use data sets that are built; its config is unchanged."""
     for key, dataset in built.items():
         set_data_set(runner, key, dataset)
 
 
 def _check_remainders(key: str, dataset: Any) -> None:
-    """Refuse HR images that no degradation can shrink, before the first one meets it."""
     remainders = getattr(dataset, "remainders", None)
     found = remainders() if callable(remainders) else []
     if found:

@@ -1,22 +1,21 @@
-"""Hand what a config says once (scale, grid, seed, patch size, components) to whoever takes it."""
+"""Inject top-level fields (scale, grid, seed, patch size, components) where they are used."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mmengine.config import Config
-from mmengine.registry import Registry as MMEngineRegistry
+from mmengine.config import Config, ConfigDict
 
 from realdeg.config.check import check_degradation, check_start
 from realdeg.config.find import config_name, sibling
 from realdeg.config.shape import Part, look_up, parts_of, walk
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES, DATA_SAMPLERS, DATASETS, DEGRADATIONS, TASKS, TRANSFORMS
-from realdeg.utils.arguments import Arguments, arguments_of
+from realdeg.utils.arguments import arguments_of
 from realdeg.utils.geometry import GEOMETRY, check_geometry
 from realdeg.utils.mmengine_internals import config_dict, set_note
 
@@ -25,19 +24,19 @@ _STAGES = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Field:
-    """A key of the top level that is handed to the arguments of its name.
+    """A top-level key that is injected into the arguments of its name.
 
     A class gives the field to an argument of another name by its ``config_fields``,
     ``{"folder": "hr_folders"}``; ``{"transpose": "flip.transpose"}`` takes one key of a dict.
     """
 
     stages: tuple[str, ...] = _STAGES
-    """In which data loaders."""
+    """The data loaders concerned."""
     once: bool = True
-    """Whether another value in the place itself is refused; otherwise it counts there."""
+    """Whether another value at the place itself is refused. Otherwise that value counts."""
     in_place: tuple[str, ...] = ()
-    """The keys by which a later file or option says it in the place itself, and thereby takes it
-    from the top level."""
+    """The keys by which a later file or option sets the value at the place itself, which removes
+    the field from the top level."""
 
 
 FIELDS = {
@@ -50,15 +49,16 @@ FIELDS = {
     "hr_folders": Field(("train",), in_place=("folder",)),
     "batch_size": Field(("train",), in_place=("batch_size",)),
 }
-"""The fields that are handed out in data loaders."""
+"""The fields that are injected into data loaders."""
+_OF_DATA = ("patch_size", "flip", "hr_folders")
 
 
 def inject(cfg: Config, world_size: int = 1) -> Config:
-    """Make a config ready for the runner; the given one stays as it is.
+    """Make a config ready for the runner; the given one stays unchanged.
 
     ``scale``, ``same_size``, ``degradation`` and ``backbone`` go into the model, the fields of
-    ``FIELDS`` into the data loaders, their data sets, transforms and samplers that take them; the
-    total batch is divided by the number of processes.
+    ``FIELDS`` into the data loaders, data sets, transforms and samplers that take them. The total
+    batch is divided by the number of processes.
 
     Args:
         cfg: What ``load_config`` returned.
@@ -68,13 +68,13 @@ def inject(cfg: Config, world_size: int = 1) -> Config:
         A new config.
 
     Raises:
-        ConfigError: If something is missing, said twice, or does not divide.
+        ConfigError: If something is missing, given twice, unused or not divisible.
         GeometryError: If scale or grid of the parts differ.
         CheckpointError: If a learned degradation's file is missing.
     """
-    said = copy.deepcopy(dict(config_dict(cfg)))
+    given = copy.deepcopy(dict(config_dict(cfg)))
     if recipe_of(cfg):
-        said["recipe"] = recipe_of(cfg)
+        given["recipe"] = recipe_of(cfg)
     cfg = copy.deepcopy(cfg)
     _set_defaults(cfg)
     with recipe_hint(cfg):
@@ -84,54 +84,87 @@ def inject(cfg: Config, world_size: int = 1) -> Config:
                 _fill_loader(cfg, stage)
     _divide_batch(cfg, world_size)
     _end_schedules(cfg)
-    # For the folder of the run, which keeps what was said rather than what was made of it.
-    set_note(cfg, "said", (said, copy.deepcopy(dict(config_dict(cfg)))))
+    # A run's folder keeps the config as it was given, not as it was injected.
+    set_note(cfg, "said", (given, copy.deepcopy(dict(config_dict(cfg)))))
     return cfg
 
 
 def recipe_of(cfg: Config) -> str | None:
-    """Return the name of the recipe that a config, or the run that saved it, was made of."""
+    """Return the name of the recipe that a config, or the run that saved it, is based on."""
     recipe = cfg.get("recipe") or (config_name(cfg.filename) if cfg.filename else None)
     return str(recipe) if recipe else None
 
 
-def yield_to_places(new: Mapping[str, Any], old: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Write a field of the top level where it goes to, if a later config says it there.
+def move_fields(new: Mapping[str, Any], old: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Write top-level fields where they are used, if a later config sets them there.
 
     So ``train_dataloader.batch_size=8`` over a config with ``batch_size = 16`` means 8, and is not
     a second value beside it.
 
     Args:
-        new: What will be laid over ``old``.
-        old: A config; it stays as it is.
+        new: The config that will override ``old``.
+        old: A config; it stays unchanged.
 
     Returns:
-        ``old``, or a copy where such fields stand in their places.
+        ``old``, or a copy with such fields moved to their places.
     """
     loader = new.get("train_dataloader")
     if not isinstance(loader, Mapping) or not isinstance(old.get("train_dataloader"), Mapping):
         return old
     keys = {key for _, key, _ in walk(loader)}
-    # A list of transforms that says the patch itself says with a bare Flip how to flip.
+    # A list of transforms that sets the patch size also sets, with a bare Flip, how to flip.
     flips = "patch_size" in keys and any(value == "Flip" for _, _, value in walk(loader))
-    said = {
+    moved = {
         name
         for name, field in FIELDS.items()
         if old.get(name) is not None
         and name not in new
         and (keys & set(field.in_place) or (name == "flip" and flips))
     }
-    if not said:
+    if not moved:
         return old
     kept = copy.deepcopy(dict(old))
     below = kept["train_dataloader"]
     with suppress(ConfigError):  # an unknown type is refused when all is merged
-        for part in parts_of(below.get("dataset"), "train_dataloader.dataset", DATASETS):
-            if part.registry in (DATASETS, TRANSFORMS):
-                _give(kept, part.value, part.component, part.place, said)
-    if "batch_size" in said:
+        for part in _parts_of_data(below):
+            _give(kept, part, moved)
+    if "batch_size" in moved:
         below.setdefault("batch_size", kept["batch_size"])
-    return {key: value for key, value in kept.items() if key not in said}
+    return {key: value for key, value in kept.items() if key not in moved}
+
+
+def drop_unused_fields(
+    new: Mapping[str, Any], old: Mapping[str, Any], merged: ConfigDict
+) -> ConfigDict:
+    """Drop the fields of ``old`` whose only users in it are replaced by ``new``.
+
+    Args:
+        new: The overriding config.
+        old: The one below.
+        merged: Both, changed in place.
+
+    Returns:
+        ``merged``.
+    """
+    names = [name for name in _OF_DATA if old.get(name) is not None and name not in new]
+    loaders = [cfg.get("train_dataloader") for cfg in (new, old, merged)]
+    if names and all(isinstance(loader, Mapping) for loader in loaders):
+        with suppress(ConfigError):
+            before, after = (_used_fields(loader) for loader in loaders[1:])
+            for name in set(names) & (before - after):
+                del merged[name]
+    return merged
+
+
+def _parts_of_data(loader: Mapping[str, Any]) -> Iterator[Part]:
+    for part in parts_of(loader.get("dataset"), "train_dataloader.dataset", DATASETS):
+        if part.component is not None and part.registry in (DATASETS, TRANSFORMS):
+            yield part
+
+
+def _used_fields(loader: Any) -> set[str]:
+    sources = (_sources(part.component) for part in _parts_of_data(loader))
+    return {field.partition(".")[0] for found in sources for field in found.values()}
 
 
 def _set_defaults(cfg: Config) -> None:
@@ -142,9 +175,7 @@ def _set_defaults(cfg: Config) -> None:
     if cfg.get("seed") is None:
         cfg.seed = 0
     cfg.setdefault("data_root", "data")
-    randomness = dict(cfg.get("randomness") or {})
-    randomness.setdefault("seed", cfg.seed)
-    cfg.randomness = randomness
+    cfg.randomness = {"seed": cfg.seed, **(cfg.get("randomness") or {})}
 
 
 def _fill_model(cfg: Config) -> None:
@@ -161,50 +192,54 @@ def _fill_model(cfg: Config) -> None:
                 " choose another model.type."
             )
         model[key] = copy.deepcopy(value)
-        _fill_component(cfg, model[key], registry, key)
+        _fill_component(cfg, next(parts_of(model[key], key, registry)))
     check_start(cfg)
     for key in GEOMETRY:
         if key in takes:
             model[key] = cfg[key]
-    _check_required(model, takes, "model")
+    _check_required(model, task, "model")
     jointly = "train_degradation" not in takes or bool(model.get("train_degradation", False))
     check_degradation(cfg, cfg.get("degradation"), "degradation", jointly=jointly)
 
 
-def _fill_component(
-    cfg: Mapping[str, Any], value: Any, registry: MMEngineRegistry, place: str
-) -> None:
-    """Give a degradation or a network its scale and grid; its own parts get them from itself."""
-    if not isinstance(value, Mapping) or "type" not in value:
+def _fill_component(cfg: Mapping[str, Any], part: Part) -> None:
+    """Give a degradation or a network its scale and grid; it passes them on to its own parts."""
+    if part.component is None:
         return
-    found = look_up(registry, value["type"], place)
-    if not float(cfg["scale"]).is_integer() and not getattr(found, "any_scale", False):
+    if not float(cfg["scale"]).is_integer() and not getattr(part.component, "any_scale", False):
         raise GeometryError(
-            f"'scale' is {cfg['scale']}, but '{place}' is a {value['type']}, which comes in whole"
-            " scales only."
+            f"'scale' is {cfg['scale']}, but '{part.place}' is a {part.value['type']}, which takes"
+            " whole scales only."
         )
-    _give(cfg, value, found, place, GEOMETRY)
-    _check_required(value, arguments_of(found), place)
+    _give(cfg, part, GEOMETRY)
+    _check_required(part.value, part.component, part.place)
 
 
-def _give(cfg: Mapping[str, Any], value: Any, component: Any, place: str, fields: Any) -> None:
-    """Fill those arguments of a component that some of the fields go to."""
+def _sources(component: Any) -> dict[str, str]:
+    """Return the fields that a component's arguments take, by argument."""
     takes = arguments_of(component)
-    sources = {name: name for name in FIELDS if name in takes}
-    sources |= getattr(component, "config_fields", {})
-    for argument, source in sources.items():
+    return {
+        **{name: name for name in FIELDS if name in takes},
+        **getattr(component, "config_fields", {}),
+    }
+
+
+def _give(cfg: Mapping[str, Any], part: Part, fields: Collection[str]) -> None:
+    """Set the arguments of a component that take some of the fields."""
+    for argument, source in _sources(part.component).items():
         name, _, key = source.partition(".")
-        said = cfg.get(name) if name in fields else None
-        wanted = said.get(key) if key and isinstance(said, Mapping) else said
+        wanted = cfg.get(name) if name in fields else None
+        if key and isinstance(wanted, Mapping):
+            wanted = wanted.get(key)
         if wanted is not None:
-            _put(value, argument, wanted, source, place, FIELDS[name].once)
+            _put(part.value, argument, wanted, source, part.place, FIELDS[name].once)
 
 
 def _put(value: Any, argument: str, wanted: Any, field: str, place: str, once: bool) -> None:
     own = value.get(argument)
     if once and own is not None and own != wanted:
         raise ConfigError(
-            f"'{place}.{argument}' is {own} and the config's {field} is {wanted}: it is said once,"
+            f"'{place}.{argument}' is {own} and the config's {field} is {wanted}: it is given once,"
             f" at the top level. Remove '{place}.{argument}' or change '{field}'."
         )
     if once or argument not in value:
@@ -219,15 +254,23 @@ def _fill_loader(cfg: Config, stage: str) -> None:
         _put(loader, "batch_size", cfg.batch_size, "batch_size", key, once=True)
     place = f"{key}.dataset"
     for part in parts_of(loader["dataset"], place, DATASETS):
-        if part.registry in (DATASETS, TRANSFORMS):
-            _give(cfg, part.value, part.component, part.place, fields)
+        if part.registry in (DATASETS, TRANSFORMS) and part.component is not None:
+            _give(cfg, part, fields)
             if getattr(part.component, "split_is_a_name", False):
                 part.value.setdefault("split", stage)
-            _check_required(part.value, arguments_of(part.component), part.place)
+            _check_required(part.value, part.component, part.place)
             _check_grid(cfg, part)
         elif part.registry is DEGRADATIONS and part.within is not DEGRADATIONS:
-            check_degradation(cfg, part.value, part.place, jointly=False)
-            _fill_component(cfg, part.value, DEGRADATIONS, part.place)
+            if part.component is not None or part.file is not None:
+                check_degradation(cfg, part.value, part.place, jointly=False)
+            _fill_component(cfg, part)
+    if stage == "train" and not cfg.get("sample"):
+        for name in _OF_DATA:
+            if cfg.get(name) is not None and name not in _used_fields(loader):
+                raise ConfigError(
+                    f"'{name}' is {cfg[name]!r:.80}, but nothing in '{key}' takes it: set it to"
+                    " None, or use a data set or a transform that takes it."
+                )
     outer = look_up(DATASETS, loader["dataset"].get("type"), place)
     if getattr(outer, "collated_by", None):
         loader.setdefault("collate_fn", dict(type=outer.collated_by))
@@ -262,52 +305,46 @@ def _divide_batch(cfg: Config, world_size: int) -> None:
     if loader is None:
         return
     total = loader.get("batch_size", 1)
-    if not isinstance(total, int) or total < 1:
-        raise ConfigError(f"'train_dataloader.batch_size' is {total!r}, wanted 1 or more.")
+    if total is None:
+        raise ConfigError("'train_dataloader.batch_size' is None, wanted 1 or more.")
     if total % world_size:
         raise ConfigError(
-            f"'train_dataloader.batch_size' is the total over all processes, and {total} does not"
-            f" divide by {world_size} processes: choose a multiple of {world_size}."
+            f"'train_dataloader.batch_size' is the total over all processes, and {total} is not"
+            f" divisible by {world_size} processes: choose a multiple of {world_size}."
         )
     loader["batch_size"] = total // world_size
 
 
 def _end_schedules(cfg: Config) -> None:
-    """Let a cosine end with the run, so that a shorter ``max_iters`` is all there is to say."""
+    """Have a cosine schedule end with the run, whatever ``max_iters`` is."""
     schedules = cfg.get("param_scheduler")
     for schedule in schedules if isinstance(schedules, list) else [schedules]:
         if schedule and str(schedule.get("type", "")).startswith("CosineAnnealing"):
             schedule.setdefault("T_max", (cfg.get("train_cfg") or {}).get("max_iters"))
 
 
-def _check_required(value: Mapping[str, Any], takes: Arguments, place: str) -> None:
-    missing = [name for name in takes.required if name not in value]
+def _check_required(value: Mapping[str, Any], component: Any, place: str) -> None:
+    missing = [name for name in arguments_of(component).required if name not in value]
     if missing:
         where = "at the top level of the config" if place == "model" else f"at '{place}'"
         raise ConfigError(f"{value['type']} needs {', '.join(missing)}: set it {where}.")
 
 
 def _check_grid(cfg: Mapping[str, Any], part: Part) -> None:
-    """Refuse data that are known to lie on another grid, before any file is looked for."""
+    """Refuse data whose class implies another grid, before any file is read."""
     grid = getattr(part.component, "grid", None)
     if grid is not None:
-        lies = "lies on the HR grid" if grid else "is smaller than HR"
-        what = f"'{part.place}' is a {part.component.__name__}, whose LR {lies}: it"
+        where = "lies on the HR grid" if grid else "is smaller than HR"
+        what = f"'{part.place}' is a {part.component.__name__}, whose LR {where}: it"
         check_geometry({"same_size": grid}, None, cfg["same_size"], what)
 
 
 @contextmanager
 def recipe_hint(cfg: Config) -> Iterator[None]:
-    """Add to a refused geometry the name of the recipe that is like this one and fits.
+    """Add the related recipe of the right geometry to a GeometryError raised in the block.
 
     Args:
         cfg: The config, with ``filename``.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        GeometryError: What the block raised, with the name added.
     """
     try:
         yield
@@ -316,13 +353,13 @@ def recipe_hint(cfg: Config) -> Iterator[None]:
         if not cfg.filename or not isinstance(scale, int) or same_size is None:
             raise
         name = recipe_of(cfg) or ""
-        # Where nobody knows what fits: the twin on the other grid, and the recipe of its file.
+        # Where the right geometry is unknown: the other grid, then the recipe of the file itself.
         candidates = [error.fits] if error.fits else [(scale, not same_size), (scale, same_size)]
-        for fitting, grid in candidates:
-            other = sibling(name, same_size=grid, scale=fitting)
-            if other is not None and other not in str(error):
+        for other_scale, grid in candidates:
+            related = sibling(name, same_size=grid, scale=other_scale)
+            if related is not None and related not in str(error):
                 raise GeometryError(
-                    f"{error} The recipe like this one with same_size={grid} at scale {fitting} is"
-                    f" '{other}'."
+                    f"{error} The recipe like this one with same_size={grid} at scale"
+                    f" {other_scale} is '{related}'."
                 ) from error
         raise

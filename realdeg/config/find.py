@@ -1,6 +1,6 @@
-"""Where configs lie, in a source checkout and in an installed package, and what they are called.
+"""Where configs are, in a source checkout and in an installed package, and what they are called.
 
-A recipe that says ``per_scale`` is one file and several names: ``dml/dml_n8_realsr_x2``, or
+A recipe with ``per_scale`` is one file with several names: ``dml/dml_n8_realsr_x2``, or
 ``dml/dml_n8_realsr@x2``, is ``dml/dml_n8_realsr.py`` at scale 2.
 """
 
@@ -19,7 +19,7 @@ from realdeg.errors import ConfigError, nearest
 from realdeg.utils.data_file import RUN_CONFIG
 
 PER_SCALE = "per_scale"
-"""The key of a recipe that says which scales it comes in, and what differs between them."""
+"""The key of a recipe that lists the scales it comes in, and what differs between them."""
 Scale: TypeAlias = int | float
 _MARK = Path("_base_") / "default_runtime.py"
 _SCALED = re.compile(r"(?P<stem>.+)_x(?P<scale>\d+(\.\d+)?)")
@@ -33,27 +33,26 @@ class Located:
     file: Path
     """The file that is read."""
     name: Path
-    """The path that it goes by: where a scale was asked for, with the scale in it."""
+    """The path it goes by; it contains the scale where one was asked for."""
     scale: Scale | None = None
     """The scale that was asked for by name."""
+    of_run: bool = False
+    """Whether it was found in a run's folder."""
 
     @property
     def path(self) -> Path:
-        """The path that :func:`locate` finds the same by."""
+        """The path by which :func:`locate` finds the same file and scale."""
         return self.file if self.scale is None else Path(at_scale(self.file, self.scale))
 
 
 def config_root() -> Path:
     """Return the folder of the recipes that come with realdeg.
 
-    ``configs/`` beside the package in a source checkout, ``realdeg/_configs`` where it is
-    installed.
-
-    Returns:
-        The folder that holds ``_base_`` and one folder per method.
+    That is ``configs/`` beside the package in a source checkout, and ``realdeg/_configs`` in an
+    installation. It holds ``_base_`` and one folder per method.
 
     Raises:
-        ConfigError: If neither is there.
+        ConfigError: If neither exists.
     """
     package = Path(__file__).resolve().parent.parent
     candidates = (package / "_configs", package.parent / "configs")
@@ -65,10 +64,7 @@ def config_root() -> Path:
 
 
 def list_configs() -> list[str]:
-    """Return the names of all recipes, such as ``dml/dml_n8_realsr_x4``, sorted.
-
-    A recipe that comes in several scales has a name for each.
-    """
+    """Return the sorted names of all recipes, such as ``dml/dml_n8_realsr_x4``, one per scale."""
     root, names = config_root(), set()
     for file in root.rglob("*.py"):
         name = file.relative_to(root).with_suffix("").as_posix()
@@ -79,50 +75,46 @@ def list_configs() -> list[str]:
     return sorted(names)
 
 
-def is_file(path: Path) -> bool:
-    """Say whether a path names a regular file; one that no file can have does not."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or with characters that no name has
-        return False
-
-
-def is_folder(path: Path) -> bool:
-    """Say whether a path names a folder; one that no folder can have does not."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
 def at_scale(config: str | os.PathLike[str], scale: Scale) -> str:
     """Return the name of a recipe at another scale, ``mine.py@x2``."""
     return f"{os.fspath(config)}@x{scale:g}"
 
 
+def scaled_name(name: str, scale: Scale) -> str:
+    """Return the name of a recipe with this scale at its end, replacing the one that is there."""
+    scaled = _SCALED.fullmatch(name)
+    return f"{scaled['stem'] if scaled else name}_x{scale:g}"
+
+
+def to_scale(text: str) -> Scale:
+    """Parse a scale such as ``"2"`` or ``"2.5"``."""
+    return float(text) if "." in text else int(text)
+
+
 def locate(path: Path) -> Located | None:
-    """Find the file that a path stands for, and the scale that its name asks for.
+    """Find the file that a path names, and the scale that it asks for.
 
     Args:
-        path: A file; or, without such a file, the path of one that says ``per_scale`` with a scale
-            behind it: of ``mine.py``, ``mine_x2.py`` or ``mine.py@x2``.
+        path: A file. Where no such file exists, the path of one with ``per_scale`` followed by a
+            scale: ``mine.py@x2`` or ``mine_x2.py`` for ``mine.py``.
 
     Returns:
         The file, or None if there is none.
     """
-    if is_file(path):
+    if os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
         return Located(path, path)
     asked = _AT.fullmatch(path.name)
     named = path.with_name(asked["name"]) if asked else path
     suffix = named.suffix if named.suffix in (".py", ".yaml", ".yml", ".json") else ".py"
     whole = named.name.removesuffix(suffix)
     scaled = _SCALED.fullmatch(whole)
-    if asked is None and scaled is None:
+    match = asked or scaled
+    if match is None:
         return None
-    scale = to_scale((asked or scaled)["scale"])  # type: ignore[index]
+    scale = to_scale(match["scale"])
     stem = scaled["stem"] if scaled else whole
     name = path.with_name(f"{stem}_x{scale:g}{suffix}")
-    if is_file(name):
+    if os.path.isfile(name):
         return Located(name, name)
     candidates = [path.with_name(f"{stem}{suffix}")]
     if asked and named.name != name.name:
@@ -130,7 +122,7 @@ def locate(path: Path) -> Located | None:
     with suppress(OSError, ValueError):  # no folder can have that name
         candidates += sorted(path.parent.glob(f"{escape(stem)}_x*{suffix}"))
     for file in candidates:
-        if is_file(file) and (asked or scale in _stated_scales(file)):
+        if os.path.isfile(file) and (asked or scale in _stated_scales(file)):
             return Located(file, name, scale)
     return None
 
@@ -142,69 +134,43 @@ def find_recipe(name: str) -> Path:
         name: A name below it such as ``dml/dml_n8_realsr_x4``, with or without ``.py``.
 
     Returns:
-        The path that :func:`locate` finds it by.
+        The path by which :func:`locate` finds it.
 
     Raises:
         ConfigError: If there is none, naming the nearest.
     """
     root = config_root().resolve()
     stem = name.removesuffix(".py")
-    path = root / (stem if _AT.fullmatch(stem) else f"{stem}.py")
-    if path.resolve().is_relative_to(root):
-        located = locate(path)
-        if located is not None and located.file.resolve().is_relative_to(root):
-            return located.path
-    raise ConfigError(f"realdeg has no recipe '{stem}'.{nearest(stem, list_configs())}")
-
-
-def find_run(folder: str | os.PathLike[str]) -> Path:
-    """Find the config that a run saved in its folder.
-
-    Args:
-        folder: A work dir.
-
-    Returns:
-        Its ``config.yaml``, or the one ``.py`` file that former versions saved.
-
-    Raises:
-        ConfigError: If there is neither, or several of the latter.
-    """
-    place = Path(folder)
-    if is_file(place / RUN_CONFIG):
-        return place / RUN_CONFIG
-    programs = sorted(place.glob("*.py"))
-    if len(programs) == 1:
-        return programs[0]
-    found = f"several ({', '.join(file.name for file in programs)})" if programs else "none"
-    raise ConfigError(
-        f"'{place}' is a folder, not a config file, and no run's folder: looked for {RUN_CONFIG}"
-        f" or one .py, found {found}. Name one file in it."
-    )
+    located = None
+    if (root / stem).resolve().is_relative_to(root):
+        located = locate(root / (stem if _AT.fullmatch(stem) else f"{stem}.py"))
+    if located is None or not located.file.resolve().is_relative_to(root):
+        raise ConfigError(f"realdeg has no recipe '{stem}'.{nearest(stem, list_configs())}")
+    return located.path
 
 
 def run_weights(folder: str | os.PathLike[str], kind: str) -> Path | None:
-    """Return the self-describing weights in a run's folder.
+    """Return the self-describing weights in a run's folder, or None if there are none.
 
     Args:
         folder: Any path.
         kind: ``"degradation"`` or ``"backbone"``.
-
-    Returns:
-        The file, or None if it is no folder, or holds none.
     """
     file = Path(folder) / f"{kind}.safetensors"
-    return file if is_file(file) else None
+    return file if os.path.isfile(file) else None
 
 
 def find_config(path_or_name: str | os.PathLike[str]) -> Path:
-    """Return the path that a config goes by, as :func:`find` finds it.
+    """Find a config file by its path or its name.
 
     Args:
-        path_or_name: As for :func:`find`.
+        path_or_name: A file; the folder of a run; or a name below ``config_root()``, with or
+            without ``.py``, with or without its folder where that is unambiguous. ``@x2`` after a
+            file or a name asks for another scale.
 
     Returns:
-        The file. For one scale of a recipe with ``per_scale``, the path that this scale goes by,
-        ``.../dml_n8_realsr_x2.py``: ``load_config`` takes it, too.
+        The file. For one scale of a recipe with ``per_scale``, a path with that scale in it,
+        ``.../dml_n8_realsr_x2.py``, which ``load_config`` accepts as well.
 
     Raises:
         ConfigError: If there is none, naming the nearest.
@@ -213,27 +179,14 @@ def find_config(path_or_name: str | os.PathLike[str]) -> Path:
 
 
 def find(path_or_name: str | os.PathLike[str]) -> Located:
-    """Find a config file by its path or its name.
-
-    Args:
-        path_or_name: A file; the folder of a run; or a name below ``config_root()``, with or
-            without ``.py``, with or without its folder where that is unambiguous. ``@x2`` behind a
-            file or a name asks for another scale.
-
-    Returns:
-        The file, what it is called, and the scale that was asked for.
-
-    Raises:
-        ConfigError: If there is none, naming the nearest.
-    """
+    """Find a config as :func:`find_config` does, with its name and the scale asked for."""
     given = Path(path_or_name)
     if given.parts[:1] == ("~",):
         given = given.expanduser()
-    if is_folder(given):
-        run = find_run(given)
-        return Located(run, run)
-    of_run = _AT.fullmatch(given.as_posix())
-    if of_run and is_folder(Path(of_run["name"])):
+    if os.path.isdir(given):
+        return _of_run(given)
+    asked = _AT.fullmatch(given.as_posix())
+    if asked and os.path.isdir(asked["name"]):
         raise ConfigError(f"'{path_or_name}': a run has one scale; name its recipe instead.")
     located = locate(given)
     if located is not None:
@@ -255,14 +208,25 @@ def find(path_or_name: str | os.PathLike[str]) -> Located:
     hint = nearest(name, known)
     if matches:
         hint = " Did you mean " + " or ".join(f"'{match}'" for match in matches) + "?"
-    elif not hint:
-        hint = nearest(short, [candidate.rsplit("/", 1)[-1] for candidate in known])
-    if not hint:
-        folders = sorted({candidate.split("/")[0] for candidate in known})
-        hint = f" Names begin with {'/, '.join(folders)}/."
+    hint = hint or nearest(short, [candidate.rsplit("/", 1)[-1] for candidate in known])
+    folders = "/, ".join(sorted({candidate.split("/")[0] for candidate in known}))
     raise ConfigError(
-        f"no config '{path_or_name}': neither a file nor a name below {root}.{hint}"
-        " `realdeg list configs` shows all."
+        f"no config '{path_or_name}': neither a file nor a name below {root}."
+        f"{hint or f' Names begin with {folders}/.'} `realdeg list configs` shows all."
+    )
+
+
+def _of_run(folder: Path) -> Located:
+    """Find a run's ``config.yaml``, or the one ``.py`` file that former versions saved."""
+    saved = folder / RUN_CONFIG
+    programs = sorted(folder.glob("*.py"))
+    if saved.is_file() or len(programs) == 1:
+        file = saved if saved.is_file() else programs[0]
+        return Located(file, file, of_run=True)
+    found = f"several ({', '.join(file.name for file in programs)})" if programs else "none"
+    raise ConfigError(
+        f"'{folder}' is a folder, not a config file, and not a run's folder: looked for"
+        f" {RUN_CONFIG} or one .py, found {found}. Name one file in it."
     )
 
 
@@ -274,59 +238,40 @@ def config_name(file: str | os.PathLike[str]) -> str:
     path = Path(file).resolve()
     if path.name == RUN_CONFIG:
         return path.parent.name
-    try:
-        relative = path.relative_to(config_root())
-    except (ValueError, ConfigError):
-        return path.stem
-    return relative.with_suffix("").as_posix()
+    with suppress(ValueError, ConfigError):
+        return path.relative_to(config_root()).with_suffix("").as_posix()
+    return path.stem
 
 
 def sibling(name: str, *, same_size: bool, scale: float) -> str | None:
-    """Name the recipe that is like ``name`` but of another geometry.
+    """Return the recipe related to ``name`` that has another geometry, or None.
 
     Args:
         name: A recipe such as ``dml/dml_n8_realsr_x4``.
         same_size: Whether LR lies on the HR grid (``realsr``) or not (``realsrv3``).
         scale: The scale wanted.
-
-    Returns:
-        Its name, or None where there is no such recipe.
     """
-    known = list_configs()
-    folder, _, stem = name.rpartition("/")
-    data = "realsr" if same_size else "realsrv3"
+    folder, slash, stem = name.rpartition("/")
     parts = stem.split("_")
     for index, part in enumerate(parts):
         if part in ("realsr", "realsrv3"):
-            parts[index] = data
+            parts[index] = "realsr" if same_size else "realsrv3"
         elif part[:1] == "x" and part[1:].isdigit():
             parts[index] = f"x{scale}"
-    wanted = "_".join(parts)
-    candidate = f"{folder}/{wanted}" if folder else wanted
-    return candidate if candidate != name and candidate in known else None
+    candidate = f"{folder}{slash}{'_'.join(parts)}"
+    return candidate if candidate != name and candidate in list_configs() else None
 
 
 def _stated_scales(file: Path) -> list[Scale]:
-    """Return the scales that a Python config says it comes in, without running it."""
+    """Return the scales that a Python config lists in ``per_scale``, without running it."""
     try:
         text = file.read_text(encoding="utf-8")
         lines = ast.parse(text).body if PER_SCALE in text and file.suffix == ".py" else []
     except (OSError, ValueError, SyntaxError):
-        return []  # whoever reads it says what is wrong with it
+        return []  # reading it reports what is wrong
     for line in lines:
         if isinstance(line, ast.Assign) and isinstance(line.value, ast.Dict):
             if [getattr(target, "id", "") for target in line.targets] == [PER_SCALE]:
                 keys = [getattr(key, "value", None) for key in line.value.keys]
                 return [key for key in keys if isinstance(key, int | float)]
     return []
-
-
-def scaled_name(name: str, scale: Scale) -> str:
-    """Return the name of a recipe with a scale at its end, in the place of another one."""
-    scaled = _SCALED.fullmatch(name)
-    return f"{scaled['stem'] if scaled else name}_x{scale:g}"
-
-
-def to_scale(text: str) -> Scale:
-    """Return the number that a text such as ``"2"`` or ``"2.5"`` stands for."""
-    return float(text) if "." in text else int(text)

@@ -1,4 +1,4 @@
-"""The road of a config: find it, read and merge it, resolve what it names, check it."""
+"""Load a config: find it, read and merge it, resolve what it names, check it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from realdeg.config.check import check_keys, validate
-from realdeg.config.find import config_name, find, is_folder
+from realdeg.config.find import config_name, find
 from realdeg.config.merge import Dropped, apply_options, collecting_dropped, log_dropped
 from realdeg.config.read import read_config
 from realdeg.config.shape import look_up
@@ -34,21 +33,22 @@ def load_config(
 ) -> Config:
     """Load a config, ready for ``inject``.
 
-    A changed ``type`` replaces its dict, in ``_base_`` and in ``options``; the log names what was
-    dropped. Nothing is built and no data is read.
+    A changed ``type`` replaces its dict, in ``_base_`` and in ``options``; the log names the
+    dropped keys. Nothing is built and no data is read.
 
     Args:
         path_or_name: A file, the folder of a run, or the name of a recipe such as
-            ``dml/dml_n8_realsr_x4``. ``@x2`` behind a file or a name asks for another scale of a
+            ``dml/dml_n8_realsr_x4``. ``@x2`` after a file or a name asks for another scale of a
             recipe that comes in several. A ``.py`` file is a program and is run; ``.yaml``,
-            ``.json`` and what a folder holds are read as data.
-        options: Dotted keys and values laid over the file, as ``--cfg-options`` gives them.
-        sample: Put the built-in sample in place of all data and shorten the schedule; options
-            still win.
+            ``.json`` and the configs of run folders are read as data.
+        options: Dotted keys and values that override the file, as ``--cfg-options`` gives them.
+            ``scale`` is the same as ``@x2`` for a recipe that comes in that scale.
+        sample: Replace all data by the built-in sample and shorten the schedule. Options override
+            that, too.
         check: Also look up every type and argument, which imports torch.
 
     Returns:
-        The merged config; ``filename`` is the file's path, with the scale in its name where the
+        The merged config. ``filename`` is the file's path, with the scale in its name where the
         recipe comes in several.
 
     Raises:
@@ -56,9 +56,9 @@ def load_config(
     """
     options = dict(options or {})
     with collecting_dropped() as dropped:
-        file = find(path_or_name)
         imports_given = any(key.split(".")[0] == "custom_imports" for key in options)
-        cfg = read_config(file, of_run=is_folder(Path(path_or_name)), imports_given=imports_given)
+        scale = options.get("scale")
+        cfg = read_config(find(path_or_name), scale, imports_given=imports_given)
         schedule = cfg.get("train_cfg")
         iterations = schedule.get("max_iters") if isinstance(schedule, Mapping) else None
         apply_options(cfg, options)
@@ -70,26 +70,25 @@ def load_config(
         return cfg
     load_plugins()
     if cfg.get("recipe") and cfg.get("sample"):
-        logger.warning("SAMPLE RUN of %s, as its folder has it.", cfg.recipe)
+        logger.warning("SAMPLE RUN of %s, as the config in its folder says.", cfg.recipe)
     elif sample or cfg.get("sample"):
         from realdeg.config.sample import use_sample
 
-        # The recipe itself is checked first, so that a typing error in it does not go unseen.
-        validate(cfg)
+        validate(cfg)  # the recipe itself, so that its own mistakes are reported
         name = config_name(cfg.filename)
         use_sample(cfg, name, options, iterations if isinstance(iterations, int) else 0)
-        with collecting_dropped():  # the same once more
+        with collecting_dropped():  # the same keys again
             apply_options(cfg, options)
         _resolve(cfg)
     if check:
         _fill_evaluators(cfg)
         validate(cfg)
-    log_dropped([_that_matters(one) for one in dropped])
+    log_dropped([_relevant(one) for one in dropped])
     return cfg
 
 
-def _that_matters(dropped: Dropped) -> Dropped:
-    """Leave out what a former data set alone could take: its folders mean nothing to the next."""
+def _relevant(dropped: Dropped) -> Dropped:
+    """Leave out keys that only the former data set takes: they mean nothing for the new one."""
     if "_dataloader.dataset" not in dropped.place:
         return dropped
     takes = arguments_of(look_up(DATASETS, dropped.new, dropped.place))
@@ -97,15 +96,10 @@ def _that_matters(dropped: Dropped) -> Dropped:
 
 
 def _resolve(cfg: Config) -> None:
-    """Write out what a config says in short, in place: components by name or path, loops."""
+    """Write out the short forms, in place: components by name or path, loops by default."""
     for key in ("degradation", "backbone"):
         value = cfg.get(key)
-        if value is not None and not isinstance(value, Mapping):
-            if not isinstance(value, str | os.PathLike):
-                raise ConfigError(
-                    f"'{key}' is {value!r:.200}, wanted dict(type=...), the path of a file of"
-                    " weights or a dict(checkpoint=...) of it, or a registered name."
-                )
+        if isinstance(value, str | os.PathLike):
             text = os.fspath(value)
             cfg[key] = {"checkpoint": text} if names_a_file(text) else {"type": text}
         _name_scale(cfg.get(key), cfg.get("scale"))
@@ -115,7 +109,7 @@ def _resolve(cfg: Config) -> None:
 
 
 def _fill_evaluators(cfg: Config) -> None:
-    """Measure by the protocol of the task or of the data, where a config names no metrics."""
+    """Use the protocol of the task or of the data where a config names no metrics."""
     model = cfg.get("model")
     for stage in ("val", "test"):
         loader = cfg.get(f"{stage}_dataloader")
@@ -132,7 +126,7 @@ def _fill_evaluators(cfg: Config) -> None:
 
 
 def _name_scale(value: Any, scale: Any) -> None:
-    """Fill the config's scale into the names of weights, ``work_dirs/dml_x{scale}/...``."""
+    """Insert the scale into paths of weights such as ``work_dirs/dml_x{scale}/...``."""
     for item in value if isinstance(value, list | tuple) else ():
         _name_scale(item, scale)
     if isinstance(value, dict):
@@ -144,7 +138,6 @@ def _name_scale(value: Any, scale: Any) -> None:
 
 
 def _import_custom(cfg: Config) -> None:
-    """Import what ``custom_imports`` names, so that its components are registered."""
     custom = cfg.get("custom_imports")
     if not custom:
         return
@@ -160,13 +153,13 @@ def _import_custom(cfg: Config) -> None:
     )
 
 
-def import_modules(names: Sequence[str], said: str, *, allow_failed: bool = False) -> None:
-    """Import modules of the user's own, so that their components are registered.
+def import_modules(names: Sequence[str], source: str, *, allow_failed: bool = False) -> None:
+    """Import the user's modules, so that their components are registered.
 
     Args:
-        names: The modules, which the user has named: nothing that a file says belongs here.
-        said: Where they were named, for messages.
-        allow_failed: Warn of what cannot be imported, and go on.
+        names: Modules that the user has named. A name out of a file must never get here.
+        source: Where they were named, for messages.
+        allow_failed: Only warn about what cannot be imported.
 
     Raises:
         ConfigError: If one cannot be imported.
@@ -174,14 +167,13 @@ def import_modules(names: Sequence[str], said: str, *, allow_failed: bool = Fals
     for name in names:
         try:
             import_module(name)
-        # A stranger's module may raise anything, SystemExit included.
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # a third-party module may raise anything
             if allow_failed:
-                logger.warning("%s: %s is left out (%s)", said, name, error)
+                logger.warning("%s: %s is left out (%s)", source, name, error)
                 continue
             absent = isinstance(error, ModuleNotFoundError) and error.name == name.split(".")[0]
             hint = " Is its folder on PYTHONPATH?" if absent else ""
             raise ConfigError(
-                f"{said} names '{name}', which cannot be imported:"
+                f"{source} names '{name}', which cannot be imported:"
                 f" {type(error).__name__}: {error}.{hint}"
             ) from error

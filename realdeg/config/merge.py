@@ -1,7 +1,7 @@
-"""Merging configs where a changed ``type`` replaces its dict.
+"""Merge configs so that a changed ``type`` replaces its dict.
 
-mmengine merges key by key, so ``degradation.type=DirectNet`` over a DML would hand DML's
-``num_kernels`` to DirectNet. Here the arguments of the former type go with it, and the log names
+mmengine merges key by key: ``degradation.type=DirectNet`` over a DML would give DML's
+``num_kernels`` to DirectNet. Here the arguments of the former type are dropped, and the log names
 them.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from realdeg.config.fill import yield_to_places
-from realdeg.config.shape import kind_of_place
+from realdeg.config.fill import drop_unused_fields, move_fields
+from realdeg.config.shape import WEIGHTS, kind_of_place
 from realdeg.errors import ConfigError
-from realdeg.registry import BACKBONES, DEGRADATIONS
+from realdeg.registry import DEGRADATIONS
 from realdeg.utils.mmengine_internals import config_dict, set_config_dict
 
 logger = logging.getLogger(__name__)
@@ -29,44 +29,40 @@ _DELETE = "_delete_"
 
 
 def merge_dicts(new: Mapping[str, Any], old: Mapping[str, Any], lists: bool = False) -> ConfigDict:
-    """Lay one config over another, where a changed ``type`` replaces its dict.
+    """Merge one config over another, which stays unchanged.
 
     Args:
-        new: What is laid over.
-        old: What lies below; it stays as it is.
-        lists: Whether keys that are numbers reach into lists.
-
-    Returns:
-        The merged config.
+        new: The overriding config.
+        old: The one below.
+        lists: Whether keys that are numbers are indices of lists.
 
     Raises:
-        ConfigError: If a dict is laid over something else.
+        ConfigError: If a dict overrides something that is not one.
     """
-    below = ConfigDict(yield_to_places(new, old))
-    return _Merge(below, lists).dicts(new, below, "")
+    below = ConfigDict(move_fields(new, old))
+    return drop_unused_fields(new, below, _Merge(below, lists).dicts(new, below, ""))
 
 
 def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Lay command-line options over a config, in place.
+    """Merge command-line options over a config, in place.
 
     Args:
         cfg: The config.
-        options: Dotted keys and their values; ``parts.0.type`` reaches into a list.
+        options: Values by dotted key; ``parts.0.type`` is inside of a list.
 
     Raises:
-        ConfigError: If an option reaches into what is neither a dict nor a list item.
+        ConfigError: If an option goes into what is neither a dict nor a list item.
     """
-    set_config_dict(cfg, _done(merge_dicts(_nested(options), config_dict(cfg), lists=True)))
+    set_config_dict(cfg, _cleaned(merge_dicts(_nested(options), config_dict(cfg), lists=True)))
 
 
 class _Merge:
-    """Lays dicts over those of one config, the root."""
+    """One merge into a config, the root."""
 
     def __init__(self, root: Mapping[str, Any], lists: bool) -> None:
         self.root, self.lists = root, lists
 
     def dicts(self, new: Mapping[str, Any], old: Mapping[str, Any], place: str) -> ConfigDict:
-        """Return ``old`` with ``new`` laid over it, key by key."""
         merged = ConfigDict(old)
         for key, value in new.items():
             if key in merged:
@@ -79,10 +75,9 @@ class _Merge:
         return merged
 
     def value(self, new: Any, old: Any, place: str) -> Any:
-        """Return what stands at a place after ``new`` is laid over ``old``."""
         if not isinstance(new, dict):
             if isinstance(old, Mapping) and "type" in old and not isinstance(new, list | tuple):
-                if kind_of_place(self.root, place)[0] in (BACKBONES, DEGRADATIONS):
+                if kind_of_place(self.root, place)[0] in WEIGHTS:
                     _report(place, old, new)
             return new
         new = ConfigDict(new)
@@ -97,16 +92,17 @@ class _Merge:
             return self.dicts(new, old, place)
         if old is None:
             return new
-        if isinstance(old, str) and _is_weights_slot(*kind_of_place(self.root, place)):
-            _report(place, {"checkpoint": old}, new)
-            return new
+        if isinstance(old, str):
+            registry, explicit = kind_of_place(self.root, place)
+            if explicit and registry in WEIGHTS:
+                _report(place, {"checkpoint": old}, new)
+                return new
         raise ConfigError(
             f"'{place}' is {old!r} and cannot take the key '{next(iter(new), '')}':"
             f" it is not a dict. `{_DELETE}=True` in the new dict replaces it whole."
         )
 
     def items(self, new: Mapping[str, Any], old: list[Any], place: str) -> list[Any]:
-        """Return a list with some of its items changed; the keys are their indices."""
         for key, value in new.items():
             if not str(key).isdigit() or int(key) >= len(old):
                 raise ConfigError(
@@ -117,19 +113,15 @@ class _Merge:
         return old
 
     def replaces(self, new: Mapping[str, Any], old: Mapping[str, Any], place: str) -> bool:
-        """Say whether one dict stands for another component than the other."""
+        """Return whether the new dict is another component than the old one."""
         if "type" in new:
             if "type" in old:
                 return bool(_plain_type(new["type"]) != _plain_type(old["type"]))
             return isinstance(old.get("checkpoint"), str | os.PathLike)
         if "checkpoint" not in new or "checkpoint" in old:
             return False
-        # A backbone's type may stand beside its weights (foreign files do not describe themselves).
+        # A backbone may have a type and weights: foreign files do not describe themselves.
         return kind_of_place(self.root, place)[0] is DEGRADATIONS
-
-
-def _is_weights_slot(registry: Any, explicit: bool) -> bool:
-    return explicit and registry in (BACKBONES, DEGRADATIONS)
 
 
 def _join(place: str, key: object) -> str:
@@ -137,17 +129,13 @@ def _join(place: str, key: object) -> str:
 
 
 def _plain_type(value: Any) -> Any:
-    """Return a type without realdeg's own scope, so that 'realdeg.DML' equals 'DML'."""
+    """Drop realdeg's own scope from a type, so that 'realdeg.DML' equals 'DML'."""
     return value.removeprefix("realdeg.") if isinstance(value, str) else value
-
-
-def _describe(value: Mapping[str, Any]) -> str:
-    return str(value.get("type", value.get("checkpoint", "a dict")))
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """What went when one component took another's place."""
+    """The keys that were dropped when one component replaced another."""
 
     place: str
     new: str
@@ -160,51 +148,39 @@ _collected: ContextVar[list[Dropped] | None] = ContextVar("dropped keys", defaul
 
 @contextmanager
 def collecting_dropped() -> Iterator[list[Dropped]]:
-    """Collect what merges drop instead of logging it at once, within the block.
-
-    Yields:
-        The list, filled while the block runs.
-    """
-    found: list[Dropped] = []
-    token = _collected.set(found)
+    """Within the block, collect what merges drop instead of logging it at once."""
+    dropped: list[Dropped] = []
+    token = _collected.set(dropped)
     try:
-        yield found
+        yield dropped
     finally:
         _collected.reset(token)
 
 
 def log_dropped(dropped: Sequence[Dropped]) -> None:
-    """Log what was dropped, one line for all places where the same was.
-
-    Args:
-        dropped: What was collected.
-    """
-    places: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    """Log what was dropped, in one line for all places that dropped the same."""
+    places: dict[tuple[str, str, str], list[str]] = {}
     for one in dropped:
         if one.keys:
-            places.setdefault((one.new, one.old, one.keys), []).append(one.place)
+            places.setdefault((one.new, one.old, ", ".join(one.keys)), []).append(one.place)
     for (new, old, keys), where in places.items():
-        logger.info(
-            "%s: %s replaces %s; dropped keys: %s",
-            ", ".join(dict.fromkeys(where)),
-            new,
-            old,
-            ", ".join(keys),
-        )
+        names = ", ".join(dict.fromkeys(where))
+        logger.info("%s: %s replaces %s; dropped keys: %s", names, new, old, keys)
 
 
 def _report(place: str, old: Mapping[str, Any], new: Any) -> None:
     kept = set(new) if isinstance(new, Mapping) else set()
-    dropped = sorted(str(key) for key in old if key != "type" and key not in kept)
-    if not dropped:
-        return
-    target = _describe(new) if isinstance(new, Mapping) else str(new)
-    one = Dropped(place, target, _describe(old), tuple(dropped))
-    collected = _collected.get()
-    if collected is None:
-        log_dropped([one])
-    else:
-        collected.append(one)
+    keys = sorted(str(key) for key in old if key != "type" and key not in kept)
+    if keys:
+        former, now = (
+            str(item.get("type", item.get("checkpoint", "a dict")))
+            if isinstance(item, Mapping)
+            else str(item)
+            for item in (old, new)
+        )
+        dropped = Dropped(place, now, former, tuple(keys))
+        collected = _collected.get()
+        log_dropped([dropped]) if collected is None else collected.append(dropped)
 
 
 def _nested(options: Mapping[str, Any]) -> ConfigDict:
@@ -224,15 +200,15 @@ def _nested(options: Mapping[str, Any]) -> ConfigDict:
     return nested
 
 
-def _done(value: Any) -> Any:
-    """Leave out words that have done their work: how to merge, and realdeg's own scope."""
+def _cleaned(value: Any) -> Any:
+    """Remove the keys that only control merging, and realdeg's own scope."""
     if isinstance(value, dict):
         kept = {
-            key: _done(item)
+            key: _cleaned(item)
             for key, item in value.items()
             if key != _DELETE and not (key == "_scope_" and item == "realdeg")
         }
         return ConfigDict(kept)
     if isinstance(value, list | tuple):
-        return type(value)(_done(item) for item in value)
+        return type(value)(_cleaned(item) for item in value)
     return value

@@ -1,7 +1,7 @@
-"""From a config file to its values: bases merged, the scale chosen, nothing looked up.
+"""Read a config file: merge its bases and choose the scale. No type is looked up.
 
-A ``.py`` config is a program and is run. YAML, JSON and what a run's folder holds are data: nothing
-in them is run.
+A ``.py`` config is a program and is run. YAML, JSON and the configs of run folders are data:
+nothing in them is run.
 """
 
 from __future__ import annotations
@@ -15,15 +15,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.config.config import RESERVED_KEYS
 
-from realdeg.config.find import (
-    PER_SCALE,
-    Located,
-    find_recipe,
-    is_file,
-    locate,
-    scaled_name,
-    to_scale,
-)
+from realdeg.config.find import PER_SCALE, Located, find_recipe, locate, scaled_name, to_scale
 from realdeg.config.former import former_block, is_former_block
 from realdeg.config.merge import merge_dicts
 from realdeg.config.shape import walk
@@ -39,55 +31,56 @@ _SCOPES = ("realdeg", "mmengine")
 _SUBSTITUTION = re.compile(r"\{\{\s*['\"]?\s*(?:\$|_base_|file)")
 
 
-def read_config(located: Located, *, of_run: bool = False, imports_given: bool = False) -> Config:
+def read_config(located: Located, scale: Any = None, *, imports_given: bool = False) -> Config:
     """Read a config file with its bases.
 
     Args:
-        located: The file, and the scale that is asked for.
-        of_run: Whether it lies in a run's folder, where former versions saved ``.py`` files; they
-            are read as data.
-        imports_given: Whether the user has said what to import, so that the ``custom_imports`` of
-            a config that is data do not count.
+        located: The file, and the scale that its name asks for.
+        scale: A scale that an option asks for. It wins where the file comes in that scale.
+        imports_given: Whether an option names the imports, so that the ``custom_imports`` of a
+            config that is data are ignored.
 
     Returns:
-        The config; ``filename`` is what it goes by.
+        The config. Its ``filename`` is the name it goes by.
 
     Raises:
         ConfigError: If it cannot be read, or is data and asks for code.
     """
-    if not is_data(located.file) and located.file.suffix != ".py":
-        raise ConfigError(f"{located.file} is no config: a config is a .py, .yaml or .json file.")
-    if of_run and not is_data(located.file):
+    if located.of_run and not is_data(located.file):
         values = _saved_program(located.file, imports_given)
     elif is_data(located.file):
         with replacing_types():
             values = _read_data(located.file, imports_given, [], [])
-    else:
+    elif located.file.suffix == ".py":
         values = _run(located.file)
+    else:
+        raise ConfigError(
+            f"{located.file} is not a config: a config is a .py, .yaml or .json file."
+        )
     name = located.name
     if PER_SCALE in values:
-        values = _at_scale(values, located)
+        values = _at_scale(values, located, scale)
         name = name.with_name(f"{scaled_name(name.stem, values['scale'])}{name.suffix}")
     elif located.scale not in (None, values.get("scale")):
         raise _no_such_scale(located, [values.get("scale")])
     reserved = sorted(set(RESERVED_KEYS) & set(values))
     if reserved:
         raise ConfigError(f"unknown top-level key '{reserved[0]}' in the config {name}.")
-    # `test_dataloader = val_dataloader` in a file is one object; later changes are to one.
+    # `test_dataloader = val_dataloader` in a file is one object, but a later change is to one key.
     return Config(_unshared(values), cfg_text=" ", filename=str(name))
 
 
 def is_data(file: Path) -> bool:
-    """Say whether a config is data rather than a program, by its suffix."""
+    """Return whether a config is data rather than a program, by its suffix."""
     return file.suffix.lower() in SUFFIXES
 
 
 @contextmanager
 def replacing_types() -> Iterator[None]:
-    """Let mmengine's ``Config`` replace a dict whose ``type`` changes, within the block.
+    """Within the block, have mmengine's ``Config`` replace a dict whose ``type`` changes.
 
-    A base may also be named ``realdeg::dml/dml_n8_realsr_x4.py`` from a config that lies
-    elsewhere or by one of its scales, and a base of YAML or JSON is read as data.
+    A ``_base_`` may then be ``realdeg::dml/dml_n8_realsr_x4.py`` from anywhere, or one scale of a
+    recipe. A base in YAML or JSON is read as data.
     """
 
     def find_base(name: str, of: Path) -> Path | None:
@@ -111,15 +104,15 @@ def replacing_types() -> Iterator[None]:
 
 
 def check_data(cfg: Mapping[str, Any], what: str, imports_given: bool = False) -> None:
-    """Refuse data that asks for code.
+    """Refuse data that asks for code: an import, a scope, a module's name, a substitution.
 
     Args:
         cfg: What was read.
         what: The file, for the message.
-        imports_given: Whether the user has said what to import.
+        imports_given: Whether an option names the imports.
 
     Raises:
-        ConfigError: If it names an import, a scope, a type with dots or mmengine's substitutions.
+        ConfigError: Naming the place.
     """
     check_size(cfg, what)
     if cfg.get("custom_imports") and not imports_given:
@@ -137,8 +130,8 @@ def check_data(cfg: Mapping[str, Any], what: str, imports_given: bool = False) -
             )
         if key == "type" and isinstance(value, str) and not _registered(value):
             raise ConfigError(
-                f"'{place}' in {what} is '{value}', which is no registered name: a config that is"
-                " data names components, never modules or functions."
+                f"'{place}' in {what} is '{value}', which is not a registered name: a config that"
+                " is data names components, never modules or functions."
             )
         if isinstance(value, str) and _SUBSTITUTION.search(value):
             raise ConfigError(
@@ -160,7 +153,7 @@ def _imports(custom: Any) -> str:
 def _saved_program(file: Path, imports_given: bool) -> ConfigDict:
     """Read the ``.py`` config that former versions saved in a run's folder, without running it.
 
-    It comes back as it was said, without the copies that were handed to model and data.
+    The copies of top-level fields that were injected into the model are left out.
     """
     cfg = read_assignments(file)
     check_data(cfg, str(file), imports_given)
@@ -175,10 +168,10 @@ def _saved_program(file: Path, imports_given: bool) -> ConfigDict:
 
 
 def _read_data(file: Path, imports_given: bool, trail: list[Path], done: list[Path]) -> ConfigDict:
-    """Read YAML or JSON with its bases: other data, or recipes of realdeg, which alone are run."""
+    """Read YAML or JSON with its bases: other data, or realdeg's own recipes, which are run."""
     resolved = file.resolve()
     if resolved in trail:
-        raise ConfigError(f"{file} is its own base, by way of {trail[-1]}: remove the circle.")
+        raise ConfigError(f"{file} is its own base, through {trail[-1]}: remove the cycle.")
     done.append(resolved)
     if len(done) > _MOST_FILES:
         raise ConfigError(f"the _base_ lists of {done[0]} name more than {_MOST_FILES} files.")
@@ -194,17 +187,12 @@ def _read_data(file: Path, imports_given: bool, trail: list[Path], done: list[Pa
             found = _read_base(located, imports_given, [*trail, resolved], done)
         doubled = sorted(set(merged) & set(found))
         if doubled:
-            raise ConfigError(
-                f"two files of the _base_ list of {file} set the same key ({', '.join(doubled)}):"
-                " keep one of them, or set the key in the file itself, where a changed type"
-                " replaces the dict."
-            )
+            raise _set_twice(str(file), ", ".join(doubled))
         merged.update(found)
     return ConfigDict(merge_dicts(own, merged))
 
 
 def _data_base(base: Any, file: Path) -> Located:
-    """Find a base of a config that is data."""
     if not isinstance(base, str):
         raise ConfigError(f"'{_BASE}' of {file} holds {base!r}, wanted the name of a file.")
     own = base.startswith(_OWN)
@@ -215,7 +203,7 @@ def _data_base(base: Any, file: Path) -> Located:
             f"{file} inherits from '{base}', which is a program: the base of a config that is data"
             f" is a .yaml or .json file, or a recipe of realdeg ('{_OWN}dml/dml_n8_realsr_x4')."
         )
-    if located is None or not is_file(located.file):
+    if located is None:
         raise ConfigError(f"{file} inherits from '{base}', and {path} does not exist.")
     return located
 
@@ -223,7 +211,7 @@ def _data_base(base: Any, file: Path) -> Located:
 def _read_base(
     located: Located, imports_given: bool, trail: list[Path], done: list[Path]
 ) -> ConfigDict:
-    """Read a file that another one inherits from; the latter's scale is chosen with its own."""
+    """Read a file that another one inherits from, at a scale only where its name has one."""
     if is_data(located.file):
         values = _read_data(located.file, imports_given, trail, done)
     else:
@@ -231,17 +219,19 @@ def _read_base(
     return values if located.scale is None else _at_scale(values, located)
 
 
-def _at_scale(values: ConfigDict, located: Located) -> ConfigDict:
-    """Lay over a config what its ``per_scale`` says of one scale: the one asked for, or its own."""
-    said = values.get(PER_SCALE) or {}
+def _at_scale(values: ConfigDict, located: Located, option: Any = None) -> ConfigDict:
+    """Apply what ``per_scale`` gives for one scale: the one asked for, or the file's own."""
+    stated = values.get(PER_SCALE) or {}
     try:
-        by_scale = {to_scale(str(key)): {**value} for key, value in said.items()}
+        by_scale = {to_scale(str(key)): {**value} for key, value in stated.items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"'{PER_SCALE}' of {located.file} is {said!r:.200}, wanted a dict of dicts by scale:"
+            f"'{PER_SCALE}' of {located.file} is {stated!r:.200}, wanted a dict of dicts by scale:"
             f" {PER_SCALE} = {{2: dict(patch_size=96), 4: dict()}}."
         ) from error
     scale = values.get("scale") if located.scale is None else located.scale
+    if type(option) in (int, float) and option in by_scale:
+        scale = option
     if scale not in by_scale:
         raise _no_such_scale(located, list(by_scale) or [values.get("scale")], scale)
     rest = {key: value for key, value in values.items() if key != PER_SCALE}
@@ -252,14 +242,20 @@ def _no_such_scale(located: Located, known: list[Any], asked: Any = None) -> Con
     scale = located.scale if asked is None else asked
     scales = ", ".join(map(str, known))
     return ConfigError(
-        f"{located.file} comes in scale {scales}, and scale {scale} is asked for. A recipe says"
-        f" with {PER_SCALE} which other scales it comes in;"
-        f" {argument_name('options')} scale={scale} changes the number and nothing else."
+        f"{located.file} comes in scale {scales}, and scale {scale} is asked for. A recipe lists"
+        f" in {PER_SCALE} the other scales it comes in; where it does not,"
+        f" {argument_name('options')} scale={scale} changes only the number."
+    )
+
+
+def _set_twice(of: str, keys: str) -> ConfigError:
+    return ConfigError(
+        f"two files of the _base_ list of {of} set the same key ({keys}): keep one of them, or set"
+        " the key in the file itself, where a changed type replaces the dict."
     )
 
 
 def _run(file: Path) -> ConfigDict:
-    """Run a config that is a program."""
     try:
         with replacing_types():
             values = read_program(file)
@@ -268,7 +264,7 @@ def _run(file: Path) -> ConfigDict:
     except RealdegError:
         raise
     except SyntaxError as error:
-        # mmengine reports on a temporary copy, of this file or of one it inherits from.
+        # mmengine names a temporary copy of this file or of one it inherits from.
         cause = error.__context__ if isinstance(error.__context__, SyntaxError) else error
         raise ConfigError(
             f"{file}, or a file of its _base_, cannot be read: line {cause.lineno}, {cause.msg}."
@@ -277,11 +273,8 @@ def _run(file: Path) -> ConfigDict:
     except KeyError as error:
         text = str(error.args[0]) if error.args else str(error)
         if "Duplicate key" in text:
-            raise ConfigError(
-                f"two files of the _base_ list of {file} (or of one below it) set the same key"
-                f" ({text.rsplit(':', 1)[-1].strip()}): keep one of them, or set the key in the"
-                " file itself, where a changed type replaces the dict."
-            ) from error
+            key = text.rsplit(":", 1)[-1].strip()
+            raise _set_twice(f"{file} (or of one below it)", key) from error
         raise ConfigError(f"{file} cannot be read: the key {error} is missing.") from error
     except (Exception, SystemExit) as error:  # a config is a program: it may raise anything
         raise ConfigError(f"{file} cannot be read: {type(error).__name__}: {error}") from error

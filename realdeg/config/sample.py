@@ -1,4 +1,4 @@
-"""``--sample``: any recipe on the pictures that come with realdeg, in minutes."""
+"""``--sample``: any recipe on the images that come with realdeg, in minutes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Limits:
-    """How small a sample run is made."""
+    """Upper limits of a sample run."""
 
     patch_size: int
     batch_size: int
@@ -26,9 +26,9 @@ class Limits:
     log_interval: int
 
 
-# A recipe of the paper's size needs seconds for an iteration on two CPU cores.
+# With a paper's settings, one iteration takes seconds on two CPU cores.
 LARGE = Limits(patch_size=48, batch_size=4, max_iters=40, val_interval=40, log_interval=10)
-# One whose own schedule is short was made for a CPU, and may come a little further.
+# A recipe with a short schedule was made for a CPU, and may run longer.
 SMALL = Limits(patch_size=96, batch_size=4, max_iters=400, val_interval=200, log_interval=50)
 _SHORT_SCHEDULE = 10_000
 _TOP = "!" * 78
@@ -37,17 +37,16 @@ _TOP = "!" * 78
 def use_sample(
     cfg: Config, name: str, options: Mapping[str, Any], max_iters: int | None = None
 ) -> None:
-    """Put the built-in sample in place of a recipe's data, and shorten its schedule.
+    """Replace a recipe's data by the built-in sample, and shorten its schedule.
 
     The recipe's geometry, transforms, components, task and metrics stay.
 
     Args:
         cfg: A valid config, changed in place.
         name: The recipe's name, for the log.
-        options: The command line's values, which are laid over the result again by the caller;
-            named in the log.
-        max_iters: The schedule that the file itself has, which tells how large a recipe it is;
-            None takes the config's.
+        options: The command line's values, which the caller applies again; named in the log.
+        max_iters: The schedule of the file itself, which shows how large a recipe it is; None
+            takes the config's.
     """
     changes: list[str] = []
     schedule = cfg.get("train_cfg") or {}
@@ -61,10 +60,8 @@ def use_sample(
         split = "train" if train else "test"
         before = _names(loader["dataset"])
         loader["dataset"] = _replaced(loader["dataset"], split, limits)
-        changes.append(f"{key}: {before} -> the sample's {split} pictures")
+        changes.append(f"{key}: {before} -> the sample's {split} images")
         loader["num_workers"] = 0
-        loader.pop("persistent_workers", None)
-        loader.pop("prefetch_factor", None)
         if train:
             _lower(loader, "batch_size", limits.batch_size, f"{key}.", changes)
             _lower(cfg, "batch_size", limits.batch_size, "", changes)
@@ -77,8 +74,8 @@ def use_sample(
     cfg["sample"] = True
     won = [key for key in options if key.startswith(("train_", "val_", "test_"))]
     if won:
-        changes.append(f"from the command line, over all of this: {', '.join(won)}")
-    lines = [f"SAMPLE RUN of {name}: it shows that the recipe runs, and says nothing about it."]
+        changes.append(f"set by the command line: {', '.join(won)}")
+    lines = [f"SAMPLE RUN of {name}: it shows that the recipe runs, not how good its results are."]
     logger.warning("%s\n%s\n%s", _TOP, "\n  ".join(lines + changes), _TOP)
 
 
@@ -97,7 +94,7 @@ def _names(dataset: Mapping[str, Any]) -> str:
 
 
 def _replaced(dataset: Mapping[str, Any], split: str, limits: Limits) -> ConfigDict:
-    """Return the sample in place of a data set; a mixture stays a mixture."""
+    """Return the sample that replaces a data set; a mixture stays a mixture."""
     if dataset.get("datasets"):
         kept = ConfigDict(dataset)
         kept["datasets"] = [_replaced(item, split, limits) for item in dataset["datasets"]]
@@ -109,7 +106,7 @@ def _replaced(dataset: Mapping[str, Any], split: str, limits: Limits) -> ConfigD
 
 
 def _mode(dataset: Mapping[str, Any]) -> str:
-    """Say whether a data set holds pairs or HR images alone."""
+    """Return ``"hr"`` for a data set of HR images alone, else ``"pairs"``."""
     from realdeg.datasets import HRFolderDataset
 
     if dataset["type"] == "SampleDataset":

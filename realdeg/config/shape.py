@@ -1,4 +1,4 @@
-"""What may stand at each place of a config: which registry's components, which plain values."""
+"""What is allowed at each place of a config: components of which registry, which plain values."""
 
 from __future__ import annotations
 
@@ -9,99 +9,79 @@ from fnmatch import fnmatchcase
 from types import GenericAlias
 from typing import Annotated, Any, Literal, TypeAlias
 
-from annotated_types import Interval
-from mmengine.registry import (
-    EVALUATOR,
-    FUNCTIONS,
-    LOG_PROCESSORS,
-    MODEL_WRAPPERS,
-    OPTIM_WRAPPER_CONSTRUCTORS,
-    OPTIM_WRAPPERS,
-    OPTIMIZERS,
-    PARAM_SCHEDULERS,
-    VISBACKENDS,
-    VISUALIZERS,
-)
+from annotated_types import Ge, Interval
+from mmengine import registry as theirs
 from mmengine.registry import Registry as MMEngineRegistry
 
+from realdeg import registry as ours
 from realdeg.errors import ConfigError, nearest
-from realdeg.registry import (
-    BACKBONES,
-    DATA_SAMPLERS,
-    DATASETS,
-    DEGRADATIONS,
-    DISCRIMINATORS,
-    HOOKS,
-    LOOPS,
-    LOSSES,
-    METRICS,
-    TASKS,
-    TRANSFORMS,
-)
+from realdeg.registry import BACKBONES, DEGRADATIONS
 from realdeg.utils.annotations import marks_of
 from realdeg.utils.argument_types import Component
 from realdeg.utils.arguments import component_registry
 from realdeg.utils.files import names_a_file
 from realdeg.utils.mmengine_internals import find_registered
 
-# What annotations call the registries (realdeg.utils.arguments' Component).
+WEIGHTS = (BACKBONES, DEGRADATIONS)
+"""The registries whose components may be given as files of weights."""
+
+# The names that annotations use for the registries (realdeg.utils.arguments' Component).
 REGISTRIES: dict[str, MMEngineRegistry] = {
-    **{registry.name: registry for registry in (BACKBONES, DEGRADATIONS, DISCRIMINATORS, LOSSES)},
-    **{registry.name: registry for registry in (TASKS, DATASETS, TRANSFORMS, DATA_SAMPLERS)},
-    **{registry.name: registry for registry in (METRICS, HOOKS, LOOPS)},
-    "evaluator": EVALUATOR,
-    "function": FUNCTIONS,
-    "optimizer": OPTIMIZERS,
-    "backend": VISBACKENDS,
+    **{item.name: item for item in vars(ours).values() if isinstance(item, ours.Registry)},
+    "evaluator": theirs.EVALUATOR,
+    "function": theirs.FUNCTIONS,
+    "optimizer": theirs.OPTIMIZERS,
+    "backend": theirs.VISBACKENDS,
 }
 
-# Inside of components the annotation of an argument says what stands there. These names say it
-# inside of what has no annotations: mmengine's dicts, and components of before there were any.
+# A component's annotations say which arguments are components. These names are for what has no
+# annotations: mmengine's dicts, and third-party components.
 BY_KEY: dict[str, MMEngineRegistry] = {
     **dict.fromkeys(
         ("degradation", "degradations", "parts", "part", "otherwise", "again"), DEGRADATIONS
     ),
     "backbone": BACKBONES,
-    "discriminator": DISCRIMINATORS,
-    **dict.fromkeys(("loss", "losses"), LOSSES),
-    **dict.fromkeys(("dataset", "datasets"), DATASETS),
-    **dict.fromkeys(("transform", "transforms", "pipeline"), TRANSFORMS),
-    "sampler": DATA_SAMPLERS,
-    **dict.fromkeys(("metric", "metrics"), METRICS),
-    "optimizer": OPTIMIZERS,
-    "constructor": OPTIM_WRAPPER_CONSTRUCTORS,
-    **dict.fromkeys(("collate_fn", "worker_init_fn"), FUNCTIONS),
-    "data_preprocessor": TASKS,
-    "vis_backends": VISBACKENDS,
+    "discriminator": ours.DISCRIMINATORS,
+    **dict.fromkeys(("loss", "losses"), ours.LOSSES),
+    **dict.fromkeys(("dataset", "datasets"), ours.DATASETS),
+    **dict.fromkeys(("transform", "transforms", "pipeline"), ours.TRANSFORMS),
+    "sampler": ours.DATA_SAMPLERS,
+    **dict.fromkeys(("metric", "metrics"), ours.METRICS),
+    "optimizer": theirs.OPTIMIZERS,
+    "constructor": theirs.OPTIM_WRAPPER_CONSTRUCTORS,
+    **dict.fromkeys(("collate_fn", "worker_init_fn"), theirs.FUNCTIONS),
+    "data_preprocessor": ours.TASKS,
+    "vis_backends": theirs.VISBACKENDS,
 }
-# Where mmengine has a type of its own unless the dict says one.
+# Where mmengine has a default type.
 USUALLY_TYPED: dict[str, MMEngineRegistry] = {
-    **dict.fromkeys(("val_cfg", "test_cfg"), LOOPS),
-    **dict.fromkeys(("val_evaluator", "test_evaluator"), EVALUATOR),
-    "data_preprocessor": TASKS,
-    "optim_wrapper": OPTIM_WRAPPERS,
-    "param_scheduler": PARAM_SCHEDULERS,
-    "model_wrapper_cfg": MODEL_WRAPPERS,
-    "visualizer": VISUALIZERS,
-    "log_processor": LOG_PROCESSORS,
+    **dict.fromkeys(("val_cfg", "test_cfg"), ours.LOOPS),
+    **dict.fromkeys(("val_evaluator", "test_evaluator"), theirs.EVALUATOR),
+    "data_preprocessor": ours.TASKS,
+    "optim_wrapper": theirs.OPTIM_WRAPPERS,
+    "param_scheduler": theirs.PARAM_SCHEDULERS,
+    "model_wrapper_cfg": theirs.MODEL_WRAPPERS,
+    "visualizer": theirs.VISUALIZERS,
+    "log_processor": theirs.LOG_PROCESSORS,
 }
+# Arguments that are names in many classes, whatever else they are in some.
+_NAMES = ("constructor", "metric", "transform")
 
 _Text: TypeAlias = str | os.PathLike  # type: ignore[type-arg]
 _Dict: TypeAlias = Mapping[str, Any]
 _Dicts: TypeAlias = list[_Dict]
-_MOST = 2**40
 
 
 def _typed(kind: str) -> Any:
     return Annotated[_Dict, Component(kind)]
 
 
-def _whole(least: int, most: int = _MOST) -> Any:
-    return Annotated[int, Interval(ge=least, le=most)]
+def _whole(least: int, most: int | None = None) -> Any:
+    return Annotated[int, Ge(least) if most is None else Interval(ge=least, le=most)]
 
 
-# A `*` stands for one key; None is allowed wherever the top level has it. Limits are where numbers
-# mean nothing, hang a machine, or ask for more than it has.
+# A `*` matches one key. A top-level key may always be None. Limits exclude numbers that mean
+# nothing, hang a machine, or ask for more than it has.
 PLACES: dict[str, Any] = {
     "degradation": Annotated[_Dict | _Text, Component("degradation")],
     "backbone": Annotated[_Dict | _Text, Component("backbone")],
@@ -169,22 +149,29 @@ TOP_LEVEL = tuple(place for place in PLACES if "." not in place)
 
 
 def annotation_at(place: str) -> Any:
-    """Return the annotation of a place, or None where the table says nothing of it."""
+    """Return the annotation of a place, or None where the table has none."""
     if place in PLACES:
         return PLACES[place]
-    return next((said for pattern, said in PLACES.items() if _matches(place, pattern)), None)
+    return next((wanted for pattern, wanted in PLACES.items() if _matches(place, pattern)), None)
+
+
+def _matches(place: str, pattern: str) -> bool:
+    if "*" not in pattern:
+        return False
+    parts, wanted = place.split("."), pattern.split(".")
+    return len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))
 
 
 def slot_at(key: str, holder: Any = None, place: str = "") -> MMEngineRegistry | None:
-    """Return the registry whose components a place asks for by itself.
+    """Return the registry of the components that a place asks for, by annotation or by name.
 
     Args:
         key: The last key of the place.
-        holder: The class whose argument it is, where there is one.
-        place: The whole place, where it may be one that the engine reads.
+        holder: The class whose argument it is, if any.
+        place: The whole place, where ``PLACES`` may list it.
 
     Returns:
-        The registry, or None where neither an annotation nor the key's name says one.
+        The registry, or None where the place may hold something else.
     """
     marks = marks_of(annotation_at(place)) if place else ()
     named = next((mark.registry for mark in marks if isinstance(mark, Component)), None)
@@ -196,35 +183,26 @@ def slot_at(key: str, holder: Any = None, place: str = "") -> MMEngineRegistry |
 def registry_at(
     key: str, enclosing: MMEngineRegistry | None, holder: Any = None, place: str = ""
 ) -> MMEngineRegistry | None:
-    """Return the registry for a dict with a ``type`` at a place.
+    """Return the registry in which a ``type`` at a place is looked up, or None.
 
     Args:
-        key: The last key, such as ``dataset``; of ``pixel_loss`` the last word counts.
-        enclosing: The registry of the component around it, which goes on where nothing else is
-            known.
+        key: The last key, such as ``dataset``. Of ``pixel_loss`` the last word counts.
+        enclosing: The registry of the component around it, the last resort.
         holder: That component's class.
-        place: The whole place, where it may be one that the engine reads.
-
-    Returns:
-        A registry, or None where types mean nothing.
+        place: As for :func:`slot_at`.
     """
     # A registry is falsy until something is looked up in it.
     last_word = BY_KEY.get(key.rsplit("_", 1)[-1])
-    for found in (slot_at(key, holder, place), USUALLY_TYPED.get(place), last_word):
-        if found is not None:
-            return found
-    return enclosing
+    known = (slot_at(key, holder, place), USUALLY_TYPED.get(place), last_word, enclosing)
+    return next((registry for registry in known if registry is not None), None)
 
 
 def kind_of_place(cfg: Mapping[str, Any], place: str) -> tuple[MMEngineRegistry | None, bool]:
-    """Say what may stand at a place of a config that is not checked yet.
+    """Return the registry of a place in an unchecked config, and whether it asks for a component.
 
     Args:
         cfg: The config.
         place: Keys with dots between them.
-
-    Returns:
-        The registry, and whether the place itself asks for a component of it.
     """
     first, *keys = place.split(".")
     registry, explicit, value = registry_at(first, None, place=first), True, cfg.get(first)
@@ -241,18 +219,28 @@ def kind_of_place(cfg: Mapping[str, Any], place: str) -> tuple[MMEngineRegistry 
 
 @dataclass(frozen=True)
 class Part:
-    """A component inside a config."""
+    """A dict in a config, or anything else where a component is asked for."""
 
     place: str
-    """Where it stands."""
     value: Any
-    """Its dict, or the path of its file."""
-    registry: MMEngineRegistry
-    """The registry that its type is looked up in."""
+    registry: MMEngineRegistry | None
+    """The registry of its ``type``."""
     component: Any
-    """What is registered under its type; None for a file of weights."""
+    """What is registered under its ``type``, or None where it has none."""
     within: MMEngineRegistry | None
     """The registry of the component around it."""
+    asked: bool
+    """Whether the place asks for a component."""
+
+    @property
+    def file(self) -> str | None:
+        """The file of weights that it names instead of a type."""
+        if self.component is not None or self.registry not in WEIGHTS:
+            return None
+        if isinstance(self.value, Mapping):
+            named = self.value.get("checkpoint")
+            return None if named is None else str(named)
+        return self.value if isinstance(self.value, str) and names_a_file(self.value) else None
 
 
 def parts_of(
@@ -260,69 +248,70 @@ def parts_of(
     place: str,
     registry: MMEngineRegistry | None,
     within: MMEngineRegistry | None = None,
+    holder: Any = None,
+    asked: bool | None = None,
 ) -> Iterator[Part]:
-    """Yield every component of a tree, outer ones first.
+    """Yield every dict of a tree and what is where components are asked for, outer ones first.
 
     Args:
-        value: A component, a list of them, or a dict that holds some.
-        place: Where it stands.
-        registry: What its type is looked up in.
+        value: The tree.
+        place: Its place in the config.
+        registry: The registry of its ``type``.
         within: The registry of the component around it.
+        holder: The class whose argument it is.
+        asked: Whether its place asks for a component; None asks :func:`slot_at`.
 
     Yields:
-        The components; what was yielded may be changed before the next one is asked for.
+        The parts. One may be changed before the next is asked for.
 
     Raises:
         ConfigError: If a type is unknown.
     """
-    if isinstance(value, list | tuple):
+    is_item = asked is not None
+    if asked is None:
+        key = place.rpartition(".")[2]
+        asked = key not in _NAMES and slot_at(key, holder, place) is not None
+    if isinstance(value, list | tuple) and not (is_item and asked):
         for index, item in enumerate(value):
-            yield from parts_of(item, f"{place}.{index}", registry, within)
-    if not isinstance(value, Mapping):
-        return
-    component = None
-    if registry is not None and "type" in value:
-        component = look_up(registry, value["type"], place)
-        yield Part(place, value, registry, component, within)
-        within = registry
-    elif registry in (BACKBONES, DEGRADATIONS) and "checkpoint" in value:
-        yield Part(place, value, registry, None, within)
-    for key, item in list(value.items()):
-        slot = slot_at(key, component)
-        files = [item] if isinstance(item, str) else item if isinstance(item, list | tuple) else []
-        for index, file in enumerate(files if slot is DEGRADATIONS else ()):
-            if isinstance(file, str) and names_a_file(file):
-                where = f"{place}.{key}" if file is item else f"{place}.{key}.{index}"
-                yield Part(where, file, slot, None, within)
-        yield from parts_of(item, f"{place}.{key}", registry_at(key, registry, component), within)
+            yield from parts_of(item, f"{place}.{index}", registry, within, asked=asked)
+    elif isinstance(value, Mapping):
+        component = None
+        if registry is not None and "type" in value:
+            component = look_up(registry, value["type"], place)
+        yield Part(place, value, registry, component, within, asked)
+        within = within if component is None else registry
+        for key, item in list(value.items()):
+            if key != "start_from":
+                where = f"{place}.{key}"
+                inner = registry_at(key, registry, component, where)
+                yield from parts_of(item, where, inner, within, component)
+    elif asked:
+        yield Part(place, value, registry, None, within, asked)
 
 
 def look_up(registry: MMEngineRegistry, name: Any, place: str) -> Any:
-    """Return what ``name`` stands for in a registry of realdeg or of mmengine.
+    """Return the class or function registered under a name, in realdeg's or mmengine's registry.
 
     Args:
         registry: The registry.
         name: The value of ``type``.
-        place: Where it stands, for the message.
-
-    Returns:
-        A class or a function.
+        place: Its place, for the message.
 
     Raises:
-        ConfigError: If it is unknown, saying what was searched and what comes nearest.
+        ConfigError: If it is unknown, naming what was searched and the nearest name.
     """
     if not isinstance(name, str):
         if callable(name):
             return name
         raise ConfigError(f"'{place}.type' is {name!r}, wanted the name of a {registry.name}.")
-    found = find_registered(registry, name)
-    if found is None:
+    component = find_registered(registry, name)
+    if component is None:
         # mmengine's registries are filled when their modules are imported; its runner needs all.
         import mmengine.runner
         import mmengine.visualization  # noqa: F401
 
-        found = find_registered(registry, name)
-    if found is None:
+        component = find_registered(registry, name)
+    if component is None:
         parent = registry.parent
         known = set(registry.module_dict) | set(parent.module_dict if parent else ())
         own = ", ".join(sorted(registry.module_dict)) or "nothing"
@@ -332,11 +321,11 @@ def look_up(registry: MMEngineRegistry, name: Any, place: str) -> Any:
             f"{nearest(name, known)} Components of your own are brought in by custom_imports or"
             " the 'realdeg.plugins' entry point."
         )
-    return found
+    return component
 
 
 def walk(value: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield every place below a value, its key and what stands there, outer ones first."""
+    """Yield place, key and value of everything below a value, outer ones first."""
     items: Any = ()
     if isinstance(value, Mapping):
         items = value.items()
@@ -346,10 +335,3 @@ def walk(value: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
         where = f"{place}.{key}" if place else str(key)
         yield where, key, item
         yield from walk(item, where)
-
-
-def _matches(place: str, pattern: str) -> bool:
-    if "*" not in pattern:
-        return place == pattern
-    parts, wanted = place.split("."), pattern.split(".")
-    return len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))

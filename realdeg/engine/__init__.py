@@ -1,4 +1,4 @@
-"""The engine: what mmengine lacks for long, safe, reproducible runs.
+"""The engine: what mmengine lacks for long, safe and reproducible runs.
 
 Importing this package registers its hooks, loops and optimiser wrappers.
 """

@@ -44,19 +44,19 @@ def to_plain(value: Any, place: str = "checkpoint") -> Any:
 
     Args:
         value: Any nesting of mappings, sequences, numbers, strings, arrays and tensors.
-        place: Where it stands, for the message.
+        place: Its key in the checkpoint, for the message.
 
     Returns:
         The same, readable by ``torch.load(weights_only=True)``.
 
     Raises:
-        TypeError: If something has no such form.
+        TypeError: If something cannot be written that way.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, Tensor):
         value = value.detach().cpu()
-        # A view is saved with all that it looks into.
+        # A view would be saved with its whole storage.
         whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
         return value if whole else value.clone()
     if isinstance(value, np.ndarray):
@@ -81,24 +81,18 @@ def write_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:
         checkpoint: Plain data and tensors, as ``to_plain`` returns them.
 
     Raises:
-        OutputError: If it cannot be written; an older file of that name is then untouched.
+        OutputError: If it cannot be written. An older file of that name is then kept.
     """
     buffer = io.BytesIO()
     torch.save(dict(checkpoint), buffer)
-    # torch.save onto a full disk raises whatever its zip writer has at hand; plain writing raises
-    # OSError, which atomic_path explains.
+    # On a full disk, torch.save raises some error of its zip writer. Plain writing raises OSError,
+    # which atomic_path explains.
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         write_sealed(stream, buffer.getbuffer())
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU without running anything in it.
-
-    Args:
-        path: The ``.pth`` file.
-
-    Returns:
-        What it holds.
 
     Raises:
         CheckpointError: If it is missing, truncated, damaged or unreadable, or holds more than
@@ -113,24 +107,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"no checkpoint at {path}: the file does not exist; {_offered(path.parent)}."
         )
-    # All of it before torch's unpickler, which stumbles over damaged bytes in any way.
+    # Before torch's unpickler, which may raise anything for damaged bytes.
     try:
         with open(path, "rb") as stream:
             first = stream.read(1)
-        fault = damage(path)
+        found_damage = damage(path)
     except OSError as error:
         raise _unreadable(path, error) from error
     if first not in (b"P", b"\x80"):  # a zip archive of torch's, or a bare pickle
-        raise _unreadable(path, ValueError("no file of torch.save"))
-    if fault is not None:
+        raise _unreadable(path, ValueError("not a file of torch.save"))
+    if found_damage is not None:
         raise CheckpointError(
-            f"{path} ({path.stat().st_size} bytes) is truncated or damaged: {fault}. Take another"
-            " one."
+            f"{path} ({path.stat().st_size} bytes) is truncated or damaged: {found_damage}. Take"
+            " another one."
         )
     check_archive(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, about pickles that it then refuses
+            warnings.simplefilter("ignore")  # from torch, about pickles that it then refuses
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise _unreadable(path, error) from error
@@ -158,43 +152,40 @@ def iteration_of(path: Path) -> int:
 
 
 def check_training(path: Path, loaded: Mapping[str, Any]) -> int:
-    """Make sure that what was read is a training checkpoint, and the one that its name says.
+    """Check that a file is a training checkpoint, and of the iteration in its name.
 
     Args:
         path: The file.
-        loaded: What it holds.
+        loaded: What was read from it.
 
     Returns:
-        How many iterations are done.
+        The number of completed iterations.
 
     Raises:
-        CheckpointError: If it is none, or of another iteration.
+        CheckpointError: If it is not.
     """
     meta, state = loaded.get("meta"), loaded.get("state_dict")
     done = meta.get("iter") if isinstance(meta, Mapping) else None
     if not isinstance(state, Mapping) or type(done) is not int or done < 0:
         raise CheckpointError(
-            f"{path} is no training checkpoint: resume from an iter_N.pth, or start anew from its"
+            f"{path} is not a training checkpoint: resume from an iter_N.pth, or restart from its"
             f" weights with load_from={path} and without {as_given(resume=True)}."
         )
     match = PATTERN.fullmatch(path.name)
     if match is not None and int(match.group(1)) != done:
         raise CheckpointError(
             f"{path} holds iteration {done}, not the one in its name: it was renamed or is damaged."
-            f" Give it the name {checkpoint_name(done)}, or take another one."
+            f" Rename it to {checkpoint_name(done)}, or take another one."
         )
     return done
 
 
 def newest_readable(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | None:
-    """Open the newest checkpoint that can be opened.
-
-    Args:
-        folder: The work dir.
+    """Read the newest checkpoint of a work dir that can be read.
 
     Returns:
-        Its path, its contents, and one sentence for each newer file that could not be read; None
-        where there is no checkpoint at all.
+        Its path, its contents, and one sentence for each newer file that could not be read; or
+        None if there is no checkpoint.
 
     Raises:
         CheckpointError: If there are checkpoints and none can be read.

@@ -1,4 +1,4 @@
-"""Fitting by solving instead of stepping: one pass over whole images."""
+"""Closed-form fitting: one pass over whole images, then a solver instead of steps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from realdeg.registry import LOOPS
 
 @LOOPS.register_module()
 class ClosedFormLoop(BaseLoop):
-    """Shows every whole image to the model once, solves, validates and saves.
+    """Passes every image to the model once, solves, validates and saves.
 
-    The task brings ``accumulate(batch)`` and ``solve()``. There is no state to resume in the
-    middle: the sums are complete at the end or worth nothing.
+    The task has ``accumulate(batch)`` and ``solve()``. A run cannot be resumed midway: the sums
+    are useless until they are complete.
 
     Args:
-        runner: The runner.
+        runner: The runner; it has a single process.
         dataloader: The training data: each image once, whole, unaugmented.
 
     Raises:
@@ -54,15 +54,11 @@ class ClosedFormLoop(BaseLoop):
 
     @property
     def iter(self) -> int:
-        """How many batches have been seen."""
+        """The number of batches seen."""
         return self._iter
 
     def run(self) -> torch.nn.Module:
-        """Fit.
-
-        Returns:
-            The model.
-        """
+        """Fit the model and return it."""
         runner = self.runner
         runner.call_hook("before_train")
         runner.call_hook("before_train_epoch")
@@ -85,12 +81,12 @@ class ClosedFormLoop(BaseLoop):
                     f" {type(model).__name__} has no {name}()."
                 )
         model.eval()
-        said = time.monotonic()
+        reported = time.monotonic()
         with torch.no_grad():
             for count, batch in enumerate(self.dataloader, 1):
                 model.accumulate(batch)
-                if time.monotonic() - said > 10:
-                    said = time.monotonic()
+                if time.monotonic() - reported > 10:
+                    reported = time.monotonic()
                     runner.say("summed over %d of %d images", count, self.max_iters)
             runner.say("solving after %d batches", self.max_iters)
             model.solve()

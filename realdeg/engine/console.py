@@ -1,4 +1,4 @@
-"""What the console shows: little, and in plain words. The log file keeps everything."""
+"""What the console shows: a short summary of what the log file holds in full."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from mmengine.logging.logger import FilterDuplicateWarning
 
-# mmengine's six warnings that realdeg has no child of the optimiser and other registries.
+# mmengine warns six times that realdeg has no child of its optimiser and other registries.
 _NOISE = "Failed to search registry with scope"
 
 
 class ConsoleFilter(logging.Filter):
-    """Until training begins, let only warnings and what was marked for the console pass."""
+    """Before training starts, passes only warnings and messages marked for the console."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,10 +29,9 @@ class ConsoleFilter(logging.Filter):
 
 
 class OnceEach(logging.Filter):
-    """Let each warning pass once, by what it says.
+    """Passes each warning once, by its full text.
 
-    mmengine's own filter goes by the format, so a second file or data set with the same fault is
-    never heard of.
+    mmengine's filter compares the format strings, which hides the warning for a second file.
     """
 
     def __init__(self) -> None:
@@ -65,13 +64,10 @@ class ConsoleFormatter(logging.Formatter):
 
 
 def filter_console(logger: logging.Logger) -> ConsoleFilter:
-    """Make a runner's logger quiet on the console.
-
-    Args:
-        logger: The runner's logger; its file handlers get every message.
+    """Make a runner's logger quiet on the console; its file handlers get every message.
 
     Returns:
-        The filter; set ``quiet = False`` once training begins.
+        The filter. Set ``quiet = False`` once training starts.
     """
     console = ConsoleFilter()
     for handler in logger.handlers:
@@ -80,7 +76,7 @@ def filter_console(logger: logging.Logger) -> ConsoleFilter:
                 handler.removeFilter(filter_)
                 handler.addFilter(OnceEach())
         if isinstance(handler, logging.FileHandler):
-            # Otherwise logging prints a traceback for every line that a full disk refuses.
+            # Otherwise logging prints a traceback for every line on a full disk.
             handler.handleError = partial(_leave_out, logger, handler)  # type: ignore[method-assign]
         elif isinstance(handler, logging.StreamHandler):
             handler.setFormatter(ConsoleFormatter())
@@ -91,7 +87,7 @@ def filter_console(logger: logging.Logger) -> ConsoleFilter:
 def _leave_out(
     logger: logging.Logger, handler: logging.FileHandler, record: logging.LogRecord
 ) -> None:
-    """Go on without a log file that cannot be written; what must be written will say so itself."""
+    """Continue without a log file that cannot be written; files that matter raise by themselves."""
     error = sys.exc_info()[1]
     logger.removeHandler(handler)
     with suppress(OSError):
@@ -100,11 +96,5 @@ def _leave_out(
 
 
 def say(logger: logging.Logger, message: str, *args: Any) -> None:
-    """Log a message that the console shows at any time.
-
-    Args:
-        logger: The runner's logger.
-        message: A message, with ``%`` places for ``args``.
-        *args: What fills them.
-    """
+    """Log a message (a ``%`` format and its arguments) that the console always shows."""
     logger.info(message, *args, extra={"console": True})

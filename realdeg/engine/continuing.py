@@ -1,10 +1,9 @@
-"""Going on with settings that were changed: what the config says now wins where it was changed.
+"""Resume with changed settings: the config wins where it was changed.
 
-A checkpoint holds, beside the state of optimisers and schedulers, the settings that they were
-built with (its ``setup``). Where the config still says the same, the state comes back as it was.
-Where it says something else, the rate (or whatever else is scheduled) becomes the one that an
-unbroken run with the new settings would have at this iteration: schedulers are functions of the
-iteration, so they are built anew and stepped up to it.
+Beside the state of optimisers and schedulers, a checkpoint holds the settings they were built with
+(its ``setup``). Unchanged settings get their state back. After a change, the learning rate (or
+whatever else is scheduled) is the one that an uninterrupted run with the new settings would have at
+this iteration. Schedulers are functions of the iteration, so they are rebuilt and stepped up to it.
 """
 
 from __future__ import annotations
@@ -32,23 +31,23 @@ if TYPE_CHECKING:
     from mmengine.runner import Runner
 
 _MEASURING = "Reduce"
-"""Schedulers whose name begins so depend on what was measured, not on the iteration alone."""
+"""Schedulers whose name starts like this depend on a metric, not on the iteration alone."""
 
 
 def continue_optimisers(runner: Runner, state: Mapping[str, Any], where: str) -> list[str]:
-    """Give optimisers and schedulers their state back, and the changed settings their due.
+    """Restore the state of optimisers and schedulers, and apply changed settings.
 
     Args:
-        runner: The runner, its optimisers and schedulers just built.
+        runner: The runner; its optimisers and schedulers were just built.
         state: A checkpoint.
         where: Its file, for messages.
 
     Returns:
-        One line for each setting that was changed.
+        One line for each changed setting.
 
     Raises:
-        CheckpointError: If the state is of an optimiser of another type, or of other parameters;
-            if it belongs to a scheduler that depends on measures; if it is damaged.
+        CheckpointError: If the state belongs to another type of optimiser, to other parameters or
+            to a scheduler that depends on a metric, or if it is damaged.
     """
     own = describe_setup(runner)
     try:
@@ -67,12 +66,12 @@ def continue_optimisers(runner: Runner, state: Mapping[str, Any], where: str) ->
     else:
         _load_schedulers(runner, state.get("param_schedulers"), where)
     for change in changes:
-        change.carry_out(runner)
+        change.apply(runner)
     for name, wrapper in named_wrappers(runner.optim_wrapper):
-        fault = _state_mismatch(wrapper.optimizer, fresh[name])
-        if fault:
-            raise does_not_fit(name, where, fault)
-    return [str(change) for change in changes if change.said]
+        wrong = _state_mismatch(wrapper.optimizer, fresh[name])
+        if wrong:
+            raise does_not_fit(name, where, wrong)
+    return [str(change) for change in changes if change.is_reported]
 
 
 def _refuse_measuring(former: Mapping[str, Any], own: Mapping[str, Any], where: str) -> None:
@@ -81,16 +80,16 @@ def _refuse_measuring(former: Mapping[str, Any], own: Mapping[str, Any], where: 
             for item in items:
                 if str(item.get("type", "")).startswith(_MEASURING):
                     raise CheckpointError(
-                        f"the schedule was changed and has a {item['type']}, which depends on what"
-                        f" was measured and not on the iteration, so {where} cannot go on with it."
+                        f"the schedule was changed and has a {item['type']}, which depends on a"
+                        f" metric and not on the iteration, so {where} cannot be resumed with it."
                         f" {without_resuming(where)}"
                     )
 
 
 def _step_up(runner: Runner, iteration: int) -> None:
-    """Bring new schedulers to where an unbroken run would have them."""
+    """Step new schedulers up to an iteration."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # mmengine misses the optimiser's steps
+        warnings.simplefilter("ignore")  # from mmengine: the optimiser has not stepped
         for _, items in named_schedulers(runner.param_schedulers):
             counting = [item for item in items if not item.by_epoch]
             for _ in range(iteration):
@@ -109,19 +108,19 @@ def _groups(runner: Runner) -> dict[str, list[dict[str, Any]]]:
 
 
 def _take_rates(runner: Runner, fresh: Mapping[str, list[dict[str, Any]]]) -> None:
-    """Put what the new schedules say at this iteration in place of what was loaded."""
+    """Replace the loaded rates by those of the new schedules at this iteration."""
     for name, wrapper in named_wrappers(runner.optim_wrapper):
         for group, new in zip(wrapper.optimizer.param_groups, fresh[name], strict=True):
             for key in [key for key in group if key.startswith("initial_")]:
                 key = key.removeprefix("initial_")
                 del group[f"initial_{key}"]
-                group[key] = new[key]  # scheduled before, and perhaps no longer
+                group[key] = new[key]  # scheduled before, perhaps not any more
             for key in ["lr", *(key for key in new if key.startswith("initial_"))]:
                 for part in (key, key.removeprefix("initial_")):
                     group[part] = new[part]
             if "initial_momentum" in new and "betas" in new:
                 group["betas"] = new["betas"]
-            for key in (set(group) ^ set(new)) - {"params"}:  # notes of OneCycle
+            for key in (set(group) ^ set(new)) - {"params"}:  # OneCycle stores some here
                 if key in new:
                     group[key] = new[key]
                 else:
@@ -138,15 +137,15 @@ def _load_optimisers(runner: Runner, state: Mapping[str, Any], where: str) -> No
 
 
 def _load_schedulers(runner: Runner, saved: Any, where: str) -> None:
-    fault = damaged("the state of the schedulers", where)
+    failure = damaged("the state of the schedulers", where)
     try:
         states = dict(named_schedulers(saved))
     except TypeError as error:
-        raise fault from error
+        raise failure from error
     for name, items in named_schedulers(runner.param_schedulers):
         values = states.get(name, [])
         if len(values) != len(items) or not all(map(_is_progress, values)):
-            raise fault
+            raise failure
         for item, progress in zip(items, values, strict=True):
             item.load_state_dict(dict(progress))
 
@@ -158,14 +157,14 @@ def _is_progress(values: Any) -> bool:
 
 
 def _state_mismatch(optimiser: torch.optim.Optimizer, fresh: list[dict[str, Any]]) -> str:
-    """Say what an optimiser's step would stumble over, or silently take for its own.
+    """Find what would make an optimiser's step fail, or silently be wrong.
 
     Args:
         optimiser: The optimiser, its state loaded.
         fresh: Its parameter groups as they were built, without the parameters.
 
     Returns:
-        What is odd, or an empty text.
+        What is wrong, or an empty string.
     """
     for group, new in zip(optimiser.param_groups, fresh, strict=True):
         for key, value in new.items():
@@ -186,12 +185,12 @@ def _state_mismatch(optimiser: torch.optim.Optimizer, fresh: list[dict[str, Any]
                 if isinstance(value, Tensor) != (alike is not None) or (
                     alike and value.shape != parameter.shape
                 ):
-                    return f"'{key}' is of another kind or size than its parameter"
+                    return f"'{key}' has another type or size than its parameter"
     return ""
 
 
 def _state_of_a_step(optimiser: torch.optim.Optimizer) -> dict[str, bool | None] | None:
-    """Return the keys of a parameter's state: True as large as it, False no, None no tensor."""
+    """Return a parameter's state by key: whether its shape is the parameter's, or None."""
     parameter = nn.Parameter(torch.zeros(3, 2))
     parameter.grad = torch.zeros(3, 2)
     own = {key: value for key, value in optimiser.param_groups[0].items() if key != "params"}
@@ -204,7 +203,7 @@ def _state_of_a_step(optimiser: torch.optim.Optimizer) -> dict[str, bool | None]
     try:
         trial = build([{"params": [parameter], **own}], lr=1e-3)
         trial.step()
-    except Exception:  # an optimiser of a stranger's, or one that needs more: no opinion
+    except Exception:  # a third-party optimiser, or one that needs more: nothing to compare with
         return None
     return {
         str(key): (value.shape == parameter.shape) if isinstance(value, Tensor) else None

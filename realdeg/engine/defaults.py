@@ -1,4 +1,4 @@
-"""What a run has where its config says nothing, in the place of mmengine's defaults."""
+"""The defaults of a run, which replace mmengine's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realdeg.engine.visualizer import LazyVisualizer
 from realdeg.errors import ConfigError
 from realdeg.registry import SCOPE
 
-# In this order: hooks of one priority are called as they are listed.
+# The order matters: hooks of equal priority are called as listed.
 _DEFAULT_HOOKS = {
     "runtime_info": "RunInfoHook",
     "timer": "IterTimerHook",
@@ -28,25 +28,22 @@ _DEFAULT_HOOKS = {
     "checkpoint": "SaveCheckpointHook",
 }
 
-# mmengine's own, which are left out.
+# mmengine's own default hooks, which are left out.
 _THEIR_HOOKS = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
 
 
 def with_defaults(options: Mapping[str, Any], cfg: PlainConfig) -> dict[str, Any]:
-    """Return the arguments of mmengine's runner with realdeg's defaults in the place of its own.
+    """Return the arguments of mmengine's runner, completed by realdeg's defaults.
 
     Args:
         options: The arguments that were given, by name.
         cfg: The run's whole config.
 
-    Returns:
-        A copy, completed.
-
     Raises:
         ConfigError: If the optimiser wrapper has no optimiser.
     """
     done = dict(options)
-    # mmengine's from_cfg fills in its own scope where the config names none.
+    # Runner.from_cfg sets mmengine's scope where the config has none.
     scope = done.get("default_scope")
     done["default_scope"] = SCOPE if scope in (None, "mmengine") else str(scope)
     done["randomness"] = dict(done.get("randomness") or {})
@@ -59,7 +56,7 @@ def with_defaults(options: Mapping[str, Any], cfg: PlainConfig) -> dict[str, Any
     done["param_scheduler"] = _counting_iterations(done.get("param_scheduler"))
     optimiser = done.get("optim_wrapper")
     if _type_of(done.get("train_cfg")) == "ClosedFormLoop":
-        # mmengine wants an optimiser wherever something is trained.
+        # mmengine requires an optimiser for training.
         done["optim_wrapper"], done["param_scheduler"] = NoOptimWrapper(), None
     elif isinstance(optimiser, Mapping) and "type" in optimiser:
         if "optimizer" not in optimiser and "constructor" not in optimiser:
@@ -71,14 +68,14 @@ def with_defaults(options: Mapping[str, Any], cfg: PlainConfig) -> dict[str, Any
 
 
 def _hooks_of(changes: Mapping[str, Any]) -> list[Any]:
-    """Return realdeg's default hooks, changed by the config's; None leaves one out."""
+    """Return realdeg's default hooks with the config's changes; None removes one."""
     hooks: dict[str, Any] = {name: {"type": kind} for name, kind in _DEFAULT_HOOKS.items()}
     hooks.update(copy.deepcopy(dict(changes)))
     return [hook for hook in hooks.values() if hook is not None]
 
 
 def _visualizer(visualizer: Any, cfg: PlainConfig) -> Any:
-    """Return the visualizer's config: ``scalars.json``, and what ``vis_backends`` names."""
+    """Return the visualizer's config; without ``vis_backends`` it writes ``scalars.json``."""
     options = visualizer if isinstance(visualizer, Visualizer) else dict(visualizer or {})
     if not isinstance(options, dict) or options.get("type", "Visualizer") != "Visualizer":
         return options
@@ -88,9 +85,9 @@ def _visualizer(visualizer: Any, cfg: PlainConfig) -> Any:
 
 
 def _counting_iterations(schedule: Any) -> Any:
-    """Return schedules that count iterations unless they say otherwise.
+    """Return schedules that count iterations unless they set ``by_epoch``.
 
-    mmengine's default counts epochs, of which an iteration loop has one.
+    mmengine counts epochs by default, and an iteration loop has one.
     """
     if isinstance(schedule, list | tuple):
         return [_counting_iterations(item) for item in schedule]

@@ -1,4 +1,4 @@
-"""Where a run computes, and how its processes talk; the only place that knows either."""
+"""The device of a run, and how its processes communicate."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ import os
 from typing import Any
 
 import torch
+from mmengine.dist import is_distributed
 from torch import distributed
 
 from realdeg.errors import ConfigError
 
 
 def resolve_device(name: str | torch.device | None) -> torch.device:
-    """Turn what the user asked for into a device that is there.
+    """Return an available device for what the user asked for.
 
     Args:
-        name: For instance ``"cpu"``, ``"cuda:1"`` or ``"mps"``; None or ``"auto"`` takes the
+        name: For instance ``"cpu"``, ``"cuda:1"`` or ``"mps"``. None or ``"auto"`` takes the
             accelerator if there is one. Without an index, each process of a machine takes the
-            accelerator of its own ``LOCAL_RANK``.
-
-    Returns:
-        The device.
+            accelerator with its ``LOCAL_RANK``.
 
     Raises:
-        ConfigError: If the name means nothing, or names a device that is not there.
+        ConfigError: If the name is unknown, or the device is not available.
     """
     found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if name is None or name == "auto":
@@ -34,14 +32,14 @@ def resolve_device(name: str | torch.device | None) -> torch.device:
             device = torch.device(name)
         except RuntimeError as error:
             raise ConfigError(
-                f"'{name}' is no device: write cpu, cuda, cuda:1 or mps, or leave it out."
+                f"'{name}' is not a device: write cpu, cuda, cuda:1 or mps, or leave it out."
             ) from error
     if device.type == "cpu":
         return torch.device("cpu")
     if found is None or found.type != device.type:
         there = f"only cpu and {found.type}" if found else "only cpu"
         raise ConfigError(
-            f"the device '{device}' is not there: this machine and this torch"
+            f"the device '{device}' is not available: this machine and this torch"
             f" ({torch.__version__}) offer {there}."
         )
     index = device.index
@@ -50,17 +48,16 @@ def resolve_device(name: str | torch.device | None) -> torch.device:
     count = torch.accelerator.device_count()
     if index >= count:
         raise ConfigError(
-            f"the device '{device.type}:{index}' is not there: {count} of that kind were found."
+            f"the device '{device.type}:{index}' is not available: found {count} of that type."
         )
     return torch.device(device.type, index)
 
 
 def start_processes(device: torch.device, options: dict[str, Any] | None = None) -> None:
-    """Join the process group that ``torchrun`` announced in the environment.
+    """Join the process group that ``torchrun`` sets up in the environment.
 
     Args:
-        device: Where this process computes; the CPU talks over gloo, an accelerator over its own
-            backend.
+        device: The device of this process. The CPU uses gloo, an accelerator its own backend.
         options: ``dist_cfg`` of the config: ``timeout`` (seconds), ``backend`` (accelerators
             only).
 
@@ -85,21 +82,18 @@ def start_processes(device: torch.device, options: dict[str, Any] | None = None)
 
 def stop_processes() -> None:
     """Leave the process group, if there is one."""
-    if distributed.is_available() and distributed.is_initialized():
+    if is_distributed():
         distributed.destroy_process_group()
 
 
 def agree(flag: bool, device: torch.device) -> bool:
-    """Return whether ``flag`` holds in any process of the run.
+    """Return whether ``flag`` is True in any process of the run; every process must call it.
 
     Args:
-        flag: This process's own answer.
-        device: Where this process computes.
-
-    Returns:
-        The same answer in every process. Every process has to ask.
+        flag: The flag of this process.
+        device: The device of this process.
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not is_distributed():
         return flag
     answer = torch.tensor(float(flag), device=device)
     distributed.all_reduce(answer, op=distributed.ReduceOp.MAX)

@@ -1,4 +1,4 @@
-"""What the run is made of, for the log file."""
+"""A description of software and hardware for the log file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,8 @@ _PACKAGES = ("torch", "mmengine", "mmcv-lite", "numpy", "opencv-python", "scipy"
 def environment_lines(device: torch.device) -> list[str]:
     """Describe software and hardware without importing anything new.
 
-    mmengine's ``collect_env`` imports torchvision, and one that does not match torch then kills
-    every run, even those that have no use for it.
-
-    Args:
-        device: Where the run computes.
+    mmengine's ``collect_env`` imports torchvision. One that does not match torch then ends every
+    run, even those that do not need it.
 
     Returns:
         Lines ``name: value``.
@@ -42,14 +39,7 @@ def environment_lines(device: torch.device) -> list[str]:
 
 
 def device_name(device: torch.device) -> str:
-    """Return a device's name, with the model where its backend tells it.
-
-    Args:
-        device: The device.
-
-    Returns:
-        For instance ``"cuda:0 (NVIDIA RTX 4090)"`` or ``"cpu"``.
-    """
+    """Return a device's name, such as ``"cpu"`` or ``"cuda:0 (NVIDIA RTX 4090)"``."""
     backend = getattr(torch, device.type, None)
     model = getattr(backend, "get_device_name", None)
     if device.type == "cpu" or model is None:

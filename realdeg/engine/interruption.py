@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a lost terminal: finish the iteration, save, leave."""
+"""Ctrl-C, SIGTERM and a lost terminal: finish the iteration, save, exit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
-    """Remembers, within its ``with`` block, that the run was asked to stop.
+    """Records within its ``with`` block whether the run was asked to stop.
 
-    A second Ctrl-C stops at once. Outside the main thread, where Python allows no handlers, it
-    remembers nothing.
+    A second Ctrl-C stops at once. Outside the main thread, where Python allows no signal handlers,
+    nothing is recorded.
     """
 
     def __init__(self) -> None:
@@ -26,15 +26,15 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """Whether a signal has come."""
+        """Whether a signal was received."""
         return self.signum is not None
 
     def __enter__(self) -> Interruption:
         self._process = os.getpid()
         if threading.current_thread() is threading.main_thread():
-            # What was ignored before (by nohup, for instance) is not to end the run.
-            heeded = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
-            self._former = {number: signal.signal(number, self._handle) for number in heeded}
+            # A signal that was ignored before (by nohup, for instance) must not end the run.
+            handled = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+            self._former = {number: signal.signal(number, self._handle) for number in handled}
         return self
 
     def __exit__(
@@ -43,7 +43,7 @@ class Interruption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # A data-loading worker that is forked inside the block is not the one to restore.
+        # Not in a data-loading worker that was forked inside the block.
         if os.getpid() == self._process:
             for number, handler in self._former.items():
                 signal.signal(number, handler)
@@ -54,7 +54,7 @@ class Interruption:
             return
         if self.signum is None:
             self.signum = signum
-        # torchrun follows a Ctrl-C with SIGTERM, which has to wait; a second Ctrl-C is a person.
+        # torchrun follows a Ctrl-C with SIGTERM, which must wait. A second Ctrl-C is a person's.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def leave(self) -> SystemExit:

@@ -1,4 +1,4 @@
-"""How a runner takes up weights and training states, out of files of ours and of other projects."""
+"""Load weights and training states into a runner, from files of realdeg and other projects."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ COMPONENT_SUFFIX = ".safetensors"
 
 
 def load_or_resume(runner: RealdegRunner) -> None:
-    """Load the weights, or the whole training state, that a runner was asked to begin with.
+    """Load the weights, or the whole training state, that a runner was asked to start from.
 
     Args:
-        runner: Its ``load_from``, ``resume`` and ``resume_exactly`` say what is asked for; its
+        runner: Its ``load_from``, ``resume`` and ``resume_exactly`` state what to load. Its
             optimisers and schedulers are built.
 
     Raises:
         CheckpointError: If a file cannot be read or does not fit.
-        GeometryError: If weights that are to be resumed or tested are of another geometry.
+        GeometryError: If weights to resume or test have another geometry.
     """
     if runner.training:
         for _, items in named_schedulers(runner.param_schedulers):
             for item in items:
-                if not hasattr(item, "by_epoch"):  # what a function made instead of one
+                if not hasattr(item, "by_epoch"):  # a function returned something else
                     raise ConfigError(
                         f"'param_scheduler' makes {item!r:.80}, which is not a scheduler."
                     )
@@ -63,33 +63,33 @@ def load_or_resume(runner: RealdegRunner) -> None:
     elif path.suffix == COMPONENT_SUFFIX:
         raise CheckpointError(
             f"{path} holds weights but no training state: resume from an iter_N.pth, or"
-            f" start anew from the weights with load_from={path}."
+            f" restart from the weights with load_from={path}."
         )
     else:
         restore(runner, path, state)
 
 
 def _is_elsewhere(runner: RealdegRunner, path: Path | None) -> bool:
-    # A checkpoint of the work dir itself is named on purpose: to go back to it.
+    # Naming a checkpoint of the work dir itself means to go back to it.
     return path is None or path.resolve().parent != Path(runner.work_dir).resolve()
 
 
 def restore(runner: RealdegRunner, path: Path, state: dict[str, Any] | None = None) -> None:
-    """Bring a runner to where a checkpoint was written.
+    """Restore a runner to the state in a checkpoint.
 
     Args:
-        runner: Its optimisers and schedulers may be built or not.
+        runner: The runner; its optimisers and schedulers may be built or not.
         path: The checkpoint.
-        state: What it holds, where it was read before.
+        state: Its contents, if it was read before.
 
     Raises:
-        CheckpointError: If it cannot be read, or is of another model or optimiser.
+        CheckpointError: If it cannot be read, or belongs to another model or optimiser.
     """
     state = read_checkpoint(path) if state is None else state
     iteration = check_training(path, state)
     note = _differing_arguments(runner, state["meta"], path)
     changed = _match_averaging(runner, state)
-    _tell_hooks(runner, state, path)
+    _notify_hooks(runner, state, path)
     load_state(unwrapped(runner.model), state["state_dict"], str(path))
     if note:
         runner.logger.warning(note)
@@ -112,31 +112,33 @@ def restore(runner: RealdegRunner, path: Path, state: dict[str, Any] | None = No
         runner.say("changed since: %s", line)
     if iteration >= runner.train_loop.max_iters:
         runner.say(
-            "iteration %d is the end that the config says (train_cfg.max_iters = %d): nothing"
-            " is left to train",
+            "iteration %d is the last one of the config (train_cfg.max_iters = %d): nothing is left"
+            " to train",
             iteration,
             runner.train_loop.max_iters,
         )
 
 
 def _match_averaging(runner: RealdegRunner, state: dict[str, Any]) -> list[str]:
-    """Let the raw weights go on where the config no longer averages them."""
+    """Continue with the raw weights where the config no longer averages them."""
     averages = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     saved = state.get("ema_state_dict")
     if averages == isinstance(saved, Mapping):
         return []
     if averages:
-        return ["custom_hooks: EMAHook, was none: the averages begin with these weights"]
+        return ["custom_hooks: EMAHook, was none: the averages start from these weights"]
     raw = {
         name.removeprefix("module."): value
         for name, value in dict(saved or {}).items()
         if str(name).startswith("module.")
     }
     state["state_dict"] = {**state["state_dict"], **raw}
-    return ["custom_hooks: no EMAHook, was one: the weights that were averaged go on"]
+    return [
+        "custom_hooks: no EMAHook, was one: training continues with the weights before averaging"
+    ]
 
 
-def _tell_hooks(runner: RealdegRunner, state: dict[str, Any], path: Path) -> None:
+def _notify_hooks(runner: RealdegRunner, state: dict[str, Any], path: Path) -> None:
     try:
         runner.call_hook("after_load_checkpoint", checkpoint=state)
     except (RuntimeError, KeyError, AttributeError, TypeError) as error:
@@ -151,19 +153,19 @@ def _tell_hooks(runner: RealdegRunner, state: dict[str, Any], path: Path) -> Non
 def load_weights(
     runner: RealdegRunner, path: Path, state: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Load weights into a runner's model; all of them have to fit.
+    """Load weights into a runner's model; all of them must fit.
 
     Args:
-        runner: The weights go into its task, its hooks see them before.
+        runner: The runner; its hooks are called before the weights go into its task.
         path: The file.
-        state: What it holds, where it was read before.
+        state: Its contents, if it was read before.
 
     Returns:
         What was loaded, with ``state_dict`` and ``meta``.
 
     Raises:
         CheckpointError: If the file cannot be read, or holds no weights for this task.
-        GeometryError: If the weights are of another geometry and not only a start.
+        GeometryError: If the weights have another geometry and are not only a start.
     """
     model = unwrapped(runner.model)
     own = own_component(model, path) if state is None else None
@@ -175,7 +177,7 @@ def load_weights(
     else:
         state = read_weights_of(model, path) if state is None else state
         note = _differing_arguments(runner, state.get("meta"), path)
-    _tell_hooks(runner, state, path)
+    _notify_hooks(runner, state, path)
     load_state(model, state["state_dict"], str(path))
     if note:
         runner.logger.warning(note)
@@ -185,9 +187,9 @@ def load_weights(
 
 
 def _differing_arguments(runner: RealdegRunner, meta: Any, path: Path) -> str:
-    """Refuse weights of another geometry; return a sentence on other arguments that differ.
+    """Refuse weights of another geometry, and describe other arguments that differ.
 
-    Weights that are only a start for another training may be of any geometry.
+    Weights from which another training starts may have any geometry.
     """
     found = component_of(runner.model)
     component = meta.get("component") if isinstance(meta, Mapping) else None
@@ -205,8 +207,8 @@ def _differing_arguments(runner: RealdegRunner, meta: Any, path: Path) -> str:
     start = runner.training and not is_resuming(runner)
     if not start and {"scale", "same_size"} & set(differ):
         raise GeometryError(
-            f"the {found[0]} in {path} was trained with {text}: take the weights or the config"
-            " of the other geometry.",
+            f"the {found[0]} in {path} was trained with {text}: use weights and a config of the"
+            " same geometry.",
             fits=(stored.get("scale", own.get("scale")), stored.get("same_size", False)),
         )
     return f"the {found[0]} in {path} was trained with {text}" if text else ""
@@ -220,7 +222,7 @@ def own_component(model: nn.Module, path: Path) -> tuple[nn.Module, ComponentFil
         path: The file.
 
     Returns:
-        The component, not yet filled, and the file's contents; None if the file is of another kind.
+        The component before loading, and the file's contents; None for a file of another kind.
 
     Raises:
         CheckpointError: If it is damaged, or holds a component that the task does not train.
@@ -232,7 +234,7 @@ def own_component(model: nn.Module, path: Path) -> tuple[nn.Module, ComponentFil
         wanted = component[0] if component else "no component"
         raise CheckpointError(
             f"{path} holds a {file.kind}, but the task of this config works with"
-            f" {wanted}: take other weights or another config."
+            f" {wanted}: use other weights or another config."
         )
     return component[1], file
 
@@ -243,8 +245,8 @@ def read_weights_of(model: nn.Module, path: Path) -> dict[str, Any]:
     Args:
         model: The task, without its wrapper.
         path: A training checkpoint, a state dict of the task, or any file that holds the weights
-            of its backbone (BasicSR's ``params_ema``, a MatConvNet network, and whatever else
-            ``convert_weights`` reads).
+            of its backbone (BasicSR's ``params_ema``, a MatConvNet network, and everything else
+            that ``convert_weights`` reads).
 
     Returns:
         ``state_dict``, for the task to load strictly, and ``meta``.
@@ -253,24 +255,24 @@ def read_weights_of(model: nn.Module, path: Path) -> dict[str, Any]:
         CheckpointError: If the file is damaged, or holds no weights for this task.
     """
     if path.suffix.lower() in (COMPONENT_SUFFIX, ".mat", ".caffemodel"):
-        return _of_others(model, path)
+        return _read_foreign(model, path)
     try:
         found: dict[str, Any] = read_checkpoint(path)
     except CheckpointError:
-        # A pickled network, perhaps; what is missing or damaged is not asked for twice.
+        # Perhaps a pickled network. A missing or empty file is not read twice.
         if _backbone_of(model) is None or not path.is_file() or path.stat().st_size == 0:
             raise
-        return _of_others(model, path)
+        return _read_foreign(model, path)
     state = found.get("state_dict", found)
     ours = "meta" in found or _backbone_of(model) is None or set(state) & set(model.state_dict())
     if _is_state(state) and ours:
         meta = found.get("meta") if state is not found else None
         others = {} if state is found else found
         return {**others, "state_dict": state, "meta": meta if isinstance(meta, Mapping) else {}}
-    return _of_others(model, path, found)
+    return _read_foreign(model, path, found)
 
 
-def _of_others(
+def _read_foreign(
     model: nn.Module, path: Path, held: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     backbone = _backbone_of(model)
@@ -283,12 +285,12 @@ def _of_others(
         load_weights(backbone, path)
     except CheckpointError as error:
         raise CheckpointError(
-            f"{str(error).rstrip('.')}. Name weights of another project as backbone.checkpoint=FILE"
-            " beside the type of their network, or let `realdeg convert_weights` write a file that"
-            " says what it is."
+            f"{str(error).rstrip('.')}. Give weights of another project as backbone.checkpoint=FILE"
+            " beside the type of their network, or convert them by `realdeg convert_weights` to a"
+            " file that describes itself."
         ) from error
     state = {name: value.clone() for name, value in backbone.state_dict().items()}
-    backbone.load_state_dict(former)  # only the caller loads, strictly and after its own checks
+    backbone.load_state_dict(former)  # the caller loads, strictly and after its own checks
     return {"state_dict": _filled(model, state), "meta": {}}
 
 
@@ -298,14 +300,14 @@ def _no_weights(model: nn.Module, path: Path, held: Mapping[str, Any] | None) ->
     return (
         f"{path} holds no weights of {type(model).__name__}{f' (found {keys})' if keys else ''}:"
         f" give a checkpoint iter_N.pth, or the {found[0] if found else 'component'}.safetensors"
-        " that lies beside it."
+        " beside it."
     )
 
 
 def _filled(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a task's state dict with that of its component laid into it."""
+    """Return a task's state dict with the given state of its component."""
     found = component_of(model)
-    assert found is not None  # asked before
+    assert found is not None  # checked before
     prefix = f"{found[0]}."
     whole = {k: v for k, v in model.state_dict().items() if not k.startswith(prefix)}
     return {**whole, **{f"{prefix}{name}": value for name, value in state.items()}}

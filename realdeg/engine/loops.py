@@ -1,4 +1,4 @@
-"""The loops of training, validation and test."""
+"""The loops for training, validation and test."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ from realdeg.utils.samples import Batch
 __all__ = ["ClosedFormLoop", "EvalLoop", "IterTrainLoop"]
 
 VALIDATED = "validated_iteration"
-"""The message hub's note of the last iteration that was validated."""
+"""The message hub's key of the last iteration that was validated."""
 
 
 @LOOPS.register_module()
 class IterTrainLoop(BaseLoop):
     """Trains for a number of iterations.
 
-    A resume begins at the sampler's position, without replaying what was seen. A validation that
-    was due and did not finish is made up for.
+    A resumed run starts at the sampler's position, without replaying earlier batches. A validation
+    that was due and did not finish is repeated.
 
     Args:
         runner: The runner.
-        dataloader: The training data; the sampler has ``start(iteration)``.
-        max_iters: Iterations in all.
-        val_interval: Iterations from one validation to the next; the last iteration is validated
-            in any case.
+        dataloader: The training data. Its sampler should have ``start(iteration)``.
+        max_iters: The total number of iterations.
+        val_interval: The number of iterations between validations. The last iteration is always
+            validated.
         val_begin: The first iteration that may be validated.
     """
 
@@ -72,7 +72,7 @@ class IterTrainLoop(BaseLoop):
         self.stop_training = False  # set by early stopping
         self._epoch = 0
         self._iter = 0
-        self._stepped = False  # within the present iteration
+        self._stepped = False  # in the current iteration
 
     @property
     def epoch(self) -> int:
@@ -81,24 +81,21 @@ class IterTrainLoop(BaseLoop):
 
     @property
     def iter(self) -> int:
-        """How many iterations are done."""
+        """The number of completed iterations."""
         return self._iter
 
     def run(self) -> torch.nn.Module:
-        """Train.
-
-        Returns:
-            The model.
+        """Train the model and return it.
 
         Raises:
             SystemExit: With code 130, 143 or 129 after Ctrl-C, SIGTERM or a lost terminal, once
                 the iteration is done and saved.
-            DataError: If a data-loading worker was killed, or cannot hand over what it read.
+            DataError: If a data-loading worker was killed, or cannot send what it read.
         """
         runner = self.runner
         runner.call_hook("before_train")
         runner.call_hook("before_train_epoch")
-        # Handlers first, workers second: what is forked inherits them.
+        # Signal handlers before workers: forked processes inherit them.
         with runner.interruption:
             try:
                 self._train()
@@ -109,7 +106,7 @@ class IterTrainLoop(BaseLoop):
                     raise failure from error
                 raise
             finally:
-                # Rather than idle through what comes after the training.
+                # They would idle until the end of the process.
                 stop_workers(self.dataloader)
                 if runner.val_loop is not None:
                     stop_workers(runner.val_loop.dataloader)
@@ -119,13 +116,13 @@ class IterTrainLoop(BaseLoop):
         return model
 
     def _rescue(self, error: Exception) -> None:
-        """Save what was done before an error, unless the error is about just that."""
+        """Save the completed iterations after an error, unless that is what failed."""
         runner = self.runner
         if isinstance(error, TrainingError | OutputError):
             return
         if self._stepped:
             runner.say(
-                "iteration %d broke off when its step had begun, so it was not saved; the last"
+                "iteration %d failed after its step had started, so it was not saved; the last"
                 " checkpoint in %s is kept",
                 self._iter + 1,
                 runner.work_dir,
@@ -142,8 +139,8 @@ class IterTrainLoop(BaseLoop):
         for _, wrapper in named_wrappers(runner.optim_wrapper):
             wrapper.optimizer.register_step_pre_hook(self._note_step)
         batches = self._batches()
-        noted = runner.message_hub.get_info(VALIDATED)
-        if self._iter and self._due() and noted != self._iter:
+        validated = runner.message_hub.get_info(VALIDATED)
+        if self._iter and self._due() and validated != self._iter:
             self._validate()
         runner.model.train()
         with closing(batches):
@@ -155,11 +152,7 @@ class IterTrainLoop(BaseLoop):
                     runner.model.train()
 
     def run_iter(self, batch: Batch) -> None:
-        """Train on one batch.
-
-        Args:
-            batch: What the data loader gave.
-        """
+        """Train on one batch of the data loader."""
         runner = self.runner
         runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=batch)
         outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
@@ -190,7 +183,7 @@ class IterTrainLoop(BaseLoop):
             sampler.start(self._iter)
         elif self._iter:
             self.runner.logger.warning(
-                "%s cannot start in the middle: the order of the data begins anew",
+                "%s cannot start in the middle: the order of the data restarts",
                 type(sampler).__name__,
             )
         model: Any = unwrapped(self.runner.model)
@@ -205,22 +198,22 @@ class IterTrainLoop(BaseLoop):
             for batch in loaded:
                 count += 1
                 yield batch
-            # Only a sampler that ends comes here.
+            # Reached only with a finite sampler.
             if not count:
                 raise DataError("the training data loader gives no batches: the data set is empty.")
 
 
 @LOOPS.register_module()
 class EvalLoop(BaseLoop):
-    """Validates or tests: every item once, over all processes.
+    """Validates or tests: every item once, distributed over all processes.
 
-    Gradients are off by ``no_grad`` and not by ``inference_mode``, under which zero-shot methods
+    Gradients are disabled by ``no_grad`` rather than ``inference_mode``, in which zero-shot methods
     could not train.
 
     Args:
         runner: The runner.
-        dataloader: The data.
-        evaluator: The evaluator or its config.
+        dataloader: The validation or test data.
+        evaluator: The evaluator, its config, or a list of metrics.
     """
 
     def __init__(
@@ -236,21 +229,17 @@ class EvalLoop(BaseLoop):
         refuse_duplicates(self.evaluator.metrics)
         for number, metric in enumerate(self.evaluator.metrics):
             if runner.world_size > 1 and getattr(metric, "collect_device", "") == "cpu":
-                # mmengine would leave a folder '.dist_test' wherever the run was started.
+                # mmengine would leave a folder '.dist_test' in the current directory.
                 if metric.collect_dir is None:
                     metric.collect_dir = f"{runner.log_dir}/collect_{number}"
 
     @property
     def stage(self) -> str:
-        """``"test"`` for the loop of the runner's ``test()``, otherwise ``"val"``."""
+        """``"test"`` for the loop of ``Runner.test()``, otherwise ``"val"``."""
         return "test" if is_test_loop(self.runner, self) else "val"
 
     def run(self) -> dict[str, Any]:
-        """Predict and measure.
-
-        Returns:
-            The metrics; empty if a signal ended a validation early.
-        """
+        """Predict, and return the metrics; none if a signal ended a validation early."""
         runner, stage = self.runner, self.stage
         runner.call_hook(f"before_{stage}")
         runner.call_hook(f"before_{stage}_epoch")
@@ -258,7 +247,7 @@ class EvalLoop(BaseLoop):
         metrics: dict[str, Any] = {}
         try:
             seen = self._predict()
-        except RuntimeError as error:  # torch tells of a dead worker wherever it finds us
+        except RuntimeError as error:  # torch reports a dead worker at any time
             failure = worker_failure(error)
             if failure is None:
                 raise
@@ -270,25 +259,20 @@ class EvalLoop(BaseLoop):
         return metrics
 
     def _predict(self) -> bool:
-        """Return whether all data were seen."""
+        """Predict all items; return False if a signal stopped it."""
         shown: Shown = "terminal" if self.stage == "test" and is_main_process() else False
         with progress_bar("testing", len(self.dataloader), shown=shown) as advance:
             for index, batch in enumerate(plain_errors(self.dataloader)):
                 self.run_iter(index, batch)
                 advance(index + 1)
-                # Several processes have to stop together; they do so after the next iteration.
+                # Several processes must stop together, which they do after the next iteration.
                 if self.runner.interruption.requested and self.runner.world_size == 1:
                     return False
         return True
 
     @torch.no_grad()
     def run_iter(self, index: int, batch: Batch) -> None:
-        """Predict and process one batch.
-
-        Args:
-            index: Its number.
-            batch: What the data loader gave.
-        """
+        """Predict and process one batch, the one with this index."""
         runner, stage = self.runner, self.stage
         runner.call_hook(f"before_{stage}_iter", batch_idx=index, data_batch=batch)
         step = runner.model.test_step if stage == "test" else runner.model.val_step
@@ -299,25 +283,19 @@ class EvalLoop(BaseLoop):
 
 
 def plain_errors(loader: DataLoader[Any]) -> Iterator[Any]:
-    """Iterate a data loader; a worker's RealdegError keeps its one sentence.
-
-    Args:
-        loader: The data loader.
-
-    Yields:
-        Its batches.
+    """Yield the batches of a data loader, with readable errors.
 
     Raises:
-        RealdegError: As a worker raised it, without the worker's traceback as text.
+        RealdegError: As a worker raised it, without the worker's traceback in the message.
         DataError: If a worker was killed.
     """
-    # Started here, in the main thread: a prefetcher's thread ends before the workers do.
+    # Workers start here, in the main thread: a prefetching thread ends before they do.
     try:
         iterator = iter(loader)
     except OSError as error:
         if not loader.num_workers:
             raise
-        # torch's half-made iterator would complain about itself when it is collected.
+        # torch's incomplete iterator would raise when it is garbage-collected.
         _MultiProcessingDataLoaderIter._shutdown = True
         raise DataError(
             f"the data-loading workers cannot be started ({error.strerror or error}). {ADVICE}."
@@ -332,7 +310,7 @@ def _plain_errors(iterator: Iterator[Any]) -> Iterator[Any]:
         except StopIteration:
             return
         except RealdegError as error:
-            # torch re-raises with the worker's whole traceback as the message.
+            # torch raises it again with the worker's whole traceback as the message.
             sentence = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
             raise type(error)(sentence) from error
         except (RuntimeError, EOFError, OSError) as error:

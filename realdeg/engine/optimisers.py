@@ -22,12 +22,12 @@ SUFFIX = "_step"
 class AutocastOptimWrapper(OptimWrapper):
     """Computes the losses under ``torch.autocast``.
 
-    mmengine's ``AmpOptimWrapper`` insists on an accelerator; this one works wherever autocast
-    does. bfloat16 has the range of float32, so no gradient scaling is needed.
+    mmengine's ``AmpOptimWrapper`` requires an accelerator; this one works on any device with
+    autocast. bfloat16 has the range of float32, so no gradient scaling is needed.
 
     Args:
-        dtype: ``"bfloat16"``. float16 would need a gradient scaler: use mmengine's
-            ``AmpOptimWrapper`` for it.
+        dtype: ``"bfloat16"``. For float16, which needs a gradient scaler, use mmengine's
+            ``AmpOptimWrapper``.
         **kwargs: Arguments of mmengine's ``OptimWrapper``.
 
     Raises:
@@ -39,20 +39,13 @@ class AutocastOptimWrapper(OptimWrapper):
         if dtype != "bfloat16":
             raise ConfigError(
                 f"AutocastOptimWrapper takes dtype='bfloat16', got '{dtype}': float16 needs a"
-                " gradient scaler, which mmengine's AmpOptimWrapper brings."
+                " gradient scaler, which mmengine's AmpOptimWrapper has."
             )
         self.dtype = torch.bfloat16
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Enter autocast, and block gradient synchronisation while gradients accumulate.
-
-        Args:
-            model: The model in training, wrapped or not.
-
-        Yields:
-            Nothing.
-        """
+        """Enter autocast, and block gradient synchronisation while gradients accumulate."""
         device = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, dtype=self.dtype):
             yield
@@ -60,36 +53,24 @@ class AutocastOptimWrapper(OptimWrapper):
 
 @OPTIM_WRAPPERS.register_module()
 class NoOptimWrapper(OptimWrapper):
-    """Stands where mmengine demands an optimiser and nothing is to be optimised."""
+    """A placeholder where mmengine requires an optimiser and nothing is optimised."""
 
     def __init__(self) -> None:
         super().__init__(torch.optim.SGD([torch.zeros(1)], lr=0.0))
 
     def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Refuse to step.
-
-        Args:
-            loss: Ignored.
-            *args: Ignored.
-            **kwargs: Ignored.
-
-        Raises:
-            TrainingError: Always.
-        """
+        """Raise a TrainingError."""
         raise TrainingError("this run is fitted in closed form: there is nothing to step.")
 
 
 class NamedOptimWrappers(OptimWrapperDict):
-    """mmengine's OptimWrapperDict, which refuses the state of other optimisers."""
+    """mmengine's OptimWrapperDict; it refuses the state of other optimisers."""
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Give every optimiser its state back.
-
-        Args:
-            state_dict: By name.
+        """Load the state of every optimiser, by name.
 
         Raises:
-            ValueError: If the names are others.
+            ValueError: If the names differ.
         """
         if set(state_dict) != set(self.optim_wrappers):
             raise ValueError(
@@ -111,15 +92,15 @@ class MultiOptimizerConstructor:
             discriminator_step=dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-4)),
         )
 
-    ``<part>_step`` steps the parameters of the task's attribute ``<part>``. Schedulers count for
-    all of them, or are named likewise.
+    ``<part>_step`` steps the parameters of the task's attribute ``<part>``. A list of schedulers
+    applies to all of them, a dict gives each its own by the same names.
 
     Args:
         optim_wrapper_cfg: The wrappers by name.
-        paramwise_cfg: mmengine's; it belongs in the wrappers.
+        paramwise_cfg: Refused here; it belongs in the wrappers.
 
     Raises:
-        ConfigError: If a name or a wrapper makes no sense.
+        ConfigError: If a name or a wrapper is not valid.
     """
 
     def __init__(
@@ -127,8 +108,8 @@ class MultiOptimizerConstructor:
     ) -> None:
         if paramwise_cfg:
             raise ConfigError(
-                "'optim_wrapper.paramwise_cfg' stands beside several optimisers: put it into the"
-                " one it is meant for."
+                "'optim_wrapper.paramwise_cfg' is beside several optimisers: move it into the one"
+                " it is meant for."
             )
         for name, cfg in optim_wrapper_cfg.items():
             place = f"optim_wrapper.{name}"
@@ -148,13 +129,7 @@ class MultiOptimizerConstructor:
         self.cfg = optim_wrapper_cfg
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
-        """Build the wrappers.
-
-        Args:
-            model: The task, wrapped or not.
-
-        Returns:
-            The wrappers by name.
+        """Build the wrappers of a task, which may be wrapped itself.
 
         Raises:
             ConfigError: If the task has no such part.
@@ -174,12 +149,12 @@ class MultiOptimizerConstructor:
 
 @MODEL_WRAPPERS.register_module()
 class ManualGradientSync(nn.Module):
-    """Takes the place of DistributedDataParallel for a task that averages gradients itself.
+    """Replaces DistributedDataParallel for a task that averages its gradients itself.
 
-    DistributedDataParallel knows one backward pass for each forward pass and one optimiser. A
-    task with a ``train_step`` of its own calls mmengine's ``all_reduce_params`` on its gradients
-    before each step instead. All processes begin with the weights of the first, as mmengine's
-    runner hands them round.
+    DistributedDataParallel supports one backward pass per forward pass, and one optimiser. A task
+    with its own ``train_step`` calls mmengine's ``all_reduce_params`` on its gradients before each
+    step instead. All processes start from the weights of the first, which mmengine's runner
+    broadcasts.
 
     Args:
         module: The task.
@@ -206,7 +181,7 @@ class ManualGradientSync(nn.Module):
         return self.module.test_step(data)  # type: ignore[operator]
 
 
-# Names that configs of version 0.1 hold.
+# Names in configs of version 0.1.
 SeveralOptimisers = OPTIM_WRAPPER_CONSTRUCTORS.register_module(
     module=renamed_class("SeveralOptimisers", MultiOptimizerConstructor)
 )

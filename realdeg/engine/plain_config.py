@@ -1,4 +1,4 @@
-"""A config that is written fast, and once; and as data, for the folder of its run."""
+"""A config that is formatted fast, and once; and saved as data in the folder of its run."""
 
 from __future__ import annotations
 
@@ -20,24 +20,18 @@ from realdeg.utils.data_file import RUN_CONFIG, check_size, data_text
 from realdeg.utils.files import atomic_path
 from realdeg.utils.mmengine_internals import config_dict, copy_config, note, set_note
 
-# How and where a run was started, which the next start says for itself.
+# How and where a run was started, which does not apply to the next start.
 _OF_THE_START = ("work_dir", "launcher", "resume", "device")
 _HEAD = """\
-# The config of this run, as data: `realdeg train`, `test` and `browse` take the folder it lies in.
+# The config of this run, as data: `realdeg train`, `test` and `browse` take its folder.
 """
 
 
 def config_text(cfg: Mapping[str, Any]) -> str:
-    """Write a config as Python that reads back.
+    """Format a config as Python, one assignment per top-level key.
 
-    mmengine formats with yapf, 0.4 s for 300 lines and 8 to 13 s for a list of 400 dicts, and does
-    so at every checkpoint. ``pprint`` needs milliseconds.
-
-    Args:
-        cfg: The config, plain data.
-
-    Returns:
-        One assignment per top-level key.
+    mmengine formats with yapf at every checkpoint: 0.4 s for 300 lines, 8 to 13 s for a list of 400
+    dicts. ``pprint`` needs milliseconds.
     """
     return "".join(
         f"{key} = {pformat(value, width=100, sort_dicts=False)}\n" for key, value in cfg.items()
@@ -45,18 +39,11 @@ def config_text(cfg: Mapping[str, Any]) -> str:
 
 
 class PlainConfig(Config):
-    """mmengine's config with ``pretty_text`` made by ``config_text``, once per object."""
+    """mmengine's config; ``pretty_text`` is made by ``config_text``, once per object."""
 
     @classmethod
     def of(cls, cfg: Mapping[str, Any] | Config | None) -> PlainConfig:
-        """Copy any config into this class.
-
-        Args:
-            cfg: A config, a dict, or None for an empty one.
-
-        Returns:
-            The copy.
-        """
+        """Copy a config, a dict, or None for an empty one, into this class."""
         copied = copy_config(cfg if isinstance(cfg, Config) else Config(dict(cfg or {})), cls)
         set_note(copied, "text", None)
         return copied
@@ -70,44 +57,39 @@ class PlainConfig(Config):
 
 
 def run_config_text(cfg: Config) -> str:
-    """Write a run's config as data that makes the same run again.
+    """Format a run's config as data that makes the same run again.
 
-    Where ``inject`` filled something in, what was said before it is written, so that nothing
-    stands twice and the number of processes may change.
+    What ``inject`` filled in is left out, so that nothing is given twice and the number of
+    processes may change.
 
     Args:
         cfg: The runner's config.
 
     Returns:
-        YAML; classes and functions are written by their registered names.
+        YAML. Classes and functions are written by their registered names.
 
     Raises:
         ConfigError: If something has no plain form, naming it and its place.
     """
     current = dict(config_dict(cfg))
     nothing: dict[str, Any] = {}
-    said, injected = note(cfg, "said") or (nothing, nothing)
+    given, injected = note(cfg, "said") or (nothing, nothing)
     data: dict[str, Any] = {}
     for key, value in current.items():
         if key in _OF_THE_START:
             continue
         if key not in injected or not _equal(value, injected[key]):
             data[key] = _plain(value, key)  # changed since
-        elif key in said:
-            data[key] = _plain(said[key], key)
-    if said.get("recipe"):
-        data["recipe"] = said["recipe"]
+        elif key in given:
+            data[key] = _plain(given[key], key)
+    if given.get("recipe"):
+        data["recipe"] = given["recipe"]
     check_size(data, "the config")
     return _HEAD + data_text(data)
 
 
 def save_run_config(cfg: Config, folder: Path, logger: logging.Logger) -> None:
-    """Write a run's config into its folder, or say why the folder does not stand for it.
-
-    Args:
-        cfg: The runner's config.
-        folder: The work dir.
-        logger: Who is told.
+    """Write a run's config into its work dir, or warn why the folder cannot replace the config.
 
     Raises:
         OutputError: If it cannot be written.
@@ -118,7 +100,7 @@ def save_run_config(cfg: Config, folder: Path, logger: logging.Logger) -> None:
     except ConfigError as error:
         target.unlink(missing_ok=True)  # of a former run
         logger.warning(
-            "%s is not written, so the run's folder does not stand for its config: %s. Register"
+            "%s is not written, so the run's folder cannot be used as its config: %s. Register"
             " what it names and give the name instead, or keep the .py file.",
             target,
             str(error).rstrip("."),
@@ -131,7 +113,7 @@ def save_run_config(cfg: Config, folder: Path, logger: logging.Logger) -> None:
 def _equal(first: Any, second: Any) -> bool:
     try:
         return bool(first == second)
-    except (ValueError, RuntimeError):  # arrays do not compare as one
+    except (ValueError, RuntimeError):  # arrays are compared element by element
         return False
 
 
@@ -163,7 +145,7 @@ def _named(value: Any) -> str:
 
 
 def _registered_name(value: Any) -> str | None:
-    """Return the name under which a class or function is registered, if it is."""
+    """Return the name under which a class or function is registered, or None."""
     for registry in _registries():
         for name, found in registry.module_dict.items():
             if found is value:

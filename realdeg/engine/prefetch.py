@@ -1,4 +1,4 @@
-"""Prepare the next batch while the step of this one runs."""
+"""Prepare the next batch while the current step runs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,14 @@ def prefetched(
 ) -> Iterator[Any]:
     """Yield prepared batches, each prepared in a thread while the one before is in use.
 
-    On a GPU the thread works on a stream of its own, so that its kernels fill the gaps of the
-    step's; the consumer's stream waits for them. Order and content are those of
-    ``map(prepare, batches)``.
+    On a GPU the thread uses its own stream, so that its kernels fill the gaps of the step; the
+    consumer's stream waits for them. Order and content are those of ``map(prepare, batches)``, and
+    an error is raised when its batch is due.
 
     Args:
-        batches: What the data loader gives.
+        batches: The batches of the data loader.
         prepare: Moves a batch to the device and completes it.
         device: The training device.
-
-    Yields:
-        The prepared batches.
-
-    Raises:
-        Exception: Whatever ``batches`` or ``prepare`` raised, when that batch is due.
     """
     make_stream: Any = torch.cuda.Stream  # not typed by torch
     stream = make_stream(device) if device.type == "cuda" else None
@@ -57,7 +51,7 @@ def prefetched(
 
 
 def _keep_alive(batch: Any, stream: torch.cuda.Stream) -> None:
-    """Tell the allocator that another stream reads tensors made on the prefetcher's."""
+    """Tell the allocator that another stream reads tensors of the prefetcher's stream."""
     if isinstance(batch, torch.Tensor) and batch.is_cuda:
         batch.record_stream(stream)
     elif isinstance(batch, dict):

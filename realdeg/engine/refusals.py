@@ -1,4 +1,4 @@
-"""What torch and mmengine say of a config that they cannot build, as one sentence."""
+"""Turn errors of torch and mmengine while they build from a config into one sentence."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _FOREIGN = ("torch", "mmengine", "mmcv", "numpy")
 
 @contextmanager
 def refusals(place: str) -> Iterator[None]:
-    """Turn what torch or mmengine raise while they build from a config into a sentence.
+    """Turn an error of torch or mmengine in the block into a ConfigError.
 
-    Their classes check arguments when they use them. An error inside realdeg or in somebody's own
-    component keeps its traceback: it is no mistake of the config's.
+    An error inside realdeg or a third-party component keeps its traceback: it is not a mistake in
+    the config.
 
     Args:
         place: The top-level key that is built, for the message.
 
     Raises:
-        ConfigError: If the error comes out of torch or mmengine.
+        ConfigError: If the error comes from torch or mmengine.
     """
     try:
         yield
@@ -41,7 +41,7 @@ def refusals(place: str) -> Iterator[None]:
 
 
 def _raised_by(traceback: TracebackType | None) -> str:
-    """Return the module of the innermost frame that is not the standard library's."""
+    """Return the module of the innermost frame outside the standard library."""
     found = ""
     while traceback is not None:
         name = str(traceback.tb_frame.f_globals.get("__name__", ""))
@@ -51,7 +51,7 @@ def _raised_by(traceback: TracebackType | None) -> str:
     return found
 
 
-# What the runner builds, and the key of the config that it is built from.
+# Methods of the runner, and the keys of the config that they build from.
 _BUILDERS = {
     "setup_env": "env_cfg",
     "set_randomness": "randomness",
@@ -68,14 +68,7 @@ _BUILDERS = {
 
 
 def explain_build_errors(runner: type) -> type:
-    """Have what a runner builds from a config refuse in sentences; a decorator.
-
-    Args:
-        runner: The runner's class, changed in place.
-
-    Returns:
-        The class.
-    """
+    """Wrap the build methods of a runner's class in :func:`refusals`; a decorator."""
     for name, place in _BUILDERS.items():
         setattr(runner, name, _refusing(getattr(runner, name), place))
     return runner
@@ -91,13 +84,13 @@ def _refusing(method: Callable[..., Any], place: str) -> Callable[..., Any]:
 
 
 def refuse_duplicates(metrics: Sequence[Any]) -> None:
-    """Refuse metrics that give two numbers of one name, before anything is measured.
+    """Refuse metrics that give two values of one name, before anything is measured.
 
     Args:
         metrics: An evaluator's metrics; those with ``labels`` are compared.
 
     Raises:
-        ConfigError: Naming the number.
+        ConfigError: Naming the value.
     """
     seen = set()
     for metric in metrics:
@@ -106,7 +99,7 @@ def refuse_duplicates(metrics: Sequence[Any]) -> None:
             full = f"{prefix}/{name}" if prefix else str(name)
             if full in seen:
                 raise ConfigError(
-                    f"two metrics of one evaluator measure '{full}': leave one out, or give it a"
-                    " prefix of its own."
+                    f"two metrics of one evaluator measure '{full}': remove one, or give it its own"
+                    " prefix."
                 )
             seen.add(full)

@@ -1,4 +1,4 @@
-"""The runner: mmengine's, made quiet at the start and safe at the end."""
+"""The runner: mmengine's with a short start and a safe end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from realdeg.utils.mmengine_internals import (
 )
 
 RUN = "training run"
-"""What a second process in the work dir is told that the first one is."""
+"""What messages to a second process in the work dir call the first one."""
 
 _runs = itertools.count()
 check_names("mmengine.runner", "mmengine.hooks")
@@ -54,25 +54,25 @@ check_names("mmengine.runner", "mmengine.hooks")
 @overrides_internals
 @explain_build_errors
 class RealdegRunner(Runner):
-    """mmengine's Runner with the traps of long runs taken out.
+    """mmengine's Runner without its traps for long runs.
 
-    It starts with a summary instead of 130 lines (the log file has them all), survives a
-    torchvision that does not match torch, resumes on torch >= 2.6 from the newest checkpoint that
-    can be read, runs on the device it is told (several processes on CPUs included), and closes the
-    process group it opened.
+    It prints a summary instead of 130 lines (which are in the log file), works with a torchvision
+    that does not match torch, resumes on torch >= 2.6 from the newest readable checkpoint, runs on
+    the device it is given (also in several processes on CPUs), and closes the process group that it
+    opened.
 
     Args:
         *args: As for mmengine's Runner.
-        device: For instance ``"cpu"`` or ``"cuda:1"``; None takes the config's ``device``, or else
+        device: For instance ``"cpu"`` or ``"cuda:1"``. None takes the config's ``device``, or else
             the accelerator if there is one.
         compile_model: Compile the component with ``torch.compile``; a dict gives its options. None
             takes the config's ``compile_model``.
-        load_from: A file of weights to begin with, or of the work dir to resume from.
-        resume: Resume from the newest checkpoint of the work dir that can be read.
+        load_from: A file of weights to start from, or a checkpoint of the work dir to resume from.
+        resume: Resume from the newest readable checkpoint of the work dir.
         **kwargs: As for mmengine's Runner. ``default_scope`` is realdeg's.
 
     Raises:
-        ConfigError: If the device is not there, or the optimiser wrapper has no optimiser.
+        ConfigError: If the device is not available, or the optimiser wrapper has no optimiser.
         OutputError: If the work dir cannot be written.
     """
 
@@ -85,7 +85,7 @@ class RealdegRunner(Runner):
         resume: bool = False,
         **kwargs: Any,
     ) -> None:
-        guard_process()  # mmengine's own registries, which take part in every run
+        guard_process()  # for mmengine's own registries, which every run uses
         cfg = PlainConfig.of(kwargs.pop("cfg", None))
         self.device = resolve_device(device if device is not None else cfg.get("device"))
         self._compile = cfg.get("compile_model") if compile_model is None else compile_model
@@ -101,43 +101,34 @@ class RealdegRunner(Runner):
         super().__init__(*args, cfg=cfg, resume=resume, **options)
 
     def close(self) -> None:
-        """End the run: close its log file and leave the process group."""
+        """End the run: flush its log file and leave the process group."""
         stop_processes()
         for handler in list(self.logger.handlers):
             handler.flush()
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
-        """Set processes, threads and the name of the run.
+        """Set up processes, threads and the name of the run.
 
         Args:
-            env_cfg: mmengine's ``env_cfg``; ``dist_cfg`` may hold ``timeout`` (seconds).
+            env_cfg: mmengine's ``env_cfg``. ``dist_cfg`` may have a ``timeout`` in seconds.
         """
         if self.launcher == "pytorch" and not is_distributed():
-            # mmengine's own start insists on an accelerator.
+            # mmengine's own function requires an accelerator.
             start_processes(self.device, env_cfg.get("dist_cfg"))
             atexit.register(stop_processes)
         super().setup_env(env_cfg)
         number = next(_runs)
         if number:
-            # Loggers and message hubs are kept by name: two runs of one second would share them.
+            # Loggers and message hubs are kept by name: two runs in one second would share them.
             set_timestamp(self, f"{self.timestamp}_{number}")
 
     def say(self, message: str, *args: Any) -> None:
-        """Log a message that the console shows even before training has begun.
-
-        Args:
-            message: A message, with ``%`` places for ``args``.
-            *args: What fills them.
-        """
+        """Log a message (a ``%`` format and its arguments) that the console always shows."""
         say(self.logger, message, *args)
 
     def log_environment(self, env_cfg: dict[str, Any]) -> None:
-        """Write what the run is made of to the log file.
-
-        Args:
-            env_cfg: mmengine's ``env_cfg``.
-        """
-        # Here first, because this is the first thing that is logged.
+        """Write software, hardware and the config to the log file."""
+        # Nothing is logged before this.
         self.console = filter_console(self.logger)
         lines = environment_lines(self.device)
         lines += [f"env_cfg: {dict(env_cfg)}", f"randomness: {self._randomness}"]
@@ -147,13 +138,10 @@ class RealdegRunner(Runner):
             self.logger.info("Config:\n%s", self.cfg.pretty_text)
 
     def dump_config(self) -> None:
-        """Write nothing yet: mmengine asks before it is known whether the run can begin."""
+        """Do nothing: mmengine calls this before it is known whether the run can start."""
 
     def load_or_resume(self) -> None:
-        """Load the weights, or the whole training state, that the config asks for.
-
-        Then the config in the work dir becomes this run's.
-        """
+        """Load what the config asks for, then write the config into the work dir."""
         if not self.loaded_from:
             load_or_resume(self)
         if is_main_process():
@@ -163,13 +151,9 @@ class RealdegRunner(Runner):
         save_run_config(self.cfg, Path(self.work_dir), self.logger)
 
     def resume_from(self, path: str) -> None:
-        """Resume from exactly this checkpoint when the training starts.
+        """Resume from exactly this ``.pth`` file when the training starts.
 
-        Without it, ``resume`` takes the newest checkpoint of the work dir, whatever the config's
-        ``load_from`` says that the run once began with.
-
-        Args:
-            path: The ``.pth`` file.
+        Otherwise ``resume`` takes the newest checkpoint of the work dir, whatever ``load_from`` is.
         """
         self.load_from, self.resume_exactly = str(path), True
         set_resuming(self)
@@ -184,7 +168,7 @@ class RealdegRunner(Runner):
 
         Args:
             filename: The ``.pth`` file.
-            *args: Ignored: everything comes back, and files are read on the CPU.
+            *args: Ignored: everything is restored, and files are read on the CPU.
             **kwargs: Ignored.
         """
         restore(self, Path(filename))
@@ -196,11 +180,11 @@ class RealdegRunner(Runner):
             filename: A checkpoint, a state dict, a self-describing ``.safetensors`` file of the
                 component that the task trains, or a file of another project with the weights of
                 its backbone.
-            *args: Ignored: files are read on the CPU and always have to fit.
+            *args: Ignored: files are read on the CPU and must always fit.
             **kwargs: Ignored.
 
         Returns:
-            What was loaded.
+            ``state_dict`` and ``meta``.
         """
         return load_weights(self, Path(filename))
 
@@ -219,26 +203,21 @@ class RealdegRunner(Runner):
             out_dir: The folder.
             filename: The file's name.
             *args: Ignored; mmengine's.
-            iteration: How many iterations are done; None takes the loop's count.
+            iteration: The number of completed iterations; None takes the loop's count.
             training: Also save optimiser, schedulers and message hub.
             **kwargs: Ignored; mmengine's.
 
         Raises:
-            OutputError: If it cannot be written; an older file of that name is then untouched.
+            OutputError: If it cannot be written. An older file of that name is then kept.
         """
         if is_main_process():
             done = self.iter if iteration is None else iteration
             write_checkpoint(Path(out_dir) / filename, collect_state(self, done, training))
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Call every hook that has a method of that name.
-
-        Args:
-            fn_name: For instance ``"after_train_iter"``.
-            **kwargs: Its arguments.
-        """
-        # mmengine's own turns a TypeError inside a hook into one without its traceback.
-        # What mmengine's hooks build, they build before the run.
+        """Call every hook that has a method of that name, such as ``"after_train_iter"``."""
+        # mmengine's method raises a TypeError inside a hook again without its traceback.
+        # mmengine's hooks build things in before_run.
         building = refusals("custom_hooks' or 'default_hooks")
         with building if fn_name == "before_run" else nullcontext():
             for hook in self.hooks:
@@ -252,21 +231,18 @@ class RealdegRunner(Runner):
         seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader[Any]:
-        """Build a data loader whose workers outlive a Ctrl-C.
+        """Build a data loader whose workers survive a Ctrl-C.
 
         Args:
             dataloader: A data loader, or its config.
-            seed: Seed for samplers that take one.
-            diff_rank_seed: Give each process a seed of its own.
-
-        Returns:
-            The data loader.
+            seed: The seed for samplers that take one.
+            diff_rank_seed: Whether each process gets its own seed.
         """
         if isinstance(dataloader, dict):
             dataloader = copy.deepcopy(dataloader)
             if not dataloader.get("num_workers"):
                 dataloader["num_workers"] = 0
-                # torch refuses these where there are no workers.
+                # torch refuses these without workers.
                 dataloader.pop("persistent_workers", None)
                 dataloader.pop("prefetch_factor", None)
             if dataloader["num_workers"]:
@@ -278,14 +254,11 @@ class RealdegRunner(Runner):
         return loader
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Move the model to its device, compile it if asked, and wrap it for several processes.
+        """Move the task to its device, compile it if asked, and wrap it for several processes.
 
         Args:
             model_wrapper_cfg: Options of the wrapper.
             model: The task.
-
-        Returns:
-            The task, or its wrapper.
         """
         model = model.to(self.device)
         if self._compile:
@@ -310,24 +283,21 @@ class RealdegRunner(Runner):
         if isinstance(module, nn.Sequential):
             raise ConfigError(
                 "compile_model: an nn.Sequential cannot be compiled in place (torch 2.13 silently"
-                " does nothing); wrap it in a module of its own."
+                " does nothing); wrap it in another module."
             )
         options = dict(self._compile) if isinstance(self._compile, Mapping) else {}
         for key, value in dict(options.get("options") or {}).items():
-            if not isinstance(value, bool | int | float):  # texts there name programs that are run
+            if not isinstance(value, bool | int | float):  # strings there name programs to run
                 raise ConfigError(
                     f"'compile_model.options.{key}' is {value!r:.60}: only numbers, True and"
-                    " False are handed on."
+                    " False are passed on."
                 )
-        # In place, so that the keys of the state dict stay as they are.
+        # In place, so that the keys of the state dict do not change.
         module.compile(**options)
         self.say("compiled %s: the first iterations take long", type(module).__name__)
 
     def train(self) -> nn.Module:
-        """Train.
-
-        Returns:
-            The model.
+        """Train the model and return it.
 
         Raises:
             OutputError: If another process trains in the same work dir.

@@ -1,4 +1,4 @@
-"""The settings that optimisers and schedulers were built with, and what was changed of them."""
+"""The settings that optimisers and schedulers were built with, and how they have changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realdeg.errors import CheckpointError, as_given
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
-# What a scheduler's state holds of its progress; the rest are its settings.
+# The keys of a scheduler's state that are progress; the others are settings.
 _PROGRESS = (
     *("last_step", "_global_step", "_last_value", "base_values", "verbose", "optimizer"),
     *("best", "cooldown_counter", "num_bad_epochs", "min_values"),
@@ -22,12 +22,12 @@ _PROGRESS = (
 
 
 def does_not_fit(name: str, where: str, fault: str) -> CheckpointError:
-    """Return the error that a saved state is not this optimiser's.
+    """Return the error for the saved state of another optimiser.
 
     Args:
-        name: The optimiser's name where there are several, or an empty text.
+        name: The optimiser's name, empty if there is only one.
         where: The checkpoint.
-        fault: What does not fit.
+        fault: What differs.
     """
     of = f" for {name}" if name else ""
     return CheckpointError(
@@ -39,18 +39,13 @@ def does_not_fit(name: str, where: str, fault: str) -> CheckpointError:
 def without_resuming(where: str) -> str:
     """Return the advice that ends messages about a checkpoint that cannot be resumed."""
     return (
-        "Resume with the former settings, or start again from its weights: load_from="
+        "Resume with the former settings, or restart from its weights: load_from="
         f"{where} without {as_given(resume=True)}."
     )
 
 
 def damaged(what: str, where: str) -> CheckpointError:
-    """Return the error that a part of a checkpoint is not what a run writes.
-
-    Args:
-        what: The part.
-        where: The checkpoint.
-    """
+    """Return the error for a damaged part of a checkpoint."""
     return CheckpointError(f"{what} in {where} is damaged: take another checkpoint.")
 
 
@@ -58,7 +53,7 @@ def describe_setup(runner: Runner) -> dict[str, Any]:
     """Return the settings that a run's optimisers and schedulers were built with.
 
     Args:
-        runner: The runner, its optimisers and schedulers just built.
+        runner: The runner; its optimisers and schedulers were just built.
 
     Returns:
         Plain data: ``max_iters``; for each optimiser its type and the settings of each parameter
@@ -104,14 +99,14 @@ def named_schedulers(schedulers: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 class Change:
-    """A setting that differs from what the checkpoint's run was built with.
+    """A setting that differs from the checkpoint's.
 
     Args:
-        place: Where it stands in the config.
-        old: What it was.
-        new: What it is.
-        rate: Whether the course of what is scheduled depends on it.
-        group: The name of its optimiser, the number of the group of parameters, and its key.
+        place: Its key in the config.
+        old: Its former value.
+        new: Its value now.
+        rate: Whether the schedule depends on it.
+        group: The name of its optimiser, the index of its parameter group, and its key there.
     """
 
     def __init__(
@@ -127,15 +122,15 @@ class Change:
         self._group = group
 
     @property
-    def said(self) -> bool:
-        """Whether it is worth a line: what ends with the run is said by the run's length."""
+    def is_reported(self) -> bool:
+        """Whether it gets a log line; the end of a schedule follows from ``max_iters``."""
         return self.place.rpartition(".")[2] not in ("end", "total_iters")
 
     def __str__(self) -> str:
         return f"{self.place}: {_short(self.new)}, was {_short(self.old)}"
 
-    def carry_out(self, runner: Runner) -> None:
-        """Put a changed setting of the optimiser in place of the one that was loaded."""
+    def apply(self, runner: Runner) -> None:
+        """Replace a setting that was loaded into the optimiser by the changed one."""
         if self._group is None or self.rate:
             return
         name, number, key = self._group
@@ -144,7 +139,7 @@ class Change:
 
 
 def _settings(group: Mapping[str, Any]) -> dict[str, Any]:
-    # Schedulers keep what a setting was before they touched it beside it.
+    # Schedulers keep the initial value of a setting beside it.
     return {
         key: group.get(f"initial_{key}", value)
         for key, value in group.items()
@@ -163,7 +158,7 @@ def _is_setting(value: Any) -> bool:
 
 
 def former_setup(state: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a checkpoint's setup; of one that has none, what its state lets guess.
+    """Return a checkpoint's setup, inferred from its state where it has none.
 
     Args:
         state: The checkpoint.
@@ -187,7 +182,7 @@ def former_setup(state: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, 
 
 
 def changes_of(former: Mapping[str, Any], own: Mapping[str, Any], where: str) -> list[Change]:
-    """List what differs between two setups.
+    """List the differences between two setups.
 
     Args:
         former: The checkpoint's.
@@ -195,7 +190,7 @@ def changes_of(former: Mapping[str, Any], own: Mapping[str, Any], where: str) ->
         where: The checkpoint's file, for messages.
 
     Raises:
-        CheckpointError: If the optimisers are of other types or have other groups of parameters.
+        CheckpointError: If types or parameter groups of the optimisers differ.
     """
     found: list[Change] = []
     if "max_iters" in former and former["max_iters"] != own["max_iters"]:
@@ -206,7 +201,7 @@ def changes_of(former: Mapping[str, Any], own: Mapping[str, Any], where: str) ->
         str(item.get("param_name")) for items in own["param_schedulers"].values() for item in items
     }
     if "momentum" in scheduled:
-        scheduled.add("betas")  # where mmengine finds the momentum of Adam
+        scheduled.add("betas")  # Adam's momentum
     for name, mine in own["optimizer"].items():
         theirs = former["optimizer"][name]["groups"]
         place = f"optim_wrapper.{name}.optimizer" if name else "optim_wrapper.optimizer"
@@ -227,10 +222,12 @@ def changes_of(former: Mapping[str, Any], own: Mapping[str, Any], where: str) ->
 def _refuse_foreign_keys(
     former: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any], name: str, where: str
 ) -> None:
-    # Checkpoints that do not name their optimiser: Adam and RAdam differ by an option alone.
-    foreign = set(old) - set(new) - {"max_lr", "min_lr"}  # those are OneCycle's notes
+    # For checkpoints that do not name their optimiser: Adam and RAdam differ only by an option.
+    foreign = set(old) - set(new) - {"max_lr", "min_lr"}  # those are OneCycle's
     if "type" not in former and foreign:
-        fault = f"it has {', '.join(map(repr, sorted(foreign)))}, which this optimiser has not"
+        fault = (
+            f"it has {', '.join(map(repr, sorted(foreign)))}, which this optimiser does not have"
+        )
         raise does_not_fit(name, where, fault)
 
 
@@ -258,14 +255,14 @@ def _scheduler_changes(
 
 def _refuse_other_optimisers(former: Mapping[str, Any], own: Mapping[str, Any], where: str) -> None:
     if set(former) != set(own):
-        one = "one that has no name"
+        one = "one without a name"
         names = [", ".join(sorted(filter(None, setup))) or one for setup in (former, own)]
         raise does_not_fit("", where, f"it is of {names[0]}, the config has {names[1]}")
     for name, mine in own.items():
         theirs = former[name]
         for key in ("type", "wrapper"):
             if theirs.get(key, mine[key]) != mine[key]:
-                fault = f"it is of {theirs[key]}, the config says {mine[key]}"
+                fault = f"it is of {theirs[key]}, the config has {mine[key]}"
                 raise does_not_fit(name, where, fault)
         if len(theirs["groups"]) != len(mine["groups"]):
             raise does_not_fit(
@@ -285,6 +282,6 @@ def _plain(value: Any) -> Any:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, Mapping):  # MultiStepLR counts its milestones
+    if isinstance(value, Mapping):  # MultiStepLR's milestones are a counter
         value = list(value)
     return f"{value}"[:120]

@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a run, taken from the runner and given back to it."""
+"""The state of a run: collected from the runner for a checkpoint, and restored to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from realdeg.version import __version__
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
-# What the message hub knows about the process rather than about the training.
+# Notes of the message hub about the process rather than the training.
 _TRANSIENT = (
     "cfg",
     "dataset_meta",
@@ -41,7 +41,7 @@ _TRANSIENT = (
     "seed",
 )
 HISTORY = 1000
-"""How many of the latest values of each scalar a run remembers and saves."""
+"""The number of latest values of each scalar that a run keeps and saves."""
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -51,14 +51,14 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def component_of(model: nn.Module) -> tuple[str, nn.Module] | None:
-    """Return what a task trains.
+    """Return the component that a task trains.
 
     Args:
         model: The task, wrapped or not.
 
     Returns:
-        Its kind (``"degradation"`` or ``"backbone"``) and the module; None where the model does
-        not say.
+        Its kind (``"degradation"`` or ``"backbone"``) and the module; None where the model
+        declares none.
     """
     model = unwrapped(model)
     kind = getattr(model, "component", None)
@@ -67,14 +67,11 @@ def component_of(model: nn.Module) -> tuple[str, nn.Module] | None:
 
 
 def describe_run(runner: Runner, iteration: int) -> dict[str, Any]:
-    """Return a checkpoint's ``meta``: where its weights come from, in plain data.
+    """Return a checkpoint's ``meta``: the origin of its weights, as plain data.
 
     Args:
         runner: The runner.
-        iteration: How many iterations are done.
-
-    Returns:
-        The meta.
+        iteration: The number of completed iterations.
     """
     found = component_of(runner.model)
     component: dict[str, Any] = {}
@@ -90,7 +87,7 @@ def describe_run(runner: Runner, iteration: int) -> dict[str, Any]:
         "torch_version": str(torch.__version__),
         "mmengine_version": mmengine.__version__,
         "config": runner.cfg.pretty_text,
-        "config_file": Path(str(runner.cfg.filename or "")).name,  # folders are nobody's business
+        "config_file": Path(str(runner.cfg.filename or "")).name,  # its folder is private
         "experiment_name": runner.experiment_name,
         "seed": runner.seed,
         "iter": iteration,
@@ -102,15 +99,15 @@ def describe_run(runner: Runner, iteration: int) -> dict[str, Any]:
 
 
 def collect_state(runner: Runner, iteration: int, training: bool = True) -> dict[str, Any]:
-    """Take everything that a run needs to go on.
+    """Collect everything that is needed to resume a run.
 
-    Hooks see it first (``before_save_checkpoint``): the EMA hook puts its weights in place of the
+    Hooks may change it (``before_save_checkpoint``): the EMA hook puts its weights in place of the
     raw ones, which move to ``ema_state_dict``.
 
     Args:
         runner: The runner.
-        iteration: How many iterations are done.
-        training: Also take optimiser, schedulers and message hub.
+        iteration: The number of completed iterations.
+        training: Also collect optimiser, schedulers and message hub.
 
     Returns:
         Plain data and tensors on the CPU.
@@ -121,7 +118,7 @@ def collect_state(runner: Runner, iteration: int, training: bool = True) -> dict
     }
     if training:
         state["message_hub"] = pack_message_hub(runner.message_hub)
-        # Of the start: hooks may change a setting in between.
+        # The settings at the start: hooks may change one during the run.
         state["setup"] = getattr(runner, "setup", None) or describe_setup(runner)
         state["optimizer"] = runner.optim_wrapper.state_dict()
         schedulers = runner.param_schedulers
@@ -137,24 +134,24 @@ def collect_state(runner: Runner, iteration: int, training: bool = True) -> dict
 
 
 def _data(scheduler: Any) -> dict[str, Any]:
-    # OneCycle keeps its curve as a function.
+    # OneCycle's state contains a function.
     values: dict[str, Any] = scheduler.state_dict()
     return {key: value for key, value in values.items() if not callable(value)}
 
 
 def restore_training(runner: Runner, state: Mapping[str, Any], where: str) -> list[str]:
-    """Give optimiser, schedulers and message hub back.
+    """Restore optimiser, schedulers and message hub.
 
     Args:
-        runner: The runner, its optimiser and schedulers built.
+        runner: The runner; its optimiser and schedulers are built.
         state: What ``collect_state`` returned.
         where: The file, for messages.
 
     Returns:
-        One line for each setting that was changed since.
+        One line for each setting that has changed.
 
     Raises:
-        CheckpointError: If the file holds weights only, or the state of another optimiser.
+        CheckpointError: If the file holds only weights, or the state of another optimiser.
     """
     if "optimizer" not in state or "message_hub" not in state:
         raise CheckpointError(
@@ -177,10 +174,7 @@ def restore_training(runner: Runner, state: Mapping[str, Any], where: str) -> li
 def pack_message_hub(hub: MessageHub) -> dict[str, Any]:
     """Turn a message hub into plain data.
 
-    Its history objects are what makes torch >= 2.6 refuse mmengine's own checkpoints.
-
-    Args:
-        hub: The runner's message hub.
+    Because of its history objects, torch >= 2.6 refuses mmengine's own checkpoints.
 
     Returns:
         ``scalars`` (values and counts of the latest ``HISTORY`` entries) and ``info``.
@@ -196,7 +190,7 @@ def pack_message_hub(hub: MessageHub) -> dict[str, Any]:
             continue
         try:
             info[name] = to_plain(value)
-        except TypeError:  # an object that some hook shares; it lives as long as the process
+        except TypeError:  # an object that a hook shares; it ends with the process
             continue
     packed: dict[str, Any] = to_plain({"scalars": scalars, "info": info})
     return packed
@@ -220,7 +214,7 @@ def unpack_message_hub(hub: MessageHub, state: Mapping[str, Any]) -> None:
 
 @contextmanager
 def averaged_weights(runner: Runner) -> Iterator[None]:
-    """Put the EMA hook's weights, if there is one, into the model for the length of the block."""
+    """Within the block, the model has the EMA hook's weights, if there is such a hook."""
     hooks = [
         hook for hook in runner.hooks if isinstance(hook, EMAHook) and hasattr(hook, "ema_model")
     ]

@@ -14,30 +14,23 @@ from realdeg.utils.mmengine_internals import make_figure, overrides_internals
 @VISUALIZERS.register_module()
 @overrides_internals
 class LazyVisualizer(Visualizer):
-    """Writes scalars at once and makes its matplotlib figure when something is drawn.
+    """A visualizer that makes its matplotlib figure only when something is drawn.
 
-    mmengine's makes the figure in the constructor, which costs every run most of a second.
+    mmengine makes the figure in the constructor, which takes most of a second in every run.
 
     Args:
-        name: The name it is known by in this process.
+        name: Its name in this process.
         **kwargs: As for mmengine's Visualizer.
     """
 
     def __init__(self, name: str = "visualizer", **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
-        # Absent until __getattr__ is asked for one of them.
+        # Absent until __getattr__ makes them.
         for name in ("fig_save_canvas", "fig_save", "ax_save", "dpi"):
             self.__dict__.pop(name, None)
 
     def make_figure(self, fig_cfg: dict[str, Any]) -> tuple[Any, Any, Any]:
-        """Make nothing yet.
-
-        Args:
-            fig_cfg: Kept by the visualizer, for when something is drawn.
-
-        Returns:
-            Place holders.
-        """
+        """Return placeholders; the visualizer keeps ``fig_cfg`` until something is drawn."""
         return None, SimpleNamespace(get_dpi=lambda: None), None
 
     def __getattr__(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Data-loading workers: they stay until the iteration is done, and what ends one is told."""
+"""Data-loading workers: keep them until the iteration is done, and explain how one ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from realdeg.errors import DataError
 
 GRACE = 30
-"""Seconds that a worker outlives a SIGTERM, for the main process to finish and save."""
+"""Seconds that a worker survives a SIGTERM, for the main process to finish and save."""
 
 _UNSENT = 74  # a worker's exit code when a batch could not be sent (EX_IOERR)
 _SHARED_MEMORY = re.compile(r"unable to (allocate|open|resize|mmap)[^\n]*</?torch_[^\n]*")
@@ -27,21 +27,21 @@ ADVICE = (
     "Take fewer workers (train_dataloader.num_workers; 0 needs no shared memory), a smaller"
     " batch_size or cache_mb, or give /dev/shm more room (docker run --shm-size)"
 )
-"""What to do where data loading has too little memory."""
-_note = mmap.mmap(-1, 512)  # shared with the workers that are forked later: why one left
+"""What to do if data loading runs out of memory."""
+_note = mmap.mmap(-1, 512)  # shared with workers that are forked later: why one of them exited
 
 
 class PrepareWorker:
-    """Makes a worker fit for a run that may be interrupted; a ``worker_init_fn``.
+    """Prepares a worker for a run that may be interrupted; a ``worker_init_fn``.
 
-    A signal to the whole group (Ctrl-C in a terminal, a cluster's stop) must not take the workers
-    away under the iteration that is to be finished. Only when the main process leaves does
-    SIGTERM, by which Python ends its children, end them at once. Random numbers need no seed here:
-    they derive from each sample's position.
+    A signal to the whole process group (Ctrl-C in a terminal, a cluster's stop) must not end the
+    workers before the iteration is finished. SIGTERM, by which Python ends its children, ends them
+    at once only when the main process exits. Random numbers need no seed here: they derive from
+    each sample's position.
     """
 
     def __init__(self) -> None:
-        self._leaving = mmap.mmap(-1, 1)  # shared with the workers that are forked later
+        self._leaving = mmap.mmap(-1, 1)  # shared with workers that are forked later
         # Runs before multiprocessing terminates and joins its children.
         util.Finalize(self, _set, args=(self._leaving,), exitpriority=100)
 
@@ -49,8 +49,8 @@ class PrepareWorker:
         """Set a worker's signal handlers and threads."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        # A batch is sent by a thread, whose errors the main process would never hear of: it would
-        # wait for that batch for ever.
+        # A batch is sent by a thread. The main process would not notice its error, and would wait
+        # for that batch forever.
         queues.Queue._on_queue_feeder_error = staticmethod(_leave_unsent)  # type: ignore
         signal.signal(signal.SIGTERM, self._on_terminate)
         torch.set_num_threads(1)
@@ -74,13 +74,13 @@ def _leave_unsent(error: Exception, batch: Any) -> None:
 
 
 def worker_failure(error: BaseException) -> DataError | None:
-    """Phrase how a data-loading worker ended.
+    """Return an error that explains how a data-loading worker ended.
 
     Args:
-        error: What torch raised in the main process, perhaps anywhere in it.
+        error: What torch raised, anywhere in the main process.
 
     Returns:
-        The sentence as an error; None if the error is about something else.
+        The error; None if ``error`` has another cause.
     """
     if not isinstance(error, RuntimeError):
         return None
@@ -88,8 +88,8 @@ def worker_failure(error: BaseException) -> DataError | None:
     if text.startswith("DataLoader worker (pid"):
         if unsent := _unsent():
             return unsent
-        # Killed from outside, nearly always by a machine that is short of memory.
-        return DataError(f"{_line(text)}. Where memory or shared memory is short: {ADVICE}.")
+        # Killed from outside, nearly always because the machine ran out of memory.
+        return DataError(f"{_line(text)}. If memory or shared memory ran out: {ADVICE}.")
     if text.startswith("Too many open files. Communication with the workers"):
         return DataError(f"{_line(text)}.")
     found = _SHARED_MEMORY.search(text)
@@ -103,12 +103,12 @@ def _unsent() -> DataError | None:
     _note[:1] = b"\0"
     if not note:
         return None
-    return DataError(f"a data-loading worker could not hand over a batch ({note}). {ADVICE}.")
+    return DataError(f"a data-loading worker could not send a batch ({note}). {ADVICE}.")
 
 
 @contextmanager
 def ignoring_dead_workers() -> Iterator[None]:
-    """Keep torch from telling of dead workers, which it does anywhere, while this block runs."""
+    """Within the block, keep torch from raising errors about dead workers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -120,14 +120,14 @@ def ignoring_dead_workers() -> Iterator[None]:
 
 
 def lost_worker(error: Exception, iterator: Any) -> DataError | None:
-    """Phrase an error of the connection to a worker that has ended before it handed over a batch.
+    """Return an error for a worker that ended before it sent its batch.
 
     Args:
-        error: What torch raised when it went for the batch.
+        error: What torch raised while it waited for the batch.
         iterator: The data loader's iterator.
 
     Returns:
-        The sentence as an error; None if the error came from the data, or every worker lives.
+        The error; None if ``error`` came from the data, or every worker is alive.
     """
     if f"Caught {type(error).__name__} in DataLoader worker" in str(error):
         return None
@@ -141,8 +141,8 @@ def lost_worker(error: Exception, iterator: Any) -> DataError | None:
                 f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
             )
             return DataError(
-                f"a data-loading worker (process {worker.pid}) was {how}. Where memory or shared"
-                f" memory is short: {ADVICE}."
+                f"a data-loading worker (process {worker.pid}) was {how}. If memory or shared"
+                f" memory ran out: {ADVICE}."
             )
     return None
 
@@ -157,11 +157,7 @@ def _set(flag: mmap.mmap) -> None:
 
 
 def stop_workers(loader: DataLoader[Any]) -> None:
-    """End a loader's persistent workers now rather than at the end of the process.
-
-    Args:
-        loader: A data loader; it starts new workers when it is iterated again.
-    """
+    """End a loader's persistent workers now; it starts new ones when it is iterated again."""
     iterator = getattr(loader, "_iterator", None)
     if iterator is not None:
         iterator._shutdown_workers()

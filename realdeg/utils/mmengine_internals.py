@@ -69,13 +69,13 @@ def check_version() -> None:
     """
     for fork in _FORKS:
         if (found := _distribution(fork)) is not None:
-            raise _refusal(f"the fork {fork} {found} is installed in the place of mmengine")
+            raise _refusal(f"the fork {fork} {found} is installed instead of mmengine")
     loaded = str(getattr(mmengine, "__version__", "without a version"))
     installed = _distribution("mmengine") or loaded  # a checkout on the path has no metadata
     if not _fits(installed):
         raise _refusal(f"mmengine {installed} is installed")
     if loaded != installed:
-        raise _refusal(f"mmengine {installed} is installed, but its files say {loaded}")
+        raise _refusal(f"mmengine {installed} is installed, but its files are of {loaded}")
 
 
 def check_names(*modules: str) -> None:
@@ -124,7 +124,7 @@ def set_note(cfg: Config, name: str, value: Any) -> None:
 
 
 def note(cfg: Config, name: str) -> Any:
-    """Return what :func:`set_note` attached under that name, or None."""
+    """Return the value that :func:`set_note` attached under that name, or None."""
     return cfg.__dict__.get(f"_realdeg_{name}")
 
 
@@ -174,7 +174,7 @@ def reading_configs(
         return path, scope
 
     def read(filename: str, *args: Any, **kwargs: Any) -> tuple[Any, str, dict[str, Any]]:
-        data = read_data(Path(filename))  # mmengine reads YAML with a loader that runs code
+        data = read_data(Path(filename))  # mmengine's YAML loader can run code
         if data is not None:
             return data, "", {}
         found: tuple[Any, str, dict[str, Any]] = former[2](filename, *args, **kwargs)
@@ -188,7 +188,7 @@ def reading_configs(
 
 
 def _set_config_functions(merge: Any, find: Any, read: Any) -> None:
-    # Static methods that Config calls by its own name, so they are put back unbound.
+    # They are static methods, and must be static again after the block.
     Config._merge_a_into_b = staticmethod(merge)
     Config._get_cfg_path = staticmethod(find)
     Config._file2dict = staticmethod(read)

@@ -294,7 +294,7 @@ def test_arguments_that_differ_are_the_files_and_named(here, capfd):
         ("val_cfg=None", "but not val_cfg: they belong together"),
         ("val_evaluator.metrics.0.metrics=[psnrr]", "Did you mean 'psnr'?"),
         ("val_evaluator.metrics.0.protocol=nope", "no evaluation protocol named 'nope'"),
-        ("train_cfg.max_iters=0", "is 0, wanted a whole number from 1"),
+        ("train_cfg.max_iters=0", "is 0, wanted a whole number, 1 or more"),
         ("train_cfg.val_interval=often", "is 'often', wanted a whole number"),
         ("default_hooks=5", "'default_hooks' is 5, wanted a dict"),
         ("default_hooks.logger=5", "'default_hooks.logger' is 5, wanted a dict"),

@@ -137,7 +137,7 @@ def test_folders_of_former_versions_are_read_and_not_run(ran, here, capsys):
 def test_a_folder_that_is_no_runs(here, capsys):
     (here / "empty").mkdir()
     assert run("train", here / "empty") == 2
-    assert "no run's folder" in capsys.readouterr().err
+    assert "not a run's folder" in capsys.readouterr().err
 
 
 def test_a_command_that_nobody_has(capsys):

@@ -109,7 +109,10 @@ def test_a_closed_form(here):
         ),
         (("train", "dml/dml_n8_realsr_x4", "--launcher", "pytorch"), "torchrun"),
         (("train", "dml/dml_n8_realsr_x4", "--sample", "--work-dir", "file/x"), "file/x"),
-        (("train", "dml/dml_n8_realsr_x4", "--sample", "--device", "warp"), "'warp' is no device"),
+        (
+            ("train", "dml/dml_n8_realsr_x4", "--sample", "--device", "warp"),
+            "'warp' is not a device",
+        ),
         (("test", "dml/dml_n8_realsr_x4", "none.pth", "--sample"), "none.pth"),
     ],
 )

@@ -56,8 +56,8 @@ def test_data_as_base_of_data_and_of_a_program(traps):
     [
         ({"custom_imports": {"imports": ["trap_for_config"]}}, "asks to import trap_for_config"),
         ({"custom_imports": "trap_for_config"}, "asks to import trap_for_config"),
-        ({"degradation": {"type": "os.system", "command": "touch ran"}}, "no registered name"),
-        ({"degradation": {"type": "trap_for_config.Thing"}}, "no registered name"),
+        ({"degradation": {"type": "os.system", "command": "touch ran"}}, "not a registered name"),
+        ({"degradation": {"type": "trap_for_config.Thing"}}, "not a registered name"),
         ({"model": {"loss": {"type": "subprocess.getoutput"}}}, "'model.loss.type'"),
         ({"env_cfg": {"x": [{"type": "os.getcwd"}]}}, "'env_cfg.x.0.type'"),
         ({"degradation": {"type": "../../etc"}}, "degradation.type"),

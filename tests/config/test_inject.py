@@ -27,7 +27,7 @@ def test_what_is_said_once_reaches_everybody():
 
 
 def test_a_batch_that_does_not_divide():
-    with pytest.raises(ConfigError, match="16 does not divide by 3"):
+    with pytest.raises(ConfigError, match="16 is not divisible by 3"):
         inject(load(), world_size=3)
 
 

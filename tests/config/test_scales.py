@@ -1,4 +1,4 @@
-"""One recipe in several scales, and fields that are said once at the top."""
+"""One recipe in several scales, and fields that are given once at the top."""
 
 import pytest
 
@@ -55,6 +55,15 @@ def test_a_scale_of_ones_own_recipe(mine):
     assert load_config(f"{data}@x2", check=False).seed == 5
 
 
+def test_the_option_is_the_same_as_the_name(mine):
+    named, chosen = (
+        load_config(f"{mine}@x2", check=False),
+        load_config(mine, {"scale": 2}, check=False),
+    )
+    assert chosen.to_dict() == named.to_dict() and chosen.filename == named.filename
+    assert load_config(mine, {"scale": 3}, check=False).patch_size == 192  # not in per_scale
+
+
 @pytest.mark.parametrize("text", ["per_scale = 3\n", "per_scale = {'a': {}}\n"])
 def test_per_scale_that_means_nothing(mine, text):
     mine.write_text(f"{RECIPE}{text}")
@@ -104,6 +113,16 @@ def test_a_later_word_in_the_place_itself_counts():
     folder = dict(type="HRFolderDataset", folder="mine", transforms=own)
     before = load(train_dataloader__dataset=folder).train_dataloader.dataset
     assert before.folder == "mine" and before.transforms[0].patch_size == 64
+
+
+def test_a_field_that_nothing_takes():
+    whole = [dict(type="ModCrop"), dict(type="PackSample")]
+    place = "train_dataloader.dataset.transforms"
+    assert "patch_size" not in inject(load_config("dml/dml_n8_realsr_x4", {place: whole}))
+    with pytest.raises(ConfigError, match="'patch_size' is 96, but nothing in 'train_dataloader'"):
+        inject(load_config("dml/dml_n8_realsr_x4", {place: whole, "patch_size": 96}))
+    with pytest.raises(ConfigError, match="'hr_folders' is 'mine', but nothing"):
+        inject(load_config("dml/dml_n8_realsr_x4", {"hr_folders": "mine"}))
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def load(**changes):
         (dict(default_hooks__other__interval=1), "'default_hooks.other' has no type"),
         (dict(model__loss__type="MSE"), "'model.loss.type'.*'MSELoss'"),
         (dict(model__loss__wieght=1), "MSELoss.*'weight'"),
-        (dict(model__scale=4), "'model.scale' is said once"),
+        (dict(model__scale=4), "'model.scale' is given once"),
         (dict(model__type="Degradation.Learning"), "'model.type'"),
         (dict(scale="four"), "'scale' is 'four'"),
         (dict(scale=True), "'scale' is True"),
@@ -100,8 +100,8 @@ STEP = dict(type="PairedCrop", patch_size=96)
         (dict(train_dataloader__dataset__folder=object()), "train_dataloader.dataset.folder"),
         (dict(seed=-1), "'seed' is -1, wanted a whole number from 0 to"),
         (dict(seed=10**30), "'seed' is a number of 100 bits"),
-        (dict(data_root="a\0b"), "no text for a setting"),
-        (dict(work_dir="x" * 20_000), "no text for a setting"),
+        (dict(data_root="a\0b"), "not a text for a setting"),
+        (dict(work_dir="x" * 20_000), "not a text for a setting"),
         (dict(custom_hooks=[{"type": "EMAHook", 1: 2}]), "has the key 1"),
         (dict(vis_backends=[{"type": "AimVisBackend"}]), "pip install aim"),
     ],
@@ -183,10 +183,9 @@ def test_custom_imports(tmp_path, monkeypatch):
 def test_functions_that_collate_are_known_whatever_stands_first(repository):
     """The registry of functions is filled with the data sets, which nothing has asked for yet."""
     script = (
-        "from realdeg.config.check import _check_loader\n"
-        "_check_loader(dict(collate_fn=dict(type='collate_batch'),"
-        " sampler=dict(type='EvalSampler'),"
-        " dataset=dict(type='SampleDataset')), 'val_dataloader')\n"
+        "from realdeg.config import validate\n"
+        "validate(dict(val_dataloader=dict(collate_fn=dict(type='collate_batch'),"
+        " sampler=dict(type='EvalSampler'), dataset=dict(type='SampleDataset'))))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     subprocess.run([sys.executable, "-c", script], check=True, env=environment, timeout=120)

@@ -97,7 +97,7 @@ def test_a_step_that_had_begun_is_not_saved(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("realdeg.engine.hooks.progress.ProgressHook.after_train_iter", stumble)
     failing(tmp_path / "run", ZeroDivisionError)
     assert newest(tmp_path / "run") == 0
-    assert "step had begun, so it was not saved" in capsys.readouterr().out
+    assert "step had started, so it was not saved" in capsys.readouterr().out
 
 
 def test_a_loss_that_is_not_finite_saves_nothing(tmp_path):
@@ -161,7 +161,7 @@ def test_a_batch_that_cannot_be_handed_over_ends_the_run(tmp_path, capfd):
     assert run(folder, train_dataloader=loader(folder, "unsendable_batch")) == 2
     assert time.monotonic() - began < 30
     said = capfd.readouterr().out
-    assert "could not hand over a batch (RuntimeError: unable to allocate shared memory" in said
+    assert "could not send a batch (RuntimeError: unable to allocate shared memory" in said
     assert "num_workers" in said and "Traceback" not in said
 
 
@@ -173,7 +173,7 @@ def test_a_killed_worker_is_told_in_a_sentence_and_costs_no_iteration(tmp_path, 
     assert run(folder, **QUIET, **changes) == 2
     said = capfd.readouterr().out
     assert "worker" in said and "num_workers" in said and "Traceback" not in said
-    assert newest(folder) > 0 or "step had begun" in said
+    assert newest(folder) > 0 or "step had started" in said
     assert run(folder, resume=True, save=dict(interval=100)) == 0
 
 

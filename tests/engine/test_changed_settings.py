@@ -175,7 +175,7 @@ def test_the_state_of_another_optimiser_is_refused_by_name(tmp_path, other, old_
     message = str(caught.value)
     assert "does not fit the config's optimiser" in message and f"load_from={file}" in message
     if not old_file:
-        assert f"of Adam, the config says {other}" in message
+        assert f"of Adam, the config has {other}" in message
 
 
 def test_an_option_that_needs_more_state_is_refused(tmp_path):
@@ -191,7 +191,7 @@ def test_a_schedule_that_depends_on_measures_goes_on_and_is_not_mixed(tmp_path):
     plateau = [dict(type="ReduceOnPlateauLR", monitor="tiny/error", rule="less", by_epoch=True)]
     train(tmp_path / "run", iterations=4, param_scheduler=plateau)
     train(tmp_path / "run", iterations=8, param_scheduler=plateau, resume=True)
-    with pytest.raises(CheckpointError, match="ReduceOnPlateauLR, which depends on what was"):
+    with pytest.raises(CheckpointError, match="ReduceOnPlateauLR, which depends on a metric"):
         train(tmp_path / "run", iterations=12, param_scheduler=OLD, resume=True)
 
 
@@ -221,7 +221,7 @@ def test_averaging_begins_or_ends_with_the_weights_that_go_on(tmp_path, capsys):
     assert "no EMAHook, was one" in capsys.readouterr().out
     train(folder, iterations=8, resume=True)
     train(folder, iterations=9, resume=True, custom_hooks=EMA)
-    assert "the averages begin with these weights" in capsys.readouterr().out
+    assert "the averages start from these weights" in capsys.readouterr().out
 
 
 def test_a_run_that_is_at_its_end_says_so(tmp_path, capsys):

@@ -41,7 +41,7 @@ def test_a_torchvision_that_does_not_match_harms_nobody(work_dir, monkeypatch):
 def test_devices():
     assert resolve_device("cpu") == torch.device("cpu")
     assert isinstance(resolve_device(None), torch.device)
-    with pytest.raises(ConfigError, match="no device"):
+    with pytest.raises(ConfigError, match="not a device"):
         resolve_device("toaster")
     if not torch.accelerator.is_available():
         assert resolve_device("auto") == torch.device("cpu")

@@ -333,7 +333,7 @@ class TestOutputs:
             return samples
 
         monkeypatch.setattr(SuperResolution, "predict", broken)
-        with pytest.raises(TrainingError, match=r"iteration 4: 4\.9% .* of '0' is NaN"):
+        with pytest.raises(TrainingError, match=r"iteration 4: 4\.9% .* for '0' is NaN"):
             run(config(work_dir, photos, iterations=8))
         assert (work_dir / "iter_4.pth").is_file()
 

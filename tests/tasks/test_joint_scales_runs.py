@@ -24,8 +24,6 @@ class TestRuns:
         options = {
             "train_cfg.max_iters": iterations,
             "train_dataloader.batch_size": 2,
-            # What model.scales says to the sampler in a config.
-            "train_dataloader.sampler.scales": [2, 3, 4],
             # A shorter run is the beginning of the longer one.
             "param_scheduler.T_max": 16,
             "param_scheduler.end": 1000,
@@ -80,7 +78,6 @@ class TestCurriculum:
         "backbone.num_features": 4,
         "backbone.growth_rate": 2,
         "backbone.blocks": [[1], [1], [1]],
-        "train_dataloader.sampler.scales": [2, 4, 8],
         "param_scheduler.milestones": [100],
         "param_scheduler.end": 1000,
     }
@@ -136,10 +133,9 @@ class TestCurriculum:
             TestRuns.train(tmp_path, 1, custom_hooks=[dict(type="CurriculumHook")], **options)
 
     def test_nothing_to_draw_from(self, tmp_path):
-        for scales, named in ((None, "no scale is drawn"), ([4, 8], "begins with scale 2")):
-            options = {"model.scales": scales, "train_dataloader.sampler.scales": scales}
+        for scales, named in ((None, "draws no scales"), ([4, 8], "starts with scale 2")):
             with pytest.raises(ConfigError, match=named):
-                self.train(tmp_path, 2, [], **options)
+                self.train(tmp_path, 2, [], **{"model.scales": scales})
 
     @pytest.mark.parametrize("done", [0, 8, 39])
     def test_a_run_that_is_taken_up_validates_as_it_was(self, done):

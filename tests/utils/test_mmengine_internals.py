@@ -148,7 +148,7 @@ def test_no_other_file_uses_a_private_name_of_mmengine():
         ({"mmengine": "0.11.0"}, "0.11.0", "mmengine 0.11.0 is installed"),
         ({"mmengine": "0.10.6"}, "0.10.6", "mmengine 0.10.6 is installed"),
         ({"mmengine": "0.10.8rc1"}, "0.10.8rc1", "0.10.8rc1"),
-        ({"mmengine": "0.10.7"}, "0.12.1", "its files say 0.12.1"),
+        ({"mmengine": "0.10.7"}, "0.12.1", "its files are of 0.12.1"),
         (
             {"mmengine": "0.10.7", "onedl-mmengine": "0.11.2"},
             "0.11.2",
@@ -196,6 +196,18 @@ def test_the_command_line_says_it_without_a_traceback(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.startswith("error: the fork onedl-mmengine 0.11.0")
     assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_an_absent_mmengine_is_a_sentence():
+    code = (
+        "import sys\n"
+        "sys.modules['mmengine'] = None\n"
+        "from realdeg.cli.main import main\n"
+        "sys.exit(main(['train', 'x']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "the package mmengine is not installed" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_wanted_version_is_the_declared_one():

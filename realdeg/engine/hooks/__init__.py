@@ -1,9 +1,9 @@
 """Hooks: what happens around an iteration.
 
-The runner calls the methods that a hook has, ``before_train(runner)`` for instance. Where there is
-a batch they also get its number, the batch as the loader gave it and, afterwards, ``outputs``: the
-losses by name in training, the predictions in validation and test. After a validation they get the
-metrics by name; none, if it was broken off.
+The runner calls the methods that a hook has, such as ``before_train(runner)``. Around an iteration
+they also get the index of the batch, the batch as the loader returned it and, afterwards,
+``outputs``: the losses by name in training, the predictions in validation and test. After a
+validation they get the metrics by name, or none if it was interrupted.
 """
 
 from realdeg.engine.hooks.alignment import AlignmentHook

@@ -1,4 +1,4 @@
-"""Before a training on pairs: are they aligned?"""
+"""Check before a training on pairs whether they are aligned."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from realdeg.utils.argument_types import Count
 
 @HOOKS.register_module()
 class AlignmentHook(Hook):
-    """Measures a few real pairs before the first iteration, and warns where they are off.
+    """Measures a few real pairs before the first iteration, and warns of misaligned ones.
 
-    What is learned from misaligned pairs learns the misalignment. ``default_hooks.alignment=None``
-    leaves the measurement out. A run that is taken up again does not measure again.
+    A model trained on misaligned pairs learns the misalignment. ``default_hooks.alignment=None``
+    turns the measurement off. A resumed run does not measure again.
 
     Args:
-        pairs: How many pairs of each data set, spread evenly over it.
-        side: Side of the middle part of each picture that is looked at, in LR pixels.
+        pairs: The number of pairs of each data set, spread evenly over it.
+        side: The side of the centre crop that is measured, in LR pixels.
         limits: Limits that differ from
             :class:`~realdeg.evaluation.alignment_limits.AlignmentLimits`.
 
     Raises:
-        ConfigError: If a limit has another name.
+        ConfigError: If a limit is unknown.
     """
 
     priority = "LOW"  # after the summary, which opens the console
@@ -45,8 +45,8 @@ class AlignmentHook(Hook):
         self.limits = AlignmentLimits(**(limits or {}))
 
     def before_train(self, runner: Any) -> None:
-        """Measure, and say what was found."""
-        # Who learns from unpaired images compares none with a partner.
+        """Measure, and report the result."""
+        # Adversarial tasks may learn from unpaired images.
         if runner.iter or getattr(unwrapped(runner.model), "adversarial", False):
             return
         if not is_main_process():
@@ -65,9 +65,9 @@ class AlignmentHook(Hook):
             label = getattr(dataset, "label", type(dataset).__name__)
             if verdict.fault:
                 runner.logger.warning(
-                    "the pairs of %s are off: %s. What is learned from them learns the"
-                    " misalignment, too: register them first. docs/alignment.md has the numbers of"
-                    " published data sets; default_hooks.alignment=None leaves this out.",
+                    "the pairs of %s are off: %s. A model trained on them learns the"
+                    " misalignment: register them first. docs/alignment.md has the values of"
+                    " published data sets; default_hooks.alignment=None turns this check off.",
                     label,
                     verdict.fault,
                 )
@@ -76,12 +76,12 @@ class AlignmentHook(Hook):
             self._note(runner, f"measured in {time.monotonic() - began:.1f} s")
 
     def _note(self, runner: Any, text: str) -> None:
-        """Write to the log file alone."""
+        """Write to the log file only."""
         runner.logger.info("%s", text, extra={"console": False})
 
 
 def _paired(dataset: Any) -> Iterator[Any]:
-    """Find the data sets whose items are pairs, in mixtures too."""
+    """Yield the data sets whose items are pairs, also those in mixtures."""
     inner = getattr(dataset, "datasets", None)
     if isinstance(inner, list | tuple):
         for part in inner:
@@ -91,7 +91,7 @@ def _paired(dataset: Any) -> Iterator[Any]:
     if not all(hasattr(dataset, name) for name in needed) or not len(dataset):
         return
     records = getattr(dataset, "records", None)
-    # Data sets with files say whether they are pairs before anything is read.
+    # Data sets of files state whether they hold pairs before anything is read.
     if records and records[0].lr is None and getattr(dataset, "mode", "hr") != "pairs":
         return
     yield dataset

@@ -1,4 +1,4 @@
-"""What doing nothing would give, beside every validation."""
+"""The score of doing nothing, beside every validation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from realdeg.utils.argument_types import Count
 from realdeg.utils.samples import Predictions
 
 INPUT = "validation_input"
-"""The message hub's note of what the input itself scores."""
+"""The message hub's key of the scores of the input itself."""
 _BELOW = "validations_below_input"
-# Differences below this, in dB, are no difference.
+# Differences below this, in dB, are ignored.
 _EVEN = 0.02
 
 
@@ -26,21 +26,21 @@ class BaselineHook(Hook):
     """Measures the input of the validation once, by the metrics of the run.
 
     The input of a network is its LR image, enlarged by bicubic interpolation where the network
-    enlarges; that of a degradation is the bicubic reduction of HR (``ImageTask.baseline``). The
-    numbers stand beside those of every validation and are kept in checkpoints. A model that is
-    worse than its input in several validations, or at the end, is named.
+    enlarges; that of a degradation is HR reduced by bicubic interpolation (``ImageTask.baseline``).
+    Its scores are logged beside those of every validation and kept in checkpoints. A model that is
+    worse than its input in several validations, or at the end, gets a warning.
 
     Args:
-        patience: How many validations in a row below the input are told.
+        patience: The number of validations in a row below the input before the warning.
     """
 
     def __init__(self, patience: Count = 3) -> None:
         self.patience = patience
-        self._twins: list[Any] = []
+        self._metrics: list[Any] = []  # copies of the run's
 
     def before_val_epoch(self, runner: Any) -> None:
-        """Prepare to measure, if that has not been done."""
-        self._twins = []
+        """Prepare to measure the input, unless that has been done."""
+        self._metrics = []
         if getattr(unwrapped(runner.model), "baseline", None) is None:
             return
         loop = runner.val_loop
@@ -49,54 +49,56 @@ class BaselineHook(Hook):
         if not metrics or (noted and noted["of"] == _signature(runner, metrics)):
             return
         for metric in metrics:
-            twin = copy.copy(metric)
-            twin.results = []
-            self._twins.append(twin)
+            copied = copy.copy(metric)
+            copied.results = []
+            self._metrics.append(copied)
 
     def after_val_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: Predictions = ()
     ) -> None:
         """Measure the inputs of a batch."""
-        if not self._twins:
+        if not self._metrics:
             return
         task: Any = unwrapped(runner.model)
         samples = []
         for sample in outputs:
             image = task.baseline(sample)
             if image is None or image.shape[-2:] != sample["target"].shape[-2:]:
-                self._twins = []
+                self._metrics = []
                 return
             other = {key: value for key, value in sample.items() if key != "prediction_rgb"}
             samples.append({**other, "prediction": image})
-        for twin in self._twins:
-            twin.process(data_batch=None, data_samples=samples)
+        for metric in self._metrics:
+            metric.process(data_batch=None, data_samples=samples)
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Note what the input scores; name a model that stays below it."""
-        twins, self._twins = self._twins, []
+        """Store the scores of the input, and warn of a model that stays below them."""
+        copies, self._metrics = self._metrics, []
         hub = runner.message_hub
         if not metrics:
             return
-        if twins:
+        if copies:
             scores: dict[str, float] = {}
-            for twin in twins:
-                found = twin.evaluate(len(runner.val_loop.dataloader.dataset))
-                scores |= {name: float(value) for name, value in found.items()}
-            hub.update_info(INPUT, {"of": _signature(runner, twins), "scores": scores})
+            for metric in copies:
+                values = metric.evaluate(len(runner.val_loop.dataloader.dataset))
+                scores |= {name: float(value) for name, value in values.items()}
+            hub.update_info(INPUT, {"of": _signature(runner, copies), "scores": scores})
         noted = hub.get_info(INPUT)
         if noted and runner.training:
-            self._judge(runner, metrics, noted["scores"])
+            self._compare(runner, metrics, noted["scores"])
 
-    def _judge(self, runner: Any, metrics: Mapping[str, Any], scores: Mapping[str, float]) -> None:
-        name = next((key for key in scores if _short(key) == "psnr" and key in metrics), None)
+    def _compare(
+        self, runner: Any, metrics: Mapping[str, Any], scores: Mapping[str, float]
+    ) -> None:
+        name = next((key for key in scores if short_name(key) == "psnr" and key in metrics), None)
         task = unwrapped(runner.model)
-        # What a discriminator likes is further from the target than what is blurred.
+        # Adversarial training moves further from the target than a blurred image is.
         if name is None or getattr(task, "adversarial", False):
             return
         hub = runner.message_hub
         state = dict(hub.get_info(_BELOW) or {"row": [], "told": False})
         below = float(metrics[name]) < scores[name] - _EVEN
-        # By iteration: one that is made up for after a kill counts once.
+        # By iteration: a validation that is repeated after a kill counts once.
         state["row"] = [*(i for i in state["row"] if i < runner.iter), runner.iter] if below else []
         last = runner.iter >= runner.max_iters and not runner.cfg.get("sample")
         if below and not state["told"] and (last or len(state["row"]) >= self.patience):
@@ -117,13 +119,13 @@ class BaselineHook(Hook):
         hub.update_info(_BELOW, state)
 
 
-def beside_input(runner: Any, name: str, value: float) -> str:
-    """Phrase what a metric's value is beside that of the input.
+def compared_with_input(runner: Any, name: str, value: float) -> str:
+    """Compare the value of a metric with that of the input.
 
     Args:
         runner: Its message hub has the input's scores.
         name: The metric's name.
-        value: Its value.
+        value: The metric's value.
 
     Returns:
         For instance ``" (input 27.1, -0.9)"``, or an empty string where the input was not measured.
@@ -136,10 +138,11 @@ def beside_input(runner: Any, name: str, value: float) -> str:
 
 
 def _signature(runner: Any, metrics: Any) -> str:
-    """Say what was measured: the metrics, and on how many images."""
+    """Return which metrics were measured, and on how many images."""
     names = sorted(label for metric in metrics for label in getattr(metric, "labels", ()))
     return f"{len(runner.val_loop.dataloader.dataset)} images: {', '.join(names)}"
 
 
-def _short(metric: str) -> str:
+def short_name(metric: str) -> str:
+    """Return ``"psnr"`` for ``"psnr[realsr-official]"`` and ``"realsr/PSNR"``."""
     return metric.partition("[")[0].rpartition("/")[2].lower()

@@ -1,4 +1,4 @@
-"""Scales one after another, for a network that grows while it is trained."""
+"""Train one scale after another, for a network that grows during training."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from realdeg.registry import HOOKS
 
 @HOOKS.register_module()
 class CurriculumHook(Hook):
-    """Tells a network how much of its training is done, and the sampler which scales that opens.
+    """Gives a network the progress of its training, and the sampler the scales to draw from.
 
-    Both follow from the iteration alone, so a resume needs no state. The network's
-    ``set_progress(share)`` sets its own state and returns the scales to draw from; later shares
-    open more of them.
+    Both follow from the iteration alone, so resuming needs no state. The network's
+    ``set_progress(share)`` sets its state and returns the scales to draw from; later shares return
+    more of them.
 
     Raises:
-        ConfigError: If the network has no curriculum, or no scale is drawn.
+        ConfigError: If the network has no curriculum, or the sampler draws no scales.
 
     Source:
         Wang, Perazzi, McWilliams, Sorkine-Hornung, Sorkine-Hornung, Schroers, A Fully Progressive
@@ -38,7 +38,7 @@ class CurriculumHook(Hook):
         sampler = runner.train_dataloader.sampler
         if not getattr(sampler, "scales", None):
             raise ConfigError(
-                "CurriculumHook: no scale is drawn for a batch: set model.scales, for instance"
+                "CurriculumHook: the sampler draws no scales: set model.scales, for instance"
                 " [2, 4, 8]."
             )
         total = runner.max_iters
@@ -51,10 +51,10 @@ class CurriculumHook(Hook):
         if min(sampler.starts.values()):
             first = ", ".join(map(str, backbone.set_progress(0.0)))
             raise ConfigError(
-                f"CurriculumHook: {type(backbone).__name__} begins with scale {first}, which is not"
+                f"CurriculumHook: {type(backbone).__name__} starts with scale {first}, which is not"
                 f" in model.scales ({', '.join(map(str, sampler.scales))}): add it."
             )
-        # Asking has set it; a run that is taken up may validate before its first iteration.
+        # The calls above changed it, and a resumed run may validate before its first iteration.
         backbone.set_progress(runner.iter / total)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: object = None) -> None:
@@ -62,7 +62,7 @@ class CurriculumHook(Hook):
         self._backbone(runner).set_progress(runner.iter / runner.max_iters)
 
     def after_train(self, runner: Any) -> None:
-        """Leave the network as it is used: nothing is blended."""
+        """Set the network to its final state, without blending."""
         self._backbone(runner).set_progress(1.0)
 
     def _backbone(self, runner: Any) -> Any:

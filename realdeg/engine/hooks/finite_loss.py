@@ -1,4 +1,4 @@
-"""Stop before a loss that is no longer finite reaches the weights."""
+"""Stop before a loss that is not finite reaches the weights."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from realdeg.engine.devices import agree
+from realdeg.engine.setup import named_wrappers
 from realdeg.engine.state import unwrapped
 from realdeg.errors import TrainingError
 from realdeg.registry import HOOKS
@@ -23,9 +23,9 @@ Losses = dict[str, Tensor]
 class FiniteLossHook(Hook):
     """Ends the run when a loss, or a weight about to be saved, is NaN or infinite.
 
-    The losses are summed on the device as the forward pass returns them; the one question whether
-    the sum is finite is asked before the optimiser's step, when the backward pass is already under
-    way. The terms are looked at only when the answer is no.
+    The losses are summed on the device as the forward pass returns them. Whether the sum is finite
+    is checked once, before the optimiser's step, so that it does not delay the backward pass. The
+    terms are checked only if it is not.
     """
 
     priority = "HIGH"
@@ -39,17 +39,15 @@ class FiniteLossHook(Hook):
         """Watch the model's losses and the optimiser's steps."""
         self.after_train(runner)
         self._handles.append(unwrapped(runner.model).register_forward_hook(self._note))
-        wrapper = runner.optim_wrapper
-        wrappers = list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
 
         def check(*_: Any) -> None:
             self._check(runner)
 
-        for item in wrappers:
-            self._handles.append(item.optimizer.register_step_pre_hook(check))
+        for _, wrapper in named_wrappers(runner.optim_wrapper):
+            self._handles.append(wrapper.optimizer.register_step_pre_hook(check))
 
     def after_train(self, runner: Any) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         for handle in self._handles:
             handle.remove()
         self._handles, self._losses, self._total = [], [], None

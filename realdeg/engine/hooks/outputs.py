@@ -1,4 +1,4 @@
-"""What the model makes during validation: kernels that follow the scene, and pictures."""
+"""Check the outputs of a model during validation: kernels that vary with the scene, and images."""
 
 from __future__ import annotations
 
@@ -16,32 +16,31 @@ from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Predictions
 
 _NOTE = "outputs_watched"
-# Pictures of a validation that are looked at, side of their middle part in HR pixels, and points
-# of each.
+# The number of images whose kernels are checked, the side of their centre crop in HR pixels, and
+# the number of points in each.
 _PICTURES, _SIDE, _POINTS = 2, 256, 64
-# Kernels that differ from their mean by less than this share of it are one kernel.
+# Kernels that differ from their mean by less than this share of it count as one kernel.
 _LEAST_SPREAD = 0.01
-# What a kernel may add to, or take from, brightness.
+# How far the sum of a kernel may be from 1.
 _MOST_GAIN = 0.1
-# Pictures with less than this share of the targets' brightness or contrast show nothing.
+# Images with less than this share of the targets' brightness or contrast are black or constant.
 _LEAST_SHARE = 0.1
 
 
 @HOOKS.register_module()
 class OutputsHook(Hook):
-    """Watches what comes out of the model while it is validated.
+    """Checks the outputs of the model while it is validated.
 
-    - A degradation that is a field of kernels (``kernels_at``): how far kernels, and mixing weights
-      where there are some, differ from place to place, and what the kernels sum to. Told at every
-      validation; a field that has collapsed to one kernel, and kernels whose sum is far from 1,
-      are named.
-    - Predictions that are black or constant are named; NaN or infinity ends the run.
+    - For a degradation with a field of kernels (``kernels_at``), every validation logs how far the
+      kernels, and the mixing weights if any, vary over the image, and the sum of the kernels. A
+      field that has collapsed to one kernel, and kernels whose sum is far from 1, get a warning.
+    - Predictions that are black or constant get a warning. NaN or infinity ends the run.
 
-    Each warning comes once in a run. The first validation of a long run may find anything and
-    warns of nothing but black pictures.
+    Each warning is given once per run. The first validation of a long run warns only of black or
+    constant images.
     """
 
-    priority = "LOW"  # after the metrics have been told
+    priority = "LOW"  # after the metrics have been logged
 
     def __init__(self) -> None:
         self._kernels: list[Tensor] = []
@@ -49,15 +48,15 @@ class OutputsHook(Hook):
         self._moments = torch.zeros(2, 3, dtype=torch.float64)
 
     def before_val_epoch(self, runner: Any) -> None:
-        """Forget the validation before."""
+        """Forget the previous validation."""
         self._kernels, self._weights = [], []
         self._moments = torch.zeros(2, 3, dtype=torch.float64)
 
     def before_measuring(self, runner: Any, outputs: Predictions = ()) -> None:
-        """Refuse predictions that are not finite, before a metric meets them.
+        """Refuse predictions that are not finite, before they are measured.
 
         Raises:
-            TrainingError: Naming the image, and how much of it is broken.
+            TrainingError: Naming the image, and the share of its values that are not finite.
         """
         if not runner.training:
             return
@@ -68,8 +67,8 @@ class OutputsHook(Hook):
             broken = 1 - float(torch.isfinite(image).double().mean())
             if broken:
                 raise TrainingError(
-                    f"validation at iteration {runner.iter}: {broken:.1%} of what the model makes"
-                    f" of '{sample.get('key')}' is NaN or infinite. The checkpoint of this"
+                    f"validation at iteration {runner.iter}: {broken:.1%} of the prediction for"
+                    f" '{sample.get('key')}' is NaN or infinite. The checkpoint of this"
                     f" iteration is in {runner.work_dir}; a smaller learning rate or gradient"
                     " clipping (optim_wrapper.clip_grad) from an earlier one may help."
                 )
@@ -77,7 +76,7 @@ class OutputsHook(Hook):
     def after_val_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: Predictions = ()
     ) -> None:
-        """Look at the predictions of a batch, and at kernels of the first pictures."""
+        """Collect statistics of the predictions, and kernels of the first images."""
         if not runner.training:
             return
         task = unwrapped(runner.model)
@@ -85,20 +84,20 @@ class OutputsHook(Hook):
         for sample in outputs:
             if not (isinstance(sample, Mapping) and "input" in sample):
                 return
-            made = sample["prediction"].double()
-            colour = "y" if made.shape[0] == 1 else "rgb"
-            wanted = to_colour(sample["target"], colour).double()
-            for row, image in enumerate((made, wanted)):
+            prediction = sample["prediction"].double()
+            colour = "y" if prediction.shape[0] == 1 else "rgb"
+            target = to_colour(sample["target"], colour).double()
+            for row, image in enumerate((prediction, target)):
                 self._moments[row] += torch.stack(
                     [image.mean(), image.std(), torch.ones((), dtype=torch.float64)]
                 )
             if degradation is not None and len(self._kernels) < _PICTURES:
-                # HR is what a degradation is given, and what a network is to make.
+                # HR is the input of a degradation, and the target of a network.
                 hr = sample["input"] if component == "degradation" else sample["target"]
-                self._look(degradation, hr)
+                self._collect_kernels(degradation, hr)
 
     @torch.no_grad()
-    def _look(self, degradation: Any, hr: Tensor) -> None:
+    def _collect_kernels(self, degradation: Any, hr: Tensor) -> None:
         stride = degradation.stride
         size = [min(side, _SIDE) // stride * stride for side in hr.shape[-2:]]
         first = [(side - part) // 2 for side, part in zip(hr.shape[-2:], size, strict=True)]
@@ -124,11 +123,11 @@ class OutputsHook(Hook):
             self._weights.append(chosen.T.detach().double().cpu())
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Tell the spread of the kernels, and name what is wrong."""
+        """Log the spread of the kernels, and warn of what is wrong."""
         if not metrics or not runner.training:
             return
         hub = runner.message_hub
-        # Not a count: a validation that is made up for after a resume must leave the same note.
+        # Not a count: a validation that is repeated after a resume must not change it.
         state = dict(hub.get_info(_NOTE) or {"first": runner.iter, "told": []})
         faults = self._dark()
         if self._kernels:
@@ -153,8 +152,8 @@ class OutputsHook(Hook):
             (
                 "dark",
                 f"the predictions are {what}: mean {mean:.3f} and deviation {deviation:.3f}, the"
-                f" targets have {light:.3f} and {contrast:.3f}. Unless that changes soon, begin"
-                " anew with another seed, initialisation or a smaller learning rate.",
+                f" targets have {light:.3f} and {contrast:.3f}. Unless that changes soon, restart"
+                " with another seed or initialisation, or a smaller learning rate.",
             )
         ]
 
@@ -183,7 +182,7 @@ class OutputsHook(Hook):
                     "collapsed",
                     f"{name} has collapsed to one kernel for every content: its kernels differ from"
                     f" place to place by {numbers['kernel_spread']:.2%}".replace("%", " %")
-                    + ". GlobalKernel finds the best single kernel in minutes; begin anew with a"
+                    + ". GlobalKernel finds the best single kernel in minutes; restart with a"
                     " smaller learning rate or another seed.",
                 )
             )
@@ -194,7 +193,7 @@ class OutputsHook(Hook):
                     f"the kernels of {name} sum to {numbers['kernel_sum']:.3f} on average"
                     f" ({float(sums.min()):.3f} .. {float(sums.max()):.3f}): LR becomes"
                     f" {'brighter' if numbers['kernel_sum'] > 1 else 'darker'} than HR. Either the"
-                    " pairs differ in brightness, or it has not been learned yet.",
+                    " pairs differ in brightness, or the kernels have not been learned yet.",
                 )
             )
         return faults
@@ -204,7 +203,7 @@ def spread(values: Tensor) -> float:
     """Return how far vectors differ from their mean, as a share of the mean's length.
 
     Args:
-        values: One vector (or kernel) a row, shape (P, ...).
+        values: One vector or kernel per row, shape (P, ...).
 
     Returns:
         The root mean square distance from the mean over the norm of the mean; infinite where the

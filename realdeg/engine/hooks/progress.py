@@ -1,4 +1,4 @@
-"""What a person sees of a run: a summary, a line now and then, scalars for curves."""
+"""Report the progress of a run: a summary, regular lines, and scalars for curves."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import is_distributed
 from mmengine.hooks import Hook
 from torch import distributed
 
 from realdeg.engine.environment import device_name
-from realdeg.engine.hooks.baseline import beside_input
+from realdeg.engine.hooks.baseline import compared_with_input
 from realdeg.engine.state import component_of, unwrapped
 from realdeg.registry import HOOKS
 from realdeg.utils.argument_types import Count
@@ -25,14 +26,14 @@ from realdeg.version import __version__
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Says what runs before the first iteration, then how it goes.
+    """Logs a summary before the first iteration, then the progress.
 
-    Each line holds the losses and times as means since the line before; the same numbers go to the
+    Each line has the mean losses and times since the line before. The same values go to the
     visualizer as ``train/...`` and ``val/...`` (``scalars.json``, and TensorBoard where the config
     names it).
 
     Args:
-        interval: Iterations from one line to the next; the first iteration is always told.
+        interval: The number of iterations between lines. The first iteration always gets one.
     """
 
     priority = "BELOW_NORMAL"
@@ -45,10 +46,10 @@ class ProgressHook(Hook):
         self._pace = Pace()
 
     def before_train(self, runner: Any) -> None:
-        """Say what is about to run."""
+        """Log the summary."""
         for line in summary_lines(runner):
             runner.say("%s", line)
-        # From here on, whatever a hook tells is news.
+        # From now on the console shows all messages.
         runner.console.quiet = False
         self._since, self._first = runner.iter, True
         self._pace = Pace()
@@ -56,7 +57,7 @@ class ProgressHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
-        """Tell how it goes, if it is time to."""
+        """Log the progress, if it is due."""
         done = runner.iter + 1
         self._pace.iteration(done)
         if done % self.interval and done != runner.max_iters and not self._first:
@@ -77,25 +78,25 @@ class ProgressHook(Hook):
         self._val_began = time.monotonic()
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Tell the metrics of a validation."""
+        """Log the metrics of a validation."""
         seconds = time.monotonic() - self._val_began
         if metrics:
             self._pace.validation(seconds)
-        self._tell(runner, "val", metrics or {}, seconds)
+        self._report(runner, "val", metrics or {}, seconds)
 
     def before_test(self, runner: Any) -> None:
         """Start the clock."""
         self._val_began = time.monotonic()
 
     def after_test_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Tell the metrics of a test."""
-        self._tell(runner, "test", metrics or {}, time.monotonic() - self._val_began)
+        """Log the metrics of a test."""
+        self._report(runner, "test", metrics or {}, time.monotonic() - self._val_began)
 
     def after_run(self, runner: Any) -> None:
-        """Close the files of the curves."""
+        """Close the visualizer's files."""
         runner.visualizer.close()
 
-    def _tell(self, runner: Any, stage: str, metrics: Mapping[str, Any], seconds: float) -> None:
+    def _report(self, runner: Any, stage: str, metrics: Mapping[str, Any], seconds: float) -> None:
         numbers = {key: float(value) for key, value in metrics.items() if _is_number(value)}
         if not numbers:
             return
@@ -105,7 +106,7 @@ class ProgressHook(Hook):
         )
         at = f" at {iteration}" if stage == "val" and iteration else ""
         shown = "  ".join(
-            f"{key} {value:.4f}{beside_input(runner, key, value) if stage == 'val' else ''}"
+            f"{key} {value:.4f}{compared_with_input(runner, key, value) if stage == 'val' else ''}"
             for key, value in numbers.items()
         )
         runner.say("%s", f"{stage}{at}: {shown}  ({seconds:.1f} s)")
@@ -134,14 +135,13 @@ class ProgressHook(Hook):
 
 
 class Pace:
-    """How long the rest of a run will take, from what has been seen of it.
+    """Estimates the remaining time of a run.
 
-    The first iterations fill caches, start workers and choose algorithms: they say nothing of the
-    others, and so there is no estimate before some more have passed. Validations are counted by
-    themselves, as soon as one has been seen.
+    The first iterations fill caches, start workers and choose algorithms, so they are left out, and
+    there is no estimate before a few more are done. Validations are added once one has been timed.
     """
 
-    # Iterations that are left out, and how much has to be seen after them.
+    # The iterations that are left out, and what must follow them before an estimate.
     _WARM_UP, _LEAST_ITERATIONS, _LEAST_SECONDS = 2, 3, 1.0
 
     def __init__(self) -> None:
@@ -152,42 +152,35 @@ class Pace:
         self._validations: list[float] = []
 
     def iteration(self, done: int) -> None:
-        """Note that an iteration is done.
-
-        Args:
-            done: How many are done in the whole run.
-        """
+        """Record an iteration; ``done`` is their number in the whole run."""
         self._seen += 1
         self._last = time.monotonic()
         if self._seen == self._WARM_UP:
             self._began, self._validating = self._last, 0.0
 
     def validation(self, seconds: float) -> None:
-        """Note that a validation took so long."""
+        """Record the time of a validation."""
         self._validations.append(seconds)
         self._validating += seconds
 
     def left(self, loop: Any, done: int) -> float | None:
-        """Return the seconds that are left.
+        """Estimate the remaining seconds; None if it is too early.
 
         Args:
             loop: The training loop.
-            done: How many iterations are done.
-
-        Returns:
-            The estimate; None where too little has been seen.
+            done: The number of completed iterations.
         """
         counted = self._seen - self._WARM_UP
         rest = int(loop.max_iters) - done
         if not rest:
             return 0.0
-        # Checkpoints and whatever else hooks do take their share of the time between iterations.
+        # Checkpoints and other hooks are part of the time between iterations.
         training = self._last - self._began - self._validating
         if counted < self._LEAST_ITERATIONS or training < self._LEAST_SECONDS:
             return None
         seconds = training / counted * rest
         if self._validations:
-            # The first one may have had more to do.
+            # The first one may have taken longer.
             latest = self._validations[-3:]
             count = loop.max_iters // loop.val_interval - done // loop.val_interval
             count += loop.max_iters % loop.val_interval > 0
@@ -196,13 +189,13 @@ class Pace:
 
 
 def mean_over_processes(scalars: dict[str, float], device: torch.device) -> dict[str, float]:
-    """Return the means of numbers over the processes of a run; every process has to ask.
+    """Return the mean of each value over all processes; every process must call it.
 
     Args:
-        scalars: The same names in every process.
-        device: Where this process computes.
+        scalars: Values by name; the names are the same in every process.
+        device: The device of this process.
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not is_distributed():
         return scalars
     values = torch.tensor(list(scalars.values()), dtype=torch.float64, device=device)
     distributed.all_reduce(values)
@@ -214,7 +207,7 @@ def summary_lines(runner: Any) -> list[str]:
     """Describe a training run in a few lines.
 
     Args:
-        runner: The runner, everything built.
+        runner: The runner; everything is built.
 
     Returns:
         At most sixteen lines.

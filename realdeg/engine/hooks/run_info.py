@@ -1,4 +1,4 @@
-"""What the message hub knows of a run."""
+"""Keep losses, rates and the iteration of a run in the message hub."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RunInfoHook(RuntimeInfoHook):
     """
 
     def before_run(self, runner: Any) -> None:
-        """Note what the run is."""
+        """Store the seed and the name of the run."""
         runner.message_hub.update_info_dict(
             {"seed": runner.seed, "experiment_name": runner.experiment_name}
         )
@@ -27,14 +27,14 @@ class RunInfoHook(RuntimeInfoHook):
         self._capped: set[str] = set()
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: object = None) -> None:
-        """Note the iteration."""
+        """Store the iteration."""
         runner.message_hub.update_info("iter", runner.iter)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         """Record the losses."""
-        # Here and not before the iteration, which may break off. The schedulers step later.
+        # Not before the iteration, which may fail. The schedulers step later.
         rates: Any = runner.optim_wrapper.get_lr()
         for name, values in rates.items():
             runner.message_hub.update_scalar(f"train/{name}", values[0])

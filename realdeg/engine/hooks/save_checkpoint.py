@@ -1,4 +1,4 @@
-"""Save often, keep two, and leave in order."""
+"""Save checkpoints and the component, and keep the latest and the best."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
 from realdeg.engine.checkpoint import LAST, checkpoint_name, find_checkpoints, iteration_of
+from realdeg.engine.hooks.baseline import short_name
 from realdeg.engine.loops import VALIDATED
 from realdeg.engine.state import averaged_weights, component_of, describe_run, unwrapped
 from realdeg.errors import ConfigError, as_given, first_line
@@ -24,20 +25,20 @@ _LESS = ("loss", "error", "mse", "mae", "lpips", "dists", "gmsd", "niqe", "dista
 
 @HOOKS.register_module()
 class SaveCheckpointHook(Hook):
-    """Writes checkpoints that are whole, and drops old ones only afterwards.
+    """Writes complete checkpoints, and deletes old ones only afterwards.
 
-    Beside each ``iter_N.pth`` lies the component alone (``degradation.safetensors`` or
-    ``backbone.safetensors``), which rebuilds itself from the file; with an EMA hook both hold the
-    averaged weights. ``last_checkpoint`` names the newest, relative to the folder. Files of another
-    run that would be taken for newer ones are set aside with the suffix ``.superseded``.
+    Beside each ``iter_N.pth`` is the component alone in a self-describing file
+    (``degradation.safetensors`` or ``backbone.safetensors``). With an EMA hook both hold the
+    averaged weights. ``last_checkpoint`` names the newest, relative to the folder. Checkpoints of
+    another run that look newer are renamed with the suffix ``.superseded``.
 
     Args:
-        interval: Iterations from one checkpoint to the next; the last is always saved.
-        keep: How many of the latest to keep, at least 2: with one file, a crash of the disk while
+        interval: The number of iterations between checkpoints. The last one is always saved.
+        keep: The number of latest checkpoints to keep, at least 2: with one, a disk failure while
             it is replaced would leave nothing to resume from.
-        save_best: A metric, for instance ``"psnr"``; the best weights so far are kept in
+        save_best: A metric, for instance ``"psnr"``. The best weights so far are kept in
             ``best.pth`` and ``best_<component>.safetensors``. None keeps none.
-        rule: ``"greater"`` or ``"less"`` is better; None judges by the metric's name.
+        rule: Whether ``"greater"`` or ``"less"`` is better. None decides by the metric's name.
         export: Whether the component is written beside the checkpoint.
     """
 
@@ -58,7 +59,7 @@ class SaveCheckpointHook(Hook):
         self._fresh = True
 
     def before_train(self, runner: Any) -> None:
-        """Note where the run begins."""
+        """Record the first iteration of this run."""
         self._began = runner.iter
         self._saved = runner.iter if runner.iter else -1
         self._fresh = True
@@ -68,13 +69,13 @@ class SaveCheckpointHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
-        """Save, if it is time to."""
+        """Save, if it is due."""
         done = runner.iter + 1
         if done % self.interval == 0 or done == runner.max_iters:
             self._save(runner, done)
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Keep the best, and let this iteration's checkpoint know that it was validated."""
+        """Keep the best, and record in this iteration's checkpoint that it was validated."""
         if self._began is None or not metrics:
             return
         runner.message_hub.update_info(VALIDATED, runner.iter)
@@ -84,7 +85,7 @@ class SaveCheckpointHook(Hook):
             self._save(runner, runner.iter)
 
     def on_interruption(self, runner: Any) -> None:
-        """Save before the process leaves, and say how to go on."""
+        """Save before the process exits, and report how to continue."""
         if self._saved != runner.iter:
             self._save(runner, runner.iter)
         runner.say(
@@ -96,13 +97,13 @@ class SaveCheckpointHook(Hook):
         )
 
     def on_error(self, runner: Any, error: Exception) -> None:
-        """Save what was done before an error that is not about the weights, and say so."""
+        """Save the completed iterations after an error that does not concern the weights."""
         if self._saved != runner.iter:
             if not runner.iter:
                 return
             try:
                 self._save(runner, runner.iter)
-            except Exception as failure:  # the error that came first is the one to tell
+            except Exception as failure:  # the first error is the one to report
                 runner.logger.warning("and nothing could be saved: %s", first_line(failure))
                 return
         runner.say(
@@ -114,11 +115,11 @@ class SaveCheckpointHook(Hook):
         )
 
     def after_train(self, runner: Any) -> None:
-        """Save what a loop that stopped early, or has no iterations, has come to."""
+        """Save the result of a loop that stopped early or has no iterations."""
         if self._saved != runner.iter:
             self._save(runner, runner.iter)
         elif (Path(runner.work_dir) / checkpoint_name(runner.iter)).is_file():
-            # Resumed at its end, a run may have been killed right after the checkpoint.
+            # The run may have been killed right after its last checkpoint, and resumed.
             if self._began == runner.iter:
                 self._finish(runner, runner.iter)
         self._began = None
@@ -133,7 +134,7 @@ class SaveCheckpointHook(Hook):
         self._finish(runner, iteration)
 
     def _finish(self, runner: Any, iteration: int) -> None:
-        """Do what follows a checkpoint: name it, export the component, drop old ones."""
+        """After a checkpoint: record its name, export the component, delete old ones."""
         if not is_main_process():
             return
         folder, name = Path(runner.work_dir), checkpoint_name(iteration)
@@ -155,19 +156,19 @@ class SaveCheckpointHook(Hook):
             write(Path(runner.work_dir) / f"{prefix}{found[0]}.safetensors", meta)
 
     def _set_aside(self, runner: Any, folder: Path) -> None:
-        # A run that starts anew, or from an older checkpoint, must not resume into the old one.
+        # A restarted run, or one from an older checkpoint, must not resume from the old one later.
         for file in find_checkpoints(folder):
             if iteration_of(file) > (self._began or 0):
                 aside = file.with_name(f"{file.name}.superseded")
                 file.replace(aside)
                 runner.logger.warning(
-                    "%s is of another run, or unreadable: set aside as %s", file, aside.name
+                    "%s is of another run, or unreadable: renamed to %s", file, aside.name
                 )
 
     def _keep_best(self, runner: Any, metrics: Mapping[str, Any]) -> None:
         name = self._metric(metrics)
         score = float(metrics[name])
-        less = self.rule == "less" if self.rule else any(part in _bare_name(name) for part in _LESS)
+        less = self.rule == "less" if self.rule else any(part in short_name(name) for part in _LESS)
         best = runner.message_hub.get_info(_BEST)
         if best and best["metric"] == name:
             former = float(best["score"])
@@ -185,17 +186,13 @@ class SaveCheckpointHook(Hook):
 
     def _metric(self, metrics: Mapping[str, Any]) -> str:
         wanted = str(self.save_best)
-        fitting = [wanted] if wanted in metrics else []
+        matching = [wanted] if wanted in metrics else []
         # "psnr" also finds "psnr[realsr-official]" and "realsr/psnr".
-        fitting = fitting or [name for name in metrics if _bare_name(name) == wanted]
-        if len(fitting) != 1:
-            found = "several fit" if fitting else "none fits"
+        matching = matching or [name for name in metrics if short_name(name) == wanted]
+        if len(matching) != 1:
+            found = "several match" if matching else "none matches"
             raise ConfigError(
                 f"SaveCheckpointHook.save_best='{wanted}': {found}; the validation gives"
                 f" {', '.join(sorted(metrics))}."
             )
-        return fitting[0]
-
-
-def _bare_name(metric: str) -> str:
-    return metric.partition("[")[0].rpartition("/")[2].lower()
+        return matching[0]

@@ -1,4 +1,4 @@
-"""Say so where the loss does not fall."""
+"""Warn of a loss that does not decrease."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from realdeg.registry import HOOKS
 from realdeg.utils.argument_types import Count
 
 _NOTE = "loss_means"
-# Blocks after which the two halves are compared: 1000, 2000, 4000 and 8000 iterations in blocks of
-# 100. Later a loss may rest: it has been learned.
+# The numbers of blocks after which the two halves are compared: after 1000, 2000, 4000 and 8000
+# iterations in blocks of 100. Later the loss may be constant: the model has converged.
 _AFTER = (10, 20, 40, 80)
-# A loss that falls by less than this share from one half to the other stands still...
+# A loss that falls by less than this share from the first half to the second stands still...
 _LEAST_FALL = 0.01
-# ...if it can also be ruled out, at two standard errors, that it fell by more than this.
+# ...if a fall by more than this can also be excluded at two standard errors.
 _SURELY_LESS = 0.03
 
 
 @HOOKS.register_module()
 class StandstillHook(Hook):
-    """Names a loss that stands still from the start.
+    """Warns of a loss that stands still from the start.
 
     The means of blocks of iterations are kept. After 10, 20, 40 and 80 blocks the second half is
-    compared with the first (the very first block, in which most losses fall from nowhere, is left
-    out). Runs with several optimisers, whose losses pull against each other, and runs that begin
-    with weights are left alone, and so is a model that a validation found better than its input.
+    compared with the first, without the very first block, in which most losses drop steeply. There
+    is no warning with several optimisers, whose losses oppose each other, for runs that start from
+    weights, and for a model that a validation found better than its input.
 
     Args:
-        block: Iterations whose losses are averaged.
+        block: The number of iterations whose losses are averaged.
     """
 
     def __init__(self, block: Count = 100) -> None:
@@ -47,8 +47,8 @@ class StandstillHook(Hook):
         several = isinstance(runner.optim_wrapper, OptimWrapperDict)
         state = hub.get_info(_NOTE)
         if state is None:
-            begins_anew = not runner.iter and not runner.loaded_from
-            state = {"means": [], "sum": 0.0, "open": begins_anew and not _starts_from(runner)}
+            from_scratch = not runner.iter and not runner.loaded_from
+            state = {"means": [], "sum": 0.0, "open": from_scratch and not _has_weights(runner)}
             hub.update_info(_NOTE, state)
         adversarial = getattr(unwrapped(runner.model), "adversarial", False)
         self._watching = bool(state["open"]) and not several and not adversarial
@@ -56,7 +56,7 @@ class StandstillHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
-        """Take the loss; compare, if it is time to."""
+        """Add the loss, and compare if it is due."""
         buffer = runner.message_hub.log_scalars.get("train/loss")
         if not self._watching or buffer is None:
             return
@@ -82,7 +82,7 @@ class StandstillHook(Hook):
             return
         error = math.sqrt(variance(early) / len(early) + variance(late) / len(late)) / first
         fall = 1 - second / first
-        if fall >= _LEAST_FALL or fall + 2 * error >= _SURELY_LESS or _better(runner):
+        if fall >= _LEAST_FALL or fall + 2 * error >= _SURELY_LESS or _is_better(runner):
             return
         state["open"] = False
         runner.logger.warning(
@@ -98,8 +98,8 @@ class StandstillHook(Hook):
         )
 
 
-def _better(runner: Any) -> bool:
-    """Say whether the last validation found the model better than its input."""
+def _is_better(runner: Any) -> bool:
+    """Return whether the last validation found the model better than its input."""
     noted = runner.message_hub.get_info(INPUT)
     for name, score in (noted["scores"] if noted else {}).items():
         buffer = runner.message_hub.log_scalars.get(f"val/{name}")
@@ -108,8 +108,8 @@ def _better(runner: Any) -> bool:
     return False
 
 
-def _starts_from(runner: Any) -> bool:
-    """Say whether what is trained begins with weights."""
+def _has_weights(runner: Any) -> bool:
+    """Return whether the component that is trained starts from weights."""
     part = runner.cfg.get(str(getattr(unwrapped(runner.model), "component", "")))
     named = ("checkpoint", "pretrained", "start_from")
     return isinstance(part, dict) and any(part.get(name) for name in named)
