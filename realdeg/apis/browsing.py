@@ -19,7 +19,7 @@ from realdeg.apis.recipes import Recipe, open_recipe
 from realdeg.config import inject
 from realdeg.config.fill import recipe_hint
 from realdeg.degradations.trace import Trace
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import ConfigError, DataError, argument_name
 from realdeg.registry import TASKS
 from realdeg.utils.colour import to_colour
 from realdeg.utils.files import ensure_writable_dir
@@ -142,7 +142,9 @@ def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[Tra
         DataError: If the data are missing.
     """
     if count < 1 or start < 0:
-        raise ConfigError(f"count is 1 or more and start 0 or more, got {count} and {start}.")
+        raise ConfigError(
+            f"{argument_name('count')} is 1 or more and start 0 or more, got {count} and {start}."
+        )
     ready = inject(cfg)
     if ready.get("train_dataloader") is None:
         raise ConfigError("the config has no 'train_dataloader': there are no training samples.")

@@ -16,7 +16,7 @@ from realdeg.apis.create import Source, create_degradation
 from realdeg.apis.degrader import Colour, Degrader
 from realdeg.apis.trace_files import Crop, TraceRecord, read_traces, trace_lines, write_traces
 from realdeg.degradations.base import Degradation
-from realdeg.errors import ConfigError, DataError, nearest
+from realdeg.errors import ConfigError, DataError, argument_name, nearest
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.image import as_rgb, read_image, write_image
 from realdeg.utils.streams import stream_seed
@@ -271,7 +271,7 @@ def sample_previews(
         ConfigError: If ``count`` is less than 1.
     """
     if count < 1:
-        raise ConfigError(f"count must be at least 1, got {count}.")
+        raise ConfigError(f"{argument_name('count')} must be at least 1, got {count}.")
     part = cut(image, crop)
     samples = []
     for index in range(count):

@@ -39,7 +39,7 @@ def test_mistakes(photo, tmp_path, capsys):
         (("AWGN",), "needs a degradation and an image"),
         (("AWGN", tmp_path / "none.png"), "no image"),
         (("AWGM", photo), "Did you mean 'AWGN'"),
-        (("AWGN", photo, "-n", 0), "one sample"),
+        (("AWGN", photo, "-n", 0), "-n must be at least 1"),
         (("AWGN", photo, "--size", -1), "size is 0 or a number"),
         (("AWGN", photo, "--crop", -5), "crop is 1 pixel or more"),
         (("AWGN", photo, "--save-images", photo), "cannot write in the folder"),
