@@ -18,7 +18,7 @@ def out(tmp_path_factory):
 
 def test_one_table_and_one_picture(out):
     table = (out / "table.md").read_text(encoding="utf-8")
-    for words in (*SOURCES.values(), "LR as it is", "realsr-official", "no comparison"):
+    for words in (*SOURCES.values(), "LR as it is", "realsr-official", "do not compare methods"):
         assert words in table
     assert min(image_size(out / "comparison.png")) > 300
     assert [file.name for file in out.glob("*.png")] == ["comparison.png"]

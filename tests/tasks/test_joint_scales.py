@@ -320,7 +320,7 @@ class TestRefusals:
         data = hr_images(photos, scale=4)
         with pytest.raises(ConfigError, match=r"has scale None: .*scales=\[2, 3, 4\]"):
             collate([data[0, 0]])
-        with pytest.raises(ConfigError, match="says scale 1.5"):
+        with pytest.raises(ConfigError, match="has scale 1.5"):
             collate([data[0, 0, 1.5]])
         assert collate([data[0, 0, 3]])["scale"] == 3
 

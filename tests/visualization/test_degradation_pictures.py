@@ -53,5 +53,5 @@ def test_preview(tmp_path):
 def test_misuse_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one degradation"):
         degradation_comparison([], [], {}, {}, tmp_path / "a.png")
-    with pytest.raises(ValueError, match="of something"):
+    with pytest.raises(ValueError, match="something to draw"):
         degradation_comparison(["a"], [], {}, {}, tmp_path / "a.png")
