@@ -40,7 +40,7 @@ def test_mistakes(photo, tmp_path, capsys):
         (("AWGN", tmp_path / "none.png"), "no image"),
         (("AWGM", photo), "Did you mean 'AWGN'"),
         (("AWGN", photo, "-n", 0), "-n must be at least 1"),
-        (("AWGN", photo, "--size", -1), "size is 0 or a number"),
+        (("AWGN", photo, "--size", -1), "size must be 0 or a number"),
         (("AWGN", photo, "--crop", -5), "crop is 1 pixel or more"),
         (("AWGN", photo, "--save-images", photo), "cannot write in the folder"),
         (("AWGN", photo, "--save-traces", f"{photo}/t.jsonl"), "cannot write in the folder"),
