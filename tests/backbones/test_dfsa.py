@@ -26,8 +26,8 @@ def test_parameters(scale, count):
     assert parameters(on_meta(DFSA, scale=scale)) == count
 
 
-def test_the_reading_is_marked_as_such():
-    assert "our reading" in DFSA.__doc__
+def test_what_the_paper_leaves_open_is_marked_as_such():
+    assert "are guesses" in DFSA.__doc__
     assert on_meta(DFSA).arguments | {"scale": 4} == {
         "scale": 4,
         "same_size": False,
