@@ -283,6 +283,6 @@ def test_other_components_say_that_they_are_for_whole_scales(tmp_path, capsys):
     (tmp_path / "meta.py").write_text(CONFIG)
     words = ["test", str(tmp_path / "meta.py"), "--device", "cpu", "--cfg-options"]
     assert main([*words, "backbone.type=VDSR"]) == 2
-    assert "'backbone' is a VDSR, which comes in whole scales only" in capsys.readouterr().err
+    assert "'backbone' is a VDSR, which takes whole scales only" in capsys.readouterr().err
     with pytest.raises(GeometryError, match="AWGN: scale is 2.5, wanted a whole number"):
         create_degradation({"type": "AWGN"}, 2.5, False)
