@@ -66,7 +66,7 @@ def test_refusals(file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (dict(type="ProSR", preset="prosrs", blocks=[[10**6], [1]]), "GB of weights|layers"),
+        (dict(type="ProSR", preset="prosrs", blocks=[[60_000], [1]]), "GB of weights|layers"),
         (dict(type="EDSR", num_blocks=10**5, num_features=2), "20000 layers|num_blocks"),
         (dict(type="EDSR", num_blocks=1, num_features=60_000), "GB of weights|num_features"),
     ],
