@@ -123,7 +123,11 @@ def test_parts_inside_each_other_end_somewhere(tmp_path):
     ("type_", "changes", "said"),
     [
         ("FSRCNN", {"preset": 2.5}, "FSRCNN: preset is 2.5, wanted 'fsrcnn' or 'fsrcnn_s'"),
-        ("FSRCNN", {"mapping": "4"}, "FSRCNN: mapping is '4', wanted a whole number, 0 or more, or None"),
+        (
+            "FSRCNN",
+            {"mapping": "4"},
+            "FSRCNN: mapping is '4', wanted a whole number, 0 or more, or None",
+        ),
         ("FSRCNN", {"mapping": -1}, ""),
         ("FSRCNN", {"nothing": 4}, "no argument 'nothing'"),
         ("FSRCNN", {"self": 4}, "no argument 'self'"),
