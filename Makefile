@@ -42,7 +42,7 @@ matrix:
 	$(PYTHON) .ci/matrix.py $(MATRIX)
 
 docs: $(VENV)/.ready-docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -E -W --keep-going -b html docs docs/_build/html
 	@echo "wrote docs/_build/html/index.html"
 
 lint: $(VENV)/.ready-dev
