@@ -47,7 +47,7 @@ class IterTrainLoop(BaseLoop):
     that was due and did not finish is repeated.
 
     Args:
-        runner: The runner.
+        runner: The runner that builds this loop, whose hooks are called.
         dataloader: The training data. Its sampler should have ``start(iteration)``.
         max_iters: The total number of iterations.
         val_interval: The number of iterations between validations. The last iteration is always
@@ -211,7 +211,7 @@ class EvalLoop(BaseLoop):
     could not train.
 
     Args:
-        runner: The runner.
+        runner: The runner that builds this loop, whose hooks are called.
         dataloader: The validation or test data.
         evaluator: The evaluator, its config, or a list of metrics.
     """

@@ -70,7 +70,7 @@ def describe_run(runner: Runner, iteration: int) -> dict[str, Any]:
     """Return a checkpoint's ``meta``: the origin of its weights, as plain data.
 
     Args:
-        runner: The runner.
+        runner: The run to describe; its model is built.
         iteration: The number of completed iterations.
     """
     found = component_of(runner.model)
@@ -105,7 +105,7 @@ def collect_state(runner: Runner, iteration: int, training: bool = True) -> dict
     raw ones, which move to ``ema_state_dict``.
 
     Args:
-        runner: The runner.
+        runner: The run whose model, optimiser, schedulers and random states are collected.
         iteration: The number of completed iterations.
         training: Also collect optimiser, schedulers and message hub.
 
