@@ -23,6 +23,7 @@ from realdeg.errors import ConfigError, DataError, argument_name
 from realdeg.registry import TASKS
 from realdeg.utils.colour import to_colour
 from realdeg.utils.files import ensure_writable_dir
+from realdeg.utils.processes import drop_worker_options
 from realdeg.utils.samples import Batch
 from realdeg.visualization.style import (
     SMALL_SIZE,
@@ -152,8 +153,7 @@ def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[Tra
     _record_traces(loader_cfg["dataset"])
     # The number of workers does not change the samples, and none starts fastest.
     loader_cfg["num_workers"] = 0
-    for key in ("persistent_workers", "prefetch_factor"):
-        loader_cfg.pop(key, None)
+    drop_worker_options(loader_cfg)
     with recipe_hint(ready), DefaultScope.overwrite_default_scope("realdeg"):
         task = TASKS.build(ready.model)
         loader = Runner.build_dataloader(loader_cfg, seed=ready.seed)

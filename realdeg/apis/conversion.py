@@ -21,7 +21,7 @@ class ConvertedWeights:
     """A converted file of weights.
 
     Attributes:
-        path: The file.
+        path: Where it was written.
         type: The network's registered name.
         parameters: The number of parameters of the network.
         hash: The hash of its weights.

@@ -23,7 +23,7 @@ class ExtractedPool:
 
     Attributes:
         pool: The kernels or patches.
-        path: The file.
+        path: Where it was written.
         hash: The pool's hash.
         failed: Reasons by photo or pair that could not be read and is not in the pool.
     """

@@ -94,7 +94,7 @@ def check_complete(cfg: Config) -> None:
     """Refuse a config that has only some of the keys that a stage needs.
 
     Args:
-        cfg: The config.
+        cfg: The config, before injection.
 
     Raises:
         ConfigError: Naming the keys that are set and those that are not.

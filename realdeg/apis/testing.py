@@ -72,7 +72,9 @@ def test(
     """
     processes = world_size(launcher)
     cfg = open_recipe(
-        *(config, options, fields),
+        config,
+        options,
+        fields,
         sample=sample,
         seed=seed,
         work_dir=work_dir,

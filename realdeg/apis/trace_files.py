@@ -45,7 +45,7 @@ def write_traces(path: str | os.PathLike[str], records: Sequence[TraceRecord]) -
     """Write traces, one JSON object per line: ``trace``, ``image``, ``crop``, ``seed``.
 
     Args:
-        path: The file.
+        path: The file to write; an existing one is replaced.
         records: The traces.
 
     Raises:

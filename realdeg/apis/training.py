@@ -85,7 +85,9 @@ def train(
     """
     processes = world_size(launcher)
     cfg = open_recipe(
-        *(config, options, fields),
+        config,
+        options,
+        fields,
         sample=sample,
         seed=seed,
         work_dir=work_dir,

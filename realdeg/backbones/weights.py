@@ -48,7 +48,7 @@ def load_weights(
 
     Args:
         backbone: The network to fill.
-        path: The file.
+        path: A file of any format, such as ``.pth`` or ``.safetensors``.
         ignore: Prefixes of keys that keep the backbone's own values, such as ``("tail.",)`` to
             start a x4 network from x2 weights; a string is one prefix.
         partial: Load what fits, and leave the rest as it is.

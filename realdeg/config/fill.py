@@ -18,6 +18,7 @@ from realdeg.registry import BACKBONES, DATA_SAMPLERS, DATASETS, DEGRADATIONS, T
 from realdeg.utils.arguments import arguments_of
 from realdeg.utils.geometry import GEOMETRY, check_geometry
 from realdeg.utils.mmengine_internals import config_dict, set_note
+from realdeg.utils.processes import drop_worker_options
 
 _STAGES = ("train", "val", "test")
 
@@ -274,9 +275,7 @@ def _fill_loader(cfg: Config, stage: str) -> None:
     outer = look_up(DATASETS, loader["dataset"].get("type"), place)
     if getattr(outer, "collated_by", None):
         loader.setdefault("collate_fn", dict(type=outer.collated_by))
-    if not loader.get("num_workers"):
-        loader.pop("persistent_workers", None)  # torch refuses them without workers
-        loader.pop("prefetch_factor", None)
+    drop_worker_options(loader)
     _fill_sampler(cfg, loader, key)
 
 

@@ -47,7 +47,7 @@ def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """Merge command-line options over a config, in place.
 
     Args:
-        cfg: The config.
+        cfg: The config to change.
         options: Values by dotted key; ``parts.0.type`` is inside of a list.
 
     Raises:

@@ -201,7 +201,7 @@ def kind_of_place(cfg: Mapping[str, Any], place: str) -> tuple[MMEngineRegistry 
     """Return the registry of a place in an unchecked config, and whether it asks for a component.
 
     Args:
-        cfg: The config.
+        cfg: The config, merged but not yet checked.
         place: Keys with dots between them.
     """
     first, *keys = place.split(".")

@@ -35,7 +35,7 @@ class Fault:
     """A fault of one file.
 
     Args:
-        path: The file.
+        path: The missing or damaged file.
         reason: The fault, as the end of a sentence that starts with the path.
     """
 

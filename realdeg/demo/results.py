@@ -111,7 +111,7 @@ def write_table(
     """Write the table as Markdown and return its path.
 
     Args:
-        path: The file.
+        path: The Markdown file to write.
         scores: One row each.
         remarks: Sentences below the table.
         quick: Whether it was the quick run.

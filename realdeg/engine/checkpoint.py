@@ -155,7 +155,7 @@ def check_training(path: Path, loaded: Mapping[str, Any]) -> int:
     """Check that a file is a training checkpoint, and of the iteration in its name.
 
     Args:
-        path: The file.
+        path: Where it was read from; its name gives the iteration.
         loaded: What was read from it.
 
     Returns:

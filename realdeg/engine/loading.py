@@ -157,7 +157,7 @@ def load_weights(
 
     Args:
         runner: The runner; its hooks are called before the weights go into its task.
-        path: The file.
+        path: A checkpoint, or weights of any format.
         state: Its contents, if it was read before.
 
     Returns:
@@ -219,7 +219,7 @@ def own_component(model: nn.Module, path: Path) -> tuple[nn.Module, ComponentFil
 
     Args:
         model: The task, without its wrapper.
-        path: The file.
+        path: A file of weights; only ``.safetensors`` can describe itself.
 
     Returns:
         The component before loading, and the file's contents; None for a file of another kind.

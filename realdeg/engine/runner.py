@@ -42,6 +42,7 @@ from realdeg.utils.mmengine_internals import (
     set_resuming,
     set_timestamp,
 )
+from realdeg.utils.processes import drop_worker_options
 
 RUN = "training run"
 """What messages to a second process in the work dir call the first one."""
@@ -240,11 +241,8 @@ class RealdegRunner(Runner):
         """
         if isinstance(dataloader, dict):
             dataloader = copy.deepcopy(dataloader)
-            if not dataloader.get("num_workers"):
-                dataloader["num_workers"] = 0
-                # torch refuses these without workers.
-                dataloader.pop("persistent_workers", None)
-                dataloader.pop("prefetch_factor", None)
+            dataloader["num_workers"] = dataloader.get("num_workers") or 0
+            drop_worker_options(dataloader)
             if dataloader["num_workers"]:
                 dataloader.setdefault("worker_init_fn", dict(type=PrepareWorker()))
         with registered_names_only():

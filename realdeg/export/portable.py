@@ -62,7 +62,7 @@ def check_form(backbone: Backbone, form: str, size: Size | None) -> None:
     """Refuse a network that cannot be exported in a format.
 
     Args:
-        backbone: The network.
+        backbone: The network to export.
         form: ``"onnx"`` or ``"torch-export"``.
         size: The only input height and width; None: any size.
 
@@ -110,7 +110,7 @@ def trial_sizes(backbone: Backbone, size: Size | None) -> list[tuple[int, int, i
     They include odd sizes, multiples of the network's blocks, and a single image.
 
     Args:
-        backbone: The network.
+        backbone: The network to export; its size multiple sets the sizes.
         size: The only exported size, or None.
     """
     if size is not None:

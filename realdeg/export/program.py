@@ -73,7 +73,7 @@ def traced(network: Portable, size: Size | None, form: str) -> ExportedProgram:
     """Trace a network with torch.export.
 
     Args:
-        network: The network.
+        network: The network in its portable form.
         size: The only size to export for; None: any.
         form: The format, for messages.
 
@@ -104,7 +104,7 @@ def compare(
     """Compare the exported file with the network.
 
     Args:
-        backbone: The network.
+        backbone: The network that was exported, as the reference.
         runner: Maps an image (B, C, h, w) to the output.
         size: The only size that it was exported for, or None.
         target: The file, for messages.

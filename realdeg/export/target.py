@@ -21,7 +21,7 @@ class ExportedFile:
     """An exported file.
 
     Attributes:
-        path: The file.
+        path: Where it was written.
         form: ``"safetensors"``, ``"onnx"`` or ``"torch-export"``.
         sha256: The file's hash.
         size: The only input height and width; None: any size.

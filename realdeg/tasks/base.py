@@ -100,7 +100,7 @@ class ImageTask(BaseModel, ABC):
         """Write the trained component to a ``.safetensors`` file that alone rebuilds it.
 
         Args:
-            path: The file.
+            path: The file to write, ending in ``.safetensors``.
             meta: Notes, plain data.
 
         Returns:

@@ -266,7 +266,7 @@ def rebuilt(backbone: Backbone, **changes: Any) -> Backbone:
     """Make another instance from the captured arguments, in evaluation mode.
 
     Args:
-        backbone: The network.
+        backbone: The network whose arguments are used.
         **changes: Arguments that differ.
     """
     arguments = {**backbone.arguments, **changes}
@@ -277,7 +277,7 @@ def geometries(backbone: Backbone) -> Iterator[dict[str, Any]]:
     """Yield every geometry that the metadata list; for networks of any scale, some of them.
 
     Args:
-        backbone: The network.
+        backbone: The network whose metadata are read.
     """
     for scale in (2, 3, 4) if backbone.scales is None else backbone.scales:
         yield {"scale": scale, "same_size": False}
@@ -290,7 +290,7 @@ def images(backbone: Backbone, batch: int, height: int, width: int) -> Tensor:
     """Return fixed random images in the network's channels and value range.
 
     Args:
-        backbone: The network.
+        backbone: The network that will be given the images.
         batch: Number of images.
         height: In pixels.
         width: In pixels.
@@ -312,7 +312,7 @@ def check_compiled(network: Backbone, backend: str) -> None:
     """Fail unless a network compiles as one graph and gives the same image compiled.
 
     Args:
-        network: The network.
+        network: The network to compile.
         backend: ``"aot_eager"`` traces the graph; ``"inductor"`` also compiles it to machine code.
     """
     torch._dynamo.reset()

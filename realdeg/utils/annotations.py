@@ -50,7 +50,7 @@ def mismatch(value: Any, annotation: Any) -> str | None:
     only an annotation that leaves numbers open, such as ``Any``.
 
     Args:
-        value: The value.
+        value: What was given.
         annotation: A type, union, literal, one of these with limits, or ``Any``.
 
     Returns:

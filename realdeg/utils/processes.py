@@ -1,9 +1,10 @@
-"""The processes of a run, from torchrun's environment variables and without torch."""
+"""The processes of a run: torchrun's, from its environment variables, and a data loader's."""
 
 from __future__ import annotations
 
 import os
-from typing import Literal
+from collections.abc import MutableMapping
+from typing import Any, Literal
 
 from realdeg.errors import ConfigError, as_given
 
@@ -33,6 +34,16 @@ def world_size(launcher: Launcher) -> int:
             " torchrun --nproc-per-node 2 -m realdeg train CONFIG --launcher pytorch"
         )
     return _from_environment("WORLD_SIZE", 1)
+
+
+def drop_worker_options(loader: MutableMapping[str, Any]) -> None:
+    """Drop the options for worker processes from a data loader's config without workers.
+
+    torch refuses them there.
+    """
+    if not loader.get("num_workers"):
+        loader.pop("persistent_workers", None)
+        loader.pop("prefetch_factor", None)
 
 
 def _from_environment(name: str, default: int) -> int:

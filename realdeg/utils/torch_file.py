@@ -58,7 +58,7 @@ def open_torch_file(path: Path, strict: bool = False) -> Iterator[TorchFile]:
     """Open a file of any PyTorch from 0.1.10, written under Python 2 or 3.
 
     Args:
-        path: The file.
+        path: The ``.pth`` file, zipped or not.
         strict: Refuse anything but plain data and tensors, and damage anywhere in the file.
 
     Yields:

@@ -36,7 +36,7 @@ def decode(content: bytes, header: Header, verify: bool) -> np.ndarray:
     """Decode the first image of a file.
 
     Args:
-        content: The file.
+        content: All bytes of the file.
         header: Its header, read to the end of the file.
         verify: Whether to check first that a PNG's data are complete.
 

@@ -97,7 +97,7 @@ def load_image(
     """Read an image with its colour profile; slower and stricter than :func:`read_image`.
 
     Args:
-        path: The file.
+        path: An image of any supported format.
         first_frame: Read the first frame or page of several, which are refused otherwise.
         srgb: Convert colours with a profile to sRGB; otherwise they and the profile are kept.
 
@@ -111,7 +111,7 @@ def read_header(path: str | os.PathLike[str], *, whole: bool = False) -> Header:
     """Read the header of an image file without decoding the file.
 
     Args:
-        path: The file.
+        path: An image of any supported format.
         whole: Also look for the end of a JPEG, which finds truncated files; the headers of other
             formats state where that is.
 

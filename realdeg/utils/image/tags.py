@@ -40,7 +40,7 @@ class Directory:
     """The tags of one page.
 
     Args:
-        source: The file.
+        source: The file that the page is in.
         order: ``"<"`` or ``">"``.
         tags: By number.
         next: Position of the next page's tags; 0 for none.

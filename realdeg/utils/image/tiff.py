@@ -28,7 +28,7 @@ def tiff_header(source: Source, limit: int) -> Header:
     """Read the header of a TIFF file, classic or BigTIFF.
 
     Args:
-        source: The file.
+        source: The open TIFF file.
         limit: How many pixels a tile may have.
 
     Returns:

@@ -134,7 +134,7 @@ def write_image(
     """Write an image, whole or not at all; the suffix determines the format.
 
     Args:
-        path: The file.
+        path: The file to write.
         array: H x W x C or H x W, ``uint8`` or ``uint16``, RGB(A) order or grey (and alpha).
         icc: An ICC profile that belongs to the pixels, or None. BMP holds none.
 
