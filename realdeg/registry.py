@@ -61,6 +61,26 @@ class Registry(WatchedRegistry):
             )
         return found
 
+    def check_kind(self, component: Any, kind: str | None, place: str) -> None:
+        """Refuse a component whose class declares another ``kind`` than a place takes.
+
+        Args:
+            component: A registered class or function; one without a ``kind`` fits everywhere.
+            kind: What the place takes, such as ``"adversarial"``; None takes all.
+            place: The place in the config, for the message.
+
+        Raises:
+            ConfigError: Naming the kind that was found and the components that fit.
+        """
+        found = getattr(component, "kind", None)
+        if kind is None or found is None or found == kind:
+            return
+        fitting = [n for n in self.names() if getattr(self.get(n), "kind", None) == kind]
+        raise ConfigError(
+            f"'{place}' is {getattr(component, '__name__', component)}, {_a(found)} {self.name};"
+            f" wanted {_a(kind)} {self.name}: {', '.join(fitting) or 'none is registered'}."
+        )
+
     def on_registration(self, module: Any) -> None:
         """Have a newly registered class check its construction."""
         if isinstance(module, type):
@@ -86,6 +106,10 @@ class Registry(WatchedRegistry):
                 check_arguments(component, cfg)
         with registered_names_only():
             return super().build(cfg, *args, **kwargs)
+
+
+def _a(word: str) -> str:
+    return f"{'an' if word[:1] in 'aeiou' else 'a'} {word}"
 
 
 def _root(name: str, location: str) -> Registry:

@@ -29,6 +29,7 @@ from realdeg.registry import (
     HOOKS,
     LOSSES,
     METRICS,
+    Registry,
 )
 from realdeg.utils.annotations import mismatch, wrong_component
 from realdeg.utils.arguments import arguments_of, check_arguments
@@ -49,7 +50,7 @@ _REMOVED = {
     "default_hooks": ("priority",),
     "custom_hooks": ("priority",),
 }
-# Keys that the builders of backbones and of WeightedLoss remove.
+# Keys that builders remove, where no annotation lists them.
 _OF_BUILDERS: dict[Any, tuple[str, ...]] = {
     BACKBONES: ("checkpoint", "pretrained", "start_from"),
     LOSSES: ("name",),
@@ -272,7 +273,12 @@ def _check_part(part: Part) -> None:
     if part.component is not None:
         if registry is VISBACKENDS:
             _check_backend(value["type"], place)
+        if part.mark is not None and isinstance(registry, Registry):
+            registry.check_kind(part.component, part.mark.kind, place)
         _check_arguments(part)
+        check_together = getattr(part.component, "check_config", None)
+        if check_together is not None:
+            check_together(value, place)
     elif "checkpoint" in value and registry in WEIGHTS:
         others = sorted(key for key in value if key != "checkpoint")
         if others:
@@ -307,5 +313,8 @@ def _check_arguments(part: Part) -> None:
     if private:  # they would be given to the component
         raise ConfigError(f"'{part.place}' takes no key '{private[0]}'.")
     removed = _REMOVED.get(part.place.split(".")[0], ())
-    also = (*removed, *_OF_BUILDERS.get(registry, ()))
+    builders = _OF_BUILDERS.get(registry, ())
+    if registry is LOSSES and part.mark is not None:
+        builders = part.mark.keys
+    also = (*removed, *builders)
     check_arguments(part.component, value, part.place, also)

@@ -18,7 +18,7 @@ from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES, DEGRADATIONS
 from realdeg.utils.annotations import marks_of
 from realdeg.utils.argument_types import Component
-from realdeg.utils.arguments import component_registry
+from realdeg.utils.arguments import component_mark
 from realdeg.utils.files import names_a_file
 from realdeg.utils.mmengine_internals import find_registered
 
@@ -162,6 +162,19 @@ def _matches(place: str, pattern: str) -> bool:
     return len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))
 
 
+def mark_at(key: str, holder: Any = None, place: str = "") -> Component | None:
+    """Return the mark of a place that asks for components by its annotation, or None.
+
+    Args:
+        key: The last key of the place.
+        holder: The class whose argument it is, if any.
+        place: The whole place, where ``PLACES`` may list it.
+    """
+    marks = marks_of(annotation_at(place)) if place else ()
+    found = next((mark for mark in marks if isinstance(mark, Component)), None)
+    return component_mark(holder, key) if found is None and holder is not None else found
+
+
 def slot_at(key: str, holder: Any = None, place: str = "") -> MMEngineRegistry | None:
     """Return the registry of the components that a place asks for, by annotation or by name.
 
@@ -173,11 +186,8 @@ def slot_at(key: str, holder: Any = None, place: str = "") -> MMEngineRegistry |
     Returns:
         The registry, or None where the place may hold something else.
     """
-    marks = marks_of(annotation_at(place)) if place else ()
-    named = next((mark.registry for mark in marks if isinstance(mark, Component)), None)
-    if named is None and holder is not None:
-        named = component_registry(holder, key)
-    return REGISTRIES.get(named or "", BY_KEY.get(key))
+    mark = mark_at(key, holder, place)
+    return REGISTRIES.get("" if mark is None else mark.registry, BY_KEY.get(key))
 
 
 def registry_at(
@@ -231,6 +241,8 @@ class Part:
     """The registry of the component around it."""
     asked: bool
     """Whether the place asks for a component."""
+    mark: Component | None = None
+    """What the annotation of the place says about it."""
 
     @property
     def file(self) -> str | None:
@@ -250,6 +262,7 @@ def parts_of(
     within: MMEngineRegistry | None = None,
     holder: Any = None,
     asked: bool | None = None,
+    mark: Component | None = None,
 ) -> Iterator[Part]:
     """Yield every dict of a tree and what is where components are asked for, outer ones first.
 
@@ -260,6 +273,7 @@ def parts_of(
         within: The registry of the component around it.
         holder: The class whose argument it is.
         asked: Whether its place asks for a component; None asks :func:`slot_at`.
+        mark: What the annotation of its place says; looked up with ``asked``.
 
     Yields:
         The parts. One may be changed before the next is asked for.
@@ -271,14 +285,15 @@ def parts_of(
     if asked is None:
         key = place.rpartition(".")[2]
         asked = key not in _NAMES and slot_at(key, holder, place) is not None
+        mark = mark_at(key, holder, place)
     if isinstance(value, list | tuple) and not (is_item and asked):
         for index, item in enumerate(value):
-            yield from parts_of(item, f"{place}.{index}", registry, within, asked=asked)
+            yield from parts_of(item, f"{place}.{index}", registry, within, asked=asked, mark=mark)
     elif isinstance(value, Mapping):
         component = None
         if registry is not None and "type" in value:
             component = look_up(registry, value["type"], place)
-        yield Part(place, value, registry, component, within, asked)
+        yield Part(place, value, registry, component, within, asked, mark)
         within = within if component is None else registry
         for key, item in list(value.items()):
             if key != "start_from":
@@ -286,7 +301,7 @@ def parts_of(
                 inner = registry_at(key, registry, component, where)
                 yield from parts_of(item, where, inner, within, component)
     elif asked:
-        yield Part(place, value, registry, None, within, asked)
+        yield Part(place, value, registry, None, within, asked, mark)
 
 
 def look_up(registry: MMEngineRegistry, name: Any, place: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,9 @@ class AdversarialLoss(nn.Module, ABC):
     Raises:
         ConfigError: If the weight is negative.
     """
+
+    kind: ClassVar[str] = "adversarial"
+    """What the loss judges: places that take another kind refuse it."""
 
     def __init__(self, weight: NonNegative = 1.0) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,12 @@ class Loss(nn.Module, ABC):
         weight: Factor of the result.
         reduction: ``"mean"`` over every element, or ``"sum"``.
     """
+
+    kind: ClassVar[str] = "image"
+    """What the loss judges: places that take another kind refuse it."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Further pictures that it takes as keywords, such as ``"averaged"``; see WeightedLoss."""
 
     def __init__(self, weight: float = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__()

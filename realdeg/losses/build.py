@@ -7,24 +7,80 @@ from typing import Annotated, Any, TypeAlias
 
 from torch import nn
 
+from realdeg.errors import ConfigError
 from realdeg.registry import LOSSES
 from realdeg.utils.argument_types import Component
 
-LossConfig: TypeAlias = Annotated[Mapping[str, Any], Component("loss")]
-"""The config of a loss: ``dict(type="L1Loss", weight=1.0)``."""
+LossConfig: TypeAlias = Annotated[Mapping[str, Any], Component("loss", "image")]
+"""The config of a loss that compares or judges images: ``dict(type="L1Loss", weight=1.0)``."""
+AdversarialLossConfig: TypeAlias = Annotated[Mapping[str, Any], Component("loss", "adversarial")]
+"""The config of a loss that judges a discriminator's logits: ``dict(type="HingeGANLoss")``."""
+PenaltyConfig: TypeAlias = Annotated[Mapping[str, Any], Component("loss", "penalty")]
+"""The config of a penalty on a discriminator's gradient."""
+TermConfig: TypeAlias = Annotated[
+    Mapping[str, Any], Component("loss", "image", keys=("name", "target"))
+]
+"""The config of a term of ``WeightedLoss``: a loss, its name, and the picture it compares with."""
+
+TARGETS = ("hr", "sharpened")
+"""The pictures that a term of ``WeightedLoss`` can be compared with."""
 
 
-def build_loss(cfg: Mapping[str, Any]) -> nn.Module:
+def build_loss(cfg: Mapping[str, Any], kind: str | None = None, place: str = "loss") -> nn.Module:
     """Build a loss from its config.
 
     Args:
         cfg: For instance ``dict(type='L1Loss', weight=1.0)``.
+        kind: What the place takes: ``"image"``, ``"adversarial"``, ``"penalty"`` or ``"kernel"``;
+            None takes all. A loss whose class has no ``kind`` fits everywhere.
+        place: The place in the config, for messages.
 
     Returns:
         The loss: ``loss(prediction, target)`` returns a scalar, or a dict of named scalars.
 
     Raises:
-        ConfigError: If the type or an argument is unknown.
+        ConfigError: If the type or an argument is unknown, or the loss is of another kind.
     """
     loss: nn.Module = LOSSES.build(dict(cfg))
+    LOSSES.check_kind(type(loss), kind, place)
     return loss
+
+
+def needs_of(loss: Any) -> tuple[str, ...]:
+    """Return the pictures that a loss or its class takes as keywords, beside HR."""
+    return tuple(getattr(loss, "needs", ()))
+
+
+def references_of(cfg: Mapping[str, Any], place: str = "loss") -> dict[str, str]:
+    """Return the pictures beside HR that a loss or its terms need, from its config.
+
+    Args:
+        cfg: The config of a loss.
+        place: Its place in the config.
+
+    Returns:
+        By name of the picture, the place of the first term that needs it.
+
+    Raises:
+        ConfigError: If a loss needs pictures and is not a term of ``WeightedLoss``, which alone
+            hands them on.
+    """
+    component = _component(cfg)
+    terms = {f"{place}.terms.{n}": term for n, term in enumerate(cfg.get("terms") or ())}
+    if needs_of(component) and not terms:
+        raise ConfigError(
+            f"'{place}' is {getattr(component, '__name__', component)}, which needs the picture"
+            f" '{needs_of(component)[0]}': make it a term,"
+            f" dict(type='WeightedLoss', terms=[dict(type={cfg['type']!r})])."
+        )
+    found: dict[str, str] = {}
+    for where, term in terms.items():
+        target = term.get("target", "hr")
+        for name in (*needs_of(_component(term)), *((target,) if target in TARGETS[1:] else ())):
+            found.setdefault(name, where)
+    return found
+
+
+def _component(cfg: Mapping[str, Any]) -> Any:
+    kind = cfg.get("type")
+    return LOSSES.get(kind) if isinstance(kind, str) else kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -35,6 +35,8 @@ class LPIPSLoss(nn.Module):
     Source:
         Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018 (package ``lpips``); DSGAN's weight is 0.01.
     """
+
+    kind: ClassVar[str] = "image"
 
     def __init__(self, weight: NonNegative = 1.0, weights: str | None = None) -> None:
         super().__init__()

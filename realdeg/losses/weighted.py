@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from annotated_types import MinLen
 from torch import Tensor, nn
 
-from realdeg.errors import ConfigError, GeometryError
-from realdeg.losses.build import LossConfig, build_loss
+from realdeg.errors import ConfigError, GeometryError, nearest
+from realdeg.losses.build import TARGETS, TermConfig, build_loss, needs_of
 from realdeg.registry import LOSSES
 
 
@@ -29,41 +29,89 @@ class WeightedLoss(nn.Module):
     """A sum of named loss terms, over one or all outputs of a network.
 
     Args:
-        terms: Configs of losses, such as ``dict(type='L1Loss', weight=1.0)``. A ``name`` beside
-            ``type`` names the term; otherwise ``L1Loss`` is called ``loss_l1``. Names start with
-            ``loss``, because mmengine sums only those.
+        terms: Configs of losses, such as ``dict(type='L1Loss', weight=1.0)``, each with two further
+            keys. ``name`` names the term; otherwise ``L1Loss`` is called ``loss_l1``. Names start
+            with ``loss``, because mmengine sums only those. ``target`` is the picture that the
+            term is compared with: ``"hr"``, or ``"sharpened"`` for HR after unsharp masking, as
+            Real-ESRGAN does.
         outputs: Weights of outputs by name or pattern, for instance
             ``{'sr': 0.5, 'recursion_*': 0.03}`` (multi-supervision). The first match counts;
             outputs without one are not compared. None compares all, each with weight 1.
 
     Raises:
-        ConfigError: If there are no terms, or two of the same name.
+        ConfigError: If there are no terms, two of the same name, a term that is no image loss, or
+            an unknown target.
     """
+
+    kind: ClassVar[str] = "image"
 
     takes_outputs: ClassVar[bool] = True
     """Outputs and targets are passed by name; other losses receive only the image."""
 
     def __init__(
         self,
-        terms: Annotated[Sequence[LossConfig], MinLen(1)],
+        terms: Annotated[Sequence[TermConfig], MinLen(1)],
         outputs: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
+        self.check_config({"terms": terms, "outputs": outputs})
         self.names: list[str] = []
+        self.targets: list[str] = []
         self.losses = nn.ModuleList()
-        for term in terms:
+        for number, term in enumerate(terms):
             settings = dict(term)
-            name = settings.pop("name", None)
-            loss = build_loss(settings)
-            if isinstance(loss, WeightedLoss):
-                raise ConfigError("WeightedLoss inside WeightedLoss: list all terms in one.")
-            name = _term_name(type(loss).__name__) if name is None else str(name)
-            name = name if name.startswith("loss") else f"loss_{name}"
+            name, target = settings.pop("name", None), settings.pop("target", "hr")
+            loss = build_loss(settings, "image", f"terms.{number}")
+            name = _full_name(type(loss).__name__, name)
             if name in self.names:
                 raise ConfigError(f"WeightedLoss has two terms '{name}': give one a 'name'.")
             self.names.append(name)
+            self.targets.append(target)
             self.losses.append(loss)
         self.outputs = None if outputs is None else {k: float(v) for k, v in outputs.items()}
+
+    @classmethod
+    def check_config(cls, settings: Mapping[str, Any], place: str = "") -> None:
+        """Refuse terms that contradict each other, when a config is read.
+
+        Args:
+            settings: The arguments.
+            place: The loss's place in the config, for messages.
+
+        Raises:
+            ConfigError: Naming the term and its place.
+        """
+        at = f"{place}.terms" if place else "terms"
+        found: dict[str, int] = {}
+        for number, term in enumerate(settings.get("terms") or ()):
+            name = _class_name(term.get("type"))
+            if _is_weighted(term.get("type")):
+                raise ConfigError(
+                    f"'{at}.{number}' is a WeightedLoss inside WeightedLoss: list all terms in one."
+                )
+            target = term.get("target", "hr")
+            if target not in TARGETS:
+                raise ConfigError(
+                    f"'{at}.{number}.target' is {target!r:.80}, wanted"
+                    f" {' or '.join(map(repr, TARGETS))}: the picture that the term is compared"
+                    f" with.{nearest(str(target), TARGETS)}"
+                )
+            name = _full_name(name, term.get("name"))
+            if name in found:
+                raise ConfigError(
+                    f"WeightedLoss has two terms '{name}', '{at}.{found[name]}' and"
+                    f" '{at}.{number}': give one another 'name'."
+                )
+            found[name] = number
+
+    @property
+    def references(self) -> frozenset[str]:
+        """The pictures beside HR that the terms need: of ``"sharpened"`` and ``"averaged"``."""
+        return frozenset(
+            name
+            for target, loss in zip(self.targets, self.losses, strict=True)
+            for name in (*needs_of(loss), *(() if target == "hr" else (target,)))
+        )
 
     def forward(
         self,
@@ -75,13 +123,15 @@ class WeightedLoss(nn.Module):
         Args:
             prediction: The image (B, C, H, W), or outputs by name with the image as ``"sr"``.
             target: The HR image, or targets by name; outputs without their own target are
-                compared with that of ``"sr"``.
+                compared with that of ``"sr"``. The pictures of :attr:`references` are among them,
+                of the shape and range of ``"sr"``; terms that need one judge only the image.
 
         Returns:
             The terms, weighted: ``loss_l1`` for the image, ``loss_l1.NAME`` for other outputs.
 
         Raises:
-            ConfigError: If a pattern of ``outputs`` matches no output, or nothing is compared.
+            ConfigError: If a pattern of ``outputs`` matches no output, nothing is compared, or a
+                picture that a term needs is not given.
             GeometryError: If an output has no target.
         """
         predictions = _by_name(prediction)
@@ -94,9 +144,14 @@ class WeightedLoss(nn.Module):
                     f"WeightedLoss has no target for the output '{output}': targets are"
                     f" {', '.join(targets) or 'empty'}."
                 )
-            for name, loss in zip(self.names, self.losses, strict=True):
-                key = name if output == "sr" else f"{name}.{output}"
-                result[key] = weight * loss(predictions[output], wanted)
+            for name, chosen, loss in zip(self.names, self.targets, self.losses, strict=True):
+                needs = needs_of(loss)
+                if output == "sr":
+                    reference = wanted if chosen == "hr" else _given(targets, chosen, name)
+                    extra = {need: _given(targets, need, name) for need in needs}
+                    result[name] = weight * loss(predictions[output], reference, **extra)
+                elif chosen == "hr" and not needs:
+                    result[f"{name}.{output}"] = weight * loss(predictions[output], wanted)
         return result
 
     def _weights(self, names: list[str]) -> dict[str, float]:
@@ -119,6 +174,20 @@ class WeightedLoss(nn.Module):
         return weights
 
 
+def _is_weighted(kind: Any) -> bool:
+    found = LOSSES.get(kind) if isinstance(kind, str) else kind
+    return isinstance(found, type) and issubclass(found, WeightedLoss)
+
+
+def _given(targets: Mapping[str, Tensor], name: str, term: str) -> Tensor:
+    if name not in targets:
+        raise ConfigError(
+            f"the term '{term}' needs the picture '{name}', which the task did not give: it gave"
+            f" {', '.join(targets)}. Remove the term, or choose a task that makes the picture."
+        )
+    return targets[name]
+
+
 def _by_name(prediction: Tensor | Mapping[str, Tensor] | NamedOutputs) -> dict[str, Tensor]:
     if isinstance(prediction, Tensor):
         return {"sr": prediction}
@@ -127,7 +196,13 @@ def _by_name(prediction: Tensor | Mapping[str, Tensor] | NamedOutputs) -> dict[s
     return dict(prediction)
 
 
-def _term_name(class_name: str) -> str:
-    """Turn ``CrossEntropyLoss`` into ``loss_cross_entropy``."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", class_name.removesuffix("Loss"))
-    return f"loss_{words.lower()}"
+def _class_name(kind: Any) -> str:
+    return str(kind).rpartition(".")[2] if isinstance(kind, str) else getattr(kind, "__name__", "")
+
+
+def _full_name(class_name: str, name: Any = None) -> str:
+    """Return a term's name; ``CrossEntropyLoss`` becomes ``loss_cross_entropy``."""
+    if name is None:
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", class_name.removesuffix("Loss"))
+        return f"loss_{words.lower()}"
+    return str(name) if str(name).startswith("loss") else f"loss_{name}"

@@ -11,8 +11,8 @@ from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor
 
 from realdeg.errors import ConfigError
-from realdeg.losses.build import LossConfig
-from realdeg.registry import LOSSES
+from realdeg.losses.build import LossConfig, build_loss, references_of
+from realdeg.registry import TASKS
 from realdeg.utils.samples import Batch, Collate, Prediction
 
 Mode = Literal["loss", "predict", "tensor"]
@@ -46,12 +46,39 @@ class ImageTask(BaseModel, ABC):
     adversarial: ClassVar[bool] = False
     """Whether losses oppose each other, so that none of them need fall."""
 
+    references: ClassVar[tuple[str, ...]] = ()
+    """The pictures beside HR that the task makes for loss terms which need them."""
+
     baseline_name: ClassVar[str] = "its input"
     """A phrase for what :meth:`baseline` returns."""
 
     def __init__(self, loss: LossConfig) -> None:
         super().__init__(data_preprocessor=BatchToDevice())
-        self.loss = LOSSES.build(dict(loss))
+        self.check_config({"loss": loss})
+        self.loss = build_loss(loss, "image", "model.loss")
+
+    @classmethod
+    def check_config(cls, settings: Mapping[str, Any], place: str = "model") -> None:
+        """Refuse a loss that needs pictures that the task does not make, when a config is read.
+
+        Args:
+            settings: The task's arguments.
+            place: The task's place in the config, for messages.
+
+        Raises:
+            ConfigError: Naming the term, the picture and the tasks that make it.
+        """
+        loss = settings.get("loss")
+        needed = references_of(loss, f"{place}.loss") if isinstance(loss, Mapping) else {}
+        for name, where in needed.items():
+            if name in cls.references:
+                continue
+            fitting = [n for n in TASKS.names() if name in getattr(TASKS.get(n), "references", ())]
+            raise ConfigError(
+                f"'{where}' needs the picture '{name}', which {cls.__name__} does not make:"
+                f" remove the term, or take a task that does"
+                f" ({', '.join(fitting) or 'none is registered'})."
+            )
 
     def forward(
         self, batch: Batch, mode: Mode = "tensor"

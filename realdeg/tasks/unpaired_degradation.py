@@ -18,8 +18,8 @@ from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.pass_filters import low_pass
 from realdeg.discriminators.base import DiscriminatorLike
 from realdeg.errors import ConfigError, DataError
-from realdeg.losses.build import LossConfig
-from realdeg.registry import DISCRIMINATORS, LOSSES, TASKS
+from realdeg.losses.build import AdversarialLossConfig, LossConfig, build_loss
+from realdeg.registry import DISCRIMINATORS, TASKS
 from realdeg.tasks.base import ImageTask, Mode, predictions_of
 from realdeg.tasks.degradation_learning import bicubic_of
 from realdeg.utils.argument_types import OddSize, Scale
@@ -73,7 +73,10 @@ class UnpairedDegradation(ImageTask):
         degradation: DegradationLike,
         discriminator: DiscriminatorLike = {"type": "DSGANDiscriminator"},  # noqa: B006
         loss: LossConfig = {"type": "L1Loss"},  # noqa: B006 - never changed
-        gan_loss: LossConfig = {"type": "CrossEntropyGANLoss", "weight": 0.005},  # noqa: B006
+        gan_loss: AdversarialLossConfig = {  # noqa: B006
+            "type": "CrossEntropyGANLoss",
+            "weight": 0.005,
+        },
         perceptual_loss: LossConfig | None = {"type": "LPIPSLoss", "weight": 0.01},  # noqa: B006
         low_pass_size: OddSize = 5,
         scale: Scale | None = None,
@@ -93,20 +96,20 @@ class UnpairedDegradation(ImageTask):
                 if isinstance(discriminator, nn.Module)
                 else DISCRIMINATORS.build(dict(discriminator))
             )
-        self.gan_loss = LOSSES.build(dict(gan_loss))
+        self.gan_loss: Any = build_loss(gan_loss, "adversarial", "model.gan_loss")
         if not hasattr(self.gan_loss, "discriminator"):
             raise ConfigError(
                 f"UnpairedDegradation: gan_loss is {type(self.gan_loss).__name__}, which has no"
                 " term for a discriminator; take CrossEntropyGANLoss, LSGANLoss or HingeGANLoss."
             )
-        self.perceptual_loss = None
+        self.perceptual_loss: Any = None
         if perceptual_loss is not None and perceptual_loss.get("weight", 1) != 0:
             if colour == "y":
                 raise ConfigError(
                     "UnpairedDegradation: the perceptual loss compares RGB images; with"
                     " colour='y' set model.perceptual_loss=None."
                 )
-            self.perceptual_loss = LOSSES.build(dict(perceptual_loss))
+            self.perceptual_loss = build_loss(perceptual_loss, "image", "model.perceptual_loss")
         self.colour, self.low_pass_size = colour, low_pass_size
 
     def init_weights(self) -> None:

@@ -25,9 +25,15 @@ class Component:
 
     Attributes:
         registry: The registry's name: ``"degradation"``, ``"backbone"``, ``"loss"``, ...
+        kind: What the place does with it. A component whose class has another ``kind`` is refused
+            when the config is read; one without a ``kind`` is accepted.
+        keys: Keys beside ``type`` and the component's arguments, which the holder removes before
+            it builds the component: the ``name`` of a loss term.
     """
 
     registry: str
+    kind: str | None = None
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -174,14 +174,14 @@ def check_arguments(
     arguments_of(component).check(own, getattr(component, "__name__", str(component)), place, also)
 
 
-def component_registry(component: Any, argument: str) -> str | None:
-    """Return the name of the registry whose components an argument takes, one or a list of them.
+def component_mark(component: Any, argument: str) -> Component | None:
+    """Return which components an argument takes, one or a list of them.
 
     None if the annotation does not mark the argument as a :class:`Component`.
     """
     found = arguments_of(component).parameters.get(argument)
     marks = () if found is None else marks_of(found.annotation)
-    return next((mark.registry for mark in marks if isinstance(mark, Component)), None)
+    return next((mark for mark in marks if isinstance(mark, Component)), None)
 
 
 T = TypeVar("T")

@@ -54,6 +54,47 @@ def test_refused_before_any_data_is_read(changes, said):
         load(**changes)
 
 
+L1 = dict(type="L1Loss")
+
+
+def weighted(*terms):
+    return dict(type="WeightedLoss", terms=list(terms))
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (weighted(L1, L1), "two terms 'loss_l1', 'model.loss.terms.0' and 'model.loss.terms.1'"),
+        (weighted(L1, dict(type="MSELoss", name="l1")), "two terms 'loss_l1'"),
+        (weighted(dict(L1, target="lr")), "'model.loss.terms.0.target' is 'lr', wanted 'hr' or"),
+        (
+            weighted(L1, dict(L1, name="sharp", target="sharpened")),
+            "'model.loss.terms.1' needs the picture 'sharpened', which DegradationLearning",
+        ),
+        (weighted(L1, dict(type="LSGANLoss")), "'model.loss.terms.1' is LSGANLoss, an adversarial"),
+        (weighted(weighted(L1)), "'model.loss.terms.0' is a WeightedLoss inside"),
+        (weighted(dict(L1, nam="a")), "no argument 'nam' .at 'model.loss.terms.0.nam'"),
+        (dict(type="HingeGANLoss"), "'model.loss' is HingeGANLoss, .*wanted an image loss: .*L1Lo"),
+        (dict(L1, name="alone"), "no argument 'name' .at 'model.loss.name'"),
+    ],
+)
+def test_losses_that_do_not_fit_are_refused(loss, said):
+    with pytest.raises(ConfigError, match=said):
+        load(model__loss=loss)
+
+
+def test_terms_have_names_and_targets():
+    terms = [L1, dict(L1, name="second", target="hr")]
+    assert load(model__loss=weighted(*terms)).model.loss.terms == terms
+
+
+def test_an_image_loss_is_no_adversarial_loss():
+    with pytest.raises(
+        ConfigError, match="'model.gan_loss' is L1Loss, an image loss; wanted an adversarial loss: "
+    ):
+        load_config("dsgan/dsgan_df2k_x4", {"model.gan_loss": dict(type="L1Loss", _delete_=True)})
+
+
 SCHEDULE = dict(type="CosineAnnealingLR", by_epoch=False)
 STEP = dict(type="PairedCrop", patch_size=96)
 

@@ -118,6 +118,14 @@ def test_half_precision_is_summed_in_single(name, dtype):
         ({"type": "WeightedLoss", "terms": []}, "terms is .., wanted a list of losses"),
         ({"type": "WeightedLoss", "terms": [{"type": "L1Loss"}] * 2}, "two terms 'loss_l1'"),
         (
+            {"type": "WeightedLoss", "terms": [{"type": "L1Loss", "target": "sharp"}]},
+            "'terms.0.target' is 'sharp', wanted 'hr' or 'sharpened'.*Did you mean 'sharpened'",
+        ),
+        (
+            {"type": "WeightedLoss", "terms": [{"type": "L1Loss"}, {"type": "HingeGANLoss"}]},
+            "'terms.1' is HingeGANLoss, an adversarial loss; wanted an image loss: .*L1Loss",
+        ),
+        (
             {
                 "type": "WeightedLoss",
                 "terms": [{"type": "WeightedLoss", "terms": [{"type": "L1Loss"}]}],
@@ -186,3 +194,47 @@ class TestWeightedLoss:
 def test_every_loss_is_documented():
     for name in list_losses():
         assert LOSSES.get(name).__doc__
+
+
+class BetterThanAveragedLoss(L1Loss):
+    """Half the error of an average subtracted from the error, to test what terms are handed."""
+
+    needs = ("averaged",)
+
+    def forward(self, prediction, target, averaged):
+        return super().forward(prediction, target) - 0.5 * super().forward(averaged, target)
+
+
+class TestReferences:
+    terms = (
+        {"type": "L1Loss"},
+        {"type": "L1Loss", "name": "sharp", "target": "sharpened"},
+        {"type": BetterThanAveragedLoss, "weight": 2.0, "target": "sharpened"},
+    )
+
+    def test_only_what_terms_need_is_asked_for(self):
+        assert WeightedLoss(self.terms[:1]).references == frozenset()
+        assert WeightedLoss(self.terms[:2]).references == {"sharpened"}
+        assert WeightedLoss(self.terms).references == {"sharpened", "averaged"}
+
+    def test_each_term_is_compared_with_its_picture(self):
+        sr, hr = pair(2, 3, 4, 4)
+        sharpened, averaged = pair(2, 3, 4, 4, seed=1)
+        aux = pair(2, 3, 4, 4, seed=2)[0]
+        targets = {"sr": hr, "sharpened": sharpened, "averaged": averaged}
+        found = WeightedLoss(self.terms)({"sr": sr, "mid": aux}, targets)
+        # Terms that need further pictures judge the image only.
+        assert list(found) == [
+            "loss_l1",
+            "loss_sharp",
+            "loss_better_than_averaged",
+            "loss_l1.mid",
+        ]
+        error = [(one - sharpened).abs().mean().item() for one in (sr, averaged)]
+        assert found["loss_l1"].item() == pytest.approx((sr - hr).abs().mean().item())
+        assert found["loss_sharp"].item() == pytest.approx(error[0])
+        assert found["loss_better_than_averaged"].item() == pytest.approx(2 * error[0] - error[1])
+
+    def test_a_missing_picture_is_named(self):
+        with pytest.raises(ConfigError, match="'loss_sharp' needs the picture 'sharpened'.*sr"):
+            WeightedLoss(self.terms)(*pair(2, 3, 4, 4))

@@ -168,7 +168,7 @@ def test_refusals():
         _task(low_pass_size=4)
     with pytest.raises(ConfigError, match="not learned by gradient descent"):
         _task({"type": "Bicubic"})
-    with pytest.raises(ConfigError, match="no term for a discriminator"):
+    with pytest.raises(ConfigError, match="L1Loss, an image loss; wanted an adversarial"):
         _task(gan_loss={"type": "L1Loss"})
     with pytest.raises(ConfigError, match="colour='y'"):
         _task(colour="y", perceptual_loss={"type": "LPIPSLoss"})
