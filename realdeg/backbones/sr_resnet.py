@@ -9,6 +9,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import Dialect, shifted
 from realdeg.backbones.parts.classic import Number, draw_he
 from realdeg.backbones.parts.common import upsampling_steps
+from realdeg.backbones.parts.edsr import draw_small
 from realdeg.backbones.readings import State, count, doublings, has, last, size
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
@@ -43,6 +44,11 @@ def _channel_slopes(state: State) -> bool | None:
     return None if slopes is None else slopes.numel() > 1
 
 
+def _norm(features: int, use_bn: bool) -> nn.Module:
+    """Return a normalisation, or a layer that keeps its place in the names of the weights."""
+    return nn.BatchNorm2d(features) if use_bn else nn.Identity()
+
+
 class NormBlock(nn.Module):
     """Convolution, batch normalisation, PReLU, convolution, normalisation, and the input added.
 
@@ -50,19 +56,20 @@ class NormBlock(nn.Module):
         features: Channels.
         bias: Convolutions have biases, which the normalisation cancels.
         slopes: Slopes of the PReLU: 1, or as many as channels.
+        use_bn: The normalisations are there.
 
     Source:
         SRGAN, figure 4.
     """
 
-    def __init__(self, features: int, bias: bool, slopes: int) -> None:
+    def __init__(self, features: int, bias: bool, slopes: int, use_bn: bool) -> None:
         super().__init__()
         self.rcb = nn.Sequential(
             nn.Conv2d(features, features, 3, padding=1, bias=bias),
-            nn.BatchNorm2d(features),
+            _norm(features, use_bn),
             nn.PReLU(slopes),
             nn.Conv2d(features, features, 3, padding=1, bias=bias),
-            nn.BatchNorm2d(features),
+            _norm(features, use_bn),
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -104,6 +111,8 @@ class SRResNet(Backbone):
         bias: Convolutions before a normalisation have biases.
         channel_slopes: PReLUs have a slope for each channel, otherwise one for all.
         tanh: End in (tanh + 1) / 2, as the network of leftthomas/SRGAN does.
+        use_bn: Normalise. EDSR's authors leave it out to save memory and time; the convolutions of
+            the trunk then start a tenth as large (ESRGAN's remedy), and should have biases.
 
     Shape:
         (B, 3, h, w) -> (B, 3, s*h, s*w)
@@ -124,6 +133,7 @@ class SRResNet(Backbone):
         "num_blocks": count(r"trunk\.(\d+)\.rcb\.0\.weight"),
         "bias": has("conv2.0.bias", given="conv2.0.weight"),
         "channel_slopes": _channel_slopes,
+        "use_bn": has("conv2.1.weight", given="conv2.0.weight"),
     }
     example_arguments = {"scale": 2, "num_features": 6, "num_blocks": 2}
 
@@ -135,6 +145,7 @@ class SRResNet(Backbone):
         bias: bool = False,
         channel_slopes: bool = False,
         tanh: bool = False,
+        use_bn: bool = True,
     ) -> None:
         super().__init__(scale=scale)
         self.tanh = tanh
@@ -142,15 +153,17 @@ class SRResNet(Backbone):
         steps = upsampling_steps(scale)
         self.conv1 = nn.Sequential(nn.Conv2d(3, num_features, 9, padding=4), nn.PReLU(slopes))
         self.trunk = nn.Sequential(
-            *(NormBlock(num_features, bias, slopes) for _ in range(num_blocks))
+            *(NormBlock(num_features, bias, slopes, use_bn) for _ in range(num_blocks))
         )
         self.conv2 = nn.Sequential(
             nn.Conv2d(num_features, num_features, 3, padding=1, bias=bias),
-            nn.BatchNorm2d(num_features),
+            _norm(num_features, use_bn),
         )
         self.upsampling = nn.Sequential(*(UpsampleBlock(num_features, slopes) for _ in steps))
         self.conv3 = nn.Conv2d(num_features, 3, 9, padding=4)
         draw_he(self)
+        if not use_bn:
+            draw_small(self.trunk)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1]."""

@@ -293,6 +293,7 @@ def test_a_file_of_another_form_builds_its_network(tmp_path, name):
         ("CARN", {"multi_scale": False, "scale": 3, "features": 8, "groups": 2}),
         ("PCARN", {"multi_scale": False, "scale": 4, "features": 8, "mobile": True}),
         ("SRResNet", {"scale": 8, "bias": True, "channel_slopes": True, "num_features": 4}),
+        ("SRResNet", {"scale": 2, "bias": True, "use_bn": False, "num_features": 4}),
         ("MSRResNet", {"scale": 3, "num_features": 4, "num_blocks": 3}),
         ("RDN", {"scale": 4, "num_blocks": 1, "num_convs": 3, "growth": 2, "num_features": 4}),
         ("RRDBNet", {"scale": 2, "unshuffle": 1, "num_blocks": 2, "num_features": 4, "growth": 2}),

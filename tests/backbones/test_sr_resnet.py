@@ -23,6 +23,8 @@ from tests.backbones.judging import losses_of_training, on_meta, parameters, sha
         ({"scale": 2, "bias": True}, 1_401_749),
         ({"scale": 8}, 1_695_063),
         ({"scale": 8, "bias": True}, 1_697_175),
+        # 33 normalisations of 64 channels, a gain and an offset each
+        ({"bias": True, "use_bn": False}, 1_549_462 - 33 * 64 * 2),
     ],
 )
 def test_parameters(settings, count):
@@ -101,7 +103,12 @@ def test_the_tanh_dialect(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "match"), [({"bias": True}, "bias=False"), ({"channel_slopes": True}, "=False")]
+    ("settings", "match"),
+    [
+        ({"bias": True}, "bias=False"),
+        ({"channel_slopes": True}, "=False"),
+        ({"use_bn": False}, "use_bn=True"),
+    ],
 )
 def test_the_other_readings_are_refused_by_name(tmp_path, settings, match):
     path = tmp_path / "srresnet.pth"
@@ -118,6 +125,22 @@ def test_a_trained_normalisation_is_that_of_its_running_statistics():
         network.train()(lr)
     assert network.conv2[1].running_mean.abs().sum() > 0
     torch.testing.assert_close(network.eval()(lr), network.train()(lr), rtol=0.1, atol=0.1)
+
+
+def test_without_normalisation_it_equals_one_that_changes_nothing():
+    torch.manual_seed(0)
+    settings = {"scale": 4, "num_features": 4, "num_blocks": 2, "bias": True}
+    plain = SRResNet(use_bn=False, **settings).eval()
+    network = SRResNet(**settings).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps = 0.0
+    assert network.load_state_dict(plain.state_dict(), strict=False).unexpected_keys == []
+    lr = torch.rand(1, 3, 5, 4)
+    torch.testing.assert_close(network(lr), plain(lr))
+    # It starts near the network without its trunk, so that depth does not multiply the features.
+    first = plain.conv1(lr)
+    assert (plain.trunk(first) - first).std() < 0.1 * first.std()
 
 
 def test_the_modified_one_adds_the_bilinear_image():
