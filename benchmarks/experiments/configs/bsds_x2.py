@@ -1,0 +1,3 @@
+_base_ = "bsds_x4.py"
+scale = 2
+patch_size = 48

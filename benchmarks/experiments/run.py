@@ -1,0 +1,149 @@
+"""Run the experiments of docs/adversarial_results.md, or print their tables.
+
+    python benchmarks/experiments/run.py batch_norm curriculum --data data
+    python benchmarks/experiments/run.py batch_norm --report
+
+Every run is an ordinary ``tools/train.py`` and ``tools/test.py`` with one thread. A number is
+written to ``docs/results/EXPERIMENT.json`` as soon as it is measured, and is not measured again;
+trainings that were interrupted are continued. ``--report`` measures nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PARENT = Path(__file__).resolve().parent
+sys.path[:0] = [str(PARENT), str(PARENT.parent)]
+
+import supervised  # noqa: E402 (next to this file)
+from runs import RESULTS, Book, Run, perform  # noqa: E402
+from timing import alternate, in_child  # noqa: E402
+
+from realdeg.evaluation.report import MeanSpread, mean_and_spread  # noqa: E402
+from realdeg.utils.tables import markdown_table  # noqa: E402
+
+Runs = Callable[[Book, argparse.Namespace], list[Run]]
+Report = Callable[[Book], None]
+
+
+def digits(name: str) -> int:
+    """Return how many decimals a value is printed with."""
+    return 2 if name.startswith("psnr") else 4
+
+
+def value_table(book: Book, names: list[str]) -> list[str]:
+    """Return the table of all runs, mean and spread over seeds."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for key, entry in book.entries.get("runs", {}).items():
+        groups.setdefault(key.rpartition(", seed ")[0], []).append(entry)
+    rows = []
+    for label, entries in groups.items():
+        cells = [
+            MeanSpread.text(mean_and_spread([e["values"][name] for e in entries]), digits(name))
+            for name in names
+        ]
+        count = " + ".join(f"{n:,}" for n in entries[0]["iterations"].values())
+        spent = [sum(filter(None, entry["cpu_seconds"].values())) for entry in entries]
+        rows.append([label, str(len(entries)), count, f"{sum(spent) / len(spent):.0f}", *cells])
+    return markdown_table(["run", "seeds", "iterations", "CPU s", *names], rows)
+
+
+def norm_costs(book: Book) -> dict[str, Any]:
+    """Measure both forms of SRResNet in turn, and the peak memory of a step of each."""
+
+    def measure() -> dict[str, Any]:
+        steps = {label: supervised.Step(form) for label, form in supervised.NORM.items()}
+        found = {}
+        for label, timing in alternate(steps, runs=20).items():
+            place = str(list(supervised.NORM).index(label))
+            peak = in_child(str(PARENT / "step_memory.py"), place)
+            found[label] = {
+                "seconds": timing.median,
+                "quartiles": [timing.low, timing.high],
+                "peak_mib": round(peak / 2**20, 1),
+                "parameters": sum(p.numel() for p in steps[label].network.parameters()),
+            }
+        return found
+
+    return dict(book.once("costs", "step", measure))
+
+
+def norm_runs(book: Book, args: argparse.Namespace) -> list[Run]:
+    """List the runs of ``batch_norm``; the costs decide how long one of them is."""
+    seconds = {label: cost["seconds"] for label, cost in norm_costs(book).items()}
+    return supervised.norm_runs(args.seeds, seconds)
+
+
+def norm_report(book: Book) -> None:
+    """Print costs and values."""
+    rows = [
+        [
+            label,
+            f"{cost['parameters']:,}",
+            f"{1e3 * cost['seconds']:.0f} ms ({1e3 * cost['quartiles'][0]:.0f} to"
+            f" {1e3 * cost['quartiles'][1]:.0f})",
+            f"{cost['peak_mib']:.0f} MiB",
+        ]
+        for label, cost in book.entries["costs"]["step"].items()
+    ]
+    header = ["SRResNet", "parameters", "time of an iteration (quartiles)", "peak memory"]
+    print("\n".join([*markdown_table(header, rows), ""]))
+    print("\n".join(value_table(book, ["psnr[benchmark-y]", "ssim[benchmark-y]"])))
+
+
+def curriculum_report(book: Book) -> None:
+    """Print the values."""
+    print("\n".join(value_table(book, ["psnr[benchmark-y]", "ssim[benchmark-y]"])))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Runs and their table."""
+
+    runs: Runs
+    report: Report
+
+
+EXPERIMENTS = {
+    "batch_norm": Experiment(norm_runs, norm_report),
+    "curriculum": Experiment(
+        lambda book, args: supervised.curriculum_runs(args.seeds), curriculum_report
+    ),
+}
+
+
+def main() -> int:
+    """Measure what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="+", choices=sorted(EXPERIMENTS), metavar="EXPERIMENT")
+    parser.add_argument("--data", default="data", help="data_root of the configs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--only", default="", help="only runs whose name contains this text")
+    parser.add_argument("--work", type=Path, default=Path("work_dirs/experiments"))
+    parser.add_argument("--report", action="store_true", help="print what has been measured")
+    args = parser.parse_args()
+    for name in args.names:
+        book = Book(RESULTS / f"{name}.json")
+        experiment = EXPERIMENTS[name]
+        if not args.report:
+            for run in experiment.runs(book, args):
+                if args.only in run.key:
+                    work = args.work / name
+                    entry = book.once(
+                        "runs",
+                        run.key,
+                        lambda run=run, work=work: perform(run, work, args.data, {}),
+                    )
+                    print(f"{name}: {run.key}: {entry['values']}", file=sys.stderr, flush=True)
+        print(f"\n{name}\n")
+        experiment.report(book)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
