@@ -11,6 +11,8 @@ from realdeg.apis.degrader import Degrader as Degrader
 from realdeg.apis.degrading import degrade as degrade
 from realdeg.apis.exporting import export_backbone as export_backbone
 from realdeg.apis.folder import Summary as Summary
+from realdeg.apis.interpolation import Interpolation as Interpolation
+from realdeg.apis.interpolation import interpolate_networks as interpolate_networks
 from realdeg.apis.pool_methods import NoisePatches as NoisePatches
 from realdeg.apis.pool_methods import PairKernels as PairKernels
 from realdeg.apis.pool_methods import PhotoKernels as PhotoKernels
@@ -22,6 +24,8 @@ from realdeg.apis.super_resolver import SuperResolver as SuperResolver
 from realdeg.apis.super_resolving import UpscaledImage as UpscaledImage
 from realdeg.apis.super_resolving import super_resolve as super_resolve
 from realdeg.apis.testing import test as test
+from realdeg.apis.trade_off import TradeOff as TradeOff
+from realdeg.apis.trade_off import trace_trade_off as trace_trade_off
 from realdeg.apis.training import TrainingResult as TrainingResult
 from realdeg.apis.training import train as train
 from realdeg.backbones.pretrained import list_pretrained as list_pretrained

@@ -56,7 +56,7 @@ def take_arguments(cfg: Config, checkpoint: str) -> None:
     from realdeg.utils.arguments import check_arguments
 
     kind = _trains(cfg)
-    described = _described(Path(checkpoint))
+    described = description_of(Path(checkpoint))
     if kind not in _REGISTRIES or described is None or described[0] != kind:
         return  # what does not fit is refused when it is loaded
     _, name, arguments = described
@@ -80,8 +80,15 @@ def _trains(cfg: Config) -> str:
     return str(getattr(look_up(TASKS, cfg.model["type"], "model"), "component", ""))
 
 
-def _described(file: Path) -> tuple[str, str, dict[str, Any]] | None:
-    """Return kind, type and arguments of weights, if the file states them."""
+def description_of(file: Path) -> tuple[str, str, dict[str, Any]] | None:
+    """Return kind, type and arguments of weights, or None where the file does not state them.
+
+    Args:
+        file: A self-describing file, a training checkpoint, or a file of another format.
+
+    Raises:
+        CheckpointError: If there is no such file.
+    """
     from realdeg.engine.checkpoint import read_checkpoint
     from realdeg.utils.description import read_description
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from realdeg.visualization.style import (
     COLOURS,
@@ -64,6 +65,56 @@ def training_curves(
         axes.axhline(value, color=colour, linewidth=1.1, linestyle="--", label=name)
     if log:
         axes.set_yscale("log")
+    if len(series) + len(references or {}) > 1:
+        axes.legend(fontsize=SMALL_SIZE, frameon=False, labelcolor=INK)
+    _label(axes, xlabel, ylabel, title)
+    return save_figure(figure, path)
+
+
+def trade_off_curve(
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    path: str | os.PathLike[str],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str | None = None,
+) -> Path:
+    """Draw one metric against another, as a line through named points.
+
+    Args:
+        points: The two metrics of each point, in the order of the line.
+        names: A short text beside each point, such as a parameter's value.
+        path: The file to write.
+        xlabel: Name of the first metric.
+        ylabel: Name of the second metric.
+        title: A heading.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: If the file cannot be written.
+        ValueError: If points and names differ in number.
+    """
+    figure = new_figure(5.2, 3.8, layout="constrained")
+    axes = figure.add_subplot()
+    across, up = zip(*points, strict=True)
+    axes.plot(across, up, color=COLOURS[0], linewidth=1.6, marker="o", markersize=4)
+    for name, point in zip(names, points, strict=True):
+        axes.annotate(
+            name,
+            point,
+            xytext=(5, 5),
+            textcoords="offset points",
+            fontsize=SMALL_SIZE,
+            color=INK,
+        )
+    _label(axes, xlabel, ylabel, title)
+    return save_figure(figure, path)
+
+
+def _label(axes: Any, xlabel: str, ylabel: str, title: str | None) -> None:
     axes.set_xlabel(xlabel, fontsize=LABEL_SIZE, color=INK)
     axes.set_ylabel(ylabel, fontsize=LABEL_SIZE, color=INK)
     axes.tick_params(labelsize=SMALL_SIZE, colors=INK, width=0.5)
@@ -71,11 +122,8 @@ def training_curves(
     for side in ("left", "bottom"):
         axes.spines[side].set_color(MUTED)
         axes.spines[side].set_linewidth(0.6)
-    if len(series) + len(references or {}) > 1:
-        axes.legend(fontsize=SMALL_SIZE, frameon=False, labelcolor=INK)
     if title:
         axes.set_title(title, fontsize=TITLE_SIZE, color=INK, fontweight="bold", pad=10)
-    return save_figure(figure, path)
 
 
 def table_picture(
