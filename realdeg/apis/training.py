@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from realdeg.apis.recipes import Recipe, check_complete, open_recipe
 from realdeg.config import inject
+from realdeg.config.check import check_files
 from realdeg.config.data_sets import build_data_sets, use_data_sets
 from realdeg.config.fill import recipe_hint
 from realdeg.errors import ConfigError, OutputError, argument_name
@@ -103,6 +104,7 @@ def train(
     if cfg.get("train_dataloader") is None:
         raise ConfigError("the config has no 'train_dataloader': there is nothing to train on.")
     cfg = inject(cfg, processes)
+    check_files(cfg)
     from realdeg.engine import RealdegRunner
 
     folder = ensure_writable_dir(cfg.work_dir)

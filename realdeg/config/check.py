@@ -29,6 +29,7 @@ from realdeg.registry import (
     HOOKS,
     LOSSES,
     METRICS,
+    TASKS,
     Registry,
 )
 from realdeg.utils.annotations import mismatch, wrong_component
@@ -165,6 +166,23 @@ def check_start(cfg: Mapping[str, Any]) -> None:
         _check_file(
             cfg, file, "backbone.start_from", "which is not a start for training", geometry=False
         )
+
+
+def check_files(cfg: Mapping[str, Any]) -> None:
+    """Refuse a training whose components lack files that they load later, such as a trunk's.
+
+    A component says so by a class method ``check_files(config, place)``.
+
+    Args:
+        cfg: The config, after injection.
+
+    Raises:
+        RealdegError: Of the component's own kind, naming the place, the file and what to do.
+    """
+    for part in parts_of(cfg.get("model"), "model", TASKS):
+        check = getattr(part.component, "check_files", None)
+        if check is not None:
+            check(part.value, part.place)
 
 
 def _check_file(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -10,8 +10,13 @@ from torch import Tensor, nn
 from realdeg.errors import GeometryError
 from realdeg.registry import LOSSES
 from realdeg.utils.argument_types import NonNegative
-from realdeg.utils.lpips import PerceptualUnavailableError, load_lpips
+from realdeg.utils.lpips import PerceptualUnavailableError, load_lpips, trunk_file
 from realdeg.utils.precision import full_precision
+
+_WITHOUT = (
+    "To train without this term, set its weight to 0 ({place}.weight=0); the result is then not"
+    " the published recipe's."
+)
 
 
 @LOSSES.register_module()
@@ -44,6 +49,26 @@ class LPIPSLoss(nn.Module):
         # A tuple hides the network from nn.Module's registration.
         self._network: tuple[nn.Module, ...] = ()
 
+    @classmethod
+    def check_files(cls, config: Mapping[str, Any], place: str) -> None:
+        """Refuse missing weights of AlexNet, before data are opened.
+
+        Args:
+            config: The loss's config.
+            place: Its place in the config.
+
+        Raises:
+            PerceptualUnavailableError: With the place, what was looked for, and what to do.
+        """
+        if config.get("weight", 1) == 0:
+            return
+        try:
+            trunk_file(config.get("weights"))
+        except PerceptualUnavailableError as error:
+            raise PerceptualUnavailableError(
+                f"'{place}': {error} {_WITHOUT.format(place=place)}"
+            ) from error
+
     def prepare(self) -> None:
         """Load the network now, so that missing files are reported before training starts.
 
@@ -56,8 +81,7 @@ class LPIPSLoss(nn.Module):
             self._network = (load_lpips(self.weights),)
         except PerceptualUnavailableError as error:
             raise PerceptualUnavailableError(
-                f"{error} To train without this term, set its weight to 0"
-                " (model.perceptual_loss.weight=0); the result is then not the published recipe's."
+                f"{error} {_WITHOUT.format(place='model.perceptual_loss')}"
             ) from error
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from realdeg.errors import ConfigError
 from realdeg.losses.build import LossConfig, build_loss, references_of
-from realdeg.registry import TASKS
+from realdeg.registry import LOSSES, TASKS
 from realdeg.utils.samples import Batch, Collate, Prediction
 
 Mode = Literal["loss", "predict", "tensor"]
@@ -104,6 +104,18 @@ class ImageTask(BaseModel, ABC):
     def collate_with(self, collate: Collate) -> Collate:
         """Wrap the config's collate function for training, to do work in the data workers."""
         return collate
+
+    def init_weights(self) -> None:
+        """Have the losses load or check what they need, before the first iteration.
+
+        Raises:
+            PerceptualUnavailableError: If weights of a loss are missing.
+        """
+        losses = tuple(kind for kind in LOSSES.module_dict.values() if isinstance(kind, type))
+        for part in self.modules():
+            if isinstance(part, losses) and hasattr(part, "prepare"):
+                part.prepare()
+        super().init_weights()
 
     @property
     def prepare(self) -> Callable[[Batch], Batch] | None:

@@ -114,14 +114,11 @@ class UnpairedDegradation(ImageTask):
 
     def init_weights(self) -> None:
         """Load what the losses need before the first iteration, and log the objective."""
-        prepare = getattr(self.perceptual_loss, "prepare", None)
-        if prepare is not None:
-            prepare()
+        super().init_weights()
         # The console shows records with this mark.
         MMLogger.get_current_instance().info(
             "objective: %s", self.objective, extra={"console": True}
         )
-        super().init_weights()
 
     @property
     def objective(self) -> str:

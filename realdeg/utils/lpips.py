@@ -15,46 +15,52 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from realdeg.errors import RealdegError, first_line
+from realdeg.errors import CheckpointError, first_line
+from realdeg.utils.torch_state import Shapes, read_state
+from realdeg.utils.trunk_files import (
+    PerceptualUnavailableError,
+    published_file,
+    published_url,
+)
 
-_TRUNK_FILE = "alexnet-owt-7be5be79.pth"
-_TRUNK_URL = f"https://download.pytorch.org/models/{_TRUNK_FILE}"
+__all__ = ["PerceptualUnavailableError", "load_lpips", "trunk_file"]
+
 # Index of each convolution in torchvision's AlexNet, and its slice in the package.
 _TRUNK_SLICES = {0: 1, 3: 2, 6: 3, 8: 4, 10: 5}
 
 
-class PerceptualUnavailableError(RealdegError):
-    """LPIPS cannot be computed here."""
+def trunk_file(weights: str | os.PathLike[str] | None = None) -> Path:
+    """Return the file of LPIPS's AlexNet.
 
+    Args:
+        weights: torchvision's AlexNet state dict; None looks where torch.hub stores it.
 
-def _trunk_path(weights: str | os.PathLike[str] | None) -> Path:
-    if weights is not None:
-        path = Path(weights).expanduser()
-        advice = "give the path of torchvision's AlexNet state dict"
-    else:
-        path = Path(torch.hub.get_dir()) / "checkpoints" / _TRUNK_FILE
-        advice = f"put {_TRUNK_URL} there, or give its path (ImageQuality.lpips_weights or"
-        advice += " LPIPSLoss.weights)"
-    if not path.is_file():
-        raise PerceptualUnavailableError(
-            f"LPIPS needs AlexNet weights, but there is no file {path}: {advice}."
-        )
-    return path
+    Raises:
+        PerceptualUnavailableError: If there is none.
+    """
+    return published_file(
+        "alexnet", weights, "LPIPS", "ImageQuality.lpips_weights or LPIPSLoss.weights"
+    )
 
 
 def _trunk_state(path: Path) -> dict[str, Tensor]:
+    wanted = {
+        f"features.{index}.{kind}": f"slice{part}.{index}.{kind}"
+        for index, part in _TRUNK_SLICES.items()
+        for kind in ("weight", "bias")
+    }
+
+    def choose(shapes: Shapes) -> list[str]:
+        if not set(wanted) <= set(shapes):
+            raise CheckpointError(f"{path} lacks tensors of AlexNet.")
+        return list(wanted)
+
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-        return {
-            f"slice{part}.{index}.{kind}": loaded[f"features.{index}.{kind}"]
-            for index, part in _TRUNK_SLICES.items()
-            for kind in ("weight", "bias")
-        }
-    # A damaged file raises anything from EOFError to UnpicklingError.
-    except Exception as error:
+        return {wanted[name]: tensor for name, tensor in read_state(path, choose).items()}
+    except CheckpointError as error:
         raise PerceptualUnavailableError(
-            f"LPIPS cannot use {path} as AlexNet weights ({type(error).__name__}): it has to be"
-            f" torchvision's state dict, for instance {_TRUNK_URL}."
+            f"LPIPS cannot use {path} as AlexNet weights ({first_line(error)}): it has to be"
+            f" torchvision's state dict, for instance {published_url('alexnet')}."
         ) from error
 
 
@@ -75,7 +81,7 @@ def load_lpips(weights: str | os.PathLike[str] | None = None) -> nn.Module:
     Source:
         Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018 (package ``lpips``).
     """
-    path = _trunk_path(weights)
+    path = trunk_file(weights)
     try:
         package = import_module("lpips")
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):

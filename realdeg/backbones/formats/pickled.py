@@ -14,7 +14,8 @@ from realdeg.errors import CheckpointError, first_line
 from realdeg.utils.budget import Budget, LimitError
 from realdeg.utils.pickles import Inert
 from realdeg.utils.torch_file import DEEPEST, FAULTS, check_shared, open_torch_file
-from realdeg.utils.torch_pickle import StorageRef, TensorRef
+from realdeg.utils.torch_pickle import StorageRef
+from realdeg.utils.torch_state import reference_in, tensor_of
 
 _LONGEST_NAME, _MOST_NAMES = 512, 20_000
 _GROUPS = ("_parameters", "_buffers", "_modules")
@@ -135,26 +136,16 @@ class _Harvest:
 
     def _tensor(self, item: Any) -> Tensor | None:
         self._budget.spend()
-        if isinstance(item, Inert) and item.name.startswith("torch.") and not _is_module(item):
-            # A parameter of PyTorch before 0.4, or a subclass of Tensor, contains the tensor.
-            state = item.state if isinstance(item.state, list | tuple) else ()
-            parts = [*item.args[:8], *state[:8]]
-            item = next((part for part in parts if isinstance(part, TensorRef)), None)
-        if not isinstance(item, TensorRef):
+        reference = None if isinstance(item, Inert) and _is_module(item) else reference_in(item)
+        if reference is None:
             return None
-        storage = item.storage
+        storage = reference.storage
         key = (storage.key, storage.dtype)
         if key not in self._storages:
             self._storages[key] = self._read(storage)
-        numbers = self._storages[key]
-        dtype = item.dtype or storage.dtype
-        if item.dtype is not None:
-            numbers = numbers[: len(numbers) // dtype.itemsize * dtype.itemsize].view(dtype)
-        item.check(len(numbers))
-        if 0 in item.shape:
-            return torch.zeros(item.shape, dtype=dtype)
-        tensor = numbers.as_strided(item.shape, item.stride, storage.first + item.offset)
-        self._count([tensor])
+        tensor = tensor_of(reference, self._storages[key])
+        if tensor.numel():
+            self._count([tensor])
         return tensor
 
 
