@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.registry import FUNCTIONS, OPTIM_WRAPPER_CONSTRUCTORS, VISBACKENDS
 
 from realdeg.config.find import list_configs
+from realdeg.config.schedules import check_schedules
 from realdeg.config.shape import (
     TOP_LEVEL,
     WEIGHTS,
@@ -110,6 +111,7 @@ def validate(cfg: Mapping[str, Any]) -> None:
         for part in parts_of(value, key, registry):
             _check_part(part)
     _check_constructor(cfg.get("optim_wrapper"))
+    check_schedules(cfg)
 
 
 def degradations_in(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -167,7 +167,7 @@ class ImageDataset(Dataset[PackedSample]):
         return sample
 
     def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> PackedSample:
-        """Return one transformed sample, with ``scale`` if one was drawn for it.
+        """Return one transformed sample, with its ``position`` and ``scale`` where it has them.
 
         Args:
             item: ``index``, ``(position, index)`` or ``(position, index, scale)``.
@@ -192,9 +192,12 @@ class ImageDataset(Dataset[PackedSample]):
         }
         for transform in self.transforms:
             sample = transform(cast(Sample, sample))  # the one that packs is the last
+        packed = cast(PackedSample, sample)
         if drawn:
-            sample["scale"] = drawn[0]
-        return cast(PackedSample, sample)
+            packed["scale"] = drawn[0]
+        if position is not None:
+            packed["position"] = int(position)
+        return packed
 
     def summary(self) -> str:
         """Return one line: number, cameras, sizes, and what is missing."""

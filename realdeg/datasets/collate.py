@@ -20,7 +20,8 @@ def collate_batch(samples: Sequence[PackedSample]) -> Batch:
 
     Returns:
         ``hr``; ``lr`` of the paired samples only, in order, or None; ``paired``, a mask of these
-        samples; the lists ``key``, ``meta`` and ``seeds``; ``scale``, if one was drawn.
+        samples; the lists ``key``, ``meta`` and ``seeds``; ``scale``, if one was drawn;
+        ``position`` of the first sample, in training.
 
     Shape:
         hr (B, 3, H, W), lr (P, 3, h, w), paired (B,).
@@ -43,6 +44,8 @@ def collate_batch(samples: Sequence[PackedSample]) -> Batch:
     scale = drawn.pop() if drawn else None
     if scale is not None:
         batch["scale"] = scale
+    if samples and samples[0].get("position") is not None:
+        batch["position"] = samples[0]["position"]
     return batch
 
 

@@ -14,6 +14,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor, nn
 
+from realdeg.degradations.changing import rebuilt
 from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError, GeometryError
 from realdeg.utils.annotations import mismatch
@@ -326,6 +327,30 @@ class Degradation(CapturesArguments, nn.Module):
         self._pretrained_hash = component_hash(
             type(self).__name__, self.arguments, self.state_dict()
         )
+
+    def changed(self: Self, numbers: Mapping[str, Any]) -> Self:
+        """Return this degradation with other numbers; this object stays unchanged.
+
+        It is built anew from its arguments. Parts without changes are shared with this object.
+
+        Args:
+            numbers: The new numbers by their path in the arguments: ``"sigma"``, ``"sigma.0"`` for
+                the lower end of a range, ``"parts.1.sigma"`` for a part. They are rounded where the
+                argument is annotated as a whole number.
+
+        Raises:
+            ConfigError: If it has no such number, or cannot have the value.
+        """
+        made: Self = rebuilt(self, numbers)
+        return made
+
+    def rebuild(self: Self, arguments: Mapping[str, Any]) -> Self:
+        """Build an object of this class for :meth:`changed`, which may share tensors with this one.
+
+        Args:
+            arguments: The arguments, with the built parts where degradations are taken.
+        """
+        return type(self)(**arguments)
 
     def save(self, path: Any, meta: Mapping[str, Any] | None = None) -> str:
         """Write a self-describing file, which alone rebuilds the degradation.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -95,6 +95,14 @@ class NoisePool(PooledDegradation):
     def stand_in(self) -> Pool:
         """Return the synthetic pool that is used when none is given."""
         return gaussian_noise_pool()
+
+    def rebuild(self, arguments: Mapping[str, Any]) -> NoisePool:
+        """Build an object that shares the pool's items and what was computed of them."""
+        made = super().rebuild(arguments)
+        if self._filled:
+            self._level_order()
+            made._levels = self._levels
+        return made
 
     @property
     def border(self) -> int:

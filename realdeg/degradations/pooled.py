@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,9 @@ PoolSource = str | os.PathLike[str] | Mapping[str, Any] | Pool | None
 _MOST_NUMBERS = 1 << 28
 # What the file of a pooled degradation records of its pool.
 _DESCRIPTION = {"shape": Sequence[int], "scale": int, "same_size": bool, "source": str}
+
+
+Self = TypeVar("Self", bound="PooledDegradation")
 
 
 class PooledDegradation(Degradation):
@@ -75,6 +78,15 @@ class PooledDegradation(Degradation):
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments; the pool's items are in the state dict."""
         return {**super().arguments, "pool": dict(self._description)}
+
+    def rebuild(self: Self, arguments: Mapping[str, Any]) -> Self:
+        """Build an object of this class that shares the pool's items."""
+        whole = self._description
+        made = type(self)(**{**arguments, "pool": {**whole, "shape": [1, *whole["shape"][1:]]}})
+        made.pool_items, made._description = self.pool_items, whole
+        made._filled = self._filled
+        made._pool_hash = self.pool_hash if self._filled else None
+        return made
 
     @property
     def pool_scale(self) -> int:

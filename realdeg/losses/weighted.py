@@ -48,6 +48,9 @@ class WeightedLoss(nn.Module):
     takes_outputs: ClassVar[bool] = True
     """Outputs and targets are passed by name; other losses receive only the image."""
 
+    scheduled: ClassVar[tuple[str, ...]] = ("outputs",)
+    """The arguments that a schedule may change over a run."""
+
     def __init__(
         self,
         terms: Annotated[Sequence[TermConfig], MinLen(1)],
@@ -104,6 +107,11 @@ class WeightedLoss(nn.Module):
                 )
             found[name] = number
 
+    @classmethod
+    def term_names(cls, terms: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return the names of configured terms, as in the log."""
+        return [_full_name(_class_name(term.get("type")), term.get("name")) for term in terms]
+
     @property
     def references(self) -> frozenset[str]:
         """The pictures beside HR that the terms need: of ``"sharpened"`` and ``"averaged"``."""
@@ -153,6 +161,22 @@ class WeightedLoss(nn.Module):
                 elif chosen == "hr" and not needs:
                     result[f"{name}.{output}"] = weight * loss(predictions[output], wanted)
         return result
+
+    def term(self, name: str) -> nn.Module:
+        """Return a term's loss.
+
+        Args:
+            name: Its index from 0, or its name with or without ``loss_``.
+
+        Raises:
+            ConfigError: If there is no such term.
+        """
+        if name.isdigit() and int(name) < len(self.names):
+            return self.losses[int(name)]
+        full = name if name.startswith("loss") else f"loss_{name}"
+        if full not in self.names:
+            raise ConfigError(f"WeightedLoss has no term '{name}': it has {', '.join(self.names)}.")
+        return self.losses[self.names.index(full)]
 
     def _weights(self, names: list[str]) -> dict[str, float]:
         """Return the weight of every output that is compared."""

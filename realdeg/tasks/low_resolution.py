@@ -11,6 +11,7 @@ from torch import Tensor
 
 from realdeg.degradations import Degradation
 from realdeg.errors import ConfigError, GeometryError
+from realdeg.tasks.scheduled import DegradationSchedule
 from realdeg.utils.colour import channels_of_files, to_colour
 from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.precision import full_precision
@@ -30,6 +31,8 @@ class LowResolution:
         differentiable: Whether gradients flow into the degradation (joint training); LR is then
             not rounded.
         by_scale: The degradations of batches with a scale, if any.
+        schedule: The numbers of the degradations that change over the run, if any.
+        ahead: Whether batches come before their iteration, as in workers.
     """
 
     def __init__(
@@ -39,10 +42,13 @@ class LowResolution:
         quantise: bool = True,
         differentiable: bool = False,
         by_scale: Mapping[float, Degradation] | None = None,
+        schedule: DegradationSchedule | None = None,
+        ahead: bool = False,
     ) -> None:
         self.degradation, self.colour = degradation, colour
         self.by_scale = by_scale or {}
         self.quantise, self.differentiable = quantise, differentiable
+        self.schedule, self.ahead = schedule, ahead
 
     def __call__(self, batch: Batch) -> Tensor:
         """Return LR for every image of a batch, which may be complete already.
@@ -61,7 +67,7 @@ class LowResolution:
         without = (~paired).nonzero().flatten()
         seeds = [batch["seeds"][i] for i in without.tolist()]
         theirs = [grey[i] for i in without.tolist()]
-        degraded = self._in_colour(batch["hr"][without], seeds, theirs, batch.get("scale"))
+        degraded = self._in_colour(batch["hr"][without], seeds, theirs, self.of(batch))
         if real is None:
             return degraded
         if real.shape[2:] != degraded.shape[2:]:
@@ -91,29 +97,39 @@ class LowResolution:
         """Return the degradation for a batch's scale, or the run's own if it is None."""
         return self.degradation if scale is None else self.by_scale.get(scale, self.degradation)
 
+    def of(self, batch: Batch) -> Degradation | None:
+        """Return the degradation for a batch: of its scale, with the numbers of its iteration.
+
+        Raises:
+            DataError: If numbers change over the run, and the batch does not say where it belongs.
+        """
+        degradation = self.at(batch.get("scale"))
+        if degradation is None or self.schedule is None:
+            return degradation
+        return self.schedule.apply(degradation, batch, self.ahead)
+
     def _in_colour(
-        self, hr: Tensor, seeds: list[int], grey: list[bool], scale: float | None
+        self, hr: Tensor, seeds: list[int], grey: list[bool], degradation: Degradation | None
     ) -> Tensor:
         """Degrade in the backbone's colour; grey files as their single channel."""
-        degradation = self.at(scale)
         if degradation is not None and degradation.needs_rgb:
-            return channels_of_files(self.degrade(hr, seeds, scale), self.colour, grey)
+            return channels_of_files(self.degrade(hr, seeds, degradation), self.colour, grey)
         if not any(grey):
-            return self.degrade(to_colour(hr, self.colour), seeds, scale)
+            return self.degrade(to_colour(hr, self.colour), seeds, degradation)
         made: list[Tensor] = []
         for image, seed, flag in zip(hr, seeds, grey, strict=True):
             source = image[None, :1] if flag else to_colour(image[None], self.colour)
-            lr = self.degrade(source, [seed], scale)
+            lr = self.degrade(source, [seed], degradation)
             made.append(lr.expand(-1, 3, -1, -1) if flag and self.colour == "rgb" else lr)
         return torch.cat(made)
 
-    def degrade(self, hr: Tensor, seeds: list[int], scale: float | None = None) -> Tensor:
+    def degrade(self, hr: Tensor, seeds: list[int], degradation: Degradation | None) -> Tensor:
         """Degrade HR images.
 
         Args:
             hr: Shape (B, C, H, W).
             seeds: One per image.
-            scale: The scale drawn for the batch; None: the run's own.
+            degradation: That of the batch.
 
         Returns:
             Shape (B, C, h, w).
@@ -121,7 +137,6 @@ class LowResolution:
         Raises:
             ConfigError: If there is no degradation.
         """
-        degradation = self.at(scale)
         if degradation is None:
             raise ConfigError(
                 "the data set gives HR images without LR, and the config has no degradation: set"

@@ -28,10 +28,12 @@ from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, predictions_of
 from realdeg.tasks.joint_scales import ScaleCollate, check_scales, degradations_at
 from realdeg.tasks.low_resolution import DegradingCollate, LowResolution, Place, grey_files
+from realdeg.tasks.scheduled import DegradationSchedule
 from realdeg.utils.argument_types import RealScale, Scales
 from realdeg.utils.colour import channels_of_files
 from realdeg.utils.component import save_component
 from realdeg.utils.samples import Batch, Collate, Prediction
+from realdeg.utils.schedules import Schedule
 
 
 @TASKS.register_module()
@@ -110,6 +112,7 @@ class SuperResolution(ImageTask):
             frozen |= degradations_at(self.scales or (), degradation, self.backbone.scale)
         # A plain dict hides the modules from nn.Module's registration.
         self._frozen = {scale: _freeze(one) for scale, one in frozen.items()}
+        self._schedule: DegradationSchedule | None = None
 
     def _check(self, degradation: Degradation) -> None:
         name = type(degradation).__name__
@@ -128,8 +131,37 @@ class SuperResolution(ImageTask):
         return self._frozen.get(self.backbone.scale, getattr(self, "degradation", None))
 
     def degradation_for(self, batch: Batch) -> Degradation | None:
-        """Return the degradation of a batch's scale."""
-        return self._low_resolution().at(batch.get("scale"))
+        """Return the degradation of a batch: of its scale, with the numbers of its iteration."""
+        return self._low_resolution().of(batch)
+
+    def schedule_degradation(self, path: str, schedule: Schedule) -> DegradationSchedule:
+        """Let a number of the frozen degradation change over the run.
+
+        Args:
+            path: The number's path in the degradation's arguments, such as ``"parts.1.sigma"``.
+            schedule: Its value at every iteration. The values in the config remain those of
+                validation, test and export.
+
+        Returns:
+            All schedules of the degradation, to be told the current iteration.
+
+        Raises:
+            ConfigError: If the degradation is missing, or is trained.
+        """
+        if not self._frozen:
+            raise ConfigError(
+                f"'degradation.{path}' cannot follow a schedule: the degradation"
+                f" {'is trained in this run' if self.train_degradation else 'is missing'}."
+            )
+        if self._schedule is None:
+            self._schedule = DegradationSchedule()
+        self._schedule.numbers[path] = schedule
+        return self._schedule
+
+    def check_schedule(self) -> None:
+        """Raise ConfigError if the degradation cannot have the values of all schedules."""
+        if self._schedule is not None:
+            self._schedule.check(self._frozen.values())
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> SuperResolution:
         # The frozen degradation still follows the model to its device.
@@ -162,13 +194,15 @@ class SuperResolution(ImageTask):
         """Return LR for every image, real or degraded, in the backbone's colour: (B, C, h, w)."""
         return self._low_resolution()(batch)
 
-    def _low_resolution(self, colour: str | None = None) -> LowResolution:
+    def _low_resolution(self, colour: str | None = None, ahead: bool = False) -> LowResolution:
         return LowResolution(
             self.active_degradation,
             colour or self.backbone.colour,
             quantise=self.quantise and not self.train_degradation,
             differentiable=self.train_degradation,
             by_scale=self._frozen,
+            schedule=self._schedule,
+            ahead=ahead,
         )
 
     def collate_with(self, collate: Collate) -> Collate:
@@ -177,7 +211,7 @@ class SuperResolution(ImageTask):
             collate = ScaleCollate(collate, self.scales)
         if self.degrade_in != "workers":
             return collate
-        return DegradingCollate(collate, self._low_resolution().for_workers())
+        return DegradingCollate(collate, self._low_resolution(ahead=True).for_workers())
 
     @property
     def prepare(self) -> Callable[[Batch], Batch] | None:
@@ -186,7 +220,8 @@ class SuperResolution(ImageTask):
             return None
 
         def prepared(batch: Batch) -> Batch:
-            return self._low_resolution().complete(self.data_preprocessor.cast_data(batch))
+            moved = self.data_preprocessor.cast_data(batch)
+            return self._low_resolution(ahead=True).complete(moved)
 
         return prepared
 
@@ -231,6 +266,8 @@ class SuperResolution(ImageTask):
                 "hash": degradation.hash(),
                 "described": degradation.describe(),
             }
+        if self._schedule is not None:
+            notes["degradation"]["schedules"] = self._schedule.describe()
         return save_component(
             path,
             self.backbone,

@@ -58,6 +58,8 @@ class PackedSample(TypedDict):
     """RGB in [0, 1], shape (3, h, w)."""
     scale: NotRequired[float]
     """Present if a scale was drawn for the batch."""
+    position: NotRequired[int]
+    """How many samples of the run precede it; present in training."""
     real_lr: NotRequired[Tensor]
     """A real LR image of another scene, shape (3, h, w)."""
 
@@ -77,6 +79,8 @@ class Batch(TypedDict):
     """One per image, for its degradation."""
     scale: NotRequired[float]
     """The scale that was drawn for this batch."""
+    position: NotRequired[int]
+    """How many samples of the run precede its first one; present in training."""
     real_lr: NotRequired[Tensor]
     """Real LR images of other scenes, shape (B, 3, h, w)."""
     generated: NotRequired[Tensor]

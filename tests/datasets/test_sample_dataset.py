@@ -78,7 +78,7 @@ def test_hr_mode_and_splits():
     assert len(data) == 11 and "lr" not in data.load(0)
     assert "11 HR images" in data.summary()
     assert not set(data.keys) & set(SampleDataset(split="test").keys)
-    assert set(data[(7, 2)]) == {"hr", "key", "meta", "seed"}
+    assert set(data[(7, 2)]) == {"hr", "key", "meta", "position", "seed"}
     assert "SampleCamera" in SampleDataset().summary()
 
 

@@ -14,6 +14,7 @@ from realdeg.engine.hooks.outputs import OutputsHook
 from realdeg.engine.hooks.progress import ProgressHook
 from realdeg.engine.hooks.run_info import RunInfoHook
 from realdeg.engine.hooks.save_checkpoint import SaveCheckpointHook
+from realdeg.engine.hooks.schedule import ScheduleHook
 from realdeg.engine.hooks.standstill import StandstillHook
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "ProgressHook",
     "RunInfoHook",
     "SaveCheckpointHook",
+    "ScheduleHook",
     "StandstillHook",
 ]
