@@ -27,6 +27,7 @@ CONTRACTS = {
     "backbones.base",
     "backbones.build",
     "backbones.running",
+    "backbones.weights",  # reads files of weights of any format, a discriminator's too
     "losses.build",
     "discriminators.base",
 }

@@ -155,6 +155,9 @@ class IterTrainLoop(BaseLoop):
         """Train on one batch of the data loader."""
         runner = self.runner
         runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=batch)
+        task: Any = unwrapped(runner.model)
+        if hasattr(task, "iteration"):  # what a task does may depend on it
+            task.iteration = self._iter
         outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
         runner.call_hook(
             "after_train_iter", batch_idx=self._iter, data_batch=batch, outputs=outputs

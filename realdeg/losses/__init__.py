@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from realdeg.losses.adversarial import AdversarialLoss, CrossEntropyGANLoss, HingeGANLoss, LSGANLoss
+from realdeg.losses.adversarial import (
+    AdversarialLoss,
+    CrossEntropyGANLoss,
+    HingeGANLoss,
+    LSGANLoss,
+    RelativisticGANLoss,
+    WGANLoss,
+)
 from realdeg.losses.base import Loss
 from realdeg.losses.build import build_loss
 from realdeg.losses.content import CONTENT_PRESETS, ContentLoss
 from realdeg.losses.cross_entropy import CrossEntropyLoss
 from realdeg.losses.features import FeatureLoss
+from realdeg.losses.penalties import GradientPenalty, Penalty, R1Penalty
 from realdeg.losses.perceptual import LPIPSLoss
 from realdeg.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from realdeg.losses.texture import TextureLoss, WaveletTextureLoss
@@ -21,6 +29,7 @@ __all__ = [
     "CrossEntropyGANLoss",
     "CrossEntropyLoss",
     "FeatureLoss",
+    "GradientPenalty",
     "HingeGANLoss",
     "L1Loss",
     "LPIPSLoss",
@@ -29,6 +38,10 @@ __all__ = [
     "MSELoss",
     "TextureLoss",
     "WaveletTextureLoss",
+    "Penalty",
+    "R1Penalty",
+    "RelativisticGANLoss",
+    "WGANLoss",
     "WeightedLoss",
     "build_loss",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
 from torch import nn
@@ -84,3 +84,49 @@ def references_of(cfg: Mapping[str, Any], place: str = "loss") -> dict[str, str]
 def _component(cfg: Mapping[str, Any]) -> Any:
     kind = cfg.get("type")
     return LOSSES.get(kind) if isinstance(kind, str) else kind
+
+
+def build_gan_loss(cfg: Mapping[str, Any], place: str = "model.gan_loss") -> Any:
+    """Build an adversarial loss.
+
+    Args:
+        cfg: For instance ``dict(type='RelativisticGANLoss', weight=5e-3)``.
+        place: The place in the config, for messages.
+
+    Raises:
+        ConfigError: If it has no term for a discriminator, or cannot be built.
+    """
+    loss = build_loss(cfg, "adversarial", place)
+    if not hasattr(loss, "discriminator"):
+        raise ConfigError(
+            f"'{place}' is {type(loss).__name__}, which has no term for a discriminator; take"
+            " CrossEntropyGANLoss, LSGANLoss, HingeGANLoss, WGANLoss or RelativisticGANLoss."
+        )
+    return loss
+
+
+def build_penalties(
+    cfgs: Sequence[Mapping[str, Any]], place: str = "model.penalties"
+) -> nn.ModuleList:
+    """Build penalties of a discriminator's gradient.
+
+    Args:
+        cfgs: For instance ``[dict(type='GradientPenalty', weight=10.0)]``.
+        place: The place in the config, for messages.
+
+    Raises:
+        ConfigError: If one is another kind of loss or occurs twice, or cannot be built.
+    """
+    found: dict[str, int] = {}
+    penalties = []
+    for number, cfg in enumerate(cfgs):
+        penalty = build_loss(cfg, "penalty", f"{place}.{number}")
+        name = type(penalty).__name__
+        if name in found:
+            raise ConfigError(
+                f"'{place}.{number}' is {name}, as is '{place}.{found[name]}': make them one, with"
+                " the sum of their weights."
+            )
+        found[name] = number
+        penalties.append(penalty)
+    return nn.ModuleList(penalties)

@@ -1,11 +1,13 @@
 """Tasks: how a batch becomes losses and predictions."""
 
+from realdeg.tasks.adversarial_super_resolution import AdversarialSuperResolution
 from realdeg.tasks.base import BatchToDevice, ImageTask
 from realdeg.tasks.degradation_learning import DegradationLearning
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.tasks.unpaired_degradation import UnpairedDegradation
 
 __all__ = [
+    "AdversarialSuperResolution",
     "BatchToDevice",
     "DegradationLearning",
     "ImageTask",

@@ -54,6 +54,8 @@ class ImageTask(BaseModel, ABC):
 
     def __init__(self, loss: LossConfig) -> None:
         super().__init__(data_preprocessor=BatchToDevice())
+        self.iteration = 0
+        """The number of completed iterations, which the train loop sets before each step."""
         self.check_config({"loss": loss})
         self.loss = build_loss(loss, "image", "model.loss")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from realdeg.backbones import Backbone
-from realdeg.backbones.base import BackboneLike
+from realdeg.backbones.base import BackboneLike, Outputs
 from realdeg.backbones.build import backbone_from_config
 from realdeg.backbones.running import (
     complete_colour,
@@ -21,7 +23,7 @@ from realdeg.backbones.running import (
 from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.build import degradation_from_config
-from realdeg.degradations.primitives import imresize
+from realdeg.degradations.primitives import imresize, unsharp_mask
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import TASKS
@@ -29,11 +31,28 @@ from realdeg.tasks.base import ImageTask, predictions_of
 from realdeg.tasks.joint_scales import ScaleCollate, check_scales, degradations_at
 from realdeg.tasks.low_resolution import DegradingCollate, LowResolution, Place, grey_files
 from realdeg.tasks.scheduled import DegradationSchedule
-from realdeg.utils.argument_types import RealScale, Scales
+from realdeg.utils.argument_types import NonNegative, RealScale, Scales
 from realdeg.utils.colour import channels_of_files
 from realdeg.utils.component import save_component
 from realdeg.utils.samples import Batch, Collate, Prediction
 from realdeg.utils.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """A training batch that went through the network.
+
+    Attributes:
+        outputs: The network's outputs; ``sr`` in [0, 1], shape (B, C, H, W).
+        hr: HR in the network's colour, shape (B, C, H, W).
+        image: What the network received, in [0, 1].
+        scale: The scale drawn for the batch; None: the network's.
+    """
+
+    outputs: Outputs
+    hr: Tensor
+    image: Tensor
+    scale: float | None
 
 
 @TASKS.register_module()
@@ -59,6 +78,9 @@ class SuperResolution(ImageTask):
             during the previous step. The LR is the same; docs/speed.md helps to choose.
         scales: One of these is drawn for each training batch, for a network that supports several;
             ``scale`` is then that of validation and the default of calls. None: always ``scale``.
+        sharpen: Strength of the unsharp mask for loss terms that compare with sharpened HR
+            (``target="sharpened"``). Real-ESRGAN's is 0.5; its window of 51 pixels and threshold of
+            10 grey levels are fixed here.
 
     Raises:
         ConfigError: If the degradation has not been learned yet.
@@ -66,6 +88,7 @@ class SuperResolution(ImageTask):
     """
 
     component: ClassVar[str] = "backbone"
+    references: ClassVar[tuple[str, ...]] = ("sharpened", "averaged")
     baseline_name: ClassVar[str] = "its LR image (enlarged by bicubic interpolation)"
 
     def __init__(
@@ -79,8 +102,12 @@ class SuperResolution(ImageTask):
         quantise: bool = True,
         degrade_in: Place = "device",
         scales: Scales | None = None,
+        sharpen: NonNegative = 0.5,
     ) -> None:
         super().__init__(loss)
+        self.sharpen = float(sharpen)
+        # A tuple hides the network from nn.Module's registration.
+        self._average: tuple[Backbone, ...] = ()
         if train_degradation and degrade_in != "device":
             raise ConfigError(
                 "a degradation that is trained jointly runs on the training device: remove"
@@ -170,8 +197,24 @@ class SuperResolution(ImageTask):
         super()._apply(fn, recurse)
         return self
 
+    def use_average(self, network: Backbone) -> None:
+        """Receive the moving average of the network, which ``ComponentEMAHook`` keeps.
+
+        Args:
+            network: The average; it is not registered as a part of the task.
+        """
+        self._average = (network,)
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Compare the network's outputs with HR."""
+        return self.image_losses(self.enlarge(batch))
+
+    def enlarge(self, batch: Batch) -> Enlarged:
+        """Run the network on the LR of a training batch.
+
+        Raises:
+            GeometryError: If its result and HR differ in size.
+        """
         hr = channels_of_files(batch["hr"], self.backbone.colour, grey_files(batch))
         lr, scale = self.low_resolution(batch), batch.get("scale")
         # Teacher forcing: an autoregressive network sees the image that it learns to generate.
@@ -183,12 +226,51 @@ class SuperResolution(ImageTask):
                 f"the backbone made {tuple(outputs.sr.shape)} of LR {tuple(lr.shape)}, but HR is"
                 f" {tuple(hr.shape)}: scale or same_size of data and backbone differ."
             )
-        if outputs.aux and getattr(self.loss, "takes_outputs", False):
-            # Auxiliary outputs and their targets are in the network's own range.
-            full = hr * self.backbone.value_range
-            targets = dict.fromkeys(outputs.aux, full) | self.backbone.targets(full) | {"sr": hr}
-            return self.named_losses(self.loss(outputs, targets))
-        return self.named_losses(self.loss(outputs.sr, hr))
+        return Enlarged(outputs, hr, image, scale)
+
+    def image_losses(self, made: Enlarged) -> dict[str, Tensor]:
+        """Return the named terms of ``loss``."""
+        outputs, hr = made.outputs, made.hr
+        if not getattr(self.loss, "takes_outputs", False):
+            return self.named_losses(self.loss(outputs.sr, hr))
+        wanted = getattr(self.loss, "references", ())
+        targets = {"sr": hr} | {name: self.reference(name, made) for name in sorted(wanted)}
+        if not outputs.aux:
+            return self.named_losses(self.loss(outputs.sr, targets))
+        # Auxiliary outputs and their targets are in the network's own range.
+        full = hr * self.backbone.value_range
+        theirs = dict.fromkeys(outputs.aux, full) | self.backbone.targets(full)
+        return self.named_losses(self.loss(outputs, theirs | targets))
+
+    def reference(self, name: str, made: Enlarged) -> Tensor:
+        """Return a picture that a loss term asks for beside HR.
+
+        Args:
+            name: ``"sharpened"``, HR after unsharp masking (Real-ESRGAN's targets), or
+                ``"averaged"``, the result of the network's moving average (LDL's reference).
+            made: The batch.
+
+        Returns:
+            Shape (B, C, H, W), without gradient.
+
+        Raises:
+            ConfigError: If there is no such picture, or nothing averages the network.
+        """
+        if name == "sharpened":
+            with torch.no_grad():
+                return unsharp_mask(made.hr, weight=self.sharpen)
+        if name != "averaged":
+            raise ConfigError(
+                f"the loss asks for the picture '{name}': {type(self).__name__} has 'sharpened' and"
+                " 'averaged'."
+            )
+        if not self._average:
+            raise ConfigError(
+                "the loss compares with the moving average of the network, and none is kept: add"
+                " custom_hooks=[dict(type='ComponentEMAHook')]."
+            )
+        with torch.no_grad():
+            return run_backbone(self._average[0], made.image, scale=made.scale).sr
 
     def low_resolution(self, batch: Batch) -> Tensor:
         """Return LR for every image, real or degraded, in the backbone's colour: (B, C, h, w)."""

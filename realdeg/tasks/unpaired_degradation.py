@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-import torch
-from mmengine.dist import all_reduce_params
 from mmengine.logging import MMLogger
-from mmengine.optim import OptimWrapper, OptimWrapperDict
-from torch import Tensor, nn
+from mmengine.optim import OptimWrapper
+from torch import Tensor
 
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.build import degradation_from_config
@@ -18,16 +16,22 @@ from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.pass_filters import low_pass
 from realdeg.discriminators.base import DiscriminatorLike
 from realdeg.errors import ConfigError, DataError
-from realdeg.losses.build import AdversarialLossConfig, LossConfig, build_loss
-from realdeg.registry import DISCRIMINATORS, TASKS
+from realdeg.losses.build import (
+    AdversarialLossConfig,
+    LossConfig,
+    PenaltyConfig,
+    build_gan_loss,
+    build_loss,
+    build_penalties,
+)
+from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, Mode, predictions_of
 from realdeg.tasks.degradation_learning import bicubic_of
+from realdeg.tasks.discriminators import discriminator_from_config
+from realdeg.tasks.players import Opponent, frozen, optimisers_of, take_step
 from realdeg.utils.argument_types import OddSize, Scale
 from realdeg.utils.colour import to_colour
-from realdeg.utils.construction import bounded_parts
 from realdeg.utils.samples import Batch, Prediction
-
-_STEPS = ("degradation_step", "discriminator_step")
 
 
 @TASKS.register_module()
@@ -56,6 +60,8 @@ class UnpairedDegradation(ImageTask):
         scale: HR pixels per LR pixel.
         same_size: Whether LR lies on the HR grid.
         colour: ``"rgb"``, or ``"y"`` for luma alone.
+        penalties: Configs of penalties of the discriminator's gradient, such as
+            ``dict(type='GradientPenalty')`` for ``WGANLoss``.
 
     Raises:
         ConfigError: If arguments contradict each other, or the degradation has nothing to learn.
@@ -67,6 +73,8 @@ class UnpairedDegradation(ImageTask):
     component: ClassVar[str] = "degradation"
     adversarial: ClassVar[bool] = True
     baseline_name: ClassVar[str] = "the bicubic reduction of HR"
+    players: ClassVar[tuple[str, ...]] = ("degradation", "discriminator")
+    """The parts with an optimiser of their own."""
 
     def __init__(
         self,
@@ -82,6 +90,7 @@ class UnpairedDegradation(ImageTask):
         scale: Scale | None = None,
         same_size: bool | None = None,
         colour: Literal["y", "rgb"] = "rgb",
+        penalties: Sequence[PenaltyConfig] = (),
     ) -> None:
         super().__init__(loss)
         self.degradation = degradation_from_config(degradation, scale, same_size)
@@ -90,18 +99,9 @@ class UnpairedDegradation(ImageTask):
                 f"{type(self.degradation).__name__} is not learned by gradient descent:"
                 " UnpairedDegradation trains DSGAN, HighToLow, DirectNet and the like."
             )
-        with bounded_parts("the discriminator"):
-            self.discriminator = (
-                discriminator
-                if isinstance(discriminator, nn.Module)
-                else DISCRIMINATORS.build(dict(discriminator))
-            )
-        self.gan_loss: Any = build_loss(gan_loss, "adversarial", "model.gan_loss")
-        if not hasattr(self.gan_loss, "discriminator"):
-            raise ConfigError(
-                f"UnpairedDegradation: gan_loss is {type(self.gan_loss).__name__}, which has no"
-                " term for a discriminator; take CrossEntropyGANLoss, LSGANLoss or HingeGANLoss."
-            )
+        self.discriminator = discriminator_from_config(discriminator)
+        self.gan_loss: Any = build_gan_loss(gan_loss)
+        self.penalties = build_penalties(penalties)
         self.perceptual_loss: Any = None
         if perceptual_loss is not None and perceptual_loss.get("weight", 1) != 0:
             if colour == "y":
@@ -129,7 +129,13 @@ class UnpairedDegradation(ImageTask):
         perceptual = "no perceptual term"
         if self.perceptual_loss is not None:
             perceptual = _weighted(self.perceptual_loss)
-        return f"{content}, {_weighted(self.gan_loss)}, {perceptual}"
+        adversarial = " + ".join(_weighted(loss) for loss in (self.gan_loss, *self.penalties))
+        return f"{content}, {adversarial}, {perceptual}"
+
+    @property
+    def opponent(self) -> Opponent:
+        """The discriminator with its losses."""
+        return Opponent(self.discriminator, self.gan_loss, self.penalties)
 
     def forward(self, batch: Batch, mode: Mode | str = "tensor") -> Any:
         """Process a batch.
@@ -156,28 +162,19 @@ class UnpairedDegradation(ImageTask):
         Raises:
             ConfigError: If ``optim_wrapper`` does not have the two optimisers by name.
         """
-        if not isinstance(optim_wrapper, OptimWrapperDict) or set(optim_wrapper.keys()) != set(
-            _STEPS
-        ):
-            raise ConfigError(
-                "UnpairedDegradation needs two optimisers: optim_wrapper=dict(constructor="
-                f"'MultiOptimizerConstructor', {_STEPS[0]}=dict(...), {_STEPS[1]}=dict(...))."
-            )
+        wrappers = optimisers_of(self, optim_wrapper, self.players)
         (batch,) = self.data_preprocessor(data, True)
-        ours, theirs = (optim_wrapper[name] for name in _STEPS)
+        ours, theirs = (wrappers[name] for name in self.players)
         with ours.optim_context(self):
             batch["generated"] = self.generate(batch)
         with theirs.optim_context(self):
             # Called as a module, so that hooks see the losses.
             losses: dict[str, Tensor] = self(batch, mode="discriminator")
-        _step(theirs, losses, self.discriminator.parameters())
-        self.discriminator.requires_grad_(False)
-        try:
+        take_step(theirs, losses, self.discriminator.parameters())
+        with frozen(self.discriminator):
             with ours.optim_context(self):
                 terms: dict[str, Tensor] = self(batch, mode="degradation")
-            _step(ours, terms, self.degradation.parameters())
-        finally:
-            self.discriminator.requires_grad_(True)
+            take_step(ours, terms, self.degradation.parameters())
         return {name: value.detach() for name, value in {**terms, **losses}.items()}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -196,14 +193,17 @@ class UnpairedDegradation(ImageTask):
             batch: With ``real_lr`` and ``generated``.
 
         Returns:
-            ``loss_discriminator``, and the scores of both as probabilities (for a discriminator
-            trained by cross entropy).
+            ``loss_discriminator``, a loss for each penalty, and the scores of both as
+            probabilities (for a discriminator trained by cross entropy).
 
         Raises:
             DataError: If real LR is missing, or of another size than the generated one.
         """
-        generated = batch["generated"].detach()
-        real = batch.get("real_lr")
+        real = self._real(batch)
+        return self.opponent.losses(real, batch["generated"], batch["seeds"], self.iteration)
+
+    def _real(self, batch: Batch) -> Tensor:
+        real, generated = batch.get("real_lr"), batch["generated"]
         if real is None:
             raise DataError(
                 "learning without pairs needs real LR images: use UnpairedDataset and"
@@ -215,12 +215,7 @@ class UnpairedDegradation(ImageTask):
                 f"real LR patches are {tuple(real.shape[2:])} pixels, generated ones"
                 f" {tuple(generated.shape[2:])}: let the patch sizes of both data sets agree."
             )
-        on_real, on_generated = self.discriminator(real), self.discriminator(generated)
-        return {
-            "loss_discriminator": self.gan_loss.discriminator(on_real, on_generated),
-            "score_real": on_real.detach().float().sigmoid().mean(),
-            "score_generated": on_generated.detach().float().sigmoid().mean(),
-        }
+        return real
 
     def degradation_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``loss_content``, ``loss_gan`` and, if enabled, ``loss_perceptual``."""
@@ -237,7 +232,7 @@ class UnpairedDegradation(ImageTask):
         losses = {
             "loss_content" if name == "loss" else name: value for name, value in content.items()
         }
-        losses["loss_gan"] = self.gan_loss.generator(self.discriminator(generated))
+        losses["loss_gan"] = self.opponent.against(generated, lambda: self._real(batch))
         if self.perceptual_loss is not None:
             losses["loss_perceptual"] = self.perceptual_loss(generated, clean)
         return losses
@@ -277,17 +272,6 @@ class UnpairedDegradation(ImageTask):
     def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
         """Write the degradation, with the objective among its notes."""
         return self.degradation.save(path, {**meta, "objective": self.objective})
-
-
-def _step(
-    wrapper: OptimWrapper, losses: Mapping[str, Tensor], parameters: Iterable[nn.Parameter]
-) -> None:
-    total = torch.stack([v for name, v in losses.items() if name.startswith("loss")]).sum()
-    wrapper.zero_grad()
-    wrapper.backward(total)
-    # Without a process group this does nothing; see ManualGradientSync.
-    all_reduce_params([p.grad for p in parameters if p.grad is not None], op="mean")
-    wrapper.step()
 
 
 def _weighted(loss: Any) -> str:
