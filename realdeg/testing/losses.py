@@ -133,14 +133,28 @@ class AdversarialLossContract(Contract, page="docs/your_own_loss.md"):
         """Return logits of real and of generated images, around 0."""
         return 6 * noise(2, 1, 2, 2, seed=1) - 3, 6 * noise(2, 1, 2, 2, seed=2) - 3
 
+    def of_generator(self, loss: AdversarialLoss, generated: Tensor, real: Tensor) -> Tensor:
+        """Return the generator's term; real logits are for relativistic losses only.
+
+        Args:
+            loss: The loss.
+            generated: Logits of generated images.
+            real: Logits of real images.
+        """
+        if getattr(loss, "relativistic", False):
+            return loss.generator(generated, real)
+        return loss.generator(generated)
+
     def test_one_call_serves_both_players(self) -> None:
         """With real logits it is the discriminator's term; the weight is only the generator's."""
         real, generated = self.logits()
         loss, thrice = self.build(weight=1.0), self.build(weight=3.0)
-        assert loss(generated).shape == loss(generated, real).shape == ()
-        assert torch.equal(loss(generated), loss.generator(generated))
+        once = self.of_generator(loss, generated, real)
+        assert once.shape == loss(generated, real).shape == ()
+        if not getattr(loss, "relativistic", False):
+            assert torch.equal(loss(generated), once)
         assert torch.equal(loss(generated, real), loss.discriminator(real, generated))
-        torch.testing.assert_close(thrice(generated), 3 * loss(generated))
+        torch.testing.assert_close(self.of_generator(thrice, generated, real), 3 * once)
         assert torch.equal(thrice(generated, real), loss(generated, real))
 
     def test_gradients(self) -> None:
@@ -148,8 +162,9 @@ class AdversarialLossContract(Contract, page="docs/your_own_loss.md"):
         loss = self.build()
         real, generated = (logits.requires_grad_() for logits in self.logits())
         assert torch.autograd.gradcheck(loss.discriminator, (real, generated))
-        assert torch.autograd.gradcheck(loss.generator, (generated,))
-        (generators,) = torch.autograd.grad(loss.generator(generated), generated)
+        fixed = real.detach()
+        assert torch.autograd.gradcheck(lambda x: self.of_generator(loss, x, fixed), (generated,))
+        (generators,) = torch.autograd.grad(self.of_generator(loss, generated, fixed), generated)
         of_real, of_generated = torch.autograd.grad(
             loss.discriminator(real, generated), (real, generated)
         )
@@ -163,4 +178,4 @@ class AdversarialLossContract(Contract, page="docs/your_own_loss.md"):
     def test_half_precision_is_summed_in_single(self) -> None:
         """Half-precision logits are averaged in float32."""
         logits = torch.full((64, 1, 64, 64), 1.01, dtype=torch.bfloat16)
-        assert self.build().generator(logits).dtype == torch.float32
+        assert self.of_generator(self.build(), logits, logits).dtype == torch.float32

@@ -9,19 +9,33 @@ import pytest
 import torch
 
 from realdeg.errors import ConfigError, GeometryError
-from realdeg.losses import AdversarialLoss, HingeGANLoss, build_loss
+from realdeg.losses import AdversarialLoss, HingeGANLoss, RelativisticGANLoss, build_loss
 from realdeg.losses.perceptual import LPIPSLoss
 from realdeg.registry import LOSSES
 from realdeg.testing import AdversarialLossContract
 from realdeg.utils.lpips import PerceptualUnavailableError
 
-NAMES = ["CrossEntropyGANLoss", "HingeGANLoss", "LSGANLoss"]
+NAMES = ["CrossEntropyGANLoss", "HingeGANLoss", "LSGANLoss", "WGANLoss"]
+KINDS = ["cross_entropy", "least_squares", "hinge"]
 
 
 class TestEveryAdversarialLoss(AdversarialLossContract):
     @pytest.fixture(params=NAMES, autouse=True)
     def each(self, request):
         self.component = LOSSES.get(request.param)
+
+
+class TestEveryRelativisticLoss(AdversarialLossContract):
+    component = RelativisticGANLoss
+
+    @pytest.fixture(params=KINDS, autouse=True)
+    def each(self, request):
+        # With detached means the discriminator's gradient is not that of its loss.
+        self.arguments = {"kind": request.param, "detach": False}
+
+    def logits(self):
+        # Means closer than the targets of least squares, beyond which its gradient turns around.
+        return tuple(logits / 10 for logits in super().logits())
 
 
 def _sigmoid(x):
@@ -37,6 +51,7 @@ FORMULAS = {
         lambda y, x: 0.5 * ((y - 1) ** 2).mean() + 0.5 * (x**2).mean(),
         lambda x: 0.5 * ((x - 1) ** 2).mean(),
     ),
+    "WGANLoss": (lambda y, x: x.mean() - y.mean(), lambda x: -x.mean()),
     "HingeGANLoss": (
         lambda y, x: np.maximum(0, 1 - y).mean() + np.maximum(0, 1 + x).mean(),
         lambda x: -x.mean(),
@@ -59,6 +74,48 @@ def test_formulas(name):
     assert loss.generator(generated).item() == pytest.approx(0.2 * of_generator(generated.numpy()))
     assert loss(generated).item() == loss.generator(generated).item()
     assert loss(generated, real).item() == loss.discriminator(real, generated).item()
+
+
+RELATIVISTIC = {
+    "cross_entropy": (lambda c: -np.log(_sigmoid(c)), lambda c: -np.log(1 - _sigmoid(c))),
+    "least_squares": (lambda c: (c - 1) ** 2, lambda c: (c + 1) ** 2),
+    "hinge": (lambda c: np.maximum(0, 1 - c), lambda c: np.maximum(0, 1 + c)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("detach", [True, False])
+def test_relativistic_formulas(kind, detach):
+    real, generated = _logits(0, 2, 1, 5, 4), _logits(1, 3, 1, 2, 6)
+    loss = build_loss(
+        {"type": "RelativisticGANLoss", "weight": 0.2, "kind": kind, "detach": detach}
+    )
+    like_real, like_fake = RELATIVISTIC[kind]
+    a, b = real.numpy() - generated.numpy().mean(), generated.numpy() - real.numpy().mean()
+    assert loss.discriminator(real, generated).item() == pytest.approx(
+        (like_real(a).mean() + like_fake(b).mean()) / 2
+    )
+    assert loss.generator(generated, real).item() == pytest.approx(
+        0.2 * (like_fake(a).mean() + like_real(b).mean()) / 2
+    )
+    with pytest.raises(ConfigError, match="logits of both"):
+        loss.generator(generated)
+
+
+def test_a_relativistic_discriminator_s_gradient_passes_the_means_only_if_asked():
+    real, generated = _logits(0, 4, 1), _logits(1, 4, 1)
+
+    def gradient(detach):
+        loss = RelativisticGANLoss(kind="least_squares", detach=detach)
+        leaf = real.clone().requires_grad_()
+        loss.discriminator(leaf, generated).backward()
+        return leaf.grad
+
+    # d/dy_i of mean (y - m - 1)^2 / 2, with m the mean of the others.
+    direct = (real - generated.mean() - 1) / 4
+    torch.testing.assert_close(gradient(True), direct)
+    through = -(generated - real.mean() + 1).mean() / 4
+    torch.testing.assert_close(gradient(False), direct + through)
 
 
 def test_cross_entropy_does_not_saturate():

@@ -1,0 +1,10 @@
+# adversarial_super_resolution.py, measured as benchmarks are.
+_base_ = "benchmark.py"
+model = dict(
+    type="AdversarialSuperResolution",
+    loss=dict(type="WeightedLoss", terms=[dict(type="L1Loss", name="pixel", weight=1e-2)]),
+    discriminator=dict(type="UNetDiscriminator"),
+    gan_loss=dict(type="RelativisticGANLoss", weight=5e-3),
+)
+# Several processes: the task averages the gradients of its players itself.
+model_wrapper_cfg = dict(type="ManualGradientSync")
