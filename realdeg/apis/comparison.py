@@ -32,11 +32,11 @@ from realdeg.evaluation.degradation import (
     get_lr_protocol,
 )
 from realdeg.evaluation.image_quality import ImageQuality
-from realdeg.evaluation.metrics.ssim import MS_SSIM_LEAST_SIDE
 from realdeg.evaluation.protocols import get_protocol
 from realdeg.utils.colour import to_colour
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.streams import stream_seed
+from realdeg.utils.structural_similarity import MS_SSIM_LEAST_SIDE
 from realdeg.visualization.sheets import check_crop
 
 logger = logging.getLogger(__name__)

@@ -1,14 +1,16 @@
-"""The base of pixel losses: weight, reduction and a check of shapes."""
+"""The bases of losses: weight, reduction, precision and a check of shapes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from realdeg.errors import GeometryError
+from realdeg.utils.precision import full_precision
 
 Reduction = Literal["mean", "sum"]
 
@@ -16,12 +18,12 @@ Reduction = Literal["mean", "sum"]
 class Loss(nn.Module, ABC):
     """A weighted scalar that compares a prediction with a target.
 
-    Subclasses return the loss of every element. Weight and reduction are applied here, in float32
-    or wider. The loss of an empty batch is 0.
+    Subclasses return the loss of every element, or one value per image. Weight and reduction are
+    applied here, in float32 or wider and without autocast. The loss of an empty batch is 0.
 
     Args:
         weight: Factor of the result.
-        reduction: ``"mean"`` over every element, or ``"sum"``.
+        reduction: ``"mean"`` over every element (or image), or ``"sum"``.
     """
 
     kind: ClassVar[str] = "image"
@@ -55,15 +57,53 @@ class Loss(nn.Module, ABC):
             target: The same shape, unless the loss states otherwise.
         """
         self.check(prediction, target)
-        # Sums over pixels need more than the 8 or 11 bits of the half-precision types.
-        prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
+        prediction = in_full(prediction)
         if target.is_floating_point():
             target = target.to(prediction.dtype)
+        with full_precision(prediction):
+            return self._reduced(prediction, self.elements, target)
+
+    def _reduced(
+        self, prediction: Tensor, elements: Callable[..., Tensor], *others: Tensor
+    ) -> Tensor:
+        """Return the weighted scalar of the elements, 0 where there are none."""
         if not prediction.numel():
             return self.weight * prediction.sum()
-        values = self.elements(prediction, target)
+        values = elements(prediction, *others)
         return self.weight * (values.mean() if self.reduction == "mean" else values.sum())
 
     def extra_repr(self) -> str:
         """Show weight and reduction."""
         return f"weight={self.weight:g}, reduction={self.reduction!r}"
+
+
+class Regulariser(Loss):
+    """A weighted scalar that judges a prediction alone: the target may be left out.
+
+    Args:
+        weight: Factor of the result.
+        reduction: ``"mean"`` over every element (or image), or ``"sum"``.
+    """
+
+    @abstractmethod
+    def values(self, prediction: Tensor) -> Tensor:
+        """Return the loss of every element, or one value per image, unreduced and unweighted."""
+
+    def elements(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return :meth:`values` of the prediction; the target is not used."""
+        return self.values(prediction)
+
+    def forward(self, prediction: Tensor, target: Tensor | None = None) -> Tensor:
+        """Return the weighted scalar loss.
+
+        Args:
+            prediction: The network's output, (B, C, H, W).
+            target: Not used; it is accepted so that the loss can be one term among others.
+        """
+        with full_precision(prediction):
+            return self._reduced(in_full(prediction), self.values)
+
+
+def in_full(x: Tensor) -> Tensor:
+    """Return a tensor in float32 or wider: sums over pixels need more than half precision."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from realdeg.losses.base import Loss, Reduction
@@ -44,6 +45,30 @@ class MSELoss(Loss):
 
 
 @LOSSES.register_module()
+class NormLoss(Loss):
+    """Norm of the difference of each image, ``sqrt(sum (x - y)^2) / (h w c)``.
+
+    The sum is over one image, the result the mean over images. The root makes the gradient of an
+    image independent of how wrong it is; with ``h w c`` below the line it also shrinks with the
+    image: about ``RMSE / sqrt(h w c)``.
+
+    Args:
+        weight: Factor of the result.
+        reduction: ``"mean"`` over images, or ``"sum"``.
+
+    Shape:
+        (B, C, H, W), (B, C, H, W) -> ()
+
+    Source:
+        The form in which lectures state content and cycle losses. At equality the gradient is 0.
+    """
+
+    def elements(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the norm of each image, divided by its number of values, (B,)."""
+        return norms(prediction - target)
+
+
+@LOSSES.register_module()
 class CharbonnierLoss(Loss):
     """A smooth absolute difference, ``mean sqrt((x - y)^2 + eps^2)``.
 
@@ -75,3 +100,11 @@ class CharbonnierLoss(Loss):
     def elements(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return ``sqrt((x - y)^2 + eps^2)``."""
         return ((prediction - target).square() + self.eps**2).sqrt()
+
+
+def norms(difference: Tensor) -> Tensor:
+    """Return ``sqrt(sum d^2) / n`` of each of B differences with n values, (B,)."""
+    flat = difference.flatten(1)
+    # vector_norm has the gradient 0 at 0, where that of the root is not finite.
+    norm: Tensor = torch.linalg.vector_norm(flat, dim=1)
+    return norm / flat.shape[1]

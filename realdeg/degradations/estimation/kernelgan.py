@@ -21,6 +21,13 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from realdeg.degradations.primitives.kernel_moments import shift_to_centroid
+from realdeg.degradations.primitives.kernel_priors import (
+    boundary_penalty,
+    boundary_weights,
+    centre_penalty,
+    sparsity_penalty,
+    sum_penalty,
+)
 from realdeg.degradations.primitives.kernels import centre_rest
 from realdeg.degradations.primitives.resize import imresize, keys_cubic
 from realdeg.errors import ConfigError, DataError
@@ -158,7 +165,7 @@ class _Run:
         self.axis = axis.to(image.device)
         taps = keys_cubic((axis - self.rest) / stride)
         self.bicubic = torch.outer(taps, taps).div(taps.sum() ** 2).to(image.device)
-        self.border = _border_penalty().to(image.device)
+        self.border = boundary_weights(KERNEL_SIZE).to(image.device)
         self.pull, self.sparse, self.centre = 5.0, 0.0, 0.0
         self.bicubic_loss, self.good, self.constrained = float("inf"), 0, False
 
@@ -187,13 +194,11 @@ class _Run:
         self._schedule(step)
 
     def _constraints(self, kernel: Tensor) -> Tensor:
-        total = 0.5 * (1 - kernel.sum()).abs() + 0.5 * (kernel * self.border).abs().mean()
+        total = 0.5 * sum_penalty(kernel) + 0.5 * boundary_penalty(kernel, self.border)
         if self.sparse:
-            total = total + self.sparse * kernel.abs().clamp_min(1e-12).pow(0.2).mean()
+            total = total + self.sparse * sparsity_penalty(kernel)
         if self.centre:
-            mass = kernel / kernel.sum()
-            place = torch.stack([mass.sum(1) @ self.axis, mass.sum(0) @ self.axis])
-            total = total + self.centre * (place - self.rest).square().mean()
+            total = total + self.centre * centre_penalty(kernel, self.rest, self.axis)
         return total
 
     def _schedule(self, step: int) -> None:
@@ -255,15 +260,6 @@ def _draw_crops(
         )
     drawn = rng.choice(len(chances), count, p=chances / chances.sum())
     return [(rows[int(n) // len(columns)], columns[int(n) % len(columns)]) for n in drawn]
-
-
-def _border_penalty() -> Tensor:
-    """Return 30 (1 - Gaussian of sigma k) on the two outer rings of taps, else 0."""
-    axis = torch.arange(KERNEL_SIZE, dtype=torch.float32) - (KERNEL_SIZE - 1) / 2
-    bell = torch.exp(-0.5 * (axis / KERNEL_SIZE).square())
-    penalty = 30 * (1 - torch.outer(bell, bell))
-    penalty[2:-2, 2:-2] = 0
-    return penalty
 
 
 def _finished(kernel: Tensor, stride: int) -> Tensor:
