@@ -50,7 +50,7 @@ class _Scheduled:
 
 
 def check_schedules(cfg: Mapping[str, Any]) -> None:
-    """Refuse hooks that schedule a number which does not exist, cannot change, or leaves its range.
+    """Refuse schedules of numbers that cannot change so, and curricula of scales not in the run.
 
     Args:
         cfg: The config; its components are known to exist.
@@ -58,8 +58,9 @@ def check_schedules(cfg: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: Naming the place, and the numbers that there are or the values that fit.
     """
+    # A hook: what it moves, its schedule and its place.
     found: list[_Scheduled] = []
-    for place, hook in _hooks(cfg):
+    for place, hook in _hooks(cfg, "schedules_a_number"):
         number, points = hook.get("number"), hook.get("points")
         if number is None or points is None:
             missing = "number" if number is None else "points"
@@ -78,14 +79,38 @@ def check_schedules(cfg: Mapping[str, Any]) -> None:
         found.append(_Scheduled(place, number, schedule, target))
     for one in found:
         _check_values(one, found)
+    for place, hook in _hooks(cfg, "opens_scales"):
+        _check_stages(hook.get("stages") or (), cfg["model"].get("scales"), place)
 
 
-def _hooks(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _check_stages(stages: Any, scales: Any, place: str) -> None:
+    """Refuse a curriculum of scales that are not those of the run."""
+    if stages and not scales:
+        raise ConfigError(
+            f"'{place}.stages' says which scales are drawn, and none are: set model.scales, for"
+            " instance [2, 4, 8]."
+        )
+    for index, (_, drawn) in enumerate(stages):
+        odd = [scale for scale in drawn if scale not in scales]
+        if odd:
+            raise ConfigError(
+                f"'{place}.stages.{index}' draws scale {odd[0]:g}, which is not in model.scales"
+                f" ({', '.join(f'{scale:g}' for scale in scales)})."
+            )
+    unused = set(scales or ()) - {scale for _, drawn in stages for scale in drawn}
+    if stages and unused:
+        raise ConfigError(
+            f"'{place}.stages' never draws scale {min(unused):g} of model.scales: add it to a"
+            " stage, or remove it there."
+        )
+
+
+def _hooks(cfg: Mapping[str, Any], trait: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     hooks = [(f"custom_hooks.{i}", hook) for i, hook in enumerate(cfg.get("custom_hooks") or ())]
     hooks += [(f"default_hooks.{k}", v) for k, v in (cfg.get("default_hooks") or {}).items()]
     for place, hook in hooks:
         if isinstance(hook, Mapping) and "type" in hook:
-            if getattr(look_up(HOOKS, hook["type"], place), "schedules_a_number", False):
+            if getattr(look_up(HOOKS, hook["type"], place), trait, False):
                 yield place, hook
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sized
 
 import numpy as np
@@ -57,8 +58,9 @@ class PositionSampler(Sampler[tuple[int, int] | tuple[int, int, float]]):
     ) -> None:
         self.rank, self.world_size = _place(rank, world_size)
         self.scales = None if scales is None else [as_scale(scale) for scale in scales]
-        self.starts: dict[float, int] = {}
-        """The first iteration at which a scale may be drawn, set by a curriculum."""
+        self.curriculum: list[tuple[int, list[float]]] = []
+        """The scales to draw from, each list from an iteration on; set by a curriculum. Where it is
+        empty, all scales are drawn."""
         self.size = len(dataset)
         if self.size == 0:
             raise DataError("the training data set is empty: there is nothing to sample from.")
@@ -86,7 +88,10 @@ class PositionSampler(Sampler[tuple[int, int] | tuple[int, int, float]]):
         """Return the scale drawn for an iteration's batch, if any."""
         if self.scales is None:
             return None
-        drawn = [scale for scale in self.scales if self.starts.get(scale, 0) <= iteration]
+        drawn = self.scales
+        if self.curriculum:
+            stage = bisect_right(self.curriculum, iteration, key=lambda item: item[0]) - 1
+            drawn = [scale for scale in self.scales if scale in self.curriculum[max(stage, 0)][1]]
         return drawn[stream_seed(self.seed, "scale", iteration) % len(drawn)]
 
     def __iter__(self) -> Iterator[tuple[int, int] | tuple[int, int, float]]:
