@@ -166,3 +166,23 @@ def test_learned_trained_and_missing_degradations(read):
     }
     with pytest.raises(ConfigError, match="DegradationLearning trains the degradation here"):
         load_config("dml/dml_n8_realsr_x4", options=dml)
+
+
+@pytest.mark.parametrize(
+    ("scales", "stages", "said"),
+    [
+        (None, [(0, [2])], r"'custom_hooks.0.stages' says which scales .* set model.scales"),
+        ([2, 4], [(0, [2]), (9, [3])], r"'custom_hooks.0.stages.1' draws scale 3, .* \(2, 4\)"),
+        ([2, 3, 4], [(0, [2]), (9, [2, 4])], "never draws scale 3"),
+        ([2, 4], [(5, [2, 4])], "begin at 5, wanted iterations that ascend from 0"),
+        ([2, 4], [(0, [2]), (0, [2, 4])], "begin at 0, 0"),
+        ([2, 4], [(0, [])], "'custom_hooks.0.stages' is"),
+        ([2, 4], [], "'custom_hooks.0.stages' is"),
+    ],
+)
+def test_curricula_that_do_not_fit_the_scales(recipe, scales, stages, said):
+    cfg = copy.deepcopy(recipe)
+    cfg.custom_hooks = [{"type": "CurriculumHook", "stages": stages}]
+    cfg.model.scales = scales
+    with pytest.raises(ConfigError, match=said):
+        validate(cfg)

@@ -14,6 +14,7 @@ from realdeg.datasets import PositionSampler
 from realdeg.engine import RealdegRunner
 from realdeg.engine.hooks import CurriculumHook
 from realdeg.errors import ConfigError
+from realdeg.registry import HOOKS
 
 
 class TestRuns:
@@ -127,13 +128,43 @@ class TestCurriculum:
         assert whole == first + second and len(second) == 5
         assert all(torch.equal(one[name], two[name]) for name in one)
 
+    def test_stated_stages_of_any_network(self, tmp_path):
+        """MDSR draws x2 alone, then x2 and x4, then x3 alone; a resumed run as an unbroken one."""
+        drawn = []
+
+        class Note(Hook):
+            def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+                drawn.append((runner.iter, data_batch["scale"]))
+
+        HOOKS.register_module(name="NoteScales", module=Note, force=True)
+        stages = [(0, [2]), (3, [4, 2]), (11, [3])]
+        hooks = [dict(type="CurriculumHook", stages=stages), dict(type="NoteScales")]
+        whole = TestRuns.train(tmp_path / "whole", 14, custom_hooks=hooks)
+        scales = [scale for _, scale in drawn]
+        assert scales[:3] == [2] * 3 and set(scales[3:11]) == {2, 4} and scales[11:] == [3] * 3
+        unbroken = list(drawn)
+        drawn.clear()
+        TestRuns.train(tmp_path / "parts", 5, custom_hooks=hooks)
+        workers = {"train_dataloader.num_workers": 2}
+        parts = TestRuns.train(tmp_path / "parts", 14, resume=True, custom_hooks=hooks, **workers)
+        assert drawn == unbroken
+        assert all(torch.equal(whole[0][name], parts[0][name]) for name in whole[0])
+
+    def test_a_network_that_grows_takes_no_stages(self, tmp_path):
+        hooks = [dict(type="CurriculumHook", stages=[(0, [2, 4, 8])])]
+        with pytest.raises(ConfigError, match="ProSR has a curriculum of its own: remove 'stages'"):
+            self.train(tmp_path, 2, [], custom_hooks=hooks)
+
     def test_a_network_without_one(self, tmp_path):
         options = {"custom_imports.imports": ["realdeg.engine.hooks.curriculum"]}
         with pytest.raises(ConfigError, match="CurriculumHook: MDSR has no curriculum"):
             TestRuns.train(tmp_path, 1, custom_hooks=[dict(type="CurriculumHook")], **options)
 
     def test_nothing_to_draw_from(self, tmp_path):
-        for scales, named in ((None, "draws no scales"), ([4, 8], "starts with scale 2")):
+        for scales, named in (
+            (None, "draws no scales"),
+            ([4, 8], "scale 2 is drawn, which is not"),
+        ):
             with pytest.raises(ConfigError, match=named):
                 self.train(tmp_path, 2, [], **{"model.scales": scales})
 

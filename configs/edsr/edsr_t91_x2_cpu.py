@@ -1,0 +1,2 @@
+_base_ = "edsr_t91_x4_cpu.py"
+scale = 2
