@@ -11,14 +11,23 @@ from torch import Tensor, nn
 from realdeg.errors import ConfigError, DataError, nearest
 from realdeg.evaluation import metrics as functions
 from realdeg.evaluation.base import ImageMetric, ImageScores
-from realdeg.evaluation.metrics import LPIPS_LABEL, PerceptualUnavailableError
+from realdeg.evaluation.metrics.perceptual import (
+    LPIPS_LABEL,
+    PerceptualUnavailableError,
+    StLpipsNetwork,
+    load_lpips,
+    load_st_lpips,
+    lpips_distance,
+    st_lpips_label,
+)
 from realdeg.evaluation.pairs import prepare_pair, to_levels
 from realdeg.evaluation.protocols import PROTOCOLS, Protocol, get_protocol
 from realdeg.registry import METRICS
 from realdeg.utils.samples import Prediction
 
 _PAIRWISE = ("psnr", "ssim", "ms_ssim", "gmsd")
-METRIC_NAMES = (*_PAIRWISE, "lpips")
+_PERCEPTUAL = ("lpips", "st_lpips")
+METRIC_NAMES = (*_PAIRWISE, *_PERCEPTUAL)
 
 
 def _functions(protocol: Protocol) -> dict[str, Callable[[Tensor, Tensor], float]]:
@@ -116,16 +125,21 @@ def check_metric_names(names: Sequence[str], known: Sequence[str] = METRIC_NAMES
 class ImageQuality(ImageMetric):
     """Compare predictions with their targets under one protocol.
 
-    Scores are labelled ``psnr[realsr-official]``. LPIPS has its own protocol (whole image, 8-bit
-    RGB, no border) and is labelled ``lpips[alex-v0.1]``. If it cannot be computed, one warning says
-    why, the score is listed in ``missing`` and the run continues.
+    Scores are labelled ``psnr[realsr-official]``. LPIPS and ST-LPIPS have their own protocol (whole
+    image, 8-bit RGB, no border) and are labelled ``lpips[alex-v0.1]`` and
+    ``st_lpips[alex-vST0.0]``. If one cannot be computed, one warning says why, the score is listed
+    in ``missing`` and the run continues.
 
     Args:
         protocol: A name of :data:`~realdeg.evaluation.PROTOCOLS`, or a dict with ``base`` and
             changed fields.
-        metrics: Any of ``psnr``, ``ssim``, ``ms_ssim``, ``gmsd``, ``lpips``.
+        metrics: Any of ``psnr``, ``ssim``, ``ms_ssim``, ``gmsd``, ``lpips``, ``st_lpips``.
         prefix: As for :class:`ImageMetric`, and so are ``collect_device`` and ``collect_dir``.
         lpips_weights: AlexNet's state dict, for ``lpips``.
+        st_lpips_network: The trunk of ``st_lpips``. A network that was trained on features of one
+            is measured with the other.
+        st_lpips_weights: The file of that trunk; None looks in the installed package
+            stlpips-pytorch.
 
     Raises:
         ConfigError: If the protocol or a metric is unknown.
@@ -144,32 +158,37 @@ class ImageQuality(ImageMetric):
         lpips_weights: str | None = None,
         collect_device: str = "cpu",
         collect_dir: str | None = None,
+        st_lpips_network: StLpipsNetwork = "alex",
+        st_lpips_weights: str | None = None,
     ) -> None:
         """Check the names; see the class."""
         super().__init__(prefix, collect_device, collect_dir)
         self.protocol = get_protocol(protocol)
         check_metric_names(metrics)
         self.metrics = tuple(metrics)
-        self._lpips: nn.Module | None = None
-        self._no_lpips = ""
+        self._names = {
+            "lpips": f"lpips[{LPIPS_LABEL}]",
+            "st_lpips": f"st_lpips[{st_lpips_label(st_lpips_network)}]",
+        }
+        self._networks: dict[str, nn.Module] = {}
+        self._absent: dict[str, str] = {}
         if "lpips" in self.metrics:
-            self._load_lpips(lpips_weights)
+            self._load("lpips", partial(load_lpips, lpips_weights))
+        if "st_lpips" in self.metrics:
+            self._load("st_lpips", partial(load_st_lpips, st_lpips_network, st_lpips_weights))
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of the scores, without the prefix."""
-        return tuple(
-            f"lpips[{LPIPS_LABEL}]" if name == "lpips" else self.protocol.label(name)
-            for name in self.metrics
-        )
+        return tuple(self._names.get(name) or self.protocol.label(name) for name in self.metrics)
 
-    def _load_lpips(self, weights: str | None) -> None:
+    def _load(self, name: str, load: Callable[[], nn.Module]) -> None:
         # Loaded with the metric, so that a warning comes before hours of work.
         try:
-            self._lpips = functions.load_lpips(weights)
+            self._networks[name] = load()
         except PerceptualUnavailableError as error:
-            self._no_lpips = str(error)
-            self.warn_missing(f"lpips[{LPIPS_LABEL}]", self._no_lpips)
+            self._absent[name] = str(error)
+            self.warn_missing(self._names[name], str(error))
 
     def measure_image(self, sample: Prediction) -> ImageScores:
         """Compare one prediction with its target."""
@@ -185,14 +204,16 @@ class ImageQuality(ImageMetric):
                 where=f"image '{scores.key}'",
                 grey=bool((sample.get("meta") or {}).get("grey")),
             )
-        if "lpips" in self.metrics:
-            self._add_lpips(scores, coloured(sample), sample["target"])
+        for name in self.metrics:
+            if name in _PERCEPTUAL:
+                self._add_perceptual(name, scores, coloured(sample), sample["target"])
         return scores
 
-    def _add_lpips(self, scores: ImageScores, rgb: Tensor | None, target: Tensor) -> None:
-        label = f"lpips[{LPIPS_LABEL}]"
-        reason = self._no_lpips
-        if self._lpips is not None:
+    def _add_perceptual(
+        self, name: str, scores: ImageScores, rgb: Tensor | None, target: Tensor
+    ) -> None:
+        reason = self._absent.get(name, "")
+        if name in self._networks:
             if rgb is None or rgb.shape != target.shape:
                 found = "only Y" if rgb is None else f"the shape {tuple(rgb.shape)}"
                 reason = f"it compares RGB images of the target's size, the prediction has {found}."
@@ -200,9 +221,10 @@ class ImageQuality(ImageMetric):
                 whole = PROTOCOLS["rgb"]
                 first, second = to_levels(rgb, whole), to_levels(target, whole)
                 try:
-                    scores.samples[label] = [functions.lpips_distance(self._lpips, first, second)]
+                    distance = lpips_distance(self._networks[name], first, second)
+                    scores.samples[self._names[name]] = [distance]
                     return
-                # AlexNet's pooling reduces a small image to nothing.
+                # The pools reduce a small image to nothing.
                 except RuntimeError as error:
                     reason = f"image '{scores.key}' could not be measured ({error})."
-        scores.missing[label] = reason
+        scores.missing[self._names[name]] = reason

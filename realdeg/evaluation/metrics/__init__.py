@@ -5,6 +5,7 @@ from realdeg.evaluation.metrics.perceptual import (
     LPIPS_LABEL,
     PerceptualUnavailableError,
     load_lpips,
+    load_st_lpips,
     lpips_distance,
 )
 from realdeg.evaluation.metrics.psnr import psnr
@@ -15,6 +16,7 @@ __all__ = [
     "PerceptualUnavailableError",
     "gmsd",
     "load_lpips",
+    "load_st_lpips",
     "lpips_distance",
     "ms_ssim",
     "psnr",
