@@ -29,7 +29,11 @@ from realdeg.testing.contract import Contract, ContractError  # noqa: E402
 from realdeg.testing.datasets import DatasetContract, TransformContract  # noqa: E402
 from realdeg.testing.degradations import ContainerContract, DegradationContract  # noqa: E402
 from realdeg.testing.discriminators import DiscriminatorContract  # noqa: E402
-from realdeg.testing.losses import AdversarialLossContract, LossContract  # noqa: E402
+from realdeg.testing.losses import (  # noqa: E402
+    AdversarialLossContract,
+    LossContract,
+    RegulariserContract,
+)
 from realdeg.testing.metrics import MetricContract  # noqa: E402
 
 __all__ = [
@@ -43,5 +47,6 @@ __all__ = [
     "DiscriminatorContract",
     "LossContract",
     "MetricContract",
+    "RegulariserContract",
     "TransformContract",
 ]

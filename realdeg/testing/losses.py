@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from realdeg.errors import ConfigError, GeometryError
-from realdeg.losses import AdversarialLoss, Loss, WeightedLoss, build_loss
+from realdeg.losses import AdversarialLoss, Loss, Regulariser, WeightedLoss, build_loss
 from realdeg.registry import LOSSES
 from realdeg.testing.contract import Contract
+from realdeg.utils.arguments import arguments_of
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -41,23 +42,36 @@ class LossContract(Contract, page="docs/your_own_loss.md"):
         shape = (batch, 3, height, width)
         return noise(*shape, seed=1), noise(*shape, seed=2)
 
+    def pictures(self, target: Tensor) -> dict[str, Tensor]:
+        """Return the further pictures that the loss ``needs``, by name, of the target's shape."""
+        shape = tuple(target.shape)
+        names = enumerate(self.component.needs)
+        return {name: noise(*shape, seed=3 + n).to(target.dtype) for n, name in names}
+
     def build(self, **changes: object) -> Loss:
         """Build the component as a config does.
 
         Args:
-            **changes: Arguments that differ.
+            **changes: Arguments that differ; ``reduction`` is left out if the loss has none.
         """
+        if not self._reduces:
+            changes.pop("reduction", None)
         loss = build_loss({**self.config, **changes})
         assert isinstance(loss, Loss)
         return loss
+
+    @property
+    def _reduces(self) -> bool:
+        return "reduction" in arguments_of(self.component)
 
     @pytest.mark.parametrize("reduction", ["mean", "sum"])
     def test_weight_multiplies_the_value(self, reduction: str) -> None:
         """A loss is a scalar multiplied by ``weight``, and its inputs are not changed."""
         prediction, target = self.pair()
+        more = self.pictures(target)
         before = prediction.clone(), target.clone()
-        once = self.build(reduction=reduction, weight=1.0)(prediction, target)
-        thrice = self.build(reduction=reduction, weight=3.0)(prediction, target)
+        once = self.build(reduction=reduction, weight=1.0)(prediction, target, **more)
+        thrice = self.build(reduction=reduction, weight=3.0)(prediction, target, **more)
         assert once.shape == () and once.isfinite()
         torch.testing.assert_close(thrice, 3 * once)
         assert torch.equal(prediction, before[0]) and torch.equal(target, before[1])
@@ -66,24 +80,28 @@ class LossContract(Contract, page="docs/your_own_loss.md"):
     def test_gradients(self, reduction: str) -> None:
         """The gradient is correct (`torch.autograd.gradcheck`)."""
         prediction, target = self.pair()
+        more = self.pictures(target)
         loss = self.build(weight=0.3, reduction=reduction)
-        assert torch.autograd.gradcheck(lambda p: loss(p, target), prediction.requires_grad_())
+        prediction.requires_grad_()
+        assert torch.autograd.gradcheck(lambda p: loss(p, target, **more), prediction)
 
     def test_shapes_are_never_broadcast(self) -> None:
         """Different shapes are refused, and the message shows both."""
         prediction, target = self.pair()
+        more = self.pictures(target)
         for wrong in (prediction[..., :1], prediction[:1]):
             shapes = f"{re.escape(str(tuple(wrong.shape)))}.*{re.escape(str(tuple(target.shape)))}"
             with pytest.raises(GeometryError, match=shapes):
-                self.build()(wrong, target)
+                self.build()(wrong, target, **more)
 
     @pytest.mark.parametrize("reduction", ["mean", "sum"])
     def test_empty_batches_cost_nothing(self, reduction: str) -> None:
         """The loss of an empty batch is 0, not NaN, and has a gradient."""
         prediction, target = self.pair(batch=0)
-        loss = self.build(reduction=reduction)(prediction.requires_grad_(), target)
-        assert loss.item() == 0
-        loss.backward()
+        loss = self.build(reduction=reduction)
+        value = loss(prediction.requires_grad_(), target, **self.pictures(target))
+        assert value.item() == 0
+        value.backward()
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
     def test_half_precision_is_summed_in_single(self, dtype: torch.dtype) -> None:
@@ -95,22 +113,41 @@ class LossContract(Contract, page="docs/your_own_loss.md"):
         loss = self.build(reduction="sum")
         single = target.float() if target.is_floating_point() else target
         double = target.double() if target.is_floating_point() else target
-        found = loss(prediction, single)
+        found = loss(prediction, single, **self.pictures(single))
         assert found.dtype == torch.float32
-        assert found.item() == pytest.approx(loss(prediction.double(), double).item(), rel=1e-4)
+        wanted = loss(prediction.double(), double, **self.pictures(double)).item()
+        assert found.item() == pytest.approx(wanted, rel=1e-4)
+        with torch.autocast("cpu", torch.bfloat16):
+            again = loss(prediction.float(), single, **self.pictures(single))
+        assert again.item() == pytest.approx(wanted, rel=1e-4)
 
     def test_wrong_arguments_are_named(self) -> None:
         """An unknown argument or reduction is refused by name."""
         with pytest.raises(ConfigError, match="Did you mean 'weight'"):
             self.build(wieght=2)
-        with pytest.raises(ConfigError, match="reduction.*'mean' or 'sum'"):
-            self.build(reduction="none")
+        if self._reduces:
+            with pytest.raises(ConfigError, match="reduction.*'mean' or 'sum'"):
+                self.build(reduction="none")
 
     def test_is_a_term_among_others(self) -> None:
-        """`WeightedLoss` lists each term under its own name."""
+        """`WeightedLoss` lists each term under its own name, and hands it what it needs."""
         prediction, target = self.pair()
-        found = WeightedLoss([self.config, {**self.config, "name": "again"}])(prediction, target)
+        both = WeightedLoss([self.config, {**self.config, "name": "again"}])
+        assert both.references == set(self.component.needs)
+        found = both(prediction, {"sr": target, **self.pictures(target)})
         assert len(found) == 2 and all(name.startswith("loss") for name in found)
+
+
+class RegulariserContract(LossContract, page="docs/your_own_loss.md"):
+    """What every loss that judges a prediction alone promises to tasks."""
+
+    component: type[Regulariser]
+
+    def test_shapes_are_never_broadcast(self) -> None:
+        """The target may be left out, and does not matter."""
+        prediction, target = self.pair()
+        loss = self.build()
+        assert torch.equal(loss(prediction), loss(prediction, target))
 
 
 class AdversarialLossContract(Contract, page="docs/your_own_loss.md"):
