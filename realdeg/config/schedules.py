@@ -149,7 +149,8 @@ def _target(cfg: Mapping[str, Any], number: str, place: str) -> _Target:
         return _inside(cfg["model"], TASKS, "model", path.split("."), said)
     if cfg.get("degradation") is None:
         raise ConfigError(f"{said}, but the config has no 'degradation'.")
-    if not hasattr(task, "schedule_degradation") or cfg["model"].get("train_degradation"):
+    trained = "train_degradation" not in arguments_of(task) or cfg["model"].get("train_degradation")
+    if trained or not hasattr(task, "schedule_degradation"):
         raise ConfigError(
             f"{said}, but {task.__name__} trains the degradation here: a schedule needs one that is"
             " fixed, as SuperResolution takes."

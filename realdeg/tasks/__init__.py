@@ -3,6 +3,7 @@
 from realdeg.tasks.adversarial_super_resolution import AdversarialSuperResolution
 from realdeg.tasks.base import BatchToDevice, ImageTask
 from realdeg.tasks.degradation_learning import DegradationLearning
+from realdeg.tasks.joint_training import JointTraining
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.tasks.unpaired_degradation import UnpairedDegradation
 
@@ -11,6 +12,7 @@ __all__ = [
     "BatchToDevice",
     "DegradationLearning",
     "ImageTask",
+    "JointTraining",
     "SuperResolution",
     "UnpairedDegradation",
 ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
@@ -72,14 +72,10 @@ class DegradationLearning(ImageTask):
                 " or train DML, DirectNet, DirectKPN or GlobalKernel."
             )
         hr, lr = self._pair(batch)
-        generated = self.degradation(hr, batch["seeds"])
-        border = self.degradation.border if self.border is None else self.border
-        if min(lr.shape[2:]) <= 2 * border:
-            raise DataError(
-                f"training patches of {lr.shape[2]} x {lr.shape[3]} LR pixels vanish when {border}"
-                " are cropped from each side: raise patch_size."
-            )
-        return self.named_losses(self.loss(_crop(generated, border), _crop(lr, border)))
+        seeds = batch["seeds"]
+        return self.named_losses(
+            compare_lr(self.degradation, self.loss, hr, lr, seeds, self.border)
+        )
 
     def predict(self, batch: Batch) -> list[Prediction]:
         """Generate the LR image of each HR image."""
@@ -126,6 +122,41 @@ class DegradationLearning(ImageTask):
             )
         wanted = colour or self.colour
         return to_colour(batch["hr"], wanted), to_colour(batch["lr"], wanted)
+
+
+def compare_lr(
+    degradation: Degradation,
+    loss: nn.Module,
+    hr: Tensor,
+    lr: Tensor,
+    seeds: Sequence[int],
+    border: int | None = None,
+) -> Tensor | dict[str, Tensor]:
+    """Compare the LR that a degradation makes of HR with the real one, borders cropped.
+
+    Args:
+        degradation: The degradation.
+        loss: An image loss.
+        hr: HR patches, shape (B, C, H, W).
+        lr: Their real LR, shape (B, C, h, w).
+        seeds: One per image.
+        border: LR pixels cropped from each side; None: the degradation's border.
+
+    Returns:
+        What the loss returns.
+
+    Raises:
+        DataError: If nothing is left of the patches.
+    """
+    generated = degradation(hr, seeds)
+    border = degradation.border if border is None else border
+    if min(lr.shape[2:]) <= 2 * border:
+        raise DataError(
+            f"training patches of {lr.shape[2]} x {lr.shape[3]} LR pixels vanish when {border}"
+            " are cropped from each side: raise patch_size."
+        )
+    found: Tensor | dict[str, Tensor] = loss(_crop(generated, border), _crop(lr, border))
+    return found
 
 
 def bicubic_of(degradation: Degradation, hr: Tensor) -> Tensor:
