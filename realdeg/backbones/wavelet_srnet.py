@@ -66,9 +66,10 @@ class WaveletSRNet(Backbone):
     74,999,296, 226,203,712.
 
     ``aux`` holds the bands, ``low`` (the coarse one) and ``high`` (all others), which are compared
-    with those of the HR image. The paper's loss, without its texture term, is
-    ``WeightedLoss`` over ``MSELoss(reduction="sum")`` with
-    ``outputs={"sr": 0.1, "low": 0.01, "high": 0.99}``.
+    with those of the HR image. The paper's loss is ``WeightedLoss`` over
+    ``MSELoss(reduction="sum", weight=0.5)``, divided by the batch, with
+    ``outputs={"sr": 0.1, "low": 0.01, "high": 0.99}``, and ``WaveletTextureLoss`` with
+    ``outputs={"high": 1.0}``.
 
     Args:
         scale: 2, 4, 8 or 16.

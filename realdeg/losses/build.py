@@ -18,9 +18,10 @@ AdversarialLossConfig: TypeAlias = Annotated[Mapping[str, Any], Component("loss"
 PenaltyConfig: TypeAlias = Annotated[Mapping[str, Any], Component("loss", "penalty")]
 """The config of a penalty on a discriminator's gradient."""
 TermConfig: TypeAlias = Annotated[
-    Mapping[str, Any], Component("loss", "image", keys=("name", "target"))
+    Mapping[str, Any], Component("loss", "image", keys=("name", "target", "outputs"))
 ]
-"""The config of a term of ``WeightedLoss``: a loss, its name, and the picture it compares with."""
+"""The config of a term of ``WeightedLoss``: a loss, its name, the picture that it compares with,
+and the outputs that it judges."""
 
 TARGETS = ("hr", "sharpened")
 """The pictures that a term of ``WeightedLoss`` can be compared with."""

@@ -11,7 +11,8 @@ from annotated_types import MinLen
 from torch import Tensor, nn
 
 from realdeg.errors import ConfigError, GeometryError
-from realdeg.losses.base import Loss, Reduction
+from realdeg.losses.base import Loss, Reduction, in_full
+from realdeg.losses.pixel import norms
 from realdeg.utils.argument_types import NonNegative, Range
 from realdeg.utils.precision import full_precision
 from realdeg.utils.trunk_files import PerceptualUnavailableError
@@ -135,10 +136,12 @@ class FeatureLoss(Loss):
             prediction: The network's output, (B, 1 or 3, H, W).
             target: The same shape.
         """
+        self.check(prediction, target)
+        prediction = in_full(prediction)
         if self.weight == 0:  # the trunk may be missing
-            self.check(prediction, target)
-            return 0.0 * prediction.float().sum()
-        return super().forward(prediction, target)
+            return 0.0 * prediction.sum()
+        # Unlike in other losses, the trunk runs under autocast; only distances are taken without.
+        return self._reduced(prediction, self.elements, target.to(prediction.dtype))
 
     def elements(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss of every image, shape (B,)."""
@@ -206,8 +209,7 @@ def distance(found: Tensor, wanted: Tensor, criterion: Criterion) -> Tensor:
         return difference.abs().mean(1)
     if criterion == "mse":
         return difference.square().mean(1)
-    # Its gradient at equality is 0.
-    return torch.linalg.vector_norm(difference, dim=1) / difference.shape[1]
+    return norms(difference)
 
 
 def mean_one(features: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from realdeg.errors import ConfigError, GeometryError, nearest
 from realdeg.losses.build import TARGETS, TermConfig, build_loss, needs_of
 from realdeg.registry import LOSSES
+from realdeg.utils.annotations import mismatch
 
 
 @runtime_checkable
@@ -29,11 +30,11 @@ class WeightedLoss(nn.Module):
     """A sum of named loss terms, over one or all outputs of a network.
 
     Args:
-        terms: Configs of losses, such as ``dict(type='L1Loss', weight=1.0)``, each with two further
+        terms: Configs of losses, such as ``dict(type='L1Loss', weight=1.0)``, each with further
             keys. ``name`` names the term; otherwise ``L1Loss`` is called ``loss_l1``. Names start
             with ``loss``, because mmengine sums only those. ``target`` is the picture that the
             term is compared with: ``"hr"``, or ``"sharpened"`` for HR after unsharp masking, as
-            Real-ESRGAN does.
+            Real-ESRGAN does. ``outputs`` holds for this term in place of the argument below.
         outputs: Weights of outputs by name or pattern, for instance
             ``{'sr': 0.5, 'recursion_*': 0.03}`` (multi-supervision). The first match counts;
             outputs without one are not compared. None compares all, each with weight 1.
@@ -60,16 +61,19 @@ class WeightedLoss(nn.Module):
         self.check_config({"terms": terms, "outputs": outputs})
         self.names: list[str] = []
         self.targets: list[str] = []
+        self.own_outputs: list[dict[str, float] | None] = []
         self.losses = nn.ModuleList()
         for number, term in enumerate(terms):
             settings = dict(term)
             name, target = settings.pop("name", None), settings.pop("target", "hr")
+            own = settings.pop("outputs", None)
             loss = build_loss(settings, "image", f"terms.{number}")
             name = _full_name(type(loss).__name__, name)
             if name in self.names:
                 raise ConfigError(f"WeightedLoss has two terms '{name}': give one a 'name'.")
             self.names.append(name)
             self.targets.append(target)
+            self.own_outputs.append(own if own is None else {k: float(v) for k, v in own.items()})
             self.losses.append(loss)
         self.outputs = None if outputs is None else {k: float(v) for k, v in outputs.items()}
 
@@ -99,6 +103,9 @@ class WeightedLoss(nn.Module):
                     f" {' or '.join(map(repr, TARGETS))}: the picture that the term is compared"
                     f" with.{nearest(str(target), TARGETS)}"
                 )
+            wrong = mismatch(term.get("outputs"), Mapping[str, float] | None)
+            if wrong:
+                raise ConfigError(f"'{at}.{number}.outputs' {wrong}.")
             name = _full_name(name, term.get("name"))
             if name in found:
                 raise ConfigError(
@@ -144,23 +151,35 @@ class WeightedLoss(nn.Module):
         """
         predictions = _by_name(prediction)
         targets = {"sr": target} if isinstance(target, Tensor) else dict(target)
+        names = list(predictions)
+        shared = self._weights(names, self.outputs) if None in self.own_outputs else {}
+        chosen = [shared if own is None else self._weights(names, own) for own in self.own_outputs]
         result: dict[str, Tensor] = {}
-        for output, weight in self._weights(list(predictions)).items():
-            wanted = targets.get(output, targets.get("sr"))
-            if wanted is None:
-                raise GeometryError(
-                    f"WeightedLoss has no target for the output '{output}': targets are"
-                    f" {', '.join(targets) or 'empty'}."
-                )
-            for name, chosen, loss in zip(self.names, self.targets, self.losses, strict=True):
-                needs = needs_of(loss)
-                if output == "sr":
-                    reference = wanted if chosen == "hr" else _given(targets, chosen, name)
-                    extra = {need: _given(targets, need, name) for need in needs}
-                    result[name] = weight * loss(predictions[output], reference, **extra)
-                elif chosen == "hr" and not needs:
-                    result[f"{name}.{output}"] = weight * loss(predictions[output], wanted)
+        for output in names:
+            for number, weights in enumerate(chosen):
+                if output in weights:
+                    found = self._compared(number, output, predictions[output], targets)
+                    result |= {key: weights[output] * value for key, value in found.items()}
         return result
+
+    def _compared(
+        self, number: int, output: str, prediction: Tensor, targets: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return a term's loss of one output, by its name in the log; or nothing."""
+        name, picture, loss = self.names[number], self.targets[number], self.losses[number]
+        wanted, needs = targets.get(output, targets.get("sr")), needs_of(loss)
+        if wanted is None:
+            raise GeometryError(
+                f"WeightedLoss has no target for the output '{output}': targets are"
+                f" {', '.join(targets) or 'empty'}."
+            )
+        if output == "sr":
+            reference = wanted if picture == "hr" else _given(targets, picture, name)
+            extra = {need: _given(targets, need, name) for need in needs}
+            return {name: loss(prediction, reference, **extra)}
+        if picture == "hr" and not needs:
+            return {f"{name}.{output}": loss(prediction, wanted)}
+        return {}
 
     def term(self, name: str) -> nn.Module:
         """Return a term's loss.
@@ -178,11 +197,12 @@ class WeightedLoss(nn.Module):
             raise ConfigError(f"WeightedLoss has no term '{name}': it has {', '.join(self.names)}.")
         return self.losses[self.names.index(full)]
 
-    def _weights(self, names: list[str]) -> dict[str, float]:
+    @staticmethod
+    def _weights(names: list[str], outputs: Mapping[str, float] | None) -> dict[str, float]:
         """Return the weight of every output that is compared."""
-        if self.outputs is None:
+        if outputs is None:
             return dict.fromkeys(names, 1.0)
-        for pattern in self.outputs:
+        for pattern in outputs:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise ConfigError(
                     f"outputs of WeightedLoss name '{pattern}', but the network returns"
@@ -190,7 +210,7 @@ class WeightedLoss(nn.Module):
                 )
         weights: dict[str, float] = {}
         for name in names:
-            for pattern, weight in self.outputs.items():
+            for pattern, weight in outputs.items():
                 if fnmatchcase(name, pattern):
                     weights.setdefault(name, weight)
         if not weights:
