@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -52,6 +52,7 @@ def use_sample(
     schedule = cfg.get("train_cfg") or {}
     iterations = schedule.get("max_iters", 0) if max_iters is None else max_iters
     limits = LARGE if iterations > _SHORT_SCHEDULE else SMALL
+    limits = _with_discriminator(cfg, limits, changes)
     for key in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(key)
         if loader is None:
@@ -79,6 +80,20 @@ def use_sample(
     logger.warning("%s\n%s\n%s", _TOP, "\n  ".join(lines + changes), _TOP)
 
 
+def _with_discriminator(cfg: Config, limits: Limits, changes: list[str]) -> Limits:
+    """Lower the size of a discriminator that takes one size only; the patches follow it."""
+    place, judge = "model.discriminator", (cfg.get("model") or {}).get("discriminator")
+    while isinstance(judge, Mapping) and "discriminator" in judge:  # behind a filter
+        place, judge = f"{place}.discriminator", judge["discriminator"]
+    size = judge.get("size") if isinstance(judge, Mapping) else None
+    if not isinstance(size, int) or size <= limits.patch_size:
+        return limits
+    # They halve their images several times.
+    power = 1 << (limits.patch_size.bit_length() - 1)
+    _lower(judge, "size", power, f"{place}.", changes)
+    return replace(limits, patch_size=power)
+
+
 def _lower(holder: Any, key: str, most: int, place: str, changes: list[str]) -> None:
     value = holder.get(key)
     if isinstance(value, int) and value > most:
@@ -101,7 +116,7 @@ def _replaced(dataset: Mapping[str, Any], split: str, limits: Limits) -> ConfigD
         return kept
     sample = ConfigDict(type="SampleDataset", split=split, mode=_mode(dataset))
     if "transforms" in dataset:
-        sample["transforms"] = [_small(item, limits) for item in dataset["transforms"] or []]
+        sample["transforms"] = _small(dataset["transforms"] or [], limits)
     return sample
 
 
@@ -118,10 +133,15 @@ def _mode(dataset: Mapping[str, Any]) -> str:
     return "hr" if alone or "Degrade" in steps or "DownsampleHR" in steps else "pairs"
 
 
-def _small(transform: Any, limits: Limits) -> Any:
-    if not isinstance(transform, Mapping):
-        return transform
-    small = ConfigDict(transform)
-    if isinstance(small.get("patch_size"), int) and small["patch_size"] > limits.patch_size:
-        small["patch_size"] = limits.patch_size
-    return small
+def _small(transforms: Sequence[Any], limits: Limits) -> list[Any]:
+    """Return the transforms with crops that are small enough after all of them."""
+    small, most = [], limits.patch_size
+    for transform in reversed(transforms):
+        if isinstance(transform, Mapping):
+            transform = ConfigDict(transform)
+            if isinstance(transform.get("patch_size"), int):
+                transform["patch_size"] = min(transform["patch_size"], most)
+            if transform.get("type") == "DownsampleHR":
+                most *= transform.get("factor", 2)
+        small.append(transform)
+    return small[::-1]
