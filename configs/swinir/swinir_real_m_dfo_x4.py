@@ -1,6 +1,5 @@
 # SwinIR for real photos, M, first stage: absolute error, BSRGAN's degradation, batches of 32
-# patches of 64 LR pixels. The second stage (a U-Net discriminator of weight 0.1 and a VGG loss,
-# 600K iterations at 1e-4) is left out: no task trains super-resolution by a game yet.
+# patches of 64 LR pixels. The second stage is swinir_real_m_gan_dfo_x4.py.
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/dfo.py",

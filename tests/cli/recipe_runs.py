@@ -104,8 +104,11 @@ def shrinking(name: str) -> dict:
         if cfg.model.type != "SuperResolution":
             for key, value in DEGRADATIONS[degradation["type"]].items():
                 options[f"degradation.{key}"] = value
-    if "width" in (cfg.model.get("discriminator") or {}):
-        options["model.discriminator.width"] = 4
+    place, judge = "model.discriminator", cfg.model.get("discriminator") or {}
+    if "discriminator" in judge:  # behind a filter
+        place, judge = f"{place}.discriminator", judge.discriminator
+    if judge:
+        options[f"{place}.width"] = 4
     return options
 
 
@@ -150,6 +153,9 @@ def options_for(name: str, root: Path) -> list[str]:
             options[f"{loader}.num_workers"] = 0
     if "LPIPSLoss" in str(cfg.model.get("perceptual_loss")):
         options["model.perceptual_loss.weight"] = 0  # AlexNet's weights are not shipped
+    for number, term in enumerate((cfg.model.get("loss") or {}).get("terms") or ()):
+        if term.type in ("ContentLoss", "TextureLoss"):
+            options[f"model.loss.terms.{number}.weight"] = 0  # neither are VGG19's
     if (cfg.get("train_cfg") or {}).get("type") != "ClosedFormLoop":
         options["train_cfg.max_iters"] = 1
         options["train_dataloader.batch_size"] = 2

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
 from realdeg.config import inject, list_configs, load_config
@@ -25,6 +25,8 @@ BENCHMARKS = (
     "_dfo",
 )
 PAIRS = ("kpn/", "lpkpn/")
+# HR of the crops of RealSR, degraded.
+REAL = ("real_esrgan/", "bsrgan/", "swinir/swinir_real_", "hat/hat_real_")
 
 
 def recipes():
@@ -33,7 +35,7 @@ def recipes():
         for name in list_configs()
         if any(data in name for data in BENCHMARKS)
         and "dsgan" not in name
-        or name.startswith(PAIRS)
+        or name.startswith(PAIRS + REAL)
     ]
 
 
@@ -63,14 +65,16 @@ def test_every_network_has_both_and_they_can_be_built():
     sizes, tasks = {}, {}
     for name in recipes():
         cfg = prepared(name)
-        network = repr(cfg.model.backbone)  # many recipes train the same one
-        if network not in tasks:
-            tasks[network] = build(cfg, "meta")
-        task = tasks[network]
+        parts = repr((cfg.model.backbone, cfg.model.get("discriminator")))
+        if parts not in tasks:  # many recipes train the same network
+            tasks[parts] = build(cfg, "meta")
+        task = tasks[parts]
         sizes.setdefault(cfg.backbone.type, set()).add(name.endswith("_cpu"))
-        optimiser = build_optim_wrapper(task, cfg.optim_wrapper.to_dict()).optimizer
+        wrapper = build_optim_wrapper(task, cfg.optim_wrapper.to_dict())
+        # An adversarial task has one for each player.
+        network = wrapper["backbone_step"] if isinstance(wrapper, OptimWrapperDict) else wrapper
         # Whatever is singled out by its name has to exist under that name.
-        rates = {group["lr"] for group in optimiser.param_groups}
+        rates = {group["lr"] for group in network.optimizer.param_groups}
         paramwise = cfg.optim_wrapper.get("paramwise_cfg") or {}
         assert (len(rates) > 1) == bool(paramwise), name
         # A degradation of several scales on the HR grid has 2, 3 and 4.
@@ -116,11 +120,17 @@ def test_losses_name_outputs_that_the_network_has(name):
 def test_a_cpu_recipe_takes_a_step(name):
     cfg, task = built(name)
     optimiser = build_optim_wrapper(task, cfg.optim_wrapper.to_dict())
-    before = [p.detach().clone() for p in task.parameters() if p.requires_grad]
-    logs = task.losses(batch(24, cfg.get("degradation") is None, cfg.scale))
-    optimiser.update_params(sum(logs.values()))
-    after = [p for p in task.parameters() if p.requires_grad]
-    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    before = {name: p.detach().clone() for name, p in task.named_parameters()}
+    size = cfg.patch_size if task.adversarial else 24  # a discriminator may take one size only
+    data = batch(size, cfg.get("degradation") is None, cfg.scale)
+    if task.adversarial:
+        logs = task.train_step(data, optimiser)
+    else:
+        logs = task.losses(data)
+        optimiser.update_params(sum(logs.values()))
+    changed = {name for name, p in task.named_parameters() if not torch.equal(p, before[name])}
+    players = task.players if task.adversarial else ("backbone",)
+    assert {name.partition(".")[0] for name in changed} == set(players)
     assert all(math.isfinite(value.detach()) for value in logs.values())
 
 

@@ -1,0 +1,11 @@
+# The first stage for two CPU cores: a small network on T91 and the HR side of the RealSR V3 crops,
+# degraded as Real-ESRGAN does, and validated on the real pairs.
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/datasets/realsrv3crops_hr_cpu.py",
+    "../_base_/degradations/real_esrgan.py",
+    "../_base_/tasks/real_esrnet.py",
+    "../_base_/schedules/adam_1200_cpu.py",
+]
+scale = 4
+backbone = dict(type="RRDBNet", num_blocks=2, num_features=24, growth=12)
