@@ -1,9 +1,9 @@
 """The registries from which every component is built.
 
 A registry's ``locations`` are imported at the first lookup, so this module does not import torch.
-Tasks, data sets, transforms, metrics, hooks, loops and samplers are children of mmengine's
-registries, where its Runner finds them. mmengine allows one child per scope and parent, so
-degradations, backbones, discriminators and losses are roots.
+Tasks, data sets, transforms, metrics, hooks, loops, samplers and optimiser wrappers are children of
+mmengine's registries, where its Runner finds them. mmengine allows one child per scope and parent,
+so degradations, backbones, discriminators and losses are roots.
 """
 
 from __future__ import annotations
@@ -134,6 +134,7 @@ DATA_SAMPLERS = _child("sampler", "DATA_SAMPLERS", "realdeg.datasets")
 METRICS = _child("metric", "METRICS", "realdeg.evaluation")
 HOOKS = _child("hook", "HOOKS", "realdeg.engine")
 LOOPS = _child("loop", "LOOPS", "realdeg.engine")
+OPTIM_WRAPPERS = _child("optimizer wrapper", "OPTIM_WRAPPERS", "realdeg.engine")
 
 _plugins_loaded = False
 

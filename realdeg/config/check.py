@@ -30,11 +30,13 @@ from realdeg.registry import (
     HOOKS,
     LOSSES,
     METRICS,
+    OPTIM_WRAPPERS,
     TASKS,
     Registry,
 )
 from realdeg.utils.annotations import mismatch, wrong_component
 from realdeg.utils.arguments import arguments_of, check_arguments
+from realdeg.utils.clipping import check_clipping
 from realdeg.utils.data_file import check_size
 from realdeg.utils.description import read_description
 from realdeg.utils.geometry import GEOMETRY, check_geometry
@@ -112,6 +114,11 @@ def validate(cfg: Mapping[str, Any]) -> None:
             _check_part(part)
     _check_constructor(cfg.get("optim_wrapper"))
     check_schedules(cfg)
+    freeze = cfg.get("freeze")
+    if isinstance(freeze, Mapping):
+        check_arguments(HOOKS.require("FreezeHook"), freeze, "freeze")
+        if "patterns" not in freeze:
+            raise ConfigError("'freeze' has no patterns: add patterns=['head', 'body.0.*'].")
 
 
 def degradations_in(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -312,6 +319,8 @@ def _check_part(part: Part) -> None:
         raise ConfigError(f"'{place}' has no type{or_file}: it holds {found}.")
     if value.get("start_from") is not None:
         _check_start(value["start_from"], f"{place}.start_from")
+    if registry is OPTIM_WRAPPERS and isinstance(value.get("clip_grad"), Mapping):
+        check_clipping(value["clip_grad"], f"{place}.clip_grad")
 
 
 def _check_start(value: Any, place: str) -> None:

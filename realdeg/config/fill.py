@@ -306,20 +306,38 @@ def _divide_batch(cfg: Config, world_size: int) -> None:
     total = loader.get("batch_size", 1)
     if total is None:
         raise ConfigError("'train_dataloader.batch_size' is None, wanted 1 or more.")
-    if total % world_size:
+    wrapper = cfg.get("optim_wrapper")
+    passes = wrapper.get("accumulative_counts", 1) if isinstance(wrapper, Mapping) else 1
+    if total % (world_size * passes):
+        parts = f"{world_size} processes" if passes == 1 else f"{passes} backward passes"
+        if passes > 1 and world_size > 1:
+            parts += f" (accumulative_counts) in {world_size} processes"
+        elif passes > 1:
+            parts += " (optim_wrapper.accumulative_counts)"
         raise ConfigError(
-            f"'train_dataloader.batch_size' is the total over all processes, and {total} is not"
-            f" divisible by {world_size} processes: choose a multiple of {world_size}."
+            "'train_dataloader.batch_size' is the total over all processes and backward passes,"
+            f" and {total} is not divisible by {parts}: choose a multiple of {world_size * passes}."
         )
-    loader["batch_size"] = total // world_size
+    loader["batch_size"] = total // (world_size * passes)
 
 
 def _end_schedules(cfg: Config) -> None:
     """Have a cosine schedule end with the run, whatever ``max_iters`` is."""
-    schedules = cfg.get("param_scheduler")
-    for schedule in schedules if isinstance(schedules, list) else [schedules]:
-        if schedule and str(schedule.get("type", "")).startswith("CosineAnnealing"):
-            schedule.setdefault("T_max", (cfg.get("train_cfg") or {}).get("max_iters"))
+    last = (cfg.get("train_cfg") or {}).get("max_iters")
+    for schedule in _schedules_in(cfg.get("param_scheduler")):
+        if last and str(schedule.get("type", "")).startswith("CosineAnnealing"):
+            schedule.setdefault("T_max", last - schedule.get("begin", 0))
+
+
+def _schedules_in(value: Any) -> Iterator[Any]:
+    """Yield the schedules in ``param_scheduler``: one, a list, or either by optimiser."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _schedules_in(item)
+    elif isinstance(value, Mapping) and "type" in value:
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _schedules_in(list(value.values()))
 
 
 def _check_required(value: Mapping[str, Any], component: Any, place: str) -> None:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from types import GenericAlias
 from typing import Annotated, Any, Literal, TypeAlias
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Interval, MinLen
 from mmengine import registry as theirs
 from mmengine.registry import Registry as MMEngineRegistry
 
@@ -58,7 +58,7 @@ USUALLY_TYPED: dict[str, MMEngineRegistry] = {
     **dict.fromkeys(("val_cfg", "test_cfg"), ours.LOOPS),
     **dict.fromkeys(("val_evaluator", "test_evaluator"), theirs.EVALUATOR),
     "data_preprocessor": ours.TASKS,
-    "optim_wrapper": theirs.OPTIM_WRAPPERS,
+    "optim_wrapper": ours.OPTIM_WRAPPERS,
     "param_scheduler": theirs.PARAM_SCHEDULERS,
     "model_wrapper_cfg": theirs.MODEL_WRAPPERS,
     "visualizer": theirs.VISUALIZERS,
@@ -66,6 +66,8 @@ USUALLY_TYPED: dict[str, MMEngineRegistry] = {
 }
 # Arguments that are names in many classes, whatever else they are in some.
 _NAMES = ("constructor", "metric", "transform")
+# Dicts whose ``type`` names no component.
+_PLAIN = ("clip_grad",)
 
 _Text: TypeAlias = str | os.PathLike  # type: ignore[type-arg]
 _Dict: TypeAlias = Mapping[str, Any]
@@ -124,6 +126,9 @@ PLACES: dict[str, Any] = {
     "optim_wrapper.optimizer": _typed("optimizer"),
     "optim_wrapper.*.optimizer": _typed("optimizer"),
     "optim_wrapper.accumulative_counts": _whole(1, 2**20),
+    **dict.fromkeys(("optim_wrapper.clip_grad", "optim_wrapper.*.clip_grad"), _Dict | None),
+    "optim_wrapper.paramwise_cfg.custom_keys": dict[str, _Dict],
+    "optim_wrapper.*.paramwise_cfg.custom_keys": dict[str, _Dict],
     "train_cfg.max_iters": _whole(1),
     "train_cfg.val_interval": _whole(1),
     "train_cfg.val_begin": _whole(0),
@@ -141,6 +146,11 @@ PLACES: dict[str, Any] = {
     "flip": dict[str, bool],
     "hr_folders": _Text | list[_Text],
     "compile_model": bool | _Dict,
+    "memory_format": Literal["contiguous", "channels_last"],
+    "precision": Literal["float32", "bfloat16"],
+    "freeze": list[str] | _Dict,
+    "freeze.patterns": Annotated[list[str], MinLen(1)],
+    "freeze.until": _whole(1),
     "default_scope": Literal["realdeg", "mmengine"],
     "log_level": Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
 }
@@ -201,6 +211,8 @@ def registry_at(
         holder: That component's class.
         place: As for :func:`slot_at`.
     """
+    if key in _PLAIN:
+        return None
     # A registry is falsy until something is looked up in it.
     last_word = BY_KEY.get(key.rsplit("_", 1)[-1])
     known = (slot_at(key, holder, place), USUALLY_TYPED.get(place), last_word, enclosing)

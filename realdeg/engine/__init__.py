@@ -14,6 +14,7 @@ from realdeg.engine.optimisers import (
     NoOptimWrapper,
 )
 from realdeg.engine.runner import RealdegRunner
+from realdeg.engine.wrappers import OptimWrapper
 from realdeg.utils.deprecation import renamed_attributes
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ManualGradientSync",
     "MultiOptimizerConstructor",
     "NoOptimWrapper",
+    "OptimWrapper",
     "ProgressHook",
     "RealdegRunner",
     "RunInfoHook",

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.visualization import Visualizer
 
-from realdeg.engine.optimisers import NoOptimWrapper
+from realdeg.engine.optimisers import SUFFIX, NoOptimWrapper
 from realdeg.engine.plain_config import PlainConfig
 from realdeg.engine.visualizer import LazyVisualizer
 from realdeg.errors import ConfigError
@@ -28,6 +28,8 @@ _DEFAULT_HOOKS = {
     "checkpoint": "SaveCheckpointHook",
 }
 
+_PRECISIONS = {"float32": "OptimWrapper", "bfloat16": "AutocastOptimWrapper"}
+
 # mmengine's own default hooks, which are left out.
 _THEIR_HOOKS = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
 
@@ -40,7 +42,8 @@ def with_defaults(options: Mapping[str, Any], cfg: PlainConfig) -> dict[str, Any
         cfg: The run's whole config.
 
     Raises:
-        ConfigError: If the optimiser wrapper has no optimiser.
+        ConfigError: If the optimiser wrapper has no optimiser, or a precision of its own beside
+            ``precision``.
     """
     done = dict(options)
     # Runner.from_cfg sets mmengine's scope where the config has none.
@@ -50,6 +53,9 @@ def with_defaults(options: Mapping[str, Any], cfg: PlainConfig) -> dict[str, Any
     if done["randomness"].get("seed") is None:
         done["randomness"]["seed"] = cfg.get("seed")
     hooks = _hooks_of(done.get("default_hooks") or {})
+    freeze = freezing(cfg)
+    if freeze is not None:
+        hooks.insert(0, {"type": "FreezeHook", **freeze})
     done["default_hooks"] = dict.fromkeys(_THEIR_HOOKS)
     done["custom_hooks"] = [*hooks, *(done.get("custom_hooks") or [])]
     done["visualizer"] = _visualizer(done.get("visualizer"), cfg)
@@ -58,13 +64,47 @@ def with_defaults(options: Mapping[str, Any], cfg: PlainConfig) -> dict[str, Any
     if _type_of(done.get("train_cfg")) == "ClosedFormLoop":
         # mmengine requires an optimiser for training.
         done["optim_wrapper"], done["param_scheduler"] = NoOptimWrapper(), None
-    elif isinstance(optimiser, Mapping) and "type" in optimiser:
+        return done
+    if isinstance(optimiser, Mapping) and "type" in optimiser:
         if "optimizer" not in optimiser and "constructor" not in optimiser:
             raise ConfigError(
                 f"optim_wrapper of type {optimiser['type']} has no optimizer: add"
                 " optimizer=dict(type='Adam', lr=1e-4). A changed type drops the former keys."
             )
+    done["optim_wrapper"] = _in_precision(optimiser, cfg.get("precision"))
     return done
+
+
+def freezing(cfg: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the arguments of FreezeHook that the top-level ``freeze`` means, if any."""
+    freeze = cfg.get("freeze")
+    if not freeze:
+        return None
+    return dict(freeze) if isinstance(freeze, Mapping) else {"patterns": list(freeze)}
+
+
+def _in_precision(wrapper: Any, precision: str | None, place: str = "optim_wrapper") -> Any:
+    """Return the configs of optimiser wrappers with the type that a precision means.
+
+    Raises:
+        ConfigError: If a wrapper has a precision of its own.
+    """
+    if precision is None or not isinstance(wrapper, Mapping):
+        return wrapper
+    if "optimizer" not in wrapper and "type" not in wrapper:  # several, by name
+        return {
+            key: _in_precision(value, precision, f"{place}.{key}")
+            if key.endswith(SUFFIX)
+            else value
+            for key, value in wrapper.items()
+        }
+    kind = _type_of(wrapper) or "OptimWrapper"
+    if kind not in _PRECISIONS.values():
+        raise ConfigError(
+            f"'precision' is '{precision}', and '{place}' is a {kind}, which has a precision of its"
+            " own: remove one of them."
+        )
+    return {**copy.deepcopy(dict(wrapper)), "type": _PRECISIONS[precision]}
 
 
 def _hooks_of(changes: Mapping[str, Any]) -> list[Any]:

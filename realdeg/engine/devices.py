@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from mmengine.dist import is_distributed
 from torch import distributed
+from torch.nn import functional as F
 
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, first_line
 
 
 def resolve_device(name: str | torch.device | None) -> torch.device:
@@ -51,6 +52,26 @@ def resolve_device(name: str | torch.device | None) -> torch.device:
             f"the device '{device.type}:{index}' is not available: found {count} of that type."
         )
     return torch.device(device.type, index)
+
+
+def bfloat16_fault(device: torch.device) -> str:
+    """Return why a device should not compute in bfloat16, or an empty string.
+
+    Args:
+        device: The device. A CPU needs instructions that oneDNN can use (AVX-512, AMX): without
+            them bfloat16 is several times slower than float32. A CUDA device needs them too.
+    """
+    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return "this processor has no instructions for it that oneDNN can use"
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return f"{torch.cuda.get_device_name(device)} has no instructions for it"
+    try:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            image = torch.zeros(1, 1, 4, 4, device=device)
+            F.conv2d(image, torch.zeros(1, 1, 3, 3, device=device))
+    except (RuntimeError, ValueError, TypeError) as error:
+        return first_line(error).rstrip(".")
+    return ""
 
 
 def start_processes(device: torch.device, options: dict[str, Any] | None = None) -> None:

@@ -26,10 +26,11 @@ from realdeg.engine.workers import (
     stop_workers,
     worker_failure,
 )
-from realdeg.errors import DataError, OutputError, RealdegError, TrainingError
+from realdeg.engine.wrappers import OptimWrapper
+from realdeg.errors import ConfigError, DataError, OutputError, RealdegError, TrainingError
 from realdeg.registry import LOOPS
 from realdeg.utils.argument_types import Count
-from realdeg.utils.mmengine_internals import is_test_loop
+from realdeg.utils.mmengine_internals import backward_passes, is_test_loop
 from realdeg.utils.progress import Shown, progress_bar
 from realdeg.utils.samples import Batch
 
@@ -42,6 +43,11 @@ VALIDATED = "validated_iteration"
 @LOOPS.register_module()
 class IterTrainLoop(BaseLoop):
     """Trains for a number of iterations.
+
+    An iteration is one step of the optimiser (of each, if there are several). Where gradients are
+    accumulated (``optim_wrapper.accumulative_counts``), it takes as many batches of the data
+    loader, which together are the samples of one iteration. Schedules, averages, validation,
+    checkpoints and logs count iterations, so a checkpoint never holds half a gradient.
 
     A resumed run starts at the sampler's position, without replaying earlier batches. A validation
     that was due and did not finish is repeated.
@@ -138,6 +144,13 @@ class IterTrainLoop(BaseLoop):
         runner = self.runner
         for _, wrapper in named_wrappers(runner.optim_wrapper):
             wrapper.optimizer.register_step_pre_hook(self._note_step)
+        passes = backward_passes(runner.optim_wrapper)
+        if passes > 1:
+            self._check_sampler(passes)
+            # mmengine's own wrappers count backward passes, and were given iterations.
+            if not isinstance(runner.optim_wrapper, OptimWrapper):
+                counts = (self._iter * passes, self.max_iters * passes)
+                runner.optim_wrapper.initialize_count_status(runner.model, *counts)
         batches = self._batches()
         validated = runner.message_hub.get_info(VALIDATED)
         if self._iter and self._due() and validated != self._iter:
@@ -145,25 +158,44 @@ class IterTrainLoop(BaseLoop):
         runner.model.train()
         with closing(batches):
             while self._iter < self.max_iters and not self.stop_training:
-                self.run_iter(next(batches))
+                self.run_iter(*(next(batches) for _ in range(passes)))
                 self._leave_if_asked()
                 if self._due():
                     self._validate()
                     runner.model.train()
 
-    def run_iter(self, batch: Batch) -> None:
-        """Train on one batch of the data loader."""
-        runner = self.runner
-        runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=batch)
+    def run_iter(self, batch: Batch, *others: Batch) -> None:
+        """Take one step.
+
+        Args:
+            batch: A batch of the data loader.
+            *others: Further batches of this iteration, where gradients are accumulated. Hooks get
+                the last one, and the mean losses.
+        """
+        runner, batches = self.runner, (batch, *others)
+        runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=batches[-1])
         task: Any = unwrapped(runner.model)
         if hasattr(task, "iteration"):  # what a task does may depend on it
             task.iteration = self._iter
-        outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
+        results = [
+            runner.model.train_step(each, optim_wrapper=runner.optim_wrapper) for each in batches
+        ]
+        outputs = _mean_losses(results) if others else results[0]
         runner.call_hook(
-            "after_train_iter", batch_idx=self._iter, data_batch=batch, outputs=outputs
+            "after_train_iter", batch_idx=self._iter, data_batch=batches[-1], outputs=outputs
         )
         self._iter += 1
         self._stepped = False
+
+    def _check_sampler(self, passes: int) -> None:
+        total = getattr(self.dataloader.sampler, "batch_size", None)
+        share = (self.dataloader.batch_size or 1) * passes * self.runner.world_size
+        if isinstance(total, int) and total != share:
+            raise ConfigError(
+                f"'train_dataloader.sampler.batch_size' is {total}, wanted {share}: the samples of"
+                f" an iteration, which are {passes} backward passes (accumulative_counts) of"
+                f" {self.dataloader.batch_size} in {self.runner.world_size} process(es)."
+            )
 
     def _due(self) -> bool:
         if self.runner.val_loop is None or self._iter < self.val_begin:
@@ -204,6 +236,15 @@ class IterTrainLoop(BaseLoop):
             # Reached only with a finite sampler.
             if not count:
                 raise DataError("the training data loader gives no batches: the data set is empty.")
+
+
+def _mean_losses(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the means over the backward passes of an iteration."""
+    return {
+        name: torch.stack([torch.as_tensor(result[name]).detach() for result in results]).mean()
+        for name in results[0]
+        if all(name in result for result in results)
+    }
 
 
 @LOOPS.register_module()

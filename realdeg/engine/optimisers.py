@@ -1,66 +1,29 @@
-"""Optimiser wrappers: mixed precision on any device, several optimisers, and none at all."""
+"""Several optimisers in one run, and the parameters that an optimiser gets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
-import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
-from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
-from torch import Tensor, nn
+from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
+from torch import nn
 
 from realdeg.engine.state import unwrapped
-from realdeg.errors import ConfigError, TrainingError
+from realdeg.engine.wrappers import AutocastOptimWrapper, NoOptimWrapper
+from realdeg.errors import ConfigError, nearest
 from realdeg.utils.deprecation import renamed_class
 
+__all__ = [
+    "AutocastOptimWrapper",
+    "ManualGradientSync",
+    "MultiOptimizerConstructor",
+    "NamedOptimWrappers",
+    "NoOptimWrapper",
+    "check_parts",
+]
+
 SUFFIX = "_step"
-
-
-@OPTIM_WRAPPERS.register_module()
-class AutocastOptimWrapper(OptimWrapper):
-    """Computes the losses under ``torch.autocast``.
-
-    mmengine's ``AmpOptimWrapper`` requires an accelerator; this one works on any device with
-    autocast. bfloat16 has the range of float32, so no gradient scaling is needed.
-
-    Args:
-        dtype: ``"bfloat16"``. For float16, which needs a gradient scaler, use mmengine's
-            ``AmpOptimWrapper``.
-        **kwargs: Arguments of mmengine's ``OptimWrapper``.
-
-    Raises:
-        ConfigError: If another dtype is asked for.
-    """
-
-    def __init__(self, *, dtype: str = "bfloat16", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if dtype != "bfloat16":
-            raise ConfigError(
-                f"AutocastOptimWrapper takes dtype='bfloat16', got '{dtype}': float16 needs a"
-                " gradient scaler, which mmengine's AmpOptimWrapper has."
-            )
-        self.dtype = torch.bfloat16
-
-    @contextmanager
-    def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Enter autocast, and block gradient synchronisation while gradients accumulate."""
-        device = next(model.parameters()).device.type
-        with super().optim_context(model), torch.autocast(device, dtype=self.dtype):
-            yield
-
-
-@OPTIM_WRAPPERS.register_module()
-class NoOptimWrapper(OptimWrapper):
-    """A placeholder where mmengine requires an optimiser and nothing is optimised."""
-
-    def __init__(self) -> None:
-        super().__init__(torch.optim.SGD([torch.zeros(1)], lr=0.0))
-
-    def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Raise a TrainingError."""
-        raise TrainingError("this run is fitted in closed form: there is nothing to step.")
 
 
 class NamedOptimWrappers(OptimWrapperDict):
@@ -122,7 +85,8 @@ class MultiOptimizerConstructor:
             if cfg.get("accumulative_counts", 1) != 1:
                 raise ConfigError(
                     f"'{place}.accumulative_counts': gradients are not accumulated where several"
-                    " optimisers take turns; raise the batch size instead."
+                    " optimisers take turns, because each is to see what the other's step has"
+                    " changed; take a smaller batch_size or patch_size."
                 )
         if not optim_wrapper_cfg:
             raise ConfigError("'optim_wrapper' names no optimiser.")
@@ -144,6 +108,7 @@ class MultiOptimizerConstructor:
                     f" '{name.removesuffix(SUFFIX)}'."
                 )
             wrappers[name] = build_optim_wrapper(part, cfg)
+            wrappers[name].name = name
         return NamedOptimWrappers(**wrappers)
 
 
@@ -188,3 +153,43 @@ SeveralOptimisers = OPTIM_WRAPPER_CONSTRUCTORS.register_module(
 StepsForItself = MODEL_WRAPPERS.register_module(
     module=renamed_class("StepsForItself", ManualGradientSync)
 )
+
+
+def check_parts(model: nn.Module, wrapper: Any) -> None:
+    """Refuse rates for parts that a task does not have.
+
+    Args:
+        model: The task, which may be wrapped.
+        wrapper: The config's ``optim_wrapper``; wrappers that are built pass.
+
+    Raises:
+        ConfigError: If a key of ``paramwise_cfg.custom_keys`` is in no parameter's name, naming
+            the nearest.
+    """
+    model = unwrapped(model)
+    for place, name, cfg in _configs_of(wrapper):
+        part = getattr(model, name, None) if name else model
+        paramwise = cfg.get("paramwise_cfg")
+        keys = paramwise.get("custom_keys") if isinstance(paramwise, Mapping) else None
+        if not (isinstance(part, nn.Module) and isinstance(keys, Mapping)):
+            continue
+        names = [name for name, _ in part.named_parameters()]
+        for key in keys:
+            if not any(str(key) in name for name in names):
+                known = {part for name in names for part in (*name.split("."), name)}
+                raise ConfigError(
+                    f"'{place}.paramwise_cfg.custom_keys' has {key!r}, which is in the name of no"
+                    f" parameter of {type(part).__name__}.{nearest(str(key), sorted(known))}"
+                )
+
+
+def _configs_of(wrapper: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield place, part of the task (empty for all of it) and config of each optimiser."""
+    if not isinstance(wrapper, Mapping):
+        return
+    if "optimizer" in wrapper:
+        yield "optim_wrapper", "", wrapper
+        return
+    for name, cfg in wrapper.items():
+        if isinstance(cfg, Mapping):
+            yield f"optim_wrapper.{name}", str(name).removesuffix(SUFFIX), cfg

@@ -19,21 +19,24 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from realdeg.engine.checkpoint import write_checkpoint
+from realdeg.engine.compiling import compile_component, lay_out
 from realdeg.engine.console import filter_console, say
-from realdeg.engine.defaults import with_defaults
+from realdeg.engine.defaults import freezing, with_defaults
 from realdeg.engine.devices import resolve_device, start_processes, stop_processes
 from realdeg.engine.environment import environment_lines
+from realdeg.engine.freezing import Frozen
 from realdeg.engine.interruption import Interruption
 from realdeg.engine.loading import load_or_resume, load_weights, restore
+from realdeg.engine.optimisers import check_parts
 from realdeg.engine.plain_config import PlainConfig, save_run_config
 from realdeg.engine.refusals import explain_build_errors, refusals
 from realdeg.engine.state import collect_state, component_of
 from realdeg.engine.workers import PrepareWorker
-from realdeg.errors import ConfigError
 from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.locks import exclusive
 from realdeg.utils.mmengine_internals import (
+    backward_passes,
     check_names,
     config_dict,
     guard_process,
@@ -100,6 +103,8 @@ class RealdegRunner(Runner):
         options = with_defaults(kwargs, cfg)
         self._randomness = options["randomness"]
         super().__init__(*args, cfg=cfg, resume=resume, **options)
+        # Before any data are opened; the optimisers are built later.
+        check_parts(self.model, self.optim_wrapper)
 
     def close(self) -> None:
         """End the run: flush its log file and leave the process group."""
@@ -259,8 +264,14 @@ class RealdegRunner(Runner):
             model: The task.
         """
         model = model.to(self.device)
+        lay_out(model, self.cfg.get("memory_format"), self.say)
+        freeze = freezing(self.cfg)
+        if freeze is not None and freeze.get("until") is None:
+            Frozen(model, freeze.get("patterns", ()), "freeze").set_trained(False)
         if self._compile:
-            self._compile_component(model)
+            found = component_of(model)
+            options = self._compile if isinstance(self._compile, Mapping) else {}
+            compile_component(found[1] if found else model, options, self.say)
         if not self.distributed:
             model = revert_sync_batchnorm(model)
         if not (self.distributed and any(p.requires_grad for p in model.parameters())):
@@ -275,24 +286,19 @@ class RealdegRunner(Runner):
         wrapped: nn.Module = MODEL_WRAPPERS.build(options, default_args={"module": model})
         return wrapped
 
-    def _compile_component(self, model: nn.Module) -> None:
-        found = component_of(model)
-        module = found[1] if found else model
-        if isinstance(module, nn.Sequential):
-            raise ConfigError(
-                "compile_model: an nn.Sequential cannot be compiled in place (torch 2.13 silently"
-                " does nothing); wrap it in another module."
-            )
-        options = dict(self._compile) if isinstance(self._compile, Mapping) else {}
-        for key, value in dict(options.get("options") or {}).items():
-            if not isinstance(value, bool | int | float):  # strings there name programs to run
-                raise ConfigError(
-                    f"'compile_model.options.{key}' is {value!r:.60}: only numbers, True and"
-                    " False are passed on."
-                )
-        # In place, so that the keys of the state dict do not change.
-        module.compile(**options)
-        self.say("compiled %s: the first iterations take long", type(module).__name__)
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: Mapping[str, Any] | None = None) -> None:
+        """Scale the learning rates with the batch, where ``auto_scale_lr`` asks for it.
+
+        Args:
+            optim_wrapper: The optimiser wrapper.
+            auto_scale_lr: ``base_batch_size`` is that of an iteration, over all processes and
+                backward passes.
+        """
+        passes = backward_passes(optim_wrapper)
+        if auto_scale_lr and auto_scale_lr.get("base_batch_size") and passes > 1:
+            base = auto_scale_lr["base_batch_size"] / passes
+            auto_scale_lr = {**auto_scale_lr, "base_batch_size": base}
+        super().scale_lr(optim_wrapper, auto_scale_lr)
 
     def train(self) -> nn.Module:
         """Train the model and return it.

@@ -55,6 +55,7 @@ ATTRIBUTES = {
             *("_train_dataloader", "_val_dataloader", "_test_dataloader"),
         )
     },
+    "mmengine.optim": {"OptimWrapper": ("_accumulative_counts",)},
 }
 """Attributes that are read or set, by module and class."""
 
@@ -361,6 +362,11 @@ def set_resuming(runner: Any) -> None:
 def set_iteration(loop: Any, iteration: int) -> None:
     """Set the iteration at which a training loop continues."""
     loop._iter = iteration
+
+
+def backward_passes(wrapper: Any) -> int:
+    """Return over how many backward passes an optimiser wrapper accumulates gradients."""
+    return int(getattr(wrapper, "_accumulative_counts", 1))
 
 
 def is_test_loop(runner: Any, loop: Any) -> bool:

@@ -119,17 +119,6 @@ def test_compiling_keeps_the_keys(work_dir):
     assert "backbone.layer.weight" in read_checkpoint(work_dir / "iter_2.pth")["state_dict"]
 
 
-def test_accumulation_and_clipping_pass(work_dir):
-    wrapper = dict(
-        type="OptimWrapper",
-        optimizer=dict(type="Adam", lr=0.05),
-        accumulative_counts=2,
-        clip_grad=dict(max_norm=1.0),
-    )
-    train(work_dir, iterations=8, optim_wrapper=wrapper)
-    assert train(work_dir, optim_wrapper=wrapper, resume=True).iter == 16
-
-
 def test_a_schedule_counts_iterations_unless_told_otherwise(work_dir):
     runner = train(work_dir, iterations=8)
     assert runner.optim_wrapper.get_lr()["lr"][0] == pytest.approx(0.025)

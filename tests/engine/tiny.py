@@ -109,7 +109,7 @@ class TinyPositions(Sampler):
     def __init__(self, dataset, batch_size: int, seed=None) -> None:
         from mmengine.dist import get_dist_info
 
-        self.size, self.batch, self.first = len(dataset), batch_size, 0
+        self.size, self.batch_size, self.first = len(dataset), batch_size, 0
         self.rank, self.world = get_dist_info()
 
     def start(self, iteration: int) -> None:
@@ -119,10 +119,10 @@ class TinyPositions(Sampler):
         return self.size
 
     def __iter__(self):
-        share, iteration = self.batch // self.world, self.first
+        share, iteration = self.batch_size // self.world, self.first
         while True:
             for i in range(share):
-                position = iteration * self.batch + self.rank * share + i
+                position = iteration * self.batch_size + self.rank * share + i
                 yield position, position * 5 % self.size
             iteration += 1
 
@@ -167,7 +167,7 @@ def tiny_config(work_dir: Path, **changes) -> dict:
     data = dict(type="TinyData", **changes.pop("data", {}))
     processes = int(os.environ.get("WORLD_SIZE", 1))
     cfg = dict(
-        model=dict(type="TinyTask", **changes.pop("model", {})),
+        model={"type": "TinyTask", **changes.pop("model", {})},
         work_dir=str(work_dir),
         seed=5,
         device="cpu",

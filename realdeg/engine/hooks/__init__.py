@@ -10,6 +10,7 @@ from realdeg.engine.hooks.alignment import AlignmentHook
 from realdeg.engine.hooks.baseline import BaselineHook
 from realdeg.engine.hooks.curriculum import CurriculumHook
 from realdeg.engine.hooks.finite_loss import FiniteLossHook
+from realdeg.engine.hooks.freeze import FreezeHook
 from realdeg.engine.hooks.outputs import OutputsHook
 from realdeg.engine.hooks.progress import ProgressHook
 from realdeg.engine.hooks.run_info import RunInfoHook
@@ -22,6 +23,7 @@ __all__ = [
     "BaselineHook",
     "CurriculumHook",
     "FiniteLossHook",
+    "FreezeHook",
     "OutputsHook",
     "ProgressHook",
     "RunInfoHook",
