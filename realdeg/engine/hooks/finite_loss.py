@@ -67,6 +67,7 @@ class FiniteLossHook(Hook):
         self._recent: dict[str, deque[float]] = {}
         self._losses: list[Losses] = []
         self._total: Tensor | None = None
+        self._skipping = False
         self._handles: list[RemovableHandle] = []
 
     def before_train(self, runner: Any) -> None:
@@ -86,7 +87,7 @@ class FiniteLossHook(Hook):
         """Stop watching."""
         for handle in self._handles:
             handle.remove()
-        self._handles, self._losses, self._total = [], [], None
+        self._handles, self._losses, self._total, self._skipping = [], [], None, False
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Restore what has been skipped."""
@@ -150,7 +151,8 @@ class FiniteLossHook(Hook):
     def _is_skipped(self, runner: Any, optimiser: str) -> bool:
         """Check the losses since the last step; return whether this step is left out."""
         if self._total is None:
-            return False
+            return self._skipping  # a further optimiser steps on the same losses
+        self._skipping = False
         total = float(self._total) / len(self._losses)
         losses, self._losses, self._total = self._losses, [], None
         finite = math.isfinite(total)
@@ -188,6 +190,7 @@ class FiniteLossHook(Hook):
             self.skipped,
             self.skip_limit,
         )
+        self._skipping = True
         return True
 
     def _report(self, runner: Any, losses: list[Losses]) -> str:
