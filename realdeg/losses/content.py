@@ -79,7 +79,8 @@ class ContentLoss(FeatureLoss):
 
     Source:
         Johnson, Alahi, Fei-Fei, ECCV 2016; Ledig et al. (SRGAN), CVPR 2017; Wang et al. (ESRGAN),
-        ECCVW 2018, whose code BasicSR's PerceptualLoss follows.
+        ECCVW 2018; PerceptualLoss of XPixelGroup/BasicSR at 8d56e3a, whose ``layer_weights`` are
+        ``layers`` here.
     """
 
     def __init__(

@@ -51,8 +51,8 @@ class TextureLoss(FeatureLoss):
         PerceptualUnavailableError: If the trunk's weights are missing, at the first call.
 
     Source:
-        Gatys, Ecker, Bethge, CVPR 2016; Sajjadi, Schölkopf, Hirsch (EnhanceNet), ICCV 2017; BasicSR
-        (PerceptualLoss, style_weight).
+        Gatys, Ecker, Bethge, CVPR 2016; Sajjadi, Schölkopf, Hirsch (EnhanceNet), ICCV 2017;
+        PerceptualLoss (``style_weight``) of XPixelGroup/BasicSR at 8d56e3a.
     """
 
     def __init__(
