@@ -4,6 +4,7 @@ from realdeg.discriminators.base import Discriminator
 from realdeg.discriminators.bulat import BulatDiscriminator
 from realdeg.discriminators.cincgan import CinCGANDiscriminator
 from realdeg.discriminators.dsgan import DSGANDiscriminator
+from realdeg.discriminators.filtered import FilteredDiscriminator
 from realdeg.discriminators.patch_gan import PatchGANDiscriminator
 from realdeg.discriminators.srgan import SRGANDiscriminator
 from realdeg.discriminators.unet import UNetDiscriminator
@@ -14,6 +15,7 @@ __all__ = [
     "CinCGANDiscriminator",
     "DSGANDiscriminator",
     "Discriminator",
+    "FilteredDiscriminator",
     "PatchGANDiscriminator",
     "SRGANDiscriminator",
     "UNetDiscriminator",

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from realdeg.errors import DataError
 from realdeg.utils.argument_types import Component
 
-Channels: TypeAlias = Literal[1, 3]
-"""1 for luma, 3 for RGB."""
+Channels: TypeAlias = Literal[1, 3, 9]
+"""1 for luma, 3 for RGB; behind a wavelet (FilteredDiscriminator) three times as many."""
 
 
 class Discriminator(nn.Module, ABC):

@@ -6,7 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from realdeg.discriminators import BulatDiscriminator, DSGANDiscriminator
+from realdeg.discriminators import (
+    BulatDiscriminator,
+    DSGANDiscriminator,
+    FilteredDiscriminator,
+)
 from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS, list_discriminators
 from realdeg.testing import DiscriminatorContract
@@ -16,6 +20,7 @@ OURS = [
     name
     for name in list_discriminators()
     if DISCRIMINATORS.get(name).__module__.startswith("realdeg.")
+    and name != "FilteredDiscriminator"  # it has no width of its own
 ]
 
 
@@ -37,6 +42,48 @@ class TestEveryDiscriminator(DiscriminatorContract):
     def test_no_width_is_refused(self):
         with pytest.raises(ConfigError, match="width"):
             self.build(width=0)
+
+
+class TestFilteredDiscriminator(DiscriminatorContract):
+    component = FilteredDiscriminator
+    arguments = {"discriminator": {"type": "PatchGANDiscriminator", "width": 4, "halvings": 1}}
+
+    @pytest.fixture(
+        params=[("average", "high"), ("gaussian", "low"), ("wavelet", "high")], autouse=True
+    )
+    def each(self, request):
+        filter, band = request.param
+        self.arguments = {**self.arguments, "filter": filter, "band": band}
+
+
+def test_a_filtered_discriminator_judges_what_passes():
+    inner = {"type": "DSGANDiscriminator", "width": 4, "filter": "none"}
+    images = random_images(size=24)
+    network = FilteredDiscriminator(inner).eval()
+    # ESRGAN-FS: 9 x 9 average, 0.5 + 0.5 (x - low), here away from the border.
+    low = nn.functional.avg_pool2d(images, 9, 1)
+    expected = 0.5 + 0.5 * (images[..., 4:-4, 4:-4] - low)
+    seen = []
+    network.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    torch.testing.assert_close(network(images + 0.25), network(images), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(seen[0][..., 4:-4, 4:-4], expected, atol=1e-6, rtol=1e-5)
+    lower = FilteredDiscriminator(inner, band="low").eval()
+    assert (lower(images + 0.25) - lower(images)).abs().max() > 1e-3
+
+
+def test_the_channels_behind_a_filter_follow():
+    inner = {"type": "VGGDiscriminator", "width": 4, "size": 16}
+    network = FilteredDiscriminator(inner, filter="wavelet")
+    assert network.discriminator.in_channels == 9 and network.least_size == 32
+    assert network(random_images(size=32)).shape == (2, 1)
+    with pytest.raises(ConfigError, match="hands 9 channels.*VGGDiscriminator.*is 3"):
+        FilteredDiscriminator({**inner, "in_channels": 3}, filter="wavelet")
+    with pytest.raises(ConfigError, match="hands 1 channels.*in_channels=1"):
+        FilteredDiscriminator(DSGANDiscriminator(width=4), in_channels=1)
+    with pytest.raises(ConfigError, match="wavelet is a high-pass"):
+        FilteredDiscriminator(inner, filter="wavelet", band="low")
+    with pytest.raises(ConfigError, match="filter"):
+        FilteredDiscriminator(inner, filter="median")
 
 
 def test_dsgan_is_the_paper_s():

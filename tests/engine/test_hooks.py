@@ -65,8 +65,9 @@ def test_an_unknown_metric_is_named(work_dir):
         train(work_dir, save=dict(save_best="sharpness"))
 
 
-def test_averaged_weights_are_what_is_exported(work_dir):
-    runner = train(work_dir, custom_hooks=EMA)
+@pytest.mark.parametrize("hooks", [EMA, [dict(type="ComponentEMAHook", momentum=0.1)]])
+def test_averaged_weights_are_what_is_exported(work_dir, hooks):
+    runner = train(work_dir, custom_hooks=hooks)
     state = read_checkpoint(work_dir / "iter_16.pth")
     averaged = state["state_dict"]["backbone.layer.weight"]
     raw = state["ema_state_dict"]["module.backbone.layer.weight"]

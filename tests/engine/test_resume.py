@@ -14,11 +14,12 @@ from realdeg.utils.component import read_component
 from tests.engine.tiny import differences, final_state, run, start, train
 
 EMA = [dict(type="EMAHook", ema_type="ExponentialMovingAverage", momentum=0.1)]
+OURS = [dict(type="ComponentEMAHook", momentum=0.1)]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_sixteen_iterations_equal_eight_and_eight(tmp_path, workers):
-    hooks = EMA if workers else []
+    hooks = OURS if workers else []
     assert run(tmp_path / "whole", workers=workers, custom_hooks=hooks) == 0
     parts = tmp_path / "parts"
     assert run(parts, workers=workers, iterations=8, custom_hooks=hooks) == 0
@@ -27,6 +28,17 @@ def test_sixteen_iterations_equal_eight_and_eight(tmp_path, workers):
     assert run(moved, workers=workers, resume=True, custom_hooks=hooks) == 0
     assert differences(final_state(tmp_path / "whole"), final_state(moved)) == []
     assert ("ema_state_dict" in final_state(moved)) == bool(hooks)
+
+
+def test_a_run_that_averaged_the_whole_task_goes_on_with_the_component_s_average(tmp_path):
+    """The checkpoints of both hooks are read by either: TinyTask is its component alone."""
+    train(tmp_path / "whole", custom_hooks=EMA)
+    train(tmp_path / "parts", custom_hooks=EMA, iterations=8)
+    train(tmp_path / "parts", custom_hooks=OURS, resume=True, iterations=12)
+    train(tmp_path / "parts", custom_hooks=EMA, resume=True)
+    whole, parts = final_state(tmp_path / "whole"), final_state(tmp_path / "parts")
+    assert differences(whole["ema_state_dict"], parts["ema_state_dict"]) == []
+    assert differences(whole["state_dict"], parts["state_dict"]) == []
 
 
 def test_workers_change_nothing(tmp_path):

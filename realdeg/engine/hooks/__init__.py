@@ -8,6 +8,7 @@ validation they get the metrics by name, or none if it was interrupted.
 
 from realdeg.engine.hooks.alignment import AlignmentHook
 from realdeg.engine.hooks.baseline import BaselineHook
+from realdeg.engine.hooks.component_ema import ComponentEMAHook
 from realdeg.engine.hooks.curriculum import CurriculumHook
 from realdeg.engine.hooks.finite_loss import FiniteLossHook
 from realdeg.engine.hooks.freeze import FreezeHook
@@ -21,6 +22,7 @@ from realdeg.engine.hooks.standstill import StandstillHook
 __all__ = [
     "AlignmentHook",
     "BaselineHook",
+    "ComponentEMAHook",
     "CurriculumHook",
     "FiniteLossHook",
     "FreezeHook",
