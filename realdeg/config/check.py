@@ -58,6 +58,7 @@ _REMOVED = {
 _OF_BUILDERS: dict[Any, tuple[str, ...]] = {
     BACKBONES: ("checkpoint", "pretrained", "start_from"),
     LOSSES: ("name",),
+    DISCRIMINATORS: ("start_from",),
 }
 # Given once at the top level, and injected from there.
 _COMPONENTS = ("degradation", "backbone")
@@ -113,6 +114,7 @@ def validate(cfg: Mapping[str, Any]) -> None:
         for part in parts_of(value, key, registry):
             _check_part(part)
     _check_constructor(cfg.get("optim_wrapper"))
+    _check_task(cfg)
     check_schedules(cfg)
     freeze = cfg.get("freeze")
     if isinstance(freeze, Mapping):
@@ -162,36 +164,22 @@ def check_degradation(cfg: Mapping[str, Any], value: Any, place: str, *, jointly
 
 
 def check_start(cfg: Mapping[str, Any]) -> None:
-    """Refuse a backbone that starts from weights that are missing or from a sample run.
+    """Refuse a network that starts from weights that are missing or from a sample run.
 
     Raises:
         CheckpointError: If the file is missing, naming the command that makes it.
         ConfigError: If it was trained on the built-in sample, and this run is not.
     """
-    backbone = cfg.get("backbone")
-    start = backbone.get("start_from") if isinstance(backbone, Mapping) else None
-    if start and start.get("checkpoint") is not None:  # published ones are fetched when built
-        file = Path(str(start["checkpoint"]))
-        _check_file(
-            cfg, file, "backbone.start_from", "which is not a start for training", geometry=False
-        )
-
-
-def check_files(cfg: Mapping[str, Any]) -> None:
-    """Refuse a training whose components lack files that they load later, such as a trunk's.
-
-    A component says so by a class method ``check_files(config, place)``.
-
-    Args:
-        cfg: The config, after injection.
-
-    Raises:
-        RealdegError: Of the component's own kind, naming the place, the file and what to do.
-    """
-    for part in parts_of(cfg.get("model"), "model", TASKS):
-        check = getattr(part.component, "check_files", None)
-        if check is not None:
-            check(part.value, part.place)
+    model = cfg.get("model")
+    parts = {"backbone": cfg.get("backbone")}
+    for name in model if isinstance(model, Mapping) else ():
+        if name.endswith("discriminator"):
+            parts[f"model.{name}"] = model[name]
+    for place, part in parts.items():
+        start = part.get("start_from") if isinstance(part, Mapping) else None
+        if start and start.get("checkpoint") is not None:  # published ones are fetched when built
+            file, what = Path(str(start["checkpoint"])), "which is not a start for training"
+            _check_file(cfg, file, f"{place}.start_from", what, geometry=False)
 
 
 def _check_file(
@@ -265,6 +253,14 @@ def _check_constructor(wrapper: Any) -> None:
     if name is not None:
         HOOKS.names()  # realdeg's own constructors come with its hooks
         look_up(OPTIM_WRAPPER_CONSTRUCTORS, name, "optim_wrapper.constructor")
+
+
+def _check_task(cfg: Mapping[str, Any]) -> None:
+    model = cfg.get("model")
+    if isinstance(model, Mapping) and "type" in model:
+        check_together = getattr(look_up(TASKS, model["type"], "model"), "check_recipe", None)
+        if check_together is not None:
+            check_together(cfg)
 
 
 def _check_backend(name: Any, place: str) -> None:

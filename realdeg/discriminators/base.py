@@ -31,6 +31,18 @@ class Discriminator(nn.Module, ABC):
         super().__init__()
         self.in_channels = in_channels
 
+    @classmethod
+    def only_size(cls, settings: Mapping[str, Any]) -> int | None:
+        """Return the only height and width that a discriminator of these arguments takes.
+
+        Args:
+            settings: Arguments of the constructor, from a config.
+
+        Returns:
+            The size in pixels; None for one that takes images of any size.
+        """
+        return None
+
     @property
     def least_size(self) -> int:
         """The minimum height and width of an image, in pixels."""

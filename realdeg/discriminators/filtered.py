@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from torch import Tensor, nn
 
@@ -70,6 +70,20 @@ class FilteredDiscriminator(Discriminator):
                 f" which takes {discriminator.in_channels}: build it with in_channels={passed}."
             )
         self.discriminator = discriminator
+
+    @classmethod
+    def only_size(cls, settings: Mapping[str, Any]) -> int | None:
+        """Return that of the discriminator behind the filter, twice as much behind the wavelet.
+
+        Args:
+            settings: Arguments of the constructor, from a config.
+        """
+        inner = settings.get("discriminator")
+        if not isinstance(inner, Mapping) or "type" not in inner:
+            return None
+        kind = DISCRIMINATORS.get(str(inner["type"]))
+        size: int | None = kind.only_size(inner) if hasattr(kind, "only_size") else None
+        return None if size is None else size * (2 if settings.get("filter") == "wavelet" else 1)
 
     @property
     def least_size(self) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor
 
 from realdeg.discriminators.base import Channels, Discriminator
@@ -29,6 +33,17 @@ class FixedSizeDiscriminator(Discriminator):
                 f"{type(self).__name__} needs a size divisible by {divisor}, got size={size}."
             )
         self.size = size
+
+    @classmethod
+    def only_size(cls, settings: Mapping[str, Any]) -> int | None:
+        """Return ``size``, or its default.
+
+        Args:
+            settings: Arguments of the constructor, from a config.
+        """
+        default = inspect.signature(cls).parameters["size"].default
+        size: int = settings.get("size", default)
+        return size
 
     @property
     def least_size(self) -> int:

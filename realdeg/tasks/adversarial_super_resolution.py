@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -24,8 +24,14 @@ from realdeg.registry import TASKS
 from realdeg.tasks.base import Mode
 from realdeg.tasks.discriminators import discriminator_from_config
 from realdeg.tasks.low_resolution import Place
+from realdeg.tasks.player_checks import (
+    channels_of_backbone,
+    check_discriminator,
+    check_optimisers,
+)
 from realdeg.tasks.players import Opponent, frozen, optimisers_of, seeds_of_step, take_step
-from realdeg.tasks.super_resolution import Enlarged, SuperResolution
+from realdeg.tasks.references import Enlarged
+from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.utils.argument_types import Count, NonNegative, RealScale, Scales, Whole
 from realdeg.utils.samples import Batch
 
@@ -82,8 +88,9 @@ class AdversarialSuperResolution(SuperResolution):
         GeometryError: If degradation and backbone differ in geometry, or lack one of the scales.
 
     Source:
-        Ledig et al., SRGAN, CVPR 2017; Wang et al., ESRGAN, ECCVW 2018; the alternation is that of
-        BasicSR (``srgan_model.py``).
+        Ledig et al., SRGAN, CVPR 2017; Wang et al., ESRGAN, ECCVW 2018. The order is that of SRGAN
+        and EDSR-PyTorch; BasicSR steps the network first, against the discriminator of the
+        iteration before.
     """
 
     adversarial: ClassVar[bool] = True
@@ -136,14 +143,25 @@ class AdversarialSuperResolution(SuperResolution):
         self.discriminator_steps, self.generator_every = discriminator_steps, generator_every
         self.adversarial_from, self.discriminator_first = adversarial_from, discriminator_first
 
+    @classmethod
+    def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
+        """Refuse optimisers and a discriminator that do not fit the rest of the config.
+
+        Args:
+            cfg: The whole config.
+
+        Raises:
+            ConfigError: Naming the place and what would fit.
+        """
+        super().check_recipe(cfg)
+        jointly = bool(cfg["model"].get("train_degradation"))
+        check_optimisers(cfg, cls.__name__, (*_makers(jointly), "discriminator"))
+        check_discriminator(cfg, channels_of_backbone(cfg))
+
     @property
     def players(self) -> tuple[str, ...]:
         """The parts with an optimiser of their own."""
-        return (*self._makers, "discriminator")
-
-    @property
-    def _makers(self) -> tuple[str, ...]:
-        return ("backbone", "degradation") if self.train_degradation else ("backbone",)
+        return (*_makers(self.train_degradation), "discriminator")
 
     @property
     def opponent(self) -> Opponent:
@@ -183,7 +201,8 @@ class AdversarialSuperResolution(SuperResolution):
         """
         wrappers = optimisers_of(self, optim_wrapper, self.players)
         (batch,) = self.data_preprocessor(data, True)
-        theirs, ours = wrappers["discriminator"], [wrappers[name] for name in self._makers]
+        makers = _makers(self.train_degradation)
+        theirs, ours = wrappers["discriminator"], [wrappers[name] for name in makers]
         results: dict[str, Tensor] = {}
         with ours[0].optim_context(self), torch.set_grad_enabled(self.network_learns):
             made = self.enlarge(batch)
@@ -197,8 +216,8 @@ class AdversarialSuperResolution(SuperResolution):
             with frozen(self.discriminator):
                 with ours[0].optim_context(self):
                     terms: dict[str, Tensor] = self(batch, "backbone", made)
-                makers = [getattr(self, name) for name in self._makers]
-                take_step(ours, terms, [p for part in makers for p in part.parameters()])
+                parts = [getattr(self, name) for name in makers]
+                take_step(ours, terms, [p for part in parts for p in part.parameters()])
             results = terms | results
         return {name: value.detach() for name, value in results.items()}
 
@@ -253,3 +272,8 @@ class AdversarialSuperResolution(SuperResolution):
 
     def _real(self, made: Enlarged) -> Tensor:
         return made.hr if self.gan_target == "hr" else self.reference("sharpened", made)
+
+
+def _makers(jointly: bool) -> tuple[str, ...]:
+    """Return the parts that make SR, which step together."""
+    return ("backbone", "degradation") if jointly else ("backbone",)

@@ -82,6 +82,14 @@ class ImageTask(BaseModel, ABC):
                 f" ({', '.join(fitting) or 'none is registered'})."
             )
 
+    @classmethod
+    def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
+        """Refuse other parts of a config that contradict the task, when the config is read.
+
+        Args:
+            cfg: The whole config, with types and arguments that exist.
+        """
+
     def forward(
         self, batch: Batch, mode: Mode = "tensor"
     ) -> Tensor | dict[str, Tensor] | list[Prediction]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from realdeg.backbones import Backbone
-from realdeg.backbones.base import BackboneLike, Outputs
+from realdeg.backbones.base import BackboneLike
 from realdeg.backbones.build import backbone_from_config
 from realdeg.backbones.running import (
     complete_colour,
@@ -23,36 +21,20 @@ from realdeg.backbones.running import (
 from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.build import degradation_from_config
-from realdeg.degradations.primitives import imresize, unsharp_mask
+from realdeg.degradations.primitives import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, predictions_of
 from realdeg.tasks.joint_scales import ScaleCollate, check_scales, degradations_at
 from realdeg.tasks.low_resolution import DegradingCollate, LowResolution, Place, grey_files
+from realdeg.tasks.references import Enlarged, check_average, make_reference
 from realdeg.tasks.scheduled import DegradationSchedule
 from realdeg.utils.argument_types import NonNegative, RealScale, Scales
 from realdeg.utils.colour import channels_of_files
 from realdeg.utils.component import save_component
 from realdeg.utils.samples import Batch, Collate, Prediction
 from realdeg.utils.schedules import Schedule
-
-
-@dataclass(frozen=True)
-class Enlarged:
-    """A training batch that went through the network.
-
-    Attributes:
-        outputs: The network's outputs; ``sr`` in [0, 1], shape (B, C, H, W).
-        hr: HR in the network's colour, shape (B, C, H, W).
-        image: What the network received, in [0, 1].
-        scale: The scale drawn for the batch; None: the network's.
-    """
-
-    outputs: Outputs
-    hr: Tensor
-    image: Tensor
-    scale: float | None
 
 
 @TASKS.register_module()
@@ -140,6 +122,18 @@ class SuperResolution(ImageTask):
         # A plain dict hides the modules from nn.Module's registration.
         self._frozen = {scale: _freeze(one) for scale, one in frozen.items()}
         self._schedule: DegradationSchedule | None = None
+
+    @classmethod
+    def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
+        """Refuse a loss term that compares with the moving average where nothing averages.
+
+        Args:
+            cfg: The whole config.
+
+        Raises:
+            ConfigError: Naming the term and the hook that is missing.
+        """
+        check_average(cfg)
 
     def _check(self, degradation: Degradation) -> None:
         name = type(degradation).__name__
@@ -256,21 +250,7 @@ class SuperResolution(ImageTask):
         Raises:
             ConfigError: If there is no such picture, or nothing averages the network.
         """
-        if name == "sharpened":
-            with torch.no_grad():
-                return unsharp_mask(made.hr, weight=self.sharpen)
-        if name != "averaged":
-            raise ConfigError(
-                f"the loss asks for the picture '{name}': {type(self).__name__} has 'sharpened' and"
-                " 'averaged'."
-            )
-        if not self._average:
-            raise ConfigError(
-                "the loss compares with the moving average of the network, and none is kept: add"
-                " custom_hooks=[dict(type='ComponentEMAHook')]."
-            )
-        with torch.no_grad():
-            return run_backbone(self._average[0], made.image, scale=made.scale).sr
+        return make_reference(name, made, self.sharpen, self._average)
 
     def low_resolution(self, batch: Batch) -> Tensor:
         """Return LR for every image, real or degraded, in the backbone's colour: (B, C, h, w)."""

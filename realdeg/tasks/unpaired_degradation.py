@@ -28,6 +28,7 @@ from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, Mode, predictions_of
 from realdeg.tasks.degradation_learning import bicubic_of
 from realdeg.tasks.discriminators import discriminator_from_config
+from realdeg.tasks.player_checks import check_discriminator, check_optimisers
 from realdeg.tasks.players import Opponent, frozen, optimisers_of, take_step
 from realdeg.utils.argument_types import OddSize, Scale
 from realdeg.utils.colour import to_colour
@@ -111,6 +112,20 @@ class UnpairedDegradation(ImageTask):
                 )
             self.perceptual_loss = build_loss(perceptual_loss, "image", "model.perceptual_loss")
         self.colour, self.low_pass_size = colour, low_pass_size
+
+    @classmethod
+    def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
+        """Refuse optimisers and a discriminator that do not fit the rest of the config.
+
+        Args:
+            cfg: The whole config.
+
+        Raises:
+            ConfigError: Naming the place and what would fit.
+        """
+        check_optimisers(cfg, cls.__name__, cls.players)
+        channels = 1 if cfg["model"].get("colour") == "y" else 3
+        check_discriminator({"model": cfg["model"]}, channels)
 
     def init_weights(self) -> None:
         """Load what the losses need before the first iteration, and log the objective."""

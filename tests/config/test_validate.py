@@ -95,6 +95,82 @@ def test_an_image_loss_is_no_adversarial_loss():
         load_config("dsgan/dsgan_df2k_x4", {"model.gan_loss": dict(type="L1Loss", _delete_=True)})
 
 
+VGG = dict(type="VGGDiscriminator", size=64, width=4, _delete_=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"model.gan_loss": dict(type="L1Loss", _delete_=True)},
+            "'model.gan_loss' is L1Loss, an image loss",
+        ),
+        (
+            {"model.penalties": [dict(type="WGANLoss")]},
+            "'model.penalties.0' is WGANLoss, an adversarial loss; wanted a penalty loss: .*R1Pen",
+        ),
+        (
+            {"model.loss": dict(type="R1Penalty", _delete_=True)},
+            "'model.loss' is R1Penalty, a penalty loss; wanted an image loss",
+        ),
+        (
+            {"model.discriminator": VGG},
+            "'model.discriminator' is a VGGDiscriminator for 64 x 64 pixels only, and .* patches of"
+            " 48 x 48 HR pixels .patch_size=48.: .*model.discriminator.size or patch_size.*UNet",
+        ),
+        (
+            {
+                "model.discriminator": dict(
+                    type="FilteredDiscriminator",
+                    discriminator=dict(type="SRGANDiscriminator", size=48),
+                    filter="wavelet",
+                    _delete_=True,
+                )
+            },
+            "'model.discriminator' is a FilteredDiscriminator for 96 x 96 pixels only",
+        ),
+        ({"patch_size": 96}, "for 48 x 48 pixels only, .*patches of 96 x 96"),
+        ({"model.discriminator.in_channels": 1}, "in_channels' is 1 .* images have 3 channels"),
+        (
+            {"backbone": dict(type="VDSR", _delete_=True)},
+            "'model.discriminator.in_channels' is 3 .* 1 channel .luma.",
+        ),
+        (
+            {"optim_wrapper": dict(optimizer=dict(type="Adam", lr=1e-4), _delete_=True)},
+            "'optim_wrapper' has one optimiser, and AdversarialSuperResolution needs one for each",
+        ),
+        (
+            {"optim_wrapper.generator_step": dict(optimizer=dict(type="Adam", lr=1e-4))},
+            "'optim_wrapper.generator_step' is no optimiser of .* backbone_step and discriminator_",
+        ),
+        (
+            {"model.train_degradation": True, "degradation": dict(type="DML")},
+            "'optim_wrapper' has no degradation_step, which AdversarialSuperResolution needs",
+        ),
+        (
+            {"param_scheduler": dict(generator_step=[dict(type="ConstantLR")], _delete_=True)},
+            "'param_scheduler.generator_step' is the schedule of no optimiser; .*backbone_step",
+        ),
+        ({"model.discriminator_steps": 0}, "discriminator_steps"),
+        ({"model.gan_target": "lr"}, "gan_target"),
+        ({"model.discriminator.start_from": "a.pth"}, "'model.discriminator.start_from' is 'a.p"),
+    ],
+)
+def test_an_adversarial_recipe_that_contradicts_itself_is_refused(options, said):
+    with pytest.raises(ConfigError, match=said):
+        load_config("sr_resnet/srgan_t91_x4_cpu", options)
+
+
+def test_the_optimisers_of_a_degradation_and_its_discriminator_are_checked():
+    with pytest.raises(ConfigError, match="'optim_wrapper.backbone_step' is no optimiser of Unpa"):
+        step = dict(optimizer=dict(type="Adam", lr=1e-4))
+        load_config("dsgan/dsgan_df2k_x4", {"optim_wrapper.backbone_step": step})
+    with pytest.raises(ConfigError, match="'model.discriminator.in_channels' is 3 for DSGAN"):
+        load_config(
+            "dsgan/dsgan_df2k_x4", {"model.colour": "y", "model.perceptual_loss.weight": 0.0}
+        )
+
+
 SCHEDULE = dict(type="CosineAnnealingLR", by_epoch=False)
 STEP = dict(type="PairedCrop", patch_size=96)
 
