@@ -172,14 +172,31 @@ def check_start(cfg: Mapping[str, Any]) -> None:
     """
     model = cfg.get("model")
     parts = {"backbone": cfg.get("backbone")}
-    for name in model if isinstance(model, Mapping) else ():
+    for name, value in model.items() if isinstance(model, Mapping) else ():
         if name.endswith("discriminator"):
-            parts[f"model.{name}"] = model[name]
+            parts[f"model.{name}"] = value
     for place, part in parts.items():
         start = part.get("start_from") if isinstance(part, Mapping) else None
         if start and start.get("checkpoint") is not None:  # published ones are fetched when built
             file, what = Path(str(start["checkpoint"])), "which is not a start for training"
             _check_file(cfg, file, f"{place}.start_from", what, geometry=False)
+
+
+def check_files(cfg: Mapping[str, Any]) -> None:
+    """Refuse a training whose components lack files that they load later, such as a trunk's.
+
+    A component says so by a class method ``check_files(config, place)``.
+
+    Args:
+        cfg: The config, after injection.
+
+    Raises:
+        RealdegError: Of the component's own kind, naming the place, the file and what to do.
+    """
+    for part in parts_of(cfg.get("model"), "model", TASKS):
+        check = getattr(part.component, "check_files", None)
+        if check is not None:
+            check(part.value, part.place)
 
 
 def _check_file(
