@@ -30,7 +30,7 @@ _PUBLISHER = "https://download.pytorch.org/models/"
 STLPIPS_PACKAGE = "stlpips_pytorch"
 _STLPIPS_FOLDER = Path("weights", "vST0.0")
 _STAND_IN = (
-    " Without a download: pip install --no-deps stlpips-pytorch brings the VGG16 of ST-LPIPS, which"
+    " Without a download: pip install 'realdeg[perceptual]' brings the VGG16 of ST-LPIPS, which"
     " trunk='vgg16_shift_tolerant' takes in its place."
 )
 
@@ -88,8 +88,7 @@ def stlpips_file(network: str, needed_by: str) -> Path:
     if not folders:
         raise PerceptualUnavailableError(
             f"{needed_by} needs the weights of the package stlpips-pytorch, which is not installed:"
-            " pip install --no-deps stlpips-pytorch (only its weights are read, so it needs none of"
-            " the packages that it asks for)."
+            " pip install 'realdeg[perceptual]'. Only its weights are read."
         )
     path = Path(folders[0], _STLPIPS_FOLDER, f"{network}_shift_tolerant.pth")
     if not path.is_file():

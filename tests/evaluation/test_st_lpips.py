@@ -134,7 +134,7 @@ def test_a_missing_package_is_one_warning_and_wrong_files_are_named(tmp_path, mo
     image = torch.rand(3, 24, 24)
     metric.process(None, [{"key": "a", "prediction": image, "target": image}])
     assert list(metric.evaluate(1)) == ["psnr[rgb]"]
-    assert "pip install --no-deps stlpips-pytorch" in metric.missing["st_lpips[alex-vST0.0]"]
+    assert "pip install 'realdeg[perceptual]'" in metric.missing["st_lpips[alex-vST0.0]"]
     with pytest.raises(PerceptualUnavailableError, match=r"weights of 'vgg' \(net.slice1.0.weight"):
         load_st_lpips("vgg", alex)
     (tmp_path / "damaged.pth").write_bytes(b"not a checkpoint")
