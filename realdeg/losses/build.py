@@ -76,10 +76,15 @@ def references_of(cfg: Mapping[str, Any], place: str = "loss") -> dict[str, str]
         )
     found: dict[str, str] = {}
     for where, term in terms.items():
-        target = term.get("target", "hr")
-        for name in (*needs_of(_component(term)), *((target,) if target in TARGETS[1:] else ())):
+        for name in pictures_of(term):
             found.setdefault(name, where)
     return found
+
+
+def pictures_of(term: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the pictures beside HR that a configured term needs."""
+    target = term.get("target", "hr")
+    return (*needs_of(_component(term)), *((target,) if target in TARGETS[1:] else ()))
 
 
 def _component(cfg: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from annotated_types import MinLen
 from torch import Tensor, nn
 
 from realdeg.errors import ConfigError, GeometryError, nearest
-from realdeg.losses.build import TARGETS, TermConfig, build_loss, needs_of
+from realdeg.losses.build import TARGETS, TermConfig, build_loss, needs_of, pictures_of
 from realdeg.registry import LOSSES
 from realdeg.utils.annotations import mismatch
 
@@ -106,6 +106,13 @@ class WeightedLoss(nn.Module):
             wrong = mismatch(term.get("outputs"), Mapping[str, float] | None)
             if wrong:
                 raise ConfigError(f"'{at}.{number}.outputs' {wrong}.")
+            outputs = settings.get("outputs") if term.get("outputs") is None else term["outputs"]
+            pictures = pictures_of(term)
+            if pictures and outputs is not None and not any(fnmatchcase("sr", o) for o in outputs):
+                raise ConfigError(
+                    f"'{at}.{number}' needs the picture '{pictures[0]}', so it judges the image"
+                    f" 'sr' alone, to which outputs gives no weight: {', '.join(outputs)}."
+                )
             name = _full_name(name, term.get("name"))
             if name in found:
                 raise ConfigError(

@@ -122,6 +122,14 @@ def test_half_precision_is_summed_in_single(name, dtype):
             "'terms.0.target' is 'sharp', wanted 'hr' or 'sharpened'.*Did you mean 'sharpened'",
         ),
         (
+            {
+                "type": "WeightedLoss",
+                "terms": [{"type": "L1Loss"}, {"type": "LDLLoss"}],
+                "outputs": {"level_*": 1.0},
+            },
+            "'terms.1' needs the picture 'averaged', so it judges the image 'sr' alone.*level_",
+        ),
+        (
             {"type": "WeightedLoss", "terms": [{"type": "L1Loss"}, {"type": "HingeGANLoss"}]},
             "'terms.1' is HingeGANLoss, an adversarial loss; wanted an image loss: .*L1Loss",
         ),
