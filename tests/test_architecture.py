@@ -21,11 +21,13 @@ COMPONENT = FOUNDATION | {"registry", "ops", "degradations.primitives"}
 CONTRACTS = {
     "degradations",  # the package's door: create_degradation and the contract
     "degradations.base",
+    "degradations.back_projection",
     "degradations.build",
     "degradations.trace",
     "backbones",
     "backbones.base",
     "backbones.build",
+    "backbones.refinement",
     "backbones.running",
     "backbones.weights",  # reads files of weights of any format, a discriminator's too
     "losses.build",

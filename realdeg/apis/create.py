@@ -95,7 +95,7 @@ def create_backbone(
             )
         if found and weights is None:
             source, weights = found[0], source
-    cfg, geometry = _component(source, "backbone", BACKBONES, options or {})
+    cfg, geometry = source_config(source, "backbone", BACKBONES, options or {})
     scale, same_size = _geometry(geometry, scale, same_size)
     if weights is None:
         if arguments:
@@ -164,7 +164,7 @@ def create_degradation(
     if isinstance(source, Degradation):
         check_geometry(source, scale, same_size, f"the {type(source).__name__} given")
         return source
-    cfg, geometry = _component(source, "degradation", DEGRADATIONS, options or {})
+    cfg, geometry = source_config(source, "degradation", DEGRADATIONS, options or {})
     if arguments:
         cfg = {"checkpoint": cfg, **arguments} if isinstance(cfg, str) else {**cfg, **arguments}
     degradation = degradation_from_config(cfg, *_geometry(geometry, scale, same_size))
@@ -199,10 +199,23 @@ def find_device(name: str | torch.device | None) -> torch.device:
     return resolve_device(name)
 
 
-def _component(
+def source_config(
     source: Source, kind: str, registry: Registry, options: Mapping[str, Any]
 ) -> tuple[str | dict[str, Any], dict[str, Any]]:
-    """Return the component's config, and the geometry next to it in a config."""
+    """Find the config of a component.
+
+    Args:
+        source: As for :func:`create_backbone` or :func:`create_degradation`, but no object.
+        kind: ``"backbone"`` or ``"degradation"``.
+        registry: Its registry.
+        options: Dotted keys that override a config or a type.
+
+    Returns:
+        The component's config or file, and the geometry next to it in a config.
+
+    Raises:
+        ConfigError: If nothing of that name is found.
+    """
     load_plugins()
     if isinstance(source, Mapping):
         return _with_options(dict(source), kind, options), {}

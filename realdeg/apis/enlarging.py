@@ -18,6 +18,7 @@ from realdeg.apis.arrays import Picture, put_together, take_apart
 from realdeg.apis.tiling import Span, Tile, Tiling, cut, output_span, run_tile
 from realdeg.backbones import running
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.refinement import Refinement
 from realdeg.degradations.primitives.resize import imresize_part
 from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 
@@ -34,6 +35,7 @@ class Enlargement:
         image: The image, as :func:`take_apart` takes it.
         scale: The scale of the call; None: the network's.
         cond: Degradation parameters for networks that need them.
+        refinement: What is done beyond one pass; None: nothing.
 
     Raises:
         DataError: If the array is not an image.
@@ -46,12 +48,14 @@ class Enlargement:
         image: NDArray[Any],
         scale: float | None,
         cond: Tensor | None,
+        refinement: Refinement | None = None,
     ) -> None:
         # Integers are in range by their type, so one pixel shows the kind of image.
         whole = not isinstance(image, np.ndarray) or image.dtype.kind == "f" or 0 in image.shape
         self._like: Picture = take_apart(image if whole else image[:1, :1])
         self._backbone, self._device, self._image = backbone, device, image
         self._scale, self._cond = scale, cond
+        self._refinement = Refinement() if refinement is None else refinement
         self.size: Span = (int(image.shape[0]), int(image.shape[1]))
         self.result_size: Span = running.enlarged_size(backbone, *self.size, scale)
         # The channel of a grey file is not luma of RGB: luma networks get it unchanged.
@@ -62,7 +66,7 @@ class Enlargement:
         self.shape = self.result_size if image.ndim == 2 else (*self.result_size, self.channels)
 
     def network(self, part: Tensor) -> Tensor:
-        """Run the network on a part of its input in [0, 1]."""
+        """Run the network once on a part of its input in [0, 1]."""
         return running.predict_image(self._backbone, part, scale=self._scale, cond=self._cond)
 
     def strips(self, tiling: Tiling, progress: Progress | None = None) -> Iterator[NDArray[Any]]:
@@ -70,7 +74,7 @@ class Enlargement:
 
         Args:
             tiling: How the network's input is cut.
-            progress: Called after every tile.
+            progress: Called after every tile, or after every pass of a self-ensemble.
 
         Yields:
             Rows of the result, of the image's number type and channels.
@@ -80,20 +84,38 @@ class Enlargement:
             GeometryError: If it returns an unexpected size.
         """
         rows = cut(*self.input_size, tiling)
-        number, done = sum(map(len, rows)), 0
+        passes = self._refinement.passes
+        number, done = sum(map(len, rows)) * passes, 0
+
+        def count(finished: int) -> None:
+            if progress is not None:
+                progress(done + finished, number)
+
         for row in rows:
             parts = []
             for tile in row:
-                parts.append(self._tile(tile, tiling))
-                done += 1
-                if progress is not None:
-                    progress(done, number)
+                parts.append(self._tile(tile, tiling, count))
+                done += passes
+                if passes == 1:
+                    count(0)
             yield parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
-    def _tile(self, tile: Tile, tiling: Tiling) -> NDArray[Any]:
+    def _tile(
+        self, tile: Tile, tiling: Tiling, after_pass: Callable[[int], object]
+    ) -> NDArray[Any]:
+        def refined(part: Tensor) -> Tensor:
+            return self._refinement.predict(
+                self._backbone,
+                part,
+                self._seen(tile, part),
+                scale=self._scale,
+                cond=self._cond,
+                after_pass=after_pass,
+            )
+
         with torch.no_grad():
             part = self._input(tile.seen_rows, tile.seen_columns)
-            output = run_tile(self.network, part, tile, tiling)
+            output = run_tile(refined if self._refinement else self.network, part, tile, tiling)
             rows = output_span(tile.rows, tiling.factor)
             columns = output_span(tile.columns, tiling.factor)
             if self._backbone.colour != "rgb" and not self._grey:
@@ -106,6 +128,15 @@ class Enlargement:
         """Return a part of the network's input."""
         if self._interpolates:
             return self._on_grid(self._coloured, rows, columns)
+        return self._coloured(rows, columns)
+
+    def _seen(self, tile: Tile, part: Tensor) -> Tensor:
+        """Return the LR image of a tile with its border; ``part`` is the network's input there."""
+        if not self._interpolates:
+            return part
+        spans = tile.seen_rows, tile.seen_columns
+        sides = zip(spans, self.size, self.result_size, strict=True)
+        rows, columns = ((first * lr // hr, -(-last * lr // hr)) for (first, last), lr, hr in sides)
         return self._coloured(rows, columns)
 
     def _on_grid(self, source: Callable[[Span, Span], Tensor], rows: Span, columns: Span) -> Tensor:

@@ -235,10 +235,14 @@ def _head(cfg: Config, runner: RealdegRunner, config: str, checkpoint: str | Non
         "Device": str(runner.device),
     }
     digest, weights = None, checkpoint
+    refinement = getattr(loop, "refinement", None)
+    added = refinement.describe() if refinement else ""
     if found is not None:
         kind, module = found
         component: Any = module
-        facts[kind.capitalize()] = getattr(component, "describe", lambda: type(module).__name__)()
+        facts[kind.capitalize()] = (
+            getattr(component, "describe", lambda: type(module).__name__)() + added
+        )
         named = cfg.get(kind) or {}
         weights = weights or named.get("checkpoint") or named.get("pretrained")
         state = module.state_dict()
@@ -251,7 +255,7 @@ def _head(cfg: Config, runner: RealdegRunner, config: str, checkpoint: str | Non
     if objective:
         facts["Trained for"] = objective
     return Report(
-        title=recipe_of(cfg) or config_name(cfg.filename),
+        title=(recipe_of(cfg) or config_name(cfg.filename)) + added,
         dataset=summary() if callable(summary) else type(dataset).__name__,
         checkpoint=weights,
         checkpoint_hash=digest,

@@ -19,12 +19,15 @@ from realdeg.apis.enlarging import Enlargement, Progress
 from realdeg.apis.folder import Summary, process_folder
 from realdeg.apis.footprint import Footprint, largest_tile, measure_footprint
 from realdeg.apis.manifest import Record
-from realdeg.apis.tiling import Tiling, whole_step, within_memory
+from realdeg.apis.refining import refinement_of
+from realdeg.apis.tiling import Tiling, within_memory
 from realdeg.backbones.base import Backbone
+from realdeg.degradations.back_projection import BackProjection
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.utils.component import component_hash, plain
 from realdeg.utils.image import LoadedImage, Reading, check_writable, open_image_writer
 from realdeg.utils.memory import available_memory
+from realdeg.utils.scales import whole_step
 
 AUTO_WHOLE = 1024 * 1024
 """With ``tile='auto'``, images of up to this many input pixels may be processed whole."""
@@ -69,9 +72,17 @@ class SuperResolver:
             out. ``"auto"``: tiles of at most 512 beyond 1024 x 1024, and smaller ones if the
             network would need more than 768 MiB or than is free. With ``"auto"`` or a number, an
             image that does not fit into memory is started again with smaller tiles.
+        self_ensemble: Return the mean of eight passes, over the rotations and reflections of the
+            image, taken before rounding (docs/test_time.md).
+        back_projection: A degradation by which results are corrected until they agree with LR, as
+            ``dict(degradation=..., iterations=10)`` with the arguments of
+            :class:`realdeg.degradations.BackProjection`, or such an object. The degradation is
+            anything that :func:`realdeg.create_degradation` takes. It comes after the
+            self-ensemble.
 
     Raises:
-        ConfigError: If no weights are named, or ``tile`` is invalid.
+        ConfigError: If no weights are named, ``tile`` is invalid, or the network draws at random
+            or cannot be back-projected.
         CheckpointError: If the weights cannot be read.
         GeometryError: If scale or grid differ from those of the weights.
 
@@ -91,6 +102,8 @@ class SuperResolver:
         same_size: bool | None = None,
         device: str | torch.device | None = None,
         tile: int | Literal["auto"] | None = "auto",
+        self_ensemble: bool = False,
+        back_projection: Mapping[str, Any] | BackProjection | None = None,
     ) -> None:
         if tile not in (None, "auto") and (not isinstance(tile, int) or tile < 1):
             raise ConfigError(f"tile must be 'auto', None or a number of pixels, got {tile!r}.")
@@ -101,6 +114,9 @@ class SuperResolver:
         else:
             self.device = find_device(device)
             self.backbone.to(self.device)
+        self.refinement = refinement_of(self.backbone, self_ensemble, back_projection)
+        if self.refinement.back_projection is not None:
+            self.refinement.back_projection.to(self.device)
         self._footprints: dict[float | None, Footprint | None] = {}
 
     def upscale(
@@ -117,7 +133,8 @@ class SuperResolver:
             image: H x W or H x W x C with C from 1 to 4; uint8, uint16, or float in [0, 1].
             scale: The scale of this call, for networks with several; None: the network's.
             cond: Degradation parameters for networks that need them, shape (1, K).
-            progress: Called with the number of finished tiles and their total.
+            progress: Called with the number of finished tiles and their total; with a
+                self-ensemble, of passes.
 
         Returns:
             The result, with the same number type and channels (float results are neither clipped
@@ -244,7 +261,8 @@ class SuperResolver:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that determine the results, as plain data for a manifest."""
-        backbone = self.backbone
+        backbone, refinement = self.backbone, self.refinement
+        projection = refinement.back_projection
         name = type(backbone).__name__
         return {
             "backbone": {
@@ -256,13 +274,16 @@ class SuperResolver:
             "same_size": backbone.same_size,
             "tile": self.tile,
             "device": self.device.type,
+            # Only where it is used: folders of earlier versions continue.
+            **({"self_ensemble": True} if refinement.self_ensemble else {}),
+            **({"back_projection": projection.settings()} if projection is not None else {}),
         }
 
     def _enlargement(
         self, image: NDArray[Any], scale: float | None, cond: Tensor | None
     ) -> Enlargement:
         cond = None if cond is None else cond.to(self.device)
-        return Enlargement(self.backbone, self.device, image, scale, cond)
+        return Enlargement(self.backbone, self.device, image, scale, cond, self.refinement)
 
     def _within_memory(
         self,
@@ -301,6 +322,14 @@ class SuperResolver:
             halo = min(halo, APPROXIMATE_HALO)
         factor = self._factor(scale)
         multiple = math.lcm(backbone.size_multiple, whole_step(factor) or 1)
+        projection = self.refinement.back_projection
+        if projection is not None:
+            reach = min(projection.iterations * projection.reach, APPROXIMATE_HALO)
+            if backbone.upsample == "pre" and not backbone.same_size:
+                # Tiles of the enlarged image that begin and end with an LR pixel.
+                multiple = math.lcm(multiple, projection.degradation.stride)
+                reach *= projection.degradation.stride
+            halo += reach
         return Tiling(None, halo, multiple, factor)
 
     def _auto(self, work: Enlargement, tiling: Tiling, scale: float | None) -> int | None:

@@ -46,6 +46,8 @@ def super_resolve(
     same_size: bool | None = None,
     options: Mapping[str, Any] | None = None,
     tile: int | Literal["auto"] | None = "auto",
+    self_ensemble: bool = False,
+    back_projection: Mapping[str, Any] | None = None,
     device: str | torch.device | None = None,
     jobs: int = 1,
     reading: Reading | None = None,
@@ -64,6 +66,8 @@ def super_resolve(
         options: Dotted keys that override the config
             (``{"backbone.checkpoint": "x.safetensors"}``).
         tile: Tile size in pixels of the network's input; None: the whole image at once.
+        self_ensemble: Return the mean of eight passes, as :class:`SuperResolver` does.
+        back_projection: ``dict(degradation=..., iterations=10)``, as for :class:`SuperResolver`.
         device: Where to compute; None: the accelerator if there is one.
         jobs: Worker processes for the images of a folder, one thread each.
         reading: How several pages and colour profiles are handled.
@@ -86,7 +90,13 @@ def super_resolve(
         >>> realdeg.super_resolve("work_dirs/vdsr", "lr", "sr")  # doctest: +SKIP
     """
     built = create_backbone(backbone, scale, same_size, trained=True, options=options)
-    resolver = SuperResolver(built, device=find_device(device), tile=tile)
+    resolver = SuperResolver(
+        built,
+        device=find_device(device),
+        tile=tile,
+        self_ensemble=self_ensemble,
+        back_projection=back_projection,
+    )
     source, target, reading = Path(src), Path(dst), reading or Reading()
     if source.is_dir():
         return resolver.upscale_folder(

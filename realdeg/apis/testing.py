@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.config import Config
 
 from realdeg.apis.recipes import Recipe, check_complete, leave_out, open_recipe
+from realdeg.apis.refining import refine_test
 from realdeg.apis.run_weights import take_arguments, weights_of_run
 from realdeg.config import inject
 from realdeg.config.data_sets import build_data_sets
@@ -32,6 +33,8 @@ def test(
     device: str | None = None,
     launcher: Launcher = "none",
     pictures: bool = True,
+    self_ensemble: bool | None = None,
+    back_projection: Mapping[str, Any] | None = None,
     when_measured: Callable[[Report], object] | None = None,
     **fields: Any,
 ) -> Report:
@@ -53,6 +56,10 @@ def test(
             there is one.
         launcher: ``"pytorch"`` under torchrun.
         pictures: Also draw predictions, and the kernels of a learned degradation.
+        self_ensemble: Whether a network's images are the mean of eight passes, over the rotations
+            and reflections of the input; None: as ``test_cfg`` of the config states.
+        back_projection: ``dict(degradation=..., iterations=10)`` corrects a network's images, as
+            for :class:`realdeg.SuperResolver`; None: as ``test_cfg`` states.
         when_measured: Called with the complete report before figures are drawn, on the first
             process.
         **fields: Top-level fields of the config, such as ``scale=2``.
@@ -82,6 +89,7 @@ def test(
         launcher=launcher,
     )
     leave_out(cfg, "train", "val")
+    refine_test(cfg, self_ensemble, back_projection)
     if checkpoint is None and Path(config).is_dir():
         checkpoint = weights_of_run(Path(config), cfg)
     if checkpoint is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TypeVar
 
 from torch import Tensor
@@ -39,7 +38,7 @@ class Tiling:
         halo: The network's receptive-field radius in input pixels.
         multiple: Tiles start at multiples of this many input pixels.
         factor: Output pixels per input pixel along an axis. If it is not an integer, ``multiple``
-            input pixels must give whole output pixels (:func:`whole_step`).
+            input pixels must give whole output pixels (:func:`realdeg.utils.scales.whole_step`).
     """
 
     tile: int | None
@@ -68,23 +67,6 @@ class Tile:
     columns: Span
     seen_rows: Span
     seen_columns: Span
-
-
-def whole_step(factor: float) -> int | None:
-    """Return the number of input pixels that give whole output pixels, where tiles may start.
-
-    Args:
-        factor: Output pixels per input pixel along an axis.
-
-    Returns:
-        The number, or None for a factor with more than three decimals.
-
-    Examples:
-        >>> whole_step(4), whole_step(2.5), whole_step(2.37), whole_step(3**0.5)
-        (1, 2, 100, None)
-    """
-    fraction = Fraction(factor).limit_denominator(1000)
-    return fraction.denominator if abs(fraction - Fraction(factor)) < 1e-12 else None
 
 
 def cut(height: int, width: int, tiling: Tiling) -> list[list[Tile]]:

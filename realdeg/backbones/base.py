@@ -94,6 +94,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             ``forward`` whose ``cond`` has no default.
         teacher_forced: In training, ``forward`` receives the HR image as ``cond``; an
             autoregressive network continues it pixel by pixel.
+        draws: The output is drawn at random, so the mean of several is none of its images.
         brings_weights: The constructor needs no separate weights: it reads a file, or there is
             nothing to learn.
         dialects: Other projects' names for its tensors.
@@ -120,6 +121,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     whole_image: bool = False
     needs: tuple[str, ...] = ()
     teacher_forced: bool = False
+    draws: bool = False
     brings_weights: bool = False
     _passed_on: tuple[str, ...] = ()
     dialects: ClassVar[tuple[Dialect, ...]] = ()

@@ -137,6 +137,7 @@ class PixelRecursiveSR(Backbone):
     ) -> None:
         super().__init__(scale=scale)
         self.sampling, self.temperature, self.seed = sampling, temperature, int(seed)
+        self.draws = sampling == "draw" and temperature > 0
         self.prior = GatedPrior(layers, features, hidden, colour_order)
         self.cond = ConditioningNet(cond_features, cond_blocks)
         # Nearby pixels only: what was drawn before affects the whole image.

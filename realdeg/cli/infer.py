@@ -6,7 +6,7 @@ import argparse
 from typing import Literal
 
 from realdeg.cli.degrade import add_folder_options, reading_of, report
-from realdeg.cli.options import chosen, parse_scale
+from realdeg.cli.options import add_refinement, chosen, parse_scale, refinement_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="auto|none|N",
         help="tile size in pixels; none: the whole image at once (auto)",
     )
+    add_refinement(parser)
     example = "backbone.checkpoint=work_dirs/vdsr/backbone.safetensors"
     add_folder_options(parser, example, "1, with all cores working on one image")
 
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         jobs=args.jobs or 1,
         reading=reading,
         progress=not args.quiet,
+        **refinement_arguments(args),
         **chosen(args, "scale", "same_size", "tile", "device", "overwrite"),
     )
     if isinstance(made, Summary):

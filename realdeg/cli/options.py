@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from realdeg.errors import ConfigError
+
 _WORDS = {"true": True, "false": False, "none": None}
 _OPENING, _CLOSING = "([{", ")]}"
 
@@ -141,6 +143,46 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="'pytorch' under torchrun",
     )
+
+
+def add_refinement(parser: argparse.ArgumentParser) -> None:
+    """Add what is done at test time beyond one pass; :func:`refinement_arguments` passes it on."""
+    parser.add_argument(
+        "--self-ensemble",
+        action="store_true",
+        help="mean of eight passes, over the rotations and reflections of the image",
+    )
+    parser.add_argument(
+        "--back-projection",
+        metavar="DEGRADATION",
+        help="correct results until this degradation gives LR: learned weights (.safetensors), a"
+        " registered type (Bicubic), or a config whose degradation is used",
+    )
+    group = parser.add_argument_group("back-projection")
+    group.add_argument("--iterations", type=int, help="number of corrections (10)")
+    group.add_argument("--step", type=float, help="length of a correction (1.0)")
+    group.add_argument(
+        "--kernel", choices=("bicubic", "adjoint"), help="how a correction is enlarged (bicubic)"
+    )
+
+
+def refinement_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what :func:`add_refinement` parsed, as arguments of the API.
+
+    Raises:
+        ConfigError: If there are settings of a back-projection, but no degradation.
+    """
+    names = ("iterations", "step", "kernel")
+    settings = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
+    projection: dict[str, Any] | None = None
+    if args.back_projection is not None:
+        projection = {"degradation": args.back_projection, **settings}
+    elif settings:
+        raise ConfigError(
+            f"--{next(iter(settings))} is a setting of the back-projection: add --back-projection"
+            " DEGRADATION."
+        )
+    return {"self_ensemble": args.self_ensemble, "back_projection": projection}
 
 
 def chosen(args: argparse.Namespace, *names: str) -> dict[str, Any]:

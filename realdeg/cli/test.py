@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from realdeg.cli.options import add_config_options, add_run_options, run_arguments
+from realdeg.cli.options import (
+    add_config_options,
+    add_refinement,
+    add_run_options,
+    refinement_arguments,
+    run_arguments,
+)
 
 if TYPE_CHECKING:
     from realdeg.evaluation import Report
@@ -28,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_run_options(parser)
     add_config_options(parser)
+    add_refinement(parser)
     parser.add_argument("--no-pictures", action="store_true", help="draw no figures")
 
 
@@ -36,11 +43,14 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.testing import test
     from realdeg.utils.processes import rank
 
+    refinement = refinement_arguments(args)
     report = test(
         args.config,
         args.checkpoint,
         pictures=not args.no_pictures,
         when_measured=_show,
+        self_ensemble=refinement["self_ensemble"] or None,
+        back_projection=refinement["back_projection"],
         **run_arguments(args),
     )
     if rank() == 0:

@@ -106,6 +106,8 @@ def _resolve(cfg: Config) -> None:
     for stage in ("val", "test"):
         if cfg.get(f"{stage}_dataloader") is not None:
             cfg.setdefault(f"{stage}_cfg", dict(type="EvalLoop"))
+            if isinstance(cfg[f"{stage}_cfg"], dict) and cfg[f"{stage}_cfg"]:
+                cfg[f"{stage}_cfg"].setdefault("type", "EvalLoop")
 
 
 def _fill_evaluators(cfg: Config) -> None:

@@ -129,6 +129,7 @@ PLACES: dict[str, Any] = {
     **dict.fromkeys(("optim_wrapper.clip_grad", "optim_wrapper.*.clip_grad"), _Dict | None),
     "optim_wrapper.paramwise_cfg.custom_keys": dict[str, _Dict],
     "optim_wrapper.*.paramwise_cfg.custom_keys": dict[str, _Dict],
+    **dict.fromkeys(("val_cfg.back_projection", "test_cfg.back_projection"), _Dict | None),
     "train_cfg.max_iters": _whole(1),
     "train_cfg.val_interval": _whole(1),
     "train_cfg.val_begin": _whole(0),

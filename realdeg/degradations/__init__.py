@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from realdeg.degradations.awgn import AWGN
+from realdeg.degradations.back_projection import BackProjection
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.bicubic import Bicubic
 from realdeg.degradations.blur_down import BlurDown
@@ -37,6 +38,7 @@ __all__ = [
     "AWGN",
     "BSRGAN",
     "BSRGANPlus",
+    "BackProjection",
     "Bicubic",
     "BlurDown",
     "CameraISP",

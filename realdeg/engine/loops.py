@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
 import torch
@@ -13,6 +13,8 @@ from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
+from realdeg.backbones.refinement import Refinement
+from realdeg.degradations.back_projection import BackProjection
 from realdeg.engine.closed_form import ClosedFormLoop
 from realdeg.engine.devices import agree
 from realdeg.engine.prefetch import prefetched
@@ -258,6 +260,14 @@ class EvalLoop(BaseLoop):
         runner: The runner that builds this loop, whose hooks are called.
         dataloader: The validation or test data.
         evaluator: The evaluator, its config, or a list of metrics.
+        self_ensemble: Whether a network's images are the mean of eight passes, over the rotations
+            and reflections of the input, taken before rounding.
+        back_projection: ``dict(degradation=..., iterations=10)`` corrects a network's images until
+            the degradation gives LR; arguments of
+            :class:`~realdeg.degradations.back_projection.BackProjection`. None: not.
+
+    Raises:
+        ConfigError: If the task trains no network, or the network allows no such refinement.
     """
 
     def __init__(
@@ -265,7 +275,11 @@ class EvalLoop(BaseLoop):
         runner: Any,
         dataloader: DataLoader[Any] | dict[str, Any],
         evaluator: Evaluator | dict[str, Any] | list[Any],
+        self_ensemble: bool = False,
+        back_projection: Mapping[str, Any] | None = None,
     ) -> None:
+        # First, as it may refuse the model before data are opened.
+        self.refinement = _refinement(runner, self_ensemble, back_projection)
         super().__init__(runner, dataloader)
         if not isinstance(evaluator, Evaluator):
             evaluator = runner.build_evaluator(evaluator)
@@ -290,7 +304,8 @@ class EvalLoop(BaseLoop):
         runner.model.eval()
         metrics: dict[str, Any] = {}
         try:
-            seen = self._predict()
+            with self._refining():
+                seen = self._predict()
         except RuntimeError as error:  # torch reports a dead worker at any time
             failure = worker_failure(error)
             if failure is None:
@@ -301,6 +316,22 @@ class EvalLoop(BaseLoop):
         runner.call_hook(f"after_{stage}_epoch", metrics=metrics)
         runner.call_hook(f"after_{stage}")
         return metrics
+
+    @contextmanager
+    def _refining(self) -> Iterator[None]:
+        """Have the task refine its images while the block runs."""
+        task: Any = unwrapped(self.runner.model)
+        if not self.refinement:
+            yield
+            return
+        before = task.refinement
+        if self.refinement.back_projection is not None:
+            self.refinement.back_projection.to(self.runner.device)
+        task.refinement = self.refinement
+        try:
+            yield
+        finally:
+            task.refinement = before
 
     def _predict(self) -> bool:
         """Predict all items; return False if a signal stopped it."""
@@ -324,6 +355,28 @@ class EvalLoop(BaseLoop):
         runner.call_hook("before_measuring", outputs=outputs)
         self.evaluator.process(data_samples=outputs, data_batch=batch)
         runner.call_hook(f"after_{stage}_iter", batch_idx=index, data_batch=batch, outputs=outputs)
+
+
+def _refinement(
+    runner: Any, self_ensemble: bool, back_projection: Mapping[str, Any] | None
+) -> Refinement:
+    if not self_ensemble and back_projection is None:
+        return Refinement()
+    task: Any = unwrapped(runner.model)
+    if not isinstance(getattr(task, "refinement", None), Refinement):
+        raise ConfigError(
+            f"self_ensemble and back_projection refine the images of a network, and the task"
+            f" {type(task).__name__} has none: remove them from val_cfg and test_cfg."
+        )
+    network = task.backbone
+    projection = None
+    if back_projection is not None:
+        projection = BackProjection.from_config(
+            back_projection, "back_projection", network.scale, network.same_size
+        )
+    refinement = Refinement(self_ensemble, projection)
+    refinement.check(network)
+    return refinement
 
 
 def plain_errors(loader: DataLoader[Any]) -> Iterator[Any]:

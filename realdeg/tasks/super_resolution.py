@@ -11,10 +11,10 @@ from torch import Tensor
 from realdeg.backbones import Backbone
 from realdeg.backbones.base import BackboneLike
 from realdeg.backbones.build import backbone_from_config
+from realdeg.backbones.refinement import Refinement
 from realdeg.backbones.running import (
     complete_colour,
     network_input,
-    predict_image,
     result_size,
     run_backbone,
 )
@@ -101,6 +101,7 @@ class SuperResolution(ImageTask):
         else:
             self.backbone = backbone_from_config(backbone, scale=scale, same_size=same_size)
         self.quantise, self.train_degradation = quantise, train_degradation
+        self.refinement = Refinement()
         self.scales = None if scales is None else check_scales(scales, self.backbone)
         if self.scales is not None and train_degradation:
             raise ConfigError(
@@ -300,7 +301,7 @@ class SuperResolution(ImageTask):
         if made and backbone.colour == "y" and _draws(self.active_degradation):
             image = self._low_resolution()(batch)
             rgb = _picture(backbone, image, rgb, grey).clamp(0, 1)
-        sr = predict_image(backbone, network_input(backbone, image))
+        sr = self.refinement.predict(backbone, network_input(backbone, image), image)
         coloured = _picture(backbone, sr, rgb, grey)
         return predictions_of(batch, sr, hr, rgb, backbone.scale, coloured)
 

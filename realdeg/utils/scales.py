@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 # 100 * 1.15 is 114.99999999999999 where 115 is meant; no side has a billion pixels.
 _SLACK = 1e-9
@@ -56,3 +57,20 @@ def divides(hr: int, scale: float) -> bool:
         (True, False, True, False)
     """
     return hr_length(lr_length(hr, scale), scale) == hr
+
+
+def whole_step(factor: float) -> int | None:
+    """Return the number of input pixels that give a whole number of output pixels.
+
+    Args:
+        factor: Output pixels per input pixel along an axis.
+
+    Returns:
+        The number, or None for a factor with more than three decimals.
+
+    Examples:
+        >>> whole_step(4), whole_step(2.5), whole_step(2.37), whole_step(3**0.5)
+        (1, 2, 100, None)
+    """
+    fraction = Fraction(factor).limit_denominator(1000)
+    return fraction.denominator if abs(fraction - Fraction(factor)) < 1e-12 else None

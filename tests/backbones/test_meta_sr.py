@@ -11,7 +11,6 @@ from torch.nn.functional import interpolate, l1_loss, unfold
 
 from realdeg import create_backbone, create_degradation
 from realdeg.apis import SuperResolver
-from realdeg.apis.tiling import whole_step
 from realdeg.backbones.meta_sr import MetaSR, MetaUpscale, _Axis
 from realdeg.cli.main import main
 from realdeg.datasets.transforms.crop import PairedCrop
@@ -19,7 +18,7 @@ from realdeg.degradations.bicubic import Bicubic
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.utils.component import save_component
 from realdeg.utils.image import read_image, write_image
-from realdeg.utils.scales import hr_length
+from realdeg.utils.scales import hr_length, whole_step
 
 SCALES = [1, 1.1, 1.5, 2, 2.37, 2.5, 3, 3.3, 4]
 
