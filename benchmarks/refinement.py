@@ -3,8 +3,9 @@ r"""Self-ensemble and back-projection: PSNR on Set5 and on real pairs, and agree
     python benchmarks/refinement.py --data DATA --networks "FSRCNN x3=fsrcnn_x3.safetensors" ... \
         --degradations "GlobalKernel=gk/degradation.safetensors" --out docs/results
 
-DATA holds Set5 and RealSR-V3-crops. Networks are self-describing files; those of x4 are also tested
-on the real pairs, where the given degradations are used. docs/test_time.md shows the results.
+DATA holds Set5 and RealSR-V3-crops. Networks are self-describing files. If degradations of x4 are
+given, networks of x4 are also tested on the real pairs with them. docs/test_time.md shows the
+results.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def main() -> None:
         curves[name] = (list(range(MOST + 1)), row["difference, grey levels"])
         result["set5"][name] = row
         print(name, json.dumps(row), flush=True)
-        if scale == 4:
+        if scale == 4 and learned:
             real: dict[str, Any] = {"one pass": scores(REAL, file, args.data, 4)}
             real["self-ensemble"] = scores(REAL, file, args.data, 4, self_ensemble=True)
             for kind, weights in {"Bicubic": "Bicubic", **learned}.items():
