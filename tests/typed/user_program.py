@@ -79,6 +79,15 @@ def weights_of_others() -> None:
     print(exported.sha256, [entry.name for entry in realdeg.list_pretrained("LapSRN")])
 
 
+def between_networks() -> None:
+    made = realdeg.interpolate_networks("l1", "gan", "net.safetensors", alpha=[0, 0.5, 1])
+    assert_type(made, realdeg.Interpolation)
+    print(made.distance.cosine, made.distance.related)
+    curve = realdeg.trace_trade_off(made.networks, "mine.py", ("psnr", "ssim"), plot="curve.png")
+    assert_type(curve, realdeg.TradeOff)
+    print("\n".join(curve.table()))
+
+
 def pools() -> None:
     methods: list[realdeg.PairKernels | realdeg.PhotoKernels | realdeg.NoisePatches] = [
         realdeg.PairKernels("hr", "lr", scale=2),
