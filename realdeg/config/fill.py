@@ -12,6 +12,7 @@ from mmengine.config import Config, ConfigDict
 
 from realdeg.config.check import check_degradation, check_start
 from realdeg.config.find import config_name, sibling
+from realdeg.config.refinement import check_refinement
 from realdeg.config.shape import Part, look_up, parts_of, walk
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES, DATA_SAMPLERS, DATASETS, DEGRADATIONS, TASKS, TRANSFORMS
@@ -81,7 +82,7 @@ def inject(cfg: Config, world_size: int = 1) -> Config:
     with recipe_hint(cfg):
         _fill_model(cfg)
         for stage in ("val", "test"):
-            _check_refinement(cfg, f"{stage}_cfg")
+            check_refinement(cfg, f"{stage}_cfg")
         for stage in _STAGES:
             if cfg.get(f"{stage}_dataloader") is not None:
                 _fill_loader(cfg, stage)
@@ -203,30 +204,6 @@ def _fill_model(cfg: Config) -> None:
     _check_required(model, task, "model")
     jointly = "train_degradation" not in takes or bool(model.get("train_degradation", False))
     check_degradation(cfg, cfg.get("degradation"), "degradation", jointly=jointly)
-
-
-def _check_refinement(cfg: Config, key: str) -> None:
-    """Refuse, before data are opened, a self-ensemble or back-projection that cannot be."""
-    loop = cfg.get(key) or {}
-    projection = loop.get("back_projection")
-    if projection is None and not loop.get("self_ensemble"):
-        return
-    task = look_up(TASKS, cfg.model["type"], "model")
-    if getattr(task, "component", None) != "backbone":
-        name = "self_ensemble" if projection is None else "back_projection"
-        raise ConfigError(
-            f"'{key}.{name}' refines the images of a network, and the task {cfg.model['type']} has"
-            " none: remove it."
-        )
-    if projection is None:
-        return
-    from realdeg.degradations.back_projection import BackProjection  # imports torch
-
-    place = f"{key}.back_projection"
-    source = projection.get("degradation")
-    if source is not None:
-        check_degradation(cfg, source, f"{place}.degradation", jointly=False)
-    BackProjection.from_config(projection, place, cfg.scale, cfg.same_size)
 
 
 def _fill_component(cfg: Mapping[str, Any], part: Part) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -13,11 +13,10 @@ from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from realdeg.backbones.refinement import Refinement
-from realdeg.degradations.back_projection import BackProjection
 from realdeg.engine.closed_form import ClosedFormLoop
 from realdeg.engine.devices import agree
 from realdeg.engine.prefetch import prefetched
+from realdeg.engine.refining import build_refinement, refining
 from realdeg.engine.refusals import refuse_duplicates
 from realdeg.engine.setup import named_wrappers
 from realdeg.engine.state import unwrapped
@@ -279,7 +278,7 @@ class EvalLoop(BaseLoop):
         back_projection: Mapping[str, Any] | None = None,
     ) -> None:
         # First, as it may refuse the model before data are opened.
-        self.refinement = _refinement(runner, self_ensemble, back_projection)
+        self.refinement = build_refinement(runner, self_ensemble, back_projection)
         super().__init__(runner, dataloader)
         if not isinstance(evaluator, Evaluator):
             evaluator = runner.build_evaluator(evaluator)
@@ -304,7 +303,7 @@ class EvalLoop(BaseLoop):
         runner.model.eval()
         metrics: dict[str, Any] = {}
         try:
-            with self._refining():
+            with refining(self.runner, self.refinement):
                 seen = self._predict()
         except RuntimeError as error:  # torch reports a dead worker at any time
             failure = worker_failure(error)
@@ -316,22 +315,6 @@ class EvalLoop(BaseLoop):
         runner.call_hook(f"after_{stage}_epoch", metrics=metrics)
         runner.call_hook(f"after_{stage}")
         return metrics
-
-    @contextmanager
-    def _refining(self) -> Iterator[None]:
-        """Have the task refine its images while the block runs."""
-        task: Any = unwrapped(self.runner.model)
-        if not self.refinement:
-            yield
-            return
-        before = task.refinement
-        if self.refinement.back_projection is not None:
-            self.refinement.back_projection.to(self.runner.device)
-        task.refinement = self.refinement
-        try:
-            yield
-        finally:
-            task.refinement = before
 
     def _predict(self) -> bool:
         """Predict all items; return False if a signal stopped it."""
@@ -355,28 +338,6 @@ class EvalLoop(BaseLoop):
         runner.call_hook("before_measuring", outputs=outputs)
         self.evaluator.process(data_samples=outputs, data_batch=batch)
         runner.call_hook(f"after_{stage}_iter", batch_idx=index, data_batch=batch, outputs=outputs)
-
-
-def _refinement(
-    runner: Any, self_ensemble: bool, back_projection: Mapping[str, Any] | None
-) -> Refinement:
-    if not self_ensemble and back_projection is None:
-        return Refinement()
-    task: Any = unwrapped(runner.model)
-    if not isinstance(getattr(task, "refinement", None), Refinement):
-        raise ConfigError(
-            f"self_ensemble and back_projection refine the images of a network, and the task"
-            f" {type(task).__name__} has none: remove them from val_cfg and test_cfg."
-        )
-    network = task.backbone
-    projection = None
-    if back_projection is not None:
-        projection = BackProjection.from_config(
-            back_projection, "back_projection", network.scale, network.same_size
-        )
-    refinement = Refinement(self_ensemble, projection)
-    refinement.check(network)
-    return refinement
 
 
 def plain_errors(loader: DataLoader[Any]) -> Iterator[Any]:
