@@ -32,8 +32,8 @@ def check_refinement(cfg: Mapping[str, Any], key: str) -> None:
     if getattr(task, "component", None) != "backbone":
         name = "self_ensemble" if projection is None else "back_projection"
         raise ConfigError(
-            f"'{key}.{name}' refines the images of a network, and the task {cfg['model']['type']} has"
-            " none: remove it."
+            f"'{key}.{name}' refines the images of a network, and the task"
+            f" {cfg['model']['type']} has none: remove it."
         )
     if projection is None:
         return
