@@ -32,6 +32,15 @@ class Loss(nn.Module, ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     """Further pictures that it takes as keywords, such as ``"averaged"``; see WeightedLoss."""
 
+    compares: ClassVar[str] = "image"
+    """``"image"``, or ``"classes"`` for logits per pixel, which only some networks put out."""
+
+    least_side: ClassVar[int] = 1
+    """The smallest side of an image that it takes, in pixels."""
+
+    needs_rgb: ClassVar[bool] = False
+    """Whether it takes images of three channels only."""
+
     def __init__(self, weight: float = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__()
         self.weight = float(weight)

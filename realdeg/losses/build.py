@@ -66,9 +66,9 @@ def references_of(cfg: Mapping[str, Any], place: str = "loss") -> dict[str, str]
         ConfigError: If a loss needs pictures and is not a term of ``WeightedLoss``, which alone
             hands them on.
     """
-    component = _component(cfg)
-    terms = {f"{place}.terms.{n}": term for n, term in enumerate(cfg.get("terms") or ())}
-    if needs_of(component) and not terms:
+    component = component_of(cfg)
+    terms = terms_of(cfg, place)
+    if needs_of(component) and place in terms:
         raise ConfigError(
             f"'{place}' is {getattr(component, '__name__', component)}, which needs the picture"
             f" '{needs_of(component)[0]}': make it a term,"
@@ -84,10 +84,19 @@ def references_of(cfg: Mapping[str, Any], place: str = "loss") -> dict[str, str]
 def pictures_of(term: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the pictures beside HR that a configured term needs."""
     target = term.get("target", "hr")
-    return (*needs_of(_component(term)), *((target,) if target in TARGETS[1:] else ()))
+    return (*needs_of(component_of(term)), *((target,) if target in TARGETS[1:] else ()))
 
 
-def _component(cfg: Mapping[str, Any]) -> Any:
+def terms_of(cfg: Mapping[str, Any], place: str = "loss") -> dict[str, Mapping[str, Any]]:
+    """Return the configs of a loss's terms by their places, or its own if it has none."""
+    terms = cfg.get("terms")
+    if not isinstance(terms, list | tuple):
+        return {place: cfg}
+    return {f"{place}.terms.{n}": term for n, term in enumerate(terms) if isinstance(term, Mapping)}
+
+
+def component_of(cfg: Mapping[str, Any]) -> Any:
+    """Return the class that a loss's config names, or None if it is unknown."""
     kind = cfg.get("type")
     return LOSSES.get(kind) if isinstance(kind, str) else kind
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -25,6 +27,8 @@ class CrossEntropyLoss(Loss):
     Shape:
         (B, K, ...) logits, (B, ...) integer classes in [0, K) -> ()
     """
+
+    compares: ClassVar[str] = "classes"
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
         """Raise GeometryError unless the target holds class indices (B, ...) of matching size."""

@@ -42,6 +42,7 @@ class LPIPSLoss(nn.Module):
     """
 
     kind: ClassVar[str] = "image"
+    needs_rgb: ClassVar[bool] = True
 
     def __init__(self, weight: NonNegative = 1.0, weights: str | None = None) -> None:
         super().__init__()

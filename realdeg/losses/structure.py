@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from realdeg.errors import GeometryError
@@ -43,7 +45,7 @@ class SSIMLoss(Loss):
         TCI 2017.
     """
 
-    least_side = side_of("gaussian-11")
+    least_side: ClassVar[int] = side_of("gaussian-11")
 
     def __init__(
         self, weight: float = 1.0, reduction: Reduction = "mean", data_range: Positive = 1.0
@@ -94,7 +96,7 @@ class MSSSIMLoss(SSIMLoss):
         Wang, Simoncelli, Bovik, Asilomar 2003; as a loss Zhao, Gallo, Frosio, Kautz, IEEE TCI 2017.
     """
 
-    least_side = MS_SSIM_LEAST_SIDE
+    least_side: ClassVar[int] = MS_SSIM_LEAST_SIDE
 
     def elements(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return ``1 - MS-SSIM`` of each image, (B,)."""

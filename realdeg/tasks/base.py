@@ -13,6 +13,7 @@ from torch import Tensor
 from realdeg.errors import ConfigError
 from realdeg.losses.build import LossConfig, build_loss, references_of
 from realdeg.registry import LOSSES, TASKS
+from realdeg.tasks.loss_checks import check_compared
 from realdeg.utils.samples import Batch, Collate, Prediction
 
 Mode = Literal["loss", "predict", "tensor"]
@@ -61,17 +62,21 @@ class ImageTask(BaseModel, ABC):
 
     @classmethod
     def check_config(cls, settings: Mapping[str, Any], place: str = "model") -> None:
-        """Refuse a loss that needs pictures that the task does not make, when a config is read.
+        """Refuse a loss of what the task does not make, when a config is read.
 
         Args:
             settings: The task's arguments.
             place: The task's place in the config, for messages.
 
         Raises:
-            ConfigError: Naming the term, the picture and the tasks that make it.
+            ConfigError: Naming the term and what would fit: an image loss, or a task that makes the
+                picture which the term needs.
         """
         loss = settings.get("loss")
-        needed = references_of(loss, f"{place}.loss") if isinstance(loss, Mapping) else {}
+        if not isinstance(loss, Mapping):
+            return
+        check_compared(loss, f"{place}.loss")
+        needed = references_of(loss, f"{place}.loss")
         for name, where in needed.items():
             if name in cls.references:
                 continue

@@ -90,7 +90,7 @@ def check_discriminator(
     only = kind.only_size(settings) if hasattr(kind, "only_size") else None
     if only is None:
         return
-    for size in _patch_sizes(cfg):
+    for size in patch_sizes(cfg):
         if size != only:
             free = [n for n in DISCRIMINATORS.names() if _takes_any_size(DISCRIMINATORS.get(n))]
             raise ConfigError(
@@ -115,7 +115,7 @@ def _takes_any_size(kind: Any) -> bool:
     return hasattr(kind, "only_size") and kind.only_size({}) is None
 
 
-def _patch_sizes(cfg: Mapping[str, Any]) -> list[int]:
+def patch_sizes(cfg: Mapping[str, Any]) -> list[int]:
     """Return the sides in HR pixels of the training patches, as far as the config says them."""
     sizes = {cfg.get("patch_size"), *_values_of("patch_size", cfg.get("train_dataloader"))}
     return sorted(size for size in sizes if isinstance(size, int))

@@ -27,7 +27,9 @@ from realdeg.losses.build import LossConfig
 from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, predictions_of
 from realdeg.tasks.joint_scales import ScaleCollate, check_scales, degradations_at
+from realdeg.tasks.loss_checks import check_images
 from realdeg.tasks.low_resolution import DegradingCollate, LowResolution, Place, grey_files
+from realdeg.tasks.player_checks import channels_of_backbone
 from realdeg.tasks.references import Enlarged, check_average, make_reference
 from realdeg.tasks.scheduled import DegradationSchedule
 from realdeg.utils.argument_types import NonNegative, RealScale, Scales
@@ -126,15 +128,17 @@ class SuperResolution(ImageTask):
 
     @classmethod
     def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
-        """Refuse a loss term that compares with the moving average where nothing averages.
+        """Refuse loss terms for which the rest of the config does not provide.
 
         Args:
             cfg: The whole config.
 
         Raises:
-            ConfigError: Naming the term and the hook that is missing.
+            ConfigError: If a term compares with a moving average and nothing averages, or with
+                larger patches or other colours than the network makes.
         """
         check_average(cfg)
+        check_images(cfg, channels_of_backbone(cfg))
 
     def _check(self, degradation: Degradation) -> None:
         name = type(degradation).__name__

@@ -83,6 +83,41 @@ def test_losses_that_do_not_fit_are_refused(loss, said):
         load(model__loss=loss)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "loss", "said"),
+    [
+        (
+            "edsr/edsr_div2k_x4",
+            dict(type="CrossEntropyLoss"),
+            "'model.loss' is CrossEntropyLoss, which compares class logits.*L1Loss.*logits",
+        ),
+        (
+            "edsr/edsr_div2k_x4",
+            weighted(L1, dict(type="CrossEntropyLoss")),
+            "'model.loss.terms.1' is CrossEntropyLoss",
+        ),
+        (
+            "edsr/edsr_div2k_x4",
+            weighted(L1, dict(type="MSSSIMLoss"), dict(type="LDLLoss")),
+            "'model.loss.terms.2' compares with the moving average.*ComponentEMAHook",
+        ),
+        (
+            "espcn/espcn_t91_x3_cpu",
+            weighted(L1, dict(type="MSSSIMLoss")),
+            "'model.loss.terms.1' is MSSSIMLoss.* at least 176 .*patch_size=48.: set",
+        ),
+        (
+            "espcn/espcn_t91_x3_cpu",
+            weighted(L1, dict(type="LPIPSLoss")),
+            "'model.loss.terms.1' is LPIPSLoss, which compares RGB images.*backbone.colour='rgb'",
+        ),
+    ],
+)
+def test_losses_that_do_not_fit_the_rest_are_refused(recipe, loss, said):
+    with pytest.raises(ConfigError, match=said):
+        load_config(recipe, {"model.loss": dict(loss, _delete_=True)})
+
+
 def test_terms_have_names_and_targets():
     terms = [L1, dict(L1, name="second", target="hr")]
     assert load(model__loss=weighted(*terms)).model.loss.terms == terms
