@@ -99,11 +99,12 @@ class GuardedCall:
         except Exception as error:  # whatever the compiler meets
             result = eager(*args, **kwargs)  # the module's own mistakes are raised here
             self.failed = True
+            cause = getattr(error, "inner_exception", error)  # of an error of torch's compiler
             self.say(
                 "%s is not compiled, training continues without: %s: %s",
                 type(self.module).__name__,
-                type(error).__name__,
-                first_line(error).rstrip(".")[:300],
+                type(cause).__name__,
+                first_line(cause).rstrip(".")[:300],
             )
             return result
 

@@ -14,6 +14,8 @@ from realdeg.errors import CheckpointError, as_given
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
+_PRECISIONS = {"OptimWrapper": "float32", "AutocastOptimWrapper": "bfloat16"}
+
 # The keys of a scheduler's state that are progress; the others are settings.
 _PROGRESS = (
     *("last_step", "_global_step", "_last_value", "base_values", "verbose", "optimizer"),
@@ -203,6 +205,11 @@ def changes_of(former: Mapping[str, Any], own: Mapping[str, Any], where: str) ->
     if "momentum" in scheduled:
         scheduled.add("betas")  # Adam's momentum
     for name, mine in own["optimizer"].items():
+        wrappers = (former["optimizer"][name].get("wrapper"), mine["wrapper"])
+        if wrappers[0] != wrappers[1] and set(wrappers) <= set(_PRECISIONS):
+            of = f" ({name})" if name else ""
+            old, new = (_PRECISIONS[wrapper] for wrapper in wrappers)
+            found.append(Change(f"precision{of}", old, new, rate=False))
         theirs = former["optimizer"][name]["groups"]
         place = f"optim_wrapper.{name}.optimizer" if name else "optim_wrapper.optimizer"
         for number, (old, new) in enumerate(zip(theirs, mine["groups"], strict=True)):
@@ -261,6 +268,8 @@ def _refuse_other_optimisers(former: Mapping[str, Any], own: Mapping[str, Any], 
     for name, mine in own.items():
         theirs = former[name]
         for key in ("type", "wrapper"):
+            if {theirs.get(key), mine[key]} <= set(_PRECISIONS):
+                continue  # their states are alike
             if theirs.get(key, mine[key]) != mine[key]:
                 fault = f"it is of {theirs[key]}, the config has {mine[key]}"
                 raise does_not_fit(name, where, fault)
