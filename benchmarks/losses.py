@@ -1,12 +1,17 @@
 """Draw the pictures of docs/losses.md: what losses see of an image, and where their gradients act.
 
-python benchmarks/losses.py                # all of docs/assets/losses
-python benchmarks/losses.py ldl --out .    # one
+    python benchmarks/losses.py                # all of docs/assets/losses
+    python benchmarks/losses.py ldl --out .    # one
+    python benchmarks/losses.py --time         # what each loss costs, as a table
+
+The costs are processor time of one thread, so that a busy machine hardly changes them.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +28,10 @@ from realdeg.losses import (
     SSIMLoss,
     TVLoss,
     artifact_map,
+    build_loss,
 )
 from realdeg.utils.image import read_image, to_tensor
+from realdeg.utils.tables import markdown_table
 from realdeg.visualization.style import new_figure
 
 SAMPLES = Path(realdeg.__file__).parent / "datasets" / "sample_images"
@@ -201,6 +208,30 @@ def ldl(path: Path) -> None:
     )
 
 
+TIMED = (
+    *("L1Loss", "MSELoss", "CharbonnierLoss", "NormLoss", "TVLoss", "SSIMLoss"),
+    *("FocalFrequencyLoss", "FilteredLoss", "LDLLoss"),
+)
+
+
+def costs(runs: int) -> str:
+    """Return a table of value and gradient of each loss, for 16 patches of 128 x 128 pixels."""
+    torch.set_num_threads(1)
+    shape = (16, 3, 128, 128)
+    x, y, z = (torch.rand(shape, generator=torch.Generator().manual_seed(n)) for n in range(3))
+    seconds: dict[str, list[float]] = {name: [] for name in TIMED}
+    for _ in range(runs + 1):  # the first run warms up
+        for name in TIMED:
+            loss = build_loss({"type": name})
+            image = x.clone().requires_grad_()
+            began = time.process_time()
+            loss(image, y, **({"averaged": z} if name == "LDLLoss" else {})).backward()
+            seconds[name].append(time.process_time() - began)
+    medians = {name: 1e3 * statistics.median(found[1:]) for name, found in seconds.items()}
+    rows = [(f"`{name}`", f"{found:.0f} ms") for name, found in medians.items()]
+    return "\n".join(markdown_table(("loss", "value and gradient"), rows))
+
+
 PICTURES = {
     "total_variation": total_variation,
     "structure": structure,
@@ -211,11 +242,18 @@ PICTURES = {
 
 
 def main() -> None:
-    """Draw the pictures that are named, or all."""
+    """Draw the pictures that are named, or all; or measure costs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", choices=[*PICTURES, []], help="all if none is named")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(PICTURES)}; all if none is named")
+    parser.add_argument("--time", action="store_true", help="measure costs instead")
+    parser.add_argument("--runs", default=15, type=int, help="measurements of each loss")
     parser.add_argument("--out", default="docs/assets/losses", type=Path)
     arguments = parser.parse_args()
+    if arguments.time:
+        print(costs(arguments.runs))
+        return
+    if not set(arguments.names) <= set(PICTURES):
+        parser.error(f"the pictures are {', '.join(PICTURES)}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or PICTURES:
         PICTURES[name](arguments.out / f"{name}.png")
