@@ -50,6 +50,9 @@ class ImageTask(BaseModel, ABC):
     references: ClassVar[tuple[str, ...]] = ()
     """The pictures beside HR that the task makes for loss terms which need them."""
 
+    scheduled: ClassVar[tuple[str, ...]] = ()
+    """The arguments, numbers that are read in every iteration, which ``ScheduleHook`` may move."""
+
     baseline_name: ClassVar[str] = "its input"
     """A phrase for what :meth:`baseline` returns."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
@@ -73,6 +73,8 @@ class JointTraining(SuperResolution):
         ConfigError: If the degradation has nothing to learn, or has no gradient.
         GeometryError: If degradation and backbone differ in geometry.
     """
+
+    scheduled: ClassVar[tuple[str, ...]] = ("sr_gradient",)
 
     def __init__(
         self,

@@ -172,6 +172,17 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         hr = hr_batch()
         assert torch.equal(degradation(hr, SEEDS), other(hr, SEEDS))
 
+    def test_it_is_built_anew_for_schedules(self) -> None:
+        """Its arguments rebuild it, with shared parts, unless it learned weights itself."""
+        degradation = self.build(2, True)
+        if degradation.fitting is not None:
+            with pytest.raises(ConfigError, match="learned weights"):
+                degradation.changed({})
+            return
+        again, hr = degradation.changed({}), hr_batch()
+        assert again is not degradation and again.hash() == degradation.hash()
+        assert torch.equal(again(hr, SEEDS), degradation(hr, SEEDS))
+
     def test_bad_input_is_named(self) -> None:
         """Invalid images and traces are refused with a clear message."""
         degradation = degradation_from_config(self.config, 4, False)

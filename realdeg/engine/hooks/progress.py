@@ -24,6 +24,10 @@ from realdeg.utils.mmengine_internals import iterations_done
 from realdeg.version import __version__
 
 
+# Numbers of the config that ScheduleHook moves: their value, not a mean, as for rates.
+_SCHEDULED = ("train/degradation.", "train/model.")
+
+
 @HOOKS.register_module()
 class ProgressHook(Hook):
     """Logs a summary before the first iteration, then the progress.
@@ -66,7 +70,7 @@ class ProgressHook(Hook):
         scalars = {}
         for name, buffer in runner.message_hub.log_scalars.items():
             if name.startswith("train/"):
-                last = name.endswith("lr")
+                last = name.endswith("lr") or name.startswith(_SCHEDULED)
                 scalars[name] = float(buffer.current() if last else buffer.mean(done - self._since))
         self._since = done
         scalars = mean_over_processes(scalars, runner.device)
