@@ -84,8 +84,10 @@ def test_numbers_of_other_tasks(name, number):
     if "penalties" in number:
         options["model.penalties"] = [{"type": "GradientPenalty"}]
     load_config(name, options)
-    hook["points"] = [(0, -1)]
-    with pytest.raises(ConfigError, match=r"'custom_hooks.0.points.0': .* is -1"):
+    hook["points"] = [(0, [1, 2])]
+    with pytest.raises(
+        ConfigError, match=r"'custom_hooks.0.points.0': .* is \[1, 2\], wanted a num"
+    ):
         load_config(name, options)
 
 

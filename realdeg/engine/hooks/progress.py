@@ -23,7 +23,6 @@ from realdeg.utils.argument_types import Count
 from realdeg.utils.mmengine_internals import iterations_done
 from realdeg.version import __version__
 
-
 # Numbers of the config that ScheduleHook moves: their value, not a mean, as for rates.
 _SCHEDULED = ("train/degradation.", "train/model.")
 
