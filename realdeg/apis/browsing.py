@@ -20,7 +20,7 @@ from realdeg.config import inject
 from realdeg.config.fill import recipe_hint
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError, argument_name
-from realdeg.registry import TASKS
+from realdeg.registry import HOOKS, TASKS
 from realdeg.utils.colour import to_colour
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.processes import drop_worker_options
@@ -157,6 +157,7 @@ def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[Tra
     with recipe_hint(ready), DefaultScope.overwrite_default_scope("realdeg"):
         task = TASKS.build(ready.model)
         loader = Runner.build_dataloader(loader_cfg, seed=ready.seed)
+        _attach_hooks(ready, task, loader.sampler)
     first = 0
     if hasattr(loader.sampler, "start"):
         loader.sampler.start(start)
@@ -251,6 +252,16 @@ def _traces(task: Any, batch: Batch, hr: Tensor) -> list[Trace | None]:
     for index, trace in zip(without, degradation.sample(hr[without], seeds), strict=True):
         traces[index] = trace
     return traces
+
+
+def _attach_hooks(cfg: Config, task: Any, sampler: Any) -> None:
+    """Let hooks that change the training samples over the run do so, for all iterations."""
+    total = (cfg.get("train_cfg") or {}).get("max_iters", 1)
+    for hook in (*(cfg.get("custom_hooks") or ()), *(cfg.get("default_hooks") or {}).values()):
+        kind = HOOKS.get(hook["type"]) if isinstance(hook, dict) and "type" in hook else None
+        if hasattr(kind, "attach"):
+            settings = {key: value for key, value in hook.items() if key != "priority"}
+            HOOKS.build(settings).attach(task, sampler, total)
 
 
 def _record_traces(dataset: Any) -> None:

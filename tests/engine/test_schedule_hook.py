@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+from realdeg.apis.browsing import training_samples
 from realdeg.config import inject, load_config
 from realdeg.datasets import PositionSampler, collate_batch
 from realdeg.degradations.build import degradation_from_config
@@ -222,3 +223,14 @@ def test_a_number_that_the_task_does_not_have(tmp_path, number, said, monkeypatc
     hook = {"type": "ScheduleHook", "number": number, "points": [(0, 1.0)]}
     with pytest.raises(ConfigError, match=said):
         train(tmp_path, 2, hooks=[hook])
+
+
+def test_browse_shows_each_batch_as_its_iteration_sees_it():
+    options = {
+        "degradation": {"_delete_": True, **NOISY},
+        "custom_hooks": [SIGMA],
+        "train_dataloader.batch_size": 2,
+    }
+    cfg = load_config("edsr/edsr_t91_x4_cpu", options=options, sample=True)
+    seen = [one.trace.parts[1].params["sigma"] for one in training_samples(cfg, 8, start=1)]
+    assert seen == [0, 0, 0, 0, 5, 5, 10, 10]

@@ -74,7 +74,24 @@ class CurriculumHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Tell the sampler from which scales to draw."""
-        backbone = self._backbone(runner)
+        task = unwrapped(runner.model)
+        self.attach(task, runner.train_dataloader.sampler, runner.max_iters)
+        if not self.stages:
+            # It was asked for all iterations, and a resumed run may validate before its first.
+            self._backbone(runner).set_progress(runner.iter / runner.max_iters)
+
+    def attach(self, task: Any, sampler: Any, max_iters: int) -> None:
+        """Tell a sampler from which scales to draw.
+
+        Args:
+            task: The task.
+            sampler: The sampler of the training data.
+            max_iters: The number of iterations of the run.
+
+        Raises:
+            ConfigError: If the network, the sampler and the stages do not fit each other.
+        """
+        backbone = getattr(task, "backbone", None)
         grows = hasattr(backbone, "set_progress")
         if not grows and not self.stages:
             raise ConfigError(
@@ -87,13 +104,12 @@ class CurriculumHook(Hook):
                 f"CurriculumHook: {type(backbone).__name__} has a curriculum of its own: remove"
                 " 'stages'."
             )
-        sampler = runner.train_dataloader.sampler
         if not getattr(sampler, "scales", None):
             raise ConfigError(
                 "CurriculumHook: the sampler draws no scales: set model.scales, for instance"
                 " [2, 4, 8]."
             )
-        sampler.curriculum = self.stages or self._of_network(backbone, runner.max_iters)
+        sampler.curriculum = self.stages or self._of_network(backbone, max_iters)
         for at, scales in sampler.curriculum:
             if not set(scales) & set(sampler.scales):
                 named, listed = (", ".join(map(str, found)) for found in (scales, sampler.scales))
@@ -101,9 +117,6 @@ class CurriculumHook(Hook):
                     f"CurriculumHook: from iteration {at} on, scale {named} is drawn, which is not"
                     f" in model.scales ({listed}): add it."
                 )
-        if grows:
-            # It was asked for all iterations, and a resumed run may validate before its first.
-            backbone.set_progress(runner.iter / runner.max_iters)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: object = None) -> None:
         """Tell a network that grows how much of the run is done."""

@@ -67,7 +67,26 @@ class ScheduleHook(Hook):
         Raises:
             ConfigError: If it does not exist or cannot change.
         """
-        task: Any = unwrapped(runner.model)
+        sampler = getattr(runner.train_dataloader, "sampler", None)
+        self.attach(unwrapped(runner.model), sampler, runner.max_iters)
+        last = self.schedule.points[-1][0]
+        if last > runner.max_iters:
+            runner.say(
+                "the schedule of %s ends at iteration %d, the run ends before it, at %d",
+                *(self.number, last, runner.max_iters),
+            )
+
+    def attach(self, task: Any, sampler: Any, max_iters: int) -> None:
+        """Find the number; batches that state their position then have their iteration's value.
+
+        Args:
+            task: The task.
+            sampler: The sampler of the training data.
+            max_iters: The number of iterations of the run.
+
+        Raises:
+            ConfigError: If it does not exist or cannot change.
+        """
         root, _, path = self.number.partition(".")
         if root == "degradation":
             if not hasattr(task, "schedule_degradation"):
@@ -76,17 +95,10 @@ class ScheduleHook(Hook):
                     f" can change over the run; remove the schedule of '{self.number}'."
                 )
             self._degradation = task.schedule_degradation(path, self.schedule)
-            sampler = getattr(runner.train_dataloader, "sampler", None)
             self._degradation.batch_size = getattr(sampler, "batch_size", None)
         else:
             self._slot = _find(task, path.split("."), self.number)
             self._configured = _get(*self._slot)
-        last = self.schedule.points[-1][0]
-        if last > runner.max_iters:
-            runner.say(
-                "the schedule of %s ends at iteration %d, the run ends before it, at %d",
-                *(self.number, last, runner.max_iters),
-            )
 
     def before_train_epoch(self, runner: Any) -> None:
         """Check the values of all schedules together."""
