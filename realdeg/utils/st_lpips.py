@@ -12,7 +12,7 @@ from realdeg.errors import CheckpointError, ConfigError, first_line
 from realdeg.utils.precision import full_precision
 from realdeg.utils.torch_state import Shapes, read_state
 from realdeg.utils.trunk_files import PerceptualUnavailableError, stlpips_file
-from realdeg.utils.trunks import TRUNKS, BlurPool
+from realdeg.utils.trunks import TRUNKS, BlurPool, faster_layout
 
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _EPSILON = 1e-10
@@ -115,7 +115,7 @@ class ShiftTolerantLPIPS(nn.Module):
             second: The same shape.
         """
         with full_precision(first):
-            x, y = ((image.float() - self.shift) / self.scale for image in (first, second))
+            x, y = (self._normalised(image) for image in (first, second))
             total = x.new_zeros(x.shape[0])
             for index, layer in enumerate(self.trunk):
                 x, y = layer(x), layer(y)
@@ -124,6 +124,10 @@ class ShiftTolerantLPIPS(nn.Module):
                     difference = (_unit(x) - _unit(y)).square()
                     total = total + head(difference).mean((1, 2, 3))
             return total
+
+    def _normalised(self, image: Tensor) -> Tensor:
+        image = (image.float() - self.shift) / self.scale
+        return image.contiguous(memory_format=torch.channels_last)
 
 
 def _unit(features: Tensor) -> Tensor:
@@ -169,4 +173,4 @@ def load_st_lpips(
             " stlpips-pytorch 0.0.2."
         ) from error
     built.load_state_dict({name: state[theirs] for name, theirs in names.items()})
-    return built.eval().requires_grad_(False)
+    return faster_layout(built, torch.device("cpu")).eval().requires_grad_(False)

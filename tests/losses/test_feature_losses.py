@@ -30,6 +30,8 @@ def vgg16(tmp_path_factory):
 
 
 class TestEveryFeatureLoss(LossContract):
+    autocast_error = 0.02
+
     @pytest.fixture(params=["ContentLoss", "TextureLoss"], autouse=True)
     def each(self, request, vgg16):
         self.component = LOSSES.get(request.param)
