@@ -137,6 +137,17 @@ def metrics(folder: Path) -> None:
     camera(folder / "work_dirs/dml/degradation.safetensors", same_size=False)
 
 
+def test_time(folder: Path) -> None:
+    made = SRVGGNetCompact(scale=4, num_features=8, num_convs=2)
+    for place in (".", "work_dirs/my_network", "work_dirs/l1"):
+        network(folder / place / "backbone.safetensors", made)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.001)
+    network(folder / "work_dirs/gan/backbone.safetensors", made)
+    camera(folder / "work_dirs/dml/degradation.safetensors", same_size=False)
+
+
 def pools(folder: Path) -> None:
     kernels = gaussian_pool(4, True, 4)
     kernels.save(folder / "kernels.safetensors")
@@ -213,6 +224,7 @@ PREPARE: dict[str, Callable[[Path], dict[str, Any] | None]] = {
     "docs/configs.md": configs,
     "docs/export.md": export,
     "docs/large_photos.md": large_photos,
+    "docs/test_time.md": test_time,
     "docs/metrics.md": metrics,
     "docs/pools.md": pools,
     "docs/protocols.md": protocols,
