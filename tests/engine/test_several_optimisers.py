@@ -155,6 +155,39 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path, photos):
     assert not list((tmp_path / "run").glob("iter_*"))
 
 
+def test_a_batch_of_excess_is_left_out_by_the_player_whose_loss_it_is(tmp_path, photos):
+    """The discriminator's loss explodes in iteration 4: it keeps its weights, the other steps."""
+    hook = dict(type="FiniteLossHook", skip_threshold=50, window=2)
+    hooks = dict(finite=hook, checkpoint=dict(type="SaveCheckpointHook", interval=1, keep=6))
+    runner = RealdegRunner.from_cfg(
+        config(tmp_path / "run", photos, iterations=4, default_hooks=hooks)
+    )
+    usual, calls = runner.model.gan_loss.discriminator, []
+
+    def explode(*args):
+        calls.append(1)
+        return usual(*args) * (1e4 if len(calls) == 4 else 1)
+
+    runner.model.gan_loss.discriminator = explode
+    runner.train()
+    runner.close()
+    before, after = (read_checkpoint(tmp_path / "run" / f"iter_{number}.pth") for number in (3, 4))
+    assert after["skipped_batches"]["count"] == 1
+    moved = {
+        name.partition(".")[0]
+        for name, value in before["state_dict"].items()
+        if not torch.equal(value, after["state_dict"][name])
+        and "running" not in name
+        and "num_batches" not in name
+    }
+    assert moved == {"degradation"}
+    steps = {
+        name: {float(item["step"]) for item in state["state"].values()}
+        for name, state in after["optimizer"].items()
+    }
+    assert steps == {"degradation_step": {4.0}, "discriminator_step": {3.0}}
+
+
 def test_wrong_optimisers_are_named(tmp_path, photos):
     def attempt(**optimisers):
         cfg = dict(constructor="MultiOptimizerConstructor", **optimisers)
