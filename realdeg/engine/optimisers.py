@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -99,6 +100,8 @@ class MultiOptimizerConstructor:
             ConfigError: If the task has no such part.
         """
         model = unwrapped(model)
+        # Schedules follow the iterations, and a player may rest in the first of them.
+        warnings.filterwarnings("ignore", r"Detected call of `scheduler\.step", UserWarning)
         wrappers: dict[str, OptimWrapper] = {}
         for name, cfg in self.cfg.items():
             part = getattr(model, name.removesuffix(SUFFIX), None)

@@ -18,6 +18,7 @@ from realdeg.registry import TASKS
 from realdeg.tasks.base import Mode
 from realdeg.tasks.degradation_learning import compare_lr
 from realdeg.tasks.low_resolution import LowResolution
+from realdeg.tasks.player_checks import check_optimisers
 from realdeg.tasks.players import frozen, optimisers_of, take_step
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.utils.argument_types import Count, NonNegative, Scale, Whole
@@ -112,6 +113,19 @@ class JointTraining(SuperResolution):
         self.degradation_loss = build_loss(degradation_loss, "image", "model.degradation_loss")
         self.sr_gradient, self.alternate = float(sr_gradient), alternate
         self.degradation_first, self.pairs, self.border = degradation_first, pairs, border
+
+    @classmethod
+    def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
+        """Refuse optimisers that are not those of the two parts.
+
+        Args:
+            cfg: The whole config.
+
+        Raises:
+            ConfigError: Naming the place and what would fit.
+        """
+        super().check_recipe(cfg)
+        check_optimisers(cfg, cls.__name__, _PLAYERS)
 
     @property
     def learning(self) -> tuple[str, ...]:

@@ -105,6 +105,27 @@ def test_six_iterations_equal_three_and_three(tmp_path, photos, model):
     assert differences(moved, whole["state_dict"]) != []
 
 
+def test_averages_of_a_whole_task_go_on_as_those_of_the_component(tmp_path, photos):
+    """Averaging changes no training: raw weights, the discriminator's too, are as without it."""
+    whole = [dict(type="EMAHook", momentum=0.1)]
+    ours = [dict(type="ComponentEMAHook", momentum=0.1)]
+    train(tmp_path / "none", photos)
+    train(tmp_path / "run", photos, iterations=3, custom_hooks=whole)
+    train(tmp_path / "run", photos, resume=True, custom_hooks=ours)
+    none, run = final_state(tmp_path / "none", 6), final_state(tmp_path / "run", 6)
+    averaged = {name.removeprefix("module.") for name in run["ema_state_dict"]} - {"steps"}
+    assert averaged == {name for name in none["state_dict"] if name.startswith("degradation.")}
+    for name, value in none["state_dict"].items():
+        ema = run["ema_state_dict"].get(f"module.{name}")
+        assert torch.equal(run["state_dict"][name] if ema is None else ema, value), name
+    weight = next(name for name in averaged if name.endswith("weight"))
+    assert not torch.equal(run["state_dict"][weight], none["state_dict"][weight])
+    # The averages that mmengine's hook had are those that go on.
+    train(tmp_path / "all", photos, custom_hooks=ours)
+    expected = final_state(tmp_path / "all", 6)["state_dict"]
+    assert differences(run["state_dict"], expected) == []
+
+
 def test_both_rates_follow_the_schedule(tmp_path, photos):
     runner = train(tmp_path / "run", photos, iterations=5)
     for wrapper in runner.optim_wrapper.values():

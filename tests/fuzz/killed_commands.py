@@ -30,7 +30,7 @@ class Scenario:
 
     Args:
         name: What it is.
-        kills: How many of the 200 kills are its own.
+        kills: How many of the 240 kills are its own.
         words: The words after ``realdeg``, the same each time.
         prepare: Writes the inputs into an empty folder.
         result: What the end holds: equal after kills and without.
@@ -90,6 +90,22 @@ model = dict(discriminator=dict(width=2))
     train=f"type='UnpairedDataset', real='lr', datasets=2 * [dict({_PAIRS}, {_CROP})]",
     val=f"{_PAIRS}, {_WHOLE}",
 )
+# Everything that has a state: averages, penalties that draw or come every third time, schedules.
+_ADVERSARIAL = """
+_base_ = ["realdeg::sr_resnet/srgan_t91_x4_cpu.py"]
+backbone = dict(_delete_=True, type="SRVGGNetCompact", num_features=4, num_convs=1)
+model = dict(
+    discriminator=dict(_delete_=True, type="PatchGANDiscriminator", width=2, halvings=1),
+    gan_loss=dict(_delete_=True, type="WGANLoss", weight=1e-3),
+    penalties=[dict(type="GradientPenalty"), dict(type="R1Penalty", every=3)],
+    adversarial_from=20,
+    generator_every=2,
+)
+custom_hooks = [dict(type="ComponentEMAHook", momentum=0.01)]
+""" + _TRAIN.format(
+    train=f"type='HRFolderDataset', folder='hr', {_CROP}",
+    val=f"type='HRFolderDataset', folder='hr', {_WHOLE}",
+)
 
 
 def _prepare_training(config: str) -> Callable[[Path], None]:
@@ -120,7 +136,7 @@ def _trained(folder: Path) -> dict[str, Any]:
     state = read_checkpoint(folder / "run" / f"iter_{_ITERATIONS}.pth")
     digests = {
         key: hashlib.sha256(repr(_flat(state.get(key))).encode()).hexdigest()
-        for key in ("state_dict", "optimizer", "param_schedulers")
+        for key in ("state_dict", "ema_state_dict", "optimizer", "param_schedulers")
     }
     files = (folder / "run").glob("*.safetensors")
     return {**digests, **{file.name: read_component(file).hash for file in files}}
@@ -226,6 +242,7 @@ SCENARIOS = (
     _train("train, supervised", 40, _SUPERVISED),
     _train("train, supervised, two workers", 20, _SUPERVISED, workers=2),
     _train("train, unpaired", 40, _UNPAIRED),
+    _train("train, adversarial", 40, _ADVERSARIAL),
     Scenario("degrade", 30, _BSRGAN, _prepare_images, _files("out"), _whole_images("out")),
     Scenario(
         "infer",

@@ -43,7 +43,7 @@ class Tally:
 def main() -> int:
     """Kill as often as the command line asks; the exit code is 1 if anything was lost."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.kills", description=__doc__)
-    parser.add_argument("--share", type=float, default=1.0, help="part of the full 200 kills")
+    parser.add_argument("--share", type=float, default=1.0, help="part of the full 240 kills")
     parser.add_argument("--only", nargs="*", choices=[s.name for s in SCENARIOS], help="these")
     parser.add_argument("--seed", type=int, default=0, help="other moments")
     parser.add_argument("--json", type=Path, help="write the summary here")

@@ -1,4 +1,4 @@
-"""A few kills of every long command; ``python -m tests.fuzz.kills`` makes two hundred."""
+"""A few kills of every long command; ``python -m tests.fuzz.kills`` makes 240."""
 
 import json
 import subprocess
