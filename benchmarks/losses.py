@@ -230,6 +230,27 @@ def costs(runs: int) -> str:
     medians = {name: 1e3 * statistics.median(found[1:]) for name, found in seconds.items()}
     rows = [(f"`{name}`", f"{found:.0f} ms") for name, found in medians.items()]
     return "\n".join(markdown_table(("loss", "value and gradient"), rows))
+def adversarial(path: Path) -> None:
+    """Draw what the network loses by an image's logit, and how hard it is pulled towards real."""
+    logits = torch.linspace(-4, 4, 321, dtype=torch.float64)
+    names = ("CrossEntropyGANLoss", "LSGANLoss", "HingeGANLoss")
+    figure = new_figure(7, 2.4, layout="constrained")
+    loss_axis, pull_axis = figure.subplots(1, 2)
+    for name in names:
+        x = logits.clone().requires_grad_()
+        losses = build_loss({"type": name}).generator_elements(x)
+        (found,) = torch.autograd.grad(losses.sum(), x)
+        label = f"{name}, WGANLoss" if name == "HingeGANLoss" else name
+        loss_axis.plot(logits, losses.detach(), label=label)
+        pull_axis.plot(logits, -found, label=label)
+    loss_axis.set_title("the network's loss", fontsize=8)
+    pull_axis.set_title("its pull towards larger logits", fontsize=8)
+    pull_axis.axhline(0, color="0.7", linewidth=0.8)
+    for axis in (loss_axis, pull_axis):
+        axis.set_xlabel("logit of a generated image", fontsize=7)
+        axis.tick_params(labelsize=7)
+    pull_axis.legend(fontsize=7)
+    figure.savefig(path, dpi=110)
 
 
 PICTURES = {
@@ -238,6 +259,7 @@ PICTURES = {
     "frequency": frequency,
     "filters": filters,
     "ldl": ldl,
+    "adversarial": adversarial,
 }
 
 
