@@ -230,6 +230,8 @@ def costs(runs: int) -> str:
     medians = {name: 1e3 * statistics.median(found[1:]) for name, found in seconds.items()}
     rows = [(f"`{name}`", f"{found:.0f} ms") for name, found in medians.items()]
     return "\n".join(markdown_table(("loss", "value and gradient"), rows))
+
+
 def adversarial(path: Path) -> None:
     """Draw what the network loses by an image's logit, and how hard it is pulled towards real."""
     logits = torch.linspace(-4, 4, 321, dtype=torch.float64)
