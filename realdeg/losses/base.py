@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,15 @@ class Loss(nn.Module, ABC):
         super().__init__()
         self.weight = float(weight)
         self.reduction = reduction
+
+    @classmethod
+    def least_side_for(cls, config: Mapping[str, Any]) -> int:
+        """Return the smallest side of an image in pixels that a loss takes.
+
+        Args:
+            config: The loss's config, for losses whose arguments decide it.
+        """
+        return cls.least_side
 
     @abstractmethod
     def elements(self, prediction: Tensor, target: Tensor) -> Tensor:

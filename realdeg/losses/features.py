@@ -14,9 +14,10 @@ from realdeg.errors import ConfigError, GeometryError
 from realdeg.losses.base import Loss, Reduction, in_full
 from realdeg.losses.pixel import norms
 from realdeg.utils.argument_types import NonNegative, Range
+from realdeg.utils.arguments import arguments_of
 from realdeg.utils.precision import full_precision
 from realdeg.utils.trunk_files import PerceptualUnavailableError
-from realdeg.utils.trunks import IMAGENET_MEAN, IMAGENET_STD, Trunk
+from realdeg.utils.trunks import IMAGENET_MEAN, IMAGENET_STD, TRUNKS, Trunk
 
 LayerWeights: TypeAlias = Annotated[Mapping[str, NonNegative], MinLen(1)]
 """Weights by the names of layers: ``{"conv5_4": 1.0}``."""
@@ -100,6 +101,19 @@ class FeatureLoss(Loss):
                 _resolved(named, config.get("layers") or {}, before_relu)
             except ConfigError as error:
                 raise ConfigError(f"'{place}': {error}") from error
+
+    @classmethod
+    def least_side_for(cls, config: Mapping[str, Any]) -> int:
+        """Return the smallest side of an image in pixels that reaches the last layer.
+
+        Args:
+            config: The loss's config.
+        """
+        trunk = config.get("trunk", "vgg19")
+        layers = config.get("layers") or arguments_of(cls).parameters["layers"].default
+        if not isinstance(trunk, str) or config.get("weight", 1) == 0:
+            return cls.least_side
+        return max(config.get("patch_size") or 1, TRUNKS[trunk].least_side(layers))
 
     @classmethod
     def check_files(cls, config: Mapping[str, Any], place: str) -> None:

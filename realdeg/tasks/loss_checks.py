@@ -56,7 +56,8 @@ def check_images(cfg: Mapping[str, Any], channels: int | None, place: str = "los
                 f"'{where}' is {name}, which compares RGB images, and the network makes luma:"
                 " set backbone.colour='rgb', or remove the term."
             )
-        least = getattr(kind, "least_side", 1)
+        side_for = getattr(kind, "least_side_for", None)
+        least = getattr(kind, "least_side", 1) if side_for is None else side_for(term)
         for size in patch_sizes(cfg):
             if size < least:
                 raise ConfigError(

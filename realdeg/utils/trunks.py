@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -76,6 +76,20 @@ class TrunkKind:
         """Return the names of the layers; a position is torchvision's index in ``features``."""
         with torch.device("meta"):
             return tuple(dict(self.empty().named_children()))
+
+    def least_side(self, names: Collection[str]) -> int:
+        """Return the smallest side in pixels of an image that reaches these layers.
+
+        Args:
+            names: Names of layers.
+        """
+        known = self.layers()
+        last = max(known.index(name) for name in names)
+        pools = sum(name.startswith("pool") for name in known[: last + 1])
+        if not self.shift_tolerant:
+            return 2**pools
+        # A pool takes 4 pixels or more, and makes floor(side / 2) + 1 of them.
+        return 2**pools + 2 if pools else 1
 
     def fill(self, file: Path, needed_by: str) -> nn.Sequential:
         """Return the trunk with the weights of a file."""

@@ -33,6 +33,14 @@ def test_refused_when_the_config_is_read(term, said):
         load_config(RECIPE, weighted(**term))
 
 
+def test_patches_that_are_too_small_for_a_layer():
+    options = {**weighted(layers={"pool5": 1.0}), "patch_size": 24}
+    with pytest.raises(ConfigError, match="terms.1'.*at least 32 pixels.*patch_size=24"):
+        load_config(RECIPE, options)
+    options["model.loss"]["terms"][1]["layers"] = {"conv5_4": 1.0}
+    load_config(RECIPE, options)
+
+
 @pytest.mark.parametrize(
     ("term", "file"),
     [

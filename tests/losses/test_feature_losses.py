@@ -308,6 +308,18 @@ class TestVGG:
         assert loss(x, x).item() == 0
         assert capsys.readouterr().out == ""
 
+    @pytest.mark.parametrize("trunk", ["vgg16", "vgg16_shift_tolerant"])
+    @pytest.mark.parametrize("layer", ["relu1_2", "conv2_1", "pool2", "conv3_1", "conv4_1"])
+    def test_the_least_side_that_a_layer_takes(self, vgg16, trunk, layer):
+        config = {"type": "ContentLoss", "trunk": trunk, "layers": {layer: 1.0}}
+        loss = build_loss({**config, "weights": vgg16})
+        least = loss.least_side_for(config)
+        assert loss(*(images(2, 1, 3, least, least + 3).float())).isfinite()
+        if least > 1:
+            with pytest.raises(GeometryError, match="too small"):
+                loss(*(images(2, 1, 3, least - 1, least + 3).float()))
+        assert loss.least_side_for({**config, "weight": 0}) == 1
+
     def test_small_images_are_refused_by_name(self, vgg16):
         loss = ContentLoss(layers={"conv3_1": 1}, trunk="vgg16", weights=vgg16)
         x = images(1, 3, 3, 16).float()
