@@ -106,12 +106,6 @@ def machine() -> dict[str, str]:
     }
 
 
-def weights_of(folder: Path) -> Path | None:
-    """Return the weights that a finished training wrote last."""
-    path = folder / "backbone.safetensors"
-    return path if path.is_file() else None
-
-
 def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[str, Any]:
     """Train and test a run; finished stages and begun ones are continued.
 
@@ -122,15 +116,16 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
         others: Values for the names in options.
 
     Returns:
-        The numbers of the test, iterations and CPU seconds of each stage, and the run's facts.
+        The numbers of the test, iterations and CPU seconds of each stage (None if it was
+        interrupted), and the run's facts.
     """
     names = {"data": data, **others}
     seconds: dict[str, float | None] = {}
-    weights: Path | None = None
+    weights = Path()
     for stage in run.stages:
         folder = work / run.folder / stage.name
-        weights = weights_of(folder)
-        if weights is None:
+        weights, done = folder / "backbone.safetensors", folder / "cpu_seconds.json"
+        if not done.is_file():
             begun = any(folder.glob("iter_*.pth"))
             options = {
                 "train_cfg.max_iters": stage.iterations,
@@ -140,10 +135,8 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
             }
             more = ["--seed", str(run.seed), *(["--resume"] if begun else [])]
             spent = _tool("train", stage.config, folder, data, options, more)
-            (folder / "cpu_seconds.json").write_text(json.dumps(None if begun else spent))
-            weights = weights_of(folder)
-        clock = folder / "cpu_seconds.json"
-        seconds[stage.name] = json.loads(clock.read_text()) if clock.is_file() else None
+            done.write_text(json.dumps(None if begun else spent))
+        seconds[stage.name] = json.loads(done.read_text())
         names["previous"] = str(weights)
     last = run.stages[-1]
     folder = work / run.folder / "test"

@@ -18,7 +18,7 @@ NORM: dict[str, dict[str, Any]] = {
     "with batch normalisation": {"type": "SRResNet", **SIZE},
     "without": {"type": "SRResNet", **SIZE, "bias": True, "use_bn": False},
 }
-NORM_ITERATIONS = 1200
+NORM_ITERATIONS = 800
 
 
 def dotted(backbone: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def multiply_adds(backbone: dict[str, Any], scale: int) -> float:
 
 
 EDSR: dict[str, Any] = {"type": "EDSR", **SIZE}
-SCRATCH_ITERATIONS = 2000
+SCRATCH_ITERATIONS = 1600
 FIRST = "{previous}"
 
 

@@ -1,0 +1,4 @@
+# Absolute error for as many iterations as the adversarial runs.
+_base_ = "l1.py"
+optim_wrapper = dict(optimizer=dict(lr=1e-4, betas=(0.9, 0.99)))
+param_scheduler = []

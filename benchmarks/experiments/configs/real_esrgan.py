@@ -1,0 +1,18 @@
+# The last stage of Real-ESRGAN and of HAT for real photos: five layers, a U-Net, sharpened targets.
+_base_ = "gan.py"
+__layers = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0}
+model = dict(
+    loss=dict(
+        terms=[
+            dict(type="L1Loss", target="sharpened"),
+            dict(
+                type="ContentLoss",
+                trunk="vgg16_shift_tolerant",
+                layers=__layers,
+                criterion="l1",
+                target="sharpened",
+            ),
+        ]
+    ),
+    gan_loss=dict(type="CrossEntropyGANLoss", weight=0.1),
+)
