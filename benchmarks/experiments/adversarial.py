@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from runs import Run, Stage
 
 L1_ITERATIONS = 1500
-BUDGET = 400
+BUDGET = 300
 """Iterations of every fine-tuning."""
 
 CONTROL = "L1, continued"
@@ -24,6 +24,7 @@ RECIPES: Mapping[str, str] = {
 }
 VALUES = ("psnr", "ssim", "gmsd", "st_lpips")
 TESTS = {"test_evaluator.metrics.0.metrics": f"[{','.join(VALUES)}]"}
+BICUBIC = Run("bicubic", 0, (Stage("none", "bicubic.py", 0),), TESTS)
 L1 = Run("L1", 0, (Stage("train", "l1.py", L1_ITERATIONS),), TESTS)
 
 

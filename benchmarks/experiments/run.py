@@ -14,12 +14,14 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 PARENT = Path(__file__).resolve().parent
 sys.path[:0] = [str(PARENT), str(PARENT.parent)]
 
+import adversarial  # noqa: E402 (next to this file)
 import supervised  # noqa: E402 (next to this file)
 from runs import RESULTS, Book, Run, perform  # noqa: E402
 from timing import alternate, in_child  # noqa: E402
@@ -96,6 +98,11 @@ def norm_report(book: Book) -> None:
     print("\n".join(value_table(book, ["psnr[benchmark-y]", "ssim[benchmark-y]"])))
 
 
+def adversarial_report(book: Book) -> None:
+    """Print the values."""
+    print("\n".join(value_table(book, [f"{v}[realsr-official]" for v in adversarial.VALUES])))
+
+
 def curriculum_report(book: Book) -> None:
     """Print the values."""
     print("\n".join(value_table(book, ["psnr[benchmark-y]", "ssim[benchmark-y]"])))
@@ -110,11 +117,29 @@ class Experiment:
 
 
 EXPERIMENTS = {
+    "adversarial": Experiment(
+        lambda book, args: [
+            adversarial.BICUBIC,
+            adversarial.L1,
+            *adversarial.fine_tunings(args.seeds),
+        ],
+        adversarial_report,
+    ),
     "batch_norm": Experiment(norm_runs, norm_report),
     "curriculum": Experiment(
         lambda book, args: supervised.curriculum_runs(args.seeds), curriculum_report
     ),
 }
+
+
+def measure(name: str, book: Book, args: argparse.Namespace) -> None:
+    """Perform the runs of an experiment that are not recorded yet."""
+    work = args.work / name
+    names = {"l1": str(work / adversarial.L1.folder / "train" / "backbone.safetensors")}
+    for run in EXPERIMENTS[name].runs(book, args):
+        if args.only in run.key:
+            entry = book.once("runs", run.key, partial(perform, run, work, args.data, names))
+            print(f"{name}: {run.key}: {entry['values']}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -129,19 +154,10 @@ def main() -> int:
     args = parser.parse_args()
     for name in args.names:
         book = Book(RESULTS / f"{name}.json")
-        experiment = EXPERIMENTS[name]
         if not args.report:
-            for run in experiment.runs(book, args):
-                if args.only in run.key:
-                    work = args.work / name
-                    entry = book.once(
-                        "runs",
-                        run.key,
-                        lambda run=run, work=work: perform(run, work, args.data, {}),
-                    )
-                    print(f"{name}: {run.key}: {entry['values']}", file=sys.stderr, flush=True)
+            measure(name, book, args)
         print(f"\n{name}\n")
-        experiment.report(book)
+        EXPERIMENTS[name].report(book)
     return 0
 
 

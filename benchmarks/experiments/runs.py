@@ -27,7 +27,7 @@ class Stage:
     Attributes:
         name: Its folder in the run's.
         config: A file in ``configs`` next to this one.
-        iterations: Their number.
+        iterations: Their number; 0 for a network without weights, which is only tested.
         options: Dotted keys and values. ``{previous}`` in a value is the weights of the stage
             before, ``{NAME}`` those of another run, ``{data}`` the folder of the data.
     """
@@ -121,8 +121,10 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
     """
     names = {"data": data, **others}
     seconds: dict[str, float | None] = {}
-    weights = Path()
+    weights: Path | None = None
     for stage in run.stages:
+        if not stage.iterations:
+            continue
         folder = work / run.folder / stage.name
         weights, done = folder / "backbone.safetensors", folder / "cpu_seconds.json"
         if not done.is_file():
@@ -146,13 +148,21 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
         for key, value in {**last.options, **run.tests}.items()
         if not key.startswith(("train_", "backbone.start_from", "load_from"))
     }
-    _tool("test", last.config, folder, data, _filled(options, names), [str(weights)])
+    _tool(
+        "test",
+        last.config,
+        folder,
+        data,
+        _filled(options, names),
+        [str(weights)] if weights else [],
+    )
     report = json.loads((folder / "test" / "report.json").read_text())
     return {
         "iterations": {stage.name: stage.iterations for stage in run.stages},
         "cpu_seconds": seconds,
         "values": report["mean"],
-        "weights": str(weights),
+        "images": {image["key"]: image for image in report["images"]},
+        "weights": weights and str(weights),
         **run.facts,
     }
 

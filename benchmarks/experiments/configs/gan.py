@@ -1,6 +1,6 @@
-# What all adversarial runs share: they start from the network of l1.py, with Adam at 1e-4 for network
-# and discriminator, as SRGAN, ESRGAN and Real-ESRGAN. The content loss sees the VGG16 of ST-LPIPS, a
-# stand-in for ImageNet's VGG19 of the recipes.
+# What all adversarial runs share: they start from the network of l1.py, with Adam at 1e-4 for both
+# players, as SRGAN, ESRGAN and Real-ESRGAN. The content loss sees the VGG16 of ST-LPIPS, a stand-in
+# for ImageNet's VGG19 of the recipes.
 _base_ = "l1.py"
 model = dict(
     type="AdversarialSuperResolution",
