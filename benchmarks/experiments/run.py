@@ -11,12 +11,16 @@ trainings that were interrupted are continued. ``--report`` measures nothing.
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 PARENT = Path(__file__).resolve().parent
 sys.path[:0] = [str(PARENT), str(PARENT.parent)]
@@ -24,7 +28,7 @@ sys.path[:0] = [str(PARENT), str(PARENT.parent)]
 import adversarial  # noqa: E402 (next to this file)
 import supervised  # noqa: E402 (next to this file)
 from runs import RESULTS, Book, Run, perform  # noqa: E402
-from timing import alternate, in_child  # noqa: E402
+from timing import in_child  # noqa: E402
 
 from realdeg.evaluation.report import MeanSpread, mean_and_spread  # noqa: E402
 from realdeg.utils.tables import markdown_table  # noqa: E402
@@ -38,6 +42,12 @@ def digits(name: str) -> int:
     return 2 if name.startswith("psnr") else 4
 
 
+def spread(values: list[float], places: int) -> str:
+    """Return the mean of seeds, with the standard deviation if there are several."""
+    text = MeanSpread.text(mean_and_spread(values), places)
+    return f"{values[0]:.{places}f}" if len(values) == 1 else text
+
+
 def value_table(book: Book, names: list[str]) -> list[str]:
     """Return the table of all runs, mean and spread over seeds."""
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -45,14 +55,27 @@ def value_table(book: Book, names: list[str]) -> list[str]:
         groups.setdefault(key.rpartition(", seed ")[0], []).append(entry)
     rows = []
     for label, entries in groups.items():
-        cells = [
-            MeanSpread.text(mean_and_spread([e["values"][name] for e in entries]), digits(name))
-            for name in names
-        ]
+        cells = [spread([e["values"][name] for e in entries], digits(name)) for name in names]
         count = " + ".join(f"{n:,}" for n in entries[0]["iterations"].values())
         spent = [sum(filter(None, entry["cpu_seconds"].values())) for entry in entries]
         rows.append([label, str(len(entries)), count, f"{sum(spent) / len(spent):.0f}", *cells])
     return markdown_table(["run", "seeds", "iterations", "CPU s", *names], rows)
+
+
+def processor_seconds(
+    alternatives: Mapping[str, Callable[[], None]], runs: int
+) -> dict[str, list[float]]:
+    """Measure CPU seconds, which other programs disturb less, of all alternatives in turn."""
+    seconds: dict[str, list[float]] = {label: [] for label in alternatives}
+    torch.set_num_threads(1)
+    for function in alternatives.values():
+        function()
+    for _ in range(runs):
+        for label, function in alternatives.items():
+            start = time.process_time()
+            function()
+            seconds[label].append(time.process_time() - start)
+    return seconds
 
 
 def norm_costs(book: Book) -> dict[str, Any]:
@@ -61,12 +84,13 @@ def norm_costs(book: Book) -> dict[str, Any]:
     def measure() -> dict[str, Any]:
         steps = {label: supervised.Step(form) for label, form in supervised.NORM.items()}
         found = {}
-        for label, timing in alternate(steps, runs=20).items():
+        for label, seconds in processor_seconds(steps, runs=20).items():
+            low, median, high = statistics.quantiles(seconds, n=4, method="inclusive")
             place = str(list(supervised.NORM).index(label))
             peak = in_child(str(PARENT / "step_memory.py"), place)
             found[label] = {
-                "seconds": timing.median,
-                "quartiles": [timing.low, timing.high],
+                "seconds": median,
+                "quartiles": [low, high],
                 "peak_mib": round(peak / 2**20, 1),
                 "parameters": sum(p.numel() for p in steps[label].network.parameters()),
             }
@@ -93,17 +117,17 @@ def norm_report(book: Book) -> None:
         ]
         for label, cost in book.entries["costs"]["step"].items()
     ]
-    header = ["SRResNet", "parameters", "time of an iteration (quartiles)", "peak memory"]
+    header = ["SRResNet", "parameters", "CPU time of an iteration (quartiles)", "peak memory"]
     print("\n".join([*markdown_table(header, rows), ""]))
     print("\n".join(value_table(book, ["psnr[benchmark-y]", "ssim[benchmark-y]"])))
 
 
 def adversarial_report(book: Book) -> None:
     """Print the values."""
-    print("\n".join(value_table(book, [f"{v}[realsr-official]" for v in adversarial.VALUES])))
+    print("\n".join(value_table(book, list(adversarial.VALUES))))
 
 
-def curriculum_report(book: Book) -> None:
+def benchmark_report(book: Book) -> None:
     """Print the values."""
     print("\n".join(value_table(book, ["psnr[benchmark-y]", "ssim[benchmark-y]"])))
 
@@ -127,7 +151,10 @@ EXPERIMENTS = {
     ),
     "batch_norm": Experiment(norm_runs, norm_report),
     "curriculum": Experiment(
-        lambda book, args: supervised.curriculum_runs(args.seeds), curriculum_report
+        lambda book, args: supervised.curriculum_runs(args.seeds), benchmark_report
+    ),
+    "noise_curriculum": Experiment(
+        lambda book, args: supervised.noise_runs(args.seeds), benchmark_report
     ),
 }
 

@@ -26,7 +26,7 @@ class Stage:
 
     Attributes:
         name: Its folder in the run's.
-        config: A file in ``configs`` next to this one.
+        config: A file in ``configs`` next to this one, or a recipe of realdeg.
         iterations: Their number; 0 for a network without weights, which is only tested.
         options: Dotted keys and values. ``{previous}`` in a value is the weights of the stage
             before, ``{NAME}`` those of another run, ``{data}`` the folder of the data.
@@ -77,19 +77,25 @@ class Book:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+        self.entries: dict[str, Any] = {}
+        self._read()
+
+    def _read(self) -> None:
+        if self.path.is_file():
+            self.entries = json.loads(self.path.read_text())
 
     def once(self, section: str, key: str, measure: Callable[[], Any]) -> Any:
         """Return a recorded value, measured and written first if it is not there."""
-        page = self.entries.setdefault(section, {})
-        if key not in page:
-            page[key] = measure()
+        if key not in self.entries.get(section, {}):
+            value = measure()
+            self._read()  # another process may have added others meanwhile
+            self.entries.setdefault(section, {})[key] = value
             self.entries["machine"] = machine()
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.path.with_suffix(".partial")
-            partial.write_text(json.dumps(self.entries, indent=1, sort_keys=True) + "\n")
+            partial = self.path.with_suffix(f".{os.getpid()}")
+            partial.write_text(json.dumps(self.entries, indent=1) + "\n")
             partial.replace(self.path)
-        return page[key]
+        return self.entries[section][key]
 
 
 def machine() -> dict[str, str]:
@@ -177,11 +183,16 @@ def _filled(options: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
     return filled
 
 
+def _config(name: str) -> str:
+    own = CONFIGS / name
+    return str(own) if own.is_file() else name
+
+
 def _tool(
     tool: str, config: str, folder: Path, data: str, options: Mapping[str, Any], more: list[str]
 ) -> float:
     """Run a program of one thread; return its CPU seconds."""
-    command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), str(CONFIGS / config), *more]
+    command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), _config(config), *more]
     command += ["--work-dir", str(folder), "--cfg-options", f"data_root={data}"]
     command += [f"{key}={value}" for key, value in options.items()]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

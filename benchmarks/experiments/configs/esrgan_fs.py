@@ -19,7 +19,7 @@ model = dict(
             dict(
                 type="ContentLoss",
                 trunk="vgg16_shift_tolerant",
-                layers={"conv5_3": 1.0},
+                layers={"conv5_3": 0.05},
                 criterion="l1",
             ),
         ]

@@ -1,6 +1,6 @@
 # The last stage of Real-ESRGAN and of HAT for real photos: five layers, a U-Net, sharpened targets.
 _base_ = "gan.py"
-__layers = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0}
+__layers = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 0.05}
 model = dict(
     loss=dict(
         terms=[

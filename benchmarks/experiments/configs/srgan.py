@@ -10,7 +10,7 @@ model = dict(
                 layers={"conv5_3": 1.0},
                 before_relu=False,
                 criterion="mse",
-                divisor=12.75,
+                divisor=20 * 12.75,
             )
         ]
     ),

@@ -12,6 +12,7 @@ model = dict(
                 layers={"conv5_3": 1.0},
                 criterion="mse",
                 weight=5.0,
+                divisor=20.0,
             )
         ]
     ),
