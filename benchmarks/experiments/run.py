@@ -1,4 +1,4 @@
-"""Run the experiments of docs/adversarial_results.md, or print their tables.
+"""Run the experiments of docs/training_results.md, or print their tables.
 
     python benchmarks/experiments/run.py batch_norm curriculum --data data
     python benchmarks/experiments/run.py batch_norm --report
