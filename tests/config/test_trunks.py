@@ -9,7 +9,7 @@ from realdeg.errors import ConfigError
 from realdeg.losses import ContentLoss
 from realdeg.utils.trunk_files import PerceptualUnavailableError
 
-RECIPE = "vdsr/vdsr_realsr_x4"
+RECIPE = "edsr/edsr_div2k_x4"
 L1 = dict(type="L1Loss")
 
 
