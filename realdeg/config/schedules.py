@@ -31,6 +31,11 @@ class _Target:
     """The path of the number in the argument's value; empty if it is the value."""
 
     @property
+    def path(self) -> str:
+        """The path of the number, in which parts go by their index."""
+        return f"{self.holder}.{self.name}.{self.inside}".rstrip(".")
+
+    @property
     def whole(self) -> bool:
         return takes_whole_only(self.annotation)
 
@@ -58,7 +63,6 @@ def check_schedules(cfg: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: Naming the place, and the numbers that there are or the values that fit.
     """
-    # A hook: what it moves, its schedule and its place.
     found: list[_Scheduled] = []
     for place, hook in _hooks(cfg, "schedules_a_number"):
         number, points = hook.get("number"), hook.get("points")
@@ -69,18 +73,22 @@ def check_schedules(cfg: Mapping[str, Any]) -> None:
             schedule = Schedule(points, hook.get("shape", "linear"))
         except ConfigError as error:
             raise ConfigError(f"'{place}.points': {error}") from None
+        one = _Scheduled(place, number, schedule, _target(cfg, number, f"{place}.number"))
         for other in found:
-            if f"{number}.".startswith(f"{other.number}.") or other.number.startswith(f"{number}."):
+            if _overlap(one.target.path, other.target.path):
                 raise ConfigError(
                     f"'{place}.number' is '{number}', and '{other.place}' already moves"
                     f" '{other.number}': give each number one schedule."
                 )
-        target = _target(cfg, number, f"{place}.number")
-        found.append(_Scheduled(place, number, schedule, target))
+        found.append(one)
     for one in found:
         _check_values(one, found)
     for place, hook in _hooks(cfg, "opens_scales"):
         _check_stages(hook.get("stages") or (), cfg["model"].get("scales"), place)
+
+
+def _overlap(path: str, other: str) -> bool:
+    return f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")
 
 
 def _check_stages(stages: Any, scales: Any, place: str) -> None:

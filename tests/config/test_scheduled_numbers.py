@@ -168,6 +168,13 @@ def test_one_number_has_one_schedule(read):
         )
 
 
+def test_a_term_by_its_index_and_by_its_name_is_one(read):
+    term = "model.loss.terms"
+    with pytest.raises(ConfigError, match=r"'custom_hooks.1.number' .* 'custom_hooks.0' already"):
+        read((f"{term}.1.weight", [(0, 1)]), (f"{term}.far.weight", [(0, 1)]), loss=TERMS)
+    read((f"{term}.1.weight", [(0, 1)]), (f"{term}.l1.weight", [(0, 1)]), loss=TERMS)
+
+
 def test_terms_and_outputs_that_the_loss_does_not_have(read):
     loss = {**TERMS, "outputs": {"sr": 1.0}}
     with pytest.raises(ConfigError, match="no 'near': it has 0, 1, loss_l1, loss_far"):
