@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from realdeg.config.shape import look_up
-from realdeg.registry import DATASETS
+from realdeg.registry import DATASETS, DISCRIMINATORS
 
 logger = logging.getLogger(__name__)
 
@@ -85,12 +85,14 @@ def _with_discriminator(cfg: Config, limits: Limits, changes: list[str]) -> Limi
     place, judge = "model.discriminator", (cfg.get("model") or {}).get("discriminator")
     while isinstance(judge, Mapping) and "discriminator" in judge:  # behind a filter
         place, judge = f"{place}.discriminator", judge["discriminator"]
-    size = judge.get("size") if isinstance(judge, Mapping) else None
-    if not isinstance(size, int) or size <= limits.patch_size:
+    kind = look_up(DISCRIMINATORS, judge["type"], place) if isinstance(judge, Mapping) else None
+    size = kind.only_size(judge) if hasattr(kind, "only_size") else None
+    if size is None or size <= limits.patch_size:
         return limits
     # They halve their images several times.
     power = 1 << (limits.patch_size.bit_length() - 1)
-    _lower(judge, "size", power, f"{place}.", changes)
+    judge["size"] = power
+    changes.append(f"{place}.size: {size} -> {power}")
     return replace(limits, patch_size=power)
 
 

@@ -117,16 +117,28 @@ def _takes_any_size(kind: Any) -> bool:
 
 def patch_sizes(cfg: Mapping[str, Any]) -> list[int]:
     """Return the sides in HR pixels of the training patches, as far as the config says them."""
-    sizes = {cfg.get("patch_size"), *_values_of("patch_size", cfg.get("train_dataloader"))}
+    sizes = {cfg.get("patch_size"), *_sizes_after_all(cfg.get("train_dataloader"))}
     return sorted(size for size in sizes if isinstance(size, int))
 
 
-def _values_of(key: str, value: Any) -> Iterator[Any]:
+def _sizes_after_all(value: Any) -> Iterator[int]:
+    """Yield the sides that crops leave, of a list of transforms what its last steps leave."""
     if isinstance(value, Mapping):
-        if key in value:
-            yield value[key]
+        if isinstance(value.get("patch_size"), int):
+            yield value["patch_size"]
         for item in value.values():
-            yield from _values_of(key, item)
+            yield from _sizes_after_all(item)
     elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _values_of(key, item)
+        steps = [item for item in value if isinstance(item, Mapping)]
+        if not any("patch_size" in step for step in steps):
+            for item in steps:
+                yield from _sizes_after_all(item)
+            return
+        size = None
+        for step in steps:
+            if isinstance(step.get("patch_size"), int):
+                size = step["patch_size"]
+            elif step.get("type") == "DownsampleHR" and size is not None:
+                size //= step.get("factor", 2)
+        if size is not None:
+            yield size

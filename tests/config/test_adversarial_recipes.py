@@ -3,13 +3,15 @@
 import pytest
 
 from realdeg.config import inject, load_config
+from realdeg.errors import ConfigError
 
 FIVE = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 K = 1000
 # Terms of the loss: type, weight, details, target. Of content: layers, before or after their ReLU,
 # criterion, and what divides the features.
 L1, WEAK = ("L1Loss", 1.0, None, "hr"), ("L1Loss", 0.01, None, "hr")
-SHARP = ("L1Loss", 1.0, None, "sharpened")
+SHARP, WEAK_SHARP = ("L1Loss", 1.0, None, "sharpened"), ("L1Loss", 0.01, None, "sharpened")
+LDL = ("LDLLoss", 1.0, None, "hr")
 VGG54 = ("ContentLoss", 1.0, ({"conv5_4": 1.0}, "before", "l1", 1.0), "hr")
 VGG = ("ContentLoss", 1.0, (FIVE, "before", "l1", 1.0), "hr")
 VGG_SHARP = (*VGG[:3], "sharpened")
@@ -121,6 +123,39 @@ TABLE = {
         (32, 256),
         0.999,
     ),
+    "esrgan_fs/esrgan_fs_sdsr_df2k_x4": (
+        [("FilteredLoss", 0.01, ("average", 9, "low"), "hr"), VGG54],
+        RAGAN,
+        ("FilteredDiscriminator", ("average", 9, "VGGDiscriminator", 128)),
+        (1e-4, 1e-4),
+        DEFAULT,
+        ([5 * K, 10 * K, 20 * K, 30 * K], 0.5),
+        60 * K,
+        (16, 128),
+        None,
+    ),
+    "ldl/ldl_df2k_x4": (
+        [WEAK, VGG, LDL],
+        RAGAN,
+        ("VGGDiscriminator", 128),
+        (1e-4, 1e-4),
+        BASICSR,
+        None,
+        300 * K,
+        (64, 128),
+        0.999,
+    ),
+    "ldl/ldl_real_dfo_x4": (
+        [WEAK_SHARP, VGG_SHARP, LDL],
+        VANILLA,
+        ("UNetDiscriminator", None),
+        (1e-4, 1e-4),
+        BASICSR,
+        None,
+        400 * K,
+        (16, 256),
+        0.999,
+    ),
     "edsr/edsr_gan_div2k_x4": (
         [("ContentLoss", 5.0, ({"conv5_4": 1.0}, "before", "mse", 1.0), "hr")],
         ("CrossEntropyGANLoss", 0.15),
@@ -173,10 +208,19 @@ def test_published_constants(name):
         assert cfg.param_scheduler.type == "MultiStepLR" and cfg.param_scheduler.by_epoch is False
         assert (cfg.param_scheduler.milestones, cfg.param_scheduler.gamma) == schedule
     assert cfg.train_cfg.max_iters == iterations
-    cfg.backbone.pop("start_from")  # its file is made by another run
+    cfg.backbone.pop("start_from")  # its file is made by another run, as is DSGAN's
+    cfg.degradation = dict(type="Bicubic")
     loader = inject(cfg).train_dataloader
     assert loader.batch_size == sizes[0]
     (crop,) = (step for step in loader.dataset.transforms if step.type == "PairedCrop")
     assert crop.patch_size == sizes[1]
     hooks = [hook for hook in cfg.get("custom_hooks") or () if "EMA" in hook.type]
     assert [1 - hook.momentum for hook in hooks] == ([] if mean is None else [mean])
+
+
+def test_a_discriminator_sees_what_the_last_transform_leaves():
+    """The photos of TDSR are cut, reduced and cut again."""
+    name, crop = "esrgan_fs/esrgan_fs_tdsr_df2k_x4", "train_dataloader.dataset.transforms"
+    load_config(name, {f"{crop}.0.patch_size": 300})
+    with pytest.raises(ConfigError, match="shows it patches of 64 x 64"):
+        load_config(name, {f"{crop}.2.patch_size": 64})

@@ -64,3 +64,17 @@ def test_a_closed_form_takes_whole_images(whole):
     cfg = load_config(whole, sample=True)
     assert transforms(cfg.train_dataloader.dataset) == [("ModCrop", None), ("PackSample", None)]
     assert cfg.train_cfg == dict(type="ClosedFormLoop")
+
+
+def test_a_discriminator_of_one_size_shrinks_with_the_patches():
+    cfg = load_config("rrdbnet/esrgan_dfo_x4", sample=True)
+    assert (cfg.model.discriminator["size"], cfg.patch_size) == (32, 32)
+    cfg = load_config("sr_resnet/srgan_t91_x4_cpu", sample=True)
+    assert (cfg.model.discriminator["size"], cfg.patch_size) == (48, 48)
+    # A crop before a reduction stays large enough for it.
+    cfg = load_config("esrgan_fs/esrgan_fs_tdsr_df2k_x4", sample=True)
+    assert cfg.model.discriminator.discriminator["size"] == 32
+    crops = [
+        step.patch_size for step in cfg.train_dataloader.dataset.transforms if "patch" in str(step)
+    ]
+    assert crops == [64, 32]
