@@ -82,10 +82,11 @@ def use_sample(
 
 def _with_discriminator(cfg: Config, limits: Limits, changes: list[str]) -> Limits:
     """Lower the size of a discriminator that takes one size only; the patches follow it."""
-    place, judge = "model.discriminator", (cfg.get("model") or {}).get("discriminator")
+    place = "model.discriminator"
+    judge: Any = (cfg.get("model") or {}).get("discriminator")
     while isinstance(judge, Mapping) and "discriminator" in judge:  # behind a filter
         place, judge = f"{place}.discriminator", judge["discriminator"]
-    kind = look_up(DISCRIMINATORS, judge["type"], place) if isinstance(judge, Mapping) else None
+    kind: Any = look_up(DISCRIMINATORS, judge["type"], place) if judge else None
     size = kind.only_size(judge) if hasattr(kind, "only_size") else None
     if size is None or size <= limits.patch_size:
         return limits
