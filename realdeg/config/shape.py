@@ -215,7 +215,7 @@ def registry_at(
     if key in _PLAIN:
         return None
     # A registry is falsy until something is looked up in it.
-    last_word = BY_KEY.get(key.rsplit("_", 1)[-1])
+    last_word = BY_KEY.get(str(key).rsplit("_", 1)[-1])
     known = (slot_at(key, holder, place), USUALLY_TYPED.get(place), last_word, enclosing)
     return next((registry for registry in known if registry is not None), None)
 

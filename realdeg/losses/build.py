@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, TypeAlias
 
 from torch import nn
@@ -93,6 +94,11 @@ def terms_of(cfg: Mapping[str, Any], place: str = "loss") -> dict[str, Mapping[s
     if not isinstance(terms, list | tuple):
         return {place: cfg}
     return {f"{place}.terms.{n}": term for n, term in enumerate(terms) if isinstance(term, Mapping)}
+
+
+def names_image(outputs: Any) -> bool:
+    """Return whether one of the patterns of ``outputs`` names the image, ``"sr"``."""
+    return any(fnmatchcase("sr", str(pattern)) for pattern in outputs)
 
 
 def component_of(cfg: Mapping[str, Any]) -> Any:

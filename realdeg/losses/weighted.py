@@ -11,9 +11,12 @@ from annotated_types import MinLen
 from torch import Tensor, nn
 
 from realdeg.errors import ConfigError, GeometryError, nearest
-from realdeg.losses.build import TARGETS, TermConfig, build_loss, needs_of, pictures_of
+from realdeg.losses.build import TARGETS, TermConfig, build_loss, names_image, needs_of, pictures_of
 from realdeg.registry import LOSSES
 from realdeg.utils.annotations import mismatch
+
+# What the keys of a term hold that its loss does not see.
+_KEYS: dict[str, Any] = {"name": str | None, "outputs": Mapping[str, float] | None}
 
 
 @runtime_checkable
@@ -73,9 +76,11 @@ class WeightedLoss(nn.Module):
                 raise ConfigError(f"WeightedLoss has two terms '{name}': give one a 'name'.")
             self.names.append(name)
             self.targets.append(target)
-            self.own_outputs.append(own if own is None else {k: float(v) for k, v in own.items()})
+            self.own_outputs.append(
+                own if own is None else {str(k): float(v) for k, v in own.items()}
+            )
             self.losses.append(loss)
-        self.outputs = None if outputs is None else {k: float(v) for k, v in outputs.items()}
+        self.outputs = None if outputs is None else {str(k): float(v) for k, v in outputs.items()}
 
     @classmethod
     def check_config(cls, settings: Mapping[str, Any], place: str = "") -> None:
@@ -103,15 +108,17 @@ class WeightedLoss(nn.Module):
                     f" {' or '.join(map(repr, TARGETS))}: the picture that the term is compared"
                     f" with.{nearest(str(target), TARGETS)}"
                 )
-            wrong = mismatch(term.get("outputs"), Mapping[str, float] | None)
-            if wrong:
-                raise ConfigError(f"'{at}.{number}.outputs' {wrong}.")
+            for key, wanted in _KEYS.items():
+                wrong = mismatch(term.get(key), wanted)
+                if wrong:
+                    raise ConfigError(f"'{at}.{number}.{key}' {wrong}.")
             outputs = settings.get("outputs") if term.get("outputs") is None else term["outputs"]
             pictures = pictures_of(term)
-            if pictures and outputs is not None and not any(fnmatchcase("sr", o) for o in outputs):
+            if pictures and outputs is not None and not names_image(outputs):
+                given = ", ".join(map(str, outputs))
                 raise ConfigError(
                     f"'{at}.{number}' needs the picture '{pictures[0]}', so it judges the image"
-                    f" 'sr' alone, to which outputs gives no weight: {', '.join(outputs)}."
+                    f" 'sr' alone, to which outputs gives no weight: {given}."
                 )
             name = _full_name(name, term.get("name"))
             if name in found:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from realdeg.errors import ConfigError
-from realdeg.losses.build import component_of, terms_of
+from realdeg.losses.build import component_of, names_image, terms_of
 from realdeg.tasks.player_checks import patch_sizes
 
 
@@ -22,10 +21,10 @@ def check_compared(loss: Mapping[str, Any], place: str = "model.loss") -> None:
         ConfigError: Naming the place, and how such a loss is used.
     """
     for where, term, kind in _losses(loss, place):
-        outputs = term.get("outputs") or loss.get("outputs")
         if getattr(kind, "compares", "image") == "image":
             continue
-        if outputs and not any(fnmatchcase("sr", pattern) for pattern in outputs):
+        outputs = term.get("outputs") or loss.get("outputs")
+        if isinstance(outputs, Mapping) and outputs and not names_image(outputs):
             continue
         raise ConfigError(
             f"'{where}' is {kind.__name__}, which compares class logits of pixels, and would be"

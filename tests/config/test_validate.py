@@ -72,6 +72,11 @@ def weighted(*terms):
             "'model.loss.terms.1' needs the picture 'sharpened', which DegradationLearning",
         ),
         (weighted(L1, dict(type="LSGANLoss")), "'model.loss.terms.1' is LSGANLoss, an adversarial"),
+        (
+            weighted(dict(L1, name=["a"])),
+            "'model.loss.terms.0.name' is .*, wanted a string or None",
+        ),
+        (weighted(dict(L1, outputs=3)), "'model.loss.terms.0.outputs' is 3"),
         (weighted(weighted(L1)), "'model.loss.terms.0' is a WeightedLoss inside"),
         (weighted(dict(L1, nam="a")), "no argument 'nam' .at 'model.loss.terms.0.nam'"),
         (dict(type="HingeGANLoss"), "'model.loss' is HingeGANLoss, .*wanted an image loss: .*L1Lo"),
