@@ -234,6 +234,7 @@ COMMANDS = {
     "degrade": ("degrade", "{}", "in", "out"),
     "infer": ("infer", "{}", "in", "out"),
     "export": ("export", "{}", "out.safetensors", "--to", "safetensors"),
+    "interpolate": ("interpolate", "{}", "{}"),
     "preview": ("preview", "{}", "in/a.png"),
     "test": ("test", "{}"),
     "train": ("train", "{}"),
