@@ -4,6 +4,7 @@
     python benchmarks/losses.py ldl --out .    # one
     python benchmarks/losses.py --time         # what each loss costs, as a table
 
+The picture "content" needs the weights of stlpips-pytorch: pip install 'realdeg[perceptual]'.
 The costs are processor time of one thread, so that a busy machine hardly changes them.
 """
 
@@ -21,12 +22,15 @@ from torch import Tensor
 import realdeg
 from realdeg.degradations.primitives import gaussian_blur, imresize
 from realdeg.losses import (
+    ContentLoss,
     FilteredLoss,
     FocalFrequencyLoss,
     L1Loss,
     MSELoss,
     SSIMLoss,
+    TextureLoss,
     TVLoss,
+    WaveletTextureLoss,
     artifact_map,
     build_loss,
 )
@@ -208,6 +212,31 @@ def ldl(path: Path) -> None:
     )
 
 
+def content(path: Path) -> None:
+    """Show what losses in features make of blurred texture and of the same texture elsewhere."""
+    whole = to_tensor(read_image(SAMPLES / "train/brick.png"))[None]
+    hr, shifted = (whole[..., 20:116, left : left + 96] for left in (20, 24))
+    trunk = "vgg16_shift_tolerant"
+    losses = {
+        "L1": L1Loss(),
+        "content": ContentLoss(layers={"conv3_3": 1.0}, trunk=trunk),
+        "texture": TextureLoss(layers={"relu2_1": 1.0, "relu3_1": 1.0}, trunk=trunk),
+        "wavelet": WaveletTextureLoss(levels=2),
+    }
+    images = {
+        "x4 bicubic": imresize(imresize(hr, 0.25), 4.0),
+        "4 px beside it": shifted,
+    }
+    rows: list[list[Panel]] = []
+    for title, image in images.items():
+        row = [picture(title, image)]
+        for name, loss in losses.items():
+            value = float(loss(image, hr))
+            row.append(signed(f"{name} {value:.2g}", gradient(loss, image, hr)))
+        rows.append(row)
+    sheet(rows, path, inch=1.5)
+
+
 TIMED = (
     *("L1Loss", "MSELoss", "CharbonnierLoss", "NormLoss", "TVLoss", "SSIMLoss"),
     *("FocalFrequencyLoss", "FilteredLoss", "LDLLoss"),
@@ -261,6 +290,7 @@ PICTURES = {
     "frequency": frequency,
     "filters": filters,
     "ldl": ldl,
+    "content": content,
     "adversarial": adversarial,
 }
 
