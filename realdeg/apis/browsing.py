@@ -161,7 +161,9 @@ def training_samples(cfg: Config, count: int = 8, *, start: int = 0) -> list[Tra
     first = 0
     if hasattr(loader.sampler, "start"):
         loader.sampler.start(start)
-        first = start * loader_cfg.get("batch_size", 1)
+        # The samples of an iteration: its backward passes may each have a batch of the loader.
+        share = loader_cfg.get("batch_size", 1)
+        first = start * getattr(loader.sampler, "batch_size", share)
     samples: list[TrainingSample] = []
     with recipe_hint(ready), torch.no_grad():
         for batch in loader:

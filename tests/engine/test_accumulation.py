@@ -141,9 +141,10 @@ def test_a_failure_between_two_passes_costs_that_iteration_only(tmp_path):
     assert differences(*(final_state(tmp_path / name) for name in ("whole", "parts"))) == []
 
 
-def test_mixed_precision_accumulates_as_well(work_dir):
+def test_mixed_precision_accumulates_as_well(work_dir, capsys):
     runner = run(work_dir, 2, kind="AutocastOptimWrapper", double=False, iterations=3)
     assert runner.optim_wrapper.inner_count == 6
+    assert "batch      4 in 2 backward passes, 0 workers" in capsys.readouterr().out
     assert read_checkpoint(work_dir / "iter_3.pth")["optimizer"]["state"][0]["step"] == 3
 
 

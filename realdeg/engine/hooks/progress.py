@@ -20,7 +20,7 @@ from realdeg.engine.hooks.baseline import compared_with_input
 from realdeg.engine.state import component_of, unwrapped
 from realdeg.registry import HOOKS
 from realdeg.utils.argument_types import Count
-from realdeg.utils.mmengine_internals import iterations_done
+from realdeg.utils.mmengine_internals import backward_passes, iterations_done
 from realdeg.version import __version__
 
 # Numbers of the config that ScheduleHook moves: their value, not a mean, as for rates.
@@ -223,7 +223,8 @@ def summary_lines(runner: Any) -> list[str]:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     whole = sum(p.numel() for p in model.parameters())
     loader = loop.dataloader
-    batch = (loader.batch_size or 1) * runner.world_size
+    passes = backward_passes(runner.optim_wrapper)
+    batch = (loader.batch_size or 1) * runner.world_size * passes
     rows = [("trains", f"{type(model).__name__}: {what.splitlines()[0][:160]}")]
     if runner.cfg.get("sample"):
         rows.append(("sample", "the built-in sample and a short schedule: no result to report"))
@@ -232,7 +233,8 @@ def summary_lines(runner: Any) -> list[str]:
     if runner.val_loop is not None:
         lines = _data_lines(runner.val_loop.dataloader.dataset)[:2]
         rows += [("validation", line) for line in lines]
-    rows.append(("batch", f"{batch}, {loader.num_workers} workers per process"))
+    parts = f" in {passes} backward passes" if passes > 1 else ""
+    rows.append(("batch", f"{batch}{parts}, {loader.num_workers} workers per process"))
     scales = getattr(loader.sampler, "scales", None)
     if scales:
         listed = ", ".join(f"{scale:g}" for scale in scales)
