@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from realdeg.engine import FiniteLossHook, RealdegRunner, read_checkpoint
+from realdeg.engine import (
+    FiniteLossHook,
+    MultiOptimizerConstructor,
+    OptimWrapper,
+    RealdegRunner,
+    read_checkpoint,
+)
 from realdeg.errors import ConfigError, TrainingError
 from realdeg.registry import TASKS
+from realdeg.tasks import AdversarialSuperResolution, SuperResolution
 from tests.engine.tiny import TinyTask, differences, final_state, tiny_config
 
 
@@ -132,3 +141,68 @@ def test_a_resume_compares_with_the_same_losses(tmp_path):
 def test_settings_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         FiniteLossHook(**wrong)
+
+
+def watched(task, wrappers) -> FiniteLossHook:
+    """A hook that watches a task which is stepped by hand."""
+    hook = FiniteLossHook()
+    runner = SimpleNamespace(
+        model=task, optim_wrapper=wrappers, iter=0, device=torch.device("cpu"), work_dir="run"
+    )
+    hook.before_train(runner)
+    return hook
+
+
+def photos() -> dict:
+    return {
+        "hr": torch.rand(2, 3, 16, 16),
+        "lr": torch.rand(2, 3, 8, 8),
+        "paired": torch.tensor([True, True]),
+        "key": ["a", "b"],
+        "meta": [{}, {}],
+        "seeds": [1, 2],
+    }
+
+
+NETWORK = {"type": "SRVGGNetCompact", "num_features": 4, "num_convs": 1}
+
+
+@pytest.mark.parametrize("term", ["loss_near", "loss_mse"])
+def test_terms_of_a_weighted_loss_are_named(term):
+    terms = [dict(type="L1Loss", name="near"), dict(type="MSELoss")]
+    terms[term == "loss_mse"]["weight"] = 1e39
+    loss = dict(type="WeightedLoss", terms=terms)
+    task = SuperResolution(backbone=NETWORK, loss=loss, scale=2, same_size=False)
+    wrapper = OptimWrapper(torch.optim.SGD(task.parameters(), lr=0.1))
+    watched(task, wrapper)
+    with pytest.raises(TrainingError, match=f"the loss '{term}' is inf"):
+        task.train_step(photos(), wrapper)
+
+
+@pytest.mark.parametrize(
+    ("weights", "term"),
+    [
+        (dict(gan_loss=dict(type="WGANLoss", weight=1e39)), "loss_gan"),
+        (dict(penalties=[dict(type="GradientPenalty", weight=1e39)]), "loss_gradient_penalty"),
+        (dict(penalties=[dict(type="R1Penalty", weight=1e39)]), "loss_r1_penalty"),
+        (dict(loss=dict(type="L1Loss", weight=1e39)), "loss_image"),
+    ],
+)
+def test_adversarial_terms_and_penalties_are_named(weights, term):
+    torch.manual_seed(0)
+    task = AdversarialSuperResolution(
+        backbone=NETWORK,
+        discriminator=dict(type="PatchGANDiscriminator", width=4, halvings=1, norm="none"),
+        scale=2,
+        same_size=False,
+        **{"gan_loss": dict(type="WGANLoss"), **weights},
+    )
+    sgd = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.1))
+    wrappers = MultiOptimizerConstructor(dict(backbone_step=sgd, discriminator_step=sgd))(task)
+    hook = watched(task, wrappers)
+    before = {name: value.clone() for name, value in task.backbone.state_dict().items()}
+    with pytest.raises(TrainingError, match=f"the loss '{term}' is (inf|nan|-inf)"):
+        task.train_step(photos(), wrappers)
+    for name, value in task.backbone.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    hook.after_train(None)
