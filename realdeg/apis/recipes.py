@@ -86,8 +86,9 @@ def leave_out(cfg: Config, *stages: str) -> None:
             cfg[key] = None
     if "train" in stages:
         cfg.param_scheduler = None
-        if isinstance(cfg.get("backbone"), dict):
-            cfg.backbone.pop("start_from", None)
+        for part in (cfg.get("backbone"), *(cfg.get("model") or {}).values()):
+            if isinstance(part, dict):
+                part.pop("start_from", None)
 
 
 def check_complete(cfg: Config) -> None:

@@ -147,6 +147,20 @@ def test_measuring_does_not_need_them(tmp_path, monkeypatch):
     assert "start_from" not in inject(cfg).model.backbone
 
 
+def test_the_weights_of_a_discriminator_are_looked_for_too(start):
+    begin = {"checkpoint": "work_dirs/edsr_gan/iter_4.pth"}
+    options = {
+        "backbone.start_from": None,
+        "model.loss": {"type": "L1Loss", "_delete_": True},  # the recipe's needs VGG19
+        "model.discriminator.start_from": begin,
+    }
+    cfg = load_config("edsr/edsr_gan_t91_x4_cpu", options)
+    with pytest.raises(CheckpointError, match="'model.discriminator.start_from': there is no work"):
+        inject(cfg)
+    leave_out(cfg, "train", "val")
+    assert "start_from" not in inject(cfg).model.discriminator
+
+
 def test_another_type_drops_them():
     cfg = load_config(RECIPE, {"backbone.type": "RDN", "backbone.num_blocks": 1})
     assert cfg.backbone == dict(type="RDN", num_blocks=1)

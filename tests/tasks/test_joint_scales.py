@@ -361,7 +361,7 @@ def test_weights_of_levels_at_every_scale():
     loss = TASKS.build({**cfg.model.to_dict(), "backbone": NETWORKS["mslapsrn"][0]}).loss
     weights = {"sr": 128**2, "half": 64**2, "quarter": 32**2}
     for names in (("sr",), ("sr", "half"), ("sr", "half", "quarter")):
-        assert loss._weights(list(names)) == {name: weights[name] for name in names}
+        assert loss._weights(list(names), loss.outputs) == {name: weights[name] for name in names}
 
 
 def test_a_batch_survives_the_way_to_the_device():
