@@ -1,8 +1,12 @@
 """The adversarial recipes have the constants of their papers and codes, and their parts fit."""
 
+import re
+from functools import cache, partial
+from pathlib import Path
+
 import pytest
 
-from realdeg.config import inject, load_config
+from realdeg.config import inject, list_configs, load_config
 from realdeg.errors import ConfigError
 
 FIVE = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
@@ -224,3 +228,71 @@ def test_a_discriminator_sees_what_the_last_transform_leaves():
     load_config(name, {f"{crop}.0.patch_size": 300})
     with pytest.raises(ConfigError, match="shows it patches of 64 x 64"):
         load_config(name, {f"{crop}.2.patch_size": 64})
+
+
+# First stages: terms; rate, betas; milestones; iterations; batch, patch; mean; where they start.
+FIRST = {
+    "real_esrgan/real_esrnet_dfo_x4": (
+        [SHARP],
+        2e-4,
+        BASICSR,
+        None,
+        1000 * K,
+        (48, 256),
+        "esrgan_dfo_x4",
+    ),
+    "real_esrgan/real_esrnet_dfo_x2": (
+        [SHARP],
+        2e-4,
+        BASICSR,
+        None,
+        1000 * K,
+        (48, 256),
+        "real_esrgan_dfo_x4",
+    ),
+    "hat/hat_real_dfo_x4": ([SHARP], 1e-4, BASICSR, None, 1000 * K, (32, 256), None),
+    "bsrgan/bsrnet_dfwf_x4": (
+        [L1],
+        1e-4,
+        DEFAULT,
+        [200 * K, 400 * K, 600 * K, 800 * K, 1000 * K, 2000 * K],
+        2400 * K,
+        (48, 288),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_published_constants_of_first_stages(name):
+    losses, rate, betas, milestones, iterations, sizes, start = FIRST[name]
+    cfg = load_config(name)
+    assert [term(item) for item in cfg.model.loss.get("terms", [cfg.model.loss])] == losses
+    assert cfg.optim_wrapper.optimizer == dict(type="Adam", lr=rate, betas=betas)
+    schedule = cfg.get("param_scheduler")
+    assert (schedule and schedule.milestones) == milestones
+    assert (cfg.train_cfg.max_iters, cfg.batch_size, cfg.patch_size) == (iterations, *sizes)
+    assert [hook.momentum for hook in cfg.custom_hooks] == [1e-3]
+    assert started(cfg) == start
+
+
+def started(cfg):
+    """Return the run that a network starts from."""
+    start = cfg.backbone.get("start_from")
+    return None if start is None else Path(start.checkpoint).parent.name
+
+
+def test_a_stage_trains_the_network_of_the_stage_before():
+    runs = {name.partition("/")[2]: name for name in list_configs()}
+    load = cache(partial(load_config, check=False))
+    # DSGAN learns a degradation.
+    second = [run for run in runs if re.search("(?<!ds)gan|^ldl", run)]
+    assert len(second) > len(TABLE)
+    for run in second:
+        cfg = load(runs[run])
+        assert cfg.model.type == "AdversarialSuperResolution", run
+        before = load(runs[started(cfg)])
+        both = [dict(each.backbone) for each in (cfg, before)]
+        for arguments in both:
+            arguments.pop("start_from", None)
+        assert both[0] == both[1] and cfg.scale == before.scale, run
