@@ -3,13 +3,16 @@ on pairs, on HR that is degraded in passing, with a degradation that learns, and
 
 from __future__ import annotations
 
+import os
+import socket
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
 from realdeg.engine import RealdegRunner, read_checkpoint
-from tests.engine.tiny import differences, final_state
+from tests.engine.tiny import differences, final_state, start
 
 NETWORK = dict(type="SRResNet", num_blocks=1, num_features=4)
 ADAM = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1e-3), clip_grad=dict(max_norm=1))
@@ -145,3 +148,42 @@ def test_sixteen_iterations_equal_eight_and_eight(tmp_path, photos, kind):
     assert averaged == {"backbone"}
     if "discriminator_step" in whole["optimizer"]:
         assert set(whole["param_schedulers"]) == set(whole["optimizer"])
+
+
+def split(work_dir, photos, **changes) -> RealdegRunner:
+    cfg = config("wgan_gp", work_dir, photos, 0, 4, **changes)
+    cfg["model"]["backbone"] = dict(NETWORK, use_bn=False)
+    cfg["train_dataloader"]["batch_size"] = 2 // int(os.environ.get("WORLD_SIZE", 1))
+    runner = RealdegRunner.from_cfg(cfg)
+    runner.train()
+    runner.close()
+    return runner
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path, photos, monkeypatch):
+    """Three players and a penalty that draws; without batch normalisation."""
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+    processes = [
+        start(
+            tmp_path / "two",
+            env=dict(common, RANK=str(rank), LOCAL_RANK=str(rank)),
+            function=split,
+            photos=photos,
+            launcher="pytorch",
+        )
+        for rank in range(2)
+    ]
+    split(tmp_path / "one", photos)
+    for process in processes:
+        process.join(60)
+        if process.is_alive():
+            process.kill()
+    assert [process.exitcode for process in processes] == [0, 0]
+    one, two = (final_state(tmp_path / name, 4)["state_dict"] for name in ("one", "two"))
+    assert set(one) == set(two)
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=1e-5, rtol=1e-4, msg=name)
