@@ -8,8 +8,8 @@ A step is that of a training run: the task's losses of 16 pairs of 48 x 48 LR pi
 backward pass, and Adam. Reading and cropping of images is left out. All variants run in one
 process, in short blocks that take turns in a shuffled order, so that whatever else the machine does
 meets all of them. The ratio is that of the plain step and the variant's in the same round; its
-median and range over the rounds are printed. The CPU time of the process, over all threads, hardly
-depends on other programs; the wall time does.
+median and range over the rounds are printed. The CPU time of the process, over all threads, depends
+less on other programs than the wall time, but a thread that waits for another one counts.
 """
 
 from __future__ import annotations
