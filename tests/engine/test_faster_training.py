@@ -269,13 +269,14 @@ def test_mistakes_are_refused_when_the_config_is_read(options, said):
 @pytest.mark.slow
 def test_the_default_compiler_trains_a_network():
     """Inductor, bfloat16 and channels_last at once: the loss falls as it does without."""
-    losses = []
+    losses: list[float] = []
+    said: list[str] = []
     for fast in (False, True):
         torch.manual_seed(0)
         network = BACKBONES.require("EDSR")(scale=2, num_blocks=1, num_features=8)
         if fast:
             network.to(memory_format=torch.channels_last)
-            compile_component(network, {}, lambda message, *args: pytest.fail(message % args))
+            compile_component(network, {}, lambda message, *args: said.append(message))
         kind = AutocastOptimWrapper if fast else OptimWrapper
         wrapper = kind(optimizer=torch.optim.Adam(network.parameters(), lr=1e-3))
         lr, hr = torch.rand(2, 3, 8, 8) * 255, torch.rand(2, 3, 16, 16) * 255
@@ -286,3 +287,4 @@ def test_the_default_compiler_trains_a_network():
             wrapper.update_params(loss)
         losses.append(float(loss))
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert len(said) == 1 and "is compiled" in said[0]
