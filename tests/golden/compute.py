@@ -35,7 +35,21 @@ def build() -> dict[str, str]:
         "opencv": cv2.__version__,
         "machine": platform.machine(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "processor": processor(),
     }
+
+
+def processor() -> str:
+    """Name the kind of processor, on which torch, oneDNN and NumPy choose their routines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
+    except OSError:
+        return platform.processor()
+    found = dict(line.split(":", 1) for line in lines if ":" in line)
+    told = {name.strip(): value.strip() for name, value in found.items()}
+    flags = " ".join(sorted(told.get("flags", told.get("Features", "")).split()))
+    kind = ", ".join(told.get(name, "?") for name in ("vendor_id", "cpu family", "model"))
+    return f"{kind}, {hashlib.sha256(flags.encode()).hexdigest()[:8]}"
 
 
 def digest(value: Tensor) -> str:
