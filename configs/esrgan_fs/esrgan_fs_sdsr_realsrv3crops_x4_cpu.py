@@ -28,3 +28,5 @@ model = dict(
         ]
     ),
 )
+# As in esrgan_t91_x4_cpu.py.
+optim_wrapper = dict(discriminator_step=dict(optimizer=dict(lr=5e-5)))

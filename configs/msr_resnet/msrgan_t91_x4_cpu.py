@@ -1,4 +1,4 @@
-# MSRGAN for two CPU cores.
+# MSRGAN for two CPU cores. The rate of the discriminator is that of esrgan_t91_x4_cpu.py.
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/t91_cpu.py",
@@ -13,3 +13,4 @@ backbone = dict(
     type="MSRResNet", num_blocks=4, num_features=24, start_from=dict(checkpoint=__stage1)
 )
 model = dict(gan_loss=dict(type="CrossEntropyGANLoss", weight=5e-3))
+optim_wrapper = dict(discriminator_step=dict(optimizer=dict(lr=5e-5)))
