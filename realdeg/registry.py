@@ -77,9 +77,13 @@ class Registry(WatchedRegistry):
             return
         fitting = [n for n in self.names() if getattr(self.get(n), "kind", None) == kind]
         raise ConfigError(
-            f"'{place}' is {getattr(component, '__name__', component)}, {_a(found)} {self.name};"
-            f" wanted {_a(kind)} {self.name}: {', '.join(fitting) or 'none is registered'}."
+            f"'{place}' is {getattr(component, '__name__', component)}, {self._of(found)};"
+            f" wanted {self._of(kind)}: {', '.join(fitting) or 'none is registered'}."
         )
+
+    def _of(self, kind: str) -> str:
+        """Return ``"an image loss"``; a penalty is called by its kind alone."""
+        return _a(kind if kind == "penalty" else f"{kind} {self.name}")
 
     def on_registration(self, module: Any) -> None:
         """Have a newly registered class check its construction."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from realdeg.registry import (
     TASKS,
     Registry,
 )
-from realdeg.utils.annotations import mismatch, wrong_component
+from realdeg.utils.annotations import mismatch, wrong_item
 from realdeg.utils.arguments import arguments_of, check_arguments
 from realdeg.utils.clipping import check_clipping
 from realdeg.utils.data_file import check_size
@@ -231,15 +232,17 @@ def _how_to_make(file: Path, flag: str) -> str:
 
 def _check_shape(cfg: Mapping[str, Any]) -> None:
     check_size(cfg, "the config")
-    for place, _, value in walk(cfg):
+    places = [(place, value) for place, _, value in walk(cfg)]
+    for place, value in places:
         _check_value(place, value)
+    for place, value in places:
         wanted = annotation_at(place)
         if wanted is None or (value is None and "." not in place):
             continue
         wrong = mismatch(value, wanted)
         if wrong:
-            number, wrong = wrong_component(value, wanted) or (None, wrong)
-            where = place if number is None else f"{place}.{number}"
+            inside, wrong = wrong_item(value, wanted) or (None, wrong)
+            where = place if inside is None else f"{place}.{inside}"
             raise ConfigError(f"'{where}' {wrong}.")
 
 
@@ -255,6 +258,8 @@ def _check_value(place: str, value: Any) -> None:
         surrogates = any("\ud800" <= character <= "\udfff" for character in value)
         if "\0" in value or len(value) > 10_000 or surrogates:
             raise ConfigError(f"'{place}' is {value[:60]!r}..., which is not a text for a setting.")
+    if isinstance(value, float) and isnan(value):
+        raise ConfigError(f"'{place}' is nan, wanted a number.")
     if isinstance(value, int) and not -(2**64) < value < 2**64:
         raise ConfigError(f"'{place}' is a number of {value.bit_length()} bits: at most 64 fit.")
 

@@ -74,6 +74,7 @@ def load_config(
     elif sample or cfg.get("sample"):
         from realdeg.config.sample import use_sample
 
+        cfg["sample"] = True
         validate(cfg)  # the recipe itself, so that its own mistakes are reported
         name = config_name(cfg.filename)
         use_sample(cfg, name, options, iterations if isinstance(iterations, int) else 0)

@@ -31,6 +31,8 @@ LARGE = Limits(patch_size=48, batch_size=4, max_iters=40, val_interval=40, log_i
 # A recipe with a short schedule was made for a CPU, and may run longer.
 SMALL = Limits(patch_size=96, batch_size=4, max_iters=400, val_interval=200, log_interval=50)
 _SHORT_SCHEDULE = 10_000
+# Iterations at which something begins, and the part of a sample run that may pass before.
+_TURNS = {"adversarial_from": 2, "discriminator_first": 4, "degradation_first": 2}
 _TOP = "!" * 78
 
 
@@ -69,6 +71,8 @@ def use_sample(
             _lower(cfg, "patch_size", limits.patch_size, "", changes)
     _lower(schedule, "max_iters", limits.max_iters, "train_cfg.", changes)
     _lower(schedule, "val_interval", limits.val_interval, "train_cfg.", changes)
+    for turn, share in _TURNS.items():
+        _lower(cfg.get("model") or {}, turn, limits.max_iters // share, "model.", changes)
     hooks = cfg.get("default_hooks") or {}
     if hooks.get("logger"):
         _lower(hooks["logger"], "interval", limits.log_interval, "default_hooks.logger.", changes)

@@ -211,7 +211,9 @@ def _item(
         known = [*map(str, range(len(given))), *names]
         full = key if key in known or not names else f"loss_{key}"
         if full not in known:
-            raise ConfigError(f"{said}, but '{place}' has no '{key}': it has {', '.join(known)}.")
+            raise ConfigError(
+                f"{said}, but '{place}' has no '{key}': it has {', '.join(known) or 'none'}."
+            )
         index = known.index(full) % len(given)
         place, given, keys = f"{place}.{index}", given[index], keys[1:]
     if given is None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.losses.base import Loss, Reduction, in_full
 from realdeg.registry import LOSSES
-from realdeg.utils.argument_types import OddSize
+from realdeg.utils.argument_types import NonNegative, OddSize
 from realdeg.utils.precision import full_precision
 
 
@@ -48,7 +48,7 @@ class LDLLoss(Loss):
     needs: ClassVar[tuple[str, ...]] = ("averaged",)
 
     def __init__(
-        self, weight: float = 1.0, reduction: Reduction = "mean", size: OddSize = 7
+        self, weight: NonNegative = 1.0, reduction: Reduction = "mean", size: OddSize = 7
     ) -> None:
         super().__init__(weight=weight, reduction=reduction)
         self.size = size

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.errors import GeometryError
+from realdeg.utils.argument_types import NonNegative
 from realdeg.utils.precision import full_precision
 
 Reduction = Literal["mean", "sum"]
@@ -33,7 +34,11 @@ class Loss(nn.Module, ABC):
     """Further pictures that it takes as keywords, such as ``"averaged"``; see WeightedLoss."""
 
     compares: ClassVar[str] = "image"
-    """``"image"``, or ``"classes"`` for logits per pixel, which only some networks put out."""
+    """``"image"``, or what only some networks put out: ``"classes"`` (logits per pixel) or
+    ``"bands"`` (of a wavelet)."""
+
+    judges_alone: ClassVar[bool] = False
+    """Whether it judges the prediction alone, and compares it with nothing."""
 
     least_side: ClassVar[int] = 1
     """The smallest side of an image that it takes, in pixels."""
@@ -41,7 +46,7 @@ class Loss(nn.Module, ABC):
     needs_rgb: ClassVar[bool] = False
     """Whether it takes images of three channels only."""
 
-    def __init__(self, weight: float = 1.0, reduction: Reduction = "mean") -> None:
+    def __init__(self, weight: NonNegative = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__()
         self.weight = float(weight)
         self.reduction = reduction
@@ -54,6 +59,24 @@ class Loss(nn.Module, ABC):
             config: The loss's config, for losses whose arguments decide it.
         """
         return cls.least_side
+
+    @classmethod
+    def parts_for(cls, config: Mapping[str, Any]) -> int:
+        """Return the number that must divide the sides of an image.
+
+        Args:
+            config: The loss's config, for losses whose arguments decide it.
+        """
+        return 1
+
+    @classmethod
+    def compares_for(cls, config: Mapping[str, Any]) -> str:
+        """Return what a loss compares: :attr:`compares`, unless its arguments decide it.
+
+        Args:
+            config: The loss's config.
+        """
+        return cls.compares
 
     @abstractmethod
     def elements(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -102,6 +125,8 @@ class Regulariser(Loss):
         weight: Factor of the result.
         reduction: ``"mean"`` over every element (or image), or ``"sum"``.
     """
+
+    judges_alone: ClassVar[bool] = True
 
     @abstractmethod
     def values(self, prediction: Tensor) -> Tensor:

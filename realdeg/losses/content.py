@@ -18,7 +18,7 @@ from realdeg.losses.features import (
     mean_one,
 )
 from realdeg.registry import LOSSES
-from realdeg.utils.argument_types import Positive, Range
+from realdeg.utils.argument_types import NonNegative, Positive, Range
 
 _FIVE_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
@@ -86,7 +86,7 @@ class ContentLoss(FeatureLoss):
     def __init__(
         self,
         layers: LayerWeights = {"conv5_4": 1.0},  # noqa: B006 - never changed
-        weight: float = 1.0,
+        weight: NonNegative = 1.0,
         reduction: Reduction = "mean",
         criterion: Criterion = "l1",
         before_relu: bool = True,

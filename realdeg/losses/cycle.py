@@ -9,6 +9,7 @@ from torch import Tensor
 from realdeg.losses.base import Loss, Reduction
 from realdeg.losses.pixel import norms
 from realdeg.registry import LOSSES
+from realdeg.utils.argument_types import NonNegative
 
 
 class _Criterion(Loss):
@@ -16,7 +17,7 @@ class _Criterion(Loss):
 
     def __init__(
         self,
-        weight: float = 1.0,
+        weight: NonNegative = 1.0,
         reduction: Reduction = "mean",
         criterion: Literal["l1", "mse", "norm"] = "l1",
     ) -> None:
@@ -57,7 +58,7 @@ class CycleLoss(_Criterion):
 
     def __init__(
         self,
-        weight: float = 10.0,
+        weight: NonNegative = 10.0,
         reduction: Reduction = "mean",
         criterion: Literal["l1", "mse", "norm"] = "l1",
     ) -> None:
@@ -88,7 +89,7 @@ class IdentityLoss(_Criterion):
 
     def __init__(
         self,
-        weight: float = 5.0,
+        weight: NonNegative = 5.0,
         reduction: Reduction = "mean",
         criterion: Literal["l1", "mse", "norm"] = "l1",
     ) -> None:

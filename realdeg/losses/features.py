@@ -61,7 +61,7 @@ class FeatureLoss(Loss):
     def __init__(
         self,
         layers: LayerWeights,
-        weight: float = 1.0,
+        weight: NonNegative = 1.0,
         reduction: Reduction = "mean",
         before_relu: bool = True,
         trunk: TrunkLike = "vgg19",

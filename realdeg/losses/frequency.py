@@ -13,7 +13,7 @@ from realdeg.degradations.primitives.pass_filters import low_pass
 from realdeg.degradations.primitives.wavelets import haar
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.losses.base import Loss, Reduction
-from realdeg.losses.build import LossConfig, build_loss, needs_of
+from realdeg.losses.build import LossConfig, build_loss, component_of, needs_of
 from realdeg.registry import LOSSES
 from realdeg.utils.argument_types import Count, NonNegative, OddSize
 
@@ -50,7 +50,7 @@ class FocalFrequencyLoss(Loss):
 
     def __init__(
         self,
-        weight: float = 1.0,
+        weight: NonNegative = 1.0,
         reduction: Reduction = "mean",
         alpha: NonNegative = 1.0,
         patch_factor: Count = 1,
@@ -62,6 +62,15 @@ class FocalFrequencyLoss(Loss):
         self.alpha, self.patch_factor = float(alpha), patch_factor
         self.ave_spectrum, self.log_matrix = ave_spectrum, log_matrix
         self.batch_matrix = batch_matrix
+
+    @classmethod
+    def parts_for(cls, config: Mapping[str, Any]) -> int:
+        """Return ``patch_factor``.
+
+        Args:
+            config: The loss's config.
+        """
+        return int(config.get("patch_factor") or 1)
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
         """Raise GeometryError if the shapes differ or the patches do not fit."""
@@ -139,7 +148,7 @@ class FilteredLoss(Loss):
         filter: Literal["average", "gaussian", "wavelet"] = "average",
         size: OddSize = 9,
         border: Literal["zero", "ignore", "crop"] = "zero",
-        weight: float = 1.0,
+        weight: NonNegative = 1.0,
     ) -> None:
         super().__init__(weight=weight)
         self.inner = build_loss(loss, "image", "FilteredLoss.loss")
@@ -180,6 +189,20 @@ class FilteredLoss(Loss):
         if self.border == "crop":
             x = x[..., margin : x.shape[2] - margin, margin : x.shape[3] - margin]
         return x - low
+
+    @classmethod
+    def least_side_for(cls, config: Mapping[str, Any]) -> int:
+        """Return the smallest side that a window, and the inner loss behind the filter, takes.
+
+        Args:
+            config: The loss's config.
+        """
+        inner = config.get("loss") or {}
+        least_for = getattr(component_of(inner), "least_side_for", None)
+        least = 1 if least_for is None else int(least_for(inner))
+        if config.get("filter") == "wavelet":
+            return 2 * least
+        return least + config.get("size", 9) - 1 if config.get("border") == "crop" else least
 
     @classmethod
     def check_config(cls, settings: Mapping[str, Any], place: str = "") -> None:

@@ -19,7 +19,7 @@ from realdeg.degradations.primitives.kernels import centre_rest
 from realdeg.errors import GeometryError
 from realdeg.losses.base import Reduction, Regulariser
 from realdeg.registry import LOSSES
-from realdeg.utils.argument_types import Count, Positive, Scale
+from realdeg.utils.argument_types import Count, NonNegative, Positive, Scale
 
 
 class KernelPrior(Regulariser):
@@ -65,7 +65,7 @@ class KernelSumLoss(KernelPrior):
         Bell-Kligler, Shocher, Irani, NeurIPS 2019.
     """
 
-    def __init__(self, weight: float = 0.5, reduction: Reduction = "mean") -> None:
+    def __init__(self, weight: NonNegative = 0.5, reduction: Reduction = "mean") -> None:
         super().__init__(weight=weight, reduction=reduction)
 
     def values(self, prediction: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class KernelBoundaryLoss(KernelPrior):
 
     def __init__(
         self,
-        weight: float = 0.5,
+        weight: NonNegative = 0.5,
         reduction: Reduction = "mean",
         margin: Count = BOUNDARY_MARGIN,
     ) -> None:
@@ -127,7 +127,7 @@ class KernelSparsityLoss(KernelPrior):
 
     def __init__(
         self,
-        weight: float = 5.0,
+        weight: NonNegative = 5.0,
         reduction: Reduction = "mean",
         power: Positive = SPARSITY_POWER,
     ) -> None:
@@ -157,7 +157,7 @@ class KernelCentreLoss(KernelPrior):
     """
 
     def __init__(
-        self, weight: float = 1.0, reduction: Reduction = "mean", scale: Scale = 1
+        self, weight: NonNegative = 1.0, reduction: Reduction = "mean", scale: Scale = 1
     ) -> None:
         super().__init__(weight=weight, reduction=reduction)
         self.scale = scale

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from realdeg.losses.base import Loss, Reduction
 from realdeg.registry import LOSSES
-from realdeg.utils.argument_types import Positive
+from realdeg.utils.argument_types import NonNegative, Positive
 
 
 @LOSSES.register_module()
@@ -92,7 +92,7 @@ class CharbonnierLoss(Loss):
     """
 
     def __init__(
-        self, weight: float = 1.0, reduction: Reduction = "mean", eps: Positive = 1e-3
+        self, weight: NonNegative = 1.0, reduction: Reduction = "mean", eps: Positive = 1e-3
     ) -> None:
         super().__init__(weight=weight, reduction=reduction)
         self.eps = float(eps)

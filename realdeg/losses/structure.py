@@ -9,7 +9,7 @@ from torch import Tensor
 from realdeg.errors import GeometryError
 from realdeg.losses.base import Loss, Reduction
 from realdeg.registry import LOSSES
-from realdeg.utils.argument_types import Positive
+from realdeg.utils.argument_types import NonNegative, Positive
 from realdeg.utils.structural_similarity import (
     MS_SSIM_LEAST_SIDE,
     SCALE_WEIGHTS,
@@ -48,7 +48,7 @@ class SSIMLoss(Loss):
     least_side: ClassVar[int] = side_of("gaussian-11")
 
     def __init__(
-        self, weight: float = 1.0, reduction: Reduction = "mean", data_range: Positive = 1.0
+        self, weight: NonNegative = 1.0, reduction: Reduction = "mean", data_range: Positive = 1.0
     ) -> None:
         super().__init__(weight=weight, reduction=reduction)
         self.data_range = float(data_range)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from realdeg.errors import ConfigError, GeometryError
 from realdeg.losses.base import Loss, Reduction
 from realdeg.losses.features import FeatureLoss, LayerWeights, TrunkLike, distance, mean_one
 from realdeg.registry import LOSSES
-from realdeg.utils.argument_types import Count, Positive, Range, Whole
+from realdeg.utils.argument_types import Count, NonNegative, Positive, Range, Whole
 
 
 @LOSSES.register_module()
@@ -58,7 +59,7 @@ class TextureLoss(FeatureLoss):
     def __init__(
         self,
         layers: LayerWeights = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0},  # noqa: B006
-        weight: float = 1.0,
+        weight: NonNegative = 1.0,
         reduction: Reduction = "mean",
         criterion: Literal["l1", "mse", "norm", "gatys"] = "l1",
         before_relu: bool = True,
@@ -156,7 +157,7 @@ class WaveletTextureLoss(Loss):
 
     def __init__(
         self,
-        weight: float = 1.0,
+        weight: NonNegative = 1.0,
         reduction: Reduction = "mean",
         levels: Whole = 0,
         channels: Count = 3,
@@ -171,6 +172,24 @@ class WaveletTextureLoss(Loss):
             )
         self.levels, self.channels = levels, channels
         self.alpha, self.margin = float(alpha), float(margin)
+
+    @classmethod
+    def compares_for(cls, config: Mapping[str, Any]) -> str:
+        """Return ``"bands"`` for ``levels=0``.
+
+        Args:
+            config: The loss's config.
+        """
+        return "image" if config.get("levels") else "bands"
+
+    @classmethod
+    def parts_for(cls, config: Mapping[str, Any]) -> int:
+        """Return what the sides of an image of ``levels`` are multiples of.
+
+        Args:
+            config: The loss's config.
+        """
+        return int(2 ** (config.get("levels") or 0))
 
     def elements(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the missing energy of every coefficient, (B, bands, h, w)."""

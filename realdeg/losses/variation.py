@@ -10,7 +10,7 @@ from torch import Tensor
 from realdeg.errors import GeometryError
 from realdeg.losses.base import Reduction, Regulariser
 from realdeg.registry import LOSSES
-from realdeg.utils.argument_types import Positive
+from realdeg.utils.argument_types import NonNegative, Positive
 
 
 @LOSSES.register_module()
@@ -52,7 +52,7 @@ class TVLoss(Regulariser):
 
     def __init__(
         self,
-        weight: float = 1.0,
+        weight: NonNegative = 1.0,
         reduction: Reduction = "mean",
         form: Literal["isotropic", "anisotropic", "squared"] = "isotropic",
         border: Literal["zero", "valid"] = "zero",

@@ -14,9 +14,15 @@ from realdeg.errors import ConfigError, GeometryError, nearest
 from realdeg.losses.build import TARGETS, TermConfig, build_loss, names_image, needs_of, pictures_of
 from realdeg.registry import LOSSES
 from realdeg.utils.annotations import mismatch
+from realdeg.utils.argument_types import NonNegative
 
 # What the keys of a term hold that its loss does not see.
-_KEYS: dict[str, Any] = {"name": str | None, "outputs": Mapping[str, float] | None}
+_KEYS: dict[str, Any] = {
+    "name": str | None,
+    "outputs": Annotated[Mapping[str, NonNegative], MinLen(1)] | None,
+}
+# In the log a name is followed by a dot and an output, in a schedule it stands for an index.
+_NAME = re.compile(r"(?!\d+$)[\w\- ]+")
 
 
 @runtime_checkable
@@ -58,7 +64,7 @@ class WeightedLoss(nn.Module):
     def __init__(
         self,
         terms: Annotated[Sequence[TermConfig], MinLen(1)],
-        outputs: Mapping[str, float] | None = None,
+        outputs: Annotated[Mapping[str, NonNegative], MinLen(1)] | None = None,
     ) -> None:
         super().__init__()
         self.check_config({"terms": terms, "outputs": outputs})
@@ -112,6 +118,12 @@ class WeightedLoss(nn.Module):
                 wrong = mismatch(term.get(key), wanted)
                 if wrong:
                     raise ConfigError(f"'{at}.{number}.{key}' {wrong}.")
+            given = term.get("name")
+            if given is not None and not _NAME.fullmatch(given):
+                raise ConfigError(
+                    f"'{at}.{number}.name' is {given!r:.80}, wanted letters, digits and"
+                    " underscores, not digits alone: such as 'texture'."
+                )
             outputs = settings.get("outputs") if term.get("outputs") is None else term["outputs"]
             pictures = pictures_of(term)
             if pictures and outputs is not None and not names_image(outputs):

@@ -28,8 +28,17 @@ from realdeg.tasks.player_checks import (
     channels_of_backbone,
     check_discriminator,
     check_optimisers,
+    check_penalties,
+    check_turns,
 )
-from realdeg.tasks.players import Opponent, frozen, optimisers_of, seeds_of_step, take_step
+from realdeg.tasks.players import (
+    OPPONENT_LOSSES,
+    Opponent,
+    frozen,
+    optimisers_of,
+    seeds_of_step,
+    take_step,
+)
 from realdeg.tasks.references import Enlarged
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.utils.argument_types import Count, NonNegative, RealScale, Scales, Whole
@@ -94,6 +103,7 @@ class AdversarialSuperResolution(SuperResolution):
     """
 
     adversarial: ClassVar[bool] = True
+    own_losses: ClassVar[tuple[str, ...]] = OPPONENT_LOSSES
 
     def __init__(
         self,
@@ -145,7 +155,7 @@ class AdversarialSuperResolution(SuperResolution):
 
     @classmethod
     def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
-        """Refuse optimisers and a discriminator that do not fit the rest of the config.
+        """Refuse optimisers, a discriminator and turns that do not fit the rest of the config.
 
         Args:
             cfg: The whole config.
@@ -157,6 +167,13 @@ class AdversarialSuperResolution(SuperResolution):
         jointly = bool(cfg["model"].get("train_degradation"))
         check_optimisers(cfg, cls.__name__, (*_makers(jointly), "discriminator"))
         check_discriminator(cfg, channels_of_backbone(cfg))
+        check_penalties(cfg)
+        check_turns(
+            cfg,
+            ("adversarial_from", "discriminator_first"),
+            "the network would never be trained against the discriminator",
+            every="generator_every",
+        )
 
     @property
     def players(self) -> tuple[str, ...]:

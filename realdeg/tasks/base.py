@@ -13,7 +13,7 @@ from torch import Tensor
 from realdeg.errors import ConfigError
 from realdeg.losses.build import LossConfig, build_loss, references_of
 from realdeg.registry import LOSSES, TASKS
-from realdeg.tasks.loss_checks import check_compared
+from realdeg.tasks.loss_checks import check_compared, check_names
 from realdeg.utils.samples import Batch, Collate, Prediction
 
 Mode = Literal["loss", "predict", "tensor"]
@@ -53,6 +53,9 @@ class ImageTask(BaseModel, ABC):
     scheduled: ClassVar[tuple[str, ...]] = ()
     """The arguments, numbers that are read in every iteration, which ``ScheduleHook`` may move."""
 
+    own_losses: ClassVar[tuple[str, ...]] = ()
+    """The names, or patterns, of the losses that the task itself adds to the terms of ``loss``."""
+
     baseline_name: ClassVar[str] = "its input"
     """A phrase for what :meth:`baseline` returns."""
 
@@ -79,6 +82,7 @@ class ImageTask(BaseModel, ABC):
         if not isinstance(loss, Mapping):
             return
         check_compared(loss, f"{place}.loss")
+        check_names(loss, cls.own_losses, cls.__name__, f"{place}.loss")
         needed = references_of(loss, f"{place}.loss")
         for name, where in needed.items():
             if name in cls.references:

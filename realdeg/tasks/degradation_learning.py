@@ -16,6 +16,8 @@ from realdeg.errors import ConfigError, DataError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import DEGRADATIONS, TASKS
 from realdeg.tasks.base import ImageTask, predictions_of
+from realdeg.tasks.loss_checks import check_images
+from realdeg.tasks.player_checks import lr_sizes
 from realdeg.utils.argument_types import Scale, Whole
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Batch, Prediction
@@ -63,6 +65,20 @@ class DegradationLearning(ImageTask):
         super().__init__(loss)
         self.degradation = degradation_from_config(degradation, scale, same_size)
         self.colour, self.border = colour, border
+
+    @classmethod
+    def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
+        """Refuse a loss of larger patches, or of other colours, than LR that is compared.
+
+        Args:
+            cfg: The whole config.
+
+        Raises:
+            ConfigError: Naming the loss and what would fit.
+        """
+        model = cfg["model"]
+        channels = 3 if model.get("colour") == "rgb" else 1
+        check_images(cfg, channels, "loss", lr_sizes(cfg), "model.colour='rgb'", cropped=True)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Compare the generated LR with the real one, border cropped."""

@@ -17,8 +17,14 @@ from realdeg.losses.build import LossConfig, build_loss
 from realdeg.registry import TASKS
 from realdeg.tasks.base import Mode
 from realdeg.tasks.degradation_learning import compare_lr
+from realdeg.tasks.loss_checks import check_images, check_single
 from realdeg.tasks.low_resolution import LowResolution
-from realdeg.tasks.player_checks import check_optimisers
+from realdeg.tasks.player_checks import (
+    channels_of_backbone,
+    check_optimisers,
+    check_turns,
+    lr_sizes,
+)
 from realdeg.tasks.players import frozen, optimisers_of, take_step
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.utils.argument_types import Count, NonNegative, Scale, Whole
@@ -76,6 +82,7 @@ class JointTraining(SuperResolution):
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ("sr_gradient",)
+    own_losses: ClassVar[tuple[str, ...]] = ("loss_degradation",)
 
     def __init__(
         self,
@@ -116,7 +123,7 @@ class JointTraining(SuperResolution):
 
     @classmethod
     def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
-        """Refuse optimisers that are not those of the two parts.
+        """Refuse optimisers that are not those of the two parts, and losses that do not fit them.
 
         Args:
             cfg: The whole config.
@@ -126,6 +133,11 @@ class JointTraining(SuperResolution):
         """
         super().check_recipe(cfg)
         check_optimisers(cfg, cls.__name__, _PLAYERS)
+        model = cfg["model"]
+        check_single(model.get("degradation_loss"), cls.__name__, "model.degradation_loss")
+        channels = channels_of_backbone(cfg)
+        check_images(cfg, channels, "degradation_loss", lr_sizes(cfg), cropped=True)
+        check_turns(cfg, ("degradation_first",), "the network would never be trained")
 
     @property
     def learning(self) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ from realdeg.errors import ConfigError
 from realdeg.utils.streams import stream_seed
 
 _NUMBERS = {1: "one optimiser", 2: "two optimisers", 3: "three optimisers", 4: "four optimisers"}
+OPPONENT_LOSSES = ("loss_gan", "loss_discriminator", "loss_*_penalty")
+"""The names of what :class:`Opponent` adds to a task's losses."""
 
 
 def optimisers_of(

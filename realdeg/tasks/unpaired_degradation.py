@@ -28,8 +28,14 @@ from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, Mode, predictions_of
 from realdeg.tasks.degradation_learning import bicubic_of
 from realdeg.tasks.discriminators import discriminator_from_config
-from realdeg.tasks.player_checks import check_discriminator, check_optimisers
-from realdeg.tasks.players import Opponent, frozen, optimisers_of, take_step
+from realdeg.tasks.loss_checks import check_images, check_single
+from realdeg.tasks.player_checks import (
+    check_discriminator,
+    check_optimisers,
+    check_penalties,
+    lr_sizes,
+)
+from realdeg.tasks.players import OPPONENT_LOSSES, Opponent, frozen, optimisers_of, take_step
 from realdeg.utils.argument_types import OddSize, Scale
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Batch, Prediction
@@ -74,6 +80,7 @@ class UnpairedDegradation(ImageTask):
     component: ClassVar[str] = "degradation"
     adversarial: ClassVar[bool] = True
     baseline_name: ClassVar[str] = "the bicubic reduction of HR"
+    own_losses: ClassVar[tuple[str, ...]] = (*OPPONENT_LOSSES, "loss_perceptual")
     players: ClassVar[tuple[str, ...]] = ("degradation", "discriminator")
     """The parts with an optimiser of their own."""
 
@@ -124,8 +131,13 @@ class UnpairedDegradation(ImageTask):
             ConfigError: Naming the place and what would fit.
         """
         check_optimisers(cfg, cls.__name__, cls.players)
-        channels = 1 if cfg["model"].get("colour") == "y" else 3
-        check_discriminator({"model": cfg["model"]}, channels)
+        model, sizes = cfg["model"], lr_sizes(cfg)
+        channels = 1 if model.get("colour") == "y" else 3
+        check_discriminator(cfg, channels, sizes=sizes)
+        check_penalties(cfg)
+        check_single(model.get("perceptual_loss"), cls.__name__, "model.perceptual_loss")
+        for place in ("loss", "perceptual_loss"):
+            check_images(cfg, channels, place, sizes, "model.colour='rgb'", place == "loss")
 
     def init_weights(self) -> None:
         """Load what the losses need before the first iteration, and log the objective."""

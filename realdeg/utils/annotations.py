@@ -62,23 +62,46 @@ def mismatch(value: Any, annotation: Any) -> str | None:
     return f"is {shown(value)}, wanted {_wanted(annotation, value)}"
 
 
-def wrong_component(value: Any, annotation: Any) -> tuple[int, str] | None:
-    """Find the first wrong item in a list of components.
+def wrong_item(value: Any, annotation: Any) -> tuple[str, str] | None:
+    """Find the first wrong item in a list of components or of lists.
 
     Args:
         value: The list.
         annotation: The annotation that the list contradicts.
 
     Returns:
-        Its index, and how it contradicts the items' annotation.
+        Its place in the list, such as ``"2"`` or ``"2.0"``, and how it contradicts its annotation;
+        None where the fault is another.
     """
     for member, _ in _members(annotation):
         inner = typing.get_args(member)
         listed = (typing.get_origin(member) or member) in _LISTS and isinstance(value, list | tuple)
-        if listed and inner and any(isinstance(mark, Component) for mark in marks_of(inner[0])):
-            found = ((number, mismatch(item, inner[0])) for number, item in enumerate(value))
-            return next(((number, wrong) for number, wrong in found if wrong), None)
+        if not (listed and inner) or (len(inner) > 1 and Ellipsis not in inner):
+            continue
+        item_annotation = inner[0]
+        of_components = any(isinstance(mark, Component) for mark in marks_of(item_annotation))
+        of_lists = typing.get_origin(item_annotation) in _LISTS
+        if not (of_components or of_lists):
+            return None
+        for number, item in enumerate(value):
+            wrong = mismatch(item, item_annotation)
+            if wrong and of_components:
+                return str(number), wrong
+            if wrong:
+                return _wrong_in_list(number, item, item_annotation, wrong)
     return None
+
+
+def _wrong_in_list(number: int, item: Any, annotation: Any, wrong: str) -> tuple[str, str]:
+    """Name the wrong value of a list of fixed length, or the list itself."""
+    kinds = typing.get_args(annotation)
+    fixed = typing.get_origin(annotation) is tuple and Ellipsis not in kinds
+    if fixed and isinstance(item, list | tuple) and len(item) == len(kinds):
+        for index, (value, kind) in enumerate(zip(item, kinds, strict=True)):
+            inner = mismatch(value, kind)
+            if inner:
+                return f"{number}.{index}", inner
+    return str(number), wrong
 
 
 def shown(value: Any, most: int = 200) -> str:

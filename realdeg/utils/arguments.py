@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 from realdeg.errors import ConfigError, GeometryError, nearest
-from realdeg.utils.annotations import choices_of, evaluated, marks_of, mismatch, wrong_component
+from realdeg.utils.annotations import choices_of, evaluated, marks_of, mismatch, wrong_item
 from realdeg.utils.argument_types import Component, Geometry
 
 _FOREIGN = ("torch", "mmengine", "mmcv", "numpy", "builtins")
@@ -81,8 +81,8 @@ class Arguments:
             wrong = self.mismatch(name, value)
             if wrong:
                 wanted = self.parameters[name].annotation
-                number, wrong = wrong_component(value, wanted) or (None, wrong)
-                full = name if number is None else f"{name}.{number}"
+                inside, wrong = wrong_item(value, wanted) or (None, wrong)
+                full = name if inside is None else f"{name}.{inside}"
                 subject = f"'{place}.{full}'" if place else f"{owner}: {full}"
                 geometry = any(isinstance(mark, Geometry) for mark in marks_of(wanted))
                 advice = nearest(value, choices_of(wanted)) if isinstance(value, str) else ""

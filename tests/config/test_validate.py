@@ -147,11 +147,11 @@ VGG = dict(type="VGGDiscriminator", size=64, width=4, _delete_=True)
         ),
         (
             {"model.penalties": [dict(type="WGANLoss")]},
-            "'model.penalties.0' is WGANLoss, an adversarial loss; wanted a penalty loss: .*R1Pen",
+            "'model.penalties.0' is WGANLoss, an adversarial loss; wanted a penalty: .*R1Pen",
         ),
         (
             {"model.loss": dict(type="R1Penalty", _delete_=True)},
-            "'model.loss' is R1Penalty, a penalty loss; wanted an image loss",
+            "'model.loss' is R1Penalty, a penalty; wanted an image loss",
         ),
         (
             {"model.discriminator": VGG},

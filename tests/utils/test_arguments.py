@@ -16,7 +16,7 @@ from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import DEGRADATIONS, HOOKS
 from realdeg.utils.annotations import mismatch
 from realdeg.utils.argument_types import Component, Count, FixedOrRange, OddSize
-from realdeg.utils.arguments import Arguments, arguments_of, component_registry, is_checked
+from realdeg.utils.arguments import Arguments, arguments_of, component_mark, is_checked
 
 REGISTRIES = [
     *(registry.DEGRADATIONS, registry.BACKBONES, registry.DISCRIMINATORS, registry.LOSSES),
@@ -186,14 +186,15 @@ def test_classes_of_torch_are_left_as_they_are():
 
 def test_components_among_arguments():
     def takes(
-        one: Annotated[nn.Module | dict[str, Any], Component("loss")],
+        one: Annotated[nn.Module | dict[str, Any], Component("loss", "image")],
         several: Sequence[Annotated[dict[str, Any], Component("degradation")]],
         none: int = 3,
     ) -> None: ...
 
-    assert component_registry(takes, "one") == "loss"
-    assert component_registry(takes, "several") == "degradation"
-    assert component_registry(takes, "none") is component_registry(takes, "nowhere") is None
+    found = component_mark(takes, "one")
+    assert found is not None and (found.registry, found.kind) == ("loss", "image")
+    assert component_mark(takes, "several") == Component("degradation")
+    assert component_mark(takes, "none") is component_mark(takes, "nowhere") is None
 
 
 @pytest.mark.parametrize(
