@@ -24,8 +24,10 @@ class TextureLoss(FeatureLoss):
     ``F F^T / (C H W)`` (BasicSR's form), compared by ``criterion``; or, with
     ``criterion="gatys"``, ``sum (F F^T - G G^T)^2 / (4 C^2 (H W)^2)``.
 
-    EnhanceNet's is ``layers={"relu1_1": 3e-7, "relu2_1": 1e-6, "relu3_1": 1e-6}``,
-    ``criterion="mse"``, ``patch_size=16`` and ``normalise_features=True``.
+    EnhanceNet compares ``relu1_1``, ``relu2_1`` and ``relu3_1`` with ``criterion="mse"``,
+    ``patch_size=16`` and ``normalise_features=True``. Its weights (3e-7, 1e-6 and 1e-6) are for
+    sums over Gram matrices that are not divided by their size; the means here are smaller by
+    about ``C^2 (C H W)^2`` of a patch, so that weights have to be chosen anew.
 
     Args:
         layers: Weights by layer: ``conv1_1``, ``relu1_1``, ..., ``pool5``.

@@ -115,7 +115,8 @@ def test_recipes_fit_those_that_they_begin_with(name):
     faults = state_faults(kept[1], kept[0])
     # Nothing is left out in vain, and nothing but the end of a network is new.
     assert bool(faults) == partial and len(faults) <= 4
-    assert len(kept[1]) > 0.9 * len(states[1])
+    # A tail has six tensors, however small the network is.
+    assert len(states[1]) - len(kept[1]) <= max(6, 0.1 * len(states[1]))
     assert not ignored or state_faults(states[1], states[0])
 
 
