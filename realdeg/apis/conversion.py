@@ -50,7 +50,8 @@ def convert_weights(
     """Convert published weights, as ``realdeg convert_weights`` does.
 
     Args:
-        weights: A PyTorch, safetensors, MatConvNet (``.mat``) or Caffe (``.caffemodel``) file.
+        weights: A PyTorch, safetensors, MatConvNet (``.mat``), Caffe (``.caffemodel``) or ncnn
+            (``.param``) file.
         path: The ``.safetensors`` file to write.
         backbone: The network's registered name.
         scale: The scale that it was trained for; None: found from the tensors, or the network's

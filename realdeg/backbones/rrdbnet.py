@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isqrt
 
 import torch
@@ -46,6 +47,34 @@ _OLD_ESRGAN = Dialect(
         (r"^model\.{hr}\.", "conv_hr."),
         *((rf"^model\.{3 * step}\.", f"conv_up{step}.") for step in range(1, 7)),
     ),
+)
+
+
+def _from_ncnn(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Name convolutions by their order, which is that of the forward pass."""
+    layers = [name.removesuffix(".weight") for name in state if name.endswith(".weight")]
+    shapes = [shape_of(state, re.escape(f"{layer}.weight")) for layer in layers]
+    # The first convolution behind the blocks is the first that keeps the number of channels.
+    same = (index for index, shape in enumerate(shapes) if index and shape[:1] == shape[1:2])
+    body = next(same, 0) - 1
+    after = len(layers) - body - 2
+    if body < 1 or body % 15 or after < 2:
+        raise ValueError("are not of blocks of fifteen convolutions and an upsampler: no RRDBNet.")
+    names = ["conv_first"]
+    for block in range(body // 15):
+        names += [f"body.{block}.rdb{part}.conv{k}" for part in (1, 2, 3) for k in range(1, 6)]
+    names += ["conv_body", *(f"conv_up{step}" for step in range(1, after - 1))]
+    new = dict(zip(layers, [*names, "conv_hr", "conv_last"], strict=True))
+    return {
+        f"{new[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}": t for name, t in state.items()
+    }
+
+
+_NCNN = Dialect(
+    "ncnn's converter",
+    marks=(r"Conv_0\.weight",),
+    lacks=(r"PRelu_\d+\.weight",),
+    convert=_from_ncnn,
 )
 _factor = doublings(r"conv_up(\d+)\.weight")
 
@@ -130,13 +159,13 @@ class RRDBNet(Backbone):
     Source:
         Wang et al., ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks, ECCVW
         2018; the unshuffled forms from Wang et al., Real-ESRGAN, ICCVW 2021. Keys follow BasicSR;
-        those of the ESRGAN repository and of its older architecture are translated.
+        those of the ESRGAN repository, of its older architecture and of ncnn files are translated.
     """
 
     scales: tuple[int, ...] | None = (1, 2, 4, 8)
     same_size_form = "unshuffle"
 
-    dialects = (MMAGIC, _ESRGAN_PLUS, _OLD_ESRGAN, _ESRGAN)
+    dialects = (MMAGIC, _ESRGAN_PLUS, _OLD_ESRGAN, _ESRGAN, _NCNN)
     form_readings = {
         "scale": _scale,
         "unshuffle": _unshuffle,

@@ -36,6 +36,30 @@ _BRANCHES = Dialect(
 )
 
 
+def _from_ncnn(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take the mean away, which is a constant of the graph there."""
+    means = [state.pop(name) for name in list(state) if name.endswith(".data")]
+    if not means:
+        state["no_norm"] = torch.zeros(1)
+    for mean in means:
+        if mean.numel() != 3 or (mean.reshape(-1) - torch.tensor(DIV2K_MEAN)).abs().max() > 1e-3:
+            found = ", ".join(f"{value:.4f}" for value in mean.reshape(-1)[:3].tolist())
+            raise ValueError(f"subtract {found} from the image, where SPAN subtracts DIV2K's mean.")
+    return state
+
+
+_NCNN = Dialect(
+    "ncnn's converter",
+    marks=(r"/conv_1/eval_conv/Conv\.weight",),
+    rename=(
+        (r"^/upsampler/", ""),
+        (r"^/(.+)/Conv\.", lambda m: m[1].replace("/", ".") + "."),
+        (r"^(upsampler\.0)/Conv\.", r"\1."),
+    ),
+    convert=_from_ncnn,
+)
+
+
 def _norm(state: State) -> bool | None:
     return "no_norm" not in state if "conv_cat.weight" in state else None
 
@@ -94,13 +118,14 @@ class SPAN(Backbone):
 
     Source:
         Wan, Yu, Li, Chen, Zou, Liu, Yin, Zuo, Swift Parameter-free Attention Network for
-        Efficient Super-Resolution, CVPRW 2024. Keys follow hongyuanyu/SPAN.
+        Efficient Super-Resolution, CVPRW 2024. Keys follow hongyuanyu/SPAN;
+        those of ncnn files are translated.
     """
 
     same_size_form = "native"
     mean: Tensor
 
-    dialects = (_BRANCHES,)
+    dialects = (_BRANCHES, _NCNN)
     form_readings = {
         "scale": shuffled(r"upsampler\.0\.weight", 3),
         "num_features": size("conv_cat.weight"),

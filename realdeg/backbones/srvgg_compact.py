@@ -9,12 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
+from realdeg.backbones.dialects import Dialect
 from realdeg.backbones.parts.classic import Number
 from realdeg.backbones.readings import State, colour_of, last, shape_of, size
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Choice, Scale
 
 ACTIVATIONS = ("prelu", "relu", "leakyrelu")
+_NCNN = Dialect(
+    "ncnn's converter",
+    marks=(r"Conv_0\.weight", r"PRelu_1\.weight"),
+    rename=((r"^(?:Conv|PRelu)_(\d+)\.", r"body.\1."),),
+)
 _last = last(r"body\.(\d+)\.weight")
 _channels = size("body.0.weight", 1)
 
@@ -56,11 +62,12 @@ class SRVGGNetCompact(Backbone):
     Source:
         Wang, Xie, Dong, Shan, Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure
         Synthetic Data, ICCVW 2021, by its repository only; the paper does not describe it. Keys
-        follow xinntao/Real-ESRGAN.
+        follow xinntao/Real-ESRGAN; those of its ncnn files are translated.
     """
 
     same_size_form = "native"
 
+    dialects = (_NCNN,)
     form_readings = {
         "scale": _scale,
         "num_features": size("body.0.weight"),

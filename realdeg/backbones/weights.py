@@ -12,7 +12,13 @@ from torch import Tensor
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.dialects import differs, refuse_other_form, written
-from realdeg.backbones.formats import read_caffe, read_matconvnet, read_pickled
+from realdeg.backbones.formats import (
+    is_ncnn,
+    read_caffe,
+    read_matconvnet,
+    read_ncnn,
+    read_pickled,
+)
 from realdeg.errors import CheckpointError
 from realdeg.utils.component import (
     describes_itself,
@@ -163,7 +169,8 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     Args:
         path: A ``.safetensors`` file (realdeg's own or not), a PyTorch file (``.pth``, ``.pt``,
             ``.ckpt`` or any other name) with a state dict or a pickled network, a MatConvNet
-            network (``.mat``) or a Caffe network (``.caffemodel``).
+            network (``.mat``), a Caffe network (``.caffemodel``) or an ncnn network (``.param``,
+            with its ``.bin`` beside it).
 
     Returns:
         The state dict in PyTorch's layout, unwrapped and without prefixes, on the CPU.
@@ -198,6 +205,8 @@ def _read(file: Path) -> dict[str, Tensor]:
         return read_matconvnet(file)
     if suffix == ".caffemodel":
         return read_caffe(file)
+    if is_ncnn(file):
+        return read_ncnn(file)
     raw = _read_safetensors(file) if suffix == ".safetensors" else read_pickled(file)
     return _strip_prefixes(_unwrap(raw, file))
 

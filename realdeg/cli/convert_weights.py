@@ -10,7 +10,8 @@ from realdeg.cli.options import OptionsAction, chosen, parse_scale
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
-        "weights", help="a PyTorch, safetensors, MatConvNet (.mat) or Caffe (.caffemodel) file"
+        "weights",
+        help="a PyTorch, safetensors, MatConvNet (.mat), Caffe (.caffemodel) or ncnn (.param) file",
     )
     parser.add_argument(
         "output", nargs="?", help="the .safetensors file to write; if omitted, list the tensors"

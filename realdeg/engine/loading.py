@@ -254,7 +254,7 @@ def read_weights_of(model: nn.Module, path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file is damaged, or holds no weights for this task.
     """
-    if path.suffix.lower() in (COMPONENT_SUFFIX, ".mat", ".caffemodel"):
+    if path.suffix.lower() in (COMPONENT_SUFFIX, ".mat", ".caffemodel", ".param"):
         return _read_foreign(model, path)
     try:
         found: dict[str, Any] = read_checkpoint(path)

@@ -39,7 +39,9 @@ _ADVICE = {
     errno.EROFS: "Choose a place that can be written",
 }
 
-WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".mat", ".caffemodel")
+WEIGHTS_SUFFIXES = (
+    *(".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".mat", ".caffemodel", ".param"),
+)
 """The suffixes of files of weights."""
 _SCOPES = ("realdeg.", "mmengine.")
 

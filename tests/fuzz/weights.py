@@ -1,7 +1,7 @@
-"""Weights of five formats: damaged ones, hostile ones, and what no program would write.
+"""Weights of six formats: damaged ones, hostile ones, and what no program would write.
 
 ``.pth`` as archives and as before PyTorch 1.6, safetensors of others and of our own, MatConvNet's
-``.mat`` and Caffe's ``.caffemodel``.
+``.mat``, Caffe's ``.caffemodel`` and ncnn's ``.param`` with its ``.bin``.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ from tests.utils.foreign import (
     layer,
     mat,
     message,
+    ncnn_conv,
+    ncnn_file,
+    ncnn_layer,
     nested,
     packed,
     varint,
@@ -44,6 +47,7 @@ from tests.utils.foreign import (
 
 SMALL = {"depth": 3, "width": 4}
 _ARGUMENTS = [f"{key}={value}" for key, value in SMALL.items()]
+_BIN = b"\n=== the .bin ===\n"  # ends the .param of ncnn's two files
 Make = Callable[[random.Random], bytes]
 
 
@@ -69,7 +73,10 @@ def cases(seed: int, count: int) -> Iterator[Case]:
 
 def _case(name: str, file: str, content: bytes, noise: random.Random) -> Case:
     def prepare(folder: Path) -> None:
-        (folder / file).write_bytes(content)
+        text, _, numbers = content.partition(_BIN)
+        (folder / file).write_bytes(text if file.endswith(".param") else content)
+        if file.endswith(".param"):
+            (folder / file).with_suffix(".bin").write_bytes(numbers)
         pixels = np.random.default_rng(0).integers(0, 255, (12, 14, 3), np.uint8)
         from realdeg.utils.image import write_image
 
@@ -549,6 +556,65 @@ def _caffe_bomb(noise: random.Random) -> bytes:
     return noise.choice(bombs)()
 
 
+def _ncnn() -> tuple[bytes, bytes]:
+    network = _networks()
+    layers = [network.input, network.residual_layer[0].conv, network.output]
+    halves = (False, True, False)
+    return ncnn_file(
+        *(
+            ncnn_conv(f"Conv_{n}", each.weight, each.bias, half)
+            for n, (each, half) in enumerate(zip(layers, halves, strict=True))
+        ),
+        ncnn_layer("PReLU", "PRelu_3", {0: 4}, bytes(16)),
+        ncnn_layer("MemoryData", "m", {0: 3, 1: 1, 2: 2}, bytes(24)),
+    )
+
+
+def _flipped_ncnn(noise: random.Random) -> bytes:
+    """Damage one of the two files as a bad disk does."""
+    text, numbers = _ncnn()
+    if noise.random() < 0.5:
+        return damaged(text, noise) + _BIN + numbers
+    return text + _BIN + damaged(numbers, noise)
+
+
+def _strange_ncnn(noise: random.Random) -> bytes:
+    """Layers of any type with sizes that the file cannot fill."""
+    kinds = ("Convolution", "Deconvolution", "ConvolutionDepthWise", "InnerProduct", "PReLU")
+    kinds += ("BatchNorm", "Scale", "MemoryData", "LSTM", "os.system", "\x1b[2J", "Input")
+    sizes = ("0", "1", "3", "4", "36", "2147483647", "9" * 30, "-1", "-233", "1e9", "nan", "", "x")
+    keys = (*range(9), 11, 19, 21, 28, -23310, 10**30)
+    lines = []
+    for number in range(noise.randint(0, 6)):
+        settings = [
+            f"{noise.choice(keys)}={noise.choice(sizes)}" for _ in range(noise.randint(0, 6))
+        ]
+        counts = noise.choice(("0 0", "1 1 a b", "0 1", "99999999999 1 a", "-1 0"))
+        name = noise.choice((f"l{number}", "l", "\x1b]0;x\x07", "a" * 5000, "../../x"))
+        lines.append(" ".join([noise.choice(kinds), name, counts, *settings]))
+    stated = noise.choice((len(lines), len(lines), len(lines), 0, 10**9))
+    text = "\n".join(["7767517", f"{stated} 1", *lines])
+    tag = noise.choice((bytes(4), struct.pack("<I", 0x01306B47), struct.pack("<I", 0x000D4B38)))
+    return text.encode() + _BIN + tag + bytes(noise.choice((0, 16, 576)))
+
+
+def _ncnn_bomb(noise: random.Random) -> bytes:
+    """Millions of layers, settings, names and digits."""
+    many = noise.choice((10_000, 1_000_000))
+    lines = noise.choice(
+        (
+            ["ReLU r 0 0"] * many,
+            ["PReLU p 0 0 0=2147483647"] * 1000,
+            ["ReLU r 0 0 " + "0=1 " * many],
+            [f"ReLU {'r' * many} 0 0"],
+            [f"PReLU p 0 0 0={'9' * many}"],
+            [f"ReLU r {'9' * many} 0"],
+            ["BatchNorm b 0 0 0=0"] * many,
+        )
+    )
+    return "\n".join(["7767517", f"{len(lines)} 1", *lines]).encode() + _BIN + bytes(64)
+
+
 FORMATS: dict[str, list[Make]] = {
     ".pth": [
         *(_flipped_archive, _changed_pickle, _changed_pickle, _changed_tensors),
@@ -558,4 +624,5 @@ FORMATS: dict[str, list[Make]] = {
     ".safetensors": [_flipped_safetensors, _lying_header, _odd_tensors],
     ".mat": [_flipped_mat, _flipped_mat, _strange_mat, _mat_bomb],
     ".caffemodel": [_flipped_caffe, _strange_caffe, _caffe_bomb],
+    ".param": [_flipped_ncnn, _flipped_ncnn, _strange_ncnn, _ncnn_bomb],
 }

@@ -1,4 +1,4 @@
-"""Files of MATLAB and Caffe, written byte by byte."""
+"""Files of MATLAB, Caffe and ncnn, written byte by byte."""
 
 from __future__ import annotations
 
@@ -81,3 +81,30 @@ def nested(depth: int) -> bytes:
     for _ in range(depth):
         inner = array(1, (1, 1), inner)
     return inner
+
+
+def ncnn_layer(kind: str, name: str, settings: dict[int, object], content: bytes = b"") -> tuple:
+    """A line of an ncnn ``.param``, and what the layer stores in the ``.bin``."""
+    words = " ".join(f"{key}={value}" for key, value in settings.items())
+    return f"{kind:<24} {name:<24} 1 1 in {name} {words}", content
+
+
+def ncnn_array(values: torch.Tensor, tagged: bool = False, half: bool = False) -> bytes:
+    """Numbers as ncnn stores them: with a tag if the layer says so, in half precision padded."""
+    content = values.detach().numpy().astype("<f2" if half else "<f4").tobytes()
+    tag = struct.pack("<I", 0x01306B47 if half else 0) if tagged else b""
+    return tag + content + bytes(-len(content) % 4)
+
+
+def ncnn_conv(name: str, weight: torch.Tensor, bias: torch.Tensor | None, half: bool = False):
+    out, _, height, width = weight.shape
+    settings = {0: out, 1: width, 11: height, 4: 1, 5: int(bias is not None), 6: weight.numel()}
+    content = ncnn_array(weight, True, half) + (b"" if bias is None else ncnn_array(bias))
+    return ncnn_layer("Convolution", name, settings, content)
+
+
+def ncnn_file(*layers: tuple) -> tuple[bytes, bytes]:
+    """The content of a ``.param`` and of its ``.bin``."""
+    lines = ["7767517", f"{len(layers) + 1} {len(layers) + 1}", "Input input 0 1 in"]
+    text = "\n".join([*lines, *(line for line, _ in layers)]) + "\n"
+    return text.encode(), b"".join(content for _, content in layers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from realdeg.backbones.formats.caffe import read_caffe
 from realdeg.backbones.formats.matconvnet import read_matconvnet
+from realdeg.backbones.formats.ncnn import is_ncnn, read_ncnn
 from realdeg.backbones.formats.pickled import read_pickled
 
-__all__ = ["read_caffe", "read_matconvnet", "read_pickled"]
+__all__ = ["is_ncnn", "read_caffe", "read_matconvnet", "read_ncnn", "read_pickled"]
