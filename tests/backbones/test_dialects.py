@@ -210,6 +210,7 @@ ELSEWHERE = {
     "lpj0/MWCNN",
     "the public network for JPEG artefacts",
     "the training form",
+    "ncnn's converter",
     "yjn870/IDN-pytorch",
 }
 
