@@ -22,6 +22,7 @@ from realdeg.config.shape import (
     registry_at,
     walk,
 )
+from realdeg.config.steps import check_compilation, check_hooks, check_steps
 from realdeg.errors import CheckpointError, ConfigError, as_given, nearest
 from realdeg.registry import (
     BACKBONES,
@@ -116,7 +117,10 @@ def validate(cfg: Mapping[str, Any]) -> None:
             _check_part(part)
     _check_constructor(cfg.get("optim_wrapper"))
     _check_task(cfg)
+    check_steps(cfg)
     check_schedules(cfg)
+    check_hooks(cfg)
+    check_compilation(cfg.get("compile_model"))
     freeze = cfg.get("freeze")
     if isinstance(freeze, Mapping):
         check_arguments(HOOKS.require("FreezeHook"), freeze, "freeze")

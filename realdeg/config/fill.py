@@ -14,6 +14,7 @@ from realdeg.config.check import check_degradation, check_start
 from realdeg.config.find import config_name, sibling
 from realdeg.config.refinement import check_refinement
 from realdeg.config.shape import Part, look_up, parts_of, walk
+from realdeg.config.steps import end_with_run, schedules_in
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES, DATA_SAMPLERS, DATASETS, DEGRADATIONS, TASKS, TRANSFORMS
 from realdeg.utils.arguments import arguments_of
@@ -327,20 +328,9 @@ def _divide_batch(cfg: Config, world_size: int) -> None:
 def _end_schedules(cfg: Config) -> None:
     """Have a cosine schedule end with the run, whatever ``max_iters`` is."""
     last = (cfg.get("train_cfg") or {}).get("max_iters")
-    for schedule in _schedules_in(cfg.get("param_scheduler")):
-        if last and str(schedule.get("type", "")).startswith("CosineAnnealing"):
-            schedule.setdefault("T_max", last - schedule.get("begin", 0))
-
-
-def _schedules_in(value: Any) -> Iterator[Any]:
-    """Yield the schedules in ``param_scheduler``: one, a list, or either by optimiser."""
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _schedules_in(item)
-    elif isinstance(value, Mapping) and "type" in value:
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _schedules_in(list(value.values()))
+    if last:
+        for _, schedule in schedules_in(cfg.get("param_scheduler")):
+            end_with_run(schedule, last)
 
 
 def _check_required(value: Mapping[str, Any], component: Any, place: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Interval
 from mmengine.hooks import EMAHook
@@ -37,6 +37,9 @@ class ComponentEMAHook(EMAHook):
     Raises:
         ConfigError: If an argument is out of range, or the task trains no component.
     """
+
+    works_once: ClassVar[bool] = True
+    """A run has one such hook."""
 
     def __init__(
         self,

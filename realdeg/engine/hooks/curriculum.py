@@ -47,6 +47,9 @@ class CurriculumHook(Hook):
         Approach to Single-Image Super-Resolution, CVPRW 2018 (networks that grow).
     """
 
+    works_once: ClassVar[bool] = True
+    """A run has one such hook."""
+
     opens_scales: ClassVar[bool] = True
     """Whether the config's check compares ``stages`` with ``model.scales``."""
 
