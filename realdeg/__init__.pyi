@@ -1,4 +1,6 @@
 # The public names of realdeg and where they are defined, one line each.
+from realdeg.apis.blind_sets import BlindSet as BlindSet
+from realdeg.apis.blind_sets import make_test_set as make_test_set
 from realdeg.apis.browsing import SampleSheet as SampleSheet
 from realdeg.apis.browsing import browse as browse
 from realdeg.apis.comparison import compare_degradations as compare_degradations

@@ -19,7 +19,7 @@ from realdeg.degradations.kernel_draw import LARGEST_DISTURBANCE, check_spec, di
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.borders import BORDERS, PADDINGS, pad, padding_of
 from realdeg.degradations.primitives.filtering import filter_image
-from realdeg.degradations.primitives.kernels import make_kernel
+from realdeg.degradations.primitives.kernels import make_kernel, shift_to_centroid
 from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
@@ -53,6 +53,17 @@ class DisturbanceParams(TraceParams):
     disturbance_seed: Seed
 
 
+@dataclass(frozen=True)
+class RecentreParams(TraceParams):
+    """Whether a kernel's centroid is moved to its centre, from which noise and window keep it.
+
+    Args:
+        recentre: Recorded where it is done.
+    """
+
+    recentre: bool
+
+
 @DEGRADATIONS.register_module()
 class BlurDown(Degradation):
     """Blurs with a kernel drawn for each image and reduces, or the other way round.
@@ -70,6 +81,8 @@ class BlurDown(Degradation):
     IKC       21 x 21, sigma 0.2 to 2, 3, 4 (x2, x3, x4)   reflect    bicubic     (s-1)/2
     DAN       21 x 21, sigma 0.2 to 4                      reflect    bicubic     (s-1)/2
     DAN-2     11, 21, 31; sigmas 0.6 to 5, disturbed       reflect    bicubic     (s-1)/2
+    DIV2KRK   5s + 1; variances 0.175 s to 2.5 s, noise    symmetric  pixel s i   s/2
+    Gaussian8 21 x 21; eight widths for each scale         reflect    bicubic     (s-1)/2
     FKP       4s + 3; variances 0.175 s to 2.5 s           circular   pixel s i   -(s-1)/2
     KXNet     21 x 21, sigma 0.2 to 2, 3, 4                reflect    pixel s i   0
     KXNet-2   11, 15, 21; sigmas 0.6 to 5                  reflect    pixel s i   0
@@ -91,7 +104,8 @@ class BlurDown(Degradation):
             and the arguments of ``make_kernel``; a list of families draws one of them. Ranges are
             ``[low, high]``, choices ``dict(one_of=[...])``. ``centre`` shifts the centroid
             (pixels along both axes, or ``"aligned"``), ``disturbance=d`` multiplies each weight
-            by a factor from 1 to 1 + d.
+            by a factor from 1 to 1 + d, and ``recentre=True`` moves the centroid back: weights
+            that were multiplied, or cut off by the window, displace it.
         order: ``"blur_first"`` or ``"reduce_first"``.
         border: The former name of ``padding``, with ``"wrap"`` for ``"circular"``.
         reduction: ``"bicubic"``, ``"nearest"`` or ``"s_fold"``.
@@ -197,6 +211,8 @@ class BlurDown(Degradation):
         if spec.get("disturbance", 0):
             strength = float(spec["disturbance"])
             params |= DisturbanceParams(strength, stream_seed(seed, "disturbance")).to_params()
+        if spec.get("recentre", False):
+            params |= RecentreParams(recentre=True).to_params()
         return Trace("BlurDown", params, size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
@@ -286,7 +302,13 @@ def traced_kernel(trace: Trace) -> Tensor:
             f"the trace of {trace.type} holds a kernel of even size {kernel.shape[0]}: sizes must"
             " be odd here."
         )
-    if "disturbance" not in trace.params:
+    if "disturbance" in trace.params:
+        drawn = trace.read(DisturbanceParams)
+        kernel = disturb(kernel, drawn.disturbance, drawn.disturbance_seed)
+    if "recentre" not in trace.params or not trace.read(RecentreParams).recentre:
         return kernel
-    drawn = trace.read(DisturbanceParams)
-    return disturb(kernel, drawn.disturbance, drawn.disturbance_seed)
+    row, column = trace.read(KernelParams).kernel.get("centre") or (0.0, 0.0)
+    try:
+        return shift_to_centroid(kernel, (float(row), float(column)))
+    except ValueError as error:
+        raise DataError(f"the kernel of the trace of {trace.type}: {error}.") from error

@@ -18,6 +18,12 @@ ROUNDINGS = ("none", "blurred", "result")
 # Published for x2, x3 and x4; other scales take the nearest of these.
 _UPPER_SIGMA = {2: 2.0, 3: 3.0, 4: 4.0}
 
+EIGHT_WIDTHS = {
+    scale: tuple(round(low + step * (high - low) / 7, 4) for step in range(8))
+    for scale, (low, high) in {2: (0.8, 1.6), 3: (1.35, 2.4), 4: (1.8, 3.2)}.items()
+}
+"""The widths (standard deviations, HR pixels) of the test kernels "Gaussian8" at x2, x3 and x4."""
+
 
 @dataclass(frozen=True)
 class BlurKind:
@@ -82,6 +88,26 @@ def _anisotropic_of_dan(scale: int) -> KernelSpec:
     }
 
 
+def _random_of_kernelgan(scale: int) -> KernelSpec:
+    variance = [0.175 * scale, 2.5 * scale]
+    return {
+        "shape": "gaussian_variance",
+        "size": (5 * scale + 1) | 1,  # 11 at x2 and 21 at x4 are published; odd at any scale
+        "variance_x": variance,
+        "variance_y": variance,
+        "angle": [0.0, math.pi],
+        # Factors of 1 - 0.4 to 1 + 0.4, divided by 0.6: the sum of the kernel becomes 1 anyway.
+        "disturbance": 4 / 3,
+        "recentre": True,
+        "centre": scale / 2,
+    }
+
+
+def _eight_widths(scale: int) -> KernelSpec:
+    widths = list(EIGHT_WIDTHS[_near(scale)])
+    return {"shape": "gaussian", "size": 21, "sigma_x": {"one_of": widths}}
+
+
 def _flow_prior(scale: int) -> KernelSpec:
     variance = [0.175 * scale, min(2.5 * scale, 10.0)]
     return {
@@ -132,6 +158,15 @@ KINDS: dict[str, BlurKind] = {
     "DAN-2": BlurKind(
         *(_anisotropic_of_dan, "blur_first", "reflect", "bicubic", "none"),
         source="DAN, setting 2, made for DIV2KRK; sizes of the test settings of DANv2",
+    ),
+    "DIV2KRK": BlurKind(
+        *(_random_of_kernelgan, "blur_first", "symmetric", "s_fold", "none"),
+        source="the generator of KernelGAN's test sets (assafshocher/BlindSR_dataset_generator,"
+        " def9187): noise of 40 % (the paper has 25 %), LR half a pixel beside bicubic LR",
+    ),
+    "Gaussian8": BlurKind(
+        *(_eight_widths, "blur_first", "reflect", "bicubic", "none"),
+        source="the eight test kernels of IKC (Gu et al., CVPR 2019)",
     ),
     "FKP": BlurKind(
         *(_flow_prior, "blur_first", "circular", "s_fold", "none"),

@@ -20,9 +20,10 @@ KernelSpec = Mapping[str, Any]
 :func:`~realdeg.degradations.primitives.kernels.make_kernel`. A number may be replaced by
 ``[low, high]`` (drawn uniformly; a bound may be the name of another argument) or
 ``{"one_of": [...]}``. ``centre`` is one number for both axes, or ``"aligned"``. ``disturbance`` d
-multiplies each weight by its own factor from 1 to 1 + d."""
+multiplies each weight by its own factor from 1 to 1 + d. ``recentre=True`` then moves the centroid
+to the centre, from which factors and the window displace it."""
 
-_FIXED = ("shape", "size", "centre", "disturbance")
+_FIXED = ("shape", "size", "centre", "disturbance", "recentre")
 LARGEST_DISTURBANCE = 10.0
 
 
@@ -46,6 +47,9 @@ def check_spec(spec: KernelSpec, owner: str) -> None:
             f"{owner}: a kernel's disturbance is from 0 to {LARGEST_DISTURBANCE:g}, got"
             f" {disturbance!r}."
         )
+    recentre = spec.get("recentre", False)
+    if not isinstance(recentre, bool):
+        raise ConfigError(f"{owner}: a kernel's recentre is True or False, got {recentre!r}.")
     centre = spec.get("centre", 0)
     if centre != "aligned" and not _is_number(centre):
         raise ConfigError(

@@ -13,8 +13,9 @@ from realdeg import create_degradation
 from realdeg.degradations import Bicubic, Trace
 from realdeg.degradations.blur_down import BlurDown, traced_kernel
 from realdeg.degradations.blur_kinds import KINDS
+from realdeg.degradations.kernel_draw import disturb
 from realdeg.degradations.primitives import imresize
-from realdeg.degradations.primitives.kernels import centroid, delta_kernel
+from realdeg.degradations.primitives.kernels import centroid, delta_kernel, make_kernel
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.image import as_rgb, read_image, round_to_8_bit
 
@@ -47,7 +48,7 @@ def test_lr_pixels_lie_where_the_kind_declares(kind, scale, same_size):
     degradation = BlurDown(scale, same_size, kind, kernel=kernel, rounding="none")
     declared = {
         "nearest": scale // 2,
-        "s_fold": -(scale - 1) / 2 if kind == "FKP" else 0,
+        "s_fold": {"FKP": -(scale - 1) / 2, "DIV2KRK": scale / 2}.get(kind, 0),
         "bicubic": (scale - 1) / 2,
     }[KINDS[kind].reduction]
     assert degradation.offset == declared - (scale - 1) / 2 * same_size
@@ -110,7 +111,13 @@ def test_each_kind_equals_its_operations_by_scipy(kind):
     hr = _hr(1)
     trace = degradation.sample(hr, [5])[0]
     kernel = traced_kernel(trace).numpy()
-    mode = {"replicate": "nearest", "circular": "wrap", "reflect": "mirror"}[KINDS[kind].padding]
+    names = {
+        "replicate": "nearest",
+        "circular": "wrap",
+        "reflect": "mirror",
+        "symmetric": "reflect",
+    }
+    mode = names[KINDS[kind].padding]
 
     def blur(x):
         return np.stack([ndimage.correlate(c, kernel, mode=mode) for c in x])
@@ -162,6 +169,9 @@ RANGES = {
     ("KXNet-2", 2, "angle"): (0, math.pi),
     ("FKP", 2, "variance_x"): (0.35, 5),
     ("FKP", 4, "variance_y"): (0.7, 10),
+    ("DIV2KRK", 2, "variance_x"): (0.35, 5),
+    ("DIV2KRK", 4, "variance_y"): (0.7, 10),
+    ("DIV2KRK", 4, "angle"): (0, math.pi),
     ("SRMD", 4, "variance_x"): (0.1, 10),
     ("SRMD", 4, "angle"): (0, math.pi),
 }
@@ -195,9 +205,11 @@ def test_sizes_widths_and_families():
             BlurDown(s, kind=kind).sample_one((3, 8, 8), 0).params["kernel"]["size"]
             for s in (2, 3, 4)
         ]
-        for kind in ("FKP", "DAN-2", "KXNet-2")
+        for kind in ("FKP", "DAN-2", "DIV2KRK", "KXNet-2")
     }
-    assert sizes == {"FKP": [11, 15, 19], "DAN-2": [11, 21, 31], "KXNet-2": [11, 15, 21]}
+    kernelgan = {"DIV2KRK": [11, 17, 21]}
+    others = {"FKP": [11, 15, 19], "DAN-2": [11, 21, 31], "KXNet-2": [11, 15, 21]}
+    assert sizes == {**kernelgan, **others}
     widths = [params["kernel"]["sigma_x"] for params in _drawn(BlurDown(2, kind="s-fold"))]
     assert set(widths) == {0.7, 1.2, 1.6, 2.0}
     assert stats.chisquare([widths.count(w) for w in sorted(set(widths))]).pvalue > 1e-3
@@ -232,6 +244,48 @@ def test_a_disturbed_kernel_is_in_its_bounds_and_replays():
     assert 1.2 < ratio.max() <= 1.25 and abs(float(traced_kernel(trace).sum()) - 1) < 1e-12
     again = Trace.from_json(trace.to_json())
     assert torch.equal(traced_kernel(again), traced_kernel(trace))
+
+
+def test_the_noise_of_div2krk_is_uniform_from_0_6_to_1_4():
+    factors = []
+    for seed in range(40):
+        params = BlurDown(4, kind="DIV2KRK").sample_one((3, 64, 64), seed).params
+        smooth = make_kernel(params["kernel"])
+        noisy = disturb(smooth, params["disturbance"], params["disturbance_seed"])
+        inside = smooth > 1e-12
+        ratio = (noisy / smooth)[inside]
+        # The sum is 1 again: what it was before is found from the smallest of some hundred factors.
+        factors.append(ratio / ratio.min() * 0.6)
+    values = torch.cat(factors).numpy()
+    assert stats.kstest(values, "uniform", (0.6, 0.8)).statistic < 0.02
+    assert stats.kstest(values, "uniform", (0.75, 0.5)).statistic > 0.1
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_kernel_of_div2krk_is_moved_back_to_its_centre(scale):
+    degradation = BlurDown(scale, kind="DIV2KRK")
+    moved = []
+    for seed in range(100):
+        trace = degradation.sample_one((3, 64, 64), seed)
+        for value in centroid(traced_kernel(trace)):
+            assert value == pytest.approx(scale / 2, abs=1.1e-3)
+        without = {k: v for k, v in trace.params.items() if k != "recentre"}
+        moved.append(abs(centroid(traced_kernel(Trace("BlurDown", without)))[0] - scale / 2))
+    assert max(moved) > 0.05
+    again = Trace.from_json(trace.to_json())
+    assert torch.equal(traced_kernel(again), traced_kernel(trace))
+    far = {**trace.params["kernel"], "centre": [30.0, 30.0]}
+    with pytest.raises(DataError, match="the kernel of the trace of BlurDown"):
+        traced_kernel(Trace("BlurDown", {**trace.params, "kernel": far}))
+
+
+def test_the_eight_widths():
+    for scale, low, high in ((2, 0.8, 1.6), (3, 1.35, 2.4), (4, 1.8, 3.2)):
+        widths = [
+            params["kernel"]["sigma_x"] for params in _drawn(BlurDown(scale, kind="Gaussian8"), 500)
+        ]
+        np.testing.assert_allclose(sorted(set(widths)), np.linspace(low, high, 8), atol=1e-4)
+        assert stats.chisquare([widths.count(w) for w in set(widths)]).pvalue > 1e-3
 
 
 def test_the_fkp_kernel_has_its_centroid_at_half_k_minus_s():
@@ -284,6 +338,7 @@ def test_the_condition_is_the_kernel():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ({"kernel": {**NARROW, "recentre": 1}}, "recentre is True or False, got 1"),
         ({"kind": "FPK"}, "Did you mean 'FKP'"),
         ({"order": "first"}, "order is 'first', wanted 'blur_first'"),
         ({"border": "mirror"}, "border is 'mirror', wanted 'reflect'"),

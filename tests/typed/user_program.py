@@ -45,6 +45,8 @@ def look(weights: Path, folder: Path) -> None:
 
 def make_images(weights: Path) -> realdeg.Summary:
     summary = realdeg.degrade(weights, "hr", "lr", jobs=2, progress=False)
+    blind = realdeg.make_test_set("DIV2KRK", "hr", "set", scale=2, position="half-pixel")
+    assert_type(blind, realdeg.BlindSet)
     made = realdeg.super_resolve("work_dirs/vdsr", "lr", "sr", tile=512)
     assert_type(made, realdeg.Summary | realdeg.UpscaledImage)
     if isinstance(made, realdeg.UpscaledImage):
