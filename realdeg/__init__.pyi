@@ -53,6 +53,7 @@ from realdeg.registry import list_losses as list_losses
 from realdeg.registry import list_metrics as list_metrics
 from realdeg.registry import list_tasks as list_tasks
 from realdeg.registry import list_transforms as list_transforms
+from realdeg.registry import list_zero_shot as list_zero_shot
 from realdeg.utils.image import read_image as read_image
 from realdeg.utils.image import write_image as write_image
 from realdeg.version import __version__ as __version__

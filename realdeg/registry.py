@@ -3,7 +3,7 @@
 A registry's ``locations`` are imported at the first lookup, so this module does not import torch.
 Tasks, data sets, transforms, metrics, hooks, loops, samplers and optimiser wrappers are children of
 mmengine's registries, where its Runner finds them. mmengine allows one child per scope and parent,
-so degradations, backbones, discriminators and losses are roots.
+so degradations, backbones, zero-shot methods, discriminators and losses are roots.
 """
 
 from __future__ import annotations
@@ -29,14 +29,22 @@ PLUGIN_GROUP = "realdeg.plugins"
 class Registry(WatchedRegistry):
     """An mmengine registry that never imports dotted names; its errors list the known names."""
 
+    also: Registry | None = None
+    """Another registry whose components fit wherever those of this one do."""
+
     def get(self, key: str) -> Any:
         """Return what is registered under a name, with or without a scope prefix, or None."""
-        return find_registered(self, key)
+        found = find_registered(self, key)
+        return found if found is not None or self.also is None else self.also.get(key)
 
     def names(self) -> list[str]:
         """Return the sorted names registered here, importing the lazy locations first."""
         self.import_from_location()
         return sorted(self.module_dict)
+
+    def all_names(self) -> list[str]:
+        """Return the sorted names registered here and in ``also``."""
+        return sorted([*self.names(), *(self.also.names() if self.also is not None else ())])
 
     def require(self, name: str, place: str = "") -> type:
         """Return the class registered under ``name``.
@@ -50,7 +58,7 @@ class Registry(WatchedRegistry):
         """
         found = self.get(name)
         if found is None:
-            known = self.names()
+            known = self.all_names()
             at = f" at '{place}'" if place else ""
             shown = f"'{name}'" if isinstance(name, str) and len(name) < 80 else f"{name!r:.80}"
             raise ConfigError(
@@ -130,6 +138,10 @@ DEGRADATIONS = _root("degradation", "realdeg.degradations")
 BACKBONES = _root("backbone", "realdeg.backbones")
 DISCRIMINATORS = _root("discriminator", "realdeg.discriminators")
 LOSSES = _root("loss", "realdeg.losses")
+ZERO_SHOT = _root("zero-shot method", "realdeg.zero_shot")
+# A method that learns from the image itself is built and called like a network. It is not among the
+# networks' own names, because it has no weights to train, export or publish.
+BACKBONES.also = ZERO_SHOT
 
 TASKS = _child("task", "MODELS", "realdeg.tasks")
 DATASETS = _child("dataset", "DATASETS", "realdeg.datasets")
@@ -184,6 +196,11 @@ def list_degradations() -> list[str]:
 def list_backbones() -> list[str]:
     """Return the names of all registered super-resolution backbones."""
     return _list(BACKBONES)
+
+
+def list_zero_shot() -> list[str]:
+    """Return the names of all registered methods that learn from the image itself."""
+    return _list(ZERO_SHOT)
 
 
 def list_discriminators() -> list[str]:

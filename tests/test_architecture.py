@@ -44,6 +44,8 @@ LAYERS = {
     "degradations.primitives": FOUNDATION,
     "degradations": COMPONENT,
     "backbones": COMPONENT,
+    # Networks that train on the image itself; KernelGAN gives them its kernel.
+    "zero_shot": COMPONENT | CONTRACTS | {"degradations.estimation"},
     "losses": COMPONENT,
     "discriminators": COMPONENT,
     "tasks": COMPONENT | CONTRACTS,
@@ -60,7 +62,8 @@ LAYERS = {
     # Tests of every kind of component, for whoever writes one.
     "testing": COMPONENT
     | CONTRACTS
-    | {"degradations.containers", "losses", "discriminators", "datasets", "evaluation"},
+    | {"degradations.containers", "losses", "discriminators", "datasets", "evaluation"}
+    | {"zero_shot"},
     "apis": None,
     "cli": None,
     "demo": None,

@@ -86,7 +86,7 @@ def create_backbone(
     if isinstance(source, Backbone):
         check_geometry(source, scale, same_size, f"the {type(source).__name__} given")
         return source
-    if isinstance(source, str) and registered_name(source) not in BACKBONES.names():
+    if isinstance(source, str) and BACKBONES.get(registered_name(source)) is None:
         found = list(dict.fromkeys(e.type for e in list_pretrained() if e.name == source))
         if len(found) > 1:
             raise ConfigError(
@@ -241,7 +241,7 @@ def source_config(
     try:
         find_config(text)
     except ConfigError as error:
-        known = registry.names()
+        known = registry.all_names()
         raise ConfigError(
             f"'{text}' is not a {kind}: not a file of weights (.safetensors), a registered type"
             f" ({', '.join(known)}) or a config.{nearest(text, known)}"

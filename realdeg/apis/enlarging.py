@@ -21,6 +21,7 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.refinement import Refinement
 from realdeg.degradations.primitives.resize import imresize_part
 from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
+from realdeg.zero_shot import ZeroShot
 
 Progress = Callable[[int, int], object]
 """Called with the number of finished tiles and their total."""
@@ -74,7 +75,8 @@ class Enlargement:
 
         Args:
             tiling: How the network's input is cut.
-            progress: Called after every tile, or after every pass of a self-ensemble.
+            progress: Called after every tile, after every pass of a self-ensemble, or after every
+                iteration of a method that trains on the image.
 
         Yields:
             Rows of the result, of the image's number type and channels.
@@ -83,6 +85,14 @@ class Enlargement:
             DataError: If the network returns NaN.
             GeometryError: If it returns an unexpected size.
         """
+        if isinstance(self._backbone, ZeroShot):
+            # Its one tile takes minutes: iterations are reported instead.
+            with self._backbone.reporting(progress):
+                yield from self._strips(tiling, None)
+        else:
+            yield from self._strips(tiling, progress)
+
+    def _strips(self, tiling: Tiling, progress: Progress | None) -> Iterator[NDArray[Any]]:
         rows = cut(*self.input_size, tiling)
         passes = self._refinement.passes
         number, done = sum(map(len, rows)) * passes, 0

@@ -23,11 +23,12 @@ from realdeg.apis.refining import refinement_of
 from realdeg.apis.tiling import Tiling, within_memory
 from realdeg.backbones.base import Backbone
 from realdeg.degradations.back_projection import BackProjection
-from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.errors import ConfigError, DataError, GeometryError, argument_name
 from realdeg.utils.component import component_hash, plain
 from realdeg.utils.image import LoadedImage, Reading, check_writable, open_image_writer
 from realdeg.utils.memory import available_memory
 from realdeg.utils.scales import whole_step
+from realdeg.zero_shot import ZeroShot
 
 AUTO_WHOLE = 1024 * 1024
 """With ``tile='auto'``, images of up to this many input pixels may be processed whole."""
@@ -60,6 +61,7 @@ class SuperResolver:
     Tiles overlap by the receptive-field radius of the network, so the result equals that of the
     whole image. Networks with global pooling or attention over the image (``whole_image`` in their
     metadata) see more than any tile; for these, tiles are an approximation (``docs/api.md``).
+    Methods that train on the image (``realdeg.list_zero_shot()``) always take it as a whole.
 
     Args:
         backbone: Anything that :func:`realdeg.create_backbone` takes, with weights; a network is
@@ -114,6 +116,11 @@ class SuperResolver:
         else:
             self.device = find_device(device)
             self.backbone.to(self.device)
+        if self.backbone.zero_shot and isinstance(tile, int):
+            raise ConfigError(
+                f"{type(self.backbone).__name__} trains on the whole image and cannot work in tiles"
+                f" of {tile} pixels: leave out {argument_name('tile')}."
+            )
         self.refinement = refinement_of(self.backbone, self_ensemble, back_projection)
         if self.refinement.back_projection is not None:
             self.refinement.back_projection.to(self.device)
@@ -134,7 +141,7 @@ class SuperResolver:
             scale: The scale of this call, for networks with several; None: the network's.
             cond: Degradation parameters for networks that need them, shape (1, K).
             progress: Called with the number of finished tiles and their total; with a
-                self-ensemble, of passes.
+                self-ensemble, of passes; with a method that trains on the image, of iterations.
 
         Returns:
             The result, with the same number type and channels (float results are neither clipped
@@ -182,7 +189,8 @@ class SuperResolver:
             icc: An ICC profile that belongs to the pixels, or None.
 
         Returns:
-            ``output_size``, and ``tile``, the tile size that was used (None: the whole image).
+            ``output_size``; ``tile``, the tile size that was used (None: the whole image); and
+            ``training``, how a method that trains on the image did.
 
         Raises:
             DataError: If the array is not an image, the network returns NaN, or the format cannot
@@ -203,7 +211,10 @@ class SuperResolver:
                     writer.write(strip)
 
         _, tile = self._within_memory(attempt, work, scale, cond)
-        return {"output_size": [height, width], "tile": tile}
+        made: Record = {"output_size": [height, width], "tile": tile}
+        if isinstance(self.backbone, ZeroShot):
+            made["training"] = [one.to_dict() for one in self.backbone.trainings]
+        return made
 
     def upscale_folder(
         self,
@@ -292,8 +303,10 @@ class SuperResolver:
         scale: float | None,
         cond: Tensor | None,
     ) -> tuple[_T, int | None]:
-        may_tile = self._may_tile(scale, cond)
         tiling = self._tiling(scale)
+        if self.backbone.zero_shot:  # it checks its memory itself
+            return attempt(tiling), None
+        may_tile = self._may_tile(scale, cond)
         if may_tile:
             tile = self._auto(work, tiling, scale) if self.tile == "auto" else self.tile
             tiling = replace(tiling, tile=tile)

@@ -110,6 +110,11 @@ def super_resolve(
     with progress_bar("upscaling", shown=progress) as advance:
         made = resolver.upscale_into(image.pixels, target, progress=advance, icc=image.icc)
     notes = list(image.notes)
+    for training in made.get("training", []):
+        at_most = f"{training['iterations']} of at most {training['most']} iterations"
+        reason = {"time": "the time budget was used up after", "converged": "converged after"}
+        if training["ended"] in reason:
+            notes.append(f"{reason[training['ended']]} {at_most}")
     if image.icc and target.suffix.lower() == ".bmp":
         notes.append("BMP cannot store a colour profile: it was dropped")
     (height, width), (rows, columns) = image.pixels.shape[:2], made["output_size"]

@@ -17,6 +17,7 @@ from realdeg.config.check import check_files
 from realdeg.config.data_sets import build_data_sets, use_data_sets
 from realdeg.config.fill import recipe_hint
 from realdeg.errors import ConfigError, OutputError, argument_name
+from realdeg.registry import BACKBONES
 from realdeg.utils.description import read_description
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.locks import exclusive
@@ -101,6 +102,7 @@ def train(
             not cfg.get("load_from") or any(Path(cfg.work_dir).glob("iter_*.pth"))
         )
     check_complete(cfg)
+    _refuse_zero_shot(cfg)
     if cfg.get("train_dataloader") is None:
         raise ConfigError("the config has no 'train_dataloader': there is nothing to train on.")
     cfg = inject(cfg, processes)
@@ -128,6 +130,16 @@ def train(
         for file in weights:
             runner.say("wrote %s", file)
     return TrainingResult(folder, runner.iter, weights)
+
+
+def _refuse_zero_shot(cfg: Config) -> None:
+    """Refuse a method that trains on each image when it is used."""
+    name = (cfg.get("backbone") or {}).get("type")
+    if name is not None and getattr(BACKBONES.get(name), "zero_shot", False):
+        raise ConfigError(
+            f"there is nothing to train: {name} trains on each image when it is used. Use it with"
+            " `realdeg test` or `realdeg infer`."
+        )
 
 
 def _refuse_nothing_to_train(cfg: Config, runner: RealdegRunner) -> None:

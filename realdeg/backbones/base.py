@@ -97,6 +97,8 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         draws: The output is drawn at random, so the mean of several is none of its images.
         brings_weights: The constructor needs no separate weights: it reads a file, or there is
             nothing to learn.
+        zero_shot: It trains on each image that it is called with (:mod:`realdeg.zero_shot`), so
+            it takes the image as a whole and once.
         dialects: Other projects' names for its tensors.
         form_readings: How arguments that determine shapes are read from the tensors.
         meaning_readings: How arguments are read that change what values mean but no shape.
@@ -123,6 +125,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     teacher_forced: bool = False
     draws: bool = False
     brings_weights: bool = False
+    zero_shot: bool = False
     _passed_on: tuple[str, ...] = ()
     dialects: ClassVar[tuple[Dialect, ...]] = ()
     form_readings: ClassVar[Mapping[str, Reading]] = {}

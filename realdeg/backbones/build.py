@@ -194,7 +194,7 @@ def registered_name(name: str) -> str:
         >>> registered_name("swinir"), registered_name("srvgg_net_compact")
         ('SwinIR', 'SRVGGNetCompact')
     """
-    known = BACKBONES.names()
+    known = BACKBONES.all_names()
     if name in known:
         return name
     matching = [each for each in known if _normalised(each) == _normalised(name)]

@@ -57,11 +57,16 @@ class Refinement:
             backbone: The network.
 
         Raises:
-            ConfigError: If it draws its output at random, or works on luma and the degradation of
-                the back-projection needs colour.
+            ConfigError: If it draws its output at random, trains on the image itself, or works on
+                luma and the degradation of the back-projection needs colour.
             GeometryError: If scale or grid of the degradation differ.
         """
         name = type(backbone).__name__
+        if self.self_ensemble and backbone.zero_shot:
+            raise ConfigError(
+                f"{name} trains on the image itself, and a self-ensemble would train eight times:"
+                " use it without (ZSSR has its own ensemble)."
+            )
         if self.self_ensemble and backbone.draws:
             raise ConfigError(
                 f"{name} draws its output at random, and the mean of eight draws is none of its"

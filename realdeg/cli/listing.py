@@ -7,6 +7,7 @@ import argparse
 KINDS = (
     "degradations",
     "backbones",
+    "zero_shot",
     "discriminators",
     "losses",
     "tasks",

@@ -15,7 +15,7 @@ from mmengine.registry import Registry as MMEngineRegistry
 
 from realdeg import registry as ours
 from realdeg.errors import ConfigError, nearest
-from realdeg.registry import BACKBONES, DEGRADATIONS
+from realdeg.registry import BACKBONES, DEGRADATIONS, Registry
 from realdeg.utils.annotations import marks_of
 from realdeg.utils.argument_types import Component
 from realdeg.utils.arguments import component_mark
@@ -234,7 +234,7 @@ def kind_of_place(cfg: Mapping[str, Any], place: str) -> tuple[MMEngineRegistry 
             value = value[int(key)] if int(key) < len(value) else None
             continue
         inner = value if isinstance(value, Mapping) else {}
-        holder = find_registered(registry, inner.get("type")) if registry is not None else None
+        holder = _registered(registry, inner.get("type")) if registry is not None else None
         explicit = slot_at(key, holder) is not None
         registry, value = registry_at(key, registry, holder), inner.get(key)
     return registry, explicit and registry is not None
@@ -332,17 +332,18 @@ def look_up(registry: MMEngineRegistry, name: Any, place: str) -> Any:
         if callable(name):
             return name
         raise ConfigError(f"'{place}.type' is {name!r}, wanted the name of a {registry.name}.")
-    component = find_registered(registry, name)
+    component = _registered(registry, name)
     if component is None:
         # mmengine's registries are filled when their modules are imported; its runner needs all.
         import mmengine.runner
         import mmengine.visualization  # noqa: F401
 
-        component = find_registered(registry, name)
+        component = _registered(registry, name)
     if component is None:
         parent = registry.parent
-        known = set(registry.module_dict) | set(parent.module_dict if parent else ())
-        own = ", ".join(sorted(registry.module_dict)) or "nothing"
+        names = registry.all_names() if isinstance(registry, Registry) else registry.module_dict
+        known = set(names) | set(parent.module_dict if parent else ())
+        own = ", ".join(sorted(names)) or "nothing"
         of = f" and mmengine's {parent.name}s" if parent is not None else ""
         raise ConfigError(
             f"no {registry.name} named '{name}' at '{place}.type': searched {own}{of}."
@@ -350,6 +351,12 @@ def look_up(registry: MMEngineRegistry, name: Any, place: str) -> Any:
             " the 'realdeg.plugins' entry point."
         )
     return component
+
+
+def _registered(registry: MMEngineRegistry, name: Any) -> Any:
+    if isinstance(registry, Registry):
+        return registry.get(name)
+    return find_registered(registry, name)
 
 
 def walk(value: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -70,6 +70,11 @@ def check_form(backbone: Backbone, form: str, size: Size | None) -> None:
         ConfigError: With the reason.
     """
     name = type(backbone).__name__
+    if backbone.zero_shot:
+        raise ConfigError(
+            f"{name} cannot be exported to {form}: it has no weights, and trains on each image that"
+            " it is called with, which is not a graph."
+        )
     if backbone.needs:
         raise ConfigError(
             f"{name} cannot be exported to {form}: besides the image it needs"

@@ -21,7 +21,15 @@ except ModuleNotFoundError as error:
     ) from error
 
 # Failed assertions then show their values, as in test files.
-_KINDS = ("backbones", "datasets", "degradations", "discriminators", "losses", "metrics")
+_KINDS = (
+    "backbones",
+    "datasets",
+    "degradations",
+    "discriminators",
+    "losses",
+    "metrics",
+    "zero_shot",
+)
 pytest.register_assert_rewrite(*(f"realdeg.testing.{kind}" for kind in ("alignment", *_KINDS)))
 
 from realdeg.testing.backbones import BackboneContract  # noqa: E402
@@ -35,6 +43,7 @@ from realdeg.testing.losses import (  # noqa: E402
     RegulariserContract,
 )
 from realdeg.testing.metrics import MetricContract  # noqa: E402
+from realdeg.testing.zero_shot import ZeroShotContract  # noqa: E402
 
 __all__ = [
     "AdversarialLossContract",
@@ -49,4 +58,5 @@ __all__ = [
     "MetricContract",
     "RegulariserContract",
     "TransformContract",
+    "ZeroShotContract",
 ]

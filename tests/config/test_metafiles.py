@@ -48,7 +48,7 @@ def test_metafile(folder):
     meta = metafile(folder)
     assert set(meta) <= KEYS and meta["recipes"] == RECIPES[folder]
     ((slot, kind),) = meta["component"].items()
-    assert kind in (BACKBONES if slot == "backbone" else DEGRADATIONS).module_dict
+    assert kind in (BACKBONES if slot == "backbone" else DEGRADATIONS).all_names()
     assert load_config(meta["recipes"][-1], check=False)[slot]["type"] == kind
     if "paper" in meta:
         assert set(meta["paper"]) == {"title", "authors", "venue", "year"}

@@ -116,6 +116,7 @@ def listed() -> list[str]:
         *realdeg.list_metrics(),
         *realdeg.list_tasks(),
         *realdeg.list_transforms(),
+        *realdeg.list_zero_shot(),
     ]
 
 
