@@ -156,7 +156,8 @@ def options_for(name: str, root: Path) -> list[str]:
     for number, term in enumerate((cfg.model.get("loss") or {}).get("terms") or ()):
         if term.type in ("ContentLoss", "TextureLoss"):
             options[f"model.loss.terms.{number}.weight"] = 0  # neither are VGG19's
-    if (cfg.get("train_cfg") or {}).get("type") != "ClosedFormLoop":
+    # What trains on the image itself has no schedule.
+    if cfg.get("train_cfg") and cfg.train_cfg.get("type") != "ClosedFormLoop":
         options["train_cfg.max_iters"] = 1
         options["train_dataloader.batch_size"] = 2
     return [f"{key}={value!r}" for key, value in options.items()]
