@@ -23,7 +23,7 @@ class Frozen:
 
     Raises:
         ConfigError: If a pattern matches nothing, naming the nearest, or if nothing is left to
-            train.
+            train of the task, or of one of its parts with an optimiser.
     """
 
     def __init__(self, model: nn.Module, patterns: Sequence[str], place: str) -> None:
@@ -52,6 +52,14 @@ class Frozen:
         ]
         if len(self.parameters) == len(named):
             raise ConfigError(f"'{place}' leaves nothing to train: it matches every parameter.")
+        for player in getattr(model, "players", ()):
+            if all(
+                frozen(f"{player}.{name}") for name, _ in getattr(model, player).named_parameters()
+            ):
+                raise ConfigError(
+                    f"'{place}' leaves nothing to train of '{player}', which has an optimiser of"
+                    f" its own in {type(model).__name__}: freeze parts of it."
+                )
 
     def set_trained(self, trained: bool) -> None:
         """Have the parameters receive gradients, or not."""

@@ -266,8 +266,10 @@ class RealdegRunner(Runner):
         model = model.to(self.device)
         lay_out(model, self.cfg.get("memory_format"), self.say)
         freeze = freezing(self.cfg)
-        if freeze is not None and freeze.get("until") is None:
-            Frozen(model, freeze.get("patterns", ()), "freeze").set_trained(False)
+        if freeze is not None:
+            frozen = Frozen(model, freeze.get("patterns", ()), "freeze")
+            if freeze.get("until") is None:
+                frozen.set_trained(False)
         if self._compile:
             found = component_of(model)
             options = self._compile if isinstance(self._compile, Mapping) else {}

@@ -19,7 +19,7 @@ class AdversarialLoss(nn.Module, ABC):
     """The losses of discriminator and generator, from the discriminator's logits.
 
     Both are means over images and, for a patch discriminator, over positions. As is usual, only the
-    generator's loss is weighted.
+    generator's loss is weighted. The loss of an empty batch is 0.
 
     Args:
         weight: Factor of the generator's term.
@@ -76,7 +76,7 @@ class AdversarialLoss(nn.Module, ABC):
     def discriminator(self, real: Tensor, generated: Tensor) -> Tensor:
         """Return the discriminator's loss, an unweighted scalar, from logits of any shape."""
         losses = self.elements(_full(real), True), self.elements(_full(generated), False)
-        return losses[0].mean() + losses[1].mean()
+        return mean_of(losses[0]) + mean_of(losses[1])
 
     def generator(self, generated: Tensor, real: Tensor | None = None) -> Tensor:
         """Return the generator's loss, a weighted scalar, from logits of any shape.
@@ -85,7 +85,7 @@ class AdversarialLoss(nn.Module, ABC):
             generated: Logits of generated images.
             real: Logits of real images; only relativistic losses use them.
         """
-        return self.weight * self.generator_elements(_full(generated)).mean()
+        return self.weight * mean_of(self.generator_elements(_full(generated)))
 
     def forward(self, generated: Tensor, real: Tensor | None = None) -> Tensor:
         """Return the generator's term, or with real logits the discriminator's.
@@ -276,7 +276,7 @@ class RelativisticGANLoss(AdversarialLoss):
     def discriminator(self, real: Tensor, generated: Tensor) -> Tensor:
         """Return the discriminator's loss, an unweighted scalar, from logits of any shape."""
         real, generated = _full(real), _full(generated)
-        means = generated.mean(), real.mean()
+        means = mean_of(generated), mean_of(real)
         if self.detach:
             means = means[0].detach(), means[1].detach()
         return self._half_sum(real - means[0], generated - means[1], True)
@@ -297,18 +297,28 @@ class RelativisticGANLoss(AdversarialLoss):
                 " generator(generated, real) with the logits of both."
             )
         real, generated = _full(real).detach(), _full(generated)
-        return self.weight * self._half_sum(real - generated.mean(), generated - real.mean(), False)
+        of_real, of_generated = real - mean_of(generated), generated - mean_of(real)
+        return self.weight * self._half_sum(of_real, of_generated, False)
 
     def _half_sum(self, of_real: Tensor, of_generated: Tensor, discriminates: bool) -> Tensor:
         losses = (
             self.elements(of_real, discriminates),
             self.elements(of_generated, not discriminates),
         )
-        return (losses[0].mean() + losses[1].mean()) / 2
+        return (mean_of(losses[0]) + mean_of(losses[1])) / 2
 
     def extra_repr(self) -> str:
         """Show weight and kind."""
         return f"weight={self.weight:g}, kind={self.form!r}"
+
+
+def mean_of(values: Tensor) -> Tensor:
+    """Return the mean, 0 where there are no values.
+
+    Args:
+        values: Of any shape.
+    """
+    return values.mean() if values.numel() else values.sum()
 
 
 def _full(logits: Tensor) -> Tensor:

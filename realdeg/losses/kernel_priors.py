@@ -143,6 +143,8 @@ class KernelSparsityLoss(KernelPrior):
 class KernelCentreLoss(KernelPrior):
     """A kernel's centre of mass lies on the LR pixel: its mean squared distance over both axes.
 
+    A kernel whose taps sum to 0 has no centre of mass.
+
     Args:
         weight: Factor of the result; KernelGAN's is 1 once its kernel has left bicubic, 0 before.
         reduction: ``"mean"`` over kernels, or ``"sum"``.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.errors import DataError
+from realdeg.losses.adversarial import mean_of
 from realdeg.registry import LOSSES
 from realdeg.utils.argument_types import Count, NonNegative
 from realdeg.utils.precision import full_precision
@@ -73,7 +74,7 @@ class Penalty(nn.Module, ABC):
             dtype = torch.promote_types(real.dtype, torch.float32)
             images = real.detach().to(dtype), generated.detach().to(dtype)
             values = self.samples(discriminator, *images, seeds)
-            return self.weight * self.every * values.mean()
+            return self.weight * self.every * mean_of(values)
 
     def extra_repr(self) -> str:
         """Show weight and interval."""

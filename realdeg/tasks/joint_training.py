@@ -83,6 +83,8 @@ class JointTraining(SuperResolution):
 
     scheduled: ClassVar[tuple[str, ...]] = ("sr_gradient",)
     own_losses: ClassVar[tuple[str, ...]] = ("loss_degradation",)
+    players: ClassVar[tuple[str, ...]] = _PLAYERS
+    """The parts with an optimiser of their own."""
 
     def __init__(
         self,

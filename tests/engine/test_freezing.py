@@ -145,11 +145,21 @@ def test_parts_have_rates_of_their_own_and_the_schedule_scales_all(work_dir):
             ),
             r"optim_wrapper.paramwise_cfg.custom_keys' has 'taill'.*'tail'",
         ),
+        (dict(freeze=dict(patterns=["haed"], until=2)), "'freeze' has 'haed', .*'head'"),
+        (dict(freeze=dict(patterns=["*"], until=2)), "'freeze' leaves nothing to train"),
     ],
 )
 def test_names_of_nothing_are_refused_before_data_are_opened(work_dir, changes, said):
     with pytest.raises(ConfigError, match=said):
         build(work_dir, data=dict(length="not a number"), **changes)
+
+
+@pytest.mark.parametrize("until", [None, 2])
+def test_a_part_with_an_optimiser_of_its_own_keeps_something_to_train(work_dir, until, monkeypatch):
+    monkeypatch.setattr(TinyParts, "players", ("backbone.body",), raising=False)
+    build(work_dir, freeze=dict(patterns=["head", "body.0"], until=until)).close()
+    with pytest.raises(ConfigError, match="to train of 'backbone.body', which has an optimiser"):
+        build(work_dir, freeze=dict(patterns=["body"], until=until))
 
 
 @pytest.mark.parametrize(

@@ -195,3 +195,23 @@ def test_the_former_names_of_the_methods_still_work():
     assert loss.generator(logits) == 4 and loss.discriminator(logits, logits) == 0
     with pytest.warns(DeprecationWarning, match="use AdversarialLoss.elements"):
         assert HingeGANLoss().charge(logits, False).tolist() == [2, 4]
+
+
+@pytest.mark.parametrize(
+    "cfg",
+    [
+        *[dict(type=n) for n in ("CrossEntropyGANLoss", "LSGANLoss", "HingeGANLoss", "WGANLoss")],
+        *[
+            dict(type="RelativisticGANLoss", kind=kind, detach=detach)
+            for kind in ("cross_entropy", "least_squares", "hinge")
+            for detach in (True, False)
+        ],
+    ],
+    ids=str,
+)
+def test_an_empty_batch_costs_nothing_and_has_a_gradient(cfg):
+    loss = build_loss(cfg)
+    real, generated = (torch.zeros(0, 1, requires_grad=True) for _ in range(2))
+    for value in (loss.discriminator(real, generated), loss.generator(generated, real)):
+        assert value == 0
+        value.backward()

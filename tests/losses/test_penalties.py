@@ -140,3 +140,9 @@ def test_refusals():
     for wrong in ({"weight": -1}, {"every": 0}, {"target": -1}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             build_loss({"type": "GradientPenalty", **wrong})
+
+
+@pytest.mark.parametrize("penalty", [GradientPenalty(), R1Penalty()])
+def test_an_empty_batch_costs_nothing(penalty):
+    none = torch.zeros(0, 3, 8, 8)
+    assert penalty(torch.nn.Conv2d(3, 1, 3), none, none, []) == 0
