@@ -53,9 +53,8 @@ class Frozen:
         if len(self.parameters) == len(named):
             raise ConfigError(f"'{place}' leaves nothing to train: it matches every parameter.")
         for player in getattr(model, "players", ()):
-            if all(
-                frozen(f"{player}.{name}") for name, _ in getattr(model, player).named_parameters()
-            ):
+            own = [name for name in named if name.startswith(f"{player}.")]
+            if own and all(map(frozen, own)):
                 raise ConfigError(
                     f"'{place}' leaves nothing to train of '{player}', which has an optimiser of"
                     f" its own in {type(model).__name__}: freeze parts of it."

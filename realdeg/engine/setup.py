@@ -10,11 +10,17 @@ from torch import Tensor
 
 from realdeg.engine.checkpoint import to_plain
 from realdeg.errors import CheckpointError, as_given
+from realdeg.utils.mmengine_internals import config_dict
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
 _PRECISIONS = {"OptimWrapper": "float32", "AutocastOptimWrapper": "bfloat16"}
+
+# Where a config says what is trained; beside it stand the optimisers.
+_NOT_SET = "not set"
+_OBJECTIVE = ("model", "freeze", "patch_size", "custom_hooks")
+_WITHOUT = ("model.backbone", "model.scale", "model.same_size", "model.type")
 
 # The keys of a scheduler's state that are progress; the others are settings.
 _PROGRESS = (
@@ -58,12 +64,14 @@ def describe_setup(runner: Runner) -> dict[str, Any]:
         runner: The runner; its optimisers and schedulers were just built.
 
     Returns:
-        Plain data: ``max_iters``; for each optimiser its type and the settings of each parameter
-        group; for each scheduler its type and settings.
+        Plain data: ``max_iters``; ``objective``, the settings of what is trained; for each
+        optimiser its type and the settings of each parameter group; for each scheduler its type
+        and settings.
     """
     setup: dict[str, Any] = to_plain(
         {
             "max_iters": runner.train_loop.max_iters,
+            "objective": describe_objective(config_dict(runner.cfg)),
             "optimizer": {
                 name: {
                     "type": type(wrapper.optimizer).__name__,
@@ -82,6 +90,35 @@ def describe_setup(runner: Runner) -> dict[str, Any]:
         }
     )
     return setup
+
+
+def describe_objective(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of what is trained, by their places: losses, turns, schedules, freezing.
+
+    Weights that a part started from are left out, and so is the network, whose weights have to fit.
+
+    Args:
+        cfg: The run's config.
+    """
+    named = {key: cfg[key] for key in _OBJECTIVE if cfg.get(key) is not None}
+    found = dict(_settings_in(named, ""))
+    return {k: v for k, v in found.items() if v != [] and not k.startswith(_WITHOUT)}
+
+
+def _settings_in(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        items = [(key, item) for key, item in value.items() if key != "start_from"]
+    elif isinstance(value, list | tuple) and any(
+        isinstance(i, Mapping | list | tuple) for i in value
+    ):
+        items = list(enumerate(value))
+    elif value is None or isinstance(value, bool | int | float | str | list | tuple):
+        yield place, list(value) if isinstance(value, tuple) else value
+        return
+    else:
+        return
+    for key, item in items:
+        yield from _settings_in(item, f"{place}.{key}" if place else str(key))
 
 
 def named_wrappers(wrapper: Any) -> Iterator[tuple[str, OptimWrapper]]:
@@ -198,6 +235,11 @@ def changes_of(former: Mapping[str, Any], own: Mapping[str, Any], where: str) ->
     if "max_iters" in former and former["max_iters"] != own["max_iters"]:
         place = "train_cfg.max_iters"
         found.append(Change(place, former["max_iters"], own["max_iters"], rate=False))
+    theirs = former.get("objective", own["objective"])  # older checkpoints do not say
+    for place in sorted({*theirs, *own["objective"]}):
+        old, new = (_plain(one.get(place, _NOT_SET)) for one in (theirs, own["objective"]))
+        if old != new:
+            found.append(Change(place, old, new, rate=False))
     _refuse_other_optimisers(former["optimizer"], own["optimizer"], where)
     scheduled = {"lr"} | {
         str(item.get("param_name")) for items in own["param_schedulers"].values() for item in items

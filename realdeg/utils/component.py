@@ -234,10 +234,36 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], where: str) -> No
     if faults:
         raise CheckpointError(
             f"the weights in {where} are of another architecture than"
-            f" {module.__class__.__name__}: {summary(faults)}. Nothing was loaded."
+            f" {module.__class__.__name__}: {summary(faults)}."
+            f"{_advice(set(module.state_dict()), set(state))} Nothing was loaded."
         )
     refuse_non_finite(state, where)
     module.load_state_dict(dict(state))
+
+
+def _advice(own: set[str], given: set[str]) -> str:
+    """Say what to do where a whole part is missing or left over, as between two kinds of runs."""
+
+    def parts(names: set[str]) -> set[str]:
+        return {name.partition(".")[0] for name in names}
+
+    for part in sorted(parts(given)):
+        if own and {f"{part}.{name}" for name in own} <= given:
+            return (
+                f" It is a checkpoint of a whole run: name the file of the {part} beside it,"
+                f" {part}.safetensors."
+            )
+    shared, other = parts(own & given), parts(own ^ given)
+    if not shared or shared & other:
+        return ""
+    kind = "without" if parts(own) > parts(given) else "with" if parts(own) < parts(given) else ""
+    if not kind:
+        return ""
+    first = sorted(shared)[0]
+    return (
+        f" It is of a run {kind} {' and '.join(sorted(other))}: start from its network instead,"
+        f" {first}.start_from=dict(checkpoint='.../{first}.safetensors')."
+    )
 
 
 def refuse_non_finite(state: Mapping[str, Tensor], where: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmengine.registry import PARAM_SCHEDULERS
 
+import realdeg
 from realdeg.engine import RealdegRunner, read_checkpoint
 from realdeg.errors import CheckpointError
 from tests.engine.tiny import differences, final_state, tiny_config, train
@@ -268,3 +269,58 @@ def test_a_part_of_another_kind_is_told_in_one_sentence(tmp_path, part, value):
             tmp_path / "run", iterations=8, param_scheduler=OLD, optim_wrapper=adam(),
             resume=True, custom_hooks=hooks,
         )  # fmt: skip
+
+
+def run_sample(folder: Path, iterations: int, recipe: str, **options: Any) -> None:
+    realdeg.train(
+        recipe,
+        options={
+            **{"train_cfg.max_iters": iterations, "train_cfg.val_interval": 100},
+            **{"batch_size": 1, "backbone.start_from": None, **options},
+        },
+        sample=True,
+        work_dir=folder,
+        resume=iterations > 1,
+    )
+
+
+def test_other_losses_and_turns_are_followed_and_listed(tmp_path, capsys):
+    gan = "sr_resnet/srgan_t91_x4_cpu"
+    run_sample(tmp_path, 1, gan)
+    capsys.readouterr()
+    hook = dict(type="ScheduleHook", number="model.gan_loss.weight", points=[(0, 0.1), (9, 0.2)])
+    run_sample(
+        tmp_path,
+        2,
+        gan,
+        **{
+            "model.adversarial_from": 1,
+            "model.gan_loss.weight": 0.5,
+            "custom_hooks": [hook],
+            "freeze": ["conv1"],
+        },
+    )
+    said = capsys.readouterr().out
+    assert "changed since: model.adversarial_from: 1, was not set" in said
+    assert "changed since: model.gan_loss.weight: 0.5, was 0.001" in said
+    assert "changed since: custom_hooks.0.points.1: [9, 0.2], was not set" in said
+    assert "changed since: freeze: ['conv1'], was not set" in said
+    assert "model.loss" not in said and "start_from" not in said
+    run_sample(tmp_path, 3, gan, **{"model.adversarial_from": 1})
+    assert (
+        "changed since: custom_hooks.0.type: not set, was ScheduleHook" in capsys.readouterr().out
+    )
+
+
+def test_a_discriminator_that_a_run_did_not_have_is_told_with_a_way_out(tmp_path):
+    plain, gan = "sr_resnet/sr_resnet_t91_x4_cpu", "sr_resnet/srgan_t91_x4_cpu"
+    start = r"start from its network instead, backbone.start_from=dict\(checkpoint='"
+    run_sample(tmp_path / "plain", 1, plain)
+    with pytest.raises(CheckpointError, match=f"of a run without discriminator: {start}"):
+        run_sample(tmp_path / "plain", 2, gan)
+    run_sample(tmp_path / "gan", 1, gan)
+    with pytest.raises(CheckpointError, match=f"of a run with discriminator: {start}"):
+        run_sample(tmp_path / "gan", 2, plain)
+    file = tmp_path / "plain" / "iter_1.pth"
+    with pytest.raises(CheckpointError, match="a whole run: name the file of the backbone beside"):
+        run_sample(tmp_path / "new", 1, gan, **{"backbone.start_from": {"checkpoint": str(file)}})
