@@ -289,7 +289,9 @@ def _refuse_strangers(one: _End, other: _End) -> None:
     both = "only networks of one family can be interpolated"
     kinds = [type(end.network).__name__ for end in (one, other)]
     if kinds[0] != kinds[1]:
-        raise ConfigError(f"{one.name} is a {kinds[0]} and {other.name} is a {kinds[1]}: {both}.")
+        raise ConfigError(
+            f"{one.name} is of type {kinds[0]}, {other.name} of type {kinds[1]}: {both}."
+        )
     arguments = one.network.arguments, other.network.arguments
     names = [*arguments[0], *(name for name in arguments[1] if name not in arguments[0])]
     for name in names:

@@ -14,6 +14,8 @@ from realdeg.degradations.back_projection import BackProjection
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, argument_name
 from realdeg.registry import DEGRADATIONS
+from realdeg.utils.annotations import mismatch
+from realdeg.utils.geometry import check_geometry
 
 
 def refinement_of(
@@ -32,17 +34,28 @@ def refinement_of(
         ConfigError: If a setting is unknown or out of range, or the network does not allow it.
         GeometryError: If the degradation has another scale or grid.
     """
+    place = argument_name("back_projection")
+    wrong = mismatch(self_ensemble, bool)
+    if wrong:
+        raise ConfigError(f"'{argument_name('self_ensemble')}' {wrong}.")
+    if not isinstance(back_projection, Mapping | BackProjection | None):
+        raise ConfigError(
+            f"'{place}' is {back_projection!r:.80}, wanted dict(degradation='Bicubic',"
+            " iterations=10)."
+        )
     if isinstance(back_projection, Mapping):
         settings = dict(back_projection)
         source = settings.get("degradation")
+        if isinstance(source, Mapping):  # its own scale would be replaced
+            check_geometry(source, backbone.scale, backbone.same_size, f"'{place}.degradation'")
         if source is not None:
             settings["degradation"] = create_degradation(
                 source, backbone.scale, backbone.same_size, trained=True
             )
         back_projection = BackProjection.from_config(
-            settings, argument_name("back_projection"), backbone.scale, backbone.same_size
+            settings, place, backbone.scale, backbone.same_size
         )
-    refinement = Refinement(bool(self_ensemble), back_projection)
+    refinement = Refinement(self_ensemble, back_projection)
     refinement.check(backbone)
     return refinement
 
@@ -64,6 +77,11 @@ def refine_test(
     if self_ensemble is not None:
         added["self_ensemble"] = self_ensemble
     if back_projection is not None:
+        if not isinstance(back_projection, Mapping):
+            raise ConfigError(
+                f"'{argument_name('back_projection')}' is {back_projection!r:.80}, wanted"
+                " dict(degradation='Bicubic', iterations=10)."
+            )
         settings = dict(back_projection)
         source = settings.get("degradation")
         if isinstance(source, Degradation):

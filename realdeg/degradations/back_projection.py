@@ -121,6 +121,9 @@ class BackProjection:
                 f"'{place}' needs a degradation: dict(degradation=dict(type='Bicubic'),"
                 " iterations=10)."
             )
+        if isinstance(cfg["degradation"], Mapping):  # its own scale would be replaced
+            what = f"'{place}.degradation'"
+            check_geometry(cfg["degradation"], scale, same_size, what)
         try:
             return cls(**cfg, scale=scale, same_size=same_size)
         except ConfigError as error:

@@ -168,6 +168,18 @@ def test_fixed_parts_are_taken():
     assert BackProjection(fixed).degradation is fixed
 
 
+def test_settings_of_a_call_that_mean_nothing(weights):
+    for wrong, said in [
+        (dict(back_projection="Bicubic"), "'back_projection' is 'Bicubic', wanted dict"),
+        (dict(back_projection=3), "'back_projection' is 3, wanted dict"),
+        (dict(self_ensemble="yes"), "'self_ensemble' is 'yes', wanted True or False"),
+    ]:
+        with pytest.raises(ConfigError, match=said):
+            SuperResolver(weights, **wrong)
+    with pytest.raises(GeometryError, match="'back_projection.degradation' was made for scale=2"):
+        SuperResolver(weights, back_projection=dict(degradation=dict(type="Bicubic", scale=2)))
+
+
 def test_bad_arguments():
     with pytest.raises(ConfigError, match="iterations is 0"):
         BackProjection("Bicubic", 0)
@@ -251,6 +263,10 @@ def test_tests_and_their_configs(weights, tmp_path):
         ConfigError, place + r"\.degradation' is an untrained DML", {"degradation": {"type": "DML"}}
     )
     refused(ConfigError, r"no degradation named 'Bicubi'", {"degradation": {"type": "Bicubi"}})
+    other = {"degradation": {"type": "Bicubic", "scale": 2}}
+    refused(GeometryError, place + r"\.degradation' was made for scale=2, and scale=4", other)
+    with pytest.raises(ConfigError, match="'back_projection' is 'Bicubic', wanted dict"):
+        realdeg.test(name, weights, back_projection="Bicubic", **settings)
     with pytest.raises(ConfigError, match=r"test_cfg\.back_projection.*DegradationLearning"):
         realdeg.test(
             "dml/dml_n8_realsr_x4_cpu", back_projection={"degradation": "Bicubic"}, **settings

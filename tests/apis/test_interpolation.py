@@ -132,7 +132,7 @@ def test_unrelated_networks_are_told(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("other", "error", "sentence"),
     [
-        (lambda: network(cls=SRResNet), ConfigError, "is a VDSR and .* is a SRResNet"),
+        (lambda: network(cls=SRResNet), ConfigError, "is of type VDSR, .* of type SRResNet"),
         (lambda: network(depth=5), ConfigError, "depth of the first network is .* and of the"),
         (lambda: network(scale=3), ConfigError, "scale of the first network is 2 and of .* 3"),
     ],
