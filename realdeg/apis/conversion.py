@@ -11,7 +11,7 @@ from typing import Any
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.build import build_filled
 from realdeg.config.load import import_modules
-from realdeg.errors import OutputError, argument_name
+from realdeg.errors import ConfigError, OutputError, argument_name
 from realdeg.utils.component import save_component
 from realdeg.utils.files import check_replaceable, remove_left_overs, sha256_file
 
@@ -46,6 +46,7 @@ def convert_weights(
     custom_imports: Sequence[str] = (),
     overwrite: bool = False,
     arguments: Mapping[str, Any] | None = None,
+    basis: str | os.PathLike[str] | None = None,
 ) -> ConvertedWeights:
     """Convert published weights, as ``realdeg convert_weights`` does.
 
@@ -61,9 +62,12 @@ def convert_weights(
         custom_imports: Your own modules that register the network.
         overwrite: Replace an existing file.
         arguments: Arguments that the tensors do not show, such as ``{"num_steps": 3}``.
+        basis: A ``.mat`` with the basis of kernels that the weights were trained with, for SRMD:
+            ``kernels/srmd_pca_matlab.mat`` of cszn/KAIR.
 
     Raises:
-        ConfigError: If there is no such network or argument, or a module cannot be imported.
+        ConfigError: If there is no such network or argument, a module cannot be imported, or the
+            network has no basis.
         CheckpointError: If the weights cannot be read, or do not fit.
         OutputError: If the file already exists, or cannot be written.
 
@@ -82,6 +86,14 @@ def convert_weights(
         settings["scale"] = scale
     place = argument_name("arguments")
     network, left = build_filled(backbone, settings, place, file, partial)
+    if basis is not None:
+        use_basis = getattr(network, "use_basis", None)
+        if use_basis is None:
+            raise ConfigError(
+                f"{argument_name('basis')} is given, and {backbone} has no basis of kernels: leave"
+                " it out (SRMD has one)."
+            )
+        use_basis(basis)
     digest = save_component(
         output,
         network,

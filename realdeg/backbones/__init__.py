@@ -54,6 +54,7 @@ from realdeg.backbones.sr_resnet import SRResNet
 from realdeg.backbones.srcnn import SRCNN
 from realdeg.backbones.srdensenet import SRDenseNet
 from realdeg.backbones.srfbn import SRFBN
+from realdeg.backbones.srmd import SRMD
 from realdeg.backbones.srvgg_compact import SRVGGNetCompact
 from realdeg.backbones.swinir import SwinIR
 from realdeg.backbones.vdsr import VDSR
@@ -111,6 +112,7 @@ __all__ = [
     "SRCNN",
     "SRDenseNet",
     "SRFBN",
+    "SRMD",
     "SRResNet",
     "SRVGGNetCompact",
     "SpandrelModel",

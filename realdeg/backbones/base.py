@@ -253,6 +253,19 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         """
         return {}
 
+    def condition_of(self, conditions: Mapping[str, Any]) -> Tensor | None:
+        """Return what the network is told of one image, a part of ``cond``; None: nothing.
+
+        A network that is told the degradation overrides it. Tasks call it for LR that they made.
+
+        Args:
+            conditions: What the degradation's ``condition`` returned for the image's trace.
+
+        Returns:
+            Shape (K,) or (K, h, w).
+        """
+        return None
+
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
         """Translate the tensors of a file to this class's names by its ``dialects``.
 

@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="arguments of the network that the tensors do not show, e.g. num_steps=3",
     )
+    parser.add_argument(
+        "--basis",
+        metavar="FILE",
+        help="the .mat with the basis of kernels that SRMD's weights were trained with",
+    )
     parser.add_argument("--source", metavar="TEXT", help="where the weights come from")
     parser.add_argument(
         "--partial",
@@ -65,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
         args.weights,
         args.output,
         args.backbone,
-        **chosen(args, "scale", "source", "partial", "custom_imports", "overwrite", "arguments"),
+        **chosen(
+            args, "scale", "basis", "source", "partial", "custom_imports", "overwrite", "arguments"
+        ),
     )
     for line in made.not_loaded:
         print(f"not loaded: {line}")

@@ -15,9 +15,9 @@ from realdeg.degradations.awgn import GaussianNoiseParams
 from realdeg.degradations.base import Degradation, Scale
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.blur_down import KernelParams, traced_kernel
-from realdeg.degradations.degradation_code import DIMENSIONS, degradation_pca, encode_kernel
 from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.filtering import filter_image
+from realdeg.degradations.primitives.kernel_code import DIMENSIONS, degradation_pca, encode_kernel
 from realdeg.degradations.primitives.noise import gaussian_noise
 from realdeg.degradations.reduced import as_range
 from realdeg.degradations.trace import Trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -80,6 +80,28 @@ class LowResolution:
         lr[paired] = channels_of_files(real, self.colour, of_pairs).to(degraded.dtype)
         lr[~paired] = degraded
         return lr
+
+    def conditions(self, batch: Batch) -> list[dict[str, Any]] | None:
+        """Return the conditions of each image's degradation, as ``Degradation.condition`` does.
+
+        Draws depend on the seed alone, so they are those of the LR wherever it was made.
+
+        Returns:
+            One for each image, or None if LR was not made here: its degradation is unknown.
+
+        Raises:
+            GeometryError: If only some of the images are real pairs.
+        """
+        paired, degradation = batch["paired"], self.of(batch)
+        if bool(paired.all()) or degradation is None:
+            return None
+        if bool(paired.any()):
+            raise GeometryError(
+                "a network that is told the degradation gets images of one kind in a batch: real"
+                " pairs, of which nothing is known, or HR to be degraded."
+            )
+        traces = degradation.sample(batch["hr"], batch["seeds"])
+        return [degradation.condition(trace) for trace in traces]
 
     def complete(self, batch: Batch) -> Batch:
         """Return the batch with one LR image for each HR image."""

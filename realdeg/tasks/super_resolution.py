@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from realdeg.backbones import Backbone
@@ -217,7 +218,10 @@ class SuperResolution(ImageTask):
         hr = channels_of_files(batch["hr"], self.backbone.colour, grey_files(batch))
         lr, scale = self.low_resolution(batch), batch.get("scale")
         # Teacher forcing: an autoregressive network sees the image that it learns to generate.
-        cond = hr * self.backbone.value_range if self.backbone.teacher_forced else None
+        if self.backbone.teacher_forced:
+            cond: Tensor | None = hr * self.backbone.value_range
+        else:
+            cond = self.condition(batch)
         image = network_input(self.backbone, lr, scale)
         outputs = run_backbone(self.backbone, image, scale=scale, cond=cond)
         if outputs.sr.shape != hr.shape:
@@ -226,6 +230,21 @@ class SuperResolution(ImageTask):
                 f" {tuple(hr.shape)}: scale or same_size of data and backbone differ."
             )
         return Enlarged(outputs, hr, image, scale)
+
+    def condition(self, batch: Batch) -> Tensor | None:
+        """Return what the network is told of the degradations of a batch.
+
+        Returns:
+            Shape (B, K) or (B, K, h, w); None for networks that are told nothing, and for real
+            pairs.
+        """
+        if type(self.backbone).condition_of is Backbone.condition_of:
+            return None
+        conditions = self._low_resolution().conditions(batch)
+        if not conditions:
+            return None
+        told = [self.backbone.condition_of(each) for each in conditions]
+        return torch.stack([each for each in told if each is not None]).to(batch["hr"])
 
     def image_losses(self, made: Enlarged) -> dict[str, Tensor]:
         """Return the named terms of ``loss``."""
@@ -305,7 +324,8 @@ class SuperResolution(ImageTask):
         if made and backbone.colour == "y" and _draws(self.active_degradation):
             image = self._low_resolution()(batch)
             rgb = _picture(backbone, image, rgb, grey).clamp(0, 1)
-        sr = self.refinement.predict(backbone, network_input(backbone, image), image)
+        cond = self.condition(batch)
+        sr = self.refinement.predict(backbone, network_input(backbone, image), image, cond=cond)
         coloured = _picture(backbone, sr, rgb, grey)
         return predictions_of(batch, sr, hr, rgb, backbone.scale, coloured)
 
@@ -319,7 +339,7 @@ class SuperResolution(ImageTask):
         """Return the super-resolved batch in the backbone's colour."""
         scale = batch.get("scale")
         image = network_input(self.backbone, self.low_resolution(batch), scale)
-        return run_backbone(self.backbone, image, scale=scale).sr
+        return run_backbone(self.backbone, image, scale=scale, cond=self.condition(batch)).sr
 
     def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
         """Write the backbone."""

@@ -10,13 +10,13 @@ import torch
 from scipy import ndimage, stats
 
 from realdeg.degradations import Trace
-from realdeg.degradations.degradation_code import (
+from realdeg.degradations.primitives import imresize
+from realdeg.degradations.primitives.kernel_code import (
     code_maps,
     decode_kernel,
     degradation_pca,
     encode_kernel,
 )
-from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.kernels import make_kernel
 from realdeg.degradations.primitives.noise import white_noise
 from realdeg.degradations.srmd import SRMD

@@ -70,6 +70,31 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     return parameters
 
 
+def read_matrix(path: str | os.PathLike[str], name: str) -> Tensor:
+    """Read one matrix of a ``.mat`` file.
+
+    Args:
+        path: The file, of MATLAB 5 to 7.2 (``save -v7``).
+        name: The variable.
+
+    Returns:
+        float32, its rows and columns as in MATLAB.
+
+    Raises:
+        CheckpointError: If the file is damaged, or has no such matrix of finite numbers.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise CheckpointError(f"no matrix at {file}: the file does not exist.")
+    value = _load(file).get(name)
+    if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind not in "fiu":
+        raise CheckpointError(f"{file} holds no matrix {name!r}.")
+    matrix = torch.from_numpy(np.ascontiguousarray(value, np.float32))
+    if not bool(matrix.isfinite().all()):
+        raise CheckpointError(f"the matrix {name!r} in {file} has NaN or infinity.")
+    return matrix
+
+
 def _load(file: Path) -> Mapping[str, Any]:
     from scipy.io import loadmat
 
