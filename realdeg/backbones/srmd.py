@@ -151,7 +151,7 @@ class SRMD(Backbone):
         told = DIMENSIONS + self.noise
         code = self.told_code() if cond is None else cond[:, :told]
         maps = code.to(lr) if code.ndim == 4 else code[:, :, None, None].to(lr)
-        return self.model(torch.cat([lr, maps.expand(len(lr), -1, *lr.shape[-2:])], 1))
+        return self.model(torch.cat([lr, maps.expand(lr.shape[0], -1, *lr.shape[-2:])], 1))
 
     def told_code(self) -> Tensor:
         """Return what the network is told without ``cond``: (1, 16 or 15), no blur, no noise."""

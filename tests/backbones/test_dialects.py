@@ -207,6 +207,7 @@ ELSEWHERE = {
     "a network of a larger scale",
     "a training",
     "cszn/DPIR",
+    "cszn/KAIR",
     "lpj0/MWCNN",
     "the public network for JPEG artefacts",
     "the training form",
