@@ -93,10 +93,10 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
 )
 def test_refused_in_a_sentence_and_at_once(tmp_path, monkeypatch, name, text, said):
     monkeypatch.chdir(tmp_path)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ConfigError, match=said) as caught:
         read(tmp_path, name, text)
-    assert time.perf_counter() - began < 5 and len(str(caught.value)) < 500
+    assert time.process_time() - began < 5 and len(str(caught.value)) < 500
     assert not (tmp_path / "ran").exists()
 
 
