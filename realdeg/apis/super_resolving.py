@@ -13,6 +13,7 @@ import torch
 from realdeg.apis.create import Source, create_backbone, find_device
 from realdeg.apis.folder import Summary
 from realdeg.apis.super_resolver import SuperResolver
+from realdeg.apis.told import told_degradation
 from realdeg.backbones.base import Backbone
 from realdeg.errors import DataError, OutputError
 from realdeg.utils.files import check_replaceable, remove_left_overs
@@ -48,6 +49,8 @@ def super_resolve(
     tile: int | Literal["auto"] | None = "auto",
     self_ensemble: bool = False,
     back_projection: Mapping[str, Any] | None = None,
+    kernel_width: float | None = None,
+    noise: float | None = None,
     device: str | torch.device | None = None,
     jobs: int = 1,
     reading: Reading | None = None,
@@ -68,6 +71,9 @@ def super_resolve(
         tile: Tile size in pixels of the network's input; None: the whole image at once.
         self_ensemble: Return the mean of eight passes, as :class:`SuperResolver` does.
         back_projection: ``dict(degradation=..., iterations=10)``, as for :class:`SuperResolver`.
+        kernel_width: Standard deviation of a Gaussian blur in HR pixels, for a network that is told
+            the degradation (SRMD); None: it is told none.
+        noise: Standard deviation of the noise in grey levels of 0 to 255, likewise.
         device: Where to compute; None: the accelerator if there is one.
         jobs: Worker processes for the images of a folder, one thread each.
         reading: How several pages and colour profiles are handled.
@@ -78,8 +84,9 @@ def super_resolve(
         The outcome for the image, or for each image of the folder; check ``failed``.
 
     Raises:
-        ConfigError: If the name is unknown, or no weights are named.
-        CheckpointError: If the weights cannot be read.
+        ConfigError: If the name is unknown, no weights are named, or the network is not told what
+            is stated.
+        CheckpointError: If the weights cannot be read, or cannot encode kernels.
         DataError: If there is no image, or input and output are the same.
         GeometryError: If scale or grid differ from those of the weights.
         MemoryShortageError: If memory runs out.
@@ -97,10 +104,17 @@ def super_resolve(
         self_ensemble=self_ensemble,
         back_projection=back_projection,
     )
+    cond = told_degradation(resolver.backbone, kernel_width, noise)
     source, target, reading = Path(src), Path(dst), reading or Reading()
     if source.is_dir():
         return resolver.upscale_folder(
-            *(source, target), overwrite=overwrite, progress=progress, jobs=jobs, reading=reading
+            source,
+            target,
+            cond=cond,
+            overwrite=overwrite,
+            progress=progress,
+            jobs=jobs,
+            reading=reading,
         )
     if target.is_dir():
         target = target / (source.stem + ".png")
@@ -108,7 +122,9 @@ def super_resolve(
     remove_left_overs(target.parent)
     image = reading.load(source)
     with progress_bar("upscaling", shown=progress) as advance:
-        made = resolver.upscale_into(image.pixels, target, progress=advance, icc=image.icc)
+        made = resolver.upscale_into(
+            image.pixels, target, cond=cond, progress=advance, icc=image.icc
+        )
     notes = list(image.notes)
     for training in made.get("training", []):
         at_most = f"{training['iterations']} of at most {training['most']} iterations"

@@ -24,6 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="auto|none|N",
         help="tile size in pixels; none: the whole image at once (auto)",
     )
+    group = parser.add_argument_group("for networks that are told the degradation (SRMD)")
+    group.add_argument(
+        "--kernel-width",
+        type=float,
+        metavar="PIXELS",
+        help="standard deviation of a Gaussian blur, in pixels of the result",
+    )
+    group.add_argument(
+        "--noise", type=float, metavar="SIGMA", help="standard deviation of the noise, of 255"
+    )
     add_refinement(parser)
     example = "backbone.checkpoint=work_dirs/vdsr/backbone.safetensors"
     add_folder_options(parser, example, "1, with all cores working on one image")
@@ -45,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
         reading=reading,
         progress=not args.quiet,
         **refinement_arguments(args),
-        **chosen(args, "scale", "same_size", "tile", "device", "overwrite"),
+        **chosen(
+            args, "scale", "same_size", "tile", "kernel_width", "noise", "device", "overwrite"
+        ),
     )
     if isinstance(made, Summary):
         return report(made)
