@@ -3,8 +3,8 @@
     python benchmarks/zero_shot.py set5 DATA RESULT.json --names bird woman
     python benchmarks/zero_shot.py kernels DATA RESULT.json --names 05 19
 
-DATA holds ``Set5/HR/x2``, ``Set5/LR_bicubic/x2`` and ``Kodak24``. Each image is written when it is
-done, and a second call continues.
+DATA holds ``Set5/HR/x2``, ``Set5/LR_bicubic/x2`` and ``Kodak24``. Every result is written
+when it is there, and a second call continues with the next image.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ KERNELS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
     "19": (dict(sigma_x=1.0, sigma_y=2.0, angle=0.3), (300, 128)),
     "23": (dict(sigma_x=1.8, sigma_y=1.2, angle=2.2), (60, 150)),
 }
-KERNEL_SIZE = 15
+KERNEL_SIZE, SIDE = 15, 256
 
 
 def load(path: Path) -> Tensor:
@@ -56,57 +56,59 @@ def enlarge(method: ZeroShot, lr: Tensor, hr: Tensor, **call: Any) -> dict[str, 
     return {"psnr_y": decibels(sr, hr, method.scale)} | cost | method.trainings[0].to_dict()
 
 
-def set5(data: Path, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure bicubic interpolation and one configuration of ZSSR on one image."""
+def set5(data: Path, name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what bicubic interpolation and one configuration of ZSSR reach on one image."""
     (lr,) = (data / "Set5/LR_bicubic/x2").glob(f"{name}*")
     (hr,) = (data / "Set5/HR/x2").glob(f"{name}*")
     small, large = load(lr), load(hr)
-    found = {"bicubic": decibels(imresize(small, 2), large, 2)}
-    return found | {"zssr": enlarge(ZSSR(scale=2, **settings), small, large)}
+    yield "bicubic", decibels(imresize(small, 2), large, 2)
+    yield "ZSSR", enlarge(ZSSR(scale=2, **settings), small, large)
 
 
-def kernels(data: Path, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure ZSSR with the true, the estimated and the bicubic kernel on one crop."""
-    record, (top, left) = KERNELS[name]
-    record = {"shape": "gaussian", "size": KERNEL_SIZE, **record}
-    large = load(data / f"Kodak24/{name}.png")[..., top : top + 256, left : left + 256]
+def kernels(data: Path, name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what ZSSR reaches with the true, the estimated and the bicubic kernel on one crop."""
+    shape, (top, left) = KERNELS[name]
+    record = {"shape": "gaussian", "size": KERNEL_SIZE, **shape}
+    large = load(data / f"Kodak24/{name}.png")[..., top : top + SIDE, left : left + SIDE]
     truth = recorded_kernel(record, 2, "kernel")
-    small = reduce(large, (128, 128), truth).clamp(0, 1).mul(255).round().div(255)
-    found: dict[str, Any] = {"kernel": record, "bicubic": decibels(imresize(small, 2), large, 2)}
+    small = reduce(large, (SIDE // 2, SIDE // 2), truth).clamp(0, 1).mul(255).round().div(255)
+    yield "bicubic", decibels(imresize(small, 2), large, 2)
     known = ZSSR(scale=2, preset="kernel", kernel=record, **settings)
-    found["true kernel"] = enlarge(known, small, large)
+    yield "true kernel", enlarge(known, small, large)
+    yield "bicubic kernel", enlarge(ZSSR(scale=2, **settings), small, large)
     blind = ZSSR(scale=2, preset="kernel", kernel="kernelgan", **settings)
-    found["KernelGAN"] = enlarge(blind, small, large)
+    found = enlarge(blind, small, large)
     assert blind.kernel is not None
-    estimate = same_size(blind.kernel, truth)
-    found["KernelGAN"]["kernel_error"] = round(float((estimate - truth).abs().sum()), 3)
-    found["bicubic kernel"] = enlarge(ZSSR(scale=2, **settings), small, large)
-    return found
+    side = (KERNEL_SIZE - int(blind.kernel.shape[-1])) // 2
+    estimate = torch.nn.functional.pad(blind.kernel, (side,) * 4)
+    yield "KernelGAN", found | {"kernel_error": round(float((estimate - truth).abs().sum()), 3)}
 
 
-def same_size(kernel: Tensor, like: Tensor) -> Tensor:
-    """Cut or surround a kernel so that it has the size of another of the same parity."""
-    side = (int(like.shape[-1]) - int(kernel.shape[-1])) // 2
-    return torch.nn.functional.pad(kernel, (side,) * 4)
+METHODS = {"set5": set5, "kernels": kernels}
 
 
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("set5", "kernels"))
+    parser.add_argument("what", choices=METHODS)
     parser.add_argument("data", type=Path)
     parser.add_argument("result", type=Path)
     parser.add_argument("--names", nargs="+", required=True)
     parser.add_argument("--settings", type=json.loads, default={}, help="JSON for ZSSR")
     args = parser.parse_args()
-    done = json.loads(args.result.read_text()) if args.result.exists() else {}
-    measure = {"set5": set5, "kernels": kernels}[args.what]
+    torch.set_num_threads(1)
+    kept = json.loads(args.result.read_text()) if args.result.exists() else {}
+    place = kept.setdefault(args.what, {})
     for name in args.names:
-        if name in done:
+        done = place.setdefault(name, {"settings": args.settings})
+        if done.get("complete"):
             continue
-        done[name] = measure(args.data, name, args.settings) | {"settings": args.settings}
-        args.result.write_text(json.dumps(done, indent=1) + "\n")
-        print(name, json.dumps(done[name]), flush=True)
+        for method, found in METHODS[args.what](args.data, name, args.settings):
+            done[method] = found
+            args.result.write_text(json.dumps(kept, indent=1) + "\n")
+            print(name, method, found, flush=True)
+        done["complete"] = True
+        args.result.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

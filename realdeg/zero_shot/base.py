@@ -67,6 +67,10 @@ class Watch:
         self._seconds, self._progress = seconds, progress
         self._began = time.monotonic()
 
+    def start(self) -> None:
+        """Start the clock again, after what the time budget does not cover."""
+        self._began = time.monotonic()
+
     def count(self) -> None:
         """Count one iteration."""
         done = self.training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from realdeg.zero_shot.base import Watch, ZeroShot
 from realdeg.zero_shot.reductions import centred, recorded_kernel, reduce
 from realdeg.zero_shot.slope_rule import SlopeRule
 from realdeg.zero_shot.zssr_crops import Augmentation, Crops
+
+logger = logging.getLogger(__name__)
 
 Form = Literal["official", "exercise"]
 Factors = tuple[float, float]
@@ -245,6 +248,7 @@ class ZSSR(ZeroShot):
     def enlarge(self, image: Tensor, kernel: Tensor | None, watch: Watch) -> Tensor:
         """Train a network on (1, C, h, w) and return (1, C, H, W) in [0, 1]."""
         self.kernel = self._kernel(image, kernel)
+        watch.start()
         run = _Run(self, image, watch)
         made = image
         for number, factors in enumerate(self.steps):
@@ -257,6 +261,7 @@ class ZSSR(ZeroShot):
         if given is not None:
             return centred(given, self.scale)
         if self.estimates:
+            logger.info("ZSSR: KernelGAN estimates the kernel (%d steps)", self.kernel_iterations)
             found = kernelgan(image, self.scale, self.kernel_iterations, self.seed)
             return centred(found.kernel, self.scale)
         return self.record

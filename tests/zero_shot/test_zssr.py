@@ -140,6 +140,15 @@ def test_kernelgan_gives_the_kernel():
         method(lr[..., :60])
 
 
+def test_the_time_budget_starts_after_kernelgan(monkeypatch):
+    now = iter([0.0, 100.0, *[101.0] * 99])
+    monkeypatch.setattr("realdeg.zero_shot.base.time.monotonic", lambda: next(now))
+    method = ZSSR(iterations=2, width=4, depth=2, crop=16, seconds=50)
+    method(picture(16))
+    (training,) = method.trainings
+    assert (training.ended, training.seconds) == ("iterations", 1.0)
+
+
 def test_a_time_budget_returns_the_best_so_far(monkeypatch, caplog):
     """The tested weights of the lowest error are the result, not the last ones."""
     method = ZSSR(iterations=301, width=4, depth=2, crop=16, seconds=1e9, corrections=0)
