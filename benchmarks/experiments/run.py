@@ -26,6 +26,7 @@ PARENT = Path(__file__).resolve().parent
 sys.path[:0] = [str(PARENT), str(PARENT.parent)]
 
 import adversarial  # noqa: E402 (next to this file)
+import mismatch  # noqa: E402 (next to this file)
 import supervised  # noqa: E402 (next to this file)
 from runs import RESULTS, Book, Run, perform  # noqa: E402
 from timing import in_child  # noqa: E402
@@ -153,6 +154,7 @@ EXPERIMENTS = {
     "curriculum": Experiment(
         lambda book, args: supervised.curriculum_runs(args.seeds), benchmark_report
     ),
+    "mismatch": Experiment(lambda book, args: mismatch.mismatch_runs(args.seeds), mismatch.report),
     "noise_curriculum": Experiment(
         lambda book, args: supervised.noise_runs(args.seeds), benchmark_report
     ),
@@ -162,8 +164,14 @@ EXPERIMENTS = {
 def measure(name: str, book: Book, args: argparse.Namespace) -> None:
     """Perform the runs of an experiment that are not recorded yet."""
     work = args.work / name
-    names = {"l1": str(work / adversarial.L1.folder / "train" / "backbone.safetensors")}
-    for run in EXPERIMENTS[name].runs(book, args):
+    runs = EXPERIMENTS[name].runs(book, args)
+    # Options refer to the weights of another run by its folder, or to those of L1.
+    folders = {run.folder: run.folder for run in runs} | {"l1": adversarial.L1.folder}
+    names = {
+        key: str(work / folder / "train" / "backbone.safetensors")
+        for key, folder in folders.items()
+    }
+    for run in runs:
         if args.only in run.key:
             entry = book.once("runs", run.key, partial(perform, run, work, args.data, names))
             print(f"{name}: {run.key}: {entry['values']}", file=sys.stderr, flush=True)

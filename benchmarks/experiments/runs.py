@@ -160,7 +160,7 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
         folder,
         data,
         _filled(options, names),
-        [str(weights)] if weights else [],
+        [*([str(weights)] if weights else []), "--no-pictures"],
     )
     report = json.loads((folder / "test" / "report.json").read_text())
     return {

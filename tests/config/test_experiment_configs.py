@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from realdeg.config import inject, load_config
 from realdeg.registry import TASKS
+from realdeg.utils.image import read_image
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "benchmarks" / "experiments"
 CONFIGS = sorted(EXPERIMENTS.glob("configs/*.py"))
@@ -18,7 +20,7 @@ CONFIGS = sorted(EXPERIMENTS.glob("configs/*.py"))
 @pytest.fixture
 def modules(monkeypatch):
     """Import the programs next to the configs."""
-    names = ("runs", "supervised", "adversarial")
+    names = ("runs", "supervised", "adversarial", "mismatch", "pictures")
     monkeypatch.syspath_prepend(str(EXPERIMENTS))
     yield lambda name: __import__(name)
     for name in names:
@@ -51,3 +53,37 @@ def test_a_number_is_measured_once_and_others_are_kept(modules, tmp_path):
     assert second.once("runs", "b", lambda: 2) == 2  # begun before the first was written
     assert first.once("runs", "a", lambda: pytest.fail("measured twice")) == 1
     assert json.loads(path.read_text())["runs"] == {"a": 1, "b": 2}
+
+
+def test_a_network_meets_every_lr_once_and_needs_the_weights_of_its_own_training(modules):
+    mismatch = modules("mismatch")
+    runs = mismatch.mismatch_runs([0, 1])
+    trained = {run.folder for run in runs if run.stages[0].iterations}
+    assert len({run.key for run in runs}) == len({run.folder for run in runs}) == len(runs)
+    assert len(trained) == 2 * 6  # three widths, bicubic, noise, JPEG
+    for run in runs:
+        (stage,) = run.stages
+        weights = stage.options.get("backbone.checkpoint", "{}")[1:-1]
+        name = run.label.partition(" on ")[0]
+        assert weights in ({""} if stage.iterations or "interpolation" in name else trained)
+        if weights:
+            assert weights.startswith(name.replace(" ", "_").replace(".", "_").lower())
+    for columns, rows in mismatch.grids():
+        for row in [*rows, mismatch.INTERPOLATION]:
+            for column in columns:
+                key = f"{mismatch.cell(row, column)}, seed 0"
+                assert sum(run.key == key for run in runs) == 1
+
+
+def test_a_grid_is_the_mean_over_seeds_and_its_picture_shows_the_loss(modules, tmp_path):
+    mismatch, book = modules("mismatch"), modules("runs").Book(tmp_path / "mismatch.json")
+    columns, rows = mismatch.grids()[0]
+    for seed, more in ((0, 0.0), (1, 2.0)):
+        for number, column in enumerate(columns):
+            values = {mismatch.PSNR: 30.0 + number + more}
+            key = f"{mismatch.cell(rows[0], column)}, seed {seed}"
+            book.once("runs", key, lambda values=values: {"values": values})
+    grid = mismatch.grid_of(book, list(columns), rows)
+    assert grid[rows[0]] == [31.0, 32.0, 33.0, 34.0] and math.isnan(grid[rows[1]][0])
+    drawn = mismatch.draw({row: grid[rows[0]] for row in rows}, list(columns), tmp_path / "a.png")
+    assert read_image(drawn).std() > 10
