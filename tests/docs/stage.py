@@ -216,6 +216,12 @@ def projects(folder: Path) -> None:
     (folder / "projects").symlink_to(ROOT / "projects")
 
 
+def exercise(folder: Path) -> None:
+    projects(folder)
+    made = RCAN(scale=2, num_features=24, num_groups=2, num_blocks=2)
+    network(folder / "work_dirs/rcan_x2/backbone.safetensors", made)
+
+
 PREPARE: dict[str, Callable[[Path], dict[str, Any] | None]] = {
     "docs/alignment.md": alignment,
     "docs/api.md": api,
@@ -232,6 +238,7 @@ PREPARE: dict[str, Callable[[Path], dict[str, Any] | None]] = {
     "docs/unpaired.md": unpaired,
     "docs/weights.md": weights,
     "docs/your_own_dataset.md": own_dataset,
+    "projects/a2001sr/README.md": exercise,
     "projects/motion_camera/README.md": projects,
     "projects/template/README.md": projects,
 }
