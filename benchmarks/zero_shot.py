@@ -2,8 +2,9 @@
 
     python benchmarks/zero_shot.py set5 DATA RESULT.json --names bird woman
     python benchmarks/zero_shot.py kernels DATA RESULT.json --names 05 19
+    python benchmarks/zero_shot.py dip DATA RESULT.json --names butterfly
 
-DATA holds ``Set5/HR/x2``, ``Set5/LR_bicubic/x2`` and ``Kodak24``. Every result is written
+DATA holds ``Set5/HR/x{2,4}``, ``Set5/LR_bicubic/x2`` and ``Kodak24``. Every result is written
 when it is there, and a second call continues with the next image.
 """
 
@@ -22,7 +23,7 @@ from torch import Tensor
 from realdeg import read_image
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.utils.colour import rgb_to_y
-from realdeg.zero_shot import ZSSR, ZeroShot
+from realdeg.zero_shot import DIP, ZSSR, ZeroShot
 from realdeg.zero_shot.reductions import recorded_kernel, reduce
 
 # By photo: the kernel, and the first row and column of its crop of 256 pixels.
@@ -84,7 +85,17 @@ def kernels(data: Path, name: str, settings: Mapping[str, Any]) -> Iterator[tupl
     yield "KernelGAN", found | {"kernel_error": round(float((estimate - truth).abs().sum()), 3)}
 
 
-METHODS = {"set5": set5, "kernels": kernels}
+def dip(data: Path, name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what DIP's average and its last output reach on a crop of 128 HR pixels, x4."""
+    (hr,) = (data / "Set5/HR/x4").glob(f"{name}*")
+    large = load(hr)[..., 64:192, 64:192]
+    small = imresize(large, size=(32, 32)).clamp(0, 1).mul(255).round().div(255)
+    yield "bicubic", decibels(imresize(small, 4), large, 4)
+    for kind, more in (("average", {}), ("last output", {"average": 0})):
+        yield kind, enlarge(DIP(4, "bicubic", **settings, **more), small, large)
+
+
+METHODS = {"set5": set5, "kernels": kernels, "dip": dip}
 
 
 def main() -> None:
@@ -94,7 +105,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("result", type=Path)
     parser.add_argument("--names", nargs="+", required=True)
-    parser.add_argument("--settings", type=json.loads, default={}, help="JSON for ZSSR")
+    parser.add_argument("--settings", type=json.loads, default={}, help="JSON for the method")
     args = parser.parse_args()
     torch.set_num_threads(1)
     kept = json.loads(args.result.read_text()) if args.result.exists() else {}
