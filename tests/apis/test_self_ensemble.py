@@ -95,7 +95,9 @@ def test_luma_networks_keep_chroma(cls):
 
     network = example(cls)
     image = picture(10, 14)
-    once, mean = (SuperResolver(network, self_ensemble=flag).upscale(image) for flag in (False, True))
+    once, mean = (
+        SuperResolver(network, self_ensemble=flag).upscale(image) for flag in (False, True)
+    )
     colours = [
         rgb_to_ycbcr(torch.from_numpy(made).permute(2, 0, 1)[None].double())
         for made in (once, mean)
@@ -123,7 +125,9 @@ def test_same_size():
 
 def test_an_equivariant_network_gains_nothing():
     image = picture(9, 13)
-    once, mean = (SuperResolver(Bicubic(scale=3), self_ensemble=f).upscale(image) for f in (False, True))
+    once, mean = (
+        SuperResolver(Bicubic(scale=3), self_ensemble=f).upscale(image) for f in (False, True)
+    )
     assert np.abs(once - mean).max() < 1e-6
 
 
