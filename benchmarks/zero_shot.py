@@ -91,8 +91,8 @@ def dip(data: Path, name: str, settings: Mapping[str, Any]) -> Iterator[tuple[st
     large = load(hr)[..., 64:192, 64:192]
     small = imresize(large, size=(32, 32)).clamp(0, 1).mul(255).round().div(255)
     yield "bicubic", decibels(imresize(small, 4), large, 4)
-    for kind, more in (("average", {}), ("last output", {"average": 0})):
-        yield kind, enlarge(DIP(4, "bicubic", **settings, **more), small, large)
+    yield "average", enlarge(DIP(4, "bicubic", **settings), small, large)
+    yield "last output", enlarge(DIP(4, "bicubic", average=0, **settings), small, large)
 
 
 METHODS = {"set5": set5, "kernels": kernels, "dip": dip}
