@@ -13,6 +13,7 @@ BUDGET = 400
 CONTROL = "L1, continued"
 RECIPES: Mapping[str, str] = {
     CONTROL: "control.py",
+    "ESRGAN without discriminator": "content.py",
     "SRGAN": "srgan.py",
     "ESRGAN": "esrgan.py",
     "Real-ESRGAN, HAT": "real_esrgan.py",
