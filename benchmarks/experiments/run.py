@@ -49,17 +49,21 @@ def spread(values: list[float], places: int) -> str:
     return f"{values[0]:.{places}f}" if len(values) == 1 else text
 
 
-def value_table(book: Book, names: list[str]) -> list[str]:
-    """Return the table of all runs, mean and spread over seeds."""
+def value_table(book: Book, names: list[str], order: list[str] | None = None) -> list[str]:
+    """Return the table of all runs, mean and spread over seeds, in an order of labels."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for key, entry in book.entries.get("runs", {}).items():
         groups.setdefault(key.rpartition(", seed ")[0], []).append(entry)
     rows = []
-    for label, entries in groups.items():
+    for label in sorted(groups, key=(order or list(groups)).index):
+        entries = groups[label]
         cells = [spread([e["values"][name] for e in entries], digits(name)) for name in names]
         count = " + ".join(f"{n:,}" for n in entries[0]["iterations"].values())
-        spent = [sum(filter(None, entry["cpu_seconds"].values())) for entry in entries]
-        rows.append([label, str(len(entries)), count, f"{sum(spent) / len(spent):.0f}", *cells])
+        spent = [list(entry["cpu_seconds"].values()) for entry in entries]
+        # An interrupted training has no time.
+        whole = [sum(times) for times in spent if times and None not in times]
+        time_spent = f"{sum(whole) / len(whole):.0f}" if whole else "-"
+        rows.append([label, str(len(entries)), count, time_spent, *cells])
     return markdown_table(["run", "seeds", "iterations", "CPU s", *names], rows)
 
 
@@ -79,31 +83,26 @@ def processor_seconds(
     return seconds
 
 
-def norm_costs(book: Book) -> dict[str, Any]:
-    """Measure both forms of SRResNet in turn, and the peak memory of a step of each."""
-
-    def measure() -> dict[str, Any]:
-        steps = {label: supervised.Step(form) for label, form in supervised.NORM.items()}
-        found = {}
-        for label, seconds in processor_seconds(steps, runs=20).items():
-            low, median, high = statistics.quantiles(seconds, n=4, method="inclusive")
-            place = str(list(supervised.NORM).index(label))
-            peak = in_child(str(PARENT / "step_memory.py"), place)
-            found[label] = {
-                "seconds": median,
-                "quartiles": [low, high],
-                "peak_mib": round(peak / 2**20, 1),
-                "parameters": sum(p.numel() for p in steps[label].network.parameters()),
-            }
-        return found
-
-    return dict(book.once("costs", "step", measure))
+def costs(form: str, steps: Mapping[str, supervised.Step], runs: int) -> dict[str, Any]:
+    """Measure steps in turn, and the peak memory of each in a process of its own."""
+    found = {}
+    for place, (label, seconds) in enumerate(processor_seconds(steps, runs).items()):
+        low, median, high = statistics.quantiles(seconds, n=4, method="inclusive")
+        peak = in_child(str(PARENT / "step_memory.py"), form, str(place))
+        found[label] = {
+            "seconds": median,
+            "quartiles": [low, high],
+            "peak_mib": round(peak / 2**20, 1),
+            "parameters": sum(p.numel() for p in steps[label].network.parameters()),
+        }
+    return found
 
 
 def norm_runs(book: Book, args: argparse.Namespace) -> list[Run]:
-    """List the runs of ``batch_norm``; the costs decide how long one of them is."""
-    seconds = {label: cost["seconds"] for label, cost in norm_costs(book).items()}
-    return supervised.norm_runs(args.seeds, seconds)
+    """List the runs of ``batch_norm``, whose cost is measured first."""
+    book.once("costs", "step", lambda: costs("norm", supervised.norm_steps(), 20))
+    book.once("costs", "paper", lambda: costs("paper", supervised.paper_steps(), 5))
+    return supervised.norm_runs(args.seeds)
 
 
 def norm_report(book: Book) -> None:
@@ -116,7 +115,8 @@ def norm_report(book: Book) -> None:
             f" {1e3 * cost['quartiles'][1]:.0f})",
             f"{cost['peak_mib']:.0f} MiB",
         ]
-        for label, cost in book.entries["costs"]["step"].items()
+        for page in book.entries["costs"].values()
+        for label, cost in page.items()
     ]
     header = ["SRResNet", "parameters", "CPU time of an iteration (quartiles)", "peak memory"]
     print("\n".join([*markdown_table(header, rows), ""]))
@@ -125,7 +125,8 @@ def norm_report(book: Book) -> None:
 
 def adversarial_report(book: Book) -> None:
     """Print the values."""
-    print("\n".join(value_table(book, list(adversarial.VALUES))))
+    order = [adversarial.BICUBIC.label, adversarial.L1.label, *adversarial.RECIPES]
+    print("\n".join(value_table(book, list(adversarial.VALUES), order)))
 
 
 def benchmark_report(book: Book) -> None:

@@ -19,6 +19,11 @@ NORM: dict[str, dict[str, Any]] = {
     "without": {"type": "SRResNet", **SIZE, "bias": True, "use_bn": False},
 }
 NORM_ITERATIONS = 800
+# The network, the patches and the batch of the paper; only its cost is measured.
+PAPER: dict[str, dict[str, Any]] = {
+    f"{label}, as in the paper": {**form, "num_features": 64, "num_blocks": 16}
+    for label, form in NORM.items()
+}
 
 
 def dotted(backbone: dict[str, Any]) -> dict[str, Any]:
@@ -26,29 +31,23 @@ def dotted(backbone: dict[str, Any]) -> dict[str, Any]:
     return {f"backbone.{key}": value for key, value in backbone.items()}
 
 
-def norm_runs(seeds: list[int], seconds: dict[str, float]) -> list[Run]:
-    """List SRResNet with and without normalisation, the second also for as much time.
-
-    Args:
-        seeds: One run of each for each.
-        seconds: Seconds per iteration of both forms.
-    """
-    with_norm, without = NORM
-    ratio = seconds[with_norm] / seconds[without]
-    longer = 10 * round(ratio * NORM_ITERATIONS / 10)
-    cases = [
-        (with_norm, NORM[with_norm], NORM_ITERATIONS),
-        (without, NORM[without], NORM_ITERATIONS),
-        (f"{without}, as much time", NORM[without], longer),
-    ]
+def norm_runs(seeds: list[int]) -> list[Run]:
+    """List SRResNet with and without normalisation, for as many iterations."""
     return [
         Run(
             label,
             seed,
-            (Stage("train", "bsds_x4.py", count, {"patch_size": 4 * NORM_PATCH, **dotted(form)}),),
+            (
+                Stage(
+                    "train",
+                    "bsds_x4.py",
+                    NORM_ITERATIONS,
+                    {"patch_size": 4 * NORM_PATCH, **dotted(form)},
+                ),
+            ),
         )
         for seed in seeds
-        for label, form, count in cases
+        for label, form in NORM.items()
     ]
 
 
@@ -57,23 +56,35 @@ class Step:
 
     Args:
         backbone: Its type and arguments.
-        scale: HR pixels per LR pixel.
+        patch: LR pixels of a patch's side.
+        batch: Patches.
     """
 
-    def __init__(self, backbone: dict[str, Any], scale: int = 4) -> None:
+    def __init__(
+        self, backbone: dict[str, Any], patch: int = NORM_PATCH, batch: int = BATCH
+    ) -> None:
         torch.manual_seed(0)
         arguments = dict(backbone)
-        self.network = create_backbone(arguments.pop("type"), scale=scale, **arguments).train()
+        self.network = create_backbone(arguments.pop("type"), scale=4, **arguments).train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=1e-3)
-        side = NORM_PATCH
-        self.lr = torch.rand(BATCH, 3, side, side)
-        self.hr = torch.rand(BATCH, 3, scale * side, scale * side)
+        self.lr = torch.rand(batch, 3, patch, patch)
+        self.hr = torch.rand(batch, 3, 4 * patch, 4 * patch)
 
     def __call__(self) -> None:
         """Run forward, backward and the optimiser."""
         self.optimiser.zero_grad()
         nn.functional.l1_loss(self.network(self.lr), self.hr).backward()
         self.optimiser.step()
+
+
+def norm_steps() -> dict[str, Step]:
+    """Return a step of each form at the size of the experiment."""
+    return {label: Step(form) for label, form in NORM.items()}
+
+
+def paper_steps() -> dict[str, Step]:
+    """Return a step of each form at the paper's size: 16 patches of 24 LR pixels."""
+    return {label: Step(form, patch=24, batch=16) for label, form in PAPER.items()}
 
 
 def multiply_adds(backbone: dict[str, Any], scale: int) -> float:
@@ -100,7 +111,7 @@ def multiply_adds(backbone: dict[str, Any], scale: int) -> float:
 
 
 EDSR: dict[str, Any] = {"type": "EDSR", **SIZE}
-SCRATCH_ITERATIONS = 1600
+SCRATCH_ITERATIONS = 1200
 FIRST = "{previous}"
 
 
@@ -118,7 +129,6 @@ def curriculum_runs(seeds: list[int]) -> list[Run]:
                 seed,
                 (Stage("x2", "bsds_x2.py", two), Stage("x4", "bsds_x4.py", half, start)),
             ),
-            Run("x4 from scratch, half the cost", seed, (Stage("x4", "bsds_x4.py", half),)),
         ]
     return runs
 
