@@ -11,9 +11,10 @@ BUDGET = 400
 """Iterations of every fine-tuning."""
 
 CONTROL = "L1, continued"
+CONTENT = "ESRGAN without discriminator"
 RECIPES: Mapping[str, str] = {
     CONTROL: "control.py",
-    "ESRGAN without discriminator": "content.py",
+    CONTENT: "content.py",
     "SRGAN": "srgan.py",
     "ESRGAN": "esrgan.py",
     "Real-ESRGAN, HAT": "real_esrgan.py",

@@ -22,8 +22,8 @@ from realdeg.visualization.style import (
     write_text,
 )
 
-CELL, GAP, LINES = 1.45, 0.06, 0.36
-COLUMNS = 5
+CELL, GAP, LINES = 1.4, 0.06, 0.36
+COLUMNS = 6
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def tiles_of(
     """
     low, high = read_image(lr), read_image(hr)
     large = to_array(imresize(to_tensor(low)[None], size=high.shape[:2])[0].clamp(0, 1))
-    pictures = {"HR": high, "LR, bicubic": large}
+    pictures = {"HR": high, "bicubic": large}
     for name, weights in networks.items():
         pictures[name] = SuperResolver(weights, device="cpu").upscale(low)
     return [Tile(name, image, numbers.get(name, "")) for name, image in pictures.items()]
@@ -82,4 +82,4 @@ def draw(images: Sequence[Sequence[Tile]], path: Path, size: int = 96) -> Path:
             write_text(figure, middle, place + CELL + 0.1, tile.name, fontsize=SMALL_SIZE)
             write_text(figure, middle, place + CELL + 0.23, tile.numbers, fontsize=SMALL_SIZE - 1)
         top += count * (CELL + LINES) + MARGIN
-    return save_figure(figure, path, dpi=150)
+    return save_figure(figure, path, dpi=130)

@@ -11,6 +11,7 @@ trainings that were interrupted are continued. ``--report`` measures nothing.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
 import time
@@ -27,6 +28,7 @@ sys.path[:0] = [str(PARENT), str(PARENT.parent)]
 
 import adversarial  # noqa: E402 (next to this file)
 import mismatch  # noqa: E402 (next to this file)
+import pictures  # noqa: E402
 import supervised  # noqa: E402 (next to this file)
 from runs import RESULTS, Book, Run, perform  # noqa: E402
 from timing import in_child  # noqa: E402
@@ -129,6 +131,44 @@ def adversarial_report(book: Book) -> None:
     print("\n".join(value_table(book, list(adversarial.VALUES), order)))
 
 
+SHOWN = ("Nikon_024", "Nikon_021")
+"""Test photos of the picture: print, and a fabric."""
+
+
+def draw_crops(book: Book, data: Path, path: Path, also: list[str]) -> None:
+    """Draw crops by every network of the first seed, with PSNR and ST-LPIPS of the photo.
+
+    Args:
+        book: The record of ``adversarial``.
+        data: The folder of the data.
+        path: The picture.
+        also: Name, weights and ``report.json`` of one more network, or nothing.
+    """
+    runs = book.entries["runs"]
+    labels = [adversarial.BICUBIC.label, adversarial.L1.label, *adversarial.RECIPES]
+    left_out = (adversarial.CONTROL, adversarial.CONTENT)
+    shown = {
+        label: (runs[f"{label}, seed 0"]["weights"], runs[f"{label}, seed 0"]["images"])
+        for label in labels
+        if label not in left_out and f"{label}, seed 0" in runs
+    }
+    if also:
+        name, weights, report = also
+        entries = json.loads(Path(report).read_text())["images"]
+        shown[name] = (weights, {entry["key"]: entry for entry in entries})
+    rows = []
+    for photo in SHOWN:
+        folder = data / "RealSR-V3-crops" / photo.partition("_")[0] / "Test" / "4"
+        numbers = {
+            label: "{:.2f} dB, {:.3f}".format(*(images[photo][v] for v in adversarial.VALUES[::3]))
+            for label, (_, images) in shown.items()
+        }
+        networks = {label: Path(weights) for label, (weights, _) in shown.items() if weights}
+        files = (folder / f"{photo}_HR.png", folder / f"{photo}_LR4.png")
+        rows.append(pictures.tiles_of(*files, networks, numbers))
+    print("wrote", pictures.draw(rows, path))
+
+
 def benchmark_report(book: Book) -> None:
     """Print the values."""
     print("\n".join(value_table(book, ["psnr[benchmark-y]", "ssim[benchmark-y]"])))
@@ -187,6 +227,16 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only runs whose name contains this text")
     parser.add_argument("--work", type=Path, default=Path("work_dirs/experiments"))
     parser.add_argument("--report", action="store_true", help="print what has been measured")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the crops of `adversarial`"
+    )
+    parser.add_argument(
+        "--also",
+        nargs=3,
+        default=[],
+        metavar=("NAME", "WEIGHTS", "REPORT"),
+        help="one more network of the picture, and the report of its test",
+    )
     args = parser.parse_args()
     for name in args.names:
         book = Book(RESULTS / f"{name}.json")
@@ -194,6 +244,8 @@ def main() -> int:
             measure(name, book, args)
         print(f"\n{name}\n")
         EXPERIMENTS[name].report(book)
+        if args.picture is not None and name == "adversarial":
+            draw_crops(book, Path(args.data), args.picture, args.also)
     return 0
 
 
