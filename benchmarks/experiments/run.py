@@ -196,9 +196,6 @@ EXPERIMENTS = {
         lambda book, args: supervised.curriculum_runs(args.seeds), benchmark_report
     ),
     "mismatch": Experiment(lambda book, args: mismatch.mismatch_runs(args.seeds), mismatch.report),
-    "noise_curriculum": Experiment(
-        lambda book, args: supervised.noise_runs(args.seeds), benchmark_report
-    ),
 }
 
 

@@ -131,18 +131,3 @@ def curriculum_runs(seeds: list[int]) -> list[Run]:
             ),
         ]
     return runs
-
-
-NOISE = {
-    "sigma 30 throughout": "edsr/edsr_t91_dn_x4_cpu",
-    "sigma from 0 to 30": "edsr/edsr_t91_dn_curriculum_x4_cpu",
-}
-
-
-def noise_runs(seeds: list[int]) -> list[Run]:
-    """List the two recipes of noisy LR at their own length."""
-    return [
-        Run(label, seed, (Stage("train", config, 1200, {"train_dataloader.num_workers": 0}),))
-        for seed in seeds
-        for label, config in NOISE.items()
-    ]
