@@ -22,8 +22,7 @@ from realdeg.visualization.style import (
     write_text,
 )
 
-CELL, GAP, LINES = 1.4, 0.06, 0.36
-COLUMNS = 6
+CELL, GAP, LINES = 1.45, 0.06, 0.36
 
 
 @dataclass(frozen=True)
@@ -54,23 +53,24 @@ def tiles_of(
     return [Tile(name, image, numbers.get(name, "")) for name, image in pictures.items()]
 
 
-def draw(images: Sequence[Sequence[Tile]], path: Path, size: int = 96) -> Path:
+def draw(images: Sequence[Sequence[Tile]], path: Path, size: int = 96, columns: int = 5) -> Path:
     """Draw the tiles of several images below each other.
 
     Args:
         images: The tiles of each image, HR first.
         path: The file to write.
         size: Side of the crops in HR pixels.
+        columns: Tiles beside each other.
     """
-    lines = [-(-len(tiles) // COLUMNS) for tiles in images]
+    lines = [-(-len(tiles) // columns) for tiles in images]
     height = MARGIN + sum(lines) * (CELL + LINES) + MARGIN * len(lines)
-    figure = new_figure(2 * MARGIN + COLUMNS * (CELL + GAP) - GAP, height)
+    figure = new_figure(2 * MARGIN + columns * (CELL + GAP) - GAP, height)
     top = MARGIN
     for tiles, count in zip(images, lines, strict=True):
         full = tiles[0].image.shape[:2]
         crop = busiest_crop(tiles[0].image, size)
         for index, tile in enumerate(tiles):
-            row, column = divmod(index, COLUMNS)
+            row, column = divmod(index, columns)
             left = MARGIN + column * (CELL + GAP)
             place = top + row * (CELL + LINES)
             axes = axes_at(figure, left, place, CELL, CELL)
@@ -82,4 +82,4 @@ def draw(images: Sequence[Sequence[Tile]], path: Path, size: int = 96) -> Path:
             write_text(figure, middle, place + CELL + 0.1, tile.name, fontsize=SMALL_SIZE)
             write_text(figure, middle, place + CELL + 0.23, tile.numbers, fontsize=SMALL_SIZE - 1)
         top += count * (CELL + LINES) + MARGIN
-    return save_figure(figure, path, dpi=130)
+    return save_figure(figure, path, dpi=150)

@@ -166,7 +166,7 @@ def draw_crops(book: Book, data: Path, path: Path, also: list[str]) -> None:
         networks = {label: Path(weights) for label, (weights, _) in shown.items() if weights}
         files = (folder / f"{photo}_HR.png", folder / f"{photo}_LR4.png")
         rows.append(pictures.tiles_of(*files, networks, numbers))
-    print("wrote", pictures.draw(rows, path))
+    print("wrote", pictures.draw(rows, path, columns=6))
 
 
 def benchmark_report(book: Book) -> None:
