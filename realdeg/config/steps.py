@@ -6,10 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-from mmengine.model import BaseModel
 from mmengine.registry import OPTIMIZERS, PARAM_SCHEDULERS
-from torch import nn
 
 from realdeg.config.shape import look_up
 from realdeg.errors import ConfigError, first_line, nearest
@@ -39,6 +36,8 @@ def check_steps(cfg: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: Naming the place, what is wrong and what would fit.
     """
+    from mmengine.model import BaseModel  # imports torch, which fill.py need not
+
     wrapper = cfg.get("optim_wrapper")
     if not isinstance(wrapper, Mapping):
         return
@@ -88,6 +87,8 @@ def check_compilation(options: Any) -> None:
     Raises:
         ConfigError: Naming the option, and those that there are.
     """
+    import torch
+
     if not isinstance(options, Mapping):
         return
     known = arguments_of(torch.compile)
@@ -217,7 +218,9 @@ def end_with_run(schedule: Any, last: int) -> None:
 
 
 def _parameters() -> Sequence[Any]:
-    return [nn.Parameter(torch.zeros(1, 1))]  # a matrix, as Muon needs
+    import torch
+
+    return [torch.nn.Parameter(torch.zeros(1, 1))]  # a matrix, as Muon needs
 
 
 def _built(registry: Any, settings: Mapping[str, Any], place: str) -> None:

@@ -108,17 +108,22 @@ def describe_objective(cfg: Mapping[str, Any]) -> dict[str, Any]:
 def _settings_in(value: Any, place: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         items = [(key, item) for key, item in value.items() if key != "start_from"]
-    elif isinstance(value, list | tuple) and any(
-        isinstance(i, Mapping | list | tuple) for i in value
-    ):
+    elif isinstance(value, list | tuple) and not all(map(_is_plain, value)):
         items = list(enumerate(value))
-    elif value is None or isinstance(value, bool | int | float | str | list | tuple):
-        yield place, list(value) if isinstance(value, tuple) else value
+    elif isinstance(value, list | tuple):
+        yield place, list(value)
         return
-    else:
+    elif _is_plain(value):
+        yield place, value
+        return
+    else:  # an object that was built elsewhere, such as a hook
         return
     for key, item in items:
         yield from _settings_in(item, f"{place}.{key}" if place else str(key))
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def named_wrappers(wrapper: Any) -> Iterator[tuple[str, OptimWrapper]]:
