@@ -71,22 +71,22 @@ class BlurDown(Degradation):
     A ``kind`` stands for the settings of a publication; other arguments override parts of them.
     Kernels are correlated, never flipped.
 
-    ========  ===========================================  =========  ==========  =========
-    kind      kernel                                       padding    reduction   LR pixel 0
-    ========  ===========================================  =========  ==========  =========
-    BD        7 x 7, sigma 1.6, rounded to 8 bit           replicate  nearest     floor(s/2)
-    s-fold    25 x 25, sigma 0.7, 1.2, 1.6 or 2            circular   pixel s i   0
-    SRMD      15 x 15, variances 0.1 to 10; LR rounded     replicate  bicubic     (s-1)/2
-    DPSR      as s-fold, but blurred after the reduction   circular   bicubic     (s-1)/2
-    IKC       21 x 21, sigma 0.2 to 2, 3, 4 (x2, x3, x4)   reflect    bicubic     (s-1)/2
-    DAN       21 x 21, sigma 0.2 to 4                      reflect    bicubic     (s-1)/2
-    DAN-2     11, 21, 31; sigmas 0.6 to 5, disturbed       reflect    bicubic     (s-1)/2
-    DIV2KRK   5s + 1; variances 0.175 s to 2.5 s, noise    symmetric  pixel s i   s/2
-    Gaussian8 21 x 21; eight widths for each scale         reflect    bicubic     (s-1)/2
-    FKP       4s + 3; variances 0.175 s to 2.5 s           circular   pixel s i   -(s-1)/2
-    KXNet     21 x 21, sigma 0.2 to 2, 3, 4                reflect    pixel s i   0
-    KXNet-2   11, 15, 21; sigmas 0.6 to 5                  reflect    pixel s i   0
-    ========  ===========================================  =========  ==========  =========
+    =========  ===========================================  =========  ==========  =========
+    kind       kernel                                       padding    reduction   LR pixel 0
+    =========  ===========================================  =========  ==========  =========
+    BD         7 x 7, sigma 1.6, rounded to 8 bit           replicate  nearest     floor(s/2)
+    s-fold     25 x 25, sigma 0.7, 1.2, 1.6 or 2            circular   pixel s i   0
+    SRMD       15 x 15, variances 0.1 to 10; LR rounded     replicate  bicubic     (s-1)/2
+    DPSR       as s-fold, but blurred after the reduction   circular   bicubic     (s-1)/2
+    IKC        21 x 21, sigma 0.2 to 2, 3, 4 (x2, x3, x4)   reflect    bicubic     (s-1)/2
+    DAN        21 x 21, sigma 0.2 to 4                      reflect    bicubic     (s-1)/2
+    DAN-2      11, 21, 31; sigmas 0.6 to 5, disturbed       reflect    bicubic     (s-1)/2
+    DIV2KRK    5s + 1; variances 0.175 s to 2.5 s, noise    symmetric  pixel s i   s/2
+    Gaussian8  21 x 21; eight widths for each scale         reflect    bicubic     (s-1)/2
+    FKP        4s + 3; variances 0.175 s to 2.5 s           circular   pixel s i   -(s-1)/2
+    KXNet      21 x 21, sigma 0.2 to 2, 3, 4                reflect    pixel s i   0
+    KXNet-2    11, 15, 21; sigmas 0.6 to 5                  reflect    pixel s i   0
+    =========  ===========================================  =========  ==========  =========
 
     Where LR pixel 0 does not lie at (s - 1) / 2, LR is shifted relative to bicubic LR. ``offset``
     states by how much, and ``kernel=dict(..., centre="aligned")`` undoes it. Networks trained on

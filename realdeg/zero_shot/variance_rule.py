@@ -22,9 +22,7 @@ class VarianceRule:
             ends, and the last average is the result.
 
     Attributes:
-        result: The kept average.
-        error: The error given with it.
-        finished: Whether the patience is used up.
+        error: The error given with the kept average.
 
     Source:
         Wang et al., Early Stopping for Deep Image Prior, TMLR 2023 (ES-EMV), whose average starts
