@@ -130,9 +130,9 @@ class WaveletTextureLoss(Loss):
     """Asks each detail band of a prediction for at least the target's energy, times ``alpha``.
 
     With ``|x|^2`` the sum of squares over the colours of a coefficient of the prediction, and
-    ``|y|^2`` that of the target: ``mean max(0, alpha |y|^2 - |x|^2 + margin)`` over the detail bands and
-    their positions. So details are not averaged away; their signs and places are left to the other
-    terms.
+    ``|y|^2`` that of the target: ``mean max(0, alpha |y|^2 - |x|^2 + margin)`` over the detail
+    bands and their positions. So details are not averaged away; their signs and places are left to
+    the other terms.
 
     Args:
         weight: Factor of the result.
