@@ -14,6 +14,7 @@ from realdeg.apis.refining import refine_test
 from realdeg.apis.run_weights import take_arguments, weights_of_run
 from realdeg.config import inject
 from realdeg.config.data_sets import build_data_sets
+from realdeg.config.shape import trains_degradation
 from realdeg.errors import ConfigError
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.processes import Launcher, world_size
@@ -121,8 +122,8 @@ def _with_needed_degradation(cfg: Config, processes: int) -> tuple[Config, dict[
     from realdeg.datasets import has_lr
 
     keys = ("test_dataloader",)
-    jointly = (cfg.get("model") or {}).get("train_degradation")
-    if cfg.get("backbone") is None or cfg.get("degradation") is None or jointly:
+    without = cfg.get("backbone") is None or cfg.get("degradation") is None
+    if without or trains_degradation(cfg.model):
         ready = inject(cfg, processes)
         return ready, build_data_sets(ready, keys)
     degradation, cfg.degradation = cfg.degradation, None

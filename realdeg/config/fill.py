@@ -13,7 +13,7 @@ from mmengine.config import Config, ConfigDict
 from realdeg.config.check import check_degradation, check_start
 from realdeg.config.find import config_name, sibling
 from realdeg.config.refinement import check_refinement
-from realdeg.config.shape import Part, look_up, parts_of, walk
+from realdeg.config.shape import Part, look_up, parts_of, trains_degradation, walk
 from realdeg.config.steps import end_with_run, schedules_in
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.registry import BACKBONES, DATA_SAMPLERS, DATASETS, DEGRADATIONS, TASKS, TRANSFORMS
@@ -203,7 +203,7 @@ def _fill_model(cfg: Config) -> None:
         if key in takes:
             model[key] = cfg[key]
     _check_required(model, task, "model")
-    jointly = "train_degradation" not in takes or bool(model.get("train_degradation", False))
+    jointly = trains_degradation(model)
     check_degradation(cfg, cfg.get("degradation"), "degradation", jointly=jointly)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from realdeg.config.shape import WEIGHTS, look_up, slot_at
+from realdeg.config.shape import WEIGHTS, look_up, slot_at, trains_degradation
 from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES, DEGRADATIONS, HOOKS, LOSSES, TASKS
 from realdeg.utils.annotations import marks_of, mismatch
@@ -157,8 +157,7 @@ def _target(cfg: Mapping[str, Any], number: str, place: str) -> _Target:
         return _inside(cfg["model"], TASKS, "model", path.split("."), said)
     if cfg.get("degradation") is None:
         raise ConfigError(f"{said}, but the config has no 'degradation'.")
-    trained = "train_degradation" not in arguments_of(task) or cfg["model"].get("train_degradation")
-    if trained or not hasattr(task, "schedule_degradation"):
+    if trains_degradation(cfg["model"]) or not hasattr(task, "schedule_degradation"):
         raise ConfigError(
             f"{said}, but {task.__name__} trains the degradation here: a schedule needs one that is"
             " fixed, as SuperResolution takes."

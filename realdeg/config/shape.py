@@ -18,7 +18,7 @@ from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES, DEGRADATIONS, Registry
 from realdeg.utils.annotations import marks_of
 from realdeg.utils.argument_types import Component
-from realdeg.utils.arguments import component_mark
+from realdeg.utils.arguments import arguments_of, component_mark
 from realdeg.utils.files import names_a_file
 from realdeg.utils.mmengine_internals import find_registered
 
@@ -315,6 +315,17 @@ def parts_of(
                 yield from parts_of(item, where, inner, within, component)
     elif asked:
         yield Part(place, value, registry, None, within, asked, mark)
+
+
+def trains_degradation(model: Mapping[str, Any]) -> bool:
+    """Return whether a task trains the degradation of its config, which then needs no weights.
+
+    Args:
+        model: The config of the task.
+    """
+    task = look_up(ours.TASKS, model["type"], "model")
+    always = "train_degradation" not in arguments_of(task)
+    return always or bool(model.get("train_degradation", False))
 
 
 def look_up(registry: MMEngineRegistry, name: Any, place: str) -> Any:

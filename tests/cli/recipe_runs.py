@@ -96,8 +96,10 @@ def shrinking(name: str) -> dict:
     if "type" in backbone:
         kind = BACKBONES.get(backbone["type"])
         known = inspect.signature(kind.__init__).parameters
+        # The size of the kernels that SRMD is told is the degradation's.
+        kept = KIND | ({"kernel_size"} if backbone["type"] == "SRMD" else set())
         for key, value in kind.example().arguments.items():
-            if key in known and key not in KIND and value != known[key].default:
+            if key in known and key not in kept and value != known[key].default:
                 options[f"backbone.{key}"] = value
     degradation = cfg.get("degradation") or {}
     if degradation.get("type") in DEGRADATIONS and "checkpoint" not in degradation:
@@ -153,6 +155,8 @@ def options_for(name: str, root: Path) -> list[str]:
             options[f"{loader}.num_workers"] = 0
     if "LPIPSLoss" in str(cfg.model.get("perceptual_loss")):
         options["model.perceptual_loss.weight"] = 0  # AlexNet's weights are not shipped
+    if cfg.model.get("degradation_first"):
+        options["model.degradation_first"] = 0  # it is longer than the run
     for number, term in enumerate((cfg.model.get("loss") or {}).get("terms") or ()):
         if term.type in ("ContentLoss", "TextureLoss"):
             options[f"model.loss.terms.{number}.weight"] = 0  # neither are VGG19's
