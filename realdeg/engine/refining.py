@@ -49,7 +49,7 @@ def refining(runner: Any, refinement: Refinement) -> Iterator[None]:
     """Have the task refine its images while the block runs.
 
     Args:
-        runner: The runner.
+        runner: The runner whose task refines; its device holds the degradation.
         refinement: What :func:`build_refinement` returned.
     """
     if not refinement:

@@ -120,7 +120,7 @@ class AutocastOptimWrapper(OptimWrapper):
         **kwargs: Arguments of :class:`OptimWrapper`.
 
     Raises:
-        ConfigError: If another dtype is asked for.
+        ConfigError: If another dtype is given.
     """
 
     def __init__(self, *, dtype: str = "bfloat16", **kwargs: Any) -> None:

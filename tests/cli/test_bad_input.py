@@ -262,7 +262,10 @@ def test_arguments_that_differ_are_the_files_and_named(here, capfd):
         ("optim_wrapper.optimizer.type=Adamm", "Did you mean 'Adam'"),
         ("optim_wrapper.optimizer=Adam", "wanted a dict with a type"),
         ("optim_wrapper.optimizer.lr=fast", "is 'fast', wanted a number"),
-        ("optim_wrapper.optimizer.lr=-1", "Invalid learning"),
+        (
+            "optim_wrapper.optimizer.lr=-1",
+            "'optim_wrapper.optimizer' (Adam) cannot be built: Invalid learning rate: -1",
+        ),
         ("optim_wrapper.clip_grad=5", "is 5, wanted a dict"),
         ("model=5", "'model' is 5, wanted a dict"),
         ("model.type=Nothing", "no task named 'Nothing' at 'model.type'"),
