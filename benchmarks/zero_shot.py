@@ -2,7 +2,9 @@
 
     python benchmarks/zero_shot.py set5 DATA RESULT.json --names bird woman
     python benchmarks/zero_shot.py kernels DATA RESULT.json --names 05 19
+    python benchmarks/zero_shot.py gradual DATA RESULT.json --names bird woman
     python benchmarks/zero_shot.py dip DATA RESULT.json --names butterfly
+    python benchmarks/zero_shot.py dip_paper DATA RESULT.json --names butterfly
 
 DATA holds ``Set5/HR/x{2,4}``, ``Set5/LR_bicubic/x2`` and ``Kodak24``. Every result is written
 when it is there, and a second call continues with the next image.
@@ -16,8 +18,11 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from realdeg import read_image
@@ -25,6 +30,7 @@ from realdeg.degradations.primitives.resize import imresize
 from realdeg.utils.colour import rgb_to_y
 from realdeg.zero_shot import DIP, ZSSR, ZeroShot
 from realdeg.zero_shot.reductions import recorded_kernel, reduce
+from realdeg.zero_shot.variance_rule import VarianceRule
 
 # By photo: the kernel, and the first row and column of its crop of 256 pixels.
 KERNELS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
@@ -95,7 +101,57 @@ def dip(data: Path, name: str, settings: Mapping[str, Any]) -> Iterator[tuple[st
     yield "last output", enlarge(DIP(4, "bicubic", average=0, **settings), small, large)
 
 
-METHODS = {"set5": set5, "kernels": kernels, "dip": dip}
+def gradual(data: Path, name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what ZSSR's gradual configuration reaches on one image."""
+    yield from set5(data, name, {"preset": "gradual", **settings})
+
+
+def dip_paper(data: Path, name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what DIP reaches at x4 on a whole image; LR by Pillow's Lanczos filter as in its paper.
+
+    One training gives the result of the published program (the output of iteration 2000), that of
+    the variance rule, and a curve of both.
+    """
+    (path,) = (data / "Set5/HR/x4").glob(f"{name}*")
+    image = Image.open(path).convert("RGB")
+    width, height = (side // 32 * 32 for side in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    image = image.crop((left, top, left + width, top + height))
+    small_image = image.resize((width // 4, height // 4), Image.Resampling.LANCZOS)
+    large, small = (
+        torch.from_numpy(np.array(one)).permute(2, 0, 1)[None].float() / 255
+        for one in (image, small_image)
+    )
+    yield "size", [height, width]
+    yield "bicubic", decibels(imresize(small, 4), large, 4)
+    curve: list[tuple[int, float, float]] = []
+    last: list[Tensor] = []
+
+    class Recording(VarianceRule):
+        """Keeps the last output and a curve."""
+
+        def add(self, output: Tensor, error: float) -> None:
+            super().add(output, error)
+            last[:] = [output]
+            if self._count % 50 == 0:
+                both = (decibels(one, large, 4) for one in (output, self.result))
+                curve.append((self._count, *both))
+                print(name, curve[-1], flush=True)
+
+    method = DIP(4, "lanczos", **{"patience": 2000, **settings})
+    with mock.patch("realdeg.zero_shot.dip.VarianceRule", Recording):
+        yield "rule", enlarge(method, small, large)
+    yield "last output", decibels(last[0], large, 4)
+    yield "curve", curve
+
+
+METHODS = {
+    "set5": set5,
+    "gradual": gradual,
+    "kernels": kernels,
+    "dip": dip,
+    "dip_paper": dip_paper,
+}
 
 
 def main() -> None:
