@@ -7,6 +7,7 @@ from realdeg.datasets.base import ImageDataset
 from realdeg.datasets.city100 import City100Dataset
 from realdeg.datasets.collate import collate_batch
 from realdeg.datasets.hr_folder import HRFolderDataset
+from realdeg.datasets.kernel_set import KernelSample, KernelSet, collate_kernels
 from realdeg.datasets.mixture import MixtureDataset
 from realdeg.datasets.ntire19 import NTIRE19Dataset
 from realdeg.datasets.paired import PairedFolderDataset
@@ -37,6 +38,8 @@ __all__ = [
     "Flip",
     "HRFolderDataset",
     "ImageDataset",
+    "KernelSample",
+    "KernelSet",
     "MixtureDataset",
     "ModCrop",
     "NTIRE19Dataset",
@@ -50,6 +53,7 @@ __all__ = [
     "Transform",
     "UnpairedDataset",
     "collate_batch",
+    "collate_kernels",
     "collate_unpaired",
     "has_lr",
     "simulated_camera",

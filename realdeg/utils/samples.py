@@ -83,6 +83,8 @@ class Batch(TypedDict):
     """How many samples of the run precede its first one; present in training."""
     real_lr: NotRequired[Tensor]
     """Real LR images of other scenes, shape (B, 3, h, w)."""
+    kernel: NotRequired[Tensor]
+    """Blur kernels of sum 1, shape (B, 1, k, k), from ``KernelSet``; such a batch has no images."""
     generated: NotRequired[Tensor]
     """LR that an adversarial task generated in this step, shape (B, C, h, w)."""
 

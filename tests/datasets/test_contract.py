@@ -62,10 +62,14 @@ LAYOUTS = {
 }
 # These join others, and have none of their own files: test_mixture.py and test_unpaired.py.
 JOINING = ("MixtureDataset", "UnpairedDataset")
+# Without images: test_kernel_set.py.
+KERNELS = ("KernelSet",)
 
 
 class TestEveryDataset(DatasetContract):
-    @pytest.fixture(params=[name for name in ours(DATASETS) if name not in JOINING], autouse=True)
+    @pytest.fixture(
+        params=[name for name in ours(DATASETS) if name not in JOINING + KERNELS], autouse=True
+    )
     def each(self, request):
         self.component = DATASETS.get(request.param)
         assert issubclass(self.component, ImageDataset)
