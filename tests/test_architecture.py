@@ -23,6 +23,7 @@ CONTRACTS = {
     "degradations.base",
     "degradations.back_projection",
     "degradations.build",
+    "degradations.pool",  # a file of kernels, which a data set reads as well
     "degradations.trace",
     "backbones",
     "backbones.base",
