@@ -48,6 +48,7 @@ from realdeg.registry import list_backbones as list_backbones
 from realdeg.registry import list_datasets as list_datasets
 from realdeg.registry import list_degradations as list_degradations
 from realdeg.registry import list_discriminators as list_discriminators
+from realdeg.registry import list_estimators as list_estimators
 from realdeg.registry import list_hooks as list_hooks
 from realdeg.registry import list_losses as list_losses
 from realdeg.registry import list_metrics as list_metrics

@@ -3,7 +3,8 @@
 A registry's ``locations`` are imported at the first lookup, so this module does not import torch.
 Tasks, data sets, transforms, metrics, hooks, loops, samplers and optimiser wrappers are children of
 mmengine's registries, where its Runner finds them. mmengine allows one child per scope and parent,
-so degradations, backbones, zero-shot methods, discriminators and losses are roots.
+so degradations, estimators of kernels, backbones, zero-shot methods, discriminators and losses are
+roots.
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ def _child(name: str, parent: str, location: str) -> Registry:
 
 
 DEGRADATIONS = _root("degradation", "realdeg.degradations")
+ESTIMATORS = _root("estimator", "realdeg.degradations.estimation")
 BACKBONES = _root("backbone", "realdeg.backbones")
 DISCRIMINATORS = _root("discriminator", "realdeg.discriminators")
 LOSSES = _root("loss", "realdeg.losses")
@@ -191,6 +193,11 @@ def _list(registry: Registry) -> list[str]:
 def list_degradations() -> list[str]:
     """Return the names of all registered degradations."""
     return _list(DEGRADATIONS)
+
+
+def list_estimators() -> list[str]:
+    """Return the names of all registered estimators of blur kernels."""
+    return _list(ESTIMATORS)
 
 
 def list_backbones() -> list[str]:

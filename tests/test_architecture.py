@@ -45,8 +45,8 @@ LAYERS = {
     "degradations.primitives": FOUNDATION,
     "degradations": COMPONENT,
     "backbones": COMPONENT,
-    # Networks that train on the image itself; KernelGAN gives them its kernel.
-    "zero_shot": COMPONENT | CONTRACTS | {"degradations.estimation"},
+    # Networks that train on the image itself; estimators and files give them its kernel.
+    "zero_shot": COMPONENT | CONTRACTS | {"degradations.estimation", "backbones.formats"},
     "losses": COMPONENT,
     "discriminators": COMPONENT,
     "tasks": COMPONENT | CONTRACTS,
@@ -64,7 +64,7 @@ LAYERS = {
     "testing": COMPONENT
     | CONTRACTS
     | {"degradations.containers", "losses", "discriminators", "datasets", "evaluation"}
-    | {"zero_shot"},
+    | {"zero_shot", "degradations.estimation"},
     "apis": None,
     "cli": None,
     "demo": None,

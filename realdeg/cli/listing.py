@@ -6,6 +6,7 @@ import argparse
 
 KINDS = (
     "degradations",
+    "estimators",
     "backbones",
     "zero_shot",
     "discriminators",

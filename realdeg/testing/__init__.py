@@ -26,6 +26,7 @@ _KINDS = (
     "datasets",
     "degradations",
     "discriminators",
+    "estimators",
     "losses",
     "metrics",
     "zero_shot",
@@ -37,6 +38,7 @@ from realdeg.testing.contract import Contract, ContractError  # noqa: E402
 from realdeg.testing.datasets import DatasetContract, TransformContract  # noqa: E402
 from realdeg.testing.degradations import ContainerContract, DegradationContract  # noqa: E402
 from realdeg.testing.discriminators import DiscriminatorContract  # noqa: E402
+from realdeg.testing.estimators import EstimatorContract  # noqa: E402
 from realdeg.testing.losses import (  # noqa: E402
     AdversarialLossContract,
     LossContract,
@@ -54,6 +56,7 @@ __all__ = [
     "DatasetContract",
     "DegradationContract",
     "DiscriminatorContract",
+    "EstimatorContract",
     "LossContract",
     "MetricContract",
     "RegulariserContract",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +17,13 @@ from realdeg.registry import ZERO_SHOT
 from realdeg.utils.argument_types import Count, NonNegative, Positive, Scale, Whole
 from realdeg.utils.streams import stream_seed
 from realdeg.zero_shot.base import Watch, ZeroShot
-from realdeg.zero_shot.reductions import centred, recorded_kernel, reduce
+from realdeg.zero_shot.kernel_source import KernelLike, KernelSource, check_kernel_source
+from realdeg.zero_shot.reductions import reduce
 from realdeg.zero_shot.skip_network import SkipNetwork
 from realdeg.zero_shot.variance_rule import VarianceRule
 
 _RATE = 0.01
+_REDUCTIONS = ("lanczos", "bicubic")
 _INPUT = 0.1  # the input is uniform in [0, 0.1]
 
 
@@ -43,9 +45,8 @@ class DIP(ZeroShot):
     Args:
         scale: 1 to 64.
         kernel: How HR was reduced: ``"lanczos"`` (Lanczos, two lobes, as in the paper),
-            ``"bicubic"`` (MATLAB's), or a kernel's record for
-            :func:`~realdeg.degradations.primitives.kernels.make_kernel`. A call accepts another one
-            as ``cond``.
+            ``"bicubic"`` (MATLAB's), or a kernel's record or file, or an estimator, as for
+            :class:`~realdeg.zero_shot.ZSSR`. A call accepts another one as ``cond``.
         iterations: Largest number of iterations; None: 2000, and from scale 8 on 4000.
         jitter: Standard deviation of the noise added to the input; None: 0.03, from scale 8 on
             0.05.
@@ -66,6 +67,8 @@ class DIP(ZeroShot):
 
     Raises:
         ConfigError: If an argument is out of range.
+        DataError: If a file holds no kernel.
+        GeometryError: If the estimator lacks the scale.
 
     Source:
         Ulyanov, Vedaldi, Lempitsky, Deep Image Prior, CVPR 2018; DmitryUlyanov/deep-image-prior,
@@ -86,7 +89,7 @@ class DIP(ZeroShot):
     def __init__(
         self,
         scale: Scale = 4,
-        kernel: Literal["lanczos", "bicubic"] | Mapping[str, Any] = "lanczos",
+        kernel: KernelLike = "lanczos",
         iterations: Count | None = None,
         jitter: NonNegative | None = None,
         average: Annotated[float, Interval(ge=0, lt=1)] = 0.99,
@@ -108,12 +111,17 @@ class DIP(ZeroShot):
         self.average, self.patience = average, patience if average else None
         self.width, self.skip, self.levels, self.inputs = width, skip, levels, inputs
         self.bicubic = kernel == "bicubic"
-        self.record: Tensor | None = None
-        if isinstance(kernel, Mapping):
-            self.record = recorded_kernel(kernel, scale, "kernel of DIP")
+        stated = None if kernel in _REDUCTIONS else kernel
+        self.source = KernelSource(stated, scale, "DIP", seed=seed)
         # The deepest convolutions need two pixels to mirror the border, and statistics to
         # normalise by.
-        self.smallest = math.ceil(2 ** (levels + 1) / scale)
+        self.smallest = max(math.ceil(2 ** (levels + 1) / scale), self.source.smallest)
+
+    @classmethod
+    def check_config(cls, config: Mapping[str, Any], place: str) -> None:
+        """Refuse an unknown estimator, or one that lacks the scale, before anything is built."""
+        if config.get("kernel") not in _REDUCTIONS:
+            check_kernel_source(config.get("kernel"), config.get("scale"), f"{place}.kernel")
 
     @property
     def most_iterations(self) -> int:
@@ -136,7 +144,8 @@ class DIP(ZeroShot):
         network = network.to(image)
         size = int(image.shape[-2]) * self.scale, int(image.shape[-1]) * self.scale
         start = torch.rand(1, self.inputs, *size, generator=rng).mul(_INPUT)
-        kernel = self.record if kernel is None else centred(kernel, self.scale)
+        kernel = self.source.kernel_of(image, kernel)
+        watch.start()
         optimiser = torch.optim.Adam(network.parameters(), lr=_RATE)
         rule = VarianceRule(self.average, self.patience)
         for _ in range(self.iterations):

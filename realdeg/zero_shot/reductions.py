@@ -9,17 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from realdeg.degradations.primitives.borders import pad
-from realdeg.degradations.primitives.kernel_moments import (
-    centroid,
-    pad_kernel,
-    shift_to_centroid,
-)
-from realdeg.degradations.primitives.kernels import centre_rest, make_kernel
+from realdeg.degradations.primitives.kernels import centre_rest, centred, make_kernel
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError
 
-# In pixels: a kernel whose centroid is nearer is left as it is.
-_CENTRED = 0.02
 _WITH_CENTRE = ("gaussian", "gaussian_variance")
 
 
@@ -47,24 +40,6 @@ def recorded_kernel(record: Mapping[str, Any], scale: int, place: str) -> Tensor
         return centred(make_kernel(record), scale)
     except ValueError as error:
         raise ConfigError(f"{place}: {error}.") from error
-
-
-def centred(kernel: Tensor, scale: int) -> Tensor:
-    """Shift a kernel until its centroid lies on the LR pixel, so that HR and LR stay aligned.
-
-    Args:
-        kernel: (k, k) with sum 1.
-        scale: HR pixels per LR pixel.
-
-    Returns:
-        (k, k), or (k + 2, k + 2) if it was shifted; float64.
-    """
-    kernel = kernel.double()
-    rest = centre_rest(int(kernel.shape[-1]), scale)
-    if max(abs(one - rest) for one in centroid(kernel)) < _CENTRED:
-        return kernel
-    wider = pad_kernel(kernel, int(kernel.shape[-1]) + 2)
-    return shift_to_centroid(wider, (rest, rest))
 
 
 def reduce(image: Tensor, size: tuple[int, int], kernel: Tensor | None) -> Tensor:

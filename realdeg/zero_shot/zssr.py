@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Colour
 from realdeg.backbones.refinement import TURNS, turned, turned_back
-from realdeg.degradations.estimation.kernelgan import kernelgan
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import GeometryError
 from realdeg.registry import ZERO_SHOT
@@ -24,11 +22,10 @@ from realdeg.utils.argument_types import Choice, Count, NonNegative, Positive, S
 from realdeg.utils.scales import hr_length
 from realdeg.utils.streams import stream_seed
 from realdeg.zero_shot.base import Watch, ZeroShot
-from realdeg.zero_shot.reductions import centred, recorded_kernel, reduce
+from realdeg.zero_shot.kernel_source import KernelLike, KernelSource, check_kernel_source
+from realdeg.zero_shot.reductions import reduce
 from realdeg.zero_shot.slope_rule import SlopeRule
 from realdeg.zero_shot.zssr_crops import Augmentation, Crops
-
-logger = logging.getLogger(__name__)
 
 Form = Literal["official", "exercise"]
 Factors = tuple[float, float]
@@ -142,8 +139,9 @@ class ZSSR(ZeroShot):
         preset: One of the five.
         kernel: How HR was reduced: a kernel's record for
             :func:`~realdeg.degradations.primitives.kernels.make_kernel`, such as
-            ``dict(shape="gaussian", size=15, sigma_x=1.2)``; ``"kernelgan"``: KernelGAN estimates
-            it from the image (at least 64 x 64 pixels, scales 2 to 4); None: bicubic. A call
+            ``dict(shape="gaussian", size=15, sigma_x=1.2)``; ``dict(file="kernel.npy")``, also
+            ``.mat`` and ``.json``; the name or config of an estimator, which finds it in the image
+            (``"kernelgan"``: at least 64 x 64 pixels, scales 2 to 4); None: bicubic. A call
             accepts another one as ``cond``. It is centred on the LR pixels. Not with ``gradual``.
         noise: Standard deviation of the noise in reduced crops, in units of 1/255; None: the
             preset's.
@@ -151,7 +149,8 @@ class ZSSR(ZeroShot):
         form: ``"official"``: 64 channels, absolute error. ``"exercise"``: 128 channels, activations
             before convolutions, squared error, and a rate that stays 1e-3 (the rule only ends it).
         iterations: Largest number of iterations for each step of scales.
-        kernel_iterations: Iterations of KernelGAN; they are not part of the time budget.
+        kernel_iterations: Iterations of ``kernel="kernelgan"``. Estimates are not part of the time
+            budget.
         crop: Side of the crops in pixels.
         width: Channels; None: the form's.
         depth: Number of convolutions.
@@ -165,7 +164,8 @@ class ZSSR(ZeroShot):
 
     Raises:
         ConfigError: If an argument is out of range.
-        GeometryError: If the preset or KernelGAN lacks the scale.
+        DataError: If a file holds no kernel.
+        GeometryError: If the preset or the estimator lacks the scale.
 
     Source:
         Shocher, Cohen, Irani, Zero-Shot Super-Resolution using Deep Internal Learning, CVPR 2018;
@@ -181,7 +181,7 @@ class ZSSR(ZeroShot):
         self,
         scale: Scale = 2,
         preset: Annotated[str, Choice(*PRESETS)] = "ideal",
-        kernel: Mapping[str, Any] | Literal["kernelgan"] | None = None,
+        kernel: KernelLike | None = None,
         noise: NonNegative | None = None,
         corrections: Whole | None = None,
         form: Form = "official",
@@ -206,21 +206,24 @@ class ZSSR(ZeroShot):
                 "ZSSR(preset='gradual') passes through scales such as 1.5, which a kernel does not"
                 " have: use preset='kernel'."
             )
-        if kernel == "kernelgan" and scale not in (2, 3, 4):
-            raise GeometryError(f"KernelGAN estimates kernels of scale 2, 3 or 4, got {scale}.")
         self.plan, self.form, self.iterations = plan, form, iterations
         self.kernel_iterations, self.crop, self.depth = kernel_iterations, crop, depth
         self.width = (64 if form == "official" else 128) if width is None else width
         self.noise = plan.noise if noise is None else noise / 255
         self.steps: tuple[Factors, ...] = plan.steps or ((float(scale), float(scale)),)
         self.corrections = plan.corrections if corrections is None else (corrections,) * 6
-        self.estimates = kernel == "kernelgan"
-        self.record: Tensor | None = None
-        if isinstance(kernel, Mapping):
-            self.record = recorded_kernel(kernel, scale, "kernel of ZSSR")
-        self.smallest = max(4 * scale, 64 if self.estimates else 8)
+        usual = {"seed": seed}
+        if isinstance(kernel, str) and kernel.lower() == "kernelgan":
+            usual["iterations"] = kernel_iterations
+        self.source = KernelSource(kernel, scale, "ZSSR", **usual)
+        self.smallest = max(4 * scale, self.source.smallest, 8)
         self.kernel: Tensor | None = None
         """The kernel of the last image, None for bicubic."""
+
+    @classmethod
+    def check_config(cls, config: Mapping[str, Any], place: str) -> None:
+        """Refuse an unknown estimator, or one that lacks the scale, before anything is built."""
+        check_kernel_source(config.get("kernel"), config.get("scale"), f"{place}.kernel")
 
     @property
     def most_iterations(self) -> int:
@@ -247,7 +250,7 @@ class ZSSR(ZeroShot):
 
     def enlarge(self, image: Tensor, kernel: Tensor | None, watch: Watch) -> Tensor:
         """Train a network on (1, C, h, w) and return (1, C, H, W) in [0, 1]."""
-        self.kernel = self._kernel(image, kernel)
+        self.kernel = self.source.kernel_of(image, kernel)
         watch.start()
         run = _Run(self, image, watch)
         made = image
@@ -256,15 +259,6 @@ class ZSSR(ZeroShot):
             made = run.step(factors, self.corrections[number], share)
         watch.training.error = run.error
         return made
-
-    def _kernel(self, image: Tensor, given: Tensor | None) -> Tensor | None:
-        if given is not None:
-            return centred(given, self.scale)
-        if self.estimates:
-            logger.info("ZSSR: KernelGAN estimates the kernel (%d steps)", self.kernel_iterations)
-            found = kernelgan(image, self.scale, self.kernel_iterations, self.seed)
-            return centred(found.kernel, self.scale)
-        return self.record
 
 
 class _Run:

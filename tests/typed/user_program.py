@@ -111,6 +111,7 @@ def listed() -> list[str]:
         *realdeg.list_datasets(),
         *realdeg.list_degradations(),
         *realdeg.list_discriminators(),
+        *realdeg.list_estimators(),
         *realdeg.list_hooks(),
         *realdeg.list_losses(),
         *realdeg.list_metrics(),

@@ -20,7 +20,7 @@ from realdeg.utils.arguments import Arguments, arguments_of, component_mark, is_
 
 REGISTRIES = [
     *(registry.DEGRADATIONS, registry.BACKBONES, registry.DISCRIMINATORS, registry.LOSSES),
-    registry.ZERO_SHOT,
+    *(registry.ZERO_SHOT, registry.ESTIMATORS),
     *(registry.TASKS, registry.DATASETS, registry.TRANSFORMS, registry.DATA_SAMPLERS),
     *(registry.METRICS, registry.HOOKS, registry.LOOPS),
 ]

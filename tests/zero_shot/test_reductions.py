@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from realdeg.degradations.primitives.kernel_moments import centroid
-from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.degradations.primitives.kernels import centre_rest, centred
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError
 from realdeg.zero_shot.dip import lanczos_reduce
-from realdeg.zero_shot.reductions import centred, recorded_kernel, reduce
+from realdeg.zero_shot.reductions import recorded_kernel, reduce
 
 
 @pytest.mark.parametrize(("scale", "side"), [(2, 5), (2, 4), (3, 5), (4, 7), (4, 3)])

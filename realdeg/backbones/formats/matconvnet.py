@@ -70,12 +70,12 @@ def read_matconvnet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     return parameters
 
 
-def read_matrix(path: str | os.PathLike[str], name: str) -> Tensor:
+def read_matrix(path: str | os.PathLike[str], *names: str) -> Tensor:
     """Read one matrix of a ``.mat`` file.
 
     Args:
         path: The file, of MATLAB 5 to 7.2 (``save -v7``).
-        name: The variable.
+        *names: The variable; of several, the first that the file has.
 
     Returns:
         float32, its rows and columns as in MATLAB.
@@ -86,7 +86,9 @@ def read_matrix(path: str | os.PathLike[str], name: str) -> Tensor:
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"no matrix at {file}: the file does not exist.")
-    value = _load(file).get(name)
+    variables = _load(file)
+    name = next((one for one in names if one in variables), " or ".join(names))
+    value = variables.get(name)
     if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind not in "fiu":
         raise CheckpointError(f"{file} holds no matrix {name!r}.")
     matrix = torch.from_numpy(np.ascontiguousarray(value, np.float32))

@@ -1,10 +1,20 @@
 """Estimation of kernels and noise from real photos, for pools.
 
 :func:`patch_kernels` estimates kernels from pairs by least squares, :func:`kernelgan` from one
-photo. :func:`noise_patches` finds flat regions.
+photo. :func:`noise_patches` finds flat regions. What estimates the kernel of one image is
+registered as a :class:`KernelEstimator`.
 """
 
+from realdeg.degradations.estimation.base import (
+    EstimatorLike,
+    KernelEstimate,
+    KernelEstimator,
+    KernelField,
+    check_estimator,
+    estimator_from_config,
+)
 from realdeg.degradations.estimation.kernelgan import KernelGANResult, kernelgan
+from realdeg.degradations.estimation.kernelgan_estimator import KernelGAN
 from realdeg.degradations.estimation.noise_patches import (
     CRITERIA,
     NoisePatch,
@@ -18,16 +28,25 @@ from realdeg.degradations.estimation.pairs import (
     common_kernel,
     patch_kernels,
 )
+from realdeg.degradations.estimation.pool_kernel import PoolKernel
 
 __all__ = [
     "CRITERIA",
+    "EstimatorLike",
+    "KernelEstimate",
+    "KernelEstimator",
+    "KernelField",
+    "KernelGAN",
     "KernelGANResult",
     "NoisePatch",
     "PairCriteria",
     "PatchKernel",
+    "PoolKernel",
     "QuietPatches",
     "SmoothPatches",
+    "check_estimator",
     "common_kernel",
+    "estimator_from_config",
     "kernelgan",
     "noise_patches",
     "patch_kernels",

@@ -38,7 +38,7 @@ KERNEL_SIZE = 13
 _WIDTH = 64
 _SIDES = (7, 5, 3, 1, 1, 1)
 _ITERATIONS = 3000
-_CROP = 64
+CROP = 64
 _RATE = 2e-4
 # Of 3000 iterations: steps after which the rates fall by 10 and the bicubic pull by 100.
 _RATE_PERIOD, _BICUBIC_PERIOD = 750, 200
@@ -98,9 +98,9 @@ def kernelgan(
         raise ConfigError(f"KernelGAN estimates kernels of scale 2, 3 or 4, got {scale}.")
     if iterations < 100:
         raise ConfigError(f"KernelGAN needs at least 100 iterations, got {iterations}.")
-    if image.ndim != 4 or image.shape[0] != 1 or min(image.shape[2:]) < _CROP:
+    if image.ndim != 4 or image.shape[0] != 1 or min(image.shape[2:]) < CROP:
         raise DataError(
-            f"KernelGAN takes one image of at least {_CROP} x {_CROP} pixels, got shape"
+            f"KernelGAN takes one image of at least {CROP} x {CROP} pixels, got shape"
             f" {tuple(image.shape)}."
         )
     began = time.perf_counter()
@@ -155,10 +155,10 @@ class _Run:
             for network in (self.generator, self.critic)
         ]
         self.image = image.expand(-1, 3, -1, -1).float() * 2 - 1
-        self.small = (_CROP - KERNEL_SIZE) // stride + 1
+        self.small = (CROP - KERNEL_SIZE) // stride + 1
         crops = np.random.default_rng(stream_seed(seed, "crops"))
         fine, coarse = _crop_weights(image, stride)
-        self.large_crops = _draw_crops(coarse, _CROP, iterations, stride, crops)
+        self.large_crops = _draw_crops(coarse, CROP, iterations, stride, crops)
         self.small_crops = _draw_crops(fine, self.small, iterations, 1, crops)
         axis = torch.arange(KERNEL_SIZE, dtype=torch.float32) - (KERNEL_SIZE - 1) / 2
         self.rest = centre_rest(KERNEL_SIZE, stride)
@@ -171,7 +171,7 @@ class _Run:
 
     def step(self, step: int) -> None:
         """Train the generator, then the critic."""
-        large = self._crop(self.large_crops[step], _CROP)
+        large = self._crop(self.large_crops[step], CROP)
         small = self._crop(self.small_crops[step], self.small)
         steps_generator, steps_critic = self.optimisers
         self.critic.requires_grad_(False)

@@ -31,6 +31,7 @@ from realdeg.degradations.primitives.kernel_moments import (
 __all__ = [
     "LARGEST_KERNEL",
     "centre_rest",
+    "centred",
     "centroid",
     "delta_kernel",
     "disk_kernel",
@@ -48,6 +49,10 @@ __all__ = [
 ]
 
 
+# In pixels: a kernel whose centroid is nearer is left as it is.
+_CENTRED = 0.02
+
+
 def centre_rest(kernel_size: int, stride: int) -> float:
     """Return the offset of an LR pixel's centre from the middle of its window, per axis.
 
@@ -62,6 +67,24 @@ def centre_rest(kernel_size: int, stride: int) -> float:
         0, or half a pixel where ``stride - k`` is odd.
     """
     return (stride - kernel_size) / 2 - (stride - kernel_size) // 2
+
+
+def centred(kernel: Tensor, scale: int) -> Tensor:
+    """Shift a kernel until its centroid lies on the LR pixel, so that HR and LR stay aligned.
+
+    Args:
+        kernel: (k, k) with sum 1.
+        scale: HR pixels per LR pixel.
+
+    Returns:
+        (k, k), or (k + 2, k + 2) if it was shifted; float64.
+    """
+    kernel = kernel.double()
+    rest = centre_rest(int(kernel.shape[-1]), scale)
+    if max(abs(one - rest) for one in centroid(kernel)) < _CENTRED:
+        return kernel
+    wider = pad_kernel(kernel, int(kernel.shape[-1]) + 2)
+    return shift_to_centroid(wider, (rest, rest))
 
 
 # Ranges are wide: they only keep an invalid record from exhausting memory or producing NaN.
