@@ -57,6 +57,7 @@ from realdeg.backbones.srfbn import SRFBN
 from realdeg.backbones.srmd import SRMD
 from realdeg.backbones.srvgg_compact import SRVGGNetCompact
 from realdeg.backbones.swinir import SwinIR
+from realdeg.backbones.usrnet import USRNet
 from realdeg.backbones.vdsr import VDSR
 from realdeg.backbones.wave_resnet import WaveResNet
 from realdeg.backbones.wavelet_srnet import WaveletSRNet
@@ -117,6 +118,7 @@ __all__ = [
     "SRVGGNetCompact",
     "SpandrelModel",
     "SwinIR",
+    "USRNet",
     "VDSR",
     "WaveResNet",
     "WaveletSRNet",

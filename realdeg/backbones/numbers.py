@@ -37,6 +37,7 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     "SwinIR lightweight": ("SwinIR", {"preset": "lightweight"}),
     "SwinIR real, L": ("SwinIR", {"preset": "real_l"}),
     "SwinIR real, M": ("SwinIR", {"preset": "real_m"}),
+    "USRNet tiny": ("USRNet", {"preset": "tiny"}),
     "WaveResNet NTIRE": ("WaveResNet", {"preset": "ntire"}),
 }
 

@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from realdeg.degradations.base import AnyScale, Degradation
 from realdeg.degradations.primitives import imresize
+from realdeg.degradations.primitives.reduction_kernels import blur_and_reduce
 from realdeg.degradations.trace import Trace
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.deprecation import warn_renamed
@@ -65,6 +67,12 @@ class Bicubic(Degradation):
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Reduce, and upsample again when ``same_size``."""
         return reduce_bicubic(hr, self.scale, self.same_size, self.uint8_passes, self.padding)
+
+    def condition(self, trace: Trace) -> dict[str, Any]:
+        """Return the kernel as ``reduction``, float32, (n, n), n odd, where the scale is whole."""
+        if self.scale % 1 or (self.same_size and self.scale > 1):
+            return {}
+        return {"reduction": blur_and_reduce(torch.ones(1, 1), int(self.scale)).float()}
 
 
 def bicubic_border(scale: float, same_size: bool, reach: int = 0) -> int:

@@ -20,6 +20,7 @@ from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.borders import BORDERS, PADDINGS, pad, padding_of
 from realdeg.degradations.primitives.filtering import filter_image
 from realdeg.degradations.primitives.kernels import make_kernel, shift_to_centroid
+from realdeg.degradations.primitives.reduction_kernels import blur_and_reduce, reduce_and_blur
 from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
@@ -271,8 +272,26 @@ class BlurDown(Degradation):
         return x[..., start :: self.scale, start :: self.scale].contiguous()
 
     def condition(self, trace: Trace) -> dict[str, Any]:
-        """Return the kernel: ``{"kernel": (k, k) float32}``."""
-        return {"kernel": traced_kernel(trace).float()}
+        """Return the kernel of the blur, and of the whole way to LR.
+
+        Returns:
+            ``kernel``, float32, (k, k); ``reduction``, float32, (n, n), n odd, as
+            :mod:`~realdeg.degradations.primitives.reduction_kernels` describes it; that is missing
+            where LR is enlarged again.
+        """
+        kernel = traced_kernel(trace)
+        told = {"kernel": kernel.float()}
+        if self.same_size and self.scale > 1:
+            return told
+        bicubic = self.reduction == "bicubic" or self.scale == 1
+        if self.order == "reduce_first":
+            if not bicubic:
+                return told
+            whole = reduce_and_blur(kernel, self.scale)
+        else:
+            pixel = None if bicubic else int(self._position())
+            whole = blur_and_reduce(kernel, self.scale, pixel)
+        return told | {"reduction": whole.float()}
 
     def describe(self) -> str:
         """Return a one-line description."""

@@ -166,11 +166,19 @@ class Container(Degradation):
         return torch.cat(pieces)[places.argsort().to(hr.device)]
 
     def condition(self, trace: Trace) -> dict[str, Any]:
-        """Return the conditions of the applied parts; later parts take precedence."""
+        """Return the conditions of the applied parts; later parts take precedence.
+
+        ``reduction`` is told only if one part alone says where LR comes from.
+        """
         merged: dict[str, Any] = {}
+        filters = 0
         steps = self.steps(self._decision_in(trace))
         for (_, part), part_trace in zip(steps, trace.parts, strict=True):
-            merged.update(part.condition(part_trace))
+            told = part.condition(part_trace)
+            filters += "kernel" in told or "reduction" in told
+            merged.update(told)
+        if filters > 1:
+            merged.pop("reduction", None)
         return merged
 
     def excess(self, part: Degradation) -> float:

@@ -18,6 +18,7 @@ from realdeg.degradations.pool import Pool
 from realdeg.degradations.pooled import PooledDegradation, PoolSource
 from realdeg.degradations.primitives import gaussian_kernel, imresize
 from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.degradations.primitives.reduction_kernels import placed
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.degradations.windowed import Padding
 from realdeg.errors import DataError, GeometryError
@@ -136,8 +137,17 @@ class KernelPool(PooledDegradation):
         return torch.cat(images)
 
     def condition(self, trace: Trace) -> dict[str, Any]:
-        """Return the correlation kernel, float32, shape (k, k)."""
-        return {"kernel": _kernel_of(trace.read(PoolKernelParams))}
+        """Return the correlation kernel, float32, shape (k, k).
+
+        It is also the whole way to LR, ``reduction``, unless LR is enlarged again.
+        """
+        drawn = trace.read(PoolKernelParams)
+        kernel, stride = _kernel_of(drawn), self._stride_of(drawn)
+        told = {"kernel": kernel}
+        if stride > self.stride:
+            return told
+        first = (stride - int(kernel.shape[-1])) // 2
+        return told | {"reduction": placed(kernel, first, stride)}
 
     def _filter(self, image: Tensor, kernel: Tensor, stride: int) -> Tensor:
         size, sides = kernel.shape[-1], (int(image.shape[2]), int(image.shape[3]))

@@ -19,6 +19,7 @@ from realdeg.degradations.primitives import imresize
 from realdeg.degradations.primitives.filtering import filter_image
 from realdeg.degradations.primitives.kernel_code import DIMENSIONS, degradation_pca, encode_kernel
 from realdeg.degradations.primitives.noise import gaussian_noise
+from realdeg.degradations.primitives.reduction_kernels import blur_and_reduce
 from realdeg.degradations.reduced import as_range
 from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError
@@ -167,7 +168,8 @@ class SRMD(Degradation):
         Returns:
             ``noise_level`` in [0, 1]; ``kernel``, shape (k, k); ``code``, shape (16,): the
             kernel's 15 numbers and the noise level (SRMDNF takes the first 15); ``maps``, shape
-            (16, h, w): the code at every LR pixel, an expanded view.
+            (16, h, w): the code at every LR pixel, an expanded view; ``reduction``, as
+            :class:`~realdeg.degradations.blur_down.BlurDown` tells it.
 
         Raises:
             DataError: If the trace is damaged.
@@ -177,4 +179,7 @@ class SRMD(Degradation):
         code = torch.cat([numbers, torch.tensor([level], dtype=numbers.dtype)]).float()
         height, width = trace.size[1] // self.stride, trace.size[2] // self.stride
         maps = code.view(DIMENSIONS + 1, 1, 1).expand(DIMENSIONS + 1, height, width)
-        return {"noise_level": level, "kernel": kernel.float(), "code": code, "maps": maps}
+        told = {"noise_level": level, "kernel": kernel.float(), "code": code, "maps": maps}
+        if not (self.same_size and self.scale > 1):
+            told["reduction"] = blur_and_reduce(kernel, self.scale).float()
+        return told

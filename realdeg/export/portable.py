@@ -23,10 +23,9 @@ FIXED_SIZE_ONLY: dict[str, dict[str, str]] = {
     "IPT": {"onnx": _TILES, "torch-export": _TILES},
 }
 # Reasons by type and format.
+_SPECTRA = "its data steps use complex spectra, which torch's translation to ONNX does not support"
 WITHOUT_GRAPH: dict[tuple[str, str], str] = {
-    ("IRCNNHQS", "onnx"): (
-        "its data steps use complex spectra, which torch's translation to ONNX does not support"
-    ),
+    (name, "onnx"): _SPECTRA for name in ("IRCNNHQS", "USRNet")
 }
 
 

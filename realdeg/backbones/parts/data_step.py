@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -27,7 +28,7 @@ class Blur(NamedTuple):
         return cls(otf, _fold(otf.abs().square(), factor))
 
 
-def data_step(image: Tensor, lr: Tensor, blur: Blur, rho: float, factor: int) -> Tensor:
+def data_step(image: Tensor, lr: Tensor, blur: Blur, rho: float | Tensor, factor: int) -> Tensor:
     """Return the x that minimises |y - (k * x) sampled|^2 + rho |x - image|^2.
 
     Written as a correction of the image by the residual in LR, which avoids a division by rho and
@@ -37,7 +38,7 @@ def data_step(image: Tensor, lr: Tensor, blur: Blur, rho: float, factor: int) ->
         image: The denoised image z (B, C, H, W).
         lr: The LR image y (B, C, h, w).
         blur: The blur k.
-        rho: Weight of the second term.
+        rho: Weight of the second term, above 0; a tensor (B or 1, 1, 1, 1) for one per image.
         factor: The sampling distance in pixels.
     """
     if not image.shape[0]:
@@ -59,6 +60,23 @@ def transfer(kernel: Tensor, height: int, width: int) -> Tensor:
         for size, taps in zip((height, width), kernel.shape[-2:], strict=True)
     )
     return rows @ kernel.to(rows.dtype) @ columns.mT
+
+
+def sampling_blur(kernel: Tensor, factor: int) -> Tensor:
+    """Return the blur for :class:`Blur` that does what a kernel of a reduction does.
+
+    Args:
+        kernel: (B, 1, k, k), correlated at every factor-th pixel; the window of LR pixel i starts
+            at ``factor * i + floor((factor - k) / 2)``.
+        factor: The sampling distance in pixels.
+    """
+    side = int(kernel.shape[-1])
+    before = -((factor - side) // 2)
+    after = side - 1 - before
+    # Turned round, it is a convolution; zeros bring the tap of the first pixel to its middle.
+    reach = max(before, after)
+    spans = (reach - after, reach - before)
+    return F.pad(kernel.flip(-2, -1), spans * 2)
 
 
 def _waves(size: int, taps: int, like: Tensor) -> Tensor:
