@@ -27,6 +27,7 @@ from realdeg.backbones.idn import IDN
 from realdeg.backbones.ipt import IPT
 from realdeg.backbones.ircnn import IRCNN
 from realdeg.backbones.ircnn_hqs import IRCNNHQS
+from realdeg.backbones.kmsr import KMSR
 from realdeg.backbones.kpn import KPN
 from realdeg.backbones.lapsrn import LapSRN
 from realdeg.backbones.lpkpn import LPKPN
@@ -88,6 +89,7 @@ __all__ = [
     "IPT",
     "IRCNN",
     "IRCNNHQS",
+    "KMSR",
     "KPN",
     "LPKPN",
     "LapSRN",

@@ -35,6 +35,7 @@ COUNTS = [
     ("CNF", {"depths": "3-5-7"}, 227_359, 226_875),
     ("IRCNN", {}, 185_857, 185_472),
     ("IRCNN", {"colour": "rgb"}, 188_163, 187_776),
+    ("KMSR", {}, 1_185_152, 1_183_104),
 ]
 
 # How many tensors there are, those that count batches aside, and some of their shapes.

@@ -13,6 +13,7 @@ from realdeg.degradations.estimation.base import (
     check_estimator,
     estimator_from_config,
 )
+from realdeg.degradations.estimation.dark_channel_estimator import DarkChannel
 from realdeg.degradations.estimation.kernelgan import KernelGANResult, kernelgan
 from realdeg.degradations.estimation.kernelgan_estimator import KernelGAN
 from realdeg.degradations.estimation.noise_patches import (
@@ -32,6 +33,7 @@ from realdeg.degradations.estimation.pool_kernel import PoolKernel
 
 __all__ = [
     "CRITERIA",
+    "DarkChannel",
     "EstimatorLike",
     "KernelEstimate",
     "KernelEstimator",
