@@ -10,8 +10,12 @@ from typing import Any
 
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.build import build_filled
+from realdeg.backbones.weights import read_weights
 from realdeg.config.load import import_modules
+from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, OutputError, argument_name
+from realdeg.registry import DEGRADATIONS
+from realdeg.utils.arguments import check_arguments
 from realdeg.utils.component import save_component
 from realdeg.utils.files import check_replaceable, remove_left_overs, sha256_file
 
@@ -22,8 +26,8 @@ class ConvertedWeights:
 
     Attributes:
         path: Where it was written.
-        type: The network's registered name.
-        parameters: The number of parameters of the network.
+        type: The registered name of the network or degradation.
+        parameters: The number of its parameters.
         hash: The hash of its weights.
         not_loaded: Tensors that did not fit, described; empty unless ``partial``.
     """
@@ -38,8 +42,9 @@ class ConvertedWeights:
 def convert_weights(
     weights: str | os.PathLike[str],
     path: str | os.PathLike[str],
-    backbone: str,
+    backbone: str | None = None,
     *,
+    degradation: str | None = None,
     scale: float | None = None,
     source: str | None = None,
     partial: bool = False,
@@ -55,6 +60,7 @@ def convert_weights(
             (``.param``) file.
         path: The ``.safetensors`` file to write.
         backbone: The network's registered name.
+        degradation: The registered name of a learned degradation, instead of a network's.
         scale: The scale that it was trained for; None: found from the tensors, or the network's
             default.
         source: Where the weights come from, noted in the file; None: the file's name.
@@ -66,8 +72,8 @@ def convert_weights(
             ``kernels/srmd_pca_matlab.mat`` of cszn/KAIR.
 
     Raises:
-        ConfigError: If there is no such network or argument, a module cannot be imported, or the
-            network has no basis.
+        ConfigError: If there is no such network, degradation or argument, a module cannot be
+            imported, the degradation has no published weights, or the network has no basis.
         CheckpointError: If the weights cannot be read, or do not fit.
         OutputError: If the file already exists, or cannot be written.
 
@@ -85,6 +91,19 @@ def convert_weights(
     if scale is not None:
         settings["scale"] = scale
     place = argument_name("arguments")
+    if (backbone is None) == (degradation is None):
+        raise ConfigError(
+            f"name the network ({argument_name('backbone')}) or the degradation"
+            f" ({argument_name('degradation')}) that the weights belong to."
+        )
+    if degradation is not None:
+        if partial or basis is not None:
+            raise ConfigError(
+                f"{argument_name('partial')} and {argument_name('basis')} are for networks: leave"
+                " them out."
+            )
+        return _convert_degradation(file, output, degradation, settings, place, source)
+    assert backbone is not None
     network, left = build_filled(backbone, settings, place, file, partial)
     if basis is not None:
         use_basis = getattr(network, "use_basis", None)
@@ -106,12 +125,40 @@ def convert_weights(
     return ConvertedWeights(output, backbone, count, digest, tuple(left))
 
 
-def _notes(network: Backbone, file: Path, source: str | None, left: list[str]) -> dict[str, Any]:
-    """Return the notes stored in the file in addition to the arguments."""
+def _convert_degradation(
+    file: Path,
+    output: Path,
+    name: str,
+    settings: Mapping[str, Any],
+    place: str,
+    source: str | None,
+) -> ConvertedWeights:
+    cls = DEGRADATIONS.require(name)
+    build = getattr(cls, "from_published", None)
+    if build is None:
+        known = [n for n in DEGRADATIONS.names() if hasattr(DEGRADATIONS.get(n), "from_published")]
+        raise ConfigError(
+            f"no published weights of {name} are known: choose one of {', '.join(known)}."
+        )
+    check_arguments(cls, settings, place)
+    made: Degradation = build(read_weights(file), str(file), settings)
+    digest = made.save(output, _origin(file, source))
+    count = sum(parameter.numel() for parameter in made.parameters())
+    return ConvertedWeights(output, name, count, digest, ())
+
+
+def _origin(file: Path, source: str | None) -> dict[str, Any]:
     return {
         "source": source or file.name,
         "source_file": file.name,
         "source_sha256": sha256_file(file),
+    }
+
+
+def _notes(network: Backbone, file: Path, source: str | None, left: list[str]) -> dict[str, Any]:
+    """Return the notes stored in the file in addition to the arguments."""
+    return {
+        **_origin(file, source),
         "scale": network.scale,
         "same_size": network.same_size,
         "colour": network.colour,

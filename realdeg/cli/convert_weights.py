@@ -20,6 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backbone", metavar="NAME", help="the network; see realdeg list backbones"
     )
     parser.add_argument(
+        "--degradation",
+        metavar="NAME",
+        help="a learned degradation, instead of a network: FlowKernel",
+    )
+    parser.add_argument(
         "--scale",
         type=parse_scale,
         help="scale it was trained for, if the tensors do not show it",
@@ -61,17 +66,19 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.conversion import convert_weights
     from realdeg.errors import ConfigError
 
-    if args.backbone is None:
+    if args.backbone is None and args.degradation is None:
         raise ConfigError(
             "convert_weights needs the network: name it with --backbone (realdeg list backbones"
-            " shows all)."
+            " shows all), or a degradation with --degradation."
         )
     made = convert_weights(
         args.weights,
         args.output,
         args.backbone,
         **chosen(
-            args, "scale", "basis", "source", "partial", "custom_imports", "overwrite", "arguments"
+            args,
+            *("degradation", "scale", "basis", "source", "partial", "custom_imports"),
+            *("overwrite", "arguments"),
         ),
     )
     for line in made.not_loaded:

@@ -63,7 +63,8 @@ def use_sample(
         split = "train" if train else "test"
         before = _names(loader["dataset"])
         loader["dataset"] = _replaced(loader["dataset"], split, limits)
-        changes.append(f"{key}: {before} -> the sample's {split} images")
+        kernels = "drawn kernels" if before == "KernelSet" else f"the sample's {split} images"
+        changes.append(f"{key}: {before} -> {kernels}")
         loader["num_workers"] = 0
         if train:
             _lower(loader, "batch_size", limits.batch_size, f"{key}.", changes)
@@ -116,10 +117,15 @@ def _names(dataset: Mapping[str, Any]) -> str:
 
 
 def _replaced(dataset: Mapping[str, Any], split: str, limits: Limits) -> ConfigDict:
-    """Return the sample that replaces a data set; a mixture stays a mixture."""
+    """Return the sample that replaces a data set; a mixture stays one, and so do kernels."""
     if dataset.get("datasets"):
         kept = ConfigDict(dataset)
         kept["datasets"] = [_replaced(item, split, limits) for item in dataset["datasets"]]
+        return kept
+    if dataset.get("type") == "KernelSet":
+        kept = ConfigDict(dataset)
+        if kept.pop("pool", None) is not None:
+            kept["degradation"] = dict(type="KernelPool")  # its synthetic pool
         return kept
     sample = ConfigDict(type="SampleDataset", split=split, mode=_mode(dataset))
     if "transforms" in dataset:

@@ -4,6 +4,7 @@ from realdeg.tasks.adversarial_super_resolution import AdversarialSuperResolutio
 from realdeg.tasks.base import BatchToDevice, ImageTask
 from realdeg.tasks.degradation_learning import DegradationLearning
 from realdeg.tasks.joint_training import JointTraining
+from realdeg.tasks.kernel_likelihood import KernelLikelihood
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.tasks.unpaired_degradation import UnpairedDegradation
 
@@ -13,6 +14,7 @@ __all__ = [
     "DegradationLearning",
     "ImageTask",
     "JointTraining",
+    "KernelLikelihood",
     "SuperResolution",
     "UnpairedDegradation",
 ]

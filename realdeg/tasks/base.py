@@ -35,7 +35,7 @@ class ImageTask(BaseModel, ABC):
     """Computes losses and predictions; hooks and loops do everything else.
 
     Args:
-        loss: Config of a registered loss.
+        loss: Config of a registered loss; None for a task that computes its own.
 
     Raises:
         ConfigError: If the loss is unknown.
@@ -59,12 +59,12 @@ class ImageTask(BaseModel, ABC):
     baseline_name: ClassVar[str] = "its input"
     """A phrase for what :meth:`baseline` returns."""
 
-    def __init__(self, loss: LossConfig) -> None:
+    def __init__(self, loss: LossConfig | None) -> None:
         super().__init__(data_preprocessor=BatchToDevice())
         self.iteration = 0
         """The number of completed iterations, which the train loop sets before each step."""
         self.check_config({"loss": loss})
-        self.loss = build_loss(loss, "image", "model.loss")
+        self.loss: Any = None if loss is None else build_loss(loss, "image", "model.loss")
 
     @classmethod
     def check_config(cls, settings: Mapping[str, Any], place: str = "model") -> None:

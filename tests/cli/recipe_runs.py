@@ -42,6 +42,7 @@ DEGRADATIONS = {
     "GlobalKernel": dict(kernel_size=5),
     "DSGAN": dict(width=4, num_blocks=1),
     "HighToLow": dict(width=4),
+    "FlowKernel": dict(hidden=4, blocks=1),
 }
 
 

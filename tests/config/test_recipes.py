@@ -27,6 +27,7 @@ TINY = {
     "Repeat": dict(part=dict(type="AWGN")),
     "DSGAN": dict(width=4, num_blocks=1),
     "HighToLow": dict(width=4),
+    "FlowKernel": dict(hidden=4, blocks=1),
 }
 
 
