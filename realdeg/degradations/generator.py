@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 from torch import Tensor
@@ -39,6 +39,18 @@ class GeneratorDegradation(Degradation):
             The shape of the generated LR.
         """
         raise NotImplementedError
+
+    def for_training(self, hr: Tensor, seeds: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Degrade a training batch, and judge what the network did apart from the LR it made.
+
+        Args:
+            hr: HR batch, shape (B, C, H, W).
+            seeds: One per image.
+
+        Returns:
+            The LR batch, and weighted losses by name, which training adds to its own: here none.
+        """
+        return self(hr, seeds), {}
 
     @staticmethod
     def in_rgb(image: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:

@@ -48,6 +48,24 @@ def build_loss(cfg: Mapping[str, Any], kind: str | None = None, place: str = "lo
     return loss
 
 
+def build_optional_loss(cfg: Mapping[str, Any] | None, place: str) -> nn.Module | None:
+    """Build a loss of images that may be left out.
+
+    Args:
+        cfg: Its config, or None.
+        place: The place in the config, for messages.
+
+    Returns:
+        None as well where its weight is 0.
+
+    Raises:
+        ConfigError: As :func:`build_loss`.
+    """
+    if cfg is None or cfg.get("weight", 1) == 0:
+        return None
+    return build_loss(cfg, "image", place)
+
+
 def needs_of(loss: Any) -> tuple[str, ...]:
     """Return the pictures that a loss or its class takes as keywords, beside HR."""
     return tuple(getattr(loss, "needs", ()))

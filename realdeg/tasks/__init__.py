@@ -7,6 +7,7 @@ from realdeg.tasks.joint_training import JointTraining
 from realdeg.tasks.kernel_likelihood import KernelLikelihood
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.tasks.unpaired_degradation import UnpairedDegradation
+from realdeg.tasks.unpaired_super_resolution import UnpairedSuperResolution
 
 __all__ = [
     "AdversarialSuperResolution",
@@ -17,4 +18,5 @@ __all__ = [
     "KernelLikelihood",
     "SuperResolution",
     "UnpairedDegradation",
+    "UnpairedSuperResolution",
 ]

@@ -12,7 +12,6 @@ from torch import Tensor
 from realdeg.backbones.base import BackboneLike
 from realdeg.degradations.base import DegradationLike
 from realdeg.discriminators.base import DiscriminatorLike
-from realdeg.errors import ConfigError
 from realdeg.losses.build import (
     AdversarialLossConfig,
     LossConfig,
@@ -22,7 +21,7 @@ from realdeg.losses.build import (
 )
 from realdeg.registry import TASKS
 from realdeg.tasks.base import Mode
-from realdeg.tasks.discriminators import discriminator_from_config
+from realdeg.tasks.discriminators import check_colour, discriminator_from_config
 from realdeg.tasks.low_resolution import Place
 from realdeg.tasks.player_checks import (
     channels_of_backbone,
@@ -35,6 +34,7 @@ from realdeg.tasks.players import (
     OPPONENT_LOSSES,
     Opponent,
     frozen,
+    named_terms,
     optimisers_of,
     seeds_of_step,
     take_step,
@@ -139,14 +139,12 @@ class AdversarialSuperResolution(SuperResolution):
             sharpen,
         )
         self.discriminator = discriminator_from_config(discriminator)
-        channels = getattr(self.discriminator, "in_channels", self.backbone.channels)
-        if channels != self.backbone.channels:
-            raise ConfigError(
-                f"{type(self).__name__}: the discriminator has in_channels={channels}, and"
-                f" {type(self.backbone).__name__} makes {self.backbone.channels}"
-                f" (colour='{self.backbone.colour}'): set model.discriminator.in_channels to"
-                f" {self.backbone.channels}."
-            )
+        check_colour(
+            self.discriminator,
+            self.backbone.colour,
+            type(self.backbone).__name__,
+            type(self).__name__,
+        )
         self.gan_loss = build_gan_loss(gan_loss)
         self.penalties = build_penalties(penalties)
         self.gan_target = gan_target
@@ -281,8 +279,7 @@ class AdversarialSuperResolution(SuperResolution):
         Args:
             made: What the network made of a batch.
         """
-        terms = self.image_losses(made)
-        found = {"loss_image" if name == "loss" else name: v for name, v in terms.items()}
+        found = named_terms(self.image_losses(made), "loss_image")
         if self.adversarial_now:
             found["loss_gan"] = self.opponent.against(made.outputs.sr, lambda: self._real(made))
         return found

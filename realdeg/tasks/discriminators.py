@@ -43,6 +43,30 @@ def discriminator_from_config(
     return network
 
 
+def check_colour(
+    network: nn.Module, colour: str, what: str, task: str, part: str = "discriminator"
+) -> None:
+    """Refuse a discriminator of images of another colour than those that it is shown.
+
+    Args:
+        network: The discriminator.
+        colour: The images' colour, ``"rgb"`` or ``"y"``.
+        what: What makes the images, for the message.
+        task: The task's type.
+        part: The discriminator's name in the task.
+
+    Raises:
+        ConfigError: If they differ in their number of channels.
+    """
+    wanted = 1 if colour == "y" else 3
+    channels = getattr(network, "in_channels", wanted)
+    if channels != wanted:
+        raise ConfigError(
+            f"{task}: the {part} has in_channels={channels}, and {what} makes {wanted}"
+            f" (colour='{colour}'): set model.{part}.in_channels to {wanted}."
+        )
+
+
 def _file_of(start: Any, part: str) -> Path:
     known = ("checkpoint",)
     if not isinstance(start, Mapping) or "checkpoint" not in start:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from mmengine.optim import OptimWrapper
@@ -12,21 +10,20 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import BackboneLike
 from realdeg.degradations.base import DegradationLike
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import DataError
 from realdeg.losses.build import LossConfig, build_loss
 from realdeg.registry import TASKS
 from realdeg.tasks.base import Mode
 from realdeg.tasks.degradation_learning import compare_lr
 from realdeg.tasks.loss_checks import check_images, check_single
-from realdeg.tasks.low_resolution import LowResolution
 from realdeg.tasks.player_checks import (
     channels_of_backbone,
     check_optimisers,
     check_turns,
     lr_sizes,
 )
-from realdeg.tasks.players import frozen, optimisers_of, take_step
-from realdeg.tasks.super_resolution import SuperResolution
+from realdeg.tasks.players import frozen, named_terms, optimisers_of, take_step
+from realdeg.tasks.with_degradation import WithDegradation
 from realdeg.utils.argument_types import Count, NonNegative, Scale, Whole
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Batch
@@ -35,7 +32,7 @@ _PLAYERS = ("backbone", "degradation")
 
 
 @TASKS.register_module()
-class JointTraining(SuperResolution):
+class JointTraining(WithDegradation):
     """Trains a degradation on real pairs, and a network on the LR that it makes.
 
     The data are a mixture of pairs and HR images. The degradation makes LR of the pairs' HR, which
@@ -81,7 +78,6 @@ class JointTraining(SuperResolution):
         GeometryError: If degradation and backbone differ in geometry.
     """
 
-    scheduled: ClassVar[tuple[str, ...]] = ("sr_gradient",)
     own_losses: ClassVar[tuple[str, ...]] = ("loss_degradation",)
     players: ClassVar[tuple[str, ...]] = _PLAYERS
     """The parts with an optimiser of their own."""
@@ -103,25 +99,11 @@ class JointTraining(SuperResolution):
         sharpen: NonNegative = 0.5,
     ) -> None:
         super().__init__(
-            backbone,
-            degradation,
-            train_degradation=True,
-            loss=loss,
-            scale=scale,
-            same_size=same_size,
-            quantise=quantise,
-            sharpen=sharpen,
+            backbone, degradation, loss, sr_gradient, scale, same_size, quantise, sharpen
         )
-        # One from a file is frozen.
-        if not any(True for _ in self.degradation.parameters()):
-            raise ConfigError(
-                f"JointTraining: {type(self.degradation).__name__} has nothing to learn: take DML,"
-                " DirectNet, DirectKPN or the like, or SuperResolution, which needs no pairs."
-            )
-        self.degradation.requires_grad_(True)
         self.degradation_loss = build_loss(degradation_loss, "image", "model.degradation_loss")
-        self.sr_gradient, self.alternate = float(sr_gradient), alternate
-        self.degradation_first, self.pairs, self.border = degradation_first, pairs, border
+        self.alternate, self.degradation_first = alternate, degradation_first
+        self.pairs, self.border = pairs, border
 
     @classmethod
     def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
@@ -237,7 +219,7 @@ class JointTraining(SuperResolution):
     def backbone_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms of ``loss``; a loss that returns a single number is ``loss_image``."""
         terms = self.image_losses(self.enlarge(self._for_network(batch)))
-        return {"loss_image" if name == "loss" else name: value for name, value in terms.items()}
+        return named_terms(terms, "loss_image")
 
     def low_resolution(self, batch: Batch) -> Tensor:
         """Return LR for every image; where it is degraded, its gradient is ``sr_gradient``-fold."""
@@ -246,14 +228,6 @@ class JointTraining(SuperResolution):
             return lr
         fixed = lr.detach()
         return fixed + self.sr_gradient * (lr - fixed)
-
-    def _low_resolution(self, colour: str | None = None, ahead: bool = False) -> LowResolution:
-        return LowResolution(
-            self.degradation,
-            colour or self.backbone.colour,
-            quantise=self.quantise and not self._flows,
-            differentiable=self._flows,
-        )
 
     def _for_network(self, batch: Batch) -> Batch:
         """Return what the network sees of a batch."""
@@ -271,20 +245,3 @@ class JointTraining(SuperResolution):
             )
         one = {name: [batch[name][i] for i in kept] for name in ("key", "meta", "seeds")}  # type: ignore[literal-required]
         return {**batch, **one, "hr": batch["hr"][kept], "lr": None, "paired": paired[kept]}  # type: ignore[typeddict-item]
-
-    def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
-        """Write the backbone to a file, and the degradation beside it.
-
-        Args:
-            path: The backbone's file. In the degradation's name ``degradation`` takes the place of
-                ``backbone``.
-            meta: Notes, plain data.
-
-        Returns:
-            The backbone's hash.
-        """
-        file = Path(path)
-        own, other = self.component, "degradation"
-        name = file.name.replace(own, other) if own in file.name else f"{other}_{file.name}"
-        self.degradation.save(file.with_name(name), meta)
-        return super().export(path, meta)

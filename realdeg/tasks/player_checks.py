@@ -96,22 +96,23 @@ def check_turns(
     )
 
 
-def check_penalties(cfg: Mapping[str, Any]) -> None:
+def check_penalties(cfg: Mapping[str, Any], argument: str = "penalties") -> None:
     """Refuse two penalties of one type.
 
     Args:
         cfg: The config.
+        argument: The task's argument that holds them.
 
     Raises:
         ConfigError: Naming both places.
     """
     found: dict[str, int] = {}
-    for number, penalty in enumerate(cfg["model"].get("penalties") or ()):
+    for number, penalty in enumerate(cfg["model"].get(argument) or ()):
         name = getattr(component_of(penalty), "__name__", "")
         if name in found:
             raise ConfigError(
-                f"'model.penalties.{number}' is {name}, as is 'model.penalties.{found[name]}': make"
-                " them one, with the sum of their weights."
+                f"'model.{argument}.{number}' is {name}, as is 'model.{argument}.{found[name]}':"
+                " make them one, with the sum of their weights."
             )
         found[name] = number
 

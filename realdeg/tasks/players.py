@@ -19,6 +19,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from realdeg.errors import ConfigError
+from realdeg.utils.colour import to_colour
 from realdeg.utils.streams import stream_seed
 
 _NUMBERS = {1: "one optimiser", 2: "two optimisers", 3: "three optimisers", 4: "four optimisers"}
@@ -101,12 +102,14 @@ class Opponent:
         penalties: Penalties of the discriminator's gradient.
         name: The part of the task that the discriminator is. The log calls its loss
             ``loss_<name>``. ``lr_discriminator`` has ``score_real.lr`` and so on.
+        colour: ``"y"`` or ``"rgb"``: the colour in which it judges; None: that of the images.
     """
 
     discriminator: nn.Module
     gan_loss: Any
     penalties: Iterable[Any] = field(default=())
     name: str = "discriminator"
+    colour: str | None = None
 
     def losses(
         self, real: Tensor, generated: Tensor, seeds: Sequence[int] = (), step: int = 0
@@ -127,7 +130,7 @@ class Opponent:
             ``score_generated``: mean probabilities of being real, or ``logit_real`` and
             ``logit_generated`` where the loss gives logits another meaning.
         """
-        generated = generated.detach()
+        real, generated = self._seen(real), self._seen(generated.detach())
         on_real, on_generated = self.discriminator(real), self.discriminator(generated)
         found = {f"loss_{self.name}": self.gan_loss.discriminator(on_real, on_generated)}
         for penalty in self.penalties:
@@ -150,16 +153,34 @@ class Opponent:
             real: Returns real ones, which relativistic losses compare them with.
         """
         if not getattr(self.gan_loss, "relativistic", False):
-            loss: Tensor = self.gan_loss.generator(self.discriminator(generated))
+            loss: Tensor = self.gan_loss.generator(self.discriminator(self._seen(generated)))
             return loss
         with torch.no_grad():
-            on_real = self.discriminator(real())
-        loss = self.gan_loss.generator(self.discriminator(generated), on_real)
+            on_real = self.discriminator(self._seen(real()))
+        loss = self.gan_loss.generator(self.discriminator(self._seen(generated)), on_real)
         return loss
+
+    def _seen(self, images: Tensor) -> Tensor:
+        return images if self.colour is None else to_colour(images, self.colour)
 
     def _key(self, key: str) -> str:
         side = self.name.removesuffix("discriminator").rstrip("_")
         return f"{key}.{side}" if side else key
+
+
+def named_terms(
+    value: Tensor | Mapping[str, Tensor], plain: str = "loss", side: str = ""
+) -> dict[str, Tensor]:
+    """Name what a loss returned.
+
+    Args:
+        value: A scalar, or named ones, of which the only one may be called ``"loss"``.
+        plain: The name of a single number.
+        side: What is appended to every name after a point: ``"lr"`` makes ``loss_gan.lr``.
+    """
+    named = {"loss": value} if isinstance(value, Tensor) else value
+    end = f".{side}" if side else ""
+    return {(plain if name == "loss" else name) + end: item for name, item in named.items()}
 
 
 def seeds_of_step(seeds: Sequence[int], step: int) -> list[int]:

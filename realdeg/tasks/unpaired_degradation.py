@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.build import degradation_from_config
-from realdeg.degradations.primitives import imresize
-from realdeg.degradations.primitives.pass_filters import low_pass
 from realdeg.discriminators.base import DiscriminatorLike
 from realdeg.errors import ConfigError, DataError
 from realdeg.losses.build import (
@@ -21,7 +18,7 @@ from realdeg.losses.build import (
     LossConfig,
     PenaltyConfig,
     build_gan_loss,
-    build_loss,
+    build_optional_loss,
     build_penalties,
 )
 from realdeg.registry import TASKS
@@ -36,6 +33,7 @@ from realdeg.tasks.player_checks import (
     lr_sizes,
 )
 from realdeg.tasks.players import OPPONENT_LOSSES, Opponent, frozen, optimisers_of, take_step
+from realdeg.tasks.unpaired_losses import UnpairedLosses
 from realdeg.utils.argument_types import OddSize, Scale
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Batch, Prediction
@@ -110,14 +108,13 @@ class UnpairedDegradation(ImageTask):
         self.discriminator = discriminator_from_config(discriminator)
         self.gan_loss: Any = build_gan_loss(gan_loss)
         self.penalties = build_penalties(penalties)
-        self.perceptual_loss: Any = None
-        if perceptual_loss is not None and perceptual_loss.get("weight", 1) != 0:
-            if colour == "y":
-                raise ConfigError(
-                    "UnpairedDegradation: the perceptual loss compares RGB images; with"
-                    " colour='y' set model.perceptual_loss=None."
-                )
-            self.perceptual_loss = build_loss(perceptual_loss, "image", "model.perceptual_loss")
+        place = "model.perceptual_loss"
+        self.perceptual_loss: Any = build_optional_loss(perceptual_loss, place)
+        if self.perceptual_loss is not None and colour == "y":
+            raise ConfigError(
+                "UnpairedDegradation: the perceptual loss compares RGB images; with"
+                " colour='y' set model.perceptual_loss=None."
+            )
         self.colour, self.low_pass_size = colour, low_pass_size
 
     @classmethod
@@ -142,27 +139,25 @@ class UnpairedDegradation(ImageTask):
     def init_weights(self) -> None:
         """Load what the losses need before the first iteration, and log the objective."""
         super().init_weights()
-        # The console shows records with this mark.
-        MMLogger.get_current_instance().info(
-            "objective: %s", self.objective, extra={"console": True}
-        )
+        self.lr_losses.announce()
 
     @property
     def objective(self) -> str:
         """The objective in one line, for the log and the exported file."""
-        content = f"{_weighted(self.loss)} behind a {self.low_pass_size} px mean"
-        if self.low_pass_size == 1:
-            content = _weighted(self.loss)
-        perceptual = "no perceptual term"
-        if self.perceptual_loss is not None:
-            perceptual = _weighted(self.perceptual_loss)
-        adversarial = " + ".join(_weighted(loss) for loss in (self.gan_loss, *self.penalties))
-        return f"{content}, {adversarial}, {perceptual}"
+        return self.lr_losses.objective
 
     @property
-    def opponent(self) -> Opponent:
-        """The discriminator with its losses."""
-        return Opponent(self.discriminator, self.gan_loss, self.penalties)
+    def lr_losses(self) -> UnpairedLosses:
+        """The degradation, the discriminator and their losses."""
+        opponent = Opponent(self.discriminator, self.gan_loss, self.penalties)
+        return UnpairedLosses(
+            self.degradation,
+            opponent,
+            self.loss,
+            self.perceptual_loss,
+            self.colour,
+            self.low_pass_size,
+        )
 
     def forward(self, batch: Batch, mode: Mode | str = "tensor") -> Any:
         """Process a batch.
@@ -193,7 +188,7 @@ class UnpairedDegradation(ImageTask):
         (batch,) = self.data_preprocessor(data, True)
         ours, theirs = (wrappers[name] for name in self.players)
         with ours.optim_context(self):
-            batch["generated"] = self.generate(batch)
+            batch = self.lr_losses.generate(batch)
         with theirs.optim_context(self):
             # Called as a module, so that hooks see the losses.
             losses: dict[str, Tensor] = self(batch, mode="discriminator")
@@ -206,7 +201,7 @@ class UnpairedDegradation(ImageTask):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the losses of both networks, for inspection; training alternates."""
-        batch = {**batch, "generated": self.generate(batch)}
+        batch = self.lr_losses.generate(batch)
         return {**self.degradation_losses(batch), **self.discriminator_losses(batch)}
 
     def generate(self, batch: Batch) -> Tensor:
@@ -226,55 +221,11 @@ class UnpairedDegradation(ImageTask):
         Raises:
             DataError: If real LR is missing, or of another size than the generated one.
         """
-        real = self._real(batch)
-        return self.opponent.losses(real, batch["generated"], batch["seeds"], self.iteration)
-
-    def _real(self, batch: Batch) -> Tensor:
-        real, generated = batch.get("real_lr"), batch["generated"]
-        if real is None:
-            raise DataError(
-                "learning without pairs needs real LR images: use UnpairedDataset and"
-                " collate_fn=dict(type='collate_unpaired')."
-            )
-        real = to_colour(real, self.colour)
-        if real.shape[1:] != generated.shape[1:]:
-            raise DataError(
-                f"real LR patches are {tuple(real.shape[2:])} pixels, generated ones"
-                f" {tuple(generated.shape[2:])}: let the patch sizes of both data sets agree."
-            )
-        return real
+        return self.lr_losses.of_discriminator(batch, self.iteration)
 
     def degradation_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return ``loss_content``, ``loss_gan`` and, if enabled, ``loss_perceptual``."""
-        generated = batch["generated"]
-        clean = self.clean(batch)
-        side = self.low_pass_size
-        if min(generated.shape[2:]) < side:
-            raise DataError(
-                f"LR patches of {generated.shape[2]} x {generated.shape[3]} pixels are smaller than"
-                f" low_pass_size={side}: raise patch_size."
-            )
-        low = [low_pass(image, side, padded=False) for image in (generated, clean)]
-        content = self.named_losses(self.loss(*low))
-        losses = {
-            "loss_content" if name == "loss" else name: value for name, value in content.items()
-        }
-        losses["loss_gan"] = self.opponent.against(generated, lambda: self._real(batch))
-        if self.perceptual_loss is not None:
-            losses["loss_perceptual"] = self.perceptual_loss(generated, clean)
-        return losses
-
-    def clean(self, batch: Batch) -> Tensor:
-        """Return LR that only lost resolution, of the generated LR's size."""
-        hr = to_colour(batch["hr"], self.colour)
-        own: Callable[[Tensor], Tensor] | None = getattr(self.degradation, "clean", None)
-        if own is not None:
-            return own(hr)
-        small = imresize(hr, 1 / self.degradation.scale)
-        if not self.degradation.same_size:
-            return small
-        # By the scale, not to a size: that would stretch sides that are not divisible by it.
-        return imresize(small, self.degradation.scale)[..., : hr.shape[2], : hr.shape[3]]
+        """Return what :meth:`UnpairedLosses.of_degradation` does."""
+        return self.lr_losses.of_degradation(batch)
 
     def predict(self, batch: Batch) -> list[Prediction]:
         """Generate the LR image of each HR image, to compare with the real one."""
@@ -299,8 +250,3 @@ class UnpairedDegradation(ImageTask):
     def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
         """Write the degradation, with the objective among its notes."""
         return self.degradation.save(path, {**meta, "objective": self.objective})
-
-
-def _weighted(loss: Any) -> str:
-    weight = getattr(loss, "weight", None)
-    return type(loss).__name__ + ("" if weight is None else f" x {weight:g}")

@@ -87,6 +87,8 @@ class Batch(TypedDict):
     """Blur kernels of sum 1, shape (B, 1, k, k), from ``KernelSet``; such a batch has no images."""
     generated: NotRequired[Tensor]
     """LR that an adversarial task generated in this step, shape (B, C, h, w)."""
+    generated_terms: NotRequired[dict[str, Tensor]]
+    """Losses by which a degradation judges what it generated, by name."""
 
 
 class Prediction(TypedDict):
