@@ -24,6 +24,7 @@ from realdeg.degradations.jpeg import JPEG
 from realdeg.degradations.kernel_pool import KernelPool
 from realdeg.degradations.mosaic import Mosaic
 from realdeg.degradations.noise_pool import NoisePool
+from realdeg.degradations.pdm import PDM
 from realdeg.degradations.pipeline import PipelineDegradation
 from realdeg.degradations.random_order import RandomOrder
 from realdeg.degradations.real_esrgan import RealESRGAN
@@ -59,6 +60,7 @@ __all__ = [
     "Mosaic",
     "NoisePool",
     "OneOf",
+    "PDM",
     "PipelineDegradation",
     "RandomOrder",
     "RealESRGAN",

@@ -6,6 +6,7 @@ from realdeg.discriminators.cincgan import CinCGANDiscriminator
 from realdeg.discriminators.dsgan import DSGANDiscriminator
 from realdeg.discriminators.filtered import FilteredDiscriminator
 from realdeg.discriminators.patch_gan import PatchGANDiscriminator
+from realdeg.discriminators.pdm import PDMDiscriminator
 from realdeg.discriminators.srgan import SRGANDiscriminator
 from realdeg.discriminators.unet import UNetDiscriminator
 from realdeg.discriminators.vgg import VGGDiscriminator
@@ -16,6 +17,7 @@ __all__ = [
     "DSGANDiscriminator",
     "Discriminator",
     "FilteredDiscriminator",
+    "PDMDiscriminator",
     "PatchGANDiscriminator",
     "SRGANDiscriminator",
     "UNetDiscriminator",

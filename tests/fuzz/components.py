@@ -24,6 +24,7 @@ DEGRADATIONS: tuple[dict[str, Any], ...] = (
     {"type": "DirectNet", "width": 4, "levels": 2},
     {"type": "DSGAN", "width": 4, "num_blocks": 1},
     {"type": "HighToLow", "width": 4},
+    {"type": "PDM", "kernel_width": 4, "kernel_blocks": 1, "noise_width": 4, "noise_blocks": 1},
     {"type": "GlobalKernel", "kernel_size": 7},
     {"type": "KernelPool"},
     {"type": "NoisePool"},
