@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from realdeg.backbones.adrsr import ADRSR
 from realdeg.backbones.base import Backbone, Outputs
 from realdeg.backbones.bicubic import Bicubic
+from realdeg.backbones.blind import BlindBackbone
 from realdeg.backbones.carn import CARN
 from realdeg.backbones.carnm import CARNM
 from realdeg.backbones.cnf import CNF
 from realdeg.backbones.csnln import CSNLN
+from realdeg.backbones.dan import DANv1, DANv2
 from realdeg.backbones.dbpn import DBPN
 from realdeg.backbones.depthwise_sr import DepthwiseSR
 from realdeg.backbones.dfsa import DFSA
@@ -29,6 +31,7 @@ from realdeg.backbones.ircnn import IRCNN
 from realdeg.backbones.ircnn_hqs import IRCNNHQS
 from realdeg.backbones.kmsr import KMSR
 from realdeg.backbones.kpn import KPN
+from realdeg.backbones.kxnet import KXNet
 from realdeg.backbones.lapsrn import LapSRN
 from realdeg.backbones.lpkpn import LPKPN
 from realdeg.backbones.mdsr import MDSR
@@ -69,10 +72,13 @@ __all__ = [
     "ADRSR",
     "Backbone",
     "Bicubic",
+    "BlindBackbone",
     "CARN",
     "CARNM",
     "CNF",
     "CSNLN",
+    "DANv1",
+    "DANv2",
     "DBPN",
     "DFSA",
     "DNSR",
@@ -91,6 +97,7 @@ __all__ = [
     "IRCNNHQS",
     "KMSR",
     "KPN",
+    "KXNet",
     "LPKPN",
     "LapSRN",
     "MDSR",

@@ -2,6 +2,7 @@
 
 from realdeg.tasks.adversarial_super_resolution import AdversarialSuperResolution
 from realdeg.tasks.base import BatchToDevice, ImageTask
+from realdeg.tasks.blind_super_resolution import BlindSuperResolution
 from realdeg.tasks.degradation_learning import DegradationLearning
 from realdeg.tasks.joint_training import JointTraining
 from realdeg.tasks.kernel_likelihood import KernelLikelihood
@@ -12,6 +13,7 @@ from realdeg.tasks.unpaired_super_resolution import UnpairedSuperResolution
 __all__ = [
     "AdversarialSuperResolution",
     "BatchToDevice",
+    "BlindSuperResolution",
     "DegradationLearning",
     "ImageTask",
     "JointTraining",

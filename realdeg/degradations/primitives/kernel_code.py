@@ -20,6 +20,7 @@ DIMENSIONS = 15
 
 _KERNELS = 10_000
 _VARIANCE = (0.1, 10.0)
+_KERNELS_OF_DAN = 30_000
 
 
 @lru_cache(maxsize=8)
@@ -122,3 +123,82 @@ def code_maps(codes: Tensor, height: int, width: int) -> Tensor:
         Shape (B, d, height, width), an expanded view.
     """
     return codes[:, :, None, None].expand(-1, -1, height, width)
+
+
+@lru_cache(maxsize=8)
+def gaussian_pca(
+    kernel_size: int = 21,
+    dimensions: int = 10,
+    sigma: tuple[float, float] = (0.2, 4.0),
+    anisotropic: bool = False,
+    disturbance: float = 0.0,
+    seed: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Return the centred basis of IKC and DAN, and the mean kernel.
+
+    The leading principal directions of 30,000 random Gaussians, in descending order of variance;
+    the mean is subtracted to find them, but not to encode a kernel, so a code is ``basis @ kernel``
+    and a kernel is ``mean + basis^T (code - basis @ mean)``. The sign makes the largest weight of
+    each direction positive. With the defaults the directions are those of the published
+    ``pca_matrix.pth`` up to their sign, to four digits.
+
+    Args:
+        kernel_size: Side k of the kernels in pixels.
+        dimensions: How many directions, at most k * k.
+        sigma: The standard deviations that are drawn, in pixels.
+        anisotropic: Whether each axis has its own, and any direction.
+        disturbance: The largest random factor d: each weight is multiplied by 1 to 1 + d.
+        seed: Seed of the random kernels.
+
+    Returns:
+        float64: the basis (dimensions, k * k) with orthonormal rows, and the mean kernel (k * k),
+        row by row. The tensors are cached: do not modify them.
+
+    Raises:
+        ValueError: If ``dimensions`` is out of range.
+
+    Source:
+        creat_PCA.py and utils/deg_utils.py of greatlog/DAN (4c4de00).
+    """
+    if not 1 <= dimensions <= kernel_size**2:
+        raise ValueError(
+            f"gaussian_pca: kernels of {kernel_size} x {kernel_size} have no {dimensions}"
+            " dimensions"
+        )
+    rng = np.random.default_rng(seed)
+    count, mean = kernel_size**2, np.zeros(kernel_size**2)
+    product = np.zeros((count, count))
+    chunk = 500
+    for _ in range(_KERNELS_OF_DAN // chunk):
+        kernels = _gaussians(rng, chunk, kernel_size, sigma, anisotropic)
+        if disturbance:
+            kernels *= 1 + rng.uniform(0, disturbance, kernels.shape)
+        kernels /= kernels.sum(1, keepdims=True)
+        product += kernels.T @ kernels
+        mean += kernels.sum(0)
+    mean /= _KERNELS_OF_DAN
+    _, vectors = np.linalg.eigh(product / _KERNELS_OF_DAN - np.outer(mean, mean))
+    basis = vectors[:, ::-1][:, :dimensions].T
+    largest = np.abs(basis).argmax(1)
+    basis = basis * np.sign(basis[np.arange(dimensions), largest])[:, None]
+    return torch.from_numpy(np.ascontiguousarray(basis)), torch.from_numpy(mean)
+
+
+def _gaussians(
+    rng: np.random.Generator,
+    number: int,
+    size: int,
+    sigma: tuple[float, float],
+    anisotropic: bool,
+) -> np.ndarray:
+    """Draw Gaussians (number, size * size), not normalised."""
+    place = np.arange(size) - (size - 1) / 2
+    x, y = place[None, None, :], place[None, :, None]
+    first = rng.uniform(*sigma, (number, 1, 1))
+    if not anisotropic:
+        return np.exp(-(x**2 + y**2) / (2 * first**2)).reshape(number, -1)
+    second = rng.uniform(*sigma, (number, 1, 1))
+    angle = rng.uniform(-math.pi, math.pi, (number, 1, 1))
+    along = (np.cos(angle) * x + np.sin(angle) * y) / first
+    across = (np.cos(angle) * y - np.sin(angle) * x) / second
+    return np.exp(-(along**2 + across**2) / 2).reshape(number, -1)
