@@ -10,6 +10,7 @@ from torch import Tensor
 
 from realdeg.backbones.base import BackboneLike, Outputs
 from realdeg.backbones.blind import BlindBackbone
+from realdeg.backbones.build import backbone_from_config
 from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.build import degradation_from_config
@@ -104,14 +105,17 @@ class BlindSuperResolution(SuperResolution):
         kind = BACKBONES.get(network["type"])
         if isinstance(kind, type) and not issubclass(kind, BlindBackbone):
             raise _not_blind(kind.__name__, "'backbone'")
+        scale, same_size = cfg.get("scale"), cfg.get("same_size")
         try:
             with torch.device("meta"):
                 own = {name: value for name, value in network.items() if name != "start_from"}
-                built = BACKBONES.build(own)
-            made = None if degradation is None else degradation_from_config(degradation)
+                built = backbone_from_config(own, scale=scale, same_size=same_size)
+            if degradation is None:
+                return
+            made = degradation_from_config(degradation, scale, same_size)
         except RealdegError:
             return  # said with its place where the component is built
-        if made is not None and isinstance(built, BlindBackbone):
+        if isinstance(built, BlindBackbone):
             check_told(built, made)
 
     def _check(self, degradation: Degradation) -> None:
