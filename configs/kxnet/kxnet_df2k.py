@@ -1,5 +1,5 @@
 # KXNet, setting 1: isotropic kernels, without noise. Batches of 12 patches of 64 LR pixels, 2e-4,
-# halved every 200K of 1M iterations; all 19 rounds are compared, the last with ten times the weight.
+# halved every 200K of 1M iterations. All 19 rounds are compared, the last with 10 times the weight.
 _base_ = [
     "../_base_/settings/blind_df2k.py",
     "../_base_/degradations/kxnet.py",
