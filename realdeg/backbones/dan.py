@@ -297,7 +297,7 @@ class DANv1(_DAN):
         Resolution, NeurIPS 2020. Keys follow greatlog/DAN (4c4de00), DANv1.
     """
 
-    form_readings: Mapping[str, Reading] = _FORM | {
+    form_readings = _FORM | {
         "num_blocks": count(r"Restorer\.body\.(\d+)\.body\.0\.weight"),
         "estimator_features": size("Estimator.head_LR.weight"),
         "estimator_blocks": count(r"Estimator\.body\.(\d+)\.body\.0\.weight"),
@@ -384,7 +384,7 @@ class DANv2(_DAN):
         arXiv 2105.06878 (2021). Keys follow greatlog/DAN (4c4de00), DANv2.
     """
 
-    form_readings: Mapping[str, Reading] = _FORM | {
+    form_readings = _FORM | {
         "num_blocks": count(r"Restorer\.body\.0\.body\.(\d+)\.body1\.0\.weight"),
         "num_groups": count(r"Restorer\.body\.(\d+)\.body\.0\.body1\.0\.weight"),
         "estimator_features": size("Estimator.head_LR.0.weight"),
