@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from realdeg.backbones.base import BackboneLike, Outputs
-from realdeg.backbones.blind import BlindBackbone
+from realdeg.backbones import BlindBackbone, Outputs
+from realdeg.backbones.base import BackboneLike
 from realdeg.backbones.build import backbone_from_config
 from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
