@@ -44,6 +44,10 @@ LAYERS = {
     "ops": FOUNDATION,
     "degradations.primitives": FOUNDATION,
     "degradations": COMPONENT,
+    # The one estimator that runs a network.
+    "degradations.estimation.network_kernel": COMPONENT
+    | CONTRACTS
+    | {"degradations.estimation.base"},
     "backbones": COMPONENT,
     # Networks that train on the image itself; estimators and files give them its kernel.
     "zero_shot": COMPONENT | CONTRACTS | {"degradations.estimation", "backbones.formats"},

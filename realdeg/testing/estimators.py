@@ -61,7 +61,7 @@ class EstimatorContract(Contract, page="docs/estimating.md"):
         """The first estimate, which is made once for all tests."""
         key = json.dumps([self.component.__qualname__, estimator.arguments], default=str)
         if key not in _made:
-            image, scale = textured(estimator), (self.component.scales or (2,))[0]
+            image, scale = textured(estimator), (estimator.scales or (2,))[0]
             reports: list[tuple[int, int]] = []
             found = estimator.estimate(image, scale, lambda *one: reports.append(one))
             _made[key] = First(image, scale, found, reports)
@@ -81,7 +81,7 @@ class EstimatorContract(Contract, page="docs/estimating.md"):
 
     def test_kernels_keep_the_convention(self, estimator: KernelEstimator, first: First) -> None:
         """At every scale a kernel is square, sums to 1 and is centred on the LR pixels."""
-        for scale in self.component.scales or (2, 3, 4):
+        for scale in estimator.scales or (2, 3, 4):
             known = scale == first.scale
             found = first.found if known else estimator.estimate(first.image, scale)
             kernel = found.kernel.double()
@@ -129,7 +129,7 @@ class EstimatorContract(Contract, page="docs/estimating.md"):
     def test_refusals(self, estimator: KernelEstimator, first: First) -> None:
         """A missing scale, a small image and a batch are refused by name."""
         image, name, scale = first.image, type(estimator).__name__, first.scale
-        if type(estimator).scales is not None:
+        if estimator.scales is not None:
             with pytest.raises(GeometryError, match=f"{name}.*61"):
                 estimator.estimate(image, 61)
         with pytest.raises(GeometryError, match=f"{name}.*one image"):

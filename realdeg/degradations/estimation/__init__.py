@@ -16,6 +16,7 @@ from realdeg.degradations.estimation.base import (
 from realdeg.degradations.estimation.dark_channel_estimator import DarkChannel
 from realdeg.degradations.estimation.kernelgan import KernelGANResult, kernelgan
 from realdeg.degradations.estimation.kernelgan_estimator import KernelGAN
+from realdeg.degradations.estimation.network_kernel import NetworkKernel
 from realdeg.degradations.estimation.noise_patches import (
     CRITERIA,
     NoisePatch,
@@ -40,6 +41,7 @@ __all__ = [
     "KernelField",
     "KernelGAN",
     "KernelGANResult",
+    "NetworkKernel",
     "NoisePatch",
     "PairCriteria",
     "PatchKernel",

@@ -107,12 +107,12 @@ class KernelEstimator(CapturesArguments, ABC):
     :func:`estimator_from_config`. Equal arguments, images and seeds give equal results on a CPU.
 
     Attributes:
-        scales: The scales that it serves; None: any.
+        scales: The scales that it serves; None: any. An instance may serve fewer than its class.
         smallest: The smallest height and width in LR pixels.
         example_arguments: The arguments of :meth:`example`.
     """
 
-    scales: ClassVar[tuple[int, ...] | None] = None
+    scales: tuple[int, ...] | None = None
     smallest: int = 1
     example_arguments: ClassVar[Mapping[str, Any]] = {}
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import torch
+
+from realdeg.backbones import KXNet
 from realdeg.registry import ESTIMATORS
 from realdeg.testing import EstimatorContract
+from realdeg.utils.component import save_component
 
 
 def types() -> list[str]:
@@ -14,7 +19,23 @@ def types() -> list[str]:
     return ours
 
 
+def save_network(file: Path) -> str:
+    """Write the file of a blind network, which NetworkKernel needs, and return its path."""
+    torch.manual_seed(0)
+    network = KXNet.example()
+    save_component(
+        file, network, kind="backbone", type="KXNet", arguments=network.arguments, meta={}
+    )
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def network_file(tmp_path_factory):
+    return save_network(tmp_path_factory.mktemp("network") / "x.safetensors")
+
+
 class TestEveryEstimator(EstimatorContract):
     @pytest.fixture(params=types(), autouse=True)
-    def each(self, request):
+    def each(self, request, network_file):
         self.component = ESTIMATORS.get(request.param)
+        self.arguments = {"backbone": network_file} if request.param == "NetworkKernel" else {}
