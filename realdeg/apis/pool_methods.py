@@ -19,6 +19,8 @@ from torch import Tensor
 from realdeg.datasets.paired import PairedFolderDataset
 from realdeg.datasets.records import list_images
 from realdeg.degradations.estimation import (
+    DarkChannel,
+    KernelGANResult,
     QuietPatches,
     SmoothPatches,
     common_kernel,
@@ -29,6 +31,7 @@ from realdeg.degradations.estimation import (
 from realdeg.degradations.estimation.parts import PoolParts
 from realdeg.degradations.pool import Pool
 from realdeg.errors import ConfigError, DataError, GeometryError, as_given
+from realdeg.registry import ESTIMATORS
 from realdeg.utils.image import as_rgb, read_image, to_tensor
 from realdeg.utils.streams import stream_seed
 
@@ -205,36 +208,53 @@ class PairKernels:
 
 @dataclass(frozen=True)
 class PhotoKernels:
-    """Blur kernels from photos alone, one per photo, after KernelGAN.
+    """Blur kernels from photos alone, one per photo, after KernelGAN or by deconvolution.
 
-    The same call continues an interrupted run and trains only on the missing photos.
+    KernelGAN finds the kernel that reduced a photo, ``DarkChannel`` the one that blurred the
+    enlarged photo, as in KMSR. The same call continues an interrupted run and looks only at the
+    missing photos.
 
     Attributes:
         src: Folder of real LR photos, searched recursively.
         scale: The scale factor of the kernels: 2, 3 or 4.
-        iterations: Training steps per photo.
+        iterations: Training steps per photo, or rounds at each level of the deconvolution; None:
+            3000 or 5.
         crop: Size of the centre crop of each photo in pixels, at least 64.
         device: Where to compute; None: the accelerator if there is one.
+        estimator: The registered estimator.
+        same_size: Whether the kernels are those of the enlarged photo, on the HR grid, which
+            ``DarkChannel`` alone finds; KMSR trains on them.
     """
 
     src: _Path
     scale: int
-    iterations: int = 3000
+    iterations: int | None = None
     crop: int = 512
     device: str | None = None
+    estimator: Literal["KernelGAN", "DarkChannel"] = "KernelGAN"
+    same_size: bool = False
 
     def extract(self, run: Selection, found: Candidates) -> Pool:
-        """Train a small linear network on each photo; its layers combine to the kernel."""
+        """Estimate the kernel of each photo."""
         from realdeg.apis.create import find_device
 
         if self.crop < _LEAST_CROP:
             raise ConfigError(f"crop is at least {_LEAST_CROP} pixels, got {self.crop}.")
+        kind = ESTIMATORS.require(self.estimator, "estimator")
+        kind.check_scale(self.scale)
+        if self.same_size and not hasattr(kind, "enlarged"):
+            raise ConfigError(
+                f"{self.estimator} finds kernels that reduce, none of the HR grid: leave out"
+                f" {as_given(same_size=True)}, or take {as_given(estimator='DarkChannel')}."
+            )
         device = find_device(self.device)
         photos = list(_photos(self.src).items())
         photos = [photos[number] for number in run.choose(len(photos))]
-        logger.info("%d photos, %d steps each", len(photos), self.iterations)
-        settings = {"scale": self.scale, "iterations": self.iterations, "crop": self.crop}
-        settings |= {"seed": run.seed}
+        usual, unit = (3000, "steps") if self.estimator == "KernelGAN" else (5, "rounds a level")
+        rounds = usual if self.iterations is None else self.iterations
+        logger.info("%d photos, %d %s each", len(photos), rounds, unit)
+        settings = {"scale": self.scale, "iterations": rounds, "crop": self.crop}
+        settings |= {"seed": run.seed, "estimator": self.estimator, "same_size": self.same_size}
         parts = PoolParts(run.pool, {**settings, "device": device.type})
         for key, file in photos:
             photo = _read(key, file, found.failed)
@@ -244,9 +264,9 @@ class PhotoKernels:
             try:
                 one = parts.find(key, file)
                 if one is None:
-                    one = kernelgan(image, self.scale, self.iterations, stream_seed(run.seed, key))
+                    one = self._estimate(image, rounds, stream_seed(run.seed, key))
                     parts.keep(key, file, one)
-            except DataError as error:
+            except (DataError, GeometryError) as error:
                 found.refused[str(error)] += 1
                 logger.info("%s: refused, %s", key, error)
                 continue
@@ -257,10 +277,23 @@ class PhotoKernels:
                 found.refused["not released"] += 1
         if not found.items:
             raise DataError(f"none of {len(photos)} photos gave a kernel ({found.reasons()}).")
-        del settings["scale"]
-        meta = {"method": "KernelGAN", **settings}
-        chosen = range(len(found.items))
-        return found.pool(Path(self.src), meta, chosen, kind="kernels", scale=self.scale)
+        for name in ("scale", "same_size", "estimator"):
+            del settings[name]
+        meta = {"method": self.estimator, **settings}
+        geometry = {"scale": self.scale, "same_size": self.same_size}
+        return found.pool(Path(self.src), meta, range(len(found.items)), kind="kernels", **geometry)
+
+    def _estimate(self, image: Tensor, rounds: int, seed: int) -> KernelGANResult:
+        if self.estimator == "KernelGAN":
+            return kernelgan(image, self.scale, rounds, seed)
+        began = time.perf_counter()
+        deconvolution = DarkChannel(iterations=rounds)
+        if self.same_size:
+            kernel = deconvolution.enlarged(image, self.scale)
+        else:
+            kernel = deconvolution.estimate(image, self.scale).kernel
+        seconds = round(time.perf_counter() - began, 1)
+        return KernelGANResult(kernel, {"seconds": seconds, "released": True})
 
 
 @dataclass(frozen=True)

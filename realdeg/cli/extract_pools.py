@@ -37,12 +37,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pairs.add_argument("--keep-shifts", action="store_true", help="do not centre the kernels")
     _add_common(pairs)
 
-    text = "kernels from photos alone, one per photo, after KernelGAN"
+    text = "kernels from photos alone, one per photo, by KernelGAN or deconvolution"
     photos = kinds.add_parser("photos", help=text, description=text)
     photos.add_argument("src", help="folder of real LR photos; sub-folders are followed")
     photos.add_argument("pool", help="the pool to write (.safetensors)")
     photos.add_argument("--scale", type=int, required=True, choices=(2, 3, 4))
-    photos.add_argument("--iterations", type=int, default=3000, help="steps per photo (3000)")
+    photos.add_argument(
+        "--with",
+        dest="estimator",
+        choices=("KernelGAN", "DarkChannel"),
+        default="KernelGAN",
+        help="the estimator (KernelGAN)",
+    )
+    photos.add_argument(
+        "--same-size",
+        action="store_true",
+        help="kernels of the enlarged photo, for KMSR; DarkChannel only",
+    )
+    photos.add_argument(
+        "--iterations", type=int, help="steps per photo (3000; DarkChannel: 5 per level)"
+    )
     photos.add_argument(
         "--crop",
         type=int,

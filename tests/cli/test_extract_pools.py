@@ -17,7 +17,7 @@ from realdeg.degradations.kernel_pool import KernelPool
 from realdeg.degradations.noise_pool import NoisePool
 from realdeg.degradations.pool import load_pool
 from realdeg.degradations.primitives import gaussian_kernel
-from realdeg.errors import DataError, OutputError
+from realdeg.errors import ConfigError, DataError, OutputError
 from realdeg.utils.image import to_array, write_image
 from tests.degradations.estimation.test_pairs import expose, scene
 
@@ -63,6 +63,28 @@ def test_kernels_from_pairs(pairs, tmp_path, capsys):
     assert len(load_pool(pool_file)) == 3
     assert _run("show", pool_file, "--picture", tmp_path / "sheet.png") == 0
     assert (tmp_path / "sheet.png").stat().st_size > 0
+
+
+def test_kernels_of_enlarged_photos(tmp_path, capsys):
+    """KMSR's pool: deconvolution of the enlarged photos, for degradation on the HR grid."""
+    folder, pool_file = tmp_path / "photos", tmp_path / "pool.safetensors"
+    hr = (scene(2) * 255).round() / 255
+    lr = expose(hr, gaussian_kernel(13, 1.3, 0.8, 0.3, (0.5, 0.5)), 2, 1.0)
+    write_image(folder / "one.png", to_array(lr[0, :, :64, :64]))
+    write_image(folder / "small.png", to_array(lr[0, :, :30, :40]))
+    words = ["photos", folder, pool_file, "--scale", 2, "--with", "DarkChannel", "--iterations", 1]
+    assert _run(*words, "--same-size", "--crop", 64) == 0
+    pool = load_pool(pool_file, "kernels")
+    assert pool.items.shape == (1, 25, 25) and (pool.scale, pool.same_size) == (2, True)
+    assert pool.meta["method"] == "DarkChannel" and pool.meta["iterations"] == 1
+    assert any("50 x 50" in reason for reason in pool.meta["refused"])
+    assert KernelPool(2, True, str(pool_file))(torch.rand(1, 3, 32, 32), [1]).shape[2] == 32
+    assert _run(*words, "--overwrite", "--crop", 64) == 0
+    assert load_pool(pool_file).items.shape == (1, 27, 27) and not load_pool(pool_file).same_size
+    with pytest.raises(
+        ConfigError, match="KernelGAN finds kernels that reduce.*same-size|same_size"
+    ):
+        _run("photos", folder, tmp_path / "p.safetensors", "--scale", 2, "--same-size")
 
 
 def test_kernels_from_photos_alone(pairs, tmp_path, capsys):
