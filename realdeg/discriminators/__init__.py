@@ -5,6 +5,7 @@ from realdeg.discriminators.bulat import BulatDiscriminator
 from realdeg.discriminators.cincgan import CinCGANDiscriminator
 from realdeg.discriminators.dsgan import DSGANDiscriminator
 from realdeg.discriminators.filtered import FilteredDiscriminator
+from realdeg.discriminators.kernel import KernelCritic
 from realdeg.discriminators.patch_gan import PatchGANDiscriminator
 from realdeg.discriminators.pdm import PDMDiscriminator
 from realdeg.discriminators.srgan import SRGANDiscriminator
@@ -18,6 +19,7 @@ __all__ = [
     "Discriminator",
     "FilteredDiscriminator",
     "PDMDiscriminator",
+    "KernelCritic",
     "PatchGANDiscriminator",
     "SRGANDiscriminator",
     "UNetDiscriminator",

@@ -183,6 +183,18 @@ def named_terms(
     return {(plain if name == "loss" else name) + end: item for name, item in named.items()}
 
 
+def clip_weights(module: nn.Module, limit: float) -> None:
+    """Clip every parameter to [-limit, limit], as Wasserstein GANs do after a critic's step.
+
+    Args:
+        module: The critic.
+        limit: The largest absolute value.
+    """
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.clamp_(-limit, limit)
+
+
 def seeds_of_step(seeds: Sequence[int], step: int) -> list[int]:
     """Return other seeds for each repeated step on the same batch.
 

@@ -38,6 +38,8 @@ class TestEveryDiscriminator(DiscriminatorContract):
     @pytest.fixture(params=OURS, autouse=True)
     def each(self, request):
         self.component, self.arguments = DISCRIMINATORS.get(request.param), {"width": 8}
+        if request.param == "KernelCritic":  # of one channel, if nothing is said
+            self.arguments = {"width": 8, "in_channels": 3}
 
     def test_no_width_is_refused(self):
         with pytest.raises(ConfigError, match="width"):
