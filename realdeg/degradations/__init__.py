@@ -21,6 +21,7 @@ from realdeg.degradations.flow_kernel import FlowKernel
 from realdeg.degradations.global_kernel import GlobalKernel
 from realdeg.degradations.high_to_low import HighToLow
 from realdeg.degradations.jpeg import JPEG
+from realdeg.degradations.kernel_generator import KernelGenerator
 from realdeg.degradations.kernel_pool import KernelPool
 from realdeg.degradations.mosaic import Mosaic
 from realdeg.degradations.noise_pool import NoisePool
@@ -55,6 +56,7 @@ __all__ = [
     "GlobalKernel",
     "HighToLow",
     "JPEG",
+    "KernelGenerator",
     "KernelPool",
     "Maybe",
     "Mosaic",

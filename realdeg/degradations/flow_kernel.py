@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -13,19 +12,16 @@ import torch.nn.functional as F
 from annotated_types import Interval, Predicate
 from torch import Tensor
 
-from realdeg.degradations.base import Degradation, Scale
-from realdeg.degradations.bicubic import enlarged_border
+from realdeg.degradations.base import Scale
+from realdeg.degradations.coded_kernel import CodedKernel
 from realdeg.degradations.normalizing_flow import NormalizingFlow
-from realdeg.degradations.primitives import gaussian_kernel_from_variance, imresize
+from realdeg.degradations.primitives import gaussian_kernel_from_variance
 from realdeg.degradations.primitives.noise import white_noise
-from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.degradations.windowed import Padding
 from realdeg.errors import CheckpointError, DataError, GeometryError
-from realdeg.ops import kernel_apply, pad_amounts
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.argument_types import Count, Positive, Whole, is_odd
 from realdeg.utils.component import load_state
-from realdeg.utils.precision import full_precision
 from realdeg.utils.streams import stream_seed
 
 LARGEST_FLOW_KERNEL = 31
@@ -33,19 +29,8 @@ LARGEST_FLOW_KERNEL = 31
 _DEQUANTISATION = 720.0
 
 
-@dataclass(frozen=True)
-class CodeParams(TraceParams):
-    """The code that the flow turns into a kernel.
-
-    Args:
-        code_seed: The seed of its standard normal numbers.
-    """
-
-    code_seed: Seed
-
-
 @DEGRADATIONS.register_module()
-class FlowKernel(Degradation):
+class FlowKernel(CodedKernel):
     """Blurs each image with a kernel drawn from a learned flow, and keeps every s-th pixel.
 
     FKP's prior of kernels. Draws the seed of a standard normal code. Applies the inverse of the
@@ -89,8 +74,6 @@ class FlowKernel(Degradation):
         FKP/dataloader.py).
     """
 
-    fitting: ClassVar[Literal["gradient", "closed_form"] | None] = "gradient"
-
     def __init__(
         self,
         scale: Scale = 2,
@@ -105,11 +88,11 @@ class FlowKernel(Degradation):
         mirrored: bool = True,
         padding: Padding = "circular",
     ) -> None:
-        super().__init__(scale, same_size)
-        self.kernel_size = min(4 * scale + 3, 21) if kernel_size is None else kernel_size
+        side = min(4 * scale + 3, 21) if kernel_size is None else kernel_size
+        super().__init__(scale, same_size, side, padding)
         width = min(5 * scale + 5, 25) if hidden is None else hidden
         self.peak = _sharpest(self.kernel_size, scale) if peak is None else float(peak)
-        self.alpha, self.mirrored, self.padding = alpha, mirrored, padding
+        self.alpha, self.mirrored = alpha, mirrored
         self.flow = NormalizingFlow(self.kernel_size**2, width, blocks, layers)
 
     @classmethod
@@ -155,12 +138,6 @@ class FlowKernel(Degradation):
     def window(self) -> int:
         """Side of the kernels in the window of :func:`realdeg.ops.kernel_apply`."""
         return self.kernel_size + (2 * ((self.scale - 1) // 2) if self.mirrored else 0)
-
-    @property
-    def border(self) -> int:
-        """LR pixels at each border that the padding influences."""
-        small = -(-(self.window // 2 + 1) // self.scale)
-        return enlarged_border(small, self.scale) if self.same_size else small
 
     def code_of(self, seed: int) -> Tensor:
         """Return the standard normal code of a seed, shape (k * k,), float32."""
@@ -239,63 +216,9 @@ class FlowKernel(Degradation):
             )
         return torch.logit(self.alpha + (1 - 2 * self.alpha) * weights)
 
-    def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
-        """Draw the seed of the code."""
-        drawn = CodeParams(stream_seed(seed, "code"))
-        return Trace(type(self).__name__, {**self.trace_params(), **drawn.to_params()}, size)
-
-    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Filter each image with its kernel."""
-        return self._filtered(hr, [trace.read(CodeParams).code_seed for trace in traces])
-
-    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """Draw and degrade: equal to sample and replay, but without hashing the weights."""
-        self.check_input(hr)
-        if seeds is None:
-            seeds = torch.randint(2**62, (hr.shape[0],)).tolist()
-        self.check_seeds(hr, seeds)
-        return self._filtered(hr, [stream_seed(int(seed), "code") for seed in seeds])
-
-    def condition(self, trace: Trace) -> dict[str, Any]:
-        """Return the correlation kernel of the LR pixels' windows, float32, shape (k, k)."""
-        with torch.no_grad():
-            kernel = self._kernels([trace.read(CodeParams).code_seed])[0]
-        return {"kernel": kernel.detach().cpu()}
-
     def describe(self) -> str:
         """Return a one-line description."""
         return f"{super().describe()}, flow of {self.kernel_size} x {self.kernel_size} kernels"
-
-    def _kernels(self, seeds: Sequence[int]) -> Tensor:
-        codes = torch.stack([self.code_of(seed) for seed in seeds])
-        return self.aligned(self.kernels(codes.to(next(self.parameters()))))
-
-    def _filtered(self, hr: Tensor, seeds: Sequence[int]) -> Tensor:
-        step = self.scale
-        if not hr.shape[0]:
-            return hr[..., :: self.stride, :: self.stride]
-        sides = int(hr.shape[2]), int(hr.shape[3])
-        self._check_size(sides)
-        ones = hr.new_ones(hr.shape[0], 1, sides[0] // step, sides[1] // step)
-        with full_precision(hr):
-            kernels = self._kernels(seeds)[:, None].to(hr.dtype)
-            lr = kernel_apply(hr, ones, kernels, step, self.padding)
-        return imresize(lr, size=sides) if self.same_size and step > 1 else lr
-
-    def _check_size(self, sides: tuple[int, int]) -> None:
-        if any(side % self.scale for side in sides):
-            raise GeometryError(
-                f"FlowKernel x{self.scale} cannot take an image of {sides[0]} x {sides[1]}: it is"
-                f" not divisible by {self.scale}. Crop it first."
-            )
-        most = max(pad_amounts(self.window, self.scale, "reflect"))
-        least = {"reflect": most + 1, "circular": most}.get(self.padding, 1)
-        if min(sides) < least:
-            raise GeometryError(
-                f"FlowKernel: an image of {sides[0]} x {sides[1]} is too small for the"
-                f" {self.padding} padding of a kernel of {self.window} x {self.window}: take images"
-                f" of at least {least} pixels, or padding='replicate'."
-            )
 
 
 def _sharpest(size: int, scale: int) -> float:

@@ -28,9 +28,9 @@ class KernelGenerator(CodedKernel):
 
     Transposed convolutions turn a code into 32 x 32 values, and a last convolution without padding
     cuts them to the kernel. Negative values are set to 0, and the rest is divided by its sum. The
-    task ``AdversarialKernels`` trains it on a ``KernelSet``. In KMSR it adds as many kernels to a
-    pool as blind deconvolution found: ``dict(type="OneOf", parts=[dict(type="KernelPool", pool=...),
-    dict(checkpoint="kernel_generator.safetensors")])``.
+    task ``AdversarialKernels`` trains it on a ``KernelSet``. In KMSR it doubles a pool that blind
+    deconvolution found: ``OneOf`` with the parts ``dict(type="KernelPool", pool=...)`` and
+    ``dict(checkpoint="degradation.safetensors")``.
 
     Kernels have the grid that it was trained for: the HR grid with ``same_size``, as in KMSR, else
     the windows of LR pixels. No weights are published, only five kernels that they drew;
@@ -54,7 +54,8 @@ class KernelGenerator(CodedKernel):
     Source:
         Zhou, Susstrunk, Kernel Modeling Super-Resolution on Real Low-Resolution Images, ICCV 2019;
         IVRL/Kernel-Modeling-Super-Resolution, commit 1253598 (``kernel_generator``), whose names
-        the keys have.
+        the keys have. Different from the code, the biases of the last two layers start at 0:
+        else an untrained generator may make no positive value.
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class KernelGenerator(CodedKernel):
             layers += [nn.BatchNorm2d(out), nn.ReLU()]
         layers.append(nn.ConvTranspose2d(sizes[-1], 1, 4, 2, 1))
         layers.append(nn.Conv2d(1, 1, _SIDE + 1 - kernel_size))
+        for layer in layers[-2:]:
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.main_module = nn.Sequential(*layers)
 
     @classmethod

@@ -1,5 +1,6 @@
 """Tasks: how a batch becomes losses and predictions."""
 
+from realdeg.tasks.adversarial_kernels import AdversarialKernels
 from realdeg.tasks.adversarial_super_resolution import AdversarialSuperResolution
 from realdeg.tasks.base import BatchToDevice, ImageTask
 from realdeg.tasks.blind_super_resolution import BlindSuperResolution
@@ -11,6 +12,7 @@ from realdeg.tasks.unpaired_degradation import UnpairedDegradation
 from realdeg.tasks.unpaired_super_resolution import UnpairedSuperResolution
 
 __all__ = [
+    "AdversarialKernels",
     "AdversarialSuperResolution",
     "BatchToDevice",
     "BlindSuperResolution",

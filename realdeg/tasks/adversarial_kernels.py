@@ -113,9 +113,7 @@ class AdversarialKernels(ImageTask):
         """
         check_optimisers(cfg, cls.__name__, cls.players)
         check_penalties(cfg)
-        check_turns(
-            cfg, (), "the generator would never be trained", every="generator_every"
-        )
+        check_turns(cfg, (), "the generator would never be trained", every="generator_every")
 
     @property
     def opponent(self) -> Opponent:

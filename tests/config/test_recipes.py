@@ -29,6 +29,7 @@ TINY = {
     "HighToLow": dict(width=4),
     "FlowKernel": dict(hidden=4, blocks=1),
     "PDM": dict(kernel_width=4, kernel_blocks=1, noise_width=4, noise_blocks=1),
+    "KernelGenerator": dict(width=8),
 }
 
 
