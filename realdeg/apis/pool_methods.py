@@ -23,6 +23,7 @@ from realdeg.degradations.estimation import (
     KernelGANResult,
     QuietPatches,
     SmoothPatches,
+    check_estimator,
     common_kernel,
     kernelgan,
     noise_patches,
@@ -31,7 +32,6 @@ from realdeg.degradations.estimation import (
 from realdeg.degradations.estimation.parts import PoolParts
 from realdeg.degradations.pool import Pool
 from realdeg.errors import ConfigError, DataError, GeometryError, as_given
-from realdeg.registry import ESTIMATORS
 from realdeg.utils.image import as_rgb, read_image, to_tensor
 from realdeg.utils.streams import stream_seed
 
@@ -240,8 +240,7 @@ class PhotoKernels:
 
         if self.crop < _LEAST_CROP:
             raise ConfigError(f"crop is at least {_LEAST_CROP} pixels, got {self.crop}.")
-        kind = ESTIMATORS.require(self.estimator, "estimator")
-        kind.check_scale(self.scale)
+        kind = check_estimator(self.estimator, self.scale, "estimator")
         if self.same_size and not hasattr(kind, "enlarged"):
             raise ConfigError(
                 f"{self.estimator} finds kernels that reduce, none of the HR grid: leave out"
@@ -253,7 +252,7 @@ class PhotoKernels:
         usual, unit = (3000, "steps") if self.estimator == "KernelGAN" else (5, "rounds a level")
         rounds = usual if self.iterations is None else self.iterations
         logger.info("%d photos, %d %s each", len(photos), rounds, unit)
-        settings = {"scale": self.scale, "iterations": rounds, "crop": self.crop}
+        settings: dict[str, Any] = {"scale": self.scale, "iterations": rounds, "crop": self.crop}
         settings |= {"seed": run.seed, "estimator": self.estimator, "same_size": self.same_size}
         parts = PoolParts(run.pool, {**settings, "device": device.type})
         for key, file in photos:

@@ -13,13 +13,15 @@ from realdeg.degradations.base import Scale
 from realdeg.degradations.coded_kernel import CodedKernel
 from realdeg.degradations.primitives.noise import white_noise
 from realdeg.degradations.windowed import Padding
-from realdeg.errors import CheckpointError, DataError
+from realdeg.errors import CheckpointError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.argument_types import Count
 from realdeg.utils.component import load_state
 
 # Four, doubled by each of three layers.
 _SIDE = 32
+# So that even a constant output gives a kernel.
+_LEAST = 1e-12
 
 
 @DEGRADATIONS.register_module()
@@ -54,8 +56,7 @@ class KernelGenerator(CodedKernel):
     Source:
         Zhou, Susstrunk, Kernel Modeling Super-Resolution on Real Low-Resolution Images, ICCV 2019;
         IVRL/Kernel-Modeling-Super-Resolution, commit 1253598 (``kernel_generator``), whose names
-        the keys have. Different from the code, the biases of the last two layers start at 0:
-        else an untrained generator may make no positive value.
+        the keys have.
     """
 
     def __init__(
@@ -77,8 +78,6 @@ class KernelGenerator(CodedKernel):
             layers += [nn.BatchNorm2d(out), nn.ReLU()]
         layers.append(nn.ConvTranspose2d(sizes[-1], 1, 4, 2, 1))
         layers.append(nn.Conv2d(1, 1, _SIDE + 1 - kernel_size))
-        for layer in layers[-2:]:
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.main_module = nn.Sequential(*layers)
 
     @classmethod
@@ -147,28 +146,24 @@ class KernelGenerator(CodedKernel):
     def kernels(self, codes: Tensor) -> Tensor:
         """Turn codes into kernels of sum 1, by the normalisations' running statistics.
 
+        Values below 0 become 0. A kernel without a positive value, as an untrained generator may
+        make it, is raised until its smallest value is 0.
+
         Args:
             codes: Shape (B, code_size).
 
         Returns:
             Shape (B, k, k).
-
-        Raises:
-            DataError: If a kernel has no positive value.
         """
         training = self.main_module.training
         self.main_module.eval()
         try:
-            raw = self.raw_kernels(codes).clamp(min=0)
+            raw = self.raw_kernels(codes)
         finally:
             self.main_module.train(training)
-        sums = raw.sum((1, 2), keepdim=True)
-        if raw.numel() and not float(sums.detach().min()) > 0:  # NaN fails, too
-            raise DataError(
-                "KernelGenerator drew a kernel without a positive value: it was not trained, or"
-                " its training failed."
-            )
-        return raw / sums
+        raised = raw - raw.amin((1, 2), keepdim=True)
+        raw = torch.where(raw.amax((1, 2), keepdim=True) > 0, raw, raised).clamp(min=0) + _LEAST
+        return raw / raw.sum((1, 2), keepdim=True)
 
     def describe(self) -> str:
         """Return a one-line description."""

@@ -214,7 +214,7 @@ class AdversarialKernels(ImageTask):
                 f" {tuple(kernels.shape[-2:])}: set degradation.kernel_size or the KernelSet's"
                 " kernel_size."
             )
-        return cast(Tensor, kernels)
+        return kernels
 
     def _generated(self, batch: Batch, stream: str) -> Tensor:
         """Return generated kernels of the batch's number, shape (B, 1, k, k)."""

@@ -109,6 +109,8 @@ def shrinking(name: str) -> dict:
         if cfg.model.type != "SuperResolution":
             for key, value in DEGRADATIONS[degradation["type"]].items():
                 options[f"degradation.{key}"] = value
+    if cfg.model.get("generator_every", 1) > 1:
+        options["model.generator_every"] = 1
     place, judge = "model.discriminator", cfg.model.get("discriminator") or {}
     if "discriminator" in judge:  # behind a filter
         place, judge = f"{place}.discriminator", judge.discriminator
@@ -122,7 +124,8 @@ def make_weights(name: str) -> None:
     cfg = load_config(name)
     for _, item in degradations_in(cfg.get("degradation"), "degradation"):
         if "checkpoint" in item and not Path(item["checkpoint"]).exists():
-            kind = "DSGAN" if "dsgan" in item["checkpoint"] else "DML"
+            kinds = {"dsgan": "DSGAN", "kmsr_generator": "KernelGenerator"}
+            kind = next((kinds[name] for name in kinds if name in item["checkpoint"]), "DML")
             made = create_degradation(
                 dict(type=kind, **DEGRADATIONS[kind]), cfg.scale, cfg.same_size
             )

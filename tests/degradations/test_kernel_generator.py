@@ -10,7 +10,7 @@ from realdeg import convert_weights, create_degradation
 from realdeg.degradations import KernelGenerator
 from realdeg.degradations.coded_kernel import CodeParams
 from realdeg.discriminators import KernelCritic
-from realdeg.errors import CheckpointError, ConfigError, DataError, GeometryError
+from realdeg.errors import CheckpointError, ConfigError, GeometryError
 
 
 def written_out(state, code):
@@ -39,11 +39,14 @@ def test_equals_the_published_program():
     for number in (1, 4, 7):  # statistics of a training
         torch.nn.init.uniform_(generator.main_module[number].running_mean, -0.1, 0.1)
         torch.nn.init.uniform_(generator.main_module[number].running_var, 0.5, 2)
+    torch.nn.init.constant_(generator.main_module[10].bias, 0.01)
+    torch.nn.init.constant_(generator.main_module[9].bias, 0)
     codes = torch.randn(3, 6, dtype=torch.float64)
     raw = written_out(dict(generator.state_dict()), codes)
     assert raw.shape == (3, 1, 25, 25)
     assert torch.allclose(generator.eval().raw_kernels(codes), raw[:, 0], atol=1e-12)
     wanted = raw.clamp(0, 1)[:, 0]  # as generate.py
+    assert 0 < int((wanted == 0).sum()) < wanted.numel()
     wanted = wanted / wanted.sum((1, 2), keepdim=True)
     assert torch.allclose(generator.train().kernels(codes), wanted, atol=1e-12)
 
@@ -108,9 +111,17 @@ def test_mistakes():
         KernelGenerator(width=6)
     with pytest.raises(GeometryError, match="25 x 25: take images of at least 13"):
         small()(torch.rand(1, 3, 12, 40), [1])
-    dead = small()
-    torch.nn.init.constant_(dead.main_module[10].bias, -50)
-    with pytest.raises(DataError, match="not trained"):
-        dead(torch.rand(1, 3, 32, 32), [1])
     with pytest.raises(GeometryError):
         KernelGenerator(scale=0)
+
+
+def test_without_positive_values_there_is_a_kernel_still():
+    """An untrained generator may make negative values only: the largest ones are the kernel."""
+    generator = small().double()
+    torch.nn.init.constant_(generator.main_module[10].bias, -3)
+    codes = torch.randn(2, 6, dtype=torch.float64)
+    raw = generator.eval().raw_kernels(codes)
+    assert raw.max() < 0
+    found = generator.kernels(codes)
+    assert torch.allclose(found.sum((1, 2)), torch.ones(2, dtype=torch.float64))
+    assert found.min() >= 0 and torch.equal(found.flatten(1).argmax(1), raw.flatten(1).argmax(1))
