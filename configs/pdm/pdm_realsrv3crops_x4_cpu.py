@@ -10,7 +10,7 @@ _base_ = [
 scale = 4
 default_hooks = dict(checkpoint=dict(interval=500))
 model = dict(
-    discriminator=dict(_delete_=True, type="PDMDiscriminator", width=16),
+    discriminator=dict(_delete_=True, type="PDMDiscriminator", width=16, layers=2),
     loss=dict(type="L1Loss", weight=0.0),
     low_pass_size=1,
     gan_loss=dict(_delete_=True, type="LSGANLoss", weight=2.0),
