@@ -32,6 +32,9 @@ FOLDERS = (
     "SCUT-CTW1500_100",
     "HIGH",
     "LOW/wider_lnew",
+    "DIV2K/DIV2K_train_LR_wild",
+    "NTIRE2020/track1/train_source",
+    "NTIRE2020/track2/train_source",
 )
 # What the example of a network says of its size is taken, not what it says of its kind.
 KIND = {"scale", "colour", "bias", "multi_scale", "sampling", "use_bn", "drop_path", "conv_scale"}
@@ -71,6 +74,8 @@ def make_data(root: Path) -> None:
             name = f"{index:04d}"
             lr = root / f"DIV2K/DIV2K_{part}_LR_mild/{name}x4m.png"
             pair(root / f"DIV2K/DIV2K_{part}_HR/{name}.png", lr, side, 4, index)
+    for index in range(2):  # a later half of the photos than that of HR
+        picture(root / f"DIV2K/DIV2K_train_LR_unknown/X4/{400 + index:04d}x4.png", TEST, index)
     for side in (32, 128):
         for part in ("train", "test"):
             for index in range(2):
@@ -111,11 +116,10 @@ def shrinking(name: str) -> dict:
                 options[f"degradation.{key}"] = value
     if cfg.model.get("generator_every", 1) > 1:
         options["model.generator_every"] = 1
-    place, judge = "model.discriminator", cfg.model.get("discriminator") or {}
-    if "discriminator" in judge:  # behind a filter
-        place, judge = f"{place}.discriminator", judge.discriminator
-    if judge:
-        options[f"{place}.width"] = 4
+    for part, judge in cfg.model.items():
+        if part.endswith("discriminator") and judge:
+            behind = "discriminator" in judge  # behind a filter
+            options[f"model.{part}{'.discriminator' if behind else ''}.width"] = 4
     return options
 
 

@@ -64,6 +64,7 @@ UNTESTED = (
     "dsgan/dsgan_df2k_x4",
     "high_to_low/high_to_low_faces_x4",
     *(name for name in list_configs() if name.startswith(("fkp/", "kmsr/kmsr_generator"))),
+    *(name for name in list_configs() if name.startswith("pdm/") and "crops" not in name),
 )
 
 
