@@ -11,6 +11,8 @@ from realdeg.apis.create import create_backbone as create_backbone
 from realdeg.apis.create import create_degradation as create_degradation
 from realdeg.apis.degrader import Degrader as Degrader
 from realdeg.apis.degrading import degrade as degrade
+from realdeg.apis.estimating import PhotoEstimate as PhotoEstimate
+from realdeg.apis.estimating import estimate_degradation as estimate_degradation
 from realdeg.apis.exporting import export_backbone as export_backbone
 from realdeg.apis.folder import Summary as Summary
 from realdeg.apis.interpolation import Interpolation as Interpolation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from realdeg.apis.degrader import Degrader
 from realdeg.apis.folder import Summary, process_folder
+from realdeg.apis.kernel_files import write_kernel
 from realdeg.apis.manifest import Record, read_manifest
 from realdeg.apis.workers import usable_cores
 from realdeg.degradations.blur_down import BlurDown, traced_kernel
@@ -22,7 +22,6 @@ from realdeg.degradations.blur_kinds import EIGHT_WIDTHS, KINDS
 from realdeg.degradations.pool import Pool
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, nearest
-from realdeg.utils.files import atomic_path
 from realdeg.utils.image import LoadedImage, Reading, write_image
 from realdeg.visualization.pools import pool_picture
 
@@ -36,9 +35,6 @@ POSITIONS: tuple[str, ...] = get_args(Position)
 """Where LR pixel 0 may lie."""
 
 _SCALES = tuple(range(2, 9))
-
-# MATLAB's files name the program and the moment in their first 116 bytes; equal files are wanted.
-_MAT_TEXT = b"MATLAB 5.0 MAT-file, written by realdeg".ljust(116)
 
 
 @dataclass(frozen=True)
@@ -188,25 +184,6 @@ def set_degradations(name: str, scale: int, position: str = "aligned") -> dict[s
         reduction = "s_fold" if position == "corner" else "bicubic"
         found[f"sigma_{width:g}"] = BlurDown(scale, kind=name, kernel=kernel, reduction=reduction)
     return found
-
-
-def write_kernel(path: str | os.PathLike[str], kernel: Tensor) -> Path:
-    """Write a kernel as a MATLAB file (version 5), variable ``Kernel``; equal kernels, equal bytes.
-
-    Args:
-        path: The file; folders are made.
-        kernel: Shape (k, k).
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
-    from scipy.io import savemat
-
-    stream = io.BytesIO()
-    savemat(stream, {"Kernel": kernel.detach().cpu().double().numpy()})
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(_MAT_TEXT + stream.getvalue()[len(_MAT_TEXT) :])
-    return Path(path)
 
 
 def _crop(image: LoadedImage, name: str, path: Path, *, scale: int) -> Record:

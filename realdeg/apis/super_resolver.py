@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -49,6 +49,16 @@ APPROXIMATE_HALO = 64
 _SHARE = 0.7
 
 _T = TypeVar("_T")
+
+
+class ImageConditions(Protocol):
+    """Makes ``cond`` for each image of a folder, as :class:`realdeg.apis.told.Teller` does."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what determines it, as plain data for a manifest."""
+
+    def of(self, image: NDArray[Any], name: str) -> tuple[Tensor | None, dict[str, Any]]:
+        """Return ``cond`` of an image with a name, and a record for the manifest."""
 
 
 class SuperResolver:
@@ -222,7 +232,7 @@ class SuperResolver:
         dst: str | os.PathLike[str],
         *,
         scale: float | None = None,
-        cond: Tensor | None = None,
+        cond: Tensor | ImageConditions | None = None,
         overwrite: bool = False,
         progress: bool = True,
         jobs: int = 1,
@@ -236,7 +246,7 @@ class SuperResolver:
             src: Folder of LR images; sub-folders keep their names.
             dst: Folder for the results.
             scale: As for :meth:`upscale`.
-            cond: As for :meth:`upscale`.
+            cond: As for :meth:`upscale`; or what makes it for each image.
             overwrite: Start again instead of continuing.
             progress: Show a progress bar.
             jobs: Worker processes, one thread each; each needs its own memory. 1: one process with
@@ -251,13 +261,22 @@ class SuperResolver:
             ConfigError: If ``dst`` was started with other settings.
             OutputError: If ``dst`` cannot be written, or another process is writing there.
         """
+        if cond is None or isinstance(cond, Tensor):
+            stated: Any = None if cond is None else cond.tolist()
+        else:
+            stated = cond.settings()
 
         def work(image: LoadedImage, name: str, path: Path) -> Record:
-            return self.upscale_into(image.pixels, path, scale=scale, cond=cond, icc=image.icc)
+            told: dict[str, Any] = {}
+            code = cond
+            if code is not None and not isinstance(code, Tensor):
+                code, told = code.of(image.pixels, name)
+            made = self.upscale_into(image.pixels, path, scale=scale, cond=code, icc=image.icc)
+            return {**made, "told": told} if told else made
 
         settings = self.settings()
         settings["scale"] = settings["scale"] if scale is None else scale
-        settings["cond"] = None if cond is None else cond.tolist()
+        settings["cond"] = stated
         return process_folder(
             src,
             dst,

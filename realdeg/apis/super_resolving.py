@@ -13,8 +13,9 @@ import torch
 from realdeg.apis.create import Source, create_backbone, find_device
 from realdeg.apis.folder import Summary
 from realdeg.apis.super_resolver import SuperResolver
-from realdeg.apis.told import told_degradation
+from realdeg.apis.told import Auto, Teller, Told
 from realdeg.backbones.base import Backbone
+from realdeg.degradations.estimation import EstimatorLike
 from realdeg.errors import DataError, OutputError
 from realdeg.utils.files import check_replaceable, remove_left_overs
 from realdeg.utils.image import Reading, check_writable
@@ -49,8 +50,11 @@ def super_resolve(
     tile: int | Literal["auto"] | None = "auto",
     self_ensemble: bool = False,
     back_projection: Mapping[str, Any] | None = None,
-    kernel_width: float | None = None,
-    noise: float | None = None,
+    kernel_width: float | Auto | None = None,
+    noise: float | Auto | None = None,
+    kernel: str | os.PathLike[str] | None = None,
+    trace: str | os.PathLike[str] | None = None,
+    estimator: EstimatorLike = "KernelGAN",
     device: str | torch.device | None = None,
     jobs: int = 1,
     reading: Reading | None = None,
@@ -72,8 +76,16 @@ def super_resolve(
         self_ensemble: Return the mean of eight passes, as :class:`SuperResolver` does.
         back_projection: ``dict(degradation=..., iterations=10)``, as for :class:`SuperResolver`.
         kernel_width: Standard deviation of a Gaussian blur in HR pixels, for a network that is told
-            the degradation (SRMD); None: it is told none.
-        noise: Standard deviation of the noise in grey levels of 0 to 255, likewise.
+            the degradation (SRMD, USRNet, IRCNNHQS, zero-shot methods); ``"auto"``: the Gaussian
+            nearest to the kernel that is estimated for each image; None: it is told none.
+        noise: Standard deviation of the noise in grey levels of 0 to 255, likewise; ``"auto"``:
+            estimated for each image.
+        kernel: A file of a kernel (``.npy``, ``.mat`` or ``.json``) instead of a width, or
+            ``"auto"``: estimated for each image. Networks that are told the blur before bicubic
+            reduction (SRMD) are told the Gaussian blur that comes nearest to an estimate.
+        trace: A file of traces, or the ``manifest.jsonl`` of :func:`degrade`, which states kernel
+            and noise of each image.
+        estimator: Name or config of the estimator of ``"auto"``.
         device: Where to compute; None: the accelerator if there is one.
         jobs: Worker processes for the images of a folder, one thread each.
         reading: How several pages and colour profiles are handled.
@@ -104,13 +116,13 @@ def super_resolve(
         self_ensemble=self_ensemble,
         back_projection=back_projection,
     )
-    cond = told_degradation(resolver.backbone, kernel_width, noise)
+    teller = Teller(resolver.backbone, Told(kernel_width, noise, kernel, trace, estimator))
     source, target, reading = Path(src), Path(dst), reading or Reading()
     if source.is_dir():
         return resolver.upscale_folder(
             source,
             target,
-            cond=cond,
+            cond=teller if teller.per_image else teller.constant,
             overwrite=overwrite,
             progress=progress,
             jobs=jobs,
@@ -121,11 +133,12 @@ def super_resolve(
     _check(source, target, overwrite)
     remove_left_overs(target.parent)
     image = reading.load(source)
+    cond, told = teller.of(image.pixels, source.name)
     with progress_bar("upscaling", shown=progress) as advance:
         made = resolver.upscale_into(
             image.pixels, target, cond=cond, progress=advance, icc=image.icc
         )
-    notes = list(image.notes)
+    notes = [*image.notes, *_told(told)]
     for training in made.get("training", []):
         at_most = f"{training['iterations']} of at most {training['most']} iterations"
         reason = {"time": "the time budget was used up after", "converged": "converged after"}
@@ -135,6 +148,19 @@ def super_resolve(
         notes.append("BMP cannot store a colour profile: it was dropped")
     (height, width), (rows, columns) = image.pixels.shape[:2], made["output_size"]
     return UpscaledImage(target, (height, width), (rows, columns), tuple(notes))
+
+
+def _told(record: Mapping[str, Any]) -> list[str]:
+    """Phrase what was estimated and told."""
+    notes = []
+    if "sigma" in record:
+        first, second = record["sigma"]
+        notes.append(f"{record['estimator']}: blur of {first:.2f} and {second:.2f} pixels")
+    elif "estimator" in record:
+        notes.append(f"kernel of {record['estimator']}")
+    if "noise" in record:
+        notes.append(f"noise of {record['noise']:.1f} grey levels")
+    return notes
 
 
 def _check(source: Path, target: Path, overwrite: bool) -> None:

@@ -99,6 +99,9 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             nothing to learn.
         zero_shot: It trains on each image that it is called with (:mod:`realdeg.zero_shot`), so
             it takes the image as a whole and once.
+        takes_kernel: ``cond`` is a blur kernel alone, which :meth:`cond_of_kernel` makes.
+        told_reduction: :meth:`condition_of` uses the kernel of the whole reduction
+            (``reduction``); else that of the blur before it (``kernel``).
         dialects: Other projects' names for its tensors.
         form_readings: How arguments that determine shapes are read from the tensors.
         meaning_readings: How arguments are read that change what values mean but no shape.
@@ -126,6 +129,8 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     draws: bool = False
     brings_weights: bool = False
     zero_shot: bool = False
+    takes_kernel: bool = False
+    told_reduction: bool = False
     _passed_on: tuple[str, ...] = ()
     dialects: ClassVar[tuple[Dialect, ...]] = ()
     form_readings: ClassVar[Mapping[str, Reading]] = {}
@@ -265,6 +270,15 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             Shape (K,) or (K, h, w).
         """
         return None
+
+    def cond_of_kernel(self, kernel: Tensor) -> Tensor:
+        """Return ``cond`` for a kernel, of networks with ``takes_kernel``.
+
+        Args:
+            kernel: The kernel of the whole reduction, correlated and centred on the LR pixels,
+                (k, k) with sum 1.
+        """
+        return kernel[None, None].float()
 
     def adapt_state(self, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
         """Translate the tensors of a file to this class's names by its ``dialects``.

@@ -20,7 +20,7 @@ from realdeg.backbones.ircnn import (
 )
 from realdeg.backbones.parts.bicubic import bicubic_upsample
 from realdeg.backbones.parts.classic import Number, Repeats, draw_he
-from realdeg.backbones.parts.data_step import Blur, data_step
+from realdeg.backbones.parts.data_step import Blur, data_step, sampling_blur
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import GeometryError
 from realdeg.registry import BACKBONES
@@ -129,6 +129,7 @@ class IRCNNHQS(Backbone):
     upsample = "post"
     same_size_form = "native"
     whole_image = True
+    takes_kernel = True
 
     kernel: Tensor
 
@@ -203,6 +204,10 @@ class IRCNNHQS(Backbone):
             return self._iterate(image, lr, None)
         kernel = self.kernel if cond is None else cond
         return self._iterate(image, lr, Blur.of(kernel.to(lr), image, self.factor))
+
+    def cond_of_kernel(self, kernel: Tensor) -> Tensor:
+        """Return ``cond`` for a kernel that is correlated and centred on the LR pixels."""
+        return sampling_blur(kernel[None, None].float(), self.factor)
 
     def check_input(
         self, lr: Tensor, scale: float | None = None, cond: Tensor | None = None

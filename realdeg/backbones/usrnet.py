@@ -169,6 +169,7 @@ class USRNet(Backbone):
     upsample = "iterative"
     size_multiple = MULTIPLE
     whole_image = True
+    told_reduction = True
 
     dialects = (
         Dialect(

@@ -6,7 +6,13 @@ import argparse
 from typing import Literal
 
 from realdeg.cli.degrade import add_folder_options, reading_of, report
-from realdeg.cli.options import add_refinement, chosen, parse_scale, refinement_arguments
+from realdeg.cli.options import (
+    add_refinement,
+    chosen,
+    parse_scale,
+    parse_value,
+    refinement_arguments,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,15 +30,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="auto|none|N",
         help="tile size in pixels; none: the whole image at once (auto)",
     )
-    group = parser.add_argument_group("for networks that are told the degradation (SRMD)")
+    group = parser.add_argument_group(
+        "for networks that are told the degradation (SRMD, USRNet, IRCNNHQS, zero-shot methods)"
+    )
     group.add_argument(
         "--kernel-width",
-        type=float,
-        metavar="PIXELS",
+        type=_number_or_auto,
+        metavar="PIXELS|auto",
         help="standard deviation of a Gaussian blur, in pixels of the result",
     )
     group.add_argument(
-        "--noise", type=float, metavar="SIGMA", help="standard deviation of the noise, of 255"
+        "--noise",
+        type=_number_or_auto,
+        metavar="SIGMA|auto",
+        help="standard deviation of the noise, of 255",
+    )
+    group.add_argument(
+        "--kernel",
+        metavar="FILE|auto",
+        help="the blur kernel: a .npy, .mat or .json file; auto estimates it for each image",
+    )
+    group.add_argument(
+        "--trace",
+        metavar="FILE",
+        help="traces, or the manifest.jsonl of `realdeg degrade`, that state kernel and noise",
+    )
+    group.add_argument(
+        "--with",
+        dest="estimator",
+        type=parse_value,
+        default="KernelGAN",
+        metavar="ESTIMATOR",
+        help="estimator of auto (KernelGAN): a name, or \"dict(type='KernelGAN',seed=1)\"",
     )
     add_refinement(parser)
     example = "backbone.checkpoint=work_dirs/vdsr/backbone.safetensors"
@@ -56,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
         progress=not args.quiet,
         **refinement_arguments(args),
         **chosen(
-            args, "scale", "same_size", "tile", "kernel_width", "noise", "device", "overwrite"
+            args,
+            *("scale", "same_size", "tile", "device", "overwrite"),
+            *("kernel_width", "noise", "kernel", "trace", "estimator"),
         ),
     )
     if isinstance(made, Summary):
@@ -65,6 +96,15 @@ def run(args: argparse.Namespace) -> int:
     notes = f" ({'; '.join(made.notes)})" if made.notes else ""
     print(printable(f"{made.path}: {height} x {width} -> {rows} x {columns}{notes}"))
     return 0
+
+
+def _number_or_auto(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither auto nor a number") from None
 
 
 def _tile(text: str) -> int | Literal["auto"] | None:

@@ -34,6 +34,7 @@ COMMANDS = {
     "preview": "show what a degradation does to an image",
     "compare_degradations": "compare several degradations with a real camera",
     "extract_pools": "collect blur kernels and noise patches from real photos",
+    "estimate": "estimate blur and noise of photos",
     "make_test_set": "make a test set of known blur from HR images",
     "interpolate": "blend two networks of which one was fine-tuned from the other",
     "convert_weights": "convert published weights to a self-describing file",

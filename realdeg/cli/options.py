@@ -162,7 +162,9 @@ def add_refinement(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--iterations", type=int, help="number of corrections (10)")
     group.add_argument("--step", type=float, help="length of a correction (1.0)")
     group.add_argument(
-        "--kernel", choices=("bicubic", "adjoint"), help="how a correction is enlarged (bicubic)"
+        "--correction-kernel",
+        choices=("bicubic", "adjoint"),
+        help="how a correction is enlarged (bicubic)",
     )
 
 
@@ -172,15 +174,16 @@ def refinement_arguments(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigError: If there are settings of a back-projection, but no degradation.
     """
-    names = ("iterations", "step", "kernel")
-    settings = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
+    options = {"iterations": "iterations", "step": "step", "correction_kernel": "kernel"}
+    given = {n: getattr(args, n) for n in options if getattr(args, n) is not None}
+    settings = {options[n]: value for n, value in given.items()}
     projection: dict[str, Any] | None = None
     if args.back_projection is not None:
         projection = {"degradation": args.back_projection, **settings}
     elif settings:
         raise ConfigError(
-            f"--{next(iter(settings))} is a setting of the back-projection: add --back-projection"
-            " DEGRADATION."
+            f"--{next(iter(given)).replace('_', '-')} is a setting of the back-projection: add"
+            " --back-projection DEGRADATION."
         )
     return {"self_ensemble": args.self_ensemble, "back_projection": projection}
 

@@ -123,6 +123,7 @@ class ZeroShot(Backbone):
     zero_shot = True
     whole_image = True
     brings_weights = True
+    takes_kernel = True
     halo = 1  # never used for tiles
     smallest: int = 1
 

@@ -1,8 +1,8 @@
 """Estimation of kernels and noise from real photos, for pools.
 
 :func:`patch_kernels` estimates kernels from pairs by least squares, :func:`kernelgan` from one
-photo. :func:`noise_patches` finds flat regions. What estimates the kernel of one image is
-registered as a :class:`KernelEstimator`.
+photo. :func:`noise_patches` finds flat regions, :func:`noise_level` the strength of white noise.
+What estimates the kernel of one image is registered as a :class:`KernelEstimator`.
 """
 
 from realdeg.degradations.estimation.base import (
@@ -14,9 +14,11 @@ from realdeg.degradations.estimation.base import (
     estimator_from_config,
 )
 from realdeg.degradations.estimation.dark_channel_estimator import DarkChannel
+from realdeg.degradations.estimation.gaussian_fit import GaussianFit, fit_gaussian
 from realdeg.degradations.estimation.kernelgan import KernelGANResult, kernelgan
 from realdeg.degradations.estimation.kernelgan_estimator import KernelGAN
 from realdeg.degradations.estimation.network_kernel import NetworkKernel
+from realdeg.degradations.estimation.noise_level import noise_level
 from realdeg.degradations.estimation.noise_patches import (
     CRITERIA,
     NoisePatch,
@@ -36,6 +38,7 @@ __all__ = [
     "CRITERIA",
     "DarkChannel",
     "EstimatorLike",
+    "GaussianFit",
     "KernelEstimate",
     "KernelEstimator",
     "KernelField",
@@ -51,7 +54,9 @@ __all__ = [
     "check_estimator",
     "common_kernel",
     "estimator_from_config",
+    "fit_gaussian",
     "kernelgan",
+    "noise_level",
     "noise_patches",
     "patch_kernels",
 ]

@@ -1,0 +1,192 @@
+"""Estimate blur and noise of photos, as ``realdeg estimate`` does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from realdeg.apis.arrays import take_apart
+from realdeg.apis.kernel_files import write_kernel
+from realdeg.apis.names import find_images
+from realdeg.degradations.estimation import (
+    EstimatorLike,
+    KernelEstimator,
+    estimator_from_config,
+    fit_gaussian,
+    noise_level,
+)
+from realdeg.degradations.pool import Pool
+from realdeg.errors import DataError, GeometryError, OutputError, as_given
+from realdeg.utils.files import ensure_writable_dir
+from realdeg.utils.image import Reading
+from realdeg.utils.progress import progress_bar
+from realdeg.visualization.pools import pool_picture
+
+FORMATS = (".npy", ".mat", ".json")
+
+
+@dataclass(frozen=True)
+class PhotoEstimate:
+    """What was found in one photo.
+
+    Args:
+        name: Its name, without the suffix.
+        kernel: Its kernel, (k, k); None if there is none.
+        noise: Standard deviation of its noise in grey levels; None if it cannot be estimated.
+        record: Widths in HR pixels, seconds, iterations and notes.
+        failure: Why there is no kernel, or None.
+    """
+
+    name: str
+    kernel: Tensor | None
+    noise: float | None
+    record: dict[str, Any]
+    failure: str | None = None
+
+    def describe(self) -> str:
+        """Return it as a line of text."""
+        noise = "not known" if self.noise is None else f"{self.noise:.2f}"
+        if self.kernel is None:
+            return f"{self.name}: noise {noise}; no kernel: {self.failure}"
+        first, second = self.record["sigma"]
+        notes = "".join(f"; {note}" for note in self.record["notes"])
+        return (
+            f"{self.name}: kernel {len(self.kernel)} x {len(self.kernel)}, with bicubic reduction"
+            f" like a Gaussian of {first:.2f} and {second:.2f} pixels, noise {noise},"
+            f" {self.record['seconds']:g} s{notes}"
+        )
+
+
+def estimate_degradation(
+    photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    scale: int,
+    out: str | os.PathLike[str] | None = None,
+    estimator: EstimatorLike = "KernelGAN",
+    reading: Reading | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> list[PhotoEstimate]:
+    """Estimate the blur kernel and the noise of photos.
+
+    Args:
+        photos: Images, and folders that are searched recursively.
+        scale: HR pixels per LR pixel.
+        out: A folder for ``NAME.npy``, ``NAME.mat`` and ``NAME.json`` of each photo, and a picture
+            of all kernels, ``kernels.png``; None: nothing is written.
+        estimator: An estimator, its name or its config.
+        reading: How several pages and colour profiles are handled.
+        overwrite: Replace existing files.
+        progress: Show a progress bar on stderr.
+
+    Returns:
+        One result per photo. A photo that cannot be read or reveals no kernel has a ``failure``.
+
+    Raises:
+        ConfigError: If the estimator is unknown.
+        GeometryError: If it lacks the scale.
+        DataError: If there is no photo, or two have the same name.
+        OutputError: If files exist already, or cannot be written.
+    """
+    found = estimator_from_config(estimator)
+    found.check_scale(scale)
+    listed = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
+    files = _files([Path(one) for one in listed])
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        _check_output(folder, files, overwrite)
+    reading = reading or Reading()
+    results = []
+    for name, file in files.items():
+        with progress_bar(name, shown=progress) as advance:
+            results.append(_estimate(name, file, scale, found, reading, advance))
+        if folder is not None:
+            _write(folder, results[-1], scale)
+    kernels = [one.kernel for one in results if one.kernel is not None]
+    if folder is not None and kernels:
+        pool_picture(_sheet(kernels, scale), folder / "kernels.png")
+    return results
+
+
+def _files(photos: Sequence[Path]) -> dict[str, Path]:
+    """Return the photos by their names without suffix."""
+    files: dict[str, Path] = {}
+    for place in photos:
+        if place.is_dir():
+            names, _, _ = find_images(place)
+            each = {str(Path(name).with_suffix("")): place / name for name in names}
+        elif place.exists():
+            each = {place.stem: place}
+        else:
+            raise DataError(f"there is no image or folder {place}.")
+        for name, file in each.items():
+            if name in files:
+                raise DataError(
+                    f"{files[name]} and {file} have the same name, and so would their kernels:"
+                    " estimate them one after the other."
+                )
+            files[name] = file
+    if not files:
+        raise DataError("there is no image to estimate: name images or folders of them.")
+    return files
+
+
+def _check_output(folder: Path, files: dict[str, Path], overwrite: bool) -> None:
+    ensure_writable_dir(folder)
+    wanted = [folder / f"{name}{suffix}" for name in files for suffix in FORMATS]
+    there = [file for file in [*wanted, folder / "kernels.png"] if os.path.lexists(file)]
+    if there and not overwrite:
+        raise OutputError(
+            f"{there[0]} is already there: choose another folder, or replace it with"
+            f" {as_given(overwrite=True)}."
+        )
+
+
+def _estimate(
+    name: str, file: Path, scale: int, estimator: KernelEstimator, reading: Reading, advance: Any
+) -> PhotoEstimate:
+    noise: float | None = None
+    try:
+        image = take_apart(reading.load(file).pixels).rgb
+        try:
+            noise = round(255 * noise_level(image), 3)
+        except (DataError, GeometryError):
+            noise = None  # it is black or white, or tiny: the kernel may still be found
+        found = estimator.estimate(image, scale, advance)
+    except (DataError, GeometryError, OSError) as error:
+        return PhotoEstimate(name, None, noise, {}, str(error))
+    fitted = fit_gaussian(found.kernel, scale)
+    record = {
+        "scale": scale,
+        "estimator": type(estimator).__name__,
+        "sigma": [round(fitted.sigma_x, 3), round(fitted.sigma_y, 3)],
+        "angle": round(fitted.angle, 3),
+        "noise": noise,
+        "seconds": round(found.seconds, 1),
+        "iterations": found.iterations,
+        "notes": list(found.notes),
+    }
+    return PhotoEstimate(name, found.kernel.detach().cpu().double(), noise, record)
+
+
+def _write(folder: Path, found: PhotoEstimate, scale: int) -> None:
+    if found.kernel is None:
+        return
+    for suffix in FORMATS:
+        write_kernel(folder / f"{found.name}{suffix}", found.kernel, found.record)
+
+
+def _sheet(kernels: Sequence[Tensor], scale: int) -> Pool:
+    """Return kernels as a pool for a picture, padded to one size."""
+    side = max(len(kernel) for kernel in kernels)
+    stack = torch.zeros(len(kernels), side, side, dtype=torch.float64)
+    for place, kernel in zip(stack, kernels, strict=True):
+        lead = (side - len(kernel)) // 2
+        place[lead : lead + len(kernel), lead : lead + len(kernel)] = kernel / kernel.sum()
+    return Pool("kernels", stack.float(), scale, False, {})
