@@ -87,8 +87,15 @@ def leave_out(cfg: Config, *stages: str) -> None:
     if "train" in stages:
         cfg.param_scheduler = None
         for part in (cfg.get("backbone"), *(cfg.get("model") or {}).values()):
-            if isinstance(part, dict):
-                part.pop("start_from", None)
+            _drop_starts(part)
+
+
+def _drop_starts(part: Any) -> None:
+    """Remove the weights that a component and its own parts would start training from."""
+    if isinstance(part, dict):
+        part.pop("start_from", None)
+        for value in part.values():
+            _drop_starts(value)
 
 
 def check_complete(cfg: Config) -> None:

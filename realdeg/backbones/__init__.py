@@ -10,6 +10,8 @@ from realdeg.backbones.bicubic import Bicubic
 from realdeg.backbones.blind import BlindBackbone
 from realdeg.backbones.carn import CARN
 from realdeg.backbones.carnm import CARNM
+from realdeg.backbones.cincgan import CinCGANTranslator
+from realdeg.backbones.clean_then_enlarge import CleanThenEnlarge
 from realdeg.backbones.cnf import CNF
 from realdeg.backbones.csnln import CSNLN
 from realdeg.backbones.dan import DANv1, DANv2
@@ -79,6 +81,8 @@ __all__ = [
     "CSNLN",
     "DANv1",
     "DANv2",
+    "CinCGANTranslator",
+    "CleanThenEnlarge",
     "DBPN",
     "DFSA",
     "DNSR",

@@ -181,10 +181,21 @@ def check_start(cfg: Mapping[str, Any]) -> None:
         if name.endswith("discriminator"):
             parts[f"model.{name}"] = value
     for place, part in parts.items():
-        start = part.get("start_from") if isinstance(part, Mapping) else None
-        if start and start.get("checkpoint") is not None:  # published ones are fetched when built
-            file, what = Path(str(start["checkpoint"])), "which is not a start for training"
-            _check_file(cfg, file, f"{place}.start_from", what, geometry=False)
+        for where, start in _starts(part, f"{place}.start_from"):
+            if start.get("checkpoint") is not None:  # published ones are fetched when built
+                file, what = Path(str(start["checkpoint"])), "which is not a start for training"
+                _check_file(cfg, file, where, what, geometry=False)
+
+
+def _starts(part: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield what a network starts from, and what its own parts do, each with its place."""
+    if not isinstance(part, Mapping):
+        return
+    for key, value in part.items():
+        if key == "start_from" and isinstance(value, Mapping):
+            yield place, value
+        elif key != "start_from":
+            yield from _starts(value, f"{place.removesuffix('start_from')}{key}.start_from")
 
 
 def check_files(cfg: Mapping[str, Any]) -> None:

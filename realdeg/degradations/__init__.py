@@ -11,6 +11,7 @@ from realdeg.degradations.bsrgan import BSRGAN
 from realdeg.degradations.bsrgan_plus import BSRGANPlus
 from realdeg.degradations.camera_isp import CameraISP
 from realdeg.degradations.choices import Maybe, OneOf
+from realdeg.degradations.cincgan import CinCGANDegradation
 from realdeg.degradations.containers import Compose
 from realdeg.degradations.direct_kpn import DirectKPN
 from realdeg.degradations.direct_net import DirectNet
@@ -45,6 +46,7 @@ __all__ = [
     "Bicubic",
     "BlurDown",
     "CameraISP",
+    "CinCGANDegradation",
     "Compose",
     "DML",
     "DSGAN",

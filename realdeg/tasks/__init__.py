@@ -4,6 +4,7 @@ from realdeg.tasks.adversarial_kernels import AdversarialKernels
 from realdeg.tasks.adversarial_super_resolution import AdversarialSuperResolution
 from realdeg.tasks.base import BatchToDevice, ImageTask
 from realdeg.tasks.blind_super_resolution import BlindSuperResolution
+from realdeg.tasks.cincgan import CinCGAN
 from realdeg.tasks.degradation_learning import DegradationLearning
 from realdeg.tasks.joint_training import JointTraining
 from realdeg.tasks.kernel_likelihood import KernelLikelihood
@@ -16,6 +17,7 @@ __all__ = [
     "AdversarialSuperResolution",
     "BatchToDevice",
     "BlindSuperResolution",
+    "CinCGAN",
     "DegradationLearning",
     "ImageTask",
     "JointTraining",
