@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from realdeg.config.shape import look_up
-from realdeg.registry import DATASETS, DISCRIMINATORS
+from realdeg.registry import DATASETS, DISCRIMINATORS, TASKS
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ LARGE = Limits(patch_size=48, batch_size=4, max_iters=40, val_interval=40, log_i
 SMALL = Limits(patch_size=96, batch_size=4, max_iters=400, val_interval=200, log_interval=50)
 _SHORT_SCHEDULE = 10_000
 # Iterations at which something begins, and the part of a sample run that may pass before.
-_TURNS = {"adversarial_from": 2, "discriminator_first": 4, "degradation_first": 2}
+_TURNS = {"adversarial_from": 2, "discriminator_first": 4, "degradation_first": 2, "inner_first": 2}
 _TOP = "!" * 78
 
 
@@ -54,7 +54,9 @@ def use_sample(
     schedule = cfg.get("train_cfg") or {}
     iterations = schedule.get("max_iters", 0) if max_iters is None else max_iters
     limits = LARGE if iterations > _SHORT_SCHEDULE else SMALL
-    limits = _with_discriminator(cfg, limits, changes)
+    task = look_up(TASKS, (cfg.get("model") or {}).get("type"), "model")
+    least = max(limits.patch_size, getattr(task, "least_patch", 0))
+    limits = _with_discriminator(cfg, replace(limits, patch_size=least), changes)
     for key in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(key)
         if loader is None:

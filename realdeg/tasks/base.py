@@ -47,6 +47,9 @@ class ImageTask(BaseModel, ABC):
     adversarial: ClassVar[bool] = False
     """Whether losses oppose each other, so that none of them need fall."""
 
+    least_patch: ClassVar[int] = 0
+    """The side in HR pixels below which a sample run makes no patches, for discriminators."""
+
     references: ClassVar[tuple[str, ...]] = ()
     """The pictures beside HR that the task makes for loss terms which need them."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -30,6 +32,7 @@ from realdeg.tasks.cycles import (
     given_images,
     judge_for,
     names_weights,
+    save_beside,
     translated,
     way_back,
 )
@@ -99,8 +102,8 @@ class CinCGAN(SuperResolution):
             # and reverse, enlarger, degradation, lr_discriminator, hr_discriminator
         )
 
-    The cleaner takes two steps where both cycles are trained. ``degradation`` is exported beside
-    the backbone. Validation measures the backbone on pairs.
+    The cleaner takes two steps where both cycles are trained. ``degradation`` is exported as well.
+    Validation measures the backbone on pairs.
 
     Args:
         backbone: Config of ``CleanThenEnlarge``, whose enlarger has ``start_from``: weights for
@@ -138,12 +141,12 @@ class CinCGAN(SuperResolution):
     Source:
         Yuan, Liu, Zhang, Zhang, Dong, Lin, Unsupervised Image Super-Resolution using
         Cycle-in-Cycle Generative Adversarial Networks, CVPRW 2018, arXiv 1809.00437 (the
-        defaults). The authors' code was not released. ``reverse_discriminator`` and
-        ``then="outer"`` are those of sangyun884/CinCGAN-pytorch (c2605f9). greatlog/UnpairedSR
-        (771312e) has one optimiser for each network and two steps of the cleaner, too.
+        defaults; the code was not released). ``reverse_discriminator`` and ``then="outer"`` are of
+        sangyun884/CinCGAN-pytorch (c2605f9), the order of steps of greatlog/UnpairedSR (771312e).
     """
 
     adversarial: ClassVar[bool] = True
+    least_patch: ClassVar[int] = 80
     own_losses: ClassVar[tuple[str, ...]] = (
         *("loss_inner_*", "loss_reverse_*", "loss_outer_*"),
         *("loss_*_discriminator", "loss_*_penalty*"),
@@ -290,7 +293,6 @@ class CinCGAN(SuperResolution):
 
         Raises:
             ConfigError: If ``optim_wrapper`` does not have the optimisers by name.
-            DataError: If real LR is missing, or of another size than reduced HR.
         """
         wrappers = optimisers_of(self, optim_wrapper, self.players)
         (batch,) = self.data_preprocessor(data, True)
@@ -365,11 +367,7 @@ class CinCGAN(SuperResolution):
         return self.opponent(name).losses(real, generated, batch["seeds"], max(step, 0))
 
     def inner_losses(self, made: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the losses of G1 and G2, of one or both directions.
-
-        Args:
-            made: The images of the inner cycle.
-        """
+        """Return the losses of G1 and G2 for the images of the inner cycle."""
         real, clean = made["real_lr"], made["clean_lr"]
         there, back = partial(translated, self.cleaner), partial(translated, self.reverse)
         factor = self.identity_jointly if "outer" in self.cycles else 1.0
@@ -383,11 +381,7 @@ class CinCGAN(SuperResolution):
         return found
 
     def outer_losses(self, made: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the losses of G1, SR and G3.
-
-        Args:
-            made: The images of the outer cycle.
-        """
+        """Return the losses of G1, SR and G3 for the images of the outer cycle."""
         judges: list[Any] = [self.cycle_loss, self.loss, self.tv_loss]
         outer = Direction("outer", self.opponent("hr_discriminator"), *judges)
         same = partial(self._enlarge, made["clean_lr"])
@@ -396,3 +390,8 @@ class CinCGAN(SuperResolution):
     def _enlarge(self, clean: Tensor) -> Tensor:
         enlarged: Tensor = self.backbone.enlarge(clean)  # type: ignore[operator]
         return enlarged
+
+    def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
+        """Write the backbone, and the degradation beside it."""
+        save_beside(self.degradation, Path(path), meta)
+        return super().export(path, meta)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -106,6 +108,19 @@ def given_images(
             f" {tuple(clean.shape[2:])}: let the patch sizes of both data sets agree."
         )
     return {"hr": hr, "clean_lr": round_to_8_bit(clean) if quantise else clean, "real_lr": real}
+
+
+def save_beside(degradation: Degradation, path: Path, meta: Mapping[str, Any]) -> None:
+    """Write a task's degradation beside the file of its backbone.
+
+    Args:
+        degradation: The degradation.
+        path: The backbone's file, in whose name ``degradation`` takes the place of ``backbone``.
+        meta: Notes, plain data.
+    """
+    named = "backbone" in path.name
+    name = path.name.replace("backbone", "degradation") if named else f"degradation_{path.name}"
+    degradation.save(path.with_name(name), meta)
 
 
 def check_parts(task: str, backbone: Backbone, degradation: Degradation) -> None:

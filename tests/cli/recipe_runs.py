@@ -48,6 +48,7 @@ DEGRADATIONS = {
     "FlowKernel": dict(hidden=4, blocks=1),
     "PDM": dict(kernel_width=4, kernel_blocks=1, noise_width=4, noise_blocks=1),
     "KernelGenerator": dict(width=8),
+    "CinCGANDegradation": dict(width=4, num_blocks=1),
 }
 
 
@@ -120,6 +121,13 @@ def shrinking(name: str) -> dict:
         if part.endswith("discriminator") and judge:
             behind = "discriminator" in judge  # behind a filter
             options[f"model.{part}{'.discriminator' if behind else ''}.width"] = 4
+    for name in ("", "lr_", "hr_", "reverse_"):
+        place = f"model.{name}discriminator"
+        judge = cfg.model.get(f"{name}discriminator") or {}
+        if "discriminator" in judge:  # behind a filter
+            place, judge = f"{place}.discriminator", judge.discriminator
+        if judge:
+            options[f"{place}.width"] = 4
     return options
 
 
@@ -145,8 +153,10 @@ def make_weights(name: str) -> None:
         )
         made.mark_trained()
         made.save(begun)
-    start = (cfg.get("backbone") or {}).get("start_from")
-    if start and start.get("checkpoint") and not Path(start.checkpoint).exists():
+    network = cfg.get("backbone") or {}
+    for start in (network.get("start_from"), network.get("enlarger", {}).get("start_from")):
+        if not (start and start.get("checkpoint")) or Path(start.checkpoint).exists():
+            continue
         run = Path(start.checkpoint).parent.name
         (other,) = (found for found in list_configs() if found.endswith(f"/{run}"))
         theirs = load_config(other, shrinking(other))
@@ -165,8 +175,9 @@ def options_for(name: str, root: Path) -> list[str]:
             options[f"{loader}.num_workers"] = 0
     if "LPIPSLoss" in str(cfg.model.get("perceptual_loss")):
         options["model.perceptual_loss.weight"] = 0  # AlexNet's weights are not shipped
-    if cfg.model.get("degradation_first"):
-        options["model.degradation_first"] = 0  # it is longer than the run
+    for first in ("degradation_first", "inner_first"):
+        if cfg.model.get(first):
+            options[f"model.{first}"] = 0  # it is longer than the run
     for number, term in enumerate((cfg.model.get("loss") or {}).get("terms") or ()):
         if term.type in ("ContentLoss", "TextureLoss"):
             options[f"model.loss.terms.{number}.weight"] = 0  # neither are VGG19's

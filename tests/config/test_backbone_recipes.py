@@ -12,8 +12,8 @@ from realdeg.config import inject, list_configs, load_config
 from realdeg.registry import BACKBONES, DATASETS, TASKS, list_backbones
 
 # Bicubic has nothing to train, IRCNNHQS is put together of trained networks, SpandrelModel is
-# whatever its file holds.
-WITHOUT = {"Bicubic", "IRCNNHQS", "SpandrelModel"}
+# whatever its file holds. CinCGAN trains its networks without pairs.
+WITHOUT = {"Bicubic", "CinCGANTranslator", "CleanThenEnlarge", "IRCNNHQS", "SpandrelModel"}
 BENCHMARKS = (
     "_291",
     "_t91",
@@ -27,7 +27,7 @@ BENCHMARKS = (
 )
 PAIRS = ("kpn/", "lpkpn/")
 # Their degradation is trained, or made by another run.
-LEARNED = ("dsgan", "esrgan_fs")
+LEARNED = ("cincgan", "dsgan", "esrgan_fs")
 # HR of the crops of RealSR, degraded.
 REAL = ("real_esrgan/", "bsrgan/", "swinir/swinir_real_", "hat/hat_real_")
 

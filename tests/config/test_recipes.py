@@ -30,6 +30,7 @@ TINY = {
     "FlowKernel": dict(hidden=4, blocks=1),
     "PDM": dict(kernel_width=4, kernel_blocks=1, noise_width=4, noise_blocks=1),
     "KernelGenerator": dict(width=8),
+    "CinCGANDegradation": dict(width=4, num_blocks=1),
 }
 
 
@@ -41,8 +42,10 @@ def make_weights(cfg):
             dml = DML(cfg.scale, cfg.same_size, **TINY["DML"])
             dml.mark_trained()
             dml.save(file)
-    start = (cfg.get("backbone") or {}).get("start_from")
-    if start:
+    network = cfg.get("backbone") or {}
+    for start in (network.get("start_from"), network.get("enlarger", {}).get("start_from")):
+        if not start:
+            continue
         # That it is there is all that a recipe asks; what is in it is for the network.
         Path(start.checkpoint).parent.mkdir(parents=True, exist_ok=True)
         Path(start.checkpoint).touch()

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from realdeg.degradations import DSGAN, SRMD, Bicubic, BlurDown, HighToLow, KernelPool
+from realdeg.degradations import (
+    DSGAN,
+    SRMD,
+    Bicubic,
+    BlurDown,
+    CinCGANDegradation,
+    HighToLow,
+    KernelPool,
+)
 from realdeg.degradations.primitives import filter_image, imresize
 
 SIZES = ((149, 151), (150, 154), (151, 149))
@@ -20,6 +28,9 @@ MAKERS = {
     "SRMD": lambda scale: SRMD(scale, True, sigma=(0.0, 0.0), rounding=False),
     "KernelPool": lambda scale: KernelPool(scale, True),
     "DSGAN": lambda scale: network(DSGAN, scale, num_blocks=1),
+    "CinCGANDegradation": lambda scale: network(
+        CinCGANDegradation, scale, num_blocks=1, residual=True
+    ),
     "HighToLow": lambda scale: network(HighToLow, scale, noise="none"),
 }
 

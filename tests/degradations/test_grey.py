@@ -14,6 +14,7 @@ from tests.degradations.conftest import all_names, small_config
 
 # These make colours of a grey picture, as a camera does: what is left of them is their grey.
 COLOURFUL = ("CameraISP", "DSGAN", "HighToLow", "Mosaic", "NoisePool", "PDM")
+COLOURFUL = ("CameraISP", "CinCGANDegradation", "DSGAN", "HighToLow", "Mosaic", "NoisePool")
 LUMA = np.array([0.299, 0.587, 0.114])
 SEEDS = range(6)
 
