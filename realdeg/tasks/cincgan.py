@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -32,7 +30,6 @@ from realdeg.tasks.cycles import (
     given_images,
     judge_for,
     names_weights,
-    save_beside,
     translated,
     way_back,
 )
@@ -46,7 +43,7 @@ from realdeg.tasks.player_checks import (
     lr_sizes,
 )
 from realdeg.tasks.players import Opponent, frozen, optimisers_of, take_step
-from realdeg.tasks.super_resolution import SuperResolution
+from realdeg.tasks.with_degradation import WithDegradation
 from realdeg.utils.argument_types import NonNegative, Scale, Whole
 from realdeg.utils.samples import Batch
 
@@ -70,7 +67,7 @@ _HR = {"type": "CinCGANDiscriminator", "form": "hr"}
 
 
 @TASKS.register_module()
-class CinCGAN(SuperResolution):
+class CinCGAN(WithDegradation):
     """Trains a network that cleans LR, one that enlarges it, and both ways back, without pairs.
 
     x is real LR, z is HR of other scenes, and y is z reduced by bicubic interpolation. Four
@@ -146,6 +143,7 @@ class CinCGAN(SuperResolution):
     """
 
     adversarial: ClassVar[bool] = True
+    scheduled: ClassVar[tuple[str, ...]] = ("identity_jointly",)
     least_patch: ClassVar[int] = 80
     own_losses: ClassVar[tuple[str, ...]] = (
         *("loss_inner_*", "loss_reverse_*", "loss_outer_*"),
@@ -176,15 +174,15 @@ class CinCGAN(SuperResolution):
         same_size: bool | None = None,
         quantise: bool = True,
     ) -> None:
-        super().__init__(backbone, degradation, True, loss, scale, same_size, quantise)
-        check_parts("CinCGAN", self.backbone, self.degradation)
-        self.degradation.requires_grad_(True)  # one from a file is frozen
+        super().__init__(backbone, degradation, loss, 0.0, scale, same_size, quantise, 0.5)
+        check_parts("CinCGAN", self.backbone)
         self.reverse = way_back(reverse, self.backbone, "model.reverse")
-        self.lr_discriminator = judge_for(lr_discriminator, self.backbone, "lr_discriminator")
-        self.hr_discriminator = judge_for(hr_discriminator, self.backbone, "hr_discriminator")
+        judges = {"lr_discriminator": lr_discriminator, "hr_discriminator": hr_discriminator}
         self.reverse_discriminator: nn.Module | None = None
         if reverse_discriminator is not None:
-            self.reverse_discriminator = judge_for(reverse_discriminator, self.backbone, _BACK)
+            judges[_BACK] = reverse_discriminator
+        for name, judge in judges.items():
+            setattr(self, name, judge_for(judge, self.backbone, "CinCGAN", name))
         inner = (inner_identity_loss, inner_cycle_loss, inner_tv_loss)
         for name, cfg in zip((*_INNER, *_OUTER[1:]), (*inner, cycle_loss, tv_loss), strict=True):
             setattr(self, name, build_loss(cfg, "image", f"model.{name}"))
@@ -390,8 +388,3 @@ class CinCGAN(SuperResolution):
     def _enlarge(self, clean: Tensor) -> Tensor:
         enlarged: Tensor = self.backbone.enlarge(clean)  # type: ignore[operator]
         return enlarged
-
-    def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
-        """Write the backbone, and the degradation beside it."""
-        save_beside(self.degradation, Path(path), meta)
-        return super().export(path, meta)

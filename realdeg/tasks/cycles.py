@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -14,9 +12,10 @@ from realdeg.backbones.build import backbone_from_config
 from realdeg.backbones.running import run_backbone
 from realdeg.degradations import Degradation
 from realdeg.discriminators.base import DiscriminatorLike
-from realdeg.errors import ConfigError, DataError
-from realdeg.tasks.discriminators import discriminator_from_config
+from realdeg.errors import ConfigError
+from realdeg.tasks.discriminators import check_colour, discriminator_from_config
 from realdeg.tasks.players import Opponent
+from realdeg.tasks.unpaired_losses import real_lr
 from realdeg.utils.colour import to_colour
 from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.samples import Batch
@@ -94,42 +93,18 @@ def given_images(
     Raises:
         DataError: If real LR is missing, or of another size than clean LR.
     """
-    given = batch.get("real_lr")
-    if given is None:
-        raise DataError(
-            "learning without pairs needs real LR images: use UnpairedDataset and"
-            " collate_fn=dict(type='collate_unpaired')."
-        )
-    hr, real = to_colour(batch["hr"], colour), to_colour(given, colour)
+    hr = to_colour(batch["hr"], colour)
     clean = reduction(hr, batch["seeds"])
-    if real.shape[1:] != clean.shape[1:]:
-        raise DataError(
-            f"real LR patches are {tuple(real.shape[2:])} pixels, reduced HR patches"
-            f" {tuple(clean.shape[2:])}: let the patch sizes of both data sets agree."
-        )
+    real = real_lr(batch, colour, clean, "reduced HR patches")
     return {"hr": hr, "clean_lr": round_to_8_bit(clean) if quantise else clean, "real_lr": real}
 
 
-def save_beside(degradation: Degradation, path: Path, meta: Mapping[str, Any]) -> None:
-    """Write a task's degradation beside the file of its backbone.
-
-    Args:
-        degradation: The degradation.
-        path: The backbone's file, in whose name ``degradation`` takes the place of ``backbone``.
-        meta: Notes, plain data.
-    """
-    named = "backbone" in path.name
-    name = path.name.replace("backbone", "degradation") if named else f"degradation_{path.name}"
-    degradation.save(path.with_name(name), meta)
-
-
-def check_parts(task: str, backbone: Backbone, degradation: Degradation) -> None:
-    """Refuse a backbone of one part, and a degradation without weights.
+def check_parts(task: str, backbone: Backbone) -> None:
+    """Refuse a backbone of one part.
 
     Args:
         task: The task's type, for messages.
         backbone: Its backbone.
-        degradation: Its degradation.
 
     Raises:
         ConfigError: Naming what would fit.
@@ -138,11 +113,6 @@ def check_parts(task: str, backbone: Backbone, degradation: Degradation) -> None
         raise ConfigError(
             f"{task}: the backbone is {type(backbone).__name__}, which has no cleaner and no"
             " enlarger: take dict(type='CleanThenEnlarge', cleaner=..., enlarger=...)."
-        )
-    if not any(True for _ in degradation.parameters()):
-        raise ConfigError(
-            f"{task}: {type(degradation).__name__} has nothing to learn: take CinCGANDegradation,"
-            " DSGAN, DirectNet or the like."
         )
 
 
@@ -167,24 +137,22 @@ def way_back(network: BackboneLike, backbone: Backbone, place: str) -> Backbone:
     return network
 
 
-def judge_for(discriminator: DiscriminatorLike, backbone: Backbone, part: str) -> nn.Module:
+def judge_for(
+    discriminator: DiscriminatorLike, backbone: Backbone, task: str, part: str
+) -> nn.Module:
     """Build a discriminator of images in the backbone's colour.
 
     Args:
         discriminator: Config or object.
         backbone: The task's backbone.
-        part: Its part of the task.
+        task: The task's type, for messages.
+        part: The discriminator's part of the task.
 
     Raises:
         ConfigError: If it takes another number of channels.
     """
     built = discriminator_from_config(discriminator, part)
-    channels = getattr(built, "in_channels", backbone.channels)
-    if channels != backbone.channels:
-        raise ConfigError(
-            f"'model.{part}.in_channels' is {channels}, and the images have {backbone.channels}"
-            f" (colour='{backbone.colour}'): set it to {backbone.channels}."
-        )
+    check_colour(built, backbone.colour, type(backbone).__name__, task, part)
     return built
 
 

@@ -82,19 +82,7 @@ class UnpairedLosses:
         Raises:
             DataError: If there is none, or it has another size than the generated LR.
         """
-        real, generated = batch.get("real_lr"), batch["generated"]
-        if real is None:
-            raise DataError(
-                "learning without pairs needs real LR images: use UnpairedDataset and"
-                " collate_fn=dict(type='collate_unpaired')."
-            )
-        real = to_colour(real, self.colour)
-        if real.shape[1:] != generated.shape[1:]:
-            raise DataError(
-                f"real LR patches are {tuple(real.shape[2:])} pixels, generated ones"
-                f" {tuple(generated.shape[2:])}: let the patch sizes of both data sets agree."
-            )
-        return real
+        return real_lr(batch, self.colour, batch["generated"], "generated ones")
 
     def clean(self, batch: Batch) -> Tensor:
         """Return LR that only lost resolution, of the generated LR's size."""
@@ -155,6 +143,33 @@ class UnpairedLosses:
         own = batch.get("generated_terms", {})
         losses |= {f"loss_{name}": value for name, value in own.items()}
         return named_terms(losses, side=self.side)
+
+
+def real_lr(batch: Batch, colour: str, like: Tensor, what: str) -> Tensor:
+    """Return the real LR of a batch.
+
+    Args:
+        batch: With ``real_lr``.
+        colour: ``"rgb"`` or ``"y"``: what it is converted to.
+        like: Images whose shape (B, C, h, w) it must have.
+        what: What they are, for the message.
+
+    Raises:
+        DataError: If there is no real LR, or it has another size.
+    """
+    real = batch.get("real_lr")
+    if real is None:
+        raise DataError(
+            "learning without pairs needs real LR images: use UnpairedDataset and"
+            " collate_fn=dict(type='collate_unpaired')."
+        )
+    real = to_colour(real, colour)
+    if real.shape[1:] != like.shape[1:]:
+        raise DataError(
+            f"real LR patches are {tuple(real.shape[2:])} pixels, {what}"
+            f" {tuple(like.shape[2:])}: let the patch sizes of both data sets agree."
+        )
+    return real
 
 
 def _weighted(loss: Any) -> str:

@@ -13,8 +13,9 @@ from realdeg.utils.colour import grey_of, luma_of, one_channel_is_grey, one_chan
 from tests.degradations.conftest import all_names, small_config
 
 # These make colours of a grey picture, as a camera does: what is left of them is their grey.
-COLOURFUL = ("CameraISP", "DSGAN", "HighToLow", "Mosaic", "NoisePool", "PDM")
-COLOURFUL = ("CameraISP", "CinCGANDegradation", "DSGAN", "HighToLow", "Mosaic", "NoisePool")
+COLOURFUL = (
+    *("CameraISP", "CinCGANDegradation", "DSGAN", "HighToLow", "Mosaic", "NoisePool", "PDM"),
+)
 LUMA = np.array([0.299, 0.587, 0.114])
 SEEDS = range(6)
 
