@@ -121,13 +121,6 @@ def shrinking(name: str) -> dict:
         if part.endswith("discriminator") and judge:
             behind = "discriminator" in judge  # behind a filter
             options[f"model.{part}{'.discriminator' if behind else ''}.width"] = 4
-    for name in ("", "lr_", "hr_", "reverse_"):
-        place = f"model.{name}discriminator"
-        judge = cfg.model.get(f"{name}discriminator") or {}
-        if "discriminator" in judge:  # behind a filter
-            place, judge = f"{place}.discriminator", judge.discriminator
-        if judge:
-            options[f"{place}.width"] = 4
     return options
 
 
