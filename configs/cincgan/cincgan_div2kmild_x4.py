@@ -1,8 +1,8 @@
 # Yuan et al., CVPRW 2018: batches of 16 crops of 32 x 32 LR pixels; Adam with betas (0.5, 0.999),
-# 2e-4 for the inner cycle and 1e-4 for the outer one, halved every 40K of 400K iterations. The inner
-# cycle is trained first, then both are, with rates that begin anew. The network that enlarges was
-# trained on bicubic reductions. (The paper takes HR of the first 400 scenes and LR of the others;
-# here a scene never meets itself.)
+# 2e-4 for the inner cycle and 1e-4 for the outer one, halved every 40K of 400K iterations. The
+# inner cycle is trained first, then both are, with rates that begin anew. The network that
+# enlarges was trained on bicubic reductions. (The paper takes HR of the first 400 scenes and LR of
+# the others; here a scene never meets itself.)
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/unpaired_div2k_mild.py",

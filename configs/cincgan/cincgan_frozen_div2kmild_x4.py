@@ -1,8 +1,8 @@
 # What sangyun884/CinCGAN-pytorch found to be stable: 400K iterations of the inner cycle, in both
-# directions, then a few hundred of the outer cycle alone, at 1e-5 with the cleaner frozen, of which
-# the adversarial loss weighs 0.1 and identity 150. Its networks and discriminators end in leaky ReLU
-# 0.2. It compares LR in [-1, 1], where squares are four times those here, hence 40, 20 and 2 within
-# the inner cycle; its outer cycle has [0, 1] as here.
+# directions, then a few hundred of the outer cycle alone, at 1e-5 with the cleaner frozen, of
+# which the adversarial loss weighs 0.1 and identity 150. Its networks and discriminators end in
+# leaky ReLU 0.2. It compares LR in [-1, 1], where squares are four times those here, hence 40, 20
+# and 2 within the inner cycle; its outer cycle has [0, 1] as here.
 _base_ = "cincgan_div2kmild_x4.py"
 __lr = dict(last_activation=True, centred=True)
 backbone = dict(cleaner=__lr)

@@ -1,9 +1,9 @@
 # For two CPU cores: narrow networks that are added to their input, so that an untrained cleaner
 # changes nothing and an untrained degradation is the bicubic reduction, and narrow discriminators.
-# The inner cycle is trained for a third of the run, then both. The outer adversarial loss is light,
-# as the re-implementations found necessary. There is no total variation: this camera's LR is softer
-# than bicubic reductions and hardly noisy, and the paper's weights only blur it further. The network
-# that enlarges was trained on bicubic reductions.
+# The inner cycle is trained for a third of the run, then both. The outer adversarial loss is
+# light, as the re-implementations found necessary. There is no total variation: this camera's LR
+# is softer than bicubic reductions and hardly noisy, and the paper's weights only blur it further.
+# The network that enlarges was trained on bicubic reductions.
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/unpaired_realsrv3crops_cpu.py",

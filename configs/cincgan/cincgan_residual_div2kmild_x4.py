@@ -1,9 +1,10 @@
 # The CinCGAN of greatlog/UnpairedSR: networks without batch normalisation that are added to their
-# input; absolute errors; 100K iterations of the inner cycle at 2e-4, halved after 50K, then 200K of
-# both at 1e-4, halved every 50K, without identity losses and with half the outer adversarial loss;
-# batches of 32, gradients clipped at 50. (Its discriminators see overlapping patches, and samples of
-# the last 16 images that were made; here they are CinCGAN's and see the latest. Its networks have 8
-# blocks without activation at the end of a block, and one convolution at each end.)
+# input; absolute errors; 100K iterations of the inner cycle at 2e-4, halved after 50K, then 200K
+# of both at 1e-4, halved every 50K, without identity losses and with half the outer adversarial
+# loss; batches of 32, gradients clipped at 50. (Its discriminators see overlapping patches, and
+# samples of the last 16 images that were made; here they are CinCGAN's and see the latest. Its
+# networks have 8 blocks without activation at the end of a block, and one convolution at each
+# end.)
 _base_ = "cincgan_div2kmild_x4.py"
 batch_size = 32
 __form = dict(use_bn=False, residual=True, num_blocks=8)

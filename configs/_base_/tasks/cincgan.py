@@ -1,6 +1,6 @@
-# CinCGAN with the paper's weights: inner cycle 1 (adversarial), 10 (cycle), 5 (identity, 1 once both
-# cycles are trained), 0.5 (total variation); outer cycle 1, 10, 5, 2. LSGANLoss has a factor of 1/2,
-# the paper has none: hence 2.
+# CinCGAN with the paper's weights: inner cycle 1 (adversarial), 10 (cycle), 5 (identity, 1 once
+# both cycles are trained), 0.5 (total variation); outer cycle 1, 10, 5, 2. LSGANLoss has a factor
+# of 1/2, the paper has none: hence 2.
 _base_ = "super_resolution.py"
 __mse = dict(criterion="mse")
 __tv = dict(type="TVLoss", form="squared", border="valid")
