@@ -88,7 +88,7 @@ class ResUNet(nn.Module):
     def forward(self, image: Tensor, level: Tensor) -> Tensor:
         """Clean an image (B, C, H, W) of noise of a level (B or 1, 1, 1, 1)."""
         height, width = image.shape[-2:]
-        x = torch.cat([image, level.expand(len(image), 1, height, width)], 1)
+        x = torch.cat([image, level.expand(image.shape[0], 1, height, width)], 1)
         bottom, right = ((n + MULTIPLE - 1) // MULTIPLE * MULTIPLE - n for n in (height, width))
         x1 = self.m_head(F.pad(x, (0, right, 0, bottom), mode="replicate"))
         x2 = self.m_down1(x1)
@@ -254,7 +254,7 @@ class USRNet(Backbone):
             cond = bicubic_kernel(factor)[None, None]
         cond = cond.to(lr)
         if cond.ndim == 4:
-            return cond, lr.new_full((len(cond), 1, 1, 1), self.level)
+            return cond, lr.new_full((cond.shape[0], 1, 1, 1), self.level)
         side = isqrt(cond.shape[1])
         return cond[:, :-1].view(-1, 1, side, side), cond[:, -1].view(-1, 1, 1, 1)
 

@@ -105,8 +105,8 @@ def shrinking(name: str) -> dict:
     if "type" in backbone:
         kind = BACKBONES.get(backbone["type"])
         known = inspect.signature(kind.__init__).parameters
-        # The size of the kernels that SRMD is told is the degradation's.
-        kept = KIND | ({"kernel_size"} if backbone["type"] == "SRMD" else set())
+        # The size of the kernels that a network is told is the degradation's.
+        kept = KIND | ({"kernel_size"} if backbone["type"] in ("SRMD", "USRNet") else set())
         for key, value in kind.example().arguments.items():
             if key in known and key not in kept and value != known[key].default:
                 options[f"backbone.{key}"] = value
