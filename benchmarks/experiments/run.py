@@ -30,6 +30,7 @@ import adversarial  # noqa: E402 (next to this file)
 import mismatch  # noqa: E402 (next to this file)
 import pictures  # noqa: E402
 import supervised  # noqa: E402 (next to this file)
+import unpaired  # noqa: E402 (next to this file)
 from runs import RESULTS, Book, Run, perform  # noqa: E402
 from timing import in_child  # noqa: E402
 
@@ -174,6 +175,11 @@ def benchmark_report(book: Book) -> None:
     print("\n".join(value_table(book, ["psnr[benchmark-y]", "ssim[benchmark-y]"])))
 
 
+def unpaired_report(book: Book) -> None:
+    """Print the values."""
+    print("\n".join(value_table(book, list(unpaired.VALUES), unpaired.ORDER)))
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Runs and their table."""
@@ -195,6 +201,7 @@ EXPERIMENTS = {
     "curriculum": Experiment(
         lambda book, args: supervised.curriculum_runs(args.seeds), benchmark_report
     ),
+    "unpaired": Experiment(lambda book, args: unpaired.unpaired_runs(args.seeds), unpaired_report),
     "mismatch": Experiment(lambda book, args: mismatch.mismatch_runs(args.seeds), mismatch.report),
 }
 

@@ -29,7 +29,8 @@ class Stage:
         config: A file in ``configs`` next to this one, or a recipe of realdeg.
         iterations: Their number; 0 for a network without weights, which is only tested.
         options: Dotted keys and values. ``{previous}`` in a value is the weights of the stage
-            before, ``{NAME}`` those of another run, ``{data}`` the folder of the data.
+            before, ``{NAME}`` those of another run or of the stage of that name, ``{data}`` the
+            folder of the data.
     """
 
     name: str
@@ -132,7 +133,7 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
         if not stage.iterations:
             continue
         folder = work / run.folder / stage.name
-        weights, done = folder / "backbone.safetensors", folder / "cpu_seconds.json"
+        done = folder / "cpu_seconds.json"
         if not done.is_file():
             begun = any(folder.glob("iter_*.pth"))
             options = {
@@ -145,7 +146,10 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
             spent = _tool("train", stage.config, folder, data, options, more)
             done.write_text(json.dumps(None if begun else spent))
         seconds[stage.name] = json.loads(done.read_text())
-        names["previous"] = str(weights)
+        weights = folder / "backbone.safetensors"
+        if not weights.is_file():
+            weights = folder / "degradation.safetensors"
+        names["previous"] = names[stage.name] = str(weights)
     last = run.stages[-1]
     folder = work / run.folder / "test"
     # The backbone of the last stage is what a test loads; where it started from is past.

@@ -103,6 +103,11 @@ class Degradation(CapturesArguments, nn.Module):
         """Whether it needs colour: it gets RGB even where a network trains on luma."""
         return False
 
+    @property
+    def one_kernel(self) -> bool:
+        """Whether it filters every LR pixel of an image with the same kernel, by design."""
+        return False
+
     def sample(self, hr: Tensor, seeds: Sequence[int]) -> list[Trace]:
         """Draw every random decision.
 

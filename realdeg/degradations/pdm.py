@@ -193,7 +193,7 @@ class PDM(GeneratorDegradation):
 
     @property
     def one_kernel(self) -> bool:
-        """Whether an image is filtered with the same kernel everywhere."""
+        """Whether no network that makes kernels sees the image or a code per pixel."""
         return not (self.kernel_spatial or self.kernel_from_image)
 
     @property

@@ -20,7 +20,7 @@ CONFIGS = sorted(EXPERIMENTS.glob("configs/*.py"))
 @pytest.fixture
 def modules(monkeypatch):
     """Import the programs next to the configs."""
-    names = ("runs", "supervised", "adversarial", "mismatch", "pictures")
+    names = ("runs", "supervised", "adversarial", "mismatch", "pictures", "unpaired")
     monkeypatch.syspath_prepend(str(EXPERIMENTS))
     yield lambda name: __import__(name)
     for name in names:
@@ -44,6 +44,23 @@ def test_fine_tunings_share_budget_patches_and_rate(modules):
         wrapper = cfg.optim_wrapper.get("backbone_step", cfg.optim_wrapper)
         found.add((stage.iterations, cfg.patch_size, cfg.batch_size, wrapper["optimizer"]["lr"]))
     assert len(found) == 1 and len({run.folder for run in runs}) == len(runs)
+
+
+def test_methods_without_pairs_share_network_patches_and_budget(modules):
+    unpaired = modules("unpaired")
+    runs = unpaired.unpaired_runs([0, 1])
+    assert len({run.folder for run in runs}) == len(runs)
+    assert {run.label for run in runs} <= set(unpaired.ORDER)
+    for run in runs[1:]:
+        stage = run.stages[-1]
+        own = EXPERIMENTS / "configs" / stage.config
+        cfg = load_config(str(own) if own.is_file() else stage.config)
+        network = cfg.backbone.get("enlarger", cfg.backbone)
+        assert (network.num_blocks, network.num_features) == (4, 32)
+        assert (stage.iterations, cfg.patch_size, cfg.batch_size) == (600, 128, 8)
+        # What an option refers to is a stage before.
+        known = {f"{{{before.name}}}" for before in run.stages[:-1]}
+        assert set(stage.options.values()) <= known
 
 
 def test_a_number_is_measured_once_and_others_are_kept(modules, tmp_path):

@@ -98,6 +98,8 @@ class OutputsHook(Hook):
 
     @torch.no_grad()
     def _collect_kernels(self, degradation: Any, hr: Tensor) -> None:
+        if getattr(degradation, "one_kernel", False):
+            return  # nothing that could collapse
         stride = degradation.stride
         size = [min(side, _SIDE) // stride * stride for side in hr.shape[-2:]]
         first = [(side - part) // 2 for side, part in zip(hr.shape[-2:], size, strict=True)]
