@@ -12,6 +12,7 @@ from annotated_types import Interval
 from torch import Tensor
 
 from realdeg.backbones.base import Colour
+from realdeg.degradations.estimation.skip_network import SkipNetwork
 from realdeg.degradations.primitives.borders import pad
 from realdeg.registry import ZERO_SHOT
 from realdeg.utils.argument_types import Count, NonNegative, Positive, Scale, Whole
@@ -19,7 +20,6 @@ from realdeg.utils.streams import stream_seed
 from realdeg.zero_shot.base import Watch, ZeroShot
 from realdeg.zero_shot.kernel_source import KernelLike, KernelSource, check_kernel_source
 from realdeg.zero_shot.reductions import reduce
-from realdeg.zero_shot.skip_network import SkipNetwork
 from realdeg.zero_shot.variance_rule import VarianceRule
 
 _RATE = 0.01

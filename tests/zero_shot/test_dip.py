@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from realdeg.degradations.estimation.skip_network import SkipNetwork
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.zero_shot import DIP
-from realdeg.zero_shot.skip_network import SkipNetwork
 
 
 def picture(side):

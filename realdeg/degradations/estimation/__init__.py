@@ -14,9 +14,16 @@ from realdeg.degradations.estimation.base import (
     estimator_from_config,
 )
 from realdeg.degradations.estimation.dark_channel_estimator import DarkChannel
+from realdeg.degradations.estimation.dip_fkp import (
+    DIPFKP,
+    DIPFKPFit,
+    DIPFKPSettings,
+    fit_dip_fkp,
+)
 from realdeg.degradations.estimation.gaussian_fit import GaussianFit, fit_gaussian
 from realdeg.degradations.estimation.kernelgan import KernelGANResult, kernelgan
 from realdeg.degradations.estimation.kernelgan_estimator import KernelGAN
+from realdeg.degradations.estimation.kernelgan_fkp import KernelGANFKP
 from realdeg.degradations.estimation.network_kernel import NetworkKernel
 from realdeg.degradations.estimation.noise_level import noise_level
 from realdeg.degradations.estimation.noise_patches import (
@@ -36,6 +43,9 @@ from realdeg.degradations.estimation.pool_kernel import PoolKernel
 
 __all__ = [
     "CRITERIA",
+    "DIPFKP",
+    "DIPFKPFit",
+    "DIPFKPSettings",
     "DarkChannel",
     "EstimatorLike",
     "GaussianFit",
@@ -43,6 +53,7 @@ __all__ = [
     "KernelEstimator",
     "KernelField",
     "KernelGAN",
+    "KernelGANFKP",
     "KernelGANResult",
     "NetworkKernel",
     "NoisePatch",
@@ -55,6 +66,7 @@ __all__ = [
     "common_kernel",
     "estimator_from_config",
     "fit_gaussian",
+    "fit_dip_fkp",
     "kernelgan",
     "noise_level",
     "noise_patches",

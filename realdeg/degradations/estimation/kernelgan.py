@@ -157,9 +157,9 @@ class _Run:
         self.image = image.expand(-1, 3, -1, -1).float() * 2 - 1
         self.small = (CROP - KERNEL_SIZE) // stride + 1
         crops = np.random.default_rng(stream_seed(seed, "crops"))
-        fine, coarse = _crop_weights(image, stride)
-        self.large_crops = _draw_crops(coarse, CROP, iterations, stride, crops)
-        self.small_crops = _draw_crops(fine, self.small, iterations, 1, crops)
+        fine, coarse = crop_weights(image, stride)
+        self.large_crops = draw_crops(coarse, CROP, iterations, stride, crops)
+        self.small_crops = draw_crops(fine, self.small, iterations, 1, crops)
         axis = torch.arange(KERNEL_SIZE, dtype=torch.float32) - (KERNEL_SIZE - 1) / 2
         self.rest = centre_rest(KERNEL_SIZE, stride)
         self.axis = axis.to(image.device)
@@ -224,8 +224,13 @@ class _Run:
         return torch.randn(like.shape, generator=self.rng).to(like) / 255
 
 
-def _crop_weights(image: Tensor, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gradient strength at each pixel, of the photo and of its reduction."""
+def crop_weights(image: Tensor, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gradient strength at each pixel, of the photo and of its reduction.
+
+    Args:
+        image: (1, C, H, W).
+        stride: HR pixels per LR pixel.
+    """
     luma = to_colour(image, "y").float().cpu()
     height, width = int(luma.shape[2]), int(luma.shape[3])
     fine = _gradients(luma[0, 0].numpy())
@@ -243,10 +248,24 @@ def _gradients(luma: np.ndarray) -> np.ndarray:
     return smooth
 
 
-def _draw_crops(
+def draw_crops(
     weights: np.ndarray, size: int, count: int, grid: int, rng: np.random.Generator
 ) -> list[tuple[int, int]]:
-    """Draw corners of crops; strong gradients in the middle make a crop more likely."""
+    """Draw corners of crops; strong gradients in the middle make a crop more likely.
+
+    Args:
+        weights: Gradient strengths, (H, W).
+        size: Side of the crops.
+        count: Number of crops.
+        grid: Rows and columns of corners are multiples of it.
+        rng: The random generator.
+
+    Returns:
+        (row, column) of each crop.
+
+    Raises:
+        DataError: If there are no gradients.
+    """
     middle = size // 2
     blurred = cv2.blur(weights, (middle, middle))
     first = size // 2

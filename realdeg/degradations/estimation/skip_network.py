@@ -25,18 +25,30 @@ class SkipNetwork(nn.Module):
         width: Channels downwards and upwards.
         skip: Channels of the skips.
         levels: Number of levels.
+        similar_from: The first level, from 0, whose encoder compares all its places with each
+            other (FKP's DIP has it from 2); None: none does.
 
     Shape:
         (1, ``inputs``, H, W) -> (1, ``channels``, H, W) with H and W above ``2**levels``.
 
     Source:
         models/skip.py of DmitryUlyanov/deep-image-prior (skip_n33d = skip_n33u = 128,
-        skip_n11 = 4, num_scales = 5, upsample_mode "bilinear").
+        skip_n11 = 4, num_scales = 5, upsample_mode "bilinear"); with comparisons
+        DIPFKP/model/networks.py of JingyunLiang/FKP, commit 127c121.
     """
 
-    def __init__(self, inputs: int, channels: int, width: int, skip: int, levels: int) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        width: int,
+        skip: int,
+        levels: int,
+        similar_from: int | None = None,
+    ) -> None:
         super().__init__()
-        parts = [_Level(inputs if n == 0 else width, width, skip) for n in range(levels)]
+        first = levels if similar_from is None else similar_from
+        parts = [_Level(width if n else inputs, width, skip, n >= first) for n in range(levels)]
         self.levels = nn.ModuleList(parts)
         self.last = nn.Conv2d(width, channels, 1)
 
@@ -55,9 +67,10 @@ class SkipNetwork(nn.Module):
 
 
 class _Level(nn.Module):
-    def __init__(self, into: int, width: int, skip: int) -> None:
+    def __init__(self, into: int, width: int, skip: int, similar: bool) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(_layer(into, width, 3, 2), _layer(width, width, 3))
+        compared = [_Similar(width)] if similar else []
+        self.encoder = nn.Sequential(_layer(into, width, 3, 2), *compared, _layer(width, width, 3))
         self.skip = _layer(into, skip, 1)
         self.joined = nn.BatchNorm2d(width + skip)
         self.decoder = nn.Sequential(_layer(width + skip, width, 3), _layer(width, width, 1))
@@ -73,6 +86,30 @@ class _Level(nn.Module):
         deeper = deeper[..., top : top + x.shape[-2], left : left + x.shape[-1]]
         made: Tensor = self.decoder(self.joined(torch.cat([self.skip(x), deeper], dim=1)))
         return made
+
+
+class _Similar(nn.Module):
+    """Adds to each place the mean of all places, weighted by their similarity to it.
+
+    The dot-product form of Wang et al., Non-local Neural Networks, CVPR 2018, with every second row
+    and column of the places that are compared with. It begins as the identity.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        inner = max(width // 2, 1)
+        self.value, self.key, self.query = (nn.Conv2d(width, inner, 1) for _ in range(3))
+        self.out = nn.Sequential(nn.Conv2d(inner, width, 1), nn.BatchNorm2d(width))
+        normalisation = self.out[1]
+        assert isinstance(normalisation, nn.BatchNorm2d)
+        nn.init.zeros_(normalisation.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, key = (F.max_pool2d(part(x), 2).flatten(2) for part in (self.value, self.key))
+        likeness = self.query(x).flatten(2).transpose(1, 2) @ key / key.shape[2]
+        mean = value @ likeness.transpose(1, 2)
+        made: Tensor = self.out(mean.unflatten(2, x.shape[2:]))
+        return x + made
 
 
 def _layer(into: int, out: int, side: int, stride: int = 1) -> nn.Sequential:
