@@ -10,9 +10,8 @@ from torch import Tensor
 from realdeg.backbones.base import Backbone, BackboneLike, Colour
 from realdeg.backbones.build import backbone_from_config
 from realdeg.degradations.base import DegradationLike
-from realdeg.degradations.estimation.dip_fkp import DIPFKPSettings, Levels, fit_dip_fkp
+from realdeg.degradations.estimation.dip_fkp import DIPFKPSettings, Levels, Prior, fit_dip_fkp
 from realdeg.degradations.estimation.flow_search import flow_for
-from realdeg.degradations.flow_kernel import FlowKernel
 from realdeg.degradations.primitives.kernels import centred
 from realdeg.registry import ZERO_SHOT
 from realdeg.utils.argument_types import Choice, Count, Geometry, Positive, Whole
@@ -125,7 +124,7 @@ class DIPFKP(ZeroShot):
             watch.count()
             return watch.late()
 
-        prior: FlowKernel | Tensor
+        prior: Prior
         prior = flow_for(self.flow[0], self.scale, "DIPFKP") if kernel is None else kernel.to(image)
         watch.start()
         fit = fit_dip_fkp(image, self.scale, prior, self.settings, tick)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,8 @@ from realdeg.utils.structural_similarity import side_of, similarity_maps
 
 Levels = Annotated[int, Interval(ge=1, le=8)]
 """How often the network halves the image."""
+Prior: TypeAlias = FlowKernel | Tensor
+"""A flow of kernels, or the one kernel that there is."""
 _RATE, _CODE_RATE = 5e-3, 0.5
 _INPUT = 0.1  # the input is uniform in [0, 0.1]
 _SIMILAR_FROM = 2
@@ -82,7 +84,7 @@ class DIPFKPFit:
 def fit_dip_fkp(
     image: Tensor,
     scale: int,
-    prior: FlowKernel | Tensor,
+    prior: Prior,
     settings: DIPFKPSettings,
     tick: Callable[[], bool],
 ) -> DIPFKPFit:
