@@ -170,7 +170,7 @@ class DANv1(_DAN):
 
     def forward(self, lr: Tensor) -> Outputs:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        code = self.init_ker_map.to(lr).expand(len(lr), -1)
+        code = self.init_ker_map.to(lr).expand(lr.shape[0], -1)
         codes, images = [], []
         for _ in range(self.rounds):
             images.append(self.Restorer(lr, code.detach()))
@@ -260,7 +260,7 @@ class DANv2(_DAN):
 
     def forward(self, lr: Tensor) -> Outputs:
         """Super-resolve (B, 3, h, w) in [0, 1]."""
-        code = self.init_ker_map.to(lr).expand(len(lr), -1)
+        code = self.init_ker_map.to(lr).expand(lr.shape[0], -1)
         kernels, images = [], []
         for _ in range(self.rounds):
             images.append(self.Restorer(lr, code.detach()))

@@ -24,8 +24,13 @@ FIXED_SIZE_ONLY: dict[str, dict[str, str]] = {
 }
 # Reasons by type and format.
 _SPECTRA = "its data steps use complex spectra, which torch's translation to ONNX does not support"
+_GROUPS = (
+    "it blurs each image with its own kernel, which makes the groups of its convolutions depend on"
+    " the number of images"
+)
 WITHOUT_GRAPH: dict[tuple[str, str], str] = {
-    (name, "onnx"): _SPECTRA for name in ("IRCNNHQS", "USRNet")
+    **{(name, "onnx"): _SPECTRA for name in ("IRCNNHQS", "USRNet")},
+    **{("KXNet", form): _GROUPS for form in ("onnx", "torch-export")},
 }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from realdeg import create_degradation
+from realdeg.backbones import BlindBackbone
 from realdeg.config import list_configs, load_config
 from realdeg.config.check import degradations_in
 from realdeg.config.fill import inject
@@ -105,8 +106,9 @@ def shrinking(name: str) -> dict:
     if "type" in backbone:
         kind = BACKBONES.get(backbone["type"])
         known = inspect.signature(kind.__init__).parameters
-        # The size of the kernels that a network is told is the degradation's.
-        kept = KIND | ({"kernel_size"} if backbone["type"] in ("SRMD", "USRNet") else set())
+        # The size of the kernels that a network is told, or finds, is the degradation's.
+        told = backbone["type"] in ("SRMD", "USRNet") or issubclass(kind, BlindBackbone)
+        kept = KIND | ({"kernel_size"} if told else set())
         for key, value in kind.example().arguments.items():
             if key in known and key not in kept and value != known[key].default:
                 options[f"backbone.{key}"] = value

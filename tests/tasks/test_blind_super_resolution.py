@@ -173,7 +173,7 @@ class TestRuns:
         runner.close()
         return state, model
 
-    @pytest.mark.parametrize("recipe", ["kxnet/kxnet_t91_x2_cpu", "dan/danv2_t91_x2_cpu"])
+    @pytest.mark.parametrize("recipe", ["kxnet/kxnet_t91_x2_cpu", "danv2/danv2_t91_x2_cpu"])
     def test_six_iterations_equal_three_and_three(self, tmp_path, recipe):
         whole, _ = self.train(tmp_path / "whole", recipe, 6)
         self.train(tmp_path / "parts", recipe, 3)
@@ -181,7 +181,7 @@ class TestRuns:
         assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
     def test_where_images_are_degraded_changes_nothing(self, tmp_path):
-        recipe = "dan/danv1_t91_x2_cpu"
+        recipe = "danv1/danv1_t91_x2_cpu"
         wanted, _ = self.train(tmp_path / "device", recipe, 3)
         options = {"model.degrade_in": "prefetch"}
         found, _ = self.train(tmp_path / "prefetch", recipe, 3, **options)

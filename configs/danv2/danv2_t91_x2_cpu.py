@@ -1,5 +1,5 @@
 # Setting 1 in small.
-_base_ = "danv1_t91_x2_cpu.py"
+_base_ = "../danv1/danv1_t91_x2_cpu.py"
 backbone = dict(
     type="DANv2",
     num_features=16,
