@@ -44,7 +44,8 @@ class KMSR(Backbone):
         width: Channels.
         colour: ``"rgb"`` as in the paper, or ``"y"``.
         global_skip: Whether the input is added to the result. The published code has that line
-            commented out; short trainings learn much faster with it.
+            commented out; short trainings learn much faster with it. The last convolution then
+            starts at 0, so that training starts from the enlarged image.
 
     Shape:
         (B, 3 or 1, H, W) -> the same.
@@ -83,6 +84,8 @@ class KMSR(Backbone):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2))
+        if global_skip:
+            nn.init.zeros_(self.output.weight)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Restore the enlarged image (B, C, H, W) in [0, 1]."""

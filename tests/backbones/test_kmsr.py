@@ -32,6 +32,9 @@ def test_equals_the_published_program(skip: bool) -> None:
     torch.manual_seed(0)
     network = KMSR(num_blocks=3, width=5, same_size=True, global_skip=skip).double()
     image = torch.rand(2, 3, 7, 9, dtype=torch.float64)
+    if skip:  # it starts from the image
+        assert torch.equal(network(image), image)
+        torch.nn.init.normal_(network.output.weight)
     wanted = written_out(dict(network.state_dict()), image) + (image if skip else 0)
     assert torch.allclose(network(image), wanted, atol=1e-12)
 

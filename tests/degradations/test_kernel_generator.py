@@ -48,7 +48,7 @@ def test_equals_the_published_program():
     wanted = raw.clamp(0, 1)[:, 0]  # as generate.py
     assert 0 < int((wanted == 0).sum()) < wanted.numel()
     wanted = wanted / wanted.sum((1, 2), keepdim=True)
-    assert torch.allclose(generator.train().kernels(codes), wanted, atol=1e-12)
+    assert torch.allclose(generator.train().kernels(codes), wanted, atol=1e-10)
 
 
 def test_published_numbers():
