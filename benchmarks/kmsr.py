@@ -32,7 +32,7 @@ from realdeg.utils.colour import rgb_to_y
 from realdeg.visualization.kernels import basis_kernels
 
 SCALE, DRAWN, PHOTOS = 4, 200, 10
-GAN_STEPS, STEPS = 1500, 600
+GAN_STEPS, STEPS = 1000, 400
 CAMERAS = ("Canon", "Nikon")
 OFF: dict[str, Any] = {
     f"{split}_{part}": None
@@ -105,9 +105,14 @@ class Stages:
         folder = self.runs / name
         if any(folder.glob("*.safetensors")):
             return
-        known = (folder / "last_checkpoint").exists()
+        known, used = (folder / "last_checkpoint").exists(), time.process_time()
         settings = {"scale": SCALE, **BRIEF, **options}
         train(recipe, options=settings, work_dir=folder, seed=0, device="cpu", resume=known or None)
+        (folder / "cpu_seconds").write_text(str(round(time.process_time() - used)))
+
+    def cost(self, name: str) -> int:
+        """Return the CPU seconds of a training, of its last part if it was interrupted."""
+        return int((self.runs / name.replace(" ", "_") / "cpu_seconds").read_text())
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield HR and LR of the held-out pairs."""
@@ -129,11 +134,10 @@ def decibels(sr: Tensor, hr: Tensor) -> float:
 
 def measure(stages: Stages, kind: str | None) -> dict[str, Any]:
     """Return the mean PSNR of a network, or of interpolation, on the held-out pairs."""
-    used, network = time.process_time(), None
+    network = None
     if kind is not None:
         settings = {"type": "KMSR", "checkpoint": str(stages.network(kind)), "global_skip": True}
         network = create_backbone(settings, scale=SCALE, same_size=False).eval()
-    cost = round(time.process_time() - used)
     found = []
     for hr, lr in stages.pairs():
         made = imresize(lr, SCALE)
@@ -142,9 +146,9 @@ def measure(stages: Stages, kind: str | None) -> dict[str, Any]:
                 made = run_backbone(network, network_input(network, lr)).sr
         found.append(round(decibels(made, hr), 3))
     result: dict[str, Any] = {"psnr_y": round(sum(found) / len(found), 3), "images": found}
-    return result | (
-        {"iterations": STEPS // stages.shorter, "cpu_seconds": cost} if network else {}
-    )
+    if kind is not None:
+        result |= {"iterations": STEPS // stages.shorter, "cpu_seconds": stages.cost(kind)}
+    return result
 
 
 def statistics(kernels: Tensor) -> dict[str, Any]:
@@ -182,17 +186,14 @@ def drawn(stages: Stages, count: int = DRAWN) -> Tensor:
 
 def of_generator(stages: Stages) -> dict[str, Any]:
     """Train the generator; return its kernels' statistics and the critic's distance over time."""
-    stages.pool()
-    used = time.process_time()
     kernels, real = drawn(stages), load_pool(stages.pool()).items
-    cost = round(time.process_time() - used)
     distances = (kernels[:, None] - real[None]).abs().sum((2, 3))
     logs = sorted((stages.runs / "generator").glob("*/vis_data/*.json"))
     lines = [json.loads(line) for log in logs for line in log.read_text().splitlines() if line]
     logged = {line["step"]: line for line in lines if "loss_discriminator" in line}
     return statistics(kernels) | {
         "iterations": GAN_STEPS // stages.shorter,
-        "cpu_seconds": cost,
+        "cpu_seconds": stages.cost("generator"),
         "critic_distance": {
             str(step): round(-line["loss_discriminator"], 4) for step, line in logged.items()
         },
