@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import Backbone, Colour
 from realdeg.backbones.parts.classic import Number
-from realdeg.backbones.readings import colour_of, count, size
+from realdeg.backbones.readings import colour_of, count, has, size
 from realdeg.registry import BACKBONES
 from realdeg.utils.argument_types import Scale
 
@@ -60,10 +60,12 @@ class KMSR(Backbone):
     upsample = "pre"
     same_size_form = "native"
 
+    # What a skip adds is a tensor, so that weights tell whether their network has one.
     form_readings = {
         "num_blocks": count(r"resblock_layer\.(\d+)\.conv1\.weight"),
         "width": size("input.weight"),
         "colour": colour_of("input.weight", 1),
+        "global_skip": has("skip", given="input.weight"),
     }
     example_arguments = {"scale": 2, "num_blocks": 2, "width": 6}
 
@@ -77,7 +79,8 @@ class KMSR(Backbone):
         global_skip: bool = False,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size, colour=colour)
-        self.global_skip = global_skip
+        self.skip: Tensor | None
+        self.register_buffer("skip", torch.ones(1) if global_skip else None)
         self.resblock_layer = nn.Sequential(*(ResBlock(width) for _ in range(num_blocks)))
         self.input = nn.Conv2d(self.channels, width, 3, padding=1, bias=False)
         self.output = nn.Conv2d(width, self.channels, 3, padding=1, bias=False)
@@ -90,4 +93,4 @@ class KMSR(Backbone):
     def forward(self, lr: Tensor) -> Tensor:
         """Restore the enlarged image (B, C, H, W) in [0, 1]."""
         made = self.output(self.resblock_layer(torch.relu(self.input(lr))))
-        return made + lr if self.global_skip else made
+        return made if self.skip is None else made + self.skip * lr

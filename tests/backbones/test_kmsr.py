@@ -49,10 +49,11 @@ def test_names_and_shapes_of_the_published_program() -> None:
 
 def test_what_was_trained_on_blurred_hr_enlarges_photos(tmp_path) -> None:
     """Weights of the same size serve a network that is given smaller LR images."""
-    trained = KMSR(scale=4, num_blocks=1, width=4, same_size=True)
+    trained = KMSR(scale=4, num_blocks=1, width=4, same_size=True, global_skip=True)
     file = tmp_path / "kmsr.pth"
     torch.save(trained.state_dict(), file)
     network = create_backbone({"type": "KMSR", "checkpoint": str(file)}, scale=4, same_size=False)
+    assert network.skip is not None  # read from the file
     assert network.output_size(64, 32) == (64, 32) and network.upsample == "pre"
     from realdeg.backbones.running import network_input
 
