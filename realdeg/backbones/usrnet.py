@@ -258,6 +258,11 @@ class USRNet(Backbone):
         side = isqrt(cond.shape[1])
         return cond[:, :-1].view(-1, 1, side, side), cond[:, -1].view(-1, 1, 1, 1)
 
+    @classmethod
+    def told_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return that kernel and noise are told."""
+        return ("kernel", "noise_level")
+
     def condition_of(self, conditions: Mapping[str, Any]) -> Tensor | None:
         """Return kernel and noise level of what a degradation did to one image.
 

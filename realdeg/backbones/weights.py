@@ -78,6 +78,7 @@ def fill(
     partial: bool = False,
 ) -> list[str]:
     """Do as :func:`load_weights` with the tensors that were read from the file ``where``."""
+    refuse_format(type(backbone), where)
     state = backbone.adapt_state(stored, where)
     skipped = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     own = backbone.state_dict()
@@ -129,6 +130,7 @@ def form_of(
     """
     if not (isinstance(cls, type) and issubclass(cls, Backbone)):
         return dict(stated)
+    refuse_format(cls, where)
     known = inspect.signature(cls).parameters
     read = {name: value for name, value in cls.form_of(state).items() if name in known}
     given = {name: value for name, value in stated.items() if value is not None}
@@ -161,6 +163,17 @@ def _preset(cls: type[Backbone], read: Mapping[str, Any]) -> dict[str, str]:
         if all(read.get(name) == value for name, value in values.items() if value is not None):
             return {"preset": preset}
     return {}
+
+
+def refuse_format(cls: type[Backbone], where: str) -> None:
+    """Refuse a file of a format whose tensors fit a network, but mean something else.
+
+    Raises:
+        CheckpointError: With the reason that the class gives.
+    """
+    reason = cls.refused_formats.get(Path(where).suffix.lower())
+    if reason is not None:
+        raise CheckpointError(f"the weights in {where} are {reason}")
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:

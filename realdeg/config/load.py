@@ -16,6 +16,7 @@ from realdeg.config.find import config_name, find
 from realdeg.config.merge import Dropped, apply_options, collecting_dropped, log_dropped
 from realdeg.config.read import read_config
 from realdeg.config.shape import look_up
+from realdeg.config.told import check_told
 from realdeg.errors import ConfigError
 from realdeg.registry import DATASETS, TASKS, load_plugins
 from realdeg.utils.arguments import arguments_of
@@ -84,6 +85,7 @@ def load_config(
     if check:
         _fill_evaluators(cfg)
         validate(cfg)
+        check_told(cfg)
     log_dropped([_relevant(one) for one in dropped])
     return cfg
 

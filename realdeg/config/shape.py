@@ -297,8 +297,9 @@ def parts_of(
     is_item = asked is not None
     if asked is None:
         key = place.rpartition(".")[2]
-        asked = key not in _NAMES and slot_at(key, holder, place) is not None
         mark = mark_at(key, holder, place)
+        asked = key not in _NAMES and slot_at(key, holder, place) is not None
+        asked = asked and not (mark is not None and mark.optional)
     if isinstance(value, list | tuple) and not (is_item and asked):
         for index, item in enumerate(value):
             yield from parts_of(item, f"{place}.{index}", registry, within, asked=asked, mark=mark)

@@ -50,6 +50,8 @@ class AWGN(Degradation):
         ConfigError: If sigma is negative.
     """
 
+    unstated = ()
+
     same_grid_part: ClassVar[bool] = True
 
     def __init__(

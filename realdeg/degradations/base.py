@@ -65,6 +65,9 @@ class Degradation(CapturesArguments, nn.Module):
     same_grid_part: ClassVar[bool] = False
     """Whether it keeps the grid as a part of a container, as noise does."""
 
+    unstated: ClassVar[tuple[str, ...]] = ("kernel", "noise_level")
+    """What it may do and :meth:`condition` does not tell."""
+
     __call__: Callable[..., Tensor]
 
     def __init__(self, scale: AnyScale = 4, same_size: bool = False) -> None:

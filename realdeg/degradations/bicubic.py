@@ -37,6 +37,8 @@ class Bicubic(Degradation):
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
     """
 
+    unstated = ()
+
     any_scale = True
 
     def __init__(

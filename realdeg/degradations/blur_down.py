@@ -122,6 +122,8 @@ class BlurDown(Degradation):
         ConfigError: If a name is unknown or a kernel cannot be made.
     """
 
+    unstated = ()
+
     def __init__(
         self,
         scale: Scale = 4,

@@ -153,6 +153,8 @@ class CameraISP(ReducedDegradation):
         ConfigError: If an argument is unknown or out of range.
     """
 
+    unstated = ("kernel",)
+
     reach = 2
 
     def __init__(

@@ -44,6 +44,8 @@ class CodedKernel(Degradation):
         padding: Border handling, as in :func:`realdeg.ops.kernel_apply`.
     """
 
+    unstated = ()
+
     fitting: ClassVar[Literal["gradient", "closed_form"] | None] = "gradient"
 
     def __init__(self, scale: int, same_size: bool, kernel_size: int, padding: Padding) -> None:

@@ -42,6 +42,8 @@ class Container(Degradation):
         ConfigError: If there are no parts.
     """
 
+    unstated = ()
+
     def __init__(self, parts: Sequence[Degradation], scale: int, same_size: bool) -> None:
         super().__init__(scale, same_size)
         self.parts = nn.ModuleList(parts)

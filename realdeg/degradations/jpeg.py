@@ -52,6 +52,8 @@ class JPEG(ReducedDegradation):
         ConfigError: If an argument is out of range.
     """
 
+    unstated = ()
+
     differentiable = False
     reach = 16  # side of a block of subsampled chroma
 

@@ -84,6 +84,8 @@ class KernelPool(PooledDegradation):
         GeometryError: If the pool has another scale.
     """
 
+    unstated = ()
+
     def __init__(
         self,
         scale: Scale = 4,

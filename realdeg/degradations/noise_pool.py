@@ -78,6 +78,8 @@ class NoisePool(PooledDegradation):
         DataError: If the pool cannot be read or is empty.
     """
 
+    unstated = ()
+
     same_grid_part = True
 
     def __init__(

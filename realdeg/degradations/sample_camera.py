@@ -80,6 +80,8 @@ class SampleCamera(Degradation):
 
     differentiable = False  # the kernels follow the content, and the sensor rounds
 
+    unstated = ("kernel",)
+
     def __init__(
         self,
         scale: Annotated[Scale, Le(_LARGEST_SCALE)] = 4,

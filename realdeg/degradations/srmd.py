@@ -75,6 +75,8 @@ class SRMD(Degradation):
         ConfigError: If an argument is out of range.
     """
 
+    unstated = ()
+
     def __init__(
         self,
         scale: Scale = 4,

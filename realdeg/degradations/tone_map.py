@@ -77,6 +77,8 @@ class ToneMap(ReducedDegradation):
         ConfigError: If an argument is out of range.
     """
 
+    unstated = ()
+
     def __init__(
         self,
         scale: Scale = 4,

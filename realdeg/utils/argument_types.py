@@ -29,11 +29,13 @@ class Component:
             when the config is read; one without a ``kind`` is accepted.
         keys: Keys beside ``type`` and the component's arguments, which the holder removes before
             it builds the component: the ``name`` of a loss term.
+        optional: Whether the place takes other data too: a dict without ``type`` is not one.
     """
 
     registry: str
     kind: str | None = None
     keys: tuple[str, ...] = ()
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from torch import Tensor
 
@@ -15,12 +15,13 @@ from realdeg.degradations.estimation import (
 )
 from realdeg.degradations.primitives.kernels import centred
 from realdeg.errors import ConfigError
+from realdeg.utils.argument_types import Component
 from realdeg.zero_shot.kernel_file import read_kernel
 from realdeg.zero_shot.reductions import recorded_kernel
 
 logger = logging.getLogger(__name__)
 
-KernelLike: TypeAlias = Mapping[str, Any] | str
+KernelLike: TypeAlias = Annotated[Mapping[str, Any] | str, Component("estimator", optional=True)]
 """A kernel's record, ``dict(file=...)``, or an estimator's name or config."""
 
 

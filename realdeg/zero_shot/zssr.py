@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from annotated_types import Ge
-from torch import Tensor, nn
+from torch import Tensor
 
 from realdeg.backbones.base import Colour
 from realdeg.backbones.refinement import TURNS, turned, turned_back
@@ -22,12 +22,13 @@ from realdeg.utils.argument_types import Choice, Count, NonNegative, Positive, S
 from realdeg.utils.scales import hr_length
 from realdeg.utils.streams import stream_seed
 from realdeg.zero_shot.base import Watch, ZeroShot
+from realdeg.zero_shot.gradient_map import GradientCrops
 from realdeg.zero_shot.kernel_source import KernelLike, KernelSource, check_kernel_source
 from realdeg.zero_shot.reductions import reduce
 from realdeg.zero_shot.slope_rule import SlopeRule
 from realdeg.zero_shot.zssr_crops import Augmentation, Crops
+from realdeg.zero_shot.zssr_network import Form, ZSSRNetwork
 
-Form = Literal["official", "exercise"]
 Factors = tuple[float, float]
 
 _TEST_EVERY = 50
@@ -46,6 +47,7 @@ class Preset:
         corrections: Back-projections after each step of scales.
         noise: Standard deviation of the noise added to the reduced crops, white being 1.
         steps: The factors of the gradual scales; empty: one step.
+        gradients: Whether crops are drawn, and errors weighted, by the strength of gradients.
     """
 
     crops: Augmentation = Augmentation()
@@ -53,6 +55,7 @@ class Preset:
     corrections: tuple[int, ...] = (10,)
     noise: float = 0.0
     steps: tuple[Factors, ...] = ()
+    gradients: bool = False
 
 
 _GRADUAL = ((1.0, 1.5), (1.5, 1.0), (1.5, 1.5), (1.5, 2.0), (2.0, 1.5), (2.0, 2.0))
@@ -62,7 +65,7 @@ PRESETS: dict[str, Preset] = {
     "ideal": Preset(),
     "gradual": Preset(corrections=(6, 6, 8, 10, 10, 12), steps=_GRADUAL),
     "kernel": Preset(_STRAIGHT, ensemble=False, corrections=(2,)),
-    "kernelgan": Preset(replace(_STRAIGHT, as_is=1.0, turned=0.0), False, (2,)),
+    "kernelgan": Preset(_STRAIGHT, ensemble=False, corrections=(2,), gradients=True),
     "real": Preset(
         Augmentation(least_scale=0.75, scale_difference=0, shear=0, turns=False),
         ensemble=False,
@@ -70,43 +73,6 @@ PRESETS: dict[str, Preset] = {
         noise=0.0125,
     ),
 }
-
-
-class ZSSRNetwork(nn.Module):
-    """Eight convolutions that predict the difference from the interpolated image.
-
-    Args:
-        channels: 1 or 3.
-        width: Channels of the hidden layers.
-        depth: Number of convolutions, 2 or more.
-        form: ``"exercise"``: the activations come before the convolutions, the first acting on the
-            image, and initial values are He's; ``"official"``: after them, and small values.
-        rng: Draws the initial values.
-
-    Shape:
-        (B, C, H, W) -> the same.
-    """
-
-    def __init__(
-        self, channels: int, width: int, depth: int, form: Form, rng: torch.Generator
-    ) -> None:
-        super().__init__()
-        widths = [channels, *[width] * (depth - 1), channels]
-        self.first_activated = form == "exercise"
-        self.weights = nn.ParameterList()
-        for into, out in zip(widths, widths[1:], strict=False):
-            variance = 2 / (9 * out) if self.first_activated else 0.1 / (9 * into)
-            weight = math.sqrt(variance) * torch.randn(out, into, 3, 3, generator=rng)
-            self.weights.append(nn.Parameter(weight))
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the image plus the predicted difference."""
-        x = image
-        for number, weight in enumerate(self.weights):
-            if number or self.first_activated:
-                x = F.relu(x)
-            x = F.conv2d(x, weight, padding=1)
-        return image + x
 
 
 @ZERO_SHOT.register_module()
@@ -122,7 +88,7 @@ class ZSSR(ZeroShot):
     ``ideal``      yes       yes      10           0      LR made by bicubic reduction
     ``gradual``    yes       yes      6 to 12      0      the same in six steps, scale 2 only
     ``kernel``     no        no       2            0      a known kernel
-    ``kernelgan``  no        no       2            0      KernelGAN's kernel; crops as they are
+    ``kernelgan``  no        no       2            0      KernelGAN's kernel; crops at gradients
     ``real``       no        no       0            3.2    photos (no shear, scales 0.75 to 1)
     =============  ========  =======  ===========  =====  ========================================
 
@@ -130,9 +96,11 @@ class ZSSR(ZeroShot):
     longer falls (:class:`SlopeRule`); below 9e-6 the training ends. The error that it watches, and
     that ``trainings`` holds, is the mean squared error of the image rebuilt from its reduction.
 
+    In ``kernelgan`` strong gradients decide where crops are drawn, and how much a pixel weighs in
+    the loss (:mod:`~realdeg.zero_shot.gradient_map`).
+
     Differences from the published program: a crop is cut to a multiple of the scale, turned around
-    the pixels' middle, and is not larger than the image; in ``kernelgan`` crops are drawn uniformly
-    and the loss is not weighted by gradients.
+    the pixels' middle, and is not larger than the image.
 
     Args:
         scale: 1 to 64; the image must remain large enough.
@@ -271,7 +239,11 @@ class _Run:
         self.network = network.to(image)
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=_RATE)
         draws = np.random.default_rng(stream_seed(method.seed, "crops"))
-        self.crops = Crops(image, method.plan.crops, method.crop, draws)
+        self.crops = (
+            GradientCrops(image, method.crop, draws)
+            if method.plan.gradients
+            else Crops(image, method.plan.crops, method.crop, draws)
+        )
         self.error: float | None = None
 
     def step(self, factors: Factors, corrections: int, share: float) -> Tensor:
@@ -290,7 +262,7 @@ class _Run:
         done, whole = 0, self._multiple(self.image, factors)
         self._set_rate(_RATE)
         for number in range(method.iterations):
-            self._iterate(self._multiple(self.crops.draw(), factors), factors)
+            self._iterate(*self._drawn(factors), factors)
             self.watch.count()
             done += 1
             if number % _TEST_EVERY == 0:
@@ -310,11 +282,23 @@ class _Run:
         self.watch.training.most -= method.iterations - done
         self.error = min(rule.errors) if self.watch.training.ended == "time" else rule.errors[-1]
 
-    def _iterate(self, father: Tensor, factors: Factors) -> None:
+    def _drawn(self, factors: Factors) -> tuple[Tensor, Tensor | None]:
+        """Draw a crop, and the weights of its pixels where the preset has them."""
+        drawn = self.crops.draw()
+        if isinstance(drawn, Tensor):
+            return self._multiple(drawn, factors), None
+        crop, weights = drawn
+        return self._multiple(crop, factors), self._multiple(weights, factors)
+
+    def _iterate(self, father: Tensor, weights: Tensor | None, factors: Factors) -> None:
         made = self.network(self._son(father, factors))
         loss = F.l1_loss if self.method.form == "official" else F.mse_loss
+        if weights is None:
+            error = loss(made, father)
+        else:
+            error = (weights * loss(made, father, reduction="none")).mean()
         self.optimiser.zero_grad()
-        loss(made, father).backward()  # type: ignore[no-untyped-call]
+        error.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
 
     def _son(self, father: Tensor, factors: Factors) -> Tensor:

@@ -253,3 +253,20 @@ class TestPublished:
         network.use_basis(path)
         code = network.encode(delta_kernel(15))[:15]
         torch.testing.assert_close(code, torch.tensor(PUBLISHED_DELTA), rtol=0, atol=1e-7)
+
+
+def test_files_of_matconvnet_are_refused(tmp_path):
+    """Their tensors would fit, and give wrong images."""
+    layers = np.empty((1, 2), object)
+    for place, (into, out) in enumerate(((19, 6), (6, 12))):
+        weights = np.empty((1, 2), object)
+        weights[0, 0] = np.zeros((3, 3, into, out), np.float32)
+        weights[0, 1] = np.zeros((out, 1), np.float32)
+        layers[0, place] = {"type": "conv", "weights": weights}
+    savemat(tmp_path / "SRMDx2.mat", {"net": {"layers": layers}})
+    for load in (
+        lambda file: load_weights(SRMD(2, num_features=6, num_layers=2), file),
+        lambda file: create_backbone({"type": "SRMD", "checkpoint": file}),
+    ):
+        with pytest.raises(CheckpointError, match="of MatConvNet.*order of sub-pixels"):
+            load(str(tmp_path / "SRMDx2.mat"))

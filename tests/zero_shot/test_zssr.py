@@ -14,8 +14,8 @@ from realdeg.backbones.refinement import turned
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.zero_shot import ZSSR
-from realdeg.zero_shot.zssr import ZSSRNetwork
 from realdeg.zero_shot.zssr_crops import Augmentation, Crops
+from realdeg.zero_shot.zssr_network import ZSSRNetwork
 
 
 def picture(side=48):
