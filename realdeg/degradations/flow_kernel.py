@@ -208,7 +208,7 @@ class FlowKernel(CodedKernel):
             raise DataError(f"{len(seeds)} seeds were given for {len(kernels)} kernels.")
         else:
             weights = weights + _uniform(weights, seeds) / _DEQUANTISATION
-        greatest = float(weights.max()) if weights.numel() else 0.0
+        greatest = float(weights.detach().max()) if weights.numel() else 0.0
         if not greatest < 1:  # NaN fails, too
             raise DataError(
                 f"a kernel has a weight of {greatest * self.peak:.4g}, and the flow takes weights"

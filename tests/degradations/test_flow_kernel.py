@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from realdeg import create_degradation
+from realdeg.backbones import read_weights
 from realdeg.cli.main import main
 from realdeg.degradations import FlowKernel
 from realdeg.degradations.primitives import centroid, gaussian_kernel_from_variance
 from realdeg.errors import CheckpointError, DataError, GeometryError
 from realdeg.testing.alignment import assert_offset
+from realdeg.utils.files import sha256_file
 
 
 def some_flow(scale=2, size=5, seed=0, **more) -> FlowKernel:
@@ -231,3 +233,47 @@ def test_mistakes(published, tmp_path, capsys):
         flow.log_likelihood(torch.zeros(2, 1, 11, 11), [1])
     with pytest.raises(GeometryError, match="too small for the circular padding"):
         flow(torch.rand(1, 3, 4, 4), [1])
+
+
+# By scale: the file's SHA-256; the mean log-likelihood of the 20 kernels below, the sums and the
+# greatest weights of the samples of codes 0 and 1, as the authors' program (127c121) gives them.
+PUBLISHED = {
+    2: (
+        "6e361944816c35b8e8ed62772b3bad37c3fbaf2f1cb3976ffbcbe64789b3d794",
+        *(37.04795, [1.018065, 1.02435], [0.054697, 0.054896]),
+    ),
+    3: (
+        "6b06812400da0bd90e2584fac98031261001907c11a51be3b4692e2fd1bae27d",
+        *(68.945747, [1.074756, 0.999792], [0.027878, 0.058863]),
+    ),
+    4: (
+        "ec52371cba7a8bdad6e1ac21cce9a55773cbb3356de29bf001353fac338a268e",
+        *(101.608444, [1.01248, 1.022842], [0.021648, 0.027028]),
+    ),
+}
+
+
+@pytest.mark.parametrize("scale", PUBLISHED)
+def test_published_weights_give_the_programs_numbers(real_data, scale):
+    file = real_data / "weights" / f"FKP_x{scale}.pt"
+    if not file.is_file():
+        pytest.skip(f"{file} is not there")
+    digest, likelihood, sums, peaks = PUBLISHED[scale]
+    assert sha256_file(file) == digest
+    flow = FlowKernel.from_published(read_weights(file), str(file), {})
+    rng, side = np.random.default_rng(7), 4 * scale + 3
+    most, centre = min(2.5 * scale, 10), (-(scale - 1) / 2,) * 2
+    kernels = torch.stack(
+        [
+            gaussian_kernel_from_variance(
+                *(side, *rng.uniform(0.175 * scale, most, 2)), rng.uniform(0, np.pi), centre
+            )
+            for _ in range(20)
+        ]
+    )
+    with torch.no_grad():
+        found = flow.log_likelihood(kernels[:, None].float()).mean()
+        samples = flow.raw_kernels(torch.stack([flow.code_of(seed) for seed in (0, 1)]))
+    assert float(found) == pytest.approx(likelihood, abs=1e-3)
+    assert samples.sum((1, 2)).tolist() == pytest.approx(sums, abs=1e-5)
+    assert samples.amax((1, 2)).tolist() == pytest.approx(peaks, abs=1e-5)
