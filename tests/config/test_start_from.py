@@ -189,3 +189,15 @@ def test_weights_of_a_sample_run_are_no_start(start):
     with pytest.raises(ConfigError, match=r"built-in sample .* realdeg train edsr/edsr_div2k_x2"):
         task()
     assert task({"sample": True})
+
+
+def test_a_part_of_a_network_begins_with_weights_of_its_own(tmp_path, monkeypatch):
+    """Missing ones are named with the command that makes them; a test needs none."""
+    monkeypatch.chdir(tmp_path)
+    cfg = load_config("cincgan/cincgan_realsrv3crops_x4_cpu")
+    run = "edsr_realsrv3crops_bicubic_x4_cpu"
+    with pytest.raises(CheckpointError, match=r"'backbone\.enlarger\.start_from'") as caught:
+        inject(cfg)
+    assert f"realdeg train edsr/{run}" in str(caught.value)
+    leave_out(cfg, "train")
+    assert "start_from" not in inject(cfg).model.backbone.enlarger
