@@ -1,5 +1,6 @@
 # Degradation and network jointly, small, for two CPU cores: HR of one scene and LR of another of
 # the RealSR V3 crops, validated on pairs. The degradation learns alone for 100 iterations.
+# In so few, the authors' discriminator makes the kernels narrower than the camera's.
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/unpaired_realsrv3crops_cpu.py",
@@ -13,7 +14,7 @@ model = dict(
     type="UnpairedSuperResolution",
     loss=dict(type="L1Loss", weight=1.0),
     lr_loss=None,
-    lr_discriminator=dict(type="PDMDiscriminator", width=16, layers=2),
+    lr_discriminator=dict(type="DSGANDiscriminator", width=16),
     lr_gan_loss=dict(type="LSGANLoss", weight=2.0),
     degradation_first=100,
 )

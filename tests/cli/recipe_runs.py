@@ -123,6 +123,9 @@ def shrinking(name: str) -> dict:
         if part.endswith("discriminator") and judge:
             behind = "discriminator" in judge  # behind a filter
             options[f"model.{part}{'.discriminator' if behind else ''}.width"] = 4
+    for first in ("degradation_first", "inner_first"):
+        if cfg.model.get(first):
+            options[f"model.{first}"] = 0  # it is longer than the run
     return options
 
 
@@ -170,9 +173,6 @@ def options_for(name: str, root: Path) -> list[str]:
             options[f"{loader}.num_workers"] = 0
     if "LPIPSLoss" in str(cfg.model.get("perceptual_loss")):
         options["model.perceptual_loss.weight"] = 0  # AlexNet's weights are not shipped
-    for first in ("degradation_first", "inner_first"):
-        if cfg.model.get(first):
-            options[f"model.{first}"] = 0  # it is longer than the run
     for number, term in enumerate((cfg.model.get("loss") or {}).get("terms") or ()):
         if term.type in ("ContentLoss", "TextureLoss"):
             options[f"model.loss.terms.{number}.weight"] = 0  # neither are VGG19's
