@@ -47,6 +47,8 @@ def make_images(weights: Path) -> realdeg.Summary:
     summary = realdeg.degrade(weights, "hr", "lr", jobs=2, progress=False)
     blind = realdeg.make_test_set("DIV2KRK", "hr", "set", scale=2, position="half-pixel")
     assert_type(blind, realdeg.BlindSet)
+    found = realdeg.estimate_degradation(["a.png", "lr"], scale=2, estimator="KernelGAN")
+    assert_type(found, list[realdeg.PhotoEstimate])
     made = realdeg.super_resolve("work_dirs/vdsr", "lr", "sr", tile=512)
     assert_type(made, realdeg.Summary | realdeg.UpscaledImage)
     if isinstance(made, realdeg.UpscaledImage):
