@@ -2,10 +2,12 @@
 
     python benchmarks/kernel_priors.py likelihood WEIGHTS RESULT.json
     python benchmarks/kernel_priors.py kernels WEIGHTS RESULT.json --data DATA
+    python benchmarks/kernel_priors.py picture WEIGHTS RESULT.json --data kernels.png
 
 WEIGHTS holds the published ``FKP_x2.pt``, ``FKP_x3.pt``, ``FKP_x4.pt`` and ``usrnet_tiny.pth`` of
 JingyunLiang/FKP, and perhaps flows trained here as ``fkp_x2.safetensors``; DATA holds ``Kodak24``.
-Every result is written when it is there, and a second call continues with the next one.
+Every result is written when it is there, and a second call continues with the next one. Kernels
+are written to RESULT.npz beside it; ``picture`` draws them, a row for each method.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +34,7 @@ from realdeg.degradations.primitives import pad_kernel
 from realdeg.degradations.primitives.kernels import centred
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.utils.colour import rgb_to_y
+from realdeg.utils.image import write_image
 from realdeg.zero_shot import DIPFKP
 
 # By photo: the first row and column of its crop. The kernel's seed is the photo's number.
@@ -39,6 +43,8 @@ CROPS = {
     **{"16": (224, 160), "19": (300, 128), "21": (176, 352), "23": (60, 150)},
 }
 SIDE, SCALE, KERNELS = 192, 2, 1000
+METHODS = ("true kernel", "KernelGAN", "KernelGAN-FKP", "DIP-FKP")
+KEPT = "taps"  # the kernel in a row, which is kept apart
 
 
 def flow_of(weights: Path, scale: int) -> FlowKernel:
@@ -81,7 +87,7 @@ def kernels(weights: Path, name: str, data: Path) -> Iterator[tuple[str, Any]]:
     (trace,) = blur.sample(large, [int(name)])
     small = blur.replay(large, [trace]).clamp(0, 1).mul(255).round().div(255)
     truth = blur.condition(trace)["kernel"].double()
-    yield "kernel", trace.params["kernel"]
+    yield "true kernel's record", trace.params["kernel"]
     yield "bicubic", {"psnr_y": decibels(imresize(small, SCALE), large)}
     solver = backbone_from_config(
         dict(type="USRNet", preset="tiny", checkpoint=weights / "usrnet_tiny.pth"), SCALE
@@ -91,7 +97,7 @@ def kernels(weights: Path, name: str, data: Path) -> Iterator[tuple[str, Any]]:
         with torch.no_grad():
             return decibels(solver(small, scale=SCALE, cond=kernel[None, None].float()), large)
 
-    yield "true kernel", {"psnr_y": solved(truth)}
+    yield "true kernel", {"psnr_y": solved(truth), KEPT: truth}
     used = time.process_time()
     found = KernelGAN().estimate(small, SCALE)
     yield "KernelGAN", error(found.kernel, truth) | cost(used) | {"psnr_y": solved(found.kernel)}
@@ -121,14 +127,15 @@ def decibels(sr: Tensor, hr: Tensor) -> float:
     return round(float(-10 * torch.log10(difference.double().square().mean())), 3)
 
 
-def error(kernel: Tensor, truth: Tensor) -> dict[str, float]:
-    """Return the sum of absolute differences, and the PSNR over the true kernel's taps."""
+def error(kernel: Tensor, truth: Tensor) -> dict[str, Any]:
+    """Return the sum of absolute differences, the PSNR over the true kernel's taps, the kernel."""
     side = max(len(kernel), len(truth))
     difference = pad_kernel(kernel.double(), side) - pad_kernel(truth, side)
     mean = difference.square().sum() / truth.numel()
     return {
         "kernel_error": round(float(difference.abs().sum()), 3),
         "kernel_psnr": round(float(-10 * torch.log10(mean)), 2),
+        KEPT: kernel,
     }
 
 
@@ -137,16 +144,46 @@ def cost(used: float) -> dict[str, float]:
     return {"cpu_seconds": round(time.process_time() - used, 1)}
 
 
+def keep(file: Path, name: str, kernel: Tensor) -> None:
+    """Add a kernel to a file of arrays."""
+    found = dict(np.load(file)) if file.exists() else {}
+    np.savez(file, **{**found, name: kernel.double().numpy()})
+
+
+def picture(file: Path, path: Path) -> None:
+    """Draw kernels in a grid, each row a method and each column a crop, whose truth sets white."""
+    found, side, zoom = np.load(file), 15, 6
+    rows = []
+    for method in METHODS:
+        row = []
+        for name in CROPS:
+            white = found[f"{name} {METHODS[0]}"].max()
+            tile = np.full((side * zoom + 4,) * 2, 255.0)
+            if f"{name} {method}" in found:
+                kernel = torch.from_numpy(found[f"{name} {method}"])
+                cut = pad_kernel(kernel, max(side, len(kernel)))[:side, :side].numpy()
+                grey = (255 * cut / white).clip(0, 255).repeat(zoom, 0).repeat(zoom, 1)
+                tile[2:-2, 2:-2] = grey
+            row.append(tile)
+        rows.append(np.concatenate(row, 1))
+    grid = np.concatenate(rows, 0).round().astype(np.uint8)
+    write_image(path, np.ascontiguousarray(grid[..., None].repeat(3, 2)))
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("method", choices=["likelihood", "kernels"])
+    parser.add_argument("method", choices=["likelihood", "kernels", "picture"])
     parser.add_argument("weights", type=Path)
     parser.add_argument("result", type=Path)
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--names", nargs="+")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    arrays = args.result.with_suffix(".npz")
+    if args.method == "picture":
+        picture(arrays, args.data)
+        return
     done = json.loads(args.result.read_text()) if args.result.exists() else {}
     usual = list(CROPS) if args.method == "kernels" else ["2", "3", "4"]
     for name in args.names or usual:
@@ -158,6 +195,8 @@ def main() -> None:
         else:
             steps = likelihood(args.weights, int(name))
         for key, value in steps:
+            if KEPT in value:
+                keep(arrays, f"{name} {key}", value.pop(KEPT))
             rows[key] = value
             args.result.write_text(json.dumps(done, indent=1) + "\n")
             print(args.method, name, key, value, flush=True)
