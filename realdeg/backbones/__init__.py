@@ -28,6 +28,7 @@ from realdeg.backbones.espcn import ESPCN
 from realdeg.backbones.fsrcnn import FSRCNN
 from realdeg.backbones.hat import HAT
 from realdeg.backbones.idn import IDN
+from realdeg.backbones.ikc import IKC
 from realdeg.backbones.ipt import IPT
 from realdeg.backbones.ircnn import IRCNN
 from realdeg.backbones.ircnn_hqs import IRCNNHQS
@@ -54,6 +55,7 @@ from realdeg.backbones.rednet import REDNet
 from realdeg.backbones.rnan import RNAN
 from realdeg.backbones.rrdbnet import RRDBNet
 from realdeg.backbones.san import SAN
+from realdeg.backbones.sftmd import SFTMD
 from realdeg.backbones.span import SPAN
 from realdeg.backbones.spandrel_model import SpandrelModel
 from realdeg.backbones.sr_resnet import SRResNet
@@ -96,6 +98,7 @@ __all__ = [
     "FSRCNN",
     "HAT",
     "IDN",
+    "IKC",
     "IPT",
     "IRCNN",
     "IRCNNHQS",
@@ -122,6 +125,7 @@ __all__ = [
     "RNAN",
     "RRDBNet",
     "SAN",
+    "SFTMD",
     "SPAN",
     "SRCNN",
     "SRDenseNet",

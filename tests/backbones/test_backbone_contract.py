@@ -17,7 +17,7 @@ from realdeg.testing.backbones import check_compiled
 TAKES = {
     name: ("scale",) for name in ("CARN", "CARNM", "MDSR", "MSLapSRN", "MetaSR", "PCARN", "ProSR")
 }
-TAKES |= {name: ("cond",) for name in ("IRCNNHQS", "PixelRecursiveSR", "SRMD")}
+TAKES |= {name: ("cond",) for name in ("IRCNNHQS", "PixelRecursiveSR", "SFTMD", "SRMD")}
 TAKES["USRNet"] = ("scale", "cond")
 # One network for each way to be built; `make test-all` compiles every one to machine code.
 FAMILIES = ("VDSR", "MemNet", "CARN", "RCAN", "LapSRN", "DBPN", "SRFBN", "KPN", "MetaSR")

@@ -107,7 +107,7 @@ def shrinking(name: str) -> dict:
         kind = BACKBONES.get(backbone["type"])
         known = inspect.signature(kind.__init__).parameters
         # The size of the kernels that a network is told, or finds, is the degradation's.
-        told = backbone["type"] in ("SRMD", "USRNet") or issubclass(kind, BlindBackbone)
+        told = backbone["type"] in ("SFTMD", "SRMD", "USRNet") or issubclass(kind, BlindBackbone)
         kept = KIND | ({"kernel_size"} if told else set())
         for key, value in kind.example().arguments.items():
             if key in known and key not in kept and value != known[key].default:
