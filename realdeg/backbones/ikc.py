@@ -154,9 +154,8 @@ class IKC(BlindBackbone):
 
     def restored(self, lr: Tensor, code: Tensor) -> Tensor:
         """Return the image (B, 3, s*h, s*w) that the restorer makes with codes (B, K)."""
-        image = self.restorer(lr, cond=code)
-        assert isinstance(image, Tensor)
-        return image
+        # Not by a call, whose check of the batch a graph for any batch cannot follow.
+        return self.restorer.forward(lr, cond=code)
 
     def target_of(self, conditions: Mapping[str, Any]) -> Tensor:
         """Return the code (K,) of the kernel of one image's degradation."""
