@@ -2,10 +2,10 @@ r"""What PDM has learned of a camera without pairs: losses, PSNR, kernels, noise
 
     realdeg train pdm/pdm_edsr_realsrv3crops_x4_cpu --cfg-options data_root=data \
         default_hooks.logger.interval=10
-    python benchmarks/pdm.py data work_dirs/pdm_edsr_realsrv3crops_x4_cpu --dml DML.safetensors
+    python benchmarks/pdm.py data NAME=work_dirs/pdm_edsr_realsrv3crops_x4_cpu --dml DML.safetensors
 
-Writes ``docs/results/pdm.json`` and ``docs/assets/pdm_kernels.png``. The kernel that the pairs say,
-by least squares, and DML's, of a file learned from pairs, stand beside PDM's.
+Writes ``docs/results/pdm.json`` and ``docs/assets/pdm_kernels.png``. What the pairs say stands
+beside it: the best Gaussian, one kernel by least squares, and DML if a file of it is given.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from realdeg.visualization.style import INK, LABEL_SIZE, SMALL_SIZE, new_figure,
 
 ROOT = Path(__file__).resolve().parents[1]
 SCALE, BORDER, EDGE_MEAN = 4, 4, 5
-SHOWN = 3
+CODES = 256
+"""Codes whose kernels are measured."""
 
 
 def pairs(data: Path, part: str) -> list[tuple[Tensor, Tensor]]:
@@ -144,64 +145,63 @@ def draw(kernels: dict[str, Tensor], path: Path) -> Path:
     return save_figure(figure, path)
 
 
+def of_run(learned: PDM, run: Path, test: list[tuple[Tensor, Tensor]]) -> dict[str, Any]:
+    """Return what one training did."""
+    drawn = learned.kernels(range(CODES))
+    noises = [float(learned.parts(hr, [1])["noise"].std()) for hr, _ in test]
+    return {
+        "losses": curve(run),
+        "kernels": measures(drawn),
+        "between_codes": round(float((drawn - drawn.mean(0)).abs().sum((1, 2)).mean()), 4),
+        "noise_std": round(255 * statistics.mean(noises), 3),
+        "lr": fidelity(learned, test),
+    }
+
+
 @torch.no_grad()
 def main() -> int:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("run", type=Path, help="the folder of the training")
+    parser.add_argument("runs", nargs="+", help="NAME=FOLDER of each training")
     parser.add_argument("--dml", type=Path, help="a DML that was learned from the pairs")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/pdm.json")
     parser.add_argument("--picture", type=Path, default=ROOT / "docs/assets/pdm_kernels.png")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    learned = create_degradation(args.run / "degradation.safetensors")
-    assert isinstance(learned, PDM)
-    torch.manual_seed(0)
-    start = PDM(**learned.arguments).eval()
-    train = pairs(args.data, "Train")
+    folders = {name: Path(run) for name, _, run in (text.partition("=") for text in args.runs)}
+    train, test = pairs(args.data, "Train"), pairs(args.data, "Test")
     camera = GlobalKernel(SCALE)
     for hr, lr in train:
         camera.accumulate(hr, lr)
     camera.solve()
     sigma, gaussian = best_gaussian(train)
-    test = pairs(args.data, "Test")
-    drawn = learned.kernels(range(256))
-    found: dict[str, Any] = {
-        "command": "python benchmarks/pdm.py DATA RUN",
-        "losses": curve(args.run),
-        "kernels": {
-            "PDM, start": measures(start.kernels(range(4))),
-            "PDM, learned": measures(drawn),
-        },
-        "best_gaussian_from_pairs": sigma,
-        "lr": {
-            "bicubic": fidelity(None, test),
-            "PDM, start": fidelity(start, test),
-            "PDM, learned": fidelity(learned, test),
-            "the Gaussian of the pairs": fidelity(gaussian, test),
-            "least squares from pairs": fidelity(camera, test),
-            "real": {"fine_detail": round(statistics.mean(fine(lr) for _, lr in test), 2)},
-        },
-        "noise_std": round(
-            255 * statistics.mean(float(learned.parts(hr, [1])["noise"].std()) for hr, _ in test), 3
-        ),
-        "kernel_distance_between_codes": round(
-            float((drawn - drawn.mean(0)).abs().sum((1, 2)).mean()), 4
-        ),
+    lr_of: dict[str, Any] = {
+        "real": {"fine_detail": round(statistics.mean(fine(lr) for _, lr in test), 2)},
+        "bicubic": fidelity(None, test),
+        f"the best Gaussian of the pairs, {sigma} px": fidelity(gaussian, test),
+        "one kernel, least squares of the pairs": fidelity(camera, test),
     }
-    shown = {"start": start.kernels([0])[0], "PDM, mean": drawn.mean(0)}
-    shown |= {f"PDM, code {number}": drawn[number] for number in range(SHOWN)}
+    found: dict[str, Any] = {"lr": lr_of, "runs": {}}
+    shown: dict[str, Tensor] = {}
+    for name, folder in folders.items():
+        learned = create_degradation(folder / "degradation.safetensors")
+        assert isinstance(learned, PDM)
+        torch.manual_seed(0)
+        start = PDM(**learned.arguments).eval()
+        shown.setdefault("start", start.kernels([0])[0])
+        lr_of.setdefault("PDM, start", fidelity(start, test))
+        found["runs"][name] = of_run(learned, folder, test)
+        shown[name] = learned.kernels(range(CODES)).mean(0)
+    shown["pairs: Gaussian"] = gaussian.kernels([0])[0]
     if args.dml is not None:
         dml = create_degradation(args.dml)
-        hr = test[0][0]
-        points = [(row, column) for row in range(8, 120, 8) for column in range(8, 120, 8)]
-        theirs = dml.kernels_at(hr.mean(1, keepdim=True), points)
-        found["kernels"]["DML, from pairs"] = measures(theirs)
-        found["lr"]["DML, from pairs"] = fidelity(dml, test)
-        shown["DML, mean"] = theirs.mean(0)
-    shown["Gaussian of pairs"] = gaussian.kernels([0])[0]
-    shown["least squares"] = camera.kernel.detach()
+        places = range(8, 120, 8)
+        points = [(row, column) for row in places for column in places]
+        theirs = dml.kernels_at(test[0][0].mean(1, keepdim=True), points)
+        found["dml_kernels"] = measures(theirs)
+        lr_of["DML of the pairs"] = fidelity(dml, test)
+        shown["pairs: DML, mean"] = theirs.mean(0)
     args.out.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
     print("wrote", args.out, draw(shown, args.picture))
