@@ -36,6 +36,7 @@ from realdeg.backbones.kmsr import KMSR
 from realdeg.backbones.kpn import KPN
 from realdeg.backbones.kxnet import KXNet
 from realdeg.backbones.lapsrn import LapSRN
+from realdeg.backbones.low_to_high import LowToHigh
 from realdeg.backbones.lpkpn import LPKPN
 from realdeg.backbones.mdsr import MDSR
 from realdeg.backbones.memnet import MemNet
@@ -107,6 +108,7 @@ __all__ = [
     "KXNet",
     "LPKPN",
     "LapSRN",
+    "LowToHigh",
     "MDSR",
     "MSLapSRN",
     "MSRN",

@@ -246,6 +246,9 @@ def _sizes_after_all(value: Any) -> Iterator[int]:
     if isinstance(value, Mapping):
         if isinstance(value.get("patch_size"), int):
             yield value["patch_size"]
+        if str(value.get("type")).endswith("UnpairedDataset"):  # its second part is LR
+            yield from _sizes_after_all(list(value.get("datasets") or ())[:1])
+            return
         for item in value.values():
             yield from _sizes_after_all(item)
     elif isinstance(value, list | tuple):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from realdeg.backbones.base import BackboneLike
 from realdeg.degradations.base import DegradationLike
+from realdeg.degradations.primitives.rounding import round_straight_through
 from realdeg.discriminators.base import DiscriminatorLike
 from realdeg.errors import ConfigError
 from realdeg.losses.build import (
@@ -45,7 +46,6 @@ from realdeg.tasks.references import Enlarged
 from realdeg.tasks.unpaired_losses import UnpairedLosses
 from realdeg.tasks.with_degradation import WithDegradation
 from realdeg.utils.argument_types import Count, NonNegative, OddSize, Scale, Whole
-from realdeg.utils.image import round_to_8_bit
 from realdeg.utils.samples import Batch
 
 _FIRST = ("lr_discriminator", "degradation")  # in the order of their steps
@@ -385,8 +385,7 @@ class UnpairedSuperResolution(WithDegradation):
     def _for_network(self, batch: Batch, lr: Tensor) -> Batch:
         """Return the batch as pairs of HR and generated LR, which is rounded as in files."""
         if self.quantise:
-            rounded = round_to_8_bit(lr.detach())
-            lr = lr + (rounded - lr.detach()) if lr.requires_grad else rounded
+            lr = round_straight_through(lr)
         return {**batch, "lr": lr, "paired": torch.ones_like(batch["paired"])}
 
 

@@ -313,6 +313,7 @@ def test_a_file_of_another_form_builds_its_network(tmp_path, name):
         ("IDN", {"features": 24, "distilled": 8, "num_blocks": 2}),
         ("IRCNN", {"width": 4, "colour": "rgb"}),
         ("REDNet", {"depth": 4, "width": 3, "colour": "rgb"}),
+        ("LowToHigh", {"scale": 4, "width": 16, "num_blocks": 3, "later_blocks": 2}),
         ("KMSR", {"num_blocks": 3, "width": 5, "colour": "y", "global_skip": True}),
     ],
 )

@@ -15,7 +15,8 @@ from realdeg.config import list_configs, load_config
 from realdeg.registry import BACKBONES
 from tests.cli.recipe_runs import make_data, make_weights, options_for
 
-# One of each kind: pairs, closed form, without pairs, a mixture, noise, a start from another run.
+# One of each kind: pairs, closed form, without pairs, a mixture, noise, a start from another run,
+# a degradation and a network together.
 HANDFUL = (
     "dml/dml_n8_realsr_x4",
     "global_kernel/global_kernel_realsrv3_x2",
@@ -23,6 +24,7 @@ HANDFUL = (
     "vdsr/vdsr_ntire19_real_syn_dml_x4_cpu",
     "ircnn/ircnn_noise15_x1_cpu",
     "edsr/edsr_div2k_x4_from_x2",
+    "low_to_high/low_to_high_realsrv3crops_x4_cpu",
 )
 
 
@@ -64,7 +66,11 @@ UNTESTED = (
     "dsgan/dsgan_df2k_x4",
     "high_to_low/high_to_low_faces_x4",
     *(name for name in list_configs() if name.startswith(("fkp/", "kmsr/kmsr_generator"))),
-    *(name for name in list_configs() if name.startswith("pdm/") and "crops" not in name),
+    *(
+        name
+        for name in list_configs()
+        if name.startswith(("pdm/", "low_to_high/")) and "crops" not in name
+    ),
 )
 
 
