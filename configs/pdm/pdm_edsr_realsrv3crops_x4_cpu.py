@@ -1,6 +1,6 @@
 # Degradation and network jointly, small, for two CPU cores: HR of one scene and LR of another of
 # the RealSR V3 crops, validated on pairs. The degradation learns alone for 100 iterations.
-# In so few, the authors' discriminator makes the kernels narrower than the camera's.
+# DSGAN's discriminator: against the authors', kernels drift in so short a training.
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/unpaired_realsrv3crops_cpu.py",

@@ -1,6 +1,6 @@
 # The degradation alone, small, for two CPU cores: HR of one scene and LR of another of the RealSR
 # V3 crops, validated on pairs. Only a discriminator teaches it, as in the authors' first stage,
-# but DSGAN's: in so few iterations, the authors' makes the kernels narrower than the camera's.
+# but DSGAN's: against the authors', kernels drift in so short a training.
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/datasets/unpaired_realsrv3crops_cpu.py",
