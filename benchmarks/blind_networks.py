@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from realdeg.backbones import Backbone, BlindBackbone
 from realdeg.backbones.running import run_backbone
 from realdeg.degradations import BlurDown
 from realdeg.degradations.blur_kinds import EIGHT_WIDTHS
+from realdeg.degradations.primitives.kernels import second_moments
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.utils.colour import rgb_to_y
 
@@ -97,10 +97,10 @@ def decibels(sr: Tensor, hr: Tensor) -> float:
 @torch.no_grad()
 def measure(network: Backbone | None, reduction: str, data: Path) -> dict[str, Any]:
     """Return mean PSNR and errors of the kernel, over the images and eight kernels."""
-    by_width, errors = {}, []
+    by_width, errors, seen = {}, [], {}
     for width in EIGHT_WIDTHS[SCALE]:
         degradation = BlurDown(SCALE, **_without_type(blur(reduction, width)))
-        found = []
+        found, widths = [], []
         for _, hr in images(data):
             (trace,) = degradation.sample(hr, [0])
             lr = degradation.replay(hr, [trace]).clamp(0, 1).mul(255).round().div(255)
@@ -114,11 +114,16 @@ def measure(network: Backbone | None, reduction: str, data: Path) -> dict[str, A
                 rounds = made.aux["estimates"][0]
                 kernels = torch.cat([network.kernel_of(each[None])[:, 0] for each in rounds])
                 errors.append([float((k - truth).norm() / truth.norm()) for k in kernels])
+                moments = second_moments(kernels[-1].double())
+                widths.append(float(moments.trace() / 2) ** 0.5)
         by_width[str(width)] = round(sum(found) / len(found), 3)
+        if widths:
+            seen[str(width)] = round(sum(widths) / len(widths), 3)
     mean = {"psnr_y": round(sum(by_width.values()) / len(by_width), 3), "by_width": by_width}
     if errors:
         rounds = torch.tensor(errors).mean(0).tolist()
         mean["kernel_error_by_round"] = [round(each, 4) for each in rounds]
+        mean["estimated_width"] = seen
     return mean
 
 
@@ -156,14 +161,11 @@ def rows(data: Path, runs: Path, shorter: int) -> Iterator[tuple[str, Any]]:
                 iterations: int = iterations,
                 blind: bool = blind,
             ) -> dict[str, Any]:
-                used = time.process_time()
                 weights = learn(name, blurred, data, runs, shorter)
-                cost = round(time.process_time() - used)
                 network = create_backbone(weights).eval()
                 made = measure(network, reduction, data)
                 count = sum(p.numel() for p in network.parameters())
                 made |= {"parameters": count, "iterations": iterations // shorter}
-                made |= {"cpu_seconds": cost}
                 if blind:
                     torch.manual_seed(0)
                     started = type(network)(**network.arguments).eval()
