@@ -26,6 +26,7 @@ DEGRADATIONS: tuple[dict[str, Any], ...] = (
     {"type": "HighToLow", "width": 4},
     {"type": "PDM", "kernel_width": 4, "kernel_blocks": 1, "noise_width": 4, "noise_blocks": 1},
     {"type": "CinCGANDegradation", "width": 4, "num_blocks": 1},
+    {"type": "KernelGenerator", "width": 4, "code_size": 3},
     {"type": "GlobalKernel", "kernel_size": 7},
     {"type": "KernelPool"},
     {"type": "NoisePool"},
