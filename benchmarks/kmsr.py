@@ -32,7 +32,7 @@ from realdeg.utils.colour import rgb_to_y
 from realdeg.visualization.kernels import basis_kernels
 
 SCALE, DRAWN, PHOTOS = 4, 200, 10
-GAN_STEPS, STEPS = 1000, 150
+GAN_STEPS, STEPS = 3000, 150
 CAMERAS = ("Canon", "Nikon")
 OFF: dict[str, Any] = {
     f"{split}_{part}": None
@@ -190,12 +190,13 @@ def of_generator(stages: Stages) -> dict[str, Any]:
     distances = (kernels[:, None] - real[None]).abs().sum((2, 3))
     logs = sorted((stages.runs / "generator").glob("*/vis_data/*.json"))
     lines = [json.loads(line) for log in logs for line in log.read_text().splitlines() if line]
-    logged = {line["step"]: line for line in lines if "loss_discriminator" in line}
+    name = "train/loss_discriminator"
+    logged = {line["step"]: -line[name] for line in lines if name in line}
     return statistics(kernels) | {
         "iterations": GAN_STEPS // stages.shorter,
         "cpu_seconds": stages.cost("generator"),
         "critic_distance": {
-            str(step): round(-line["loss_discriminator"], 4) for step, line in logged.items()
+            str(step): round(value, 4) for step, value in logged.items() if step % 250 == 0
         },
         "l1_to_nearest_of_pool": round(float(distances.min(1).values.mean()), 3),
         "l1_of_means": round(float((kernels.mean(0) - real.mean(0)).abs().sum()), 3),
