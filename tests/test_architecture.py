@@ -23,6 +23,8 @@ CONTRACTS = {
     "degradations.base",
     "degradations.back_projection",
     "degradations.build",
+    "degradations.estimation.base",
+    "degradations.estimation.field_estimator",
     "degradations.pool",  # a file of kernels, which a data set reads as well
     "degradations.trace",
     "backbones",
@@ -44,10 +46,11 @@ LAYERS = {
     "ops": FOUNDATION,
     "degradations.primitives": FOUNDATION,
     "degradations": COMPONENT,
-    # The one estimator that runs a network.
-    "degradations.estimation.network_kernel": COMPONENT
-    | CONTRACTS
-    | {"degradations.estimation.base"},
+    # The estimator that runs a backbone, and the one that reads weights as backbones do.
+    **dict.fromkeys(
+        ("degradations.estimation.network_kernel", "degradations.estimation.adaptive_basis"),
+        COMPONENT | CONTRACTS | {"degradations.estimation"},
+    ),
     "backbones": COMPONENT,
     # Networks that train on the image itself; estimators and files give them its kernel.
     "zero_shot": COMPONENT | CONTRACTS | {"degradations.estimation", "backbones.formats"},

@@ -36,6 +36,7 @@ from realdeg.degradations.srmd import SRMD
 from realdeg.degradations.steps import register_step
 from realdeg.degradations.tone_map import ToneMap
 from realdeg.degradations.trace import Trace, TraceParams
+from realdeg.degradations.true_kernels import kernels_of, widened
 from realdeg.utils.deprecation import renamed_attributes
 
 __all__ = [
@@ -74,7 +75,9 @@ __all__ = [
     "ToneMap",
     "Trace",
     "TraceParams",
+    "kernels_of",
     "register_step",
+    "widened",
 ]
 
 if not TYPE_CHECKING:

@@ -8,6 +8,7 @@ from realdeg.tasks.cincgan import CinCGAN
 from realdeg.tasks.degradation_learning import DegradationLearning
 from realdeg.tasks.joint_training import JointTraining
 from realdeg.tasks.kernel_correction import KernelCorrection
+from realdeg.tasks.kernel_field_learning import KernelFieldLearning
 from realdeg.tasks.kernel_likelihood import KernelLikelihood
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.tasks.unpaired_degradation import UnpairedDegradation
@@ -22,6 +23,7 @@ __all__ = [
     "DegradationLearning",
     "ImageTask",
     "JointTraining",
+    "KernelFieldLearning",
     "KernelLikelihood",
     "KernelCorrection",
     "SuperResolution",

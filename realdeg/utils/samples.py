@@ -105,6 +105,10 @@ class Prediction(TypedDict):
     """The component's input, RGB."""
     scale: float
     meta: Meta
+    kernels: NotRequired[Tensor]
+    """Kernels that were estimated at some LR pixels, shape (P, k, k)."""
+    true_kernels: NotRequired[Tensor]
+    """Those that made the same pixels, shape (P, k, k)."""
 
 
 Losses: TypeAlias = dict[str, Tensor]

@@ -5,6 +5,7 @@ photo. :func:`noise_patches` finds flat regions, :func:`noise_level` the strengt
 What estimates the kernel of one image is registered as a :class:`KernelEstimator`.
 """
 
+from realdeg.degradations.estimation.adaptive_basis import AdaptiveKernelBasis
 from realdeg.degradations.estimation.base import (
     EstimatorLike,
     KernelEstimate,
@@ -20,6 +21,7 @@ from realdeg.degradations.estimation.dip_fkp import (
     DIPFKPSettings,
     fit_dip_fkp,
 )
+from realdeg.degradations.estimation.field_estimator import FieldEstimator
 from realdeg.degradations.estimation.gaussian_fit import GaussianFit, fit_gaussian
 from realdeg.degradations.estimation.kernelgan import KernelGANResult, kernelgan
 from realdeg.degradations.estimation.kernelgan_estimator import KernelGAN
@@ -43,11 +45,13 @@ from realdeg.degradations.estimation.pool_kernel import PoolKernel
 
 __all__ = [
     "CRITERIA",
+    "AdaptiveKernelBasis",
     "DIPFKP",
     "DIPFKPFit",
     "DIPFKPSettings",
     "DarkChannel",
     "EstimatorLike",
+    "FieldEstimator",
     "GaussianFit",
     "KernelEstimate",
     "KernelEstimator",

@@ -10,20 +10,29 @@ kernels that ``cond`` of zero-shot methods and of non-blind networks takes, and 
 
 from __future__ import annotations
 
+import math
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import Self
 
-from realdeg.degradations.primitives.kernels import centre_rest, centroid
-from realdeg.errors import ConfigError, DataError, GeometryError
+from realdeg.degradations.primitives.kernels import (
+    centre_rest,
+    centroid,
+    pad_kernel,
+    shift_kernel,
+)
+from realdeg.errors import CheckpointError, ConfigError, DataError, GeometryError
 from realdeg.registry import ESTIMATORS
 from realdeg.utils.arguments import CapturesArguments, arguments_of, check_arguments
-from realdeg.utils.construction import bounded_parts
+from realdeg.utils.component import load_state, read_component
+from realdeg.utils.construction import bounded_parts, within_budget
+from realdeg.utils.files import names_a_file
 from realdeg.utils.mmengine_internals import registered_names_only
 
 Progress: TypeAlias = Callable[[int, int], object]
@@ -31,6 +40,7 @@ Progress: TypeAlias = Callable[[int, int], object]
 
 SUM_TOLERANCE = 1e-3
 CENTRE_TOLERANCE = 0.1  # HR pixels
+_CENTRED = 0.05  # moving a kernel by part of a pixel widens it
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,33 @@ class KernelField:
 
     def mean(self) -> Tensor:
         """Return the mean kernel of the image, (k, k)."""
-        return torch.einsum("nhw,nij->ij", self.weights, self.basis) / self.weights[0].numel()
+        shares = self.weights.to(self.basis).mean((1, 2))
+        return torch.einsum("n,nij->ij", shares, self.basis)
+
+    def at(self, points: Sequence[tuple[int, int]]) -> Tensor:
+        """Return the kernels at (row, column) of LR pixels, (P, k, k)."""
+        rows, columns = ([point[axis] for point in points] for axis in (0, 1))
+        shares = self.weights[:, rows, columns].to(self.basis)
+        return torch.einsum("np,nij->pij", shares, self.basis)
+
+    def centred(self, scale: int) -> KernelField:
+        """Shift all kernels alike, so that the centroid of the mean one lies on the LR pixel.
+
+        Args:
+            scale: HR pixels per LR pixel.
+
+        Returns:
+            The field in float64, its kernels wider where they were shifted.
+        """
+        mean, basis = self.mean().double(), self.basis.double()
+        rest = centre_rest(len(mean), scale)
+        row, column = centroid(mean)
+        away = (rest - row, rest - column)
+        if max(map(abs, away)) < _CENTRED:
+            return KernelField(basis, self.weights)
+        side = len(mean) + 2 * math.ceil(max(map(abs, away)))
+        moved = [shift_kernel(pad_kernel(one, side), away) for one in basis]
+        return KernelField(torch.stack(moved), self.weights)
 
 
 @dataclass(frozen=True)
@@ -132,6 +168,10 @@ class KernelEstimator(CapturesArguments, ABC):
             DataError: If the image reveals no kernel.
         """
 
+    def mark_trained(self) -> Self:
+        """Mark the weights, where it has some, as learned or loaded, and return it."""
+        return self
+
     @classmethod
     def example(cls) -> Self:
         """Return a tiny instance (``example_arguments``) for tests."""
@@ -169,8 +209,8 @@ class KernelEstimator(CapturesArguments, ABC):
             )
 
 
-EstimatorLike: TypeAlias = Mapping[str, Any] | str | KernelEstimator
-"""An estimator, its registered name, or its config."""
+EstimatorLike: TypeAlias = Mapping[str, Any] | str | os.PathLike[str] | KernelEstimator
+"""An estimator, its registered name, its config, or the path of a self-describing file."""
 
 
 def estimator_from_config(cfg: EstimatorLike, **usual: Any) -> KernelEstimator:
@@ -178,14 +218,20 @@ def estimator_from_config(cfg: EstimatorLike, **usual: Any) -> KernelEstimator:
 
     Args:
         cfg: A registered name in any case (``"kernelgan"``), ``dict(type=...)`` with constructor
-            arguments, or an estimator, which is returned unchanged.
+            arguments, the path of a self-describing file or ``dict(checkpoint=path)``, or an
+            estimator, which is returned unchanged.
         **usual: Arguments that hold where the config states none and the estimator takes them.
 
     Raises:
         ConfigError: If the name or an argument is unknown.
+        CheckpointError: If the file is unreadable or holds no estimator.
     """
     if isinstance(cfg, KernelEstimator):
         return cfg
+    path = _file_of(cfg)
+    if path is not None:
+        return _from_file(path)
+    assert not isinstance(cfg, os.PathLike)
     kind, settings = _named(cfg, "")
     known = arguments_of(kind)
     settings = {**{name: usual[name] for name in usual if name in known}, **settings}
@@ -202,7 +248,8 @@ def check_estimator(
     """Refuse an estimator's config that cannot be built, without building it.
 
     Args:
-        cfg: A registered name in any case, or ``dict(type=...)`` with constructor arguments.
+        cfg: A registered name in any case, ``dict(type=...)`` with constructor arguments, or a
+            file as for :func:`estimator_from_config`.
         scale: The scale that it must have; None: any.
         place: Its key in the config, for messages.
 
@@ -213,11 +260,36 @@ def check_estimator(
         ConfigError: If the name or an argument is unknown.
         GeometryError: If it lacks the scale.
     """
+    path = _file_of(cfg)
+    if path is not None:
+        return type(_from_file(path))
     kind, settings = _named(cfg, place)
     check_arguments(kind, settings, place)
     if scale is not None:
         kind.check_scale(scale)
     return kind
+
+
+def _file_of(cfg: Any) -> str | None:
+    """Return the path of the file that a config names instead of a type, or None."""
+    if isinstance(cfg, Mapping) and set(cfg) == {"checkpoint"}:
+        return os.fspath(cfg["checkpoint"])
+    named = isinstance(cfg, str | os.PathLike) and names_a_file(cfg)
+    return os.fspath(cfg) if named else None
+
+
+def _from_file(path: str) -> KernelEstimator:
+    file = read_component(path)
+    if file.kind != "estimator":
+        raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), wanted an estimator.")
+    kind = ESTIMATORS.require(file.type, path)
+    with within_budget(file.state, path, file.type):
+        made = kind(**file.arguments)
+    if not (isinstance(made, KernelEstimator) and isinstance(made, nn.Module)):
+        raise CheckpointError(f"{path} holds a {file.type}, which is no estimator with weights.")
+    load_state(made, file.state, path)
+    made.eval().requires_grad_(False)
+    return made.mark_trained()
 
 
 def _named(cfg: Any, place: str) -> tuple[type[KernelEstimator], dict[str, Any]]:

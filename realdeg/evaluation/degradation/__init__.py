@@ -1,5 +1,6 @@
 """Metrics of how well a degradation imitates a camera, beyond pixel differences."""
 
+from realdeg.evaluation.degradation.kernel_fields import KernelFieldError
 from realdeg.evaluation.degradation.metrics import (
     Bandwidth,
     ColourDrift,
@@ -22,6 +23,7 @@ __all__ = [
     "Bandwidth",
     "ColourDrift",
     "EffectiveKernel",
+    "KernelFieldError",
     "LrPair",
     "LrProtocol",
     "NoiseStatistics",

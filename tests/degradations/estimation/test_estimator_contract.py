@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from realdeg.backbones import KXNet
+from realdeg.degradations.estimation import AdaptiveKernelBasis
 from realdeg.registry import ESTIMATORS
 from realdeg.testing import EstimatorContract
 from realdeg.utils.component import save_component
@@ -38,4 +39,11 @@ class TestEveryEstimator(EstimatorContract):
     @pytest.fixture(params=types(), autouse=True)
     def each(self, request, network_file):
         self.component = ESTIMATORS.get(request.param)
-        self.arguments = {"backbone": network_file} if request.param == "NetworkKernel" else {}
+        self.arguments = {}
+        if request.param == "NetworkKernel":
+            self.arguments = {"backbone": network_file}
+        elif request.param == "AdaptiveKernelBasis":
+            file = Path(network_file).with_name("basis.safetensors")
+            torch.manual_seed(0)
+            AdaptiveKernelBasis.example().save(file)
+            self.arguments = {**AdaptiveKernelBasis.example_arguments, "weights": str(file)}
