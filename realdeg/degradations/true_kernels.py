@@ -89,4 +89,9 @@ def _is_field(degradation: Degradation) -> bool:
 
 def _filters(part: Degradation, trace: Trace) -> bool:
     told = part.condition(trace)
-    return _is_field(part) or part.stride > 1 or "kernel" in told or "reduction" in told
+    kernels = [told[name] for name in ("kernel", "reduction") if name in told]
+    return _is_field(part) or part.stride > 1 or not all(_is_identity(one) for one in kernels)
+
+
+def _is_identity(kernel: Tensor) -> bool:
+    return float(kernel.abs().sum()) == 1 == float(kernel.amax())

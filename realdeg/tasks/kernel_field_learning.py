@@ -16,7 +16,7 @@ from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.estimation.base import KernelEstimator, estimator_from_config
 from realdeg.degradations.estimation.field_estimator import FieldEstimator
-from realdeg.errors import ConfigError, GeometryError, RealdegError
+from realdeg.errors import ConfigError, DataError, GeometryError, RealdegError
 from realdeg.ops import kernel_apply
 from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, predictions_of
@@ -141,7 +141,11 @@ class KernelFieldLearning(ImageTask):
         return degradation
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Compare the estimate with the true kernels, and HR degraded by it with LR."""
+        """Compare the estimate with the true kernels, and HR degraded by it with LR.
+
+        Raises:
+            DataError: If the patches are smaller than the estimator takes.
+        """
         lr = self._lr(batch)
         basis, weights = self.estimator(lr)
         height, width = (int(side) for side in lr.shape[2:])
@@ -154,10 +158,9 @@ class KernelFieldLearning(ImageTask):
         taps = error.abs() if self.norm == "l1" else error.square()
         losses = {"loss_kernel": self.kernel_weight * taps.sum((2, 3)).mean()}
         border = -(-(self.estimator.size - 1) // (2 * self.estimator.stride))
-        if min(height, width) > 2 * border:
-            inner = (..., slice(border, height - border), slice(border, width - border))
-            again = self._degraded(batch["hr"], basis, weights)
-            losses["loss_reblur"] = self.reblur_weight * (again - lr)[inner].square().mean()
+        inner = (..., slice(border, height - border), slice(border, width - border))
+        again = self._degraded(batch["hr"], basis, weights)
+        losses["loss_reblur"] = self.reblur_weight * (again - lr)[inner].square().mean()
         return losses
 
     @torch.no_grad()
@@ -192,7 +195,16 @@ class KernelFieldLearning(ImageTask):
     def _lr(self, batch: Batch) -> Tensor:
         count = batch["hr"].shape[0]
         unpaired = torch.zeros(count, dtype=torch.bool)
-        return self._fixed[0]({**batch, "lr": None, "paired": unpaired})
+        lr = self._fixed[0]({**batch, "lr": None, "paired": unpaired})
+        least = self.estimator.smallest
+        if min(lr.shape[2:]) < least:
+            raise DataError(
+                f"images of {lr.shape[2]} x {lr.shape[3]} LR pixels are too small for"
+                f" {type(self.estimator).__name__}, which needs {least} x {least}: raise patch_size"
+                f" to {least * self.estimator.stride} or more, or take smaller kernels"
+                " (model.estimator.size)."
+            )
+        return lr
 
     def _degraded(self, hr: Tensor, basis: Tensor, weights: Tensor) -> Tensor:
         with full_precision(hr):

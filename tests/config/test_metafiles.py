@@ -7,7 +7,7 @@ import pytest
 
 from realdeg.backbones.pretrained import CATALOGUE
 from realdeg.config import config_root, list_configs, load_config
-from realdeg.registry import BACKBONES, DEGRADATIONS
+from realdeg.registry import BACKBONES, DEGRADATIONS, ESTIMATORS
 from realdeg.utils.data_file import read_data
 from tests.docs.blocks import blocks_of, inline_of
 from tests.docs.parse import ROOT, parse_command
@@ -18,6 +18,7 @@ for _name in list_configs():
     RECIPES.setdefault(_name.partition("/")[0], []).append(_name)
 # Methods that train a network of another folder.
 BORROWED = {"bsrgan", "esrgan_fs", "ldl", "real_esrgan"}
+KINDS = {"backbone": BACKBONES, "degradation": DEGRADATIONS, "estimator": ESTIMATORS}
 KEYS = {"name", "paper", "component", "recipes", "weights", "results"}
 
 
@@ -48,8 +49,9 @@ def test_metafile(folder):
     meta = metafile(folder)
     assert set(meta) <= KEYS and meta["recipes"] == RECIPES[folder]
     ((slot, kind),) = meta["component"].items()
-    assert kind in (BACKBONES if slot == "backbone" else DEGRADATIONS).all_names()
-    assert load_config(meta["recipes"][-1], check=False)[slot]["type"] == kind
+    assert kind in KINDS[slot].all_names()
+    recipe = load_config(meta["recipes"][-1], check=False)
+    assert (recipe.get(slot) or recipe["model"][slot])["type"] == kind
     if "paper" in meta:
         assert set(meta["paper"]) == {"title", "authors", "venue", "year"}
     published = {entry.name for entry in CATALOGUE if entry.type == kind}
