@@ -18,6 +18,7 @@ from realdeg.degradations.direct_net import DirectNet
 from realdeg.degradations.dml import DML
 from realdeg.degradations.dsgan import DSGAN
 from realdeg.degradations.encoder_decoder import EncoderDecoder
+from realdeg.degradations.field_blur import FieldBlur
 from realdeg.degradations.flow_kernel import FlowKernel
 from realdeg.degradations.global_kernel import GlobalKernel
 from realdeg.degradations.high_to_low import HighToLow
@@ -55,6 +56,7 @@ __all__ = [
     "DirectKPN",
     "DirectNet",
     "EncoderDecoder",
+    "FieldBlur",
     "FlowKernel",
     "GlobalKernel",
     "HighToLow",
