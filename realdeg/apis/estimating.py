@@ -95,7 +95,7 @@ def estimate_degradation(
         OutputError: If files exist already, or cannot be written.
     """
     found = estimator_from_config(estimator)
-    found.check_scale(scale)
+    found.prepare(scale)
     listed = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
     files = _files([Path(one) for one in listed])
     folder = None if out is None else Path(out)

@@ -13,6 +13,7 @@ from realdeg.apis.recipes import Recipe, check_complete, leave_out, open_recipe
 from realdeg.apis.refining import refine_test
 from realdeg.apis.run_weights import take_arguments, weights_of_run
 from realdeg.config import inject
+from realdeg.config.check import check_files
 from realdeg.config.data_sets import build_data_sets
 from realdeg.config.shape import trains_degradation
 from realdeg.errors import ConfigError
@@ -102,6 +103,7 @@ def test(
         raise ConfigError("the config has no 'test_dataloader': there is nothing to test on.")
     check_complete(cfg)
     cfg, data_sets = _with_needed_degradation(cfg, processes)
+    check_files(cfg, "model.backbone")
     # A separate folder keeps the log and config of the training.
     folder = ensure_writable_dir(Path(cfg.work_dir) / "test")
     cfg.work_dir = str(folder)

@@ -14,6 +14,7 @@ from torch import Tensor
 from realdeg.apis.arrays import take_apart
 from realdeg.apis.trace_conditions import TraceConditions
 from realdeg.backbones.base import Backbone
+from realdeg.backbones.blind import BlindBackbone
 from realdeg.degradations.estimation import (
     EstimatorLike,
     KernelEstimate,
@@ -104,7 +105,7 @@ class Teller:
         self._estimator: KernelEstimator | None = None
         if "auto" in (told.kernel, told.kernel_width):
             self._estimator = estimator_from_config(told.estimator)
-            self._estimator.check_scale(self._scale)
+            self._estimator.prepare(self._scale)
         self.per_image = self._traces is not None or "auto" in told.stated().values()
         self._constant = None if self.per_image else self._cond(self._conditions(), {})
 
@@ -155,9 +156,12 @@ class Teller:
         if not stated:
             return
         if not (self._coded or self._backbone.takes_kernel):
+            why = "SRMD and USRNet are told blur and noise"
+            if isinstance(self._backbone, BlindBackbone):
+                why = "it finds the kernel itself"
             raise ConfigError(
                 f"{name} is not told the degradation of an image: leave out {as_given(**stated)}"
-                " (SRMD is told blur and noise)."
+                f" ({why})."
             )
         limits = {"kernel_width": _WIDEST, "noise": 255.0}
         for key, limit in limits.items():

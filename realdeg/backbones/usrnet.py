@@ -122,10 +122,10 @@ class HyPaNet(nn.Module):
 class USRNet(Backbone):
     """Deep unfolding network: for any blur kernel, any noise level and several scales.
 
-    Each iteration has a data step, which solves |y - (k * x) sampled|^2 + alpha |x - z|^2 exactly
-    in the Fourier domain, and a prior, a U-Net that cleans x at a noise level beta. A small network
-    chooses alpha and beta of all iterations by the noise level and the scale. The same weights
-    serve all scales.
+    Each iteration has a data step, which minimises ``|y - (k * x) sampled|^2 + alpha |x - z|^2``
+    exactly in the Fourier domain, and a prior, a U-Net that cleans x at a noise level beta. A small
+    network chooses alpha and beta of all iterations by the noise level and the scale. The same
+    weights serve all scales.
 
     ``cond`` is the degradation: the kernel (B or 1, 1, k, k), or kernel and noise level together
     as (B or 1, k * k + 1), the kernel row by row and the standard deviation last, 1 being white.

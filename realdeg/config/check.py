@@ -198,20 +198,21 @@ def _starts(part: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield from _starts(value, f"{place.removesuffix('start_from')}{key}.start_from")
 
 
-def check_files(cfg: Mapping[str, Any]) -> None:
-    """Refuse a training whose components lack files that they load later, such as a trunk's.
+def check_files(cfg: Mapping[str, Any], place: str = "model") -> None:
+    """Refuse a run whose components lack files that they load later, such as a trunk's.
 
     A component says so by a class method ``check_files(config, place)``.
 
     Args:
         cfg: The config, after injection.
+        place: Where the components stand that are asked.
 
     Raises:
         RealdegError: Of the component's own kind, naming the place, the file and what to do.
     """
     for part in parts_of(cfg.get("model"), "model", TASKS):
         check = getattr(part.component, "check_files", None)
-        if check is not None:
+        if check is not None and f"{part.place}.".startswith(f"{place}."):
             check(part.value, part.place)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -11,11 +12,14 @@ from realdeg.backbones.base import Backbone, BackboneLike, Colour
 from realdeg.backbones.build import backbone_from_config
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.estimation.dip_fkp import DIPFKPSettings, Levels, Prior, fit_dip_fkp
-from realdeg.degradations.estimation.flow_search import flow_for
+from realdeg.degradations.estimation.flow_search import check_flow, flow_for
 from realdeg.degradations.primitives.kernels import centred
+from realdeg.errors import ConfigError
 from realdeg.registry import ZERO_SHOT
 from realdeg.utils.argument_types import Choice, Count, Geometry, Positive, Whole
 from realdeg.zero_shot.base import Watch, ZeroShot
+
+_WEIGHTS = ("checkpoint", "pretrained", "start_from")
 
 
 @ZERO_SHOT.register_module()
@@ -37,8 +41,9 @@ class DIPFKP(ZeroShot):
         flow: The flow of kernels: the file of a trained or converted
             :class:`~realdeg.degradations.FlowKernel`, or its config. Not needed where a call gives
             the kernel as ``cond``.
-        solver: A network that takes a kernel, such as ``dict(type="USRNet", preset="tiny",
-            checkpoint="usrnet_tiny.pth")``; None: the fitted image is the result.
+        solver: A network that is told the kernel from HR to LR (USRNet, IRCNNHQS), such as
+            ``dict(type="USRNet", preset="tiny", checkpoint="usrnet_tiny.pth")``; None: the fitted
+            image is the result.
         iterations: Number of iterations.
         frozen: Iterations in which the kernel stays.
         similarity: Iterations whose loss is 1 - SSIM.
@@ -101,6 +106,30 @@ class DIPFKP(ZeroShot):
         self.solver = [solver]
         self.kernels: list[Tensor] = []
 
+    @classmethod
+    def check_config(cls, config: Mapping[str, Any], place: str) -> None:
+        """Refuse a solver without weights."""
+        solver = config.get("solver")
+        if isinstance(solver, Mapping) and not any(solver.get(key) for key in _WEIGHTS):
+            raise ConfigError(
+                f"'{place}.solver' names no weights, so what it makes would mean nothing: add"
+                " checkpoint='weights' to it."
+            )
+
+    @classmethod
+    def check_files(cls, config: Mapping[str, Any], place: str) -> None:
+        """Refuse a missing flow before images are read.
+
+        Args:
+            config: The method's config.
+            place: Its place in the config.
+
+        Raises:
+            ConfigError: With the place and how to get a flow.
+        """
+        scale = config.get("scale")
+        check_flow(config.get("flow"), scale if scale is not None else 2, f"'{place}', DIPFKP,")
+
     @property
     def most_iterations(self) -> int:
         """The number of iterations for one image."""
@@ -140,10 +169,20 @@ class DIPFKP(ZeroShot):
         if given is None:
             return None
         found = given if isinstance(given, Backbone) else backbone_from_config(given, self.scale)
-        return found.to(image).eval()
+        if not (found.takes_kernel or found.told_reduction):
+            raise ConfigError(
+                f"the solver of DIPFKP is {type(found).__name__}, which is not told the kernel from"
+                " HR to LR: take USRNet or IRCNNHQS, or leave the solver out."
+            )
+        found = found.to(image).eval()
+        mean = torch.full((self.scale, self.scale), self.scale**-2)  # one that it has to accept
+        found.check_input(image, self.scale, found.cond_of_kernel(mean).to(image))
+        return found
 
     @torch.no_grad()
     def _solved(self, solver: Backbone, image: Tensor, kernel: Tensor) -> Tensor:
         self.kernels.append(kernel.cpu())
-        made = solver(image, scale=self.scale, cond=kernel[None, None].to(image))
+        # Each network's own convention: IRCNNHQS convolves, and looks at the first pixel.
+        cond = solver.cond_of_kernel(kernel.cpu())
+        made = solver(image, scale=self.scale, cond=cond.to(image))
         return made if isinstance(made, Tensor) else made.sr

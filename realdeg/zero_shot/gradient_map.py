@@ -7,41 +7,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from realdeg.degradations.primitives.strong_gradients import strong_gradients
 from realdeg.utils.colour import to_colour
-
-_WINDOW = 5
-_SHARE = 0.97
-_STEP = 10e-6  # between the two thresholds where many gradients are equal
 
 
 def gradient_map(image: Tensor) -> Tensor:
     """Return the weight of each pixel in the loss: large near strong gradients, 1 on average.
 
-    Gradients by rows and by columns and their magnitude are set to 0 within 5 pixels of the border
-    and each cut to what its strongest 3 % exceed; their sum, each divided by its own, is blurred
-    by a box of 5 x 5.
-
     Args:
         image: (1, C, h, w) in [0, 1].
 
     Returns:
-        (1, 1, h, w), of the image's type; 1 everywhere for an image without gradients.
-
-    Source:
-        create_gradient_map of sefibk/KernelGAN (util.py), as copied in JingyunLiang/FKP
-        (KernelGANFKP/util.py, commit 127c121).
+        (1, 1, h, w), of the image's type; 1 everywhere for an image without gradients. See
+        :func:`~realdeg.degradations.primitives.strong_gradients.strong_gradients`.
     """
-    luma = to_colour(image, "y")[0, 0].double().cpu().numpy()
-    by_row, by_column = np.gradient(luma)
-    maps = (np.hypot(by_row, by_column), np.abs(by_row), np.abs(by_column))
-    total = np.zeros_like(luma)
-    for one in maps:
-        strong = _strongest(_without_edges(one, _WINDOW))
-        if strong.sum() > 0:
-            total += strong / strong.sum()
-    blurred = cv2.blur(total, (_WINDOW, _WINDOW), borderType=cv2.BORDER_CONSTANT)
-    mean = blurred.mean()
-    weights = blurred / mean if mean > 0 else np.ones_like(blurred)
+    found = strong_gradients(to_colour(image, "y")[0, 0].double().cpu().numpy())
+    weights = found if found.any() else np.ones_like(found)
     return torch.from_numpy(weights)[None, None].to(image)
 
 
@@ -85,19 +66,3 @@ class GradientCrops:
 
     def add(self, image: Tensor, scale: float) -> None:
         """Leave enlargements out: crops come from the image alone."""
-
-
-def _without_edges(values: np.ndarray, edge: int) -> np.ndarray:
-    kept = np.zeros_like(values)
-    kept[edge:-edge, edge:-edge] = values[edge:-edge, edge:-edge]
-    return kept
-
-
-def _strongest(values: np.ndarray) -> np.ndarray:
-    """Keep what the strongest 3 % exceed the others by, up to the next larger value."""
-    ordered = np.sort(values.ravel())
-    pivot = min(int(_SHARE * len(ordered)), len(ordered) - 2)
-    low, high = ordered[pivot], ordered[pivot + 1]
-    high = high if high > low else low + _STEP
-    cut: np.ndarray = np.clip(values, low, high) - low
-    return cut

@@ -46,13 +46,16 @@ def read_kernel(path: str | os.PathLike[str], scale: int) -> Tensor:
 
     Raises:
         DataError: If the file is missing, damaged or holds no kernel: another shape than square, a
-            side above 255, or a sum other than 1.
+            side above 255, a sum other than 1, or a centroid beside it.
         CheckpointError: If a ``.mat`` file is damaged or has no such matrix.
     """
     refuse_other_files(path)
     file = Path(path)
     if not file.is_file():
-        raise DataError(f"there is no kernel at {file}: the file does not exist.")
+        found = "it is a folder" if file.is_dir() else "the file does not exist"
+        raise DataError(
+            f"there is no kernel at {file}: {found}. Name a file ({', '.join(SUFFIXES)})."
+        )
     size = file.stat().st_size
     if size > _LARGEST_FILE:
         raise DataError(f"{file} has {size} bytes, more than a kernel has.")
@@ -64,8 +67,17 @@ def read_kernel(path: str | os.PathLike[str], scale: int) -> Tensor:
     elif kind == ".json":
         kernel = _record(file, scale)
     else:
-        raise DataError(f"{file} is no file of a kernel: its suffix is none of {SUFFIXES}.")
-    return centred(checked_kernel(kernel, f"the kernel in {file}"), scale)
+        raise DataError(
+            f"{file} is no file of a kernel: its suffix is none of {', '.join(SUFFIXES)}."
+        )
+    kernel = checked_kernel(kernel, f"the kernel in {file}")
+    try:
+        return centred(kernel, scale)
+    except ValueError as error:
+        raise DataError(
+            f"the kernel in {file} has its centroid far outside of its middle, so it is no blur:"
+            " its weights below 0 nearly cancel the others."
+        ) from error
 
 
 def checked_kernel(kernel: Tensor, what: str) -> Tensor:

@@ -90,6 +90,10 @@ def test_photos_without_a_kernel(tmp_path, photo, capsys):
     assert "no kernel: KernelGAN needs" in capsys.readouterr().err
     with pytest.raises(GeometryError, match="scale 2, 3 or 4, got 5"):
         estimate_degradation(photo, scale=5)
+    with pytest.raises(GeometryError, match="PoolKernel is asked for scale 0"):
+        estimate_degradation(photo, scale=0, estimator=KNOWN)
+    with pytest.raises(ConfigError, match="KernelGANFKP needs a flow of kernels of scale 2"):
+        estimate_degradation(photo, scale=2, estimator="KernelGANFKP")
     with pytest.raises(ConfigError, match="no estimator named 'KernelGen'"):
         estimate_degradation(photo, scale=2, estimator="KernelGen")
     with pytest.raises(DataError, match="no image or folder"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from realdeg import test as run_test
+from realdeg.backbones import IRCNNHQS, VDSR
 from realdeg.degradations.primitives.kernels import centred
 from realdeg.errors import ConfigError, GeometryError
 from realdeg.zero_shot import DIPFKP
@@ -44,3 +46,25 @@ def test_refusals():
         DIPFKP(**{**SMALL, "levels": 2})(photo(8))
     with pytest.raises(GeometryError, match="sum"):
         DIPFKP(**SMALL)(photo(20), cond=torch.ones(1, 1, 5, 5))
+
+
+def test_a_solver_that_cannot_take_the_kernel_is_refused_before_the_training():
+    for solver, problem, kind in (
+        (VDSR.example(), "VDSR, which is not told the kernel", ConfigError),
+        (IRCNNHQS(2, width=4, colour="rgb"), "form='polyphase'", GeometryError),
+    ):
+        method = DIPFKP(**SMALL, solver=solver)
+        with pytest.raises(kind, match=problem):
+            method(photo(20))
+        assert not method.kernels
+    with pytest.raises(ConfigError, match=r"'backbone\.solver' names no weights"):
+        DIPFKP.check_config({"solver": {"type": "USRNet"}}, "backbone")
+    DIPFKP.check_config({"solver": {"type": "USRNet", "checkpoint": "x.pth"}}, "backbone")
+
+
+def test_a_missing_flow_is_refused_before_images_are_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"'model\.backbone', DIPFKP, finds no flow"):
+        run_test("dip_fkp/dip_fkp_set5_x2_cpu", sample=True, work_dir=tmp_path / "run")
+    with pytest.raises(ConfigError, match="needs a flow of kernels of scale 3"):
+        DIPFKP.check_files({"type": "DIPFKP", "scale": 3}, "model.backbone")

@@ -62,6 +62,7 @@ def test_methods_take_a_file(folder, method):
         ("a.npy", np.full((3, 3), 1.0), "sum 9: divide"),
         ("a.npy", np.full((3, 3), np.nan), "sum nan"),
         ("a.npy", np.full((257, 257), 257.0**-2), "257 pixels wide"),
+        ("a.npy", np.diag([0.0, 2.0, -1.0]), "centroid far outside"),
         ("a.npy", np.array([{"a": 1}], dtype=object), "not a NumPy array of numbers"),
         ("a.npy", b"\x93NUMPY\x01\x00", "not a NumPy array"),
         ("a.mat", {"other": np.eye(3) / 3}, "no matrix 'Kernel or kernel or k or K'"),
@@ -83,6 +84,8 @@ def test_what_is_no_kernel(tmp_path, name, content, problem):
         file.write_text(json.dumps(content))
     with pytest.raises((DataError, CheckpointError), match=problem):
         read_kernel(file, 2)
+    with pytest.raises(DataError, match="it is a folder"):
+        read_kernel(tmp_path, 2)
 
 
 def test_a_claimed_size_takes_no_memory(tmp_path):

@@ -184,10 +184,26 @@ class KernelEstimator(CapturesArguments, ABC):
         Raises:
             GeometryError: Naming the scales that it has.
         """
+        if scale < 1:
+            raise GeometryError(f"{cls.__name__} is asked for scale {scale}: it must be 1 or more.")
         if cls.scales is not None and scale not in cls.scales:
             known = [str(one) for one in cls.scales]
             listed = " or ".join(filter(None, (", ".join(known[:-1]), known[-1])))
             raise GeometryError(f"{cls.__name__} estimates kernels of scale {listed}, got {scale}.")
+
+    def prepare(self, scale: int) -> None:
+        """Refuse, before the first image, what no image would change.
+
+        A subclass extends it by what its files have to be.
+
+        Args:
+            scale: HR pixels per LR pixel.
+
+        Raises:
+            ConfigError: If a file is missing.
+            GeometryError: If the estimator, or its file, lacks the scale.
+        """
+        self.check_scale(scale)
 
     def check_image(self, image: Tensor, scale: int) -> None:
         """Refuse a scale that it lacks, and what is not one image of a sufficient size.

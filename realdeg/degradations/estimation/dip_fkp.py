@@ -15,7 +15,12 @@ from torch import Tensor
 
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.estimation.base import KernelEstimate, KernelEstimator, Progress
-from realdeg.degradations.estimation.flow_search import CodeSearch, flow_for, flow_notes
+from realdeg.degradations.estimation.flow_search import (
+    CodeSearch,
+    check_flow,
+    flow_for,
+    flow_notes,
+)
 from realdeg.degradations.estimation.skip_network import SkipNetwork
 from realdeg.degradations.flow_kernel import FlowKernel
 from realdeg.degradations.primitives.borders import pad
@@ -207,6 +212,11 @@ class DIPFKP(KernelEstimator):
         self.flow = flow
         self.settings = DIPFKPSettings(iterations, frozen, similarity, width, skip, levels, seed)
         self.smallest = self.settings.smallest(2)
+
+    def prepare(self, scale: int) -> None:
+        """Refuse a missing flow, too."""
+        super().prepare(scale)
+        check_flow(self.flow, scale, type(self).__name__)
 
     def estimate(
         self, image: Tensor, scale: int, progress: Progress | None = None

@@ -31,12 +31,31 @@ def flow_for(flow: DegradationLike | None, scale: int, owner: str) -> FlowKernel
         CheckpointError: If the file cannot be read.
         GeometryError: If the flow is of another scale.
     """
-    theirs = f"FKP_x{scale}.pt"
-    get = (
-        f"train one (realdeg train fkp/fkp_gaussians_x{scale}), or convert the authors' {theirs} of"
-        f" github.com/JingyunLiang/FKP (realdeg convert_weights {theirs} fkp_x{scale}.safetensors"
-        " --degradation FlowKernel), and give the file as flow."
+    check_flow(flow, scale, owner)
+    # One that is built from a config draws initial values from the global random generator.
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        found = degradation_from_config(flow, scale)
+        if isinstance(found, FlowKernel):
+            return copy.deepcopy(found).eval().requires_grad_(False)
+    raise ConfigError(
+        f"the flow of {owner} is a {type(found).__name__}, wanted a FlowKernel:"
+        f" {_how_to_get(scale)}"
     )
+
+
+def check_flow(flow: DegradationLike | None, scale: int, owner: str) -> None:
+    """Refuse a flow that is not given, or whose file is missing or not converted.
+
+    Args:
+        flow: As for :func:`flow_for`.
+        scale: The scale that it must have.
+        owner: The estimator's name or its place in a config, for messages.
+
+    Raises:
+        ConfigError: Saying how to get one.
+    """
+    get = _how_to_get(scale)
     if flow is None:
         raise ConfigError(f"{owner} needs a flow of kernels of scale {scale}: {get}")
     if isinstance(flow, Mapping):
@@ -47,14 +66,14 @@ def flow_for(flow: DegradationLike | None, scale: int, owner: str) -> FlowKernel
         raise ConfigError(f"{owner} finds no flow of kernels at {file}: {get}")
     if file is not None and Path(str(file)).suffix != ".safetensors":
         raise ConfigError(f"the flow of {owner}, {file}, has to be converted first: {get}")
-    # One that is built from a config draws initial values from the global random generator.
-    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        found = degradation_from_config(flow, scale)
-        if isinstance(found, FlowKernel):
-            return copy.deepcopy(found).eval().requires_grad_(False)
-    raise ConfigError(
-        f"the flow of {owner} is a {type(found).__name__}, wanted a FlowKernel: {get}"
+
+
+def _how_to_get(scale: int) -> str:
+    theirs = f"FKP_x{scale}.pt"
+    return (
+        f"train one (realdeg train fkp/fkp_gaussians_x{scale}), or convert the authors' {theirs} of"
+        f" github.com/JingyunLiang/FKP (realdeg convert_weights {theirs} fkp_x{scale}.safetensors"
+        " --degradation FlowKernel), and give the file as flow."
     )
 
 

@@ -30,6 +30,7 @@ from realdeg.degradations.primitives.kernel_priors import (
 )
 from realdeg.degradations.primitives.kernels import centre_rest
 from realdeg.degradations.primitives.resize import imresize, keys_cubic
+from realdeg.degradations.primitives.strong_gradients import strong_gradients
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.colour import to_colour
 from realdeg.utils.streams import stream_seed
@@ -225,27 +226,24 @@ class _Run:
 
 
 def crop_weights(image: Tensor, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gradient strength at each pixel, of the photo and of its reduction.
+    """Return where gradients are strong, in the photo and in its reduction, both (H, W).
 
     Args:
         image: (1, C, H, W).
         stride: HR pixels per LR pixel.
+
+    Raises:
+        DataError: If there are no gradients.
     """
-    luma = to_colour(image, "y").float().cpu()
+    luma = to_colour(image, "y").double().cpu()
     height, width = int(luma.shape[2]), int(luma.shape[3])
-    fine = _gradients(luma[0, 0].numpy())
-    coarse = _gradients(imresize(luma, 1 / stride)[0, 0].numpy())
+    fine = strong_gradients(luma[0, 0].numpy())
+    coarse = strong_gradients(imresize(luma, 1 / stride)[0, 0].numpy())
+    if not (fine.any() and coarse.any()):
+        raise DataError(
+            "KernelGAN found no gradients in the image: a flat image reveals no kernel."
+        )
     return fine, cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
-
-
-def _gradients(luma: np.ndarray) -> np.ndarray:
-    by_row, by_column = np.gradient(luma)
-    strength = np.hypot(by_row, by_column)
-    strength = np.minimum(
-        strength, np.quantile(strength, 0.97)
-    )  # so that a few edges do not dominate
-    smooth: np.ndarray = cv2.blur(strength.astype(np.float32), (5, 5))
-    return smooth
 
 
 def draw_crops(
@@ -261,22 +259,18 @@ def draw_crops(
         rng: The random generator.
 
     Returns:
-        (row, column) of each crop.
-
-    Raises:
-        DataError: If there are no gradients.
+        (row, column) of each crop. All are equally likely where no crop has strong gradients in
+        its middle, as in create_probability_map of sefibk/KernelGAN.
     """
     middle = size // 2
-    blurred = cv2.blur(weights, (middle, middle))
+    blurred = cv2.blur(weights, (middle, middle), borderType=cv2.BORDER_CONSTANT)
     first = size // 2
     rows = range(0, weights.shape[0] - size + 1, grid)
     columns = range(0, weights.shape[1] - size + 1, grid)
     chances = blurred[first:, first:][: rows[-1] + 1 : grid, : columns[-1] + 1 : grid]
     chances = np.maximum(chances, 0).astype(np.float64).ravel()
     if not chances.sum() > 0:
-        raise DataError(
-            "KernelGAN found no gradients in the image: a flat image reveals no kernel."
-        )
+        chances = np.ones_like(chances)
     drawn = rng.choice(len(chances), count, p=chances / chances.sum())
     return [(rows[int(n) // len(columns)], columns[int(n) % len(columns)]) for n in drawn]
 

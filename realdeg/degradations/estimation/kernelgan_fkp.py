@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.estimation.base import KernelEstimate, KernelEstimator, Progress
-from realdeg.degradations.estimation.flow_search import CodeSearch, flow_for, flow_notes
+from realdeg.degradations.estimation.flow_search import (
+    CodeSearch,
+    check_flow,
+    flow_for,
+    flow_notes,
+)
 from realdeg.degradations.estimation.kernelgan import (
     CROP,
     crop_weights,
@@ -74,6 +79,11 @@ class KernelGANFKP(KernelEstimator):
         seed: Whole = 0,
     ) -> None:
         self.flow, self.iterations, self.batch, self.seed = flow, iterations, batch, seed
+
+    def prepare(self, scale: int) -> None:
+        """Refuse a missing flow, too."""
+        super().prepare(scale)
+        check_flow(self.flow, 3 if scale == 3 else 2, type(self).__name__)
 
     def estimate(
         self, image: Tensor, scale: int, progress: Progress | None = None

@@ -55,9 +55,9 @@ class NetworkKernel(KernelEstimator):
         self.network = made.eval()
         self.scales = (made.scale,)
 
-    def check_image(self, image: Tensor, scale: int) -> None:
-        """Refuse what every estimator refuses, and other scales than the network's."""
-        super().check_image(image, scale)
+    def prepare(self, scale: int) -> None:
+        """Refuse other scales than the network's."""
+        super().prepare(scale)
         if scale != self.network.scale:
             raise GeometryError(
                 f"the {type(self.network).__name__} of NetworkKernel was trained for scale"
@@ -73,6 +73,7 @@ class NetworkKernel(KernelEstimator):
             GeometryError: If the network has another scale.
             DataError: If it gave no kernel, as after a training that diverged.
         """
+        self.prepare(scale)
         self.check_image(image, scale)
         began = time.perf_counter()
         weight = next(self.network.parameters())

@@ -52,6 +52,11 @@ class PoolKernel(KernelEstimator):
         self.how, self.seed = how, seed
         self._pool = None if pool is None else load_pool(pool, "kernels")
 
+    def prepare(self, scale: int) -> None:
+        """Refuse a pool of another scale, too."""
+        super().prepare(scale)
+        self._pool_of(scale)
+
     def estimate(
         self, image: Tensor, scale: int, progress: Progress | None = None
     ) -> KernelEstimate:

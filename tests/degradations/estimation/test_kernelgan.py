@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from realdeg.datasets import SampleDataset
 from realdeg.degradations.estimation import kernelgan
-from realdeg.degradations.estimation.kernelgan import build_networks, kernel_for_four, shrink
+from realdeg.degradations.estimation.kernelgan import (
+    build_networks,
+    crop_weights,
+    draw_crops,
+    kernel_for_four,
+    shrink,
+)
 from realdeg.degradations.primitives import gaussian_kernel
 from realdeg.degradations.primitives.kernel_moments import centroid
 from realdeg.errors import ConfigError, DataError
@@ -85,6 +92,23 @@ def test_mistakes_are_named():
         kernelgan(lr[..., :60, :], 2)
     with pytest.raises(DataError, match="no gradients"):
         kernelgan(torch.full((1, 3, 80, 80), 0.5), 2)
+
+
+def test_crops_lie_where_gradients_are_strongest():
+    """Faint texture everywhere counts for nothing beside edges, as in the published program."""
+    draws = torch.Generator().manual_seed(0)
+    image = 0.5 + 0.05 * torch.rand(1, 3, 120, 120, generator=draws)
+    image[..., 80:104, 80:104] = torch.rand(1, 3, 24, 24, generator=draws)
+    for weights in crop_weights(image, 2):
+        assert weights.shape == (120, 120) and weights[70:114, 70:114].sum() == weights.sum()
+    fine, _ = crop_weights(image, 2)
+    corners = draw_crops(fine, 26, 50, 1, np.random.default_rng(0))
+    assert all(min(corner) > 50 for corner in corners)
+    # Texture at the border alone is in the middle of no crop: all are equally likely.
+    image = torch.full((1, 3, 64, 64), 0.5)
+    image[..., 6:12, :] = torch.rand(1, 3, 6, 64, generator=draws)
+    fine, coarse = crop_weights(image, 2)
+    assert draw_crops(coarse, 64, 3, 2, np.random.default_rng(0)) == [(0, 0)] * 3
 
 
 @pytest.mark.slow
