@@ -32,6 +32,7 @@ def flow_for(flow: DegradationLike | None, scale: int, owner: str) -> FlowKernel
         GeometryError: If the flow is of another scale.
     """
     check_flow(flow, scale, owner)
+    assert flow is not None
     # One that is built from a config draws initial values from the global random generator.
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
