@@ -92,7 +92,9 @@ def load_config(
 
 def _relevant(dropped: Dropped) -> Dropped:
     """Leave out keys that only the former data set takes: they mean nothing for the new one."""
-    if "_dataloader.dataset" not in dropped.place:
+    key = dropped.place.rpartition(".")[2]
+    # Not parts of a data set, such as the degradation of kernels.
+    if "_dataloader.dataset" not in dropped.place or not (key == "dataset" or key.isdigit()):
         return dropped
     takes = arguments_of(look_up(DATASETS, dropped.new, dropped.place))
     return replace(dropped, keys=tuple(key for key in dropped.keys if key in takes))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from realdeg.config import load_config
 from realdeg.datasets import KernelSet, collate_kernels
 from realdeg.degradations.pool import Pool
 from realdeg.degradations.primitives import gaussian_kernel
@@ -100,3 +101,9 @@ def test_bad_arguments_are_refused(arguments, error, match, tmp_path):
 def test_an_index_beyond_the_end():
     with pytest.raises(IndexError, match="2 kernels"):
         KernelSet(degradation=FKP, scale=2, length=2)[2]
+
+
+def test_another_degradation_may_draw_the_kernels():
+    place = "train_dataloader.dataset.degradation.type"
+    cfg = load_config("fkp/fkp_gaussians_x2_cpu", {place: "KernelPool"})
+    assert cfg.train_dataloader.dataset.degradation == {"type": "KernelPool"}
