@@ -239,6 +239,7 @@ PREPARE: dict[str, Callable[[Path], dict[str, Any] | None]] = {
     "docs/weights.md": weights,
     "docs/your_own_dataset.md": own_dataset,
     "projects/a2001sr/README.md": exercise,
+    "projects/a2001sr/exercise_2.md": projects,
     "projects/motion_camera/README.md": projects,
     "projects/template/README.md": projects,
 }

@@ -1,16 +1,9 @@
-# The second exercise on the middle 256 pixels of each photo of a folder, reduced here.
-_base_ = "zssr_set5_x2.py"
-val_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type="HRFolderDataset",
-        split="Kodak",
-        folder="Kodak24",
-        transforms=[
-            dict(type="CentreCrop", patch_size=256),
-            dict(type="Degrade", degradation=dict(type="Bicubic"), quantise=True),
-            dict(type="PackSample"),
-        ],
-    )
-)
+# The middle 256 pixels of each photo, which takes minutes instead of an hour.
+_base_ = "zssr_set14_x2.py"
+__middle = [
+    dict(type="CentreCrop", patch_size=256),
+    dict(type="Degrade", degradation=dict(type="Bicubic"), quantise=True),
+    dict(type="PackSample"),
+]
+val_dataloader = dict(dataset=dict(split="Kodak", folder="Kodak24", transforms=__middle))
 test_dataloader = val_dataloader

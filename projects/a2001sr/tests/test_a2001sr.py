@@ -1,6 +1,7 @@
 """The exercise: the network as given, its loss, and every step of the README on the sample."""
 
 import hashlib
+import json
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -130,3 +131,24 @@ def test_published_weights_are_fetched_tested_and_fine_tuned(published, tmp_path
     file = train("rcan_x4_from_x2", tmp_path / "run", *start, *tiny)
     state = create_backbone({"checkpoint": str(file)}).state_dict()
     assert all(torch.equal(state[k], v) for k, v in published.state_dict().items())
+
+
+@pytest.mark.parametrize("recipe", ["set5", "set14", "kodak"])
+def test_the_second_exercise_is_that_of_its_program(recipe):
+    cfg = load_config(str(CONFIGS / f"zssr_{recipe}_x2.py"))
+    assert (cfg.scale, cfg.backbone.type, cfg.backbone.form) == (2, "ZSSR", "exercise")
+    steps = [step["type"] for step in cfg.test_dataloader.dataset.transforms]
+    known = {"set5": [], "set14": ["ModCrop", "Degrade"], "kodak": ["CentreCrop", "Degrade"]}
+    assert steps == [*known[recipe], "PackSample"]
+
+
+def test_the_second_exercise_trains_on_the_images_that_it_is_tested_on(tmp_path):
+    (tmp_path / "Kodak24").mkdir()
+    photo = (torch.rand(256, 260, 3) * 255).byte().numpy()
+    write_image(tmp_path / "Kodak24/01.png", photo)
+    words = ["test", str(CONFIGS / "zssr_kodak_x2.py"), "--work-dir", str(tmp_path / "run")]
+    small = ["backbone.iterations=2", "backbone.crop=16", "backbone.width=4"]
+    workers = "test_dataloader.num_workers=0"
+    assert main([*words, "--cfg-options", f"data_root={tmp_path}", workers, *small]) == 0
+    (image,) = json.loads((tmp_path / "run/test/report.json").read_text())["images"]
+    assert image["key"] == "01" and 5 < image["psnr[benchmark-y]"] < 30
