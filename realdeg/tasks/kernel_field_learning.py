@@ -73,6 +73,7 @@ class KernelFieldLearning(ImageTask):
     component: ClassVar[str] = "estimator"
     own_losses: ClassVar[tuple[str, ...]] = ("loss_kernel", "loss_reblur")
     scheduled: ClassVar[tuple[str, ...]] = ("kernel_weight", "reblur_weight")
+    least_patch: ClassVar[int] = 132  # 33 LR pixels, which kernels of 33 x 33 need, at scale 4
 
     def __init__(
         self,

@@ -117,6 +117,8 @@ def shrinking(name: str) -> dict:
         if cfg.model.type != "SuperResolution":
             for key, value in DEGRADATIONS[degradation["type"]].items():
                 options[f"degradation.{key}"] = value
+    if cfg.model.get("estimator"):
+        options |= {"model.estimator.width": 4, "model.estimator.basis": 2}
     if cfg.model.get("generator_every", 1) > 1:
         options["model.generator_every"] = 1
     for part, judge in cfg.model.items():
