@@ -65,7 +65,8 @@ def test_the_right_degradation_comes_nearest(comparison):
 
 def test_every_number_is_there_or_has_a_reason(comparison):
     names = {label.split("[")[0] for label in comparison.labels}
-    assert names == set(NUMBERS)
+    # Kernel fields are estimated by what is trained for it, not by a degradation.
+    assert names == set(NUMBERS) - {"field_error", "mean_kernel_error", "true_mean_error"}
     for result in comparison.results.values():
         assert set(result.numbers) | set(result.missing) == set(comparison.labels)
     assert "176 px" in comparison.results["right"].missing["ms_ssim[lr-fidelity]"]

@@ -199,6 +199,12 @@ FOREIGN = [
 ]
 # Dialects that leave out, choose, compute or refuse, which tests of their networks show.
 ELSEWHERE = {
+    "SFTMD",
+    "greatlog/DAN",
+    "jiahong-fu/KXNet",
+    "jingyang2017/Face-and-Image-super-resolution",
+    "sangyun884/CinCGAN-pytorch",
+    "yuanjunchai/IKC",
     "ESRGAN+",
     "PCARN",
     "PCARN-pytorch",

@@ -118,7 +118,11 @@ def shrinking(name: str) -> dict:
             for key, value in DEGRADATIONS[degradation["type"]].items():
                 options[f"degradation.{key}"] = value
     if cfg.model.get("estimator"):
-        options |= {"model.estimator.width": 4, "model.estimator.basis": 2}
+        options |= {
+            "model.estimator.width": 4,
+            "model.estimator.basis": 2,
+            "model.estimator.size": 17,
+        }
     if cfg.model.get("generator_every", 1) > 1:
         options["model.generator_every"] = 1
     for part, judge in cfg.model.items():

@@ -92,6 +92,7 @@ def go_through(name, data, capsys):
         ["backbone"],
         ["degradation"],
         ["backbone", "degradation"],
+        ["estimator"],
     )
     weights = written[0]
     if name in UNTESTED:

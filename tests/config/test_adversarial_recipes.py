@@ -285,8 +285,10 @@ def started(cfg):
 def test_a_stage_trains_the_network_of_the_stage_before():
     runs = {name.partition("/")[2]: name for name in list_configs()}
     load = cache(partial(load_config, check=False))
-    # DSGAN learns a degradation.
-    second = [run for run in runs if re.search("(?<!ds)gan|^ldl", run)]
+    # DSGAN learns a degradation, CinCGAN several networks.
+    second = [run for run in runs if re.search("(?<!ds)(?<!cinc)gan|^ldl", run)]
+    # FSSR's shortest road starts from nothing, as its page says.
+    second.remove("esrgan_fs_edsr_realsrv3crops_x4_cpu")
     assert len(second) > len(TABLE)
     for run in second:
         cfg = load(runs[run])

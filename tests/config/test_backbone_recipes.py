@@ -12,8 +12,15 @@ from realdeg.config import inject, list_configs, load_config
 from realdeg.registry import BACKBONES, DATASETS, TASKS, list_backbones
 
 # Bicubic has nothing to train, IRCNNHQS is put together of trained networks, SpandrelModel is
-# whatever its file holds. CinCGAN trains its networks without pairs.
-WITHOUT = {"Bicubic", "CinCGANTranslator", "CleanThenEnlarge", "IRCNNHQS", "SpandrelModel"}
+# whatever its file holds. CinCGAN and Bulat et al. train their networks without pairs.
+WITHOUT = {
+    "Bicubic",
+    "CinCGANTranslator",
+    "CleanThenEnlarge",
+    "IRCNNHQS",
+    "LowToHigh",
+    "SpandrelModel",
+}
 BENCHMARKS = (
     "_291",
     "_t91",
@@ -26,8 +33,8 @@ BENCHMARKS = (
     "_dfo",
 )
 PAIRS = ("kpn/", "lpkpn/")
-# Their degradation is trained, or made by another run.
-LEARNED = ("cincgan", "dsgan", "esrgan_fs")
+# Their degradation is trained, or made by another run; or an estimator is trained, no network.
+LEARNED = ("adaptive_basis", "cincgan", "dsgan", "esrgan_fs", "kmsr_generated")
 # HR of the crops of RealSR, degraded.
 REAL = ("real_esrgan/", "bsrgan/", "swinir/swinir_real_", "hat/hat_real_")
 
@@ -74,10 +81,11 @@ def test_every_network_has_both_and_they_can_be_built():
         task = tasks[parts]
         sizes.setdefault(cfg.backbone.type, set()).add(name.endswith("_cpu"))
         wrapper = build_optim_wrapper(task, cfg.optim_wrapper.to_dict())
-        # An adversarial task has one for each player.
-        network = wrapper["backbone_step"] if isinstance(wrapper, OptimWrapperDict) else wrapper
+        # An adversarial task has one for each player, and IKC for two parts of the network.
+        steps = dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {"": wrapper}
+        steps = {"": steps["backbone_step"]} if "backbone_step" in steps else steps
         # Whatever is singled out by its name has to exist under that name.
-        rates = {group["lr"] for group in network.optimizer.param_groups}
+        rates = {group["lr"] for step in steps.values() for group in step.optimizer.param_groups}
         paramwise = cfg.optim_wrapper.get("paramwise_cfg") or {}
         assert (len(rates) > 1) == bool(paramwise), name
         # A degradation of several scales on the HR grid has 2, 3 and 4.
@@ -128,7 +136,7 @@ def test_a_cpu_recipe_takes_a_step(name):
     size = cfg.patch_size if task.adversarial else 24  # a discriminator may take one size only
     data = batch(size, cfg.get("degradation") is None, cfg.scale)
     task.use_average(deepcopy(task.backbone))  # ComponentEMAHook's
-    if task.adversarial:
+    if isinstance(optimiser, OptimWrapperDict):
         logs = task.train_step(data, optimiser)
     else:
         logs = task.losses(data)

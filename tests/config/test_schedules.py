@@ -49,6 +49,7 @@ SHAPES = {
     "adam_300k_tenth_150k": (1e-4, steps(0.1, 150_000)),
     "adam_500k_half_250k": (2e-4, steps(0.5, 250_000, 400_000, 450_000, 475_000)),
     "adam_600k_half_400k": (1e-4, steps(0.5, 400_000)),
+    "adam_800k_half_200k": (4e-4, steps(0.5, 200_000, 400_000, 600_000)),
     "adam_800k_half_300k": (2e-4, steps(0.5, 300_000, 500_000, 650_000, 700_000, 750_000)),
     "sgd_400k": (0.1, steps(0.1, 100_000, 200_000, 300_000)),
 }
@@ -125,8 +126,10 @@ def test_published_shapes(name, tmp_path):
 
 def test_every_shape_is_checked():
     files = {file.stem for file in FOLDER.glob("*.py")}
-    # Those of adversarial super-resolution are checked with its recipes; a closed form has none.
-    others = {name for name in files if name.startswith("adam_gan") or name == "closed_form"}
+    # Those of adversarial super-resolution and of unpaired players are checked with their recipes;
+    # a closed form has none.
+    players = ("adam_gan", "adam_unpaired")
+    others = {name for name in files if name.startswith(players) or name == "closed_form"}
     assert files - others - {"adam_4k_cpu"} == set(SHAPES)
 
 

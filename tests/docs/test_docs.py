@@ -14,7 +14,7 @@ import pytest
 
 from realdeg.cli.main import COMMANDS
 from realdeg.config import list_configs
-from realdeg.registry import BACKBONES, DATASETS, DEGRADATIONS
+from realdeg.registry import BACKBONES, DATASETS, DEGRADATIONS, LOSSES
 from tests.cli.recipe_runs import make_data
 from tests.docs.blocks import NOTES, blocks_of, inline_of, prose_of, words_of
 from tests.docs.parse import RECIPE, ROOT, parse_command
@@ -33,7 +33,7 @@ PAGES = sorted(
 METHODS = sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("configs/*/README.md"))
 QUICK = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 WITH_SPANDREL = ("docs/community.md", "docs/backbones_speed.md")
-REGISTRIES = (BACKBONES, DATASETS, DEGRADATIONS)
+REGISTRIES = (BACKBONES, DATASETS, DEGRADATIONS, LOSSES)
 # Its page is written by a program, which knows of no notes.
 GENERATED = "docs/gallery.md"
 
