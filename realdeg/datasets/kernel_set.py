@@ -18,13 +18,13 @@ from realdeg.degradations.base import Degradation
 from realdeg.degradations.build import degradation_from_config
 from realdeg.degradations.pool import Pool, load_pool, merge_pools
 from realdeg.degradations.primitives import pad_kernel
+from realdeg.degradations.primitives.kernels import SUM_TOLERANCE
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.registry import DATASETS
 from realdeg.utils.argument_types import Component, Count, Scale
 from realdeg.utils.samples import Batch, Meta
 from realdeg.utils.streams import Stream
 
-_SUM_TOLERANCE = 1e-3
 KernelSide = Annotated[int, Interval(ge=1, le=63)]
 """The side of a kernel, in pixels."""
 
@@ -191,7 +191,7 @@ class KernelSet(Dataset[KernelSample]):
                 " such as BlurDown or KernelPool."
             )
         total = float(kernel.double().sum())
-        if not abs(total - 1) <= _SUM_TOLERANCE:  # NaN fails, too
+        if not abs(total - 1) <= SUM_TOLERANCE:  # NaN fails, too
             raise DataError(
                 f"{self.label}: a kernel drawn by {name} sums to {total:.4g}, and those of a"
                 " KernelSet sum to 1."

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from realdeg.degradations.base import Scale
+from realdeg.degradations.primitives.kernels import SUM_TOLERANCE
 from realdeg.degradations.windowed import Padding, WindowedDegradation
 from realdeg.errors import GeometryError
 from realdeg.ops import kernel_apply
 from realdeg.utils.component import component_hash
 from realdeg.utils.precision import full_precision
-
-_SUM_TOLERANCE = 1e-3
 
 
 class FieldBlur(WindowedDegradation):
@@ -55,7 +54,7 @@ class FieldBlur(WindowedDegradation):
                 f" {tuple(basis.shape)} and {tuple(weights.shape)}."
             )
         sums = torch.einsum("nhw,n->hw", weights.double(), basis.double().sum((1, 2)))
-        if not bool(((sums - 1).abs() < _SUM_TOLERANCE).all()):  # NaN fails, too
+        if not bool(((sums - 1).abs() < SUM_TOLERANCE).all()):  # NaN fails, too
             raise GeometryError(
                 f"FieldBlur: kernels of pixels sum to {float(sums.min()):.4g} to"
                 f" {float(sums.max()):.4g}, wanted 1."

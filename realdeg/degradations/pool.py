@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from realdeg.degradations.primitives.kernels import SUM_TOLERANCE
 from realdeg.errors import DataError
 from realdeg.utils.component import plain
 from realdeg.utils.construction import refuse_other_files
@@ -28,7 +29,6 @@ POOL_FORMAT = "realdeg-pool-1"
 KINDS = ("kernels", "noise")
 # A degradation's window is at most 63 x 63; a patch larger than 1024 would be an image.
 _LARGEST = {"kernels": 63, "noise": 1024}
-_SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Pool:
     def _check_sums(items: Tensor) -> None:
         off = (items.double().sum((-2, -1)) - 1).abs()
         worst = int(off.argmax())
-        if off[worst] > _SUM_TOLERANCE:
+        if off[worst] > SUM_TOLERANCE:
             raise DataError(
                 f"kernel {worst} of the pool sums to {float(items[worst].double().sum()):.4g}: a"
                 " pool's kernels sum to 1, divide them by their sums first."

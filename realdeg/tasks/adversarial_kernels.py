@@ -218,11 +218,13 @@ class AdversarialKernels(ImageTask):
 
     def _generated(self, batch: Batch, stream: str) -> Tensor:
         """Return generated kernels of the batch's number, shape (B, 1, k, k)."""
-        generator = cast(Any, self.degradation)
-        codes = [generator.code_of(stream_seed(seed, stream)) for seed in batch["seeds"]]
-        where = next(self.degradation.parameters())
-        made: Tensor = generator.raw_kernels(torch.stack(codes).to(where))
+        made: Tensor = cast(Any, self.degradation).raw_kernels(self._codes(batch, stream))
         return made[:, None]
+
+    def _codes(self, batch: Batch, stream: str) -> Tensor:
+        code_of = cast(Any, self.degradation).code_of
+        codes = [code_of(stream_seed(seed, stream)) for seed in batch["seeds"]]
+        return torch.stack(codes).to(next(self.degradation.parameters()))
 
     def predict(self, batch: Batch) -> list[Prediction]:
         """Refuse to: kernels are not compared with a target.
@@ -237,9 +239,7 @@ class AdversarialKernels(ImageTask):
 
     def output(self, batch: Batch) -> Tensor:
         """Return kernels drawn with the batch's seeds, shape (B, k, k)."""
-        generator = cast(Any, self.degradation)
-        codes = torch.stack([generator.code_of(stream_seed(s, "code")) for s in batch["seeds"]])
-        made: Tensor = generator.kernels(codes.to(next(self.degradation.parameters())))
+        made: Tensor = cast(Any, self.degradation).kernels(self._codes(batch, "code"))
         return made
 
     def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from realdeg.backbones.formats import read_matrix
-from realdeg.degradations.primitives.kernels import LARGEST_KERNEL, centred
+from realdeg.degradations.primitives.kernels import LARGEST_KERNEL, SUM_TOLERANCE, centred
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.construction import refuse_other_files
 from realdeg.utils.files import open_regular
@@ -25,7 +25,6 @@ SUFFIXES = (".npy", ".mat", ".json")
 # KernelGAN's name, and usual ones.
 _NAMES = ("Kernel", "kernel", "k", "K")
 _LARGEST_FILE = 4 << 20
-_SUM_TOLERANCE = 1e-3
 
 
 def read_kernel(path: str | os.PathLike[str], scale: int) -> Tensor:
@@ -98,7 +97,7 @@ def checked_kernel(kernel: Tensor, what: str) -> Tensor:
         )
     kernel = kernel.double()
     total = float(kernel.sum())
-    if not abs(total - 1) < _SUM_TOLERANCE:  # NaN fails, too
+    if not abs(total - 1) < SUM_TOLERANCE:  # NaN fails, too
         raise DataError(
             f"{what} has the sum {total:g}: divide it by its sum, so that it keeps the brightness."
         )

@@ -2,7 +2,6 @@
 # unpaired data for x4.
 same_size = False
 batch_size = 32
-__folder, __unknown = "DIV2K/DIV2K_train_HR", "DIV2K/DIV2K_train_LR_unknown/X4"
 __flip = dict(type="Flip", transpose=True)
 __photos = dict(type="HRFolderDataset", too_small="skip")
 __hr = [dict(type="PairedCrop", patch_size=128), __flip, dict(type="PackSample")]

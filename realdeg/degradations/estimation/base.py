@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from realdeg.degradations.primitives.kernels import (
+    SUM_TOLERANCE,
     centre_rest,
     centroid,
     pad_kernel,
@@ -38,7 +39,6 @@ from realdeg.utils.mmengine_internals import registered_names_only
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with the number of finished iterations and the largest number that may follow."""
 
-SUM_TOLERANCE = 1e-3
 CENTRE_TOLERANCE = 0.1  # HR pixels
 _CENTRED = 0.05  # moving a kernel by part of a pixel widens it
 

@@ -30,7 +30,7 @@ from realdeg.degradations.primitives.kernel_priors import (
 )
 from realdeg.degradations.primitives.kernels import centre_rest
 from realdeg.degradations.primitives.resize import imresize, keys_cubic
-from realdeg.degradations.primitives.strong_gradients import strong_gradients
+from realdeg.degradations.primitives.strong_gradients import crop_chances, strong_gradients
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.colour import to_colour
 from realdeg.utils.streams import stream_seed
@@ -262,17 +262,10 @@ def draw_crops(
         (row, column) of each crop. All are equally likely where no crop has strong gradients in
         its middle, as in create_probability_map of sefibk/KernelGAN.
     """
-    middle = size // 2
-    blurred = cv2.blur(weights, (middle, middle), borderType=cv2.BORDER_CONSTANT)
-    first = size // 2
-    rows = range(0, weights.shape[0] - size + 1, grid)
-    columns = range(0, weights.shape[1] - size + 1, grid)
-    chances = blurred[first:, first:][: rows[-1] + 1 : grid, : columns[-1] + 1 : grid]
-    chances = np.maximum(chances, 0).astype(np.float64).ravel()
-    if not chances.sum() > 0:
-        chances = np.ones_like(chances)
-    drawn = rng.choice(len(chances), count, p=chances / chances.sum())
-    return [(rows[int(n) // len(columns)], columns[int(n) % len(columns)]) for n in drawn]
+    chances = crop_chances(weights, (size, size), size // 2, grid)
+    drawn = rng.choice(chances.size, count, p=chances.ravel())
+    across = chances.shape[1]
+    return [(int(n) // across * grid, int(n) % across * grid) for n in drawn]
 
 
 def _finished(kernel: Tensor, stride: int) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 LARGEST_KERNEL = 255
+SUM_TOLERANCE = 1e-3  # by which the sum of a given kernel may differ from 1
 """Maximum side of a kernel in a record, in pixels."""
 
 

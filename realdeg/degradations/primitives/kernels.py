@@ -11,6 +11,7 @@ from torch import Tensor
 
 from realdeg.degradations.primitives.kernel_families import (
     LARGEST_KERNEL,
+    SUM_TOLERANCE,
     delta_kernel,
     disk_kernel,
     gaussian_kernel,
@@ -30,6 +31,7 @@ from realdeg.degradations.primitives.kernel_moments import (
 
 __all__ = [
     "LARGEST_KERNEL",
+    "SUM_TOLERANCE",
     "centre_rest",
     "centred",
     "centroid",

@@ -40,6 +40,37 @@ def strong_gradients(luma: np.ndarray) -> np.ndarray:
     return blurred / mean if mean > 0 else blurred
 
 
+def crop_chances(
+    weights: np.ndarray, crop: tuple[int, int], window: int, grid: int = 1
+) -> np.ndarray:
+    """Return how likely each crop is to be drawn: by the gradients in its middle.
+
+    Args:
+        weights: The strength of gradients, (h, w).
+        crop: Height and width of the crops.
+        window: Side of the box around a crop's middle over which strengths are averaged.
+        grid: Rows and columns of the crops' first pixels are multiples of it.
+
+    Returns:
+        (rows, columns) of first pixels, float64, summing to 1; equal where no crop has strong
+        gradients in its middle.
+
+    Source:
+        create_probability_map of sefibk/KernelGAN, as copied in JingyunLiang/FKP
+        (KernelGANFKP/util.py, commit 127c121).
+    """
+    blurred = cv2.blur(weights.astype(np.float64), (window, window), borderType=cv2.BORDER_CONSTANT)
+    rows, columns = (
+        slice(side // 2, side // 2 + length - side + 1, grid)
+        for side, length in zip(crop, weights.shape, strict=True)
+    )
+    chances = np.maximum(blurred[rows, columns], 0)
+    if not chances.sum() > 0:
+        chances = np.ones_like(chances)
+    found: np.ndarray = chances / chances.sum()
+    return found
+
+
 def _without_edges(values: np.ndarray, edge: int) -> np.ndarray:
     kept = np.zeros_like(values)
     kept[edge:-edge, edge:-edge] = values[edge:-edge, edge:-edge]
