@@ -67,6 +67,8 @@ LAYERS = {
     "visualization": COMPONENT | CONTRACTS,
     "config": COMPONENT | CONTRACTS | {"datasets"},
     "export": COMPONENT | CONTRACTS | {"config", "evaluation"},
+    # What a run wrote, read back as data.
+    "runs": FOUNDATION | {"evaluation.report"},
     # Tests of every kind of component, for whoever writes one.
     "testing": COMPONENT
     | CONTRACTS
