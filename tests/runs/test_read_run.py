@@ -11,7 +11,13 @@ from realdeg.errors import ConfigError, DataError
 from realdeg.runs import is_run, read_run
 
 NAME = "vdsr/vdsr_ntire19_real_x4_cpu"
-TINY = ("backbone.depth=3", "backbone.width=4", "train_dataloader.batch_size=1", "patch_size=32")
+TINY = (
+    "backbone.depth=3",
+    "backbone.width=4",
+    "train_dataloader.batch_size=1",
+    "patch_size=32",
+    "default_hooks.alignment=None",
+)
 
 
 def train(folder, iterations, *more):
