@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from realdeg import super_resolve
 from realdeg.apis.told import Teller, Told
 from realdeg.backbones import IRCNNHQS, Backbone, USRNet
 from realdeg.datasets import SampleDataset
@@ -21,7 +23,8 @@ from realdeg.degradations.back_projection import BackProjection
 from realdeg.degradations.estimation import dip_fkp
 from realdeg.degradations.pool import Pool
 from realdeg.degradations.primitives.kernels import centred
-from realdeg.utils.image import to_tensor
+from realdeg.errors import GeometryError
+from realdeg.utils.image import to_tensor, write_image
 from realdeg.zero_shot import DIPFKP
 from realdeg.zero_shot.reductions import reduce
 
@@ -77,8 +80,6 @@ def inner_error(found: Tensor, wanted: Tensor, border: int = 8) -> float:
 
 def told(network: Backbone, lr: Tensor, kernel: Tensor, tmp_path) -> Tensor:
     """Run a network as ``realdeg infer --kernel`` does."""
-    import numpy as np
-
     np.save(tmp_path / "k.npy", kernel.numpy())
     cond = Teller(network, Told(kernel=tmp_path / "k.npy")).constant
     with torch.no_grad():
@@ -163,3 +164,17 @@ def test_the_kernel_is_better_than_its_mirror_image(component, exact, scale, tmp
     others = [component(hr, lr, centred(one, scale), scale, tmp_path) for one in wrong]
     assert right < 0.9 * min(others)
     assert not exact or right < 1e-9
+
+
+def test_a_kernel_that_the_network_cannot_take_is_refused_once(tmp_path):
+    """And not for each image of a folder."""
+    photos = tmp_path / "photos"
+    for name in ("a.png", "b.png"):
+        write_image(photos / name, np.zeros((8, 8, 3), np.uint8))
+    np.save(tmp_path / "flat.npy", np.full((3, 3), 1 / 9))
+    network = IRCNNHQS(2, form="back_projection")
+    with pytest.raises(GeometryError, match="supports bicubic and Gaussian"):
+        super_resolve(
+            network, photos, tmp_path / "sr", kernel=tmp_path / "flat.npy", progress=False
+        )
+    assert not (tmp_path / "sr").exists()

@@ -82,7 +82,8 @@ def estimate_degradation(
             of all kernels, ``kernels.png``; None: nothing is written.
         estimator: An estimator, its name or its config.
         reading: How several pages and colour profiles are handled.
-        overwrite: Replace existing files.
+        overwrite: Replace existing files. Former files of a photo that has no kernel now are
+            removed.
         progress: Show a progress bar on stderr.
 
     Returns:
@@ -109,8 +110,12 @@ def estimate_degradation(
         if folder is not None:
             _write(folder, results[-1], scale)
     kernels = [one.kernel for one in results if one.kernel is not None]
-    if folder is not None and kernels:
-        pool_picture(_sheet(kernels, scale), folder / "kernels.png")
+    if folder is not None:
+        picture = folder / "kernels.png"
+        if kernels:
+            pool_picture(_sheet(kernels, scale), picture)
+        else:
+            picture.unlink(missing_ok=True)
     return results
 
 
@@ -176,10 +181,13 @@ def _estimate(
 
 
 def _write(folder: Path, found: PhotoEstimate, scale: int) -> None:
-    if found.kernel is None:
-        return
+    """Write a photo's kernel, or remove a former one that would pass for it."""
     for suffix in FORMATS:
-        write_kernel(folder / f"{found.name}{suffix}", found.kernel, found.record)
+        file = folder / f"{found.name}{suffix}"
+        if found.kernel is None:
+            file.unlink(missing_ok=True)
+        else:
+            write_kernel(file, found.kernel, found.record)
 
 
 def _sheet(kernels: Sequence[Tensor], scale: int) -> Pool:

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -39,6 +40,7 @@ Auto = Literal["auto"]
 
 _WIDEST = 10.0
 _USUAL_SIDE = 15
+_ANY_SIZE = (512, 512)  # of an image that no network finds too small
 _LOST = 0.02  # of a kernel, outside of the window that a network takes
 
 
@@ -108,6 +110,8 @@ class Teller:
             self._estimator.prepare(self._scale)
         self.per_image = self._traces is not None or "auto" in told.stated().values()
         self._constant = None if self.per_image else self._cond(self._conditions(), {})
+        if self._constant is not None:
+            self._check_constant(self._constant)
 
     @property
     def constant(self) -> Tensor | None:
@@ -182,6 +186,11 @@ class Teller:
                 f"these {name} weights are of noise-free LR and are not told noise: leave out"
                 f" {as_given(noise=told.noise)}, or use weights of noisy LR."
             )
+
+    def _check_constant(self, cond: Tensor) -> None:
+        """Refuse at once what the network would refuse for every image."""
+        backbone = self._backbone
+        backbone.check_input(torch.zeros(()).expand(1, backbone.channels, *_ANY_SIZE), cond=cond)
 
     def _conditions(
         self, image: Tensor | None = None, record: dict[str, Any] | None = None

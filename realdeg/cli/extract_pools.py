@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from dataclasses import fields
 from typing import Any
@@ -100,6 +101,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="largest number of items, spread over the photos")
     parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing pool")
+    parser.add_argument("--quiet", action="store_true", help="do not report progress")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -118,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
             pool_picture(pool, args.picture)
             print(f"drawn in {args.picture}")
         return 0
+    if args.quiet:
+        logging.getLogger("realdeg").setLevel(logging.WARNING)  # `main` puts it back
     kinds = {
         "pairs": pool_methods.PairKernels,
         "photos": pool_methods.PhotoKernels,

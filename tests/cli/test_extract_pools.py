@@ -63,6 +63,9 @@ def test_kernels_from_pairs(pairs, tmp_path, capsys):
     assert len(load_pool(pool_file)) == 3
     assert _run("show", pool_file, "--picture", tmp_path / "sheet.png") == 0
     assert (tmp_path / "sheet.png").stat().st_size > 0
+    capsys.readouterr()
+    assert _main(*words, "--overwrite", "--quiet") == 0
+    assert not capsys.readouterr().err
 
 
 def test_kernels_of_enlarged_photos(tmp_path, capsys):
