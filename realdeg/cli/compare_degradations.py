@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from realdeg.cli.json_output import add_json, print_json, stdout_for_json
 from realdeg.cli.options import add_config_options, chosen, config_arguments, parse_value
 from realdeg.errors import ConfigError
 
@@ -31,18 +32,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crop", type=int, help="side of the crops shown, in HR pixels")
     parser.add_argument("--device", default="cpu", help="where to degrade (cpu)")
     add_config_options(parser)
+    add_json(parser, "realdeg-comparison-1")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, write table and figures, and print the table; return 0."""
     from realdeg.apis.comparison import compare_degradations
 
-    comparison = compare_degradations(
-        _named(args.degradations),
-        args.config,
-        **chosen(args, "draws", "colour", "shown", "crop", "device", "out"),
-        **config_arguments(args),
-    )
+    with stdout_for_json(args.json):
+        comparison = compare_degradations(
+            _named(args.degradations),
+            args.config,
+            **chosen(args, "draws", "colour", "shown", "crop", "device", "out"),
+            **config_arguments(args),
+        )
+    if args.json:
+        print_json(comparison.to_dict())
+        return 0
     print("\n".join(comparison.table()))
     for path in comparison.files:
         print(f"wrote {path}")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
+from realdeg.cli.json_output import add_json, print_json
+
+FORMAT = "realdeg-list-1"
 KINDS = (
     "degradations",
     "estimators",
@@ -34,16 +38,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print a Markdown table (backbones or pretrained only)",
     )
+    add_json(parser, FORMAT)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the names, one per line.
 
     Raises:
-        ConfigError: If a pattern is in none of them.
+        ConfigError: If a pattern is in none of them, or two forms are asked for.
     """
+    from realdeg.errors import ConfigError
+
     known = _names(args.what)
     _check_pattern(args.what, args.pattern, [name for names in known.values() for name in names])
+    if args.table and args.json:
+        raise ConfigError("--table and --json are two forms of the list: leave out one of them.")
+    if args.json:
+        print_json({"format": FORMAT, "entries": _entries(args, known)})
+        return 0
     if args.table:
         return _table(args)
     if args.what == "pretrained":
@@ -55,6 +67,21 @@ def run(args: argparse.Namespace) -> int:
         for name in found:
             print(f"  {name}" if args.what == "components" else name)
     return 0
+
+
+def _entries(args: argparse.Namespace, known: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """Return what is listed as plain data."""
+    if args.what == "pretrained":
+        from realdeg.backbones.pretrained.table import records
+
+        return [{"kind": "pretrained", **record} for record in records(args.pattern)]
+    wanted = args.pattern.lower()
+    return [
+        {"kind": kind, "name": name}
+        for kind, names in known.items()
+        for name in names
+        if wanted in name.lower()
+    ]
 
 
 def _names(what: str) -> dict[str, list[str]]:

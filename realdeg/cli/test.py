@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from realdeg.cli.json_output import add_json, print_json, stdout_for_json
 from realdeg.cli.options import (
     add_config_options,
     add_refinement,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_options(parser)
     add_refinement(parser)
     parser.add_argument("--no-pictures", action="store_true", help="draw no figures")
+    add_json(parser, "realdeg-report-1")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,16 +46,19 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.utils.processes import rank
 
     refinement = refinement_arguments(args)
-    report = test(
-        args.config,
-        args.checkpoint,
-        pictures=not args.no_pictures,
-        when_measured=_show,
-        self_ensemble=refinement["self_ensemble"] or None,
-        back_projection=refinement["back_projection"],
-        **run_arguments(args),
-    )
-    if rank() == 0:
+    with stdout_for_json(args.json):
+        report = test(
+            args.config,
+            args.checkpoint,
+            pictures=not args.no_pictures,
+            when_measured=_show,
+            self_ensemble=refinement["self_ensemble"] or None,
+            back_projection=refinement["back_projection"],
+            **run_arguments(args),
+        )
+    if rank() == 0 and args.json:
+        print_json(report.to_dict())
+    elif rank() == 0:
         for path in report.files:
             print(f"wrote {path}")
     return 0

@@ -56,6 +56,11 @@ class Pretrained:
     protocol: str = Y_BORDER
     note: str = ""
 
+    @property
+    def reference(self) -> str:
+        """The name by which :func:`realdeg.create_backbone` finds it: ``SPAN:ntire2024``."""
+        return f"{self.type}:{self.name}"
+
     def settings(self) -> dict[str, Any]:
         """Return the network's arguments, with the scale where the file serves only one."""
         scale = {"scale": self.scales[0]} if len(self.scales) == 1 else {}

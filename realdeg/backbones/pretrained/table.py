@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from realdeg.backbones.pretrained.cache import path_of
 from realdeg.backbones.pretrained.catalogue import list_pretrained
 from realdeg.backbones.pretrained.entry import MEASURED, RGB_BORDER, Y_BORDER, Pretrained
@@ -37,6 +39,44 @@ def lines(pattern: str = "") -> list[str]:
         for (kind, name), entries in _by_name(pattern).items()
     ]
     return columns(rows)
+
+
+def records(pattern: str = "") -> list[dict[str, Any]]:
+    """Return published weights as plain data, one record for each name.
+
+    Args:
+        pattern: Only networks and names that contain it.
+
+    Returns:
+        Records of ``name`` (what a network is asked for by: ``SPAN:ntire2024``), ``network``,
+        ``weights``, ``scales``, ``licence``, ``page``, ``trained_on``, and ``files``: ``file``,
+        ``scales``, ``url`` (None: by hand from ``page``), ``sha256``, ``size`` in bytes, ``path``
+        on this machine and whether it is ``here``.
+    """
+    return [
+        {
+            "name": entries[0].reference,
+            "network": kind,
+            "weights": name,
+            "scales": sorted(scale for entry in entries for scale in entry.scales),
+            "licence": entries[0].licence,
+            "page": entries[0].page,
+            "trained_on": entries[0].trained_on,
+            "files": [
+                {
+                    "file": entry.file,
+                    "scales": list(entry.scales),
+                    "url": entry.url,
+                    "sha256": entry.sha256,
+                    "size": entry.size,
+                    "path": str(path_of(entry)),
+                    "here": path_of(entry).is_file(),
+                }
+                for entry in entries
+            ],
+        }
+        for (kind, name), entries in _by_name(pattern).items()
+    ]
 
 
 def table(pattern: str = "") -> str:
