@@ -48,9 +48,10 @@ def create_backbone(
         source: A registered name (``realdeg.list_backbones()``; case, hyphens and underscores do
             not matter); a dict as in a config (``type``, arguments, ``checkpoint``,
             ``pretrained``, ``start_from``); a config, whose ``backbone`` and geometry are used; a
-            run's folder or a self-describing file of weights; the name of published weights
-            (``realdeg list pretrained``) if only one network has them; or a network, which is
-            returned unchanged.
+            run's folder or a self-describing file of weights; published weights
+            (``realdeg list pretrained``) as ``"SPAN:ntire2024"``, or by their name alone if only
+            one network has them; ``"FSRCNN:fsrcnn_x2.pth"``, a network and a file; or a network,
+            which is returned unchanged.
         scale: The scale factor; None: the source's, or the network's default.
         same_size: Whether LR lies on the HR grid; None: as the source states.
         weights: A file of any format that ``load_weights`` reads, or the name of published
@@ -86,15 +87,8 @@ def create_backbone(
     if isinstance(source, Backbone):
         check_geometry(source, scale, same_size, f"the {type(source).__name__} given")
         return source
-    if isinstance(source, str) and BACKBONES.get(registered_name(source)) is None:
-        found = list(dict.fromkeys(e.type for e in list_pretrained() if e.name == source))
-        if len(found) > 1:
-            raise ConfigError(
-                f"several networks have weights '{source}' ({', '.join(found)}): name the network,"
-                f" create_backbone('{found[0]}', weights='{source}')."
-            )
-        if found and weights is None:
-            source, weights = found[0], source
+    if isinstance(source, str) and weights is None:
+        source, weights = _network_and_weights(source)
     cfg, geometry = source_config(source, "backbone", BACKBONES, options or {})
     scale, same_size = _geometry(geometry, scale, same_size)
     if weights is None:
@@ -117,11 +111,31 @@ def create_backbone(
     if not trained:
         return backbone
     if not (named or backbone.brings_weights) and next(backbone.parameters(), None) is not None:
+        name = type(backbone).__name__
+        published = [entry.reference for entry in list_pretrained() if entry.type == name]
+        names = ", ".join(dict.fromkeys(published))
+        others = f", or published weights by name ({names})" if names else ""
         raise ConfigError(
-            f"{type(backbone).__name__} has no weights, so its output means nothing: give the"
-            " backbone.safetensors that its training wrote."
+            f"{name} has no weights, so its output means nothing: give the backbone.safetensors"
+            f" that its training wrote{others}."
         )
     return backbone.requires_grad_(False)
+
+
+def _network_and_weights(source: str) -> tuple[str, str | None]:
+    """Split ``SPAN:ntire2024``, or find the network that alone has weights of a name."""
+    kind, colon, name = source.partition(":")
+    if colon and name and BACKBONES.get(registered_name(kind)) is not None:
+        return kind, name
+    if BACKBONES.get(registered_name(source)) is not None:
+        return source, None
+    found = list(dict.fromkeys(e.type for e in list_pretrained() if e.name == source))
+    if len(found) > 1:
+        raise ConfigError(
+            f"several networks have weights '{source}' ({', '.join(found)}): name the network,"
+            f" as in '{found[0]}:{source}'."
+        )
+    return (found[0], source) if found else (source, None)
 
 
 def create_degradation(

@@ -27,6 +27,12 @@ def test_the_door_takes_whatever_names_a_network(tmp_path):
         create_backbone("official")
     with pytest.raises(ConfigError, match="'classical' is not a backbone"):
         create_backbone("classical")
+    named = create_backbone(f"vdsr:{file}", trained=True)
+    assert named.arguments == network.arguments
+    with pytest.raises(ConfigError, match="no weights 'ntire' of SPAN.*Did you mean 'ntire2024'"):
+        create_backbone("SPAN:ntire")
+    with pytest.raises(ConfigError, match="published weights by name .SPAN:ntire2024, "):
+        create_backbone("SPAN", trained=True)
 
 
 def test_the_door_takes_whatever_names_a_degradation(tmp_path):

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,6 +26,7 @@ from realdeg.config.check import validate
 from realdeg.errors import CheckpointError, ConfigError, GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.utils.arguments import check_arguments
+from realdeg.utils.image import write_image
 from tests.backbones.weights_server import entry, home, server
 
 
@@ -50,6 +52,23 @@ class TestNetworks:
         for name in ("VDSR", "vdsr", "V_D-SR"):
             found = create_backbone(name, pretrained="test")
             assert found.scale == 2 and same(found, published)
+
+    def test_at_the_command_line(self, published, tmp_path, monkeypatch, capsys):
+        """The same with and without ``--model``; offline, what to put where."""
+        write_image(tmp_path / "lr.png", np.full((6, 6, 3), 90, np.uint8))
+        lr, folder, quiet = str(tmp_path / "lr.png"), str(tmp_path / "sr") + "/", ["--quiet"]
+        monkeypatch.setenv("REALDEG_OFFLINE", "1")
+        assert main(["infer", "--model", "VDSR:test", lr, folder, *quiet]) == 2
+        told = capsys.readouterr().err
+        place = path_of(catalogue.CATALOGUE[0])
+        assert f"put it at {place}" in told and catalogue.CATALOGUE[0].sha256 in told
+        assert not (tmp_path / "sr").exists()
+        monkeypatch.delenv("REALDEG_OFFLINE")
+        ways = {"a": ["--model", "VDSR:test", lr], "b": ["VDSR:test", lr], "c": ["test", lr]}
+        ways["d"] = ["--model=vdsr:test", "--scale=2", lr]
+        for name, words in ways.items():
+            assert main(["infer", *words, str(tmp_path / f"{name}.png"), *quiet]) == 0
+        assert place.is_file() and len({(tmp_path / f"{n}.png").read_bytes() for n in ways}) == 1
 
     def test_in_a_config(self, published):
         found = create_backbone({"type": "VDSR", "pretrained": "test"}, scale=2)
