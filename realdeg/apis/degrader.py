@@ -16,7 +16,9 @@ from torch import Tensor
 from realdeg.apis.arrays import Picture, put_together, take_apart
 from realdeg.apis.create import create_degradation, device_of, find_device
 from realdeg.apis.folder import Summary, process_folder
+from realdeg.apis.inputs import Inputs, Photos
 from realdeg.apis.manifest import Record
+from realdeg.apis.saving import Saving
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.primitives.resize import imresize
 from realdeg.degradations.trace import Trace
@@ -131,7 +133,7 @@ class Degrader:
 
     def degrade_folder(
         self,
-        src: str | os.PathLike[str],
+        src: Photos | Inputs,
         dst: str | os.PathLike[str],
         *,
         seed: int = 0,
@@ -140,14 +142,16 @@ class Degrader:
         progress: bool = True,
         jobs: int = 1,
         reading: Reading | None = None,
+        saving: Saving | None = None,
     ) -> Summary:
-        """Degrade every image of a folder and write PNG files and ``manifest.jsonl``.
+        """Degrade every image of a folder and write the results and ``manifest.jsonl``.
 
         Each image's seed comes from ``seed`` and its name, so neither the order nor other images
         matter. The same call continues an interrupted run and gives the same bytes.
 
         Args:
-            src: Folder of HR images; sub-folders keep their names.
+            src: Folder of HR images; sub-folders keep their names. Or an image, a pattern such as
+                ``"trip/*.jpg"``, or several of them.
             dst: Folder for LR images.
             seed: The random seed.
             remainder: ``"crop"`` (listed in the manifest and the summary) or ``"refuse"`` sizes
@@ -157,6 +161,7 @@ class Degrader:
             jobs: Worker processes, one thread each; results do not depend on their number.
                 More than one only on the CPU.
             reading: How several pages and colour profiles are handled.
+            saving: Names and format of the results; None: PNG files.
 
         Returns:
             The outcome for each image; check ``failed``.
@@ -167,11 +172,12 @@ class Degrader:
             OutputError: If ``dst`` cannot be written, or another process is writing there.
         """
         _check_remainder(remainder)
+        saving = saving or Saving()
 
         def work(image: LoadedImage, name: str, path: Path) -> Record:
             image_seed = stream_seed(seed, name)
             result, trace = self.degrade(image.pixels, image_seed, remainder=remainder)
-            write_image(path, result, icc=image.icc)
+            write_image(path, result, icc=image.icc, quality=saving.quality)
             used = list(trace.size[1:])
             return {
                 "output_size": list(result.shape[:2]),
@@ -189,6 +195,7 @@ class Degrader:
             overwrite=overwrite,
             progress=progress,
             reading=reading,
+            saving=saving,
             title="degrading",
             jobs=jobs if self.device.type == "cpu" else 1,
             # More threads gain little on images of a training set's size, are slow on a busy

@@ -11,6 +11,8 @@ import torch
 from realdeg.apis.create import Source, create_degradation
 from realdeg.apis.degrader import Colour, Degrader, Remainder
 from realdeg.apis.folder import Summary
+from realdeg.apis.inputs import Inputs, Photos
+from realdeg.apis.saving import Saving
 from realdeg.apis.workers import usable_cores
 from realdeg.degradations.base import Degradation
 from realdeg.utils.image import Reading
@@ -18,7 +20,7 @@ from realdeg.utils.image import Reading
 
 def degrade(
     degradation: Source | Degradation,
-    src: str | os.PathLike[str],
+    src: Photos | Inputs,
     dst: str | os.PathLike[str],
     *,
     scale: float | None = None,
@@ -30,6 +32,7 @@ def degrade(
     device: str | torch.device | None = None,
     jobs: int | None = None,
     reading: Reading | None = None,
+    saving: Saving | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Summary:
@@ -40,8 +43,9 @@ def degrade(
 
     Args:
         degradation: Anything that :func:`realdeg.create_degradation` takes.
-        src: Folder of HR images, searched recursively.
-        dst: Folder for LR images: PNG files and ``manifest.jsonl``.
+        src: Folder of HR images, searched recursively; or an image, a pattern such as
+            ``"trip/**/*.jpg"``, or several of them (docs/large_photos.md).
+        dst: Folder for LR images and ``manifest.jsonl``.
         scale: The scale factor; None: the degradation's.
         same_size: Whether LR lies on the HR grid; None: as the degradation states.
         options: Dotted keys that override the config or type (``{"degradation.sigma": 5}``).
@@ -51,6 +55,7 @@ def degrade(
         device: Where to compute; None: where the degradation is, or the CPU if it is built here.
         jobs: Worker processes, one thread each; None: the number of cores.
         reading: How several pages and colour profiles are handled.
+        saving: Names and format of the results; None: PNG files.
         overwrite: Start again and replace existing files.
         progress: Show a progress bar on stderr.
 
@@ -61,7 +66,7 @@ def degrade(
         ConfigError: If the degradation is unknown or untrained, or ``dst`` was started with other
             settings.
         CheckpointError: If weights cannot be read.
-        DataError: If there is no image, or one folder contains the other.
+        DataError: If there is no image, two have the same name, or one folder contains the other.
         GeometryError: If scale or grid differ from those of the weights.
         OutputError: If ``dst`` cannot be written, or another process is writing there.
 
@@ -79,4 +84,5 @@ def degrade(
         progress=progress,
         jobs=usable_cores() if jobs is None else jobs,
         reading=reading,
+        saving=saving,
     )

@@ -1,4 +1,4 @@
-"""Process a folder of images: resumable, with a manifest that records every image.
+"""Process many images: resumable, with a manifest that records every image.
 
 Each output depends only on the settings and its image. So an interrupted run that is continued
 gives the same bytes, and adding an image later changes no other output. A bad image is reported at
@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
+from realdeg.apis.inputs import Inputs, Photos, find_inputs
 from realdeg.apis.manifest import Manifest, Record, start_again
-from realdeg.apis.names import find_images, plan_outputs
+from realdeg.apis.saving import Saving
 from realdeg.apis.workers import WorkerDiedError, check_jobs, process_items
 from realdeg.errors import DataError, GeometryError, OutputError, as_given, first_line
 from realdeg.utils.files import (
@@ -27,14 +28,14 @@ from realdeg.utils.files import (
     remove_left_overs,
     sha256_file,
 )
-from realdeg.utils.image import LoadedImage, Reading
+from realdeg.utils.image import LoadedImage, Reading, image_size
 from realdeg.utils.locks import exclusive
 from realdeg.utils.memory import is_out_of_memory
-from realdeg.utils.progress import progress_bar
+from realdeg.utils.progress import Pace, progress_bar
 from realdeg.version import __version__
 
 Work = Callable[[LoadedImage, str, Path], Record]
-"""Takes an image, its name and the PNG file to write; returns its fields for the manifest, with
+"""Takes an image, its name and the file to write; returns its fields for the manifest, with
 ``output_size``, the height and width of the output."""
 
 
@@ -95,7 +96,7 @@ class Summary:
 
 
 def process_folder(
-    src: str | os.PathLike[str],
+    src: Photos | Inputs,
     dst: str | os.PathLike[str],
     work: Work,
     settings: Mapping[str, Any],
@@ -106,11 +107,13 @@ def process_folder(
     jobs: int = 1,
     threads: int | None = None,
     reading: Reading | None = None,
+    saving: Saving | None = None,
 ) -> Summary:
-    """Apply ``work`` to every image in ``src`` and write PNG files to ``dst``.
+    """Apply ``work`` to every image in ``src`` and write the results to ``dst``.
 
     Args:
-        src: Folder of images, searched recursively without hidden files.
+        src: A folder that is searched recursively, or anything else that
+            :func:`~realdeg.apis.inputs.find_inputs` takes or returned.
         dst: Output folder, with ``manifest.jsonl``; only one process may work there.
         work: Makes one output.
         settings: What the outputs depend on, as plain data for the manifest's header.
@@ -121,18 +124,23 @@ def process_folder(
         threads: Number of threads, unless the folder was started with another number; None: one
             if there are several jobs, or else torch's setting.
         reading: How images are read; also stored in the manifest's header.
+        saving: How outputs are named and in which format ``work`` finds their names; likewise
+            stored. None: PNG files.
 
     Returns:
         The outcome for each image.
 
     Raises:
-        DataError: If there is no image, or one folder contains the other.
+        DataError: If there is no image, two have the same name, or one folder contains the other.
         ConfigError: If ``dst`` was started with other settings.
         OutputError: If ``dst`` cannot be written, or another process is working there.
     """
-    source, target = _separate(Path(src), Path(dst))
+    target, saving = Path(dst), saving or Saving()
+    saving.check_quality(saving.format)
     check_jobs(jobs)
-    names, ignored, refused = find_images(source)
+    inputs = src if isinstance(src, Inputs) else find_inputs(src)
+    inputs.check_apart(target)
+    names = list(inputs.files)
     ensure_writable_dir(target)
     if threads is None:
         threads = 1 if jobs > 1 else torch.get_num_threads()
@@ -140,17 +148,19 @@ def process_folder(
         remove_left_overs(target, below=True)
         versions = {"realdeg": __version__, "torch": torch.__version__}
         reading = reading or Reading()
-        header = {**settings, **reading.settings(), "versions": versions, "threads": threads}
+        header = {**settings, **reading.settings(), **saving.settings(), "versions": versions}
+        header["threads"] = threads
         manifest = Manifest(target, header, overwrite=overwrite)
         # Sums depend on how they are split among threads, so the first run's number is kept.
         threads = manifest.threads
         _clean(target, manifest)
-        folder = _Folder(source, target, manifest, work, overwrite, reading)
-        for name, reason in refused.items():
+        folder = _Folder(inputs.files, target, manifest, work, overwrite, reading, saving)
+        for name, reason in inputs.refused.items():
             folder.fail(name, reason)
-        for name in sorted(manifest.records.keys() - set(names)):
-            reason = f"it is recorded in {manifest.path} but no longer in {source}"
-            folder.fail(name, f"{reason}: put it back, or {start_again()}.")
+        if inputs.whole is not None:
+            for name in sorted(manifest.records.keys() - set(names)):
+                reason = f"it is recorded in {manifest.path} but no longer in {inputs.whole}"
+                folder.fail(name, f"{reason}: put it back, or {start_again()}.")
         with _threads(threads):
             # Multi-threaded processes cannot be forked.
             folder.run(names, title, progress, jobs if threads == 1 else 1)
@@ -161,7 +171,7 @@ def process_folder(
         tuple(sorted(folder.made)),
         tuple(sorted(folder.kept)),
         tuple(n for n in names if manifest.records.get(n, {}).get("cropped")),
-        tuple(ignored),
+        tuple(inputs.ignored),
         tuple(Failure(name, folder.failed[name]) for name in sorted(folder.failed)),
         tuple(n for n in names if manifest.records.get(n, {}).get("notes")),
     )
@@ -180,15 +190,16 @@ class _Folder:
 
     def __init__(
         self,
-        source: Path,
+        files: Mapping[str, Path],
         target: Path,
         manifest: Manifest,
         work: Work,
         overwrite: bool,
         reading: Reading,
+        saving: Saving,
     ) -> None:
-        self.source, self.target, self.manifest = source, target, manifest
-        self.work, self.overwrite, self.reading = work, overwrite, reading
+        self.files, self.target, self.manifest = files, target, manifest
+        self.work, self.overwrite, self.reading, self.saving = work, overwrite, reading, saving
         self.outputs: dict[str, str] = {}
         self.made: list[str] = []
         self.kept: list[str] = []
@@ -201,8 +212,9 @@ class _Folder:
     def run(self, names: Sequence[str], title: str, progress: bool, jobs: int) -> None:
         """Process, keep or refuse every image."""
         fixed = {name: record["output"] for name, record in self.manifest.records.items()}
-        self.outputs = plan_outputs(names, fixed)
-        with progress_bar(title, len(names), shown=progress) as advance:
+        self.outputs = self.saving.plan(names, fixed)
+        pace = Pace({name: _megapixels(self.files[name]) for name in names} if progress else {})
+        with progress_bar(title, len(names), shown=progress, left=False) as advance:
             done = process_items(names, self.process, jobs)
             for number, (name, outcome) in enumerate(done, start=1):
                 if isinstance(outcome, WorkerDiedError):
@@ -214,7 +226,8 @@ class _Folder:
                 else:
                     self.manifest.append(outcome.record)
                     self.made.append(name)
-                advance(number)
+                pace.finish(name, counts=self.made[-1:] == [name])
+                advance(number, note=pace.note())
 
     def process(self, name: str) -> _Outcome:
         """Process, keep or refuse one image."""
@@ -241,7 +254,7 @@ class _Folder:
         record = self.manifest.records.get(name)
         if record is None:
             return False
-        if _digest(self.source / name) != record["source_sha256"]:
+        if _digest(self.files[name]) != record["source_sha256"]:
             raise DataError(
                 f"it has changed since {output} was made from it: put the former file back, or"
                 f" {start_again()}."
@@ -258,8 +271,8 @@ class _Folder:
 
     def _make(self, name: str, output: str) -> Record:
         file = _place(self.target, output)
-        digest = _digest(self.source / name)
-        image = self.reading.load(self.source / name)
+        digest = _digest(self.files[name])
+        image = self.reading.load(self.files[name])
         if os.path.lexists(file) and not self.overwrite:
             with atomic_path(file) as temporary:
                 notes = self.work(image, name, temporary)
@@ -287,16 +300,13 @@ class _Folder:
         }
 
 
-def _separate(source: Path, target: Path) -> tuple[Path, Path]:
-    here, there = source.resolve(), target.resolve()
-    if here == there:
-        raise DataError(f"input and output are the same folder {source}: choose another output.")
-    if here in there.parents or there in here.parents:
-        raise DataError(
-            f"one of the folders {source} and {target} contains the other: outputs would mix with"
-            " the originals. Choose an output folder outside the input folder."
-        )
-    return source, target
+def _megapixels(file: Path) -> float:
+    """Return the size of an image by its header; 0 if that cannot be read."""
+    try:
+        height, width = image_size(file)
+    except DataError:
+        return 0.0
+    return height * width / 1e6
 
 
 def _place(target: Path, output: str) -> Path:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from realdeg.apis.names import possible_outputs
+from realdeg.apis.saving import Saving
 from realdeg.errors import ConfigError, DataError, OutputError, as_given
 from realdeg.utils.files import atomic_path, open_regular
 
@@ -195,6 +195,7 @@ def _read(file: Path) -> tuple[list[Record], int]:
     """Return the records without a truncated last one, and their length in bytes."""
     records: list[Record] = []
     length, doubtful = 0, 0
+    saving = Saving()
     for number, line in enumerate(_lines(file), start=1):
         if doubtful:
             break
@@ -202,9 +203,15 @@ def _read(file: Path) -> tuple[list[Record], int]:
         if record is None:
             # Truncated, or filled with zeros by a crash of the machine: dropped if it is the last.
             doubtful = number
-        elif record.get("record") != ("image" if records else "header") or not _sound(record):
+        elif record.get("record") != ("image" if records else "header"):
+            raise _damaged(file, number)
+        elif records and not _sound(record, saving):
             raise _damaged(file, number)
         else:
+            try:
+                saving = saving if records else Saving.of(record)
+            except ConfigError as error:
+                raise _damaged(file, number) from error
             records.append(record)
             length += len(line)
     else:
@@ -271,10 +278,8 @@ def _is_flat_enough(record: Record) -> bool:
     return False
 
 
-def _sound(record: Record) -> bool:
+def _sound(record: Record, saving: Saving) -> bool:
     """Check the fields that determine which files are read, written and removed."""
-    if record["record"] == "header":
-        return True
     name, output = record.get("name"), record.get("output")
     if not isinstance(name, str) or not isinstance(output, str):
         return False
@@ -282,7 +287,7 @@ def _sound(record: Record) -> bool:
     if not all(isinstance(text, str) and _SHA256.fullmatch(text) for text in digests):
         return False
     # A foreign manifest must not name files outside its folder, nor files that no run made.
-    return is_inside(name) and output in possible_outputs(name)
+    return is_inside(name) and output in saving.possible(name)
 
 
 def is_inside(name: str) -> bool:

@@ -1,10 +1,9 @@
-"""Find the images of a folder and name their outputs."""
+"""Find the images of a folder."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from realdeg.errors import DataError
@@ -45,7 +44,7 @@ def find_images(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
             name = path.relative_to(folder).as_posix()
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 ignored.append(name)
-            elif reason := _why_unreadable(path):
+            elif reason := why_unreadable(path):
                 refused[name] = reason
             else:
                 names.append(name)
@@ -55,49 +54,10 @@ def find_images(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
     return sorted(names), sorted(ignored), refused
 
 
-def _why_unreadable(path: Path) -> str | None:
+def why_unreadable(path: Path) -> str | None:
     """Return why a path is not a file that can be read to its end, or None if it is."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         return f"cannot read it: {error.strerror or error}."
     return None if stat.S_ISREG(mode) else "it is a pipe, a socket or a device, not a file."
-
-
-def possible_outputs(name: str) -> tuple[str, str]:
-    """Return the output names that :func:`plan_outputs` may choose for an image."""
-    return os.path.splitext(name)[0] + ".png", name + ".png"
-
-
-def plan_outputs(names: Sequence[str], fixed: Mapping[str, str]) -> dict[str, str]:
-    """Choose the name of each image's output, a PNG file.
-
-    ``a.jpg`` becomes ``a.png``. If two images would get the same output (``a.png`` and
-    ``a.jpg``), the PNG file keeps the name and the other one becomes ``a.jpg.png``. Outputs of
-    earlier runs stay, so an image that is added later renames nothing.
-
-    Args:
-        names: Relative names of the images.
-        fixed: Outputs of earlier runs, by image.
-
-    Returns:
-        The output by image; an image without a free name is missing.
-    """
-    outputs = {name: fixed[name] for name in names if name in fixed}
-    taken = set(fixed.values())
-    wanted: dict[str, list[str]] = {}
-    for name in names:
-        if name not in outputs:
-            wanted.setdefault(possible_outputs(name)[0], []).append(name)
-    for output, rivals in wanted.items():
-        first = [name for name in rivals if name == output] or (rivals if len(rivals) == 1 else [])
-        if first and output not in taken:
-            outputs[first[0]] = output
-            taken.add(output)
-    for rivals in wanted.values():
-        for name in rivals:
-            longer = possible_outputs(name)[1]
-            if name not in outputs and longer not in taken:
-                outputs[name] = longer
-                taken.add(longer)
-    return outputs

@@ -18,8 +18,10 @@ from realdeg.apis.create import create_backbone, device_of, find_device
 from realdeg.apis.enlarging import Enlargement, Progress
 from realdeg.apis.folder import Summary, process_folder
 from realdeg.apis.footprint import Footprint, largest_tile, measure_footprint
+from realdeg.apis.inputs import Inputs, Photos
 from realdeg.apis.manifest import Record
 from realdeg.apis.refining import refinement_of
+from realdeg.apis.saving import Saving
 from realdeg.apis.tiling import Tiling, within_memory
 from realdeg.backbones.base import Backbone
 from realdeg.degradations.back_projection import BackProjection
@@ -185,6 +187,7 @@ class SuperResolver:
         cond: Tensor | None = None,
         progress: Progress | None = None,
         icc: bytes | None = None,
+        quality: int | None = None,
     ) -> Record:
         """Super-resolve one image into a file, with little memory for a PNG of any size.
 
@@ -197,6 +200,7 @@ class SuperResolver:
             cond: As for :meth:`upscale`.
             progress: As for :meth:`upscale`.
             icc: An ICC profile that belongs to the pixels, or None.
+            quality: Of JPEG and WebP, 1 to 100; None: 95 for JPEG, lossless for WebP.
 
         Returns:
             ``output_size``; ``tile``, the tile size that was used (None: the whole image); and
@@ -215,7 +219,7 @@ class SuperResolver:
 
         def attempt(tiling: Tiling) -> None:
             with open_image_writer(
-                path, height, width, work.channels, image.dtype, icc=icc
+                path, height, width, work.channels, image.dtype, icc=icc, quality=quality
             ) as writer:
                 for strip in work.strips(tiling, progress):
                     writer.write(strip)
@@ -228,7 +232,7 @@ class SuperResolver:
 
     def upscale_folder(
         self,
-        src: str | os.PathLike[str],
+        src: Photos | Inputs,
         dst: str | os.PathLike[str],
         *,
         scale: float | None = None,
@@ -237,14 +241,14 @@ class SuperResolver:
         progress: bool = True,
         jobs: int = 1,
         reading: Reading | None = None,
+        saving: Saving | None = None,
     ) -> Summary:
-        """Super-resolve every image of a folder and write PNG files and ``manifest.jsonl``.
-
-        The same call continues an interrupted run.
+        """Super-resolve every image of a folder; the same call continues an interrupted run.
 
         Args:
-            src: Folder of LR images; sub-folders keep their names.
-            dst: Folder for the results.
+            src: Folder of LR images, whose sub-folders keep their names; or an image, a pattern
+                (``"trip/*.jpg"``), or several of them.
+            dst: Folder for the results and ``manifest.jsonl``.
             scale: As for :meth:`upscale`.
             cond: As for :meth:`upscale`; or what makes it for each image.
             overwrite: Start again instead of continuing.
@@ -252,6 +256,7 @@ class SuperResolver:
             jobs: Worker processes, one thread each; each needs its own memory. 1: one process with
                 torch's number of threads. More than one only on the CPU.
             reading: How several pages and colour profiles are handled.
+            saving: Names and format of the results; None: PNG files.
 
         Returns:
             The outcome for each image; check ``failed``.
@@ -265,13 +270,16 @@ class SuperResolver:
             stated: Any = None if cond is None else cond.tolist()
         else:
             stated = cond.settings()
+        saving = saving or Saving()
 
         def work(image: LoadedImage, name: str, path: Path) -> Record:
             told: dict[str, Any] = {}
             code = cond
             if code is not None and not isinstance(code, Tensor):
                 code, told = code.of(image.pixels, name)
-            made = self.upscale_into(image.pixels, path, scale=scale, cond=code, icc=image.icc)
+            made = self.upscale_into(
+                image.pixels, path, scale=scale, cond=code, icc=image.icc, quality=saving.quality
+            )
             return {**made, "told": told} if told else made
 
         settings = self.settings()
@@ -285,6 +293,7 @@ class SuperResolver:
             overwrite=overwrite,
             progress=progress,
             reading=reading,
+            saving=saving,
             title="upscaling",
             jobs=jobs if self.device.type == "cpu" else 1,
         )

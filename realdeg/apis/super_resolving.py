@@ -1,4 +1,4 @@
-"""Super-resolve an image or a folder."""
+"""Super-resolve one image or many."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import torch
 
 from realdeg.apis.create import Source, create_backbone, find_device
 from realdeg.apis.folder import Summary
+from realdeg.apis.inputs import Inputs, Photos, is_pattern
+from realdeg.apis.saving import Saving
 from realdeg.apis.super_resolver import SuperResolver
 from realdeg.apis.told import Auto, Teller, Told
 from realdeg.backbones.base import Backbone
 from realdeg.degradations.estimation import EstimatorLike
-from realdeg.errors import DataError, OutputError
+from realdeg.errors import ConfigError, DataError, OutputError, as_given
 from realdeg.utils.files import check_replaceable, remove_left_overs
 from realdeg.utils.image import Reading, check_writable
-from realdeg.utils.progress import progress_bar
+from realdeg.utils.progress import Pace, progress_bar
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class UpscaledImage:
 
 def super_resolve(
     backbone: Source | Backbone,
-    src: str | os.PathLike[str],
+    src: Photos | Inputs,
     dst: str | os.PathLike[str],
     *,
     scale: float | None = None,
@@ -58,6 +60,7 @@ def super_resolve(
     device: str | torch.device | None = None,
     jobs: int = 1,
     reading: Reading | None = None,
+    saving: Saving | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Summary | UpscaledImage:
@@ -65,9 +68,10 @@ def super_resolve(
 
     Args:
         backbone: Anything that :func:`realdeg.create_backbone` takes, with weights.
-        src: An image, or a folder that is searched recursively.
-        dst: For an image a file or a folder; for a folder a folder, where an interrupted run
-            continues.
+        src: An image, or a folder that is searched recursively; or a pattern such as
+            ``"trip/**/*.jpg"``, or several of them (docs/large_photos.md).
+        dst: For an image a file or a folder (one that ends in ``/`` is made); for several a
+            folder, where an interrupted run continues.
         scale: The scale factor; None: that of the weights.
         same_size: Whether LR lies on the HR grid; None: as the weights state.
         options: Dotted keys that override the config
@@ -89,17 +93,19 @@ def super_resolve(
         device: Where to compute; None: the accelerator if there is one.
         jobs: Worker processes for the images of a folder, one thread each.
         reading: How several pages and colour profiles are handled.
+        saving: Names and format of the results; None: PNG files. A file that ``dst`` names has
+            its own name and format.
         overwrite: Replace existing files.
         progress: Show a progress bar on stderr.
 
     Returns:
-        The outcome for the image, or for each image of the folder; check ``failed``.
+        The outcome for the image, or for each of several; check ``failed``.
 
     Raises:
         ConfigError: If the name is unknown, no weights are named, or the network is not told what
             is stated.
         CheckpointError: If the weights cannot be read, or cannot encode kernels.
-        DataError: If there is no image, or input and output are the same.
+        DataError: If there is no image, two have the same name, or input and output are the same.
         GeometryError: If scale or grid differ from those of the weights.
         MemoryShortageError: If memory runs out.
         OutputError: If the output already exists, or cannot be written.
@@ -117,26 +123,40 @@ def super_resolve(
         back_projection=back_projection,
     )
     teller = Teller(resolver.backbone, Told(kernel_width, noise, kernel, trace, estimator))
-    source, target, reading = Path(src), Path(dst), reading or Reading()
-    if source.is_dir():
+    target, reading, saving = Path(dst), reading or Reading(), saving or Saving()
+    source = _single(src)
+    if source is None:
         return resolver.upscale_folder(
-            source,
+            src,
             target,
             cond=teller if teller.per_image else teller.constant,
             overwrite=overwrite,
             progress=progress,
             jobs=jobs,
             reading=reading,
+            saving=saving,
         )
-    if target.is_dir():
-        target = target / (source.stem + ".png")
+    if target.is_dir() or os.fspath(dst).endswith(os.sep):
+        target = target / saving.possible(source.name)[0]
+    elif saving.settings().get("saving", {}).keys() - {"quality"}:
+        raise ConfigError(
+            f"the output {target} has its own name and format: leave out"
+            f" {as_given(suffix=saving.suffix, format=saving.format)}, or name a folder,"
+            f" {target.stem}{os.sep}."
+        )
+    saving.check_quality(target.suffix[1:].lower())
     _check(source, target, overwrite)
     remove_left_overs(target.parent)
     image = reading.load(source)
     cond, told = teller.of(image.pixels, source.name)
-    with progress_bar("upscaling", shown=progress) as advance:
+    pace = Pace({source.name: image.pixels.shape[0] * image.pixels.shape[1] / 1e6})
+    with progress_bar("upscaling", shown=progress, left=False) as advance:
+
+        def show(done: int, total: int) -> None:
+            advance(done, total, pace.note(done / max(total, 1)))
+
         made = resolver.upscale_into(
-            image.pixels, target, cond=cond, progress=advance, icc=image.icc
+            image.pixels, target, cond=cond, progress=show, icc=image.icc, quality=saving.quality
         )
     notes = [*image.notes, *_told(told)]
     for training in made.get("training", []):
@@ -148,6 +168,13 @@ def super_resolve(
         notes.append("BMP cannot store a colour profile: it was dropped")
     (height, width), (rows, columns) = image.pixels.shape[:2], made["output_size"]
     return UpscaledImage(target, (height, width), (rows, columns), tuple(notes))
+
+
+def _single(src: Photos | Inputs) -> Path | None:
+    """Return the one image that is named, or None for a folder, a pattern or several of them."""
+    if not isinstance(src, str | os.PathLike) or is_pattern(src) or Path(src).is_dir():
+        return None
+    return Path(src)
 
 
 def _told(record: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""``realdeg degrade``: apply a degradation to a folder of HR images."""
+"""``realdeg degrade``: apply a degradation to HR images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from realdeg.cli.inputs import add_inputs, inputs_of, saving_of, words_of
 from realdeg.cli.options import (
     add_cfg_options,
     add_same_size,
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
+    add_inputs(
+        parser,
         "degradation",
-        help="learned weights (.safetensors), a registered type (Bicubic), or a config whose"
+        "learned weights (.safetensors), a registered type (Bicubic), or a config whose"
         " degradation is used",
+        "folder for LR images; an interrupted run continues here",
     )
-    parser.add_argument("src", help="folder of HR images, searched recursively")
-    parser.add_argument("dst", help="folder for LR images; an interrupted run continues here")
     parser.add_argument("--scale", type=parse_scale, help="scale factor: 2, 3, 4, ...")
     parser.add_argument(
         "--colour",
@@ -93,16 +94,19 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.create import create_degradation
     from realdeg.apis.degrading import degrade
 
-    reading = reading_of(args)
+    reading, saving = reading_of(args), saving_of(args)
+    source, words, output = words_of(args, "degradation", None)
+    inputs = inputs_of(args, words)
     degradation = create_degradation(
-        args.degradation, args.scale, args.same_size, trained=True, options=args.cfg_options
+        source, args.scale, args.same_size, trained=True, options=args.cfg_options
     )
     print(degradation.describe())
     summary = degrade(
         degradation,
-        args.src,
-        args.dst,
+        inputs,
+        output,
         reading=reading,
+        saving=saving,
         progress=not args.quiet,
         **chosen(args, "colour", "seed", "remainder", "device", "jobs", "overwrite"),
     )

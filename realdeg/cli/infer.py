@@ -1,4 +1,4 @@
-"""``realdeg infer``: super-resolve an image or a folder."""
+"""``realdeg infer``: super-resolve images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from typing import Literal
 
 from realdeg.cli.degrade import add_folder_options, reading_of, report
+from realdeg.cli.inputs import add_inputs, inputs_of, saving_of, words_of
 from realdeg.cli.options import (
     add_refinement,
     chosen,
@@ -17,11 +18,14 @@ from realdeg.cli.options import (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "model", help="weights (backbone.safetensors), or a config whose backbone names weights"
+    add_inputs(
+        parser,
+        "model",
+        "weights (backbone.safetensors), a config whose backbone names weights, or published"
+        " weights by name (SPAN:ntire2024; `realdeg list pretrained`); or use --model",
+        "an image, or a folder; an interrupted folder is continued",
     )
-    parser.add_argument("input", help="an image or a folder")
-    parser.add_argument("output", help="an image or a folder; an interrupted folder is continued")
+    parser.add_argument("--model", dest="named_model", metavar="NAME", help="MODEL, as an option")
     parser.add_argument("--scale", type=parse_scale, help="scale factor: 2, 3, 4, ...")
     parser.add_argument(
         "--tile",
@@ -74,14 +78,16 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.super_resolving import super_resolve
     from realdeg.utils.text import printable
 
-    reading = reading_of(args)
+    reading, saving = reading_of(args), saving_of(args)
+    model, words, output = words_of(args, "model", args.named_model)
     made = super_resolve(
-        args.model,
-        args.input,
-        args.output,
+        model,
+        inputs_of(args, words),
+        output,
         options=args.cfg_options,
         jobs=args.jobs or 1,
         reading=reading,
+        saving=saving,
         progress=not args.quiet,
         **refinement_arguments(args),
         **chosen(

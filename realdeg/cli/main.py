@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
+from realdeg.cli.inputs import CommandParser
 from realdeg.errors import (
     ConfigError,
     RealdegError,
@@ -28,7 +29,7 @@ from realdeg.version import __version__
 COMMANDS = {
     "train": "train a degradation or a super-resolution network from a config",
     "test": "evaluate a model and write a report with its protocol",
-    "degrade": "apply a degradation to a folder of HR images",
+    "degrade": "apply a degradation to HR images",
     "infer": "super-resolve images",
     "browse": "draw the training samples of a recipe",
     "preview": "show what a degradation does to an image",
@@ -66,7 +67,9 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         description="Learn how a camera degrades images, and train super-resolution on it.",
     )
     parser.add_argument("--version", action="version", version=f"realdeg {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
+    )
     for name, text in COMMANDS.items():
         # Without options the command's own --help would be wrong, so it has none.
         chosen = name == command

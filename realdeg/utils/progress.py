@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -28,6 +29,7 @@ def progress_bar(
     *,
     shown: Shown = True,
     unit: Literal["items", "bytes"] = "items",
+    left: bool = True,
     console: Console | None = None,
 ) -> Iterator[Advance]:
     """Show a bar on stderr while the block runs.
@@ -37,6 +39,8 @@ def progress_bar(
         total: How much there is to do; None while unknown.
         shown: Whether there is a bar.
         unit: What is counted.
+        left: Whether the time left is estimated from what is counted; or else the time since the
+            start is shown, and notes may say more (:class:`Pace`).
         console: Where to draw instead of stderr.
 
     Yields:
@@ -62,7 +66,9 @@ def progress_bar(
         progress.BarColumn(),
         *amount,
         progress.TextColumn("{task.fields[note]}"),
-        progress.TimeRemainingColumn(elapsed_when_finished=True),
+        progress.TimeRemainingColumn(elapsed_when_finished=True)
+        if left
+        else progress.TimeElapsedColumn(),
     )
     with progress.Progress(*columns, console=place, transient=shown == "terminal") as bar:
         task = bar.add_task(text, total=total, note="")
@@ -71,6 +77,60 @@ def progress_bar(
             bar.update(task, completed=done, total=total, note=note)
 
         yield advance
+
+
+class Pace:
+    """Megapixels per second and the time left, as a note of a bar.
+
+    Images differ in size, and those of an earlier run take no time, so their number tells little
+    about the time left.
+
+    Args:
+        sizes: Megapixels by image; 0 where unknown.
+        clock: Returns seconds.
+
+    Examples:
+        >>> seconds = iter([0.0, 8.0])
+        >>> pace = Pace({"a": 12.0, "b": 24.0}, clock=lambda: next(seconds))
+        >>> pace.finish("a")
+        >>> pace.note()
+        '1.5 MP/s, 0:00:16 left'
+    """
+
+    def __init__(
+        self, sizes: Mapping[str, float], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._left, self._clock = dict(sizes), clock
+        self._began, self._done = clock(), 0.0
+
+    def finish(self, name: str, counts: bool = True) -> None:
+        """Count an image.
+
+        Args:
+            name: The image.
+            counts: Whether it was made in this run.
+        """
+        size = self._left.pop(name, 0.0)
+        self._done += size if counts else 0.0
+
+    def note(self, share: float = 0.0) -> str:
+        """Return the note; empty while nothing is known.
+
+        Args:
+            share: Share of what is left that is done already, 0 to 1.
+        """
+        left = sum(self._left.values())
+        done, left = self._done + share * left, (1 - share) * left
+        seconds = self._clock() - self._began
+        if not done > 0 < seconds:
+            return ""
+        rate = f"{done / seconds:.3g} MP/s"
+        return f"{rate}, {_clock_time(seconds * left / done)} left" if left > 0 else rate
+
+
+def _clock_time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _ignore(done: int, total: int | None = None, note: str = "") -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from realdeg.apis import Degrader, folder, read_manifest
 from realdeg.apis import degrader as degrading
-from realdeg.apis.names import plan_outputs
+from realdeg.apis.saving import Saving
 from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.files import sha256_file
@@ -288,7 +288,7 @@ def test_linked_folders_are_followed_once(hr_folder, tmp_path):
 
 def test_names_of_results():
     names = ["a.JPG", "a.png", "a.tif", "b.jpeg", "s/a.png"]
-    assert plan_outputs(names, {}) == {
+    assert Saving().plan(names, {}) == {
         "a.JPG": "a.JPG.png",
         "a.png": "a.png",
         "a.tif": "a.tif.png",
@@ -296,12 +296,12 @@ def test_names_of_results():
         "s/a.png": "s/a.png",
     }
     # What was given before stays.
-    assert plan_outputs(["a.jpg", "a.png"], {"a.jpg": "a.png"}) == {
+    assert Saving().plan(["a.jpg", "a.png"], {"a.jpg": "a.png"}) == {
         "a.jpg": "a.png",
         "a.png": "a.png.png",
     }
     # Where no name is left, none is given.
-    assert "a.jpg" not in plan_outputs(["a.jpg", "a.jpg.png", "a.png"], {})
+    assert "a.jpg" not in Saving().plan(["a.jpg", "a.jpg.png", "a.png"], {})
 
 
 def test_extensions_that_meet_are_both_kept(tmp_path):

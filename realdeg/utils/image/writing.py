@@ -18,6 +18,8 @@ from realdeg.utils.image.formats import Format, check_writable
 from realdeg.utils.image.png import PngStream
 from realdeg.utils.image.profiles import profile_into_jpeg, profile_into_webp
 
+_QUALITY = {"JPEG": cv2.IMWRITE_JPEG_QUALITY, "WebP": cv2.IMWRITE_WEBP_QUALITY}
+
 
 class ImageWriter:
     """Takes the rows of an image from top to bottom; made by :func:`open_image_writer`."""
@@ -30,8 +32,10 @@ class ImageWriter:
         shape: tuple[int, int, int],
         dtype: np.dtype[Any],
         icc: bytes | None,
+        quality: int | None = None,
     ) -> None:
         self._path, self._stream, self._kind, self._icc = path, stream, kind, icc
+        self._quality = quality
         self._shape, self._dtype = shape, dtype
         self._done = 0
         self._png: PngStream | None = None
@@ -77,7 +81,8 @@ class ImageWriter:
         if self._png is not None:
             self._png.finish()
         else:
-            self._stream.write(_encoded(self._path, self._kind, self._whole, self._icc))
+            content = _encoded(self._path, self._kind, self._whole, self._icc, self._quality)
+            self._stream.write(content)
 
 
 @contextmanager
@@ -89,6 +94,7 @@ def open_image_writer(
     dtype: Any = np.uint8,
     *,
     icc: bytes | None = None,
+    quality: int | None = None,
 ) -> Iterator[ImageWriter]:
     """Write an image row by row; the file exists only if the block succeeds.
 
@@ -102,6 +108,8 @@ def open_image_writer(
         channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
         dtype: ``np.uint8`` or ``np.uint16``.
         icc: An ICC profile that belongs to the pixels, or None. BMP holds none.
+        quality: Of JPEG and WebP, 1 to 100; other formats ignore it. None: 95 for JPEG, lossless
+            for WebP.
 
     Yields:
         The writer.
@@ -123,13 +131,17 @@ def open_image_writer(
     kind = check_writable(path, dtype, channels, (height, width))
     shape = (height, width, channels)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        writer = ImageWriter(path, stream, kind, shape, np.dtype(dtype), icc)
+        writer = ImageWriter(path, stream, kind, shape, np.dtype(dtype), icc, quality)
         yield writer
         writer.finish()
 
 
 def write_image(
-    path: str | os.PathLike[str], array: np.ndarray, *, icc: bytes | None = None
+    path: str | os.PathLike[str],
+    array: np.ndarray,
+    *,
+    icc: bytes | None = None,
+    quality: int | None = None,
 ) -> None:
     """Write an image, whole or not at all; the suffix determines the format.
 
@@ -137,6 +149,7 @@ def write_image(
         path: The file to write.
         array: H x W x C or H x W, ``uint8`` or ``uint16``, RGB(A) order or grey (and alpha).
         icc: An ICC profile that belongs to the pixels, or None. BMP holds none.
+        quality: As for :func:`open_image_writer`.
 
     Raises:
         DataError: If the array is not an image, or the format cannot hold it.
@@ -146,12 +159,18 @@ def write_image(
     if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or 0 in image.shape:
         raise DataError(f"cannot write {path}: an array of shape {array.shape} is not an image.")
     height, width, channels = image.shape
-    with open_image_writer(path, height, width, channels, image.dtype, icc=icc) as writer:
+    with open_image_writer(
+        path, height, width, channels, image.dtype, icc=icc, quality=quality
+    ) as writer:
         writer.write(image)
 
 
 def _encoded(
-    path: str | os.PathLike[str], kind: Format, image: np.ndarray, icc: bytes | None
+    path: str | os.PathLike[str],
+    kind: Format,
+    image: np.ndarray,
+    icc: bytes | None,
+    quality: int | None,
 ) -> bytes:
     if kind.name == "TIFF":
         return _tiff(image, icc)
@@ -161,8 +180,11 @@ def _encoded(
     elif channels >= 3:
         code = cv2.COLOR_RGB2BGR if channels == 3 else cv2.COLOR_RGBA2BGRA
         image = cv2.cvtColor(image, code)
+    settings: list[int] = []
+    if quality is not None and kind.name in _QUALITY:
+        settings = [_QUALITY[kind.name], quality]
     try:
-        done, encoded = cv2.imencode(Path(path).suffix.lower(), image)
+        done, encoded = cv2.imencode(Path(path).suffix.lower(), image, settings)
     except cv2.error as error:
         raise DataError(f"cannot write {path}: {error.err or error}.") from error
     if not done:
