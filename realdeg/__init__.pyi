@@ -17,6 +17,7 @@ from realdeg.apis.exporting import export_backbone as export_backbone
 from realdeg.apis.folder import Summary as Summary
 from realdeg.apis.interpolation import Interpolation as Interpolation
 from realdeg.apis.interpolation import interpolate_networks as interpolate_networks
+from realdeg.apis.pool_methods import FieldKernels as FieldKernels
 from realdeg.apis.pool_methods import NoisePatches as NoisePatches
 from realdeg.apis.pool_methods import PairKernels as PairKernels
 from realdeg.apis.pool_methods import PhotoKernels as PhotoKernels

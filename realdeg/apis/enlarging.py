@@ -7,6 +7,7 @@ are done tile by tile, and a row of tiles is passed on before the next one start
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from realdeg.backbones import running
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.refinement import Refinement
 from realdeg.degradations.primitives.resize import imresize_part
+from realdeg.errors import GeometryError
 from realdeg.utils.colour import rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 from realdeg.zero_shot import ZeroShot
 
@@ -35,11 +37,12 @@ class Enlargement:
         device: The network's device.
         image: The image, as :func:`take_apart` takes it.
         scale: The scale of the call; None: the network's.
-        cond: Degradation parameters for networks that need them.
+        cond: Degradation parameters for networks that need them; a map is cut with the tiles.
         refinement: What is done beyond one pass; None: nothing.
 
     Raises:
         DataError: If the array is not an image.
+        GeometryError: If a map of the degradation has another size.
     """
 
     def __init__(
@@ -63,12 +66,24 @@ class Enlargement:
         self._grey = self._like.grey and backbone.colour == "y"
         self._interpolates = backbone.upsample == "pre" and not backbone.same_size
         self.input_size: Span = self.result_size if self._interpolates else self.size
+        self._mapped = backbone.takes_map and cond is not None and cond.ndim == 4
+        if self._mapped and cond is not None and tuple(cond.shape[2:]) != self.input_size:
+            raise GeometryError(
+                f"the map of the degradation has {cond.shape[2]} x {cond.shape[3]} pixels, and the"
+                f" network's input {self.input_size[0]} x {self.input_size[1]}."
+            )
         self.channels = 1 if image.ndim == 2 else int(image.shape[2])
         self.shape = self.result_size if image.ndim == 2 else (*self.result_size, self.channels)
 
-    def network(self, part: Tensor) -> Tensor:
-        """Run the network once on a part of its input in [0, 1]."""
-        return running.predict_image(self._backbone, part, scale=self._scale, cond=self._cond)
+    def network(self, part: Tensor, tile: Tile | None = None) -> Tensor:
+        """Run the network once on a part of its input in [0, 1].
+
+        Args:
+            part: The part.
+            tile: Where it lies; None: nowhere, as for a trial.
+        """
+        cond = self._told(part, tile)
+        return running.predict_image(self._backbone, part, scale=self._scale, cond=cond)
 
     def strips(self, tiling: Tiling, progress: Progress | None = None) -> Iterator[NDArray[Any]]:
         """Compute the result from top to bottom.
@@ -119,13 +134,14 @@ class Enlargement:
                 part,
                 self._seen(tile, part),
                 scale=self._scale,
-                cond=self._cond,
+                cond=self._told(part, tile),
                 after_pass=after_pass,
             )
 
         with torch.no_grad():
             part = self._input(tile.seen_rows, tile.seen_columns)
-            output = run_tile(refined if self._refinement else self.network, part, tile, tiling)
+            network = refined if self._refinement else partial(self.network, tile=tile)
+            output = run_tile(network, part, tile, tiling)
             rows = output_span(tile.rows, tiling.factor)
             columns = output_span(tile.columns, tiling.factor)
             if self._backbone.colour != "rgb" and not self._grey:
@@ -133,6 +149,14 @@ class Enlargement:
                 output = ycbcr_to_rgb(torch.cat([output, chroma.to(output)], dim=-3))
             alpha = None if self._like.alpha is None else self._on_grid(self._alpha, rows, columns)
             return put_together(output, alpha, self._like)
+
+    def _told(self, part: Tensor, tile: Tile | None) -> Tensor | None:
+        """Return ``cond`` of a part of the network's input."""
+        if self._cond is None or not self._mapped:
+            return self._cond
+        if tile is None:
+            return self._cond[..., :1, :1].expand(-1, -1, *part.shape[-2:])
+        return self._cond[..., slice(*tile.seen_rows), slice(*tile.seen_columns)]
 
     def _input(self, rows: Span, columns: Span) -> Tensor:
         """Return a part of the network's input."""

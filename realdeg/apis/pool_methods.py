@@ -3,107 +3,49 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from realdeg.apis.pool_candidates import (
+    Candidates,
+    FolderPath,
+    Selection,
+    list_photos,
+    middle,
+    read_photo,
+)
 from realdeg.datasets.paired import PairedFolderDataset
-from realdeg.datasets.records import list_images
 from realdeg.degradations.estimation import (
     DarkChannel,
+    EstimatorLike,
     KernelGANResult,
     QuietPatches,
     SmoothPatches,
     check_estimator,
     common_kernel,
+    estimator_from_config,
     kernelgan,
     noise_patches,
     patch_kernels,
+    region_kernels,
 )
 from realdeg.degradations.estimation.parts import PoolParts
 from realdeg.degradations.pool import Pool
+from realdeg.degradations.true_kernels import widened
 from realdeg.errors import ConfigError, DataError, GeometryError, as_given
-from realdeg.utils.image import as_rgb, read_image, to_tensor
+from realdeg.utils.image import to_tensor
 from realdeg.utils.streams import stream_seed
 
 logger = logging.getLogger(__name__)
 
-_Path = str | os.PathLike[str]
 _LEAST_CROP = 64
-
-
-@dataclass
-class Candidates:
-    """Kernels or patches that were found, rejected or failed.
-
-    Args:
-        items: Kernels or patches.
-        records: The source photo and quality of each item.
-        refused: How many were rejected, by reason.
-        failed: Reasons by photo or pair that could not be read.
-    """
-
-    items: list[Tensor] = field(default_factory=list)
-    records: list[Mapping[str, Any]] = field(default_factory=list)
-    refused: Counter[str] = field(default_factory=Counter)
-    failed: dict[str, str] = field(default_factory=dict)
-
-    def add(self, photo: str, item: Tensor, record: Mapping[str, Any]) -> None:
-        """Add an item from a photo."""
-        self.items.append(item)
-        self.records.append({"photo": photo, **record})
-
-    def reasons(self) -> str:
-        """Return the reasons for rejections and their counts, as text."""
-        return ", ".join(f"{why} {count}" for why, count in self.refused.most_common()) or "none"
-
-    def log(self, start: float) -> None:
-        """Log how many patches were kept and how long it took."""
-        total, seconds = len(self.items) + sum(self.refused.values()), time.perf_counter() - start
-        kept = f"{len(self.items)} of {total} patches kept"
-        logger.info("%s, refused: %s; %.1f s", kept, self.reasons(), seconds)
-
-    def pool(
-        self, source: Path, meta: Mapping[str, Any], chosen: Sequence[int], **settings: Any
-    ) -> Pool:
-        """Return the chosen items as a pool."""
-        return Pool(
-            items=torch.stack([self.items[number] for number in chosen]),
-            records=tuple(self.records[number] for number in chosen),
-            meta={"source": source.absolute().name, **meta, "refused": dict(self.refused)},
-            **settings,
-        )
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What every method needs in addition to its own settings.
-
-    Args:
-        pool: The file that will be written.
-        limit: Largest number of items; None: all.
-        seed: The random seed.
-    """
-
-    pool: Path
-    limit: int | None
-    seed: int
-
-    def choose(self, count: int) -> list[int]:
-        """Choose at most ``limit`` of ``count`` indices at random, sorted."""
-        if self.limit is None or self.limit >= count:
-            return list(range(count))
-        rng = np.random.default_rng(stream_seed(self.seed, "limit"))
-        return sorted(int(n) for n in rng.choice(count, self.limit, replace=False))
 
 
 @dataclass(frozen=True)
@@ -122,8 +64,8 @@ class PairKernels:
         keep_shifts: Do not centre the kernels.
     """
 
-    hr_dir: _Path
-    lr_dir: _Path
+    hr_dir: FolderPath
+    lr_dir: FolderPath
     scale: int
     same_size: bool = False
     pattern: str = "{name}"
@@ -226,7 +168,7 @@ class PhotoKernels:
             ``DarkChannel`` alone finds; KMSR trains on them.
     """
 
-    src: _Path
+    src: FolderPath
     scale: int
     iterations: int | None = None
     crop: int = 512
@@ -238,8 +180,7 @@ class PhotoKernels:
         """Estimate the kernel of each photo."""
         from realdeg.apis.create import find_device
 
-        if self.crop < _LEAST_CROP:
-            raise ConfigError(f"crop is at least {_LEAST_CROP} pixels, got {self.crop}.")
+        _check_crop(self.crop)
         kind = check_estimator(self.estimator, self.scale, "estimator")
         if self.same_size and not hasattr(kind, "enlarged"):
             raise ConfigError(
@@ -247,7 +188,7 @@ class PhotoKernels:
                 f" {as_given(same_size=True)}, or take {as_given(estimator='DarkChannel')}."
             )
         device = find_device(self.device)
-        photos = list(_photos(self.src).items())
+        photos = list(list_photos(self.src).items())
         photos = [photos[number] for number in run.choose(len(photos))]
         usual, unit = (3000, "steps") if self.estimator == "KernelGAN" else (5, "rounds a level")
         rounds = usual if self.iterations is None else self.iterations
@@ -256,10 +197,10 @@ class PhotoKernels:
         settings |= {"seed": run.seed, "estimator": self.estimator, "same_size": self.same_size}
         parts = PoolParts(run.pool, {**settings, "device": device.type})
         for key, file in photos:
-            photo = _read(key, file, found.failed)
+            photo = read_photo(key, file, found.failed)
             if photo is None:
                 continue
-            image = to_tensor(_middle(photo, self.crop))[None].to(device)
+            image = to_tensor(middle(photo, self.crop))[None].to(device)
             try:
                 one = parts.find(key, file)
                 if one is None:
@@ -296,6 +237,81 @@ class PhotoKernels:
 
 
 @dataclass(frozen=True)
+class FieldKernels:
+    """Blur kernels from photos alone, several per photo, by a network that gives each pixel one.
+
+    Attributes:
+        src: Folder of real LR photos, searched recursively.
+        estimator: The file of a trained estimator of kernel fields, such as
+            :class:`~realdeg.degradations.estimation.AdaptiveKernelBasis`, or its config.
+        scale: The scale factor.
+        same_size: Whether LR lies on the HR grid.
+        patch: Side of the regions in LR pixels; each gives the mean of its pixels' kernels.
+        crop: Size of the centre crop of each photo in pixels, at least 64.
+        device: Where to compute; None: the accelerator if there is one.
+    """
+
+    src: FolderPath
+    estimator: EstimatorLike
+    scale: int
+    same_size: bool = False
+    patch: int = 64
+    crop: int = 512
+    device: str | None = None
+
+    def extract(self, run: Selection, found: Candidates) -> Pool:
+        """Estimate the kernels of each photo, and collect those of its regions."""
+        from realdeg.apis.create import find_device
+
+        _check_crop(self.crop)
+        estimator = estimator_from_config(self.estimator)
+        stride = 1 if self.same_size else self.scale
+        estimator.prepare(stride)
+        if isinstance(estimator, torch.nn.Module):
+            estimator.to(find_device(self.device))
+        name = type(estimator).__name__
+        start = time.perf_counter()
+        photos = list_photos(self.src)
+        for key, file in photos.items():
+            photo = read_photo(key, file, found.failed)
+            if photo is None:
+                continue
+            image = to_tensor(middle(photo, self.crop))[None]
+            try:
+                field = estimator.estimate(image, stride).field
+                if field is None:
+                    raise ConfigError(
+                        f"{name} finds one kernel for an image, none for its regions: take"
+                        " AdaptiveKernelBasis, or collect one kernel per photo."
+                    )
+                patches = region_kernels(image, field, self.scale, self.same_size, self.patch)
+            except (DataError, GeometryError) as error:
+                found.refused[str(error)] += 1
+                logger.info("%s: refused, %s", key, error)
+                continue
+            for one in patches:
+                if one.kernel is None:
+                    found.refused[one.rejection or ""] += 1
+                else:
+                    found.add(key, one.kernel, one.record)
+        found.log(start)
+        if not found.items:
+            raise DataError(f"none of {len(photos)} photos gave a kernel ({found.reasons()}).")
+        # Fields are wider where they were shifted.
+        widest = max(len(kernel) for kernel in found.items)
+        found.items[:] = [widened(kernel, widest, stride) for kernel in found.items]
+        meta = {
+            "method": name,
+            "patch": self.patch,
+            "crop": self.crop,
+            "photos": len(photos) - len(found.failed),
+        }
+        geometry = {"scale": self.scale, "same_size": self.same_size}
+        chosen = run.choose(len(found.items))
+        return found.pool(Path(self.src), meta, chosen, kind="kernels", **geometry)
+
+
+@dataclass(frozen=True)
 class NoisePatches:
     """Noise patches from flat regions of photos.
 
@@ -309,7 +325,7 @@ class NoisePatches:
             shading (``"plane"``).
     """
 
-    src: _Path
+    src: FolderPath
     criteria: Literal["gcbd", "realsr"] = "gcbd"
     patch: int = 64
     stride: int | None = None
@@ -325,9 +341,9 @@ class NoisePatches:
             else QuietPatches(self.patch, stride, self.max_variance)
         )
         start = time.perf_counter()
-        photos = _photos(self.src)
+        photos = list_photos(self.src)
         for key, file in photos.items():
-            image = _read(key, file, found.failed)
+            image = read_photo(key, file, found.failed)
             if image is None:
                 continue
             if min(image.shape[:2]) < self.patch:
@@ -353,25 +369,6 @@ class NoisePatches:
         return found.pool(Path(self.src), meta, run.choose(len(found.items)), kind="noise")
 
 
-def _read(key: str, file: Path, failed: dict[str, str]) -> NDArray[Any] | None:
-    """Read a photo, or record why it cannot be read."""
-    try:
-        return as_rgb(read_image(file))
-    except DataError as error:
-        failed[key] = str(error)
-        return None
-
-
-def _photos(folder: _Path) -> dict[str, Path]:
-    path = Path(folder)
-    if not path.is_dir():
-        raise DataError(f"there is no folder of photos {path}.")
-    found = list_images(path, recursive=True)
-    if not found:
-        raise DataError(f"the folder {path} contains no photos.")
-    return found
-
-
-def _middle(image: NDArray[Any], size: int) -> NDArray[Any]:
-    top, left = (max(0, (side - size) // 2) for side in image.shape[:2])
-    return image[top : top + size, left : left + size]
+def _check_crop(crop: int) -> None:
+    if crop < _LEAST_CROP:
+        raise ConfigError(f"crop is at least {_LEAST_CROP} pixels, got {crop}.")

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realdeg.apis.pool_methods import Candidates, NoisePatches, PairKernels, PhotoKernels, Selection
+from realdeg.apis.pool_candidates import Candidates, Selection
+from realdeg.apis.pool_methods import FieldKernels, NoisePatches, PairKernels, PhotoKernels
 from realdeg.degradations.estimation.parts import PoolParts
 from realdeg.degradations.pool import Pool
 from realdeg.errors import ConfigError, OutputError
@@ -35,7 +36,7 @@ class ExtractedPool:
 
 
 def extract_pools(
-    method: PairKernels | PhotoKernels | NoisePatches,
+    method: PairKernels | PhotoKernels | FieldKernels | NoisePatches,
     pool: str | os.PathLike[str],
     *,
     name: str | None = None,

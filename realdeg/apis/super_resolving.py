@@ -86,7 +86,9 @@ def super_resolve(
             estimated for each image.
         kernel: A file of a kernel (``.npy``, ``.mat`` or ``.json``) instead of a width, or
             ``"auto"``: estimated for each image. Networks that are told the blur before bicubic
-            reduction (SRMD) are told the Gaussian blur that comes nearest to an estimate.
+            reduction (SRMD) are told the Gaussian blur that comes nearest to an estimate. Of an
+            estimator that gives each pixel a kernel (``AdaptiveKernelBasis``), SRMD and SFTMD are
+            told a map, and other networks the mean kernel.
         trace: A file of traces, or the ``manifest.jsonl`` of :func:`degrade`, which states kernel
             and noise of each image.
         estimator: Name or config of the estimator of ``"auto"``.
@@ -182,7 +184,9 @@ def _told(record: Mapping[str, Any]) -> list[str]:
     notes = []
     if "sigma" in record:
         first, second = record["sigma"]
-        notes.append(f"{record['estimator']}: blur of {first:.2f} and {second:.2f} pixels")
+        blur = f"{record['estimator']}: blur of {first:.2f} and {second:.2f} pixels"
+        many = record.get("kernels", 1)
+        notes.append(blur if many == 1 else f"{blur} on average, {many} kernels over the image")
     elif "estimator" in record:
         notes.append(f"kernel of {record['estimator']}")
     if "noise" in record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,9 +21,11 @@ from realdeg.degradations.estimation import (
     EstimatorLike,
     KernelEstimate,
     KernelEstimator,
+    KernelField,
     estimator_from_config,
     fit_gaussian,
     noise_level,
+    representatives,
 )
 from realdeg.degradations.primitives.kernels import (
     centre_rest,
@@ -41,6 +44,7 @@ Auto = Literal["auto"]
 _WIDEST = 10.0
 _USUAL_SIDE = 15
 _ANY_SIZE = (512, 512)  # of an image that no network finds too small
+_MOST_KERNELS = 16  # of a field, besides its mean: explaining each by a Gaussian takes its time
 _LOST = 0.02  # of a kernel, outside of the window that a network takes
 
 
@@ -100,6 +104,7 @@ class Teller:
         self._check()
         self._traces = None if told.trace is None else TraceConditions(told.trace)
         self._kernel = None
+        self._said_mean = False
         if told.kernel is not None and told.kernel != "auto":
             # A code's kernels are those before bicubic reduction, around a pixel.
             grid = 1 if self._before_reduction else self._scale
@@ -145,6 +150,9 @@ class Teller:
             conditions = self._of_trace(name)
         else:
             conditions = self._conditions(take_apart(image).rgb, record)
+        field = conditions.pop("field", None)
+        if field is not None:
+            return self._map(field, conditions, record), record
         return self._cond(conditions, record), record
 
     @property
@@ -209,6 +217,8 @@ class Teller:
             assert image is not None
             estimate = self._estimator.estimate(image, self._scale)
             found[key] = self._estimated(estimate, record)
+            if estimate.field is not None and self._tells_fields():
+                found["field"] = estimate.field
         elif self._kernel is not None:
             found[key] = self._kernel
         elif told.kernel_width:
@@ -223,15 +233,41 @@ class Teller:
             record["notes"] = list(found.notes)
             for note in found.notes:
                 logger.warning("%s: %s", record["estimator"], note)
+        return self._as_told(found.kernel, record)
+
+    def _as_told(self, kernel: Tensor, record: dict[str, Any]) -> Tensor:
+        """Return the kernel of a whole reduction as this network is told it."""
         width_alone = self._told.kernel_width == "auto"
         if not (width_alone or self._before_reduction):
-            return found.kernel
-        fitted = fit_gaussian(found.kernel, self._scale, isotropic=width_alone)
+            return kernel
+        fitted = fit_gaussian(kernel, self._scale, isotropic=width_alone)
         record["sigma"] = [round(fitted.sigma_x, 3), round(fitted.sigma_y, 3)]
         record["angle"] = round(fitted.angle, 3)
         if self._before_reduction:
             return fitted.kernel(int(getattr(self._backbone, "kernel_size", _USUAL_SIDE)))
         return self._gaussian(fitted.sigma_x)
+
+    def _tells_fields(self) -> bool:
+        if not self._backbone.takes_map and not self._said_mean:
+            name = type(self._backbone).__name__
+            logger.info("%s is told one kernel for an image: the mean of its field", name)
+            self._said_mean = True
+        return self._backbone.takes_map
+
+    def _map(
+        self, field: KernelField, conditions: Mapping[str, Any], record: dict[str, Any]
+    ) -> Tensor:
+        """Return a map of codes, (1, K, h, w): each pixel is told of its representative kernel."""
+        found = representatives(field, _MOST_KERNELS)
+        key = "kernel" if self._before_reduction else "reduction"
+        codes = []
+        for kernel in found.kernels:
+            code = self._cond({**conditions, key: self._as_told(kernel, {})}, {})
+            assert code is not None
+            codes.append(code[0])
+        record["kernels"] = len(codes)
+        record["kernel_distance"] = round(found.distance, 4)
+        return torch.stack(codes)[found.nearest].permute(2, 0, 1)[None].contiguous()
 
     def _gaussian(self, width: float) -> Tensor:
         if self._before_reduction:

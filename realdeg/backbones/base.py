@@ -100,6 +100,8 @@ class Backbone(nn.Module, CapturesArguments, ABC):
         zero_shot: It trains on each image that it is called with (:mod:`realdeg.zero_shot`), so
             it takes the image as a whole and once.
         takes_kernel: ``cond`` is a blur kernel alone, which :meth:`cond_of_kernel` makes.
+        takes_map: ``cond`` may be a map of codes, (B, K, h, w) of the input's height and width,
+            that differ from pixel to pixel; of equal codes it means the same as one of them.
         told_reduction: :meth:`condition_of` uses the kernel of the whole reduction
             (``reduction``); else that of the blur before it (``kernel``).
         refused_formats: For the suffix of a weights file why it does not fit, although its
@@ -132,6 +134,7 @@ class Backbone(nn.Module, CapturesArguments, ABC):
     brings_weights: bool = False
     zero_shot: bool = False
     takes_kernel: bool = False
+    takes_map: bool = False
     told_reduction: bool = False
     refused_formats: ClassVar[Mapping[str, str]] = {}
     _passed_on: tuple[str, ...] = ()

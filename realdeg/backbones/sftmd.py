@@ -102,12 +102,12 @@ class SFTBlock(nn.Module):
 class SFTMD(Backbone):
     """Super-resolution network for multiple degradations, with spatial feature transforms.
 
-    ``cond`` is the code of the blur kernel, (B or 1, K): its coefficients in a PCA basis, which
-    belongs to the weights and is stored with them. A new network has that of
-    :func:`~realdeg.degradations.primitives.kernel_code.gaussian_pca`, for isotropic Gaussians of
-    sigma 0.2 to the scale. :meth:`encode` makes a code of a kernel. Without ``cond`` the image is
-    taken as not blurred. LR is reduced by bicubic interpolation after the blur. Results are not
-    clipped; the authors' program clips them to 0 to 1, in training as well.
+    ``cond`` is the code of the blur kernel, (B or 1, K), or a map of codes, (B or 1, K, h, w): its
+    coefficients in a PCA basis, which belongs to the weights and is stored with them. A new network
+    has that of :func:`~realdeg.degradations.primitives.kernel_code.gaussian_pca`, for isotropic
+    Gaussians of sigma 0.2 to the scale. :meth:`encode` makes a code of a kernel. Without ``cond``
+    the image is taken as not blurred. LR is reduced by bicubic interpolation after the blur.
+    Results are not clipped; the authors' program clips them to 0 to 1, in training as well.
 
     It has 4,086,979, 4,271,619 and 4,234,691 parameters at x2, x3 and x4.
 
@@ -131,6 +131,7 @@ class SFTMD(Backbone):
     """
 
     scales: tuple[int, ...] | None = (2, 3, 4)
+    takes_map = True
 
     basis: Tensor
     mean_kernel: Tensor
@@ -189,7 +190,8 @@ class SFTMD(Backbone):
     def forward(self, lr: Tensor, *, cond: Tensor | None = None) -> Tensor:
         """Super-resolve (B, 3, h, w) in [0, 1], blurred as ``cond`` says."""
         code = self._delta() if cond is None else cond
-        told = code.to(lr)[:, :, None, None].expand(lr.shape[0], -1, *lr.shape[-2:])
+        maps = code.to(lr) if code.ndim == 4 else code.to(lr)[:, :, None, None]
+        told = maps.expand(lr.shape[0], -1, *lr.shape[-2:])
         first = self.leaky(self.conv2(self.leaky(self.conv1(lr))))
         first = self.conv3(first)
         features = first
@@ -255,11 +257,14 @@ class SFTMD(Backbone):
     ) -> None:
         """Refuse a condition of another shape, beside what every network refuses."""
         super().check_input(lr, scale, cond)
+        if cond is None:
+            return
         wanted = self.code_length
-        if cond is not None and tuple(cond.shape) not in ((1, wanted), (len(lr), wanted)):
+        fits = cond.ndim in (2, 4) and cond.shape[0] in (1, len(lr)) and cond.shape[1] == wanted
+        if not fits or cond.shape[2:] not in ((), lr.shape[2:]):
             raise GeometryError(
                 f"SFTMD is told {tuple(cond.shape)} of images {tuple(lr.shape)}: cond is a kernel's"
-                f" code, (B or 1, {wanted})."
+                f" code, (B or 1, {wanted}), or a map of codes, (B or 1, {wanted}, h, w)."
             )
 
     def _delta(self) -> Tensor:

@@ -108,6 +108,7 @@ class SRMD(Backbone):
     delta: Tensor
 
     same_size_form = "native"
+    takes_map = True
     refused_formats = {
         ".mat": "of MatConvNet: their basis of kernels and order of sub-pixels are others,"
         " so they would load and give wrong images. Use KAIR's .pth files or the ncnn files of"

@@ -8,7 +8,7 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from realdeg.cli.options import chosen
+from realdeg.cli.options import chosen, parse_value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +66,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     photos.add_argument("--device", help="cpu, cuda or cuda:1")
     _add_common(photos)
+
+    text = "kernels from photos alone, several per photo, by a network that gives each pixel one"
+    fields_ = kinds.add_parser("fields", help=text, description=text)
+    fields_.add_argument("src", help="folder of real LR photos; sub-folders are followed")
+    fields_.add_argument("pool", help="the pool to write (.safetensors)")
+    fields_.add_argument("--scale", type=int, required=True, help="scale factor")
+    fields_.add_argument(
+        "--with",
+        dest="estimator",
+        type=parse_value,
+        required=True,
+        metavar="ESTIMATOR",
+        help="the file of a trained estimator, such as AdaptiveKernelBasis",
+    )
+    fields_.add_argument("--same-size", action="store_true", help="LR lies on the HR grid")
+    fields_.add_argument(
+        "--patch", type=int, default=64, help="size of the regions in LR pixels (64)"
+    )
+    fields_.add_argument(
+        "--crop", type=int, default=512, help="size of the centre crop in pixels (512)"
+    )
+    fields_.add_argument("--device", help="cpu, cuda or cuda:1")
+    _add_common(fields_)
 
     text = "noise patches from flat regions of photos"
     noise = kinds.add_parser("noise", help=text, description=text)
@@ -125,6 +148,7 @@ def run(args: argparse.Namespace) -> int:
     kinds = {
         "pairs": pool_methods.PairKernels,
         "photos": pool_methods.PhotoKernels,
+        "fields": pool_methods.FieldKernels,
         "noise": pool_methods.NoisePatches,
     }
     kind: Any = kinds[args.what]

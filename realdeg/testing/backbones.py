@@ -118,6 +118,26 @@ class BackboneContract(Contract, page="docs/your_own_backbone.md"):
         if "cond" not in takes:
             assert torch.equal(sr(backbone(lr, cond=torch.zeros(1, 2))), sr(backbone(lr)))
 
+    def test_maps_of_codes(self, backbone: Backbone) -> None:
+        """A map of equal codes means the same as one of them; a map of another size is refused."""
+        if not backbone.takes_map:
+            return
+        lr = images(backbone, 1, 9, 8)
+        code = backbone.condition_of({})
+        assert code is not None and code.ndim == 1
+        size = backbone.output_size(9, 8)
+        maps = code[None, :, None, None].expand(-1, -1, 9, 8)
+        with torch.no_grad():
+            torch.testing.assert_close(
+                sr(backbone(lr, cond=maps)), sr(backbone(lr, cond=code[None]))
+            )
+            changed = maps.clone()
+            changed[..., 0, 0] += 1
+            differs = sr(backbone(lr, cond=changed)) - sr(backbone(lr, cond=maps))
+        assert differs.shape[-2:] == size and differs[..., : size[0] // 2, : size[1] // 2].any()
+        with pytest.raises(GeometryError):
+            backbone(lr, cond=maps[..., :-1])
+
     @pytest.mark.parametrize("batch", [0, 1, 3])
     def test_batches(self, backbone: Backbone, batch: int) -> None:
         """Batches of any size work, including empty ones."""

@@ -132,7 +132,7 @@ class TestCodes:
                 network.encode(kernel)
         with pytest.raises(GeometryError, match="sums to 9.0000: divide it by its sum"):
             network.encode(torch.ones(3, 3))
-        for shape in ((2, 4), (3, 3), (3,), (2, 3, 5, 4)):
+        for shape in ((2, 4), (3, 3), (3,), (2, 3, 5), (2, 3, 4, 4), (2, 4, 5, 4)):
             with pytest.raises(GeometryError, match=r"code, \(B or 1, 3\)"):
                 network(lr, cond=torch.zeros(shape))
         with pytest.raises(ConfigError, match="have 9 weights: take a shorter code"):

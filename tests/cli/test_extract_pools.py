@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from realdeg import FieldKernels
+from realdeg import extract_pools as extract_kernels
 from realdeg.apis import pool_methods
 from realdeg.cli import extract_pools
 from realdeg.cli.main import main
+from realdeg.degradations.estimation import (
+    AdaptiveKernelBasis,
+    KernelEstimate,
+    KernelEstimator,
+    KernelField,
+)
 from realdeg.degradations.estimation.kernelgan import KernelGANResult
 from realdeg.degradations.kernel_pool import KernelPool
 from realdeg.degradations.noise_pool import NoisePool
 from realdeg.degradations.pool import load_pool
 from realdeg.degradations.primitives import gaussian_kernel
-from realdeg.errors import ConfigError, DataError, OutputError
+from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.errors import ConfigError, DataError, GeometryError, OutputError
 from realdeg.utils.image import to_array, write_image
 from tests.degradations.estimation.test_pairs import expose, scene
 
@@ -201,3 +211,76 @@ def test_a_photo_that_cannot_be_read_does_not_end_the_rest(pairs, tmp_path, caps
     (tmp_path / "all" / "a.png").write_bytes(b"broken")
     assert _main("noise", tmp_path / "all", tmp_path / "x.safetensors") == 2
     assert "1 FAILED" in capsys.readouterr().err
+
+
+class TwoHalves(KernelEstimator):
+    """Finds one kernel on the left of an image, another on the right."""
+
+    def __init__(self, kernels, scale):
+        self.kernels, self.scale = kernels, scale
+
+    def estimate(self, image, scale, progress=None):
+        assert scale == self.scale
+        weights = torch.zeros(2, *image.shape[2:], dtype=torch.float64)
+        middle = image.shape[3] // 2
+        weights[0, :, :middle], weights[1, :, middle:] = 1, 1
+        field = KernelField(self.kernels, weights)
+        return KernelEstimate(field.mean(), field)
+
+
+@pytest.mark.parametrize("same_size", [False, True])
+def test_kernels_from_fields(tmp_path, same_size):
+    """Each region gives the mean of its pixels' kernels; regions without contrast give none."""
+    pixels = np.random.default_rng(0).integers(0, 255, (33, 70, 3)).astype(np.uint8)
+    pixels[:16, :20] = 128
+    write_image(tmp_path / "photos" / "one.png", pixels)
+    write_image(tmp_path / "photos" / "two.png", pixels[:12, :12])
+    rest = centre_rest(9, 1 if same_size else 2)
+    sharp, wide = (gaussian_kernel(9, s, centre=(rest, rest)).double() for s in (0.8, 1.6))
+    moved = torch.roll(wide, 2, 0)
+    estimator = TwoHalves(torch.stack([sharp, moved]), 1 if same_size else 2)
+    method = FieldKernels(tmp_path / "photos", estimator, 2, same_size, patch=16, crop=64)
+    made = extract_kernels(method, tmp_path / "pool.safetensors").pool
+    # The crop of 33 x 64 has 2 x 4 regions, of which one is flat and four are of the wide kernel,
+    # which lies too far from its pixel.
+    assert made.meta["refused"]["flat"] == 1 and made.meta["refused"]["shift"] == 4
+    assert any("12 x 12 is smaller than a region of 16" in why for why in made.meta["refused"])
+    assert made.items.shape == (3, 11, 11) and (made.scale, made.same_size) == (2, same_size)
+    torch.testing.assert_close(made.items[0, 1:-1, 1:-1].double(), sharp, rtol=0, atol=1e-3)
+    assert [(one["row"], one["column"]) for one in made.records] == [(0, 16), (16, 0), (16, 16)]
+    method = replace(method, estimator=TwoHalves(torch.stack([sharp, wide]), estimator.scale))
+    made = extract_kernels(method, tmp_path / "pool.safetensors", overwrite=True, limit=6).pool
+    assert len(made) == 6 and made.meta["method"] == "TwoHalves"
+    torch.testing.assert_close(made.items[-1, 1:-1, 1:-1].double(), wide, rtol=0, atol=2e-3)
+
+
+def test_kernels_from_fields_by_the_command(pairs, tmp_path, capsys):
+    folder, _ = pairs
+    torch.manual_seed(0)
+    file, pool_file = tmp_path / "estimator.safetensors", tmp_path / "pool.safetensors"
+    AdaptiveKernelBasis(**AdaptiveKernelBasis.example_arguments).save(file)
+    words = ["fields", folder, pool_file, "--scale", 2, "--device", "cpu"]
+    assert _run(*words, "--with", file, "--patch", 32, "--limit", 5) == 0
+    pool = load_pool(pool_file, "kernels")
+    assert len(pool) == 5 and pool.meta["method"] == "AdaptiveKernelBasis"
+    assert "5 kernels of" in capsys.readouterr().out
+    assert KernelPool(2, False, str(pool_file))(torch.rand(1, 3, 48, 48), [1]).shape[2] == 24
+    words = [*words, "--overwrite", "--with"]
+    with pytest.raises(ConfigError, match="PoolKernel finds one kernel for an image"):
+        _run(*words, "PoolKernel")
+    with pytest.raises(ConfigError, match="a region has at least 8 LR pixels, got 4"):
+        _run(*words, file, "--patch", 4)
+    with pytest.raises(ConfigError, match="crop is at least 64"):
+        _run(*words, file, "--crop", 32)
+    with pytest.raises(GeometryError, match="estimates kernels of scale 2, asked for is scale 3"):
+        _run("fields", folder, tmp_path / "p.safetensors", "--scale", 3, "--with", file)
+    with pytest.raises(ConfigError, match="AdaptiveKernelBasis has no weights"):
+        _run(
+            "fields",
+            folder,
+            tmp_path / "p.safetensors",
+            "--scale",
+            1,
+            "--with",
+            "adaptivekernelbasis",
+        )

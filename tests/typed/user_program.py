@@ -93,9 +93,12 @@ def between_networks() -> None:
 
 
 def pools() -> None:
-    methods: list[realdeg.PairKernels | realdeg.PhotoKernels | realdeg.NoisePatches] = [
+    methods: list[
+        realdeg.PairKernels | realdeg.PhotoKernels | realdeg.FieldKernels | realdeg.NoisePatches
+    ] = [
         realdeg.PairKernels("hr", "lr", scale=2),
         realdeg.PhotoKernels("photos", scale=2),
+        realdeg.FieldKernels("photos", "estimator.safetensors", scale=2),
         realdeg.NoisePatches("photos", criteria="realsr"),
     ]
     for number, method in enumerate(methods):

@@ -22,6 +22,11 @@ from realdeg.degradations.estimation.dip_fkp import (
     fit_dip_fkp,
 )
 from realdeg.degradations.estimation.field_estimator import FieldEstimator
+from realdeg.degradations.estimation.field_kernels import (
+    Representatives,
+    region_kernels,
+    representatives,
+)
 from realdeg.degradations.estimation.gaussian_fit import GaussianFit, fit_gaussian
 from realdeg.degradations.estimation.kernelgan import KernelGANResult, kernelgan
 from realdeg.degradations.estimation.kernelgan_estimator import KernelGAN
@@ -65,6 +70,7 @@ __all__ = [
     "PatchKernel",
     "PoolKernel",
     "QuietPatches",
+    "Representatives",
     "SmoothPatches",
     "check_estimator",
     "common_kernel",
@@ -75,4 +81,6 @@ __all__ = [
     "noise_level",
     "noise_patches",
     "patch_kernels",
+    "region_kernels",
+    "representatives",
 ]

@@ -98,11 +98,7 @@ class AdaptiveKernelBasis(FieldEstimator):
             GeometryError: If it has another scale, or the image is smaller than a kernel.
             DataError: If the kernels are none, as after a training that diverged.
         """
-        if not self.is_trained:
-            raise ConfigError(
-                "AdaptiveKernelBasis has no weights: give it those of a training with"
-                " KernelFieldLearning, or the authors', as weights='FILE'."
-            )
+        self._check_trained()
         self.check_image(image, scale)
         began = time.perf_counter()
         with torch.no_grad():
@@ -113,15 +109,31 @@ class AdaptiveKernelBasis(FieldEstimator):
             scale, type(self).__name__
         )
 
+    def prepare(self, scale: int) -> None:
+        """Refuse another scale than the network's, and a network without weights."""
+        super().prepare(scale)
+        self._check_stride(scale)
+        self._check_trained()
+
     def check_image(self, image: Tensor, scale: int) -> None:
         """Refuse what every estimator refuses, and other scales than the network's."""
+        self._check_stride(scale)
+        super().check_image(image, scale)
+
+    def _check_trained(self) -> None:
+        if not self.is_trained:
+            raise ConfigError(
+                "AdaptiveKernelBasis has no weights: give it those of a training with"
+                " KernelFieldLearning, or the authors', as weights='FILE'."
+            )
+
+    def _check_stride(self, scale: int) -> None:
         if scale != self.stride:
             grid = " (LR on the HR grid)" if self.same_size else ""
             raise GeometryError(
                 f"this AdaptiveKernelBasis estimates kernels of scale {self.stride}{grid}, asked"
                 f" for is scale {scale}: give weights of that scale."
             )
-        super().check_image(image, scale)
 
     def _load(self, path: str | os.PathLike[str]) -> None:
         if not describes_itself(path):

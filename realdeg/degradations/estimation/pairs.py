@@ -64,11 +64,13 @@ class PairCriteria:
     def rejection(self, record: dict[str, Any], scale: int) -> str | None:
         """Return why a kernel with a record of :func:`patch_kernels` is rejected, or None.
 
+        A record without a residual, of an image without HR, is judged by the rest.
+
         Reasons are ``"flat"``, ``"residual"``, ``"gain"``, ``"shift"`` and ``"negative"``.
         """
         if record["deviation"] < self.least_deviation:
             return "flat"
-        if not record["residual"] <= self.largest_residual:
+        if not record.get("residual", 0.0) <= self.largest_residual:
             return "residual"
         if abs(record["gain"] - 1) > self.largest_gain_error:
             return "gain"
@@ -275,17 +277,37 @@ def _estimate(
     start = common.kernel.detach().double().cpu().reshape(-1)
     kernel, decided = _near(blocks, start, _likely_changes(size, scale))
     residual = float(whole.residuals(kernel[None])) / whole.count
-    kernel = kernel.view(size, size)
+    record.update(residual=round(math.sqrt(residual) * 255, 3), decided=round(decided, 1))
+    return judged(kernel.view(size, size), record, criteria, scale, common.stride, centre)
+
+
+def judged(
+    kernel: Tensor,
+    record: dict[str, Any],
+    criteria: PairCriteria,
+    scale: int,
+    stride: int,
+    centre: bool = True,
+) -> PatchKernel:
+    """Measure a kernel, and reject it or give it sum 1 and its centroid the LR pixel's place.
+
+    Args:
+        kernel: (k, k), float64.
+        record: What is known of it: ``deviation``, and ``residual`` where there is HR. ``gain``,
+            ``shift``, ``negative`` and ``width`` are added.
+        criteria: Criteria for accepting it.
+        scale: The scale factor.
+        stride: HR pixels per LR pixel on the grid.
+        centre: Whether it is shifted.
+    """
     gain = float(kernel.sum())
-    rest = centre_rest(size, common.stride)
+    rest = centre_rest(int(kernel.shape[-1]), stride)
     row, column = centroid(kernel) if abs(gain) > 0.1 else (math.inf, math.inf)
     magnitude = float(kernel.abs().sum())
     record.update(
-        residual=round(math.sqrt(residual) * 255, 3),
         gain=round(gain, 4),
         shift=[round(row - rest, 3), round(column - rest, 3)],
         negative=round(float((-kernel).clamp(min=0).sum()) / magnitude, 4),
-        decided=round(decided, 1),
     )
     reason = criteria.rejection(record, scale)
     if reason:
