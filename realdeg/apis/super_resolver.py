@@ -151,8 +151,7 @@ class SuperResolver:
         Args:
             image: H x W or H x W x C with C from 1 to 4; uint8, uint16, or float in [0, 1].
             scale: The scale of this call, for networks with several; None: the network's.
-            cond: Degradation parameters for networks that need them, shape (1, K), or (1, K, h, w)
-                for networks that take a map of them (SRMD, SFTMD).
+            cond: The degradation for networks that need it: (1, K), or a map (1, K, h, w) for SRMD.
             progress: Called with the number of finished tiles and their total; with a
                 self-ensemble, of passes; with a method that trains on the image, of iterations.
 
@@ -344,8 +343,7 @@ class SuperResolver:
         )
 
     def _may_tile(self, scale: float | None, cond: Tensor | None) -> bool:
-        # What has four dimensions is a map, or else it may belong to the whole image.
-        divides = cond is None or cond.ndim < 4 or self.backbone.takes_map
+        divides = cond is None or cond.ndim < 4 or self.backbone.takes_map  # or of the whole image
         return divides and whole_step(self._factor(scale)) is not None
 
     def _factor(self, scale: float | None) -> float:

@@ -237,12 +237,12 @@ def test_kernels_from_fields(tmp_path, same_size):
     write_image(tmp_path / "photos" / "two.png", pixels[:12, :12])
     rest = centre_rest(9, 1 if same_size else 2)
     sharp, wide = (gaussian_kernel(9, s, centre=(rest, rest)).double() for s in (0.8, 1.6))
-    moved = torch.roll(wide, 2, 0)
+    moved = torch.roll(sharp, 3, 0)
     estimator = TwoHalves(torch.stack([sharp, moved]), 1 if same_size else 2)
     method = FieldKernels(tmp_path / "photos", estimator, 2, same_size, patch=16, crop=64)
     made = extract_kernels(method, tmp_path / "pool.safetensors").pool
-    # The crop of 33 x 64 has 2 x 4 regions, of which one is flat and four are of the wide kernel,
-    # which lies too far from its pixel.
+    # The crop of 33 x 64 has 2 x 4 regions, of which one is flat and four have a kernel that
+    # lies too far from its pixel.
     assert made.meta["refused"]["flat"] == 1 and made.meta["refused"]["shift"] == 4
     assert any("12 x 12 is smaller than a region of 16" in why for why in made.meta["refused"])
     assert made.items.shape == (3, 11, 11) and (made.scale, made.same_size) == (2, same_size)
