@@ -25,6 +25,10 @@ from realdeg.apis.pools import ExtractedPool as ExtractedPool
 from realdeg.apis.pools import extract_pools as extract_pools
 from realdeg.apis.previewing import Preview as Preview
 from realdeg.apis.previewing import preview as preview
+from realdeg.apis.registering import register_photos as register_photos
+from realdeg.apis.registration_file import RegisteredPair as RegisteredPair
+from realdeg.apis.registration_file import RegisteredPairs as RegisteredPairs
+from realdeg.apis.registration_file import read_registration as read_registration
 from realdeg.apis.super_resolver import SuperResolver as SuperResolver
 from realdeg.apis.super_resolving import UpscaledImage as UpscaledImage
 from realdeg.apis.super_resolving import super_resolve as super_resolve

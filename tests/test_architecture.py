@@ -59,6 +59,8 @@ LAYERS = {
     "tasks": COMPONENT | CONTRACTS,
     "datasets": COMPONENT | CONTRACTS,
     "evaluation": COMPONENT,
+    # Photos on top of each other, found and measured as pairs of data sets are.
+    "registration": COMPONENT | {"evaluation.alignment", "evaluation.degradation.spectra"},
     "engine": COMPONENT | CONTRACTS,
     # The one hook that measures the data before anything is trained.
     "engine.hooks.alignment": COMPONENT

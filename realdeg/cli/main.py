@@ -29,6 +29,7 @@ from realdeg.version import __version__
 COMMANDS = {
     "train": "train a degradation or a super-resolution network from a config",
     "test": "evaluate a model and write a report with its protocol",
+    "register": "make aligned pairs from photos at two focal lengths",
     "degrade": "apply a degradation to HR images",
     "infer": "super-resolve images",
     "browse": "draw the training samples of a recipe",

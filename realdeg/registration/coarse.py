@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 # Longest sides of the photos in which features are sought: the wide one shows the scene smaller.
-_WIDE, _TELE = 2400, 1200
+WIDE_SIDE, TELE_SIDE = 2400, 1200
 _FEATURES = 6000
 # Lowe's ratio: a feature whose second-best partner is nearly as close tells nothing.
 _DISTINCT = 0.8
@@ -49,7 +49,7 @@ class Features:
 
     Args:
         places: Row and column of each in the whole photo, shape (N, 2).
-        descriptors: float32, shape (N, 128); None if there are none.
+        descriptors: uint8, shape (N, 128); None if there are none.
     """
 
     places: np.ndarray
@@ -65,14 +65,15 @@ def find_features(luma: np.ndarray, longest: int) -> Features:
     """
     factor = max(1.0, max(luma.shape) / longest)
     small = _reduced(luma, factor)
-    found, descriptors = cv2.SIFT_create(_FEATURES).detectAndCompute(
+    detector: Any = getattr(cv2, "SIFT_create")(_FEATURES)  # noqa: B009 - not in OpenCV's stubs
+    found, descriptors = detector.detectAndCompute(
         np.clip(small + 0.5, 0, 255).astype(np.uint8), None
     )
     if not found:
         return Features(np.zeros((0, 2)), None)
     places = np.array([(one.pt[1], one.pt[0]) for one in found], np.float64)
     enlarge = [n / m for n, m in zip(luma.shape, small.shape, strict=True)]
-    return Features((places + 0.5) * enlarge - 0.5, np.asarray(descriptors, np.float32))
+    return Features((places + 0.5) * enlarge - 0.5, np.asarray(descriptors).astype(np.uint8))
 
 
 def match_features(wide: Features, tele: Features) -> CoarseMatch | None:
@@ -81,7 +82,8 @@ def match_features(wide: Features, tele: Features) -> CoarseMatch | None:
         return None
     if min(len(wide.places), len(tele.places)) < _LEAST_MATCHES:
         return None
-    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(tele.descriptors, wide.descriptors, k=2)
+    ours, theirs = (one.astype(np.float32) for one in (wide.descriptors, tele.descriptors))
+    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(theirs, ours, k=2)
     good = [
         (pair[0].trainIdx, pair[0].queryIdx)
         for pair in pairs
@@ -92,7 +94,7 @@ def match_features(wide: Features, tele: Features) -> CoarseMatch | None:
     first, second = (np.array(index) for index in zip(*good, strict=True))
     source, target = wide.places[first], tele.places[second]
     # A pixel of the smaller picture covers several of the tele photo.
-    near = _NEAR * max(1.0, float(np.ptp(target)) / _TELE)
+    near = _NEAR * max(1.0, float(np.ptp(target)) / TELE_SIDE)
     for method in (cv2.estimateAffinePartial2D, cv2.estimateAffine2D):
         found = _robust(method, source, target, near)
         if found is None:

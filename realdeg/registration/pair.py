@@ -260,7 +260,9 @@ class _Registering:
             normal = weighed @ flat.T
             normal[np.diag_indices(len(normal))] *= 1 + 1e-4
             numbers = np.linalg.lstsq(normal, weighed @ rest.reshape(-1), None)[0]
-            at = np.stack(np.meshgrid(*(np.linspace(0, n - 1, 12) for n in size)), -1).reshape(-1, 2)
+            at = np.stack(np.meshgrid(*(np.linspace(0, n - 1, 12) for n in size)), -1).reshape(
+                -1, 2
+            )
             moved = np.tensordot(numbers, _displacements(at, size)[: len(numbers)], 1)
             target = self.transform(at + moved + start)
             self.transform = fit_transform(at + start, target, self.transform, model).transform

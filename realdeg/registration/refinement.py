@@ -99,8 +99,9 @@ def _solve(
         if round_ == 3 + halvings // 2 or abs(before - now) < _SETTLED * max(now, 1e-9):
             break
         before = now
-        down, right = np.gradient(np.pad(fitted, 1, mode="edge"))
-        down, right = down[1:-1, 1:-1], right[1:-1, 1:-1]
+        padded = np.pad(fitted, 1, mode="edge")
+        down = (padded[2:, 1:-1] - padded[:-2, 1:-1]) / 2
+        right = (padded[1:-1, 2:] - padded[1:-1, :-2]) / 2
         columns = np.stack([x * down, x * right, y * down, y * right, down, right]).reshape(6, -1)
         weighed = columns * (weight * inside).reshape(-1)
         normal = weighed @ columns.T
@@ -112,7 +113,7 @@ def _solve(
 
 
 def _matrix(tau: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """x' = (1 + t1) x + t3 y + t5, y' = t2 x + (1 + t4) y + t6, from the middle of the image."""
+    """Return x' = (1 + t1) x + t3 y + t5, y' = t2 x + (1 + t4) y + t6, about the middle."""
     linear = np.array([[1 + tau[0], tau[2]], [tau[1], 1 + tau[3]]])
     middle = np.array([round(side / 2) for side in size[:2]], np.float64)
     matrix = np.eye(3)
