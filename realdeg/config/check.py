@@ -43,6 +43,7 @@ from realdeg.utils.data_file import check_size
 from realdeg.utils.description import read_description
 from realdeg.utils.geometry import GEOMETRY, check_geometry
 from realdeg.utils.mmengine_internals import config_dict
+from realdeg.utils.trackers import check_trackers
 
 # mmengine's own keys of a data loader; the rest goes to torch's DataLoader.
 _LOADER = (
@@ -121,6 +122,7 @@ def validate(cfg: Mapping[str, Any]) -> None:
     check_schedules(cfg)
     check_hooks(cfg)
     check_compilation(cfg.get("compile_model"))
+    check_trackers(cfg.get("log_to"))
     freeze = cfg.get("freeze")
     if isinstance(freeze, Mapping):
         check_arguments(HOOKS.require("FreezeHook"), freeze, "freeze")

@@ -21,6 +21,7 @@ from realdeg.utils.argument_types import Component
 from realdeg.utils.arguments import arguments_of, component_mark
 from realdeg.utils.files import names_a_file
 from realdeg.utils.mmengine_internals import find_registered
+from realdeg.utils.trackers import Tracker
 
 WEIGHTS = (BACKBONES, DEGRADATIONS)
 """The registries whose components may be given as files of weights."""
@@ -153,6 +154,7 @@ PLACES: dict[str, Any] = {
     "freeze.patterns": Annotated[list[str], MinLen(1)],
     "freeze.until": _whole(1),
     "default_scope": Literal["realdeg", "mmengine"],
+    "log_to": Tracker | list[Tracker],
     "log_level": Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
 }
 TOP_LEVEL = tuple(place for place in PLACES if "." not in place)

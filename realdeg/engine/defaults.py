@@ -13,6 +13,7 @@ from realdeg.engine.plain_config import PlainConfig
 from realdeg.engine.visualizer import LazyVisualizer
 from realdeg.errors import ConfigError
 from realdeg.registry import SCOPE
+from realdeg.utils.trackers import trackers
 
 # The order matters: hooks of equal priority are called as listed.
 _DEFAULT_HOOKS = {
@@ -26,6 +27,13 @@ _DEFAULT_HOOKS = {
     "logger": "ProgressHook",
     "outputs": "OutputsHook",
     "checkpoint": "SaveCheckpointHook",
+}
+
+_TRACKERS = {
+    "tensorboard": "TensorboardVisBackend",
+    "wandb": "WandbRunVisBackend",
+    "mlflow": "MLflowRunVisBackend",
+    "trackio": "TrackioVisBackend",
 }
 
 _PRECISIONS = {"float32": "OptimWrapper", "bfloat16": "AutocastOptimWrapper"}
@@ -115,11 +123,27 @@ def _hooks_of(changes: Mapping[str, Any]) -> list[Any]:
 
 
 def _visualizer(visualizer: Any, cfg: PlainConfig) -> Any:
-    """Return the visualizer's config; without ``vis_backends`` it writes ``scalars.json``."""
+    """Return the visualizer's config; without ``vis_backends`` it writes ``scalars.json``.
+
+    What ``log_to`` names comes in addition.
+
+    Raises:
+        ConfigError: If ``log_to`` stands beside a visualizer with backends of its own.
+    """
     options = visualizer if isinstance(visualizer, Visualizer) else dict(visualizer or {})
-    if not isinstance(options, dict) or options.get("type", "Visualizer") != "Visualizer":
+    more = [_TRACKERS[name] for name in trackers(cfg.get("log_to"))]
+    own = not isinstance(options, dict) or options.get("type", "Visualizer") != "Visualizer"
+    if more and (own or "vis_backends" in options):
+        raise ConfigError(
+            "the visualizer has backends of its own: add the tracker to them, or leave out log_to."
+        )
+    if own:
         return options
+    if more:
+        import realdeg.engine.tracking  # noqa: F401  (registers the backends)
     backends = copy.deepcopy(cfg.get("vis_backends") or [dict(type="LocalVisBackend")])
+    there = [backend.get("type") for backend in backends]
+    backends += [{"type": kind} for kind in more if kind not in there]
     options.pop("name", None)  # the run's
     return {"vis_backends": backends, **options, "type": LazyVisualizer.__name__}
 
