@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,7 @@ COMMANDS = {
     "convert_weights": "convert published weights to a self-describing file",
     "export": "export a network for other programs, with a model card",
     "list": "list configs, registered components and published weights",
+    "completion": "print the completion of commands and options for a shell",
     "demo": "run the whole pipeline on built-in images, in minutes",
 }
 # A module called 'list' would shadow the builtin.
@@ -90,6 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 after a bug in realdeg, 2 after an error that the user can fix, 130
         after an interrupt.
     """
+    if argv is None and "_ARGCOMPLETE" in os.environ:
+        from realdeg.cli.completion import complete
+
+        complete(build_parser, COMMANDS)
     if argv is None:
         keep_freed_memory()
     arguments = list(sys.argv[1:] if argv is None else argv)
