@@ -3,6 +3,7 @@ from realdeg.apis.blind_sets import BlindSet as BlindSet
 from realdeg.apis.blind_sets import make_test_set as make_test_set
 from realdeg.apis.browsing import SampleSheet as SampleSheet
 from realdeg.apis.browsing import browse as browse
+from realdeg.apis.comparing import compare_runs as compare_runs
 from realdeg.apis.comparison import compare_degradations as compare_degradations
 from realdeg.apis.comparison_result import Comparison as Comparison
 from realdeg.apis.conversion import ConvertedWeights as ConvertedWeights
@@ -32,6 +33,8 @@ from realdeg.apis.registration_file import read_registration as read_registratio
 from realdeg.apis.super_resolver import SuperResolver as SuperResolver
 from realdeg.apis.super_resolving import UpscaledImage as UpscaledImage
 from realdeg.apis.super_resolving import super_resolve as super_resolve
+from realdeg.apis.sweeping import SweepResult as SweepResult
+from realdeg.apis.sweeping import sweep as sweep
 from realdeg.apis.testing import test as test
 from realdeg.apis.trade_off import TradeOff as TradeOff
 from realdeg.apis.trade_off import trace_trade_off as trace_trade_off
@@ -62,6 +65,9 @@ from realdeg.registry import list_metrics as list_metrics
 from realdeg.registry import list_tasks as list_tasks
 from realdeg.registry import list_transforms as list_transforms
 from realdeg.registry import list_zero_shot as list_zero_shot
+from realdeg.runs.read import read_run as read_run
+from realdeg.runs.record import RunRecord as RunRecord
+from realdeg.runs.tables import RunComparison as RunComparison
 from realdeg.utils.image import read_image as read_image
 from realdeg.utils.image import write_image as write_image
 from realdeg.version import __version__ as __version__

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 # Whether a command is running, whose user knows flags and no arguments of functions.
 _in_command = False
 # The flags that are not called like the argument.
-_FLAGS = {"count": "-n", "options": "--cfg-options", "reports": "--report"}
+_FLAGS = {"count": "-n", "grid": "--set", "options": "--cfg-options", "reports": "--report"}
 
 
 class RealdegError(Exception):

@@ -70,7 +70,7 @@ LAYERS = {
     "config": COMPONENT | CONTRACTS | {"datasets"},
     "export": COMPONENT | CONTRACTS | {"config", "evaluation"},
     # What a run wrote, read back as data.
-    "runs": FOUNDATION | {"evaluation.report"},
+    "runs": FOUNDATION | {"evaluation"},
     # Tests of every kind of component, for whoever writes one.
     "testing": COMPONENT
     | CONTRACTS

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from realdeg.apis.recipes import Recipe, check_complete, leave_out, open_recipe
 from realdeg.apis.refining import refine_test
 from realdeg.apis.run_weights import take_arguments, weights_of_run
+from realdeg.apis.test_protocol import ProtocolName, use_protocol
 from realdeg.config import inject
 from realdeg.config.check import check_files
 from realdeg.config.data_sets import build_data_sets
@@ -37,6 +38,7 @@ def test(
     pictures: bool = True,
     self_ensemble: bool | None = None,
     back_projection: Mapping[str, Any] | None = None,
+    protocol: ProtocolName | None = None,
     when_measured: Callable[[Report], object] | None = None,
     **fields: Any,
 ) -> Report:
@@ -62,6 +64,9 @@ def test(
             and reflections of the input; None: as ``test_cfg`` of the config states.
         back_projection: ``dict(degradation=..., iterations=10)`` corrects a network's images, as
             for :class:`realdeg.SuperResolver`; None: as ``test_cfg`` states.
+        protocol: The evaluation protocol of every image metric, a name or ``dict(base="rgb",
+            border=4)``, so that networks of different recipes are measured alike; None: as the
+            config states.
         when_measured: Called with the complete report before figures are drawn, on the first
             process.
         **fields: Top-level fields of the config, such as ``scale=2``.
@@ -92,6 +97,8 @@ def test(
     )
     leave_out(cfg, "train", "val")
     refine_test(cfg, self_ensemble, back_projection)
+    if protocol is not None:
+        use_protocol(cfg, protocol)
     if checkpoint is None and Path(config).is_dir():
         checkpoint = weights_of_run(Path(config), cfg)
     if checkpoint is not None:

@@ -35,6 +35,8 @@ COMMANDS = {
     "infer": "super-resolve images",
     "browse": "draw the training samples of a recipe",
     "preview": "show what a degradation does to an image",
+    "compare": "compare trained networks or degradations in one table",
+    "sweep": "train a recipe with several seeds and settings, one run after the other",
     "compare_degradations": "compare several degradations with a real camera",
     "extract_pools": "collect blur kernels and noise patches from real photos",
     "estimate": "estimate blur and noise of photos",

@@ -68,6 +68,17 @@ def parse_value(text: str) -> Any:
     return [parse_value(item) for item in items] if len(items) > 1 else _word(text)
 
 
+def parse_values(text: str) -> list[Any]:
+    """Parse values between commas, each as :func:`parse_value` does.
+
+    ``1,2`` are two numbers, ``[1,2],[3,4]`` two lists.
+
+    Raises:
+        ValueError: If a value cannot be read.
+    """
+    return [parse_value(part) for part in _split(text)]
+
+
 def parse_scale(text: str) -> int | float:
     """Parse a scale of 1 or more; 4 and 4.0 give the integer 4."""
     try:
@@ -102,6 +113,27 @@ def add_cfg_options(parser: argparse.ArgumentParser, help_text: str) -> None:
         default={},
         metavar="KEY=VALUE",
         help=help_text,
+    )
+
+
+def parse_protocol(text: str) -> Any:
+    """Parse the name of an evaluation protocol, or ``dict(base='rgb',border=4)``."""
+    if not text.startswith(("dict(", "{")):
+        return text
+    try:
+        return parse_value(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' {error}") from error
+
+
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    """Add ``--protocol``."""
+    parser.add_argument(
+        "--protocol",
+        type=parse_protocol,
+        metavar="NAME",
+        help="measure under this evaluation protocol, whatever the recipe says: a name such as"
+        " benchmark-y, or \"dict(base='rgb',border=4)\"",
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from realdeg.cli.json_output import add_json, print_json, stdout_for_json
 from realdeg.cli.options import (
     add_config_options,
+    add_protocol,
     add_refinement,
     add_run_options,
     refinement_arguments,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_options(parser)
     add_config_options(parser)
     add_refinement(parser)
+    add_protocol(parser)
     parser.add_argument("--no-pictures", action="store_true", help="draw no figures")
     add_json(parser, "realdeg-report-1")
 
@@ -54,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
             when_measured=_show,
             self_ensemble=refinement["self_ensemble"] or None,
             back_projection=refinement["back_projection"],
+            protocol=args.protocol,
             **run_arguments(args),
         )
     if rank() == 0 and args.json:

@@ -97,7 +97,7 @@ def _refuse_other(place: Path) -> None:
     if not place.is_dir():
         found = "it is a file" if place.exists() else "it does not exist"
         raise DataError(f"{place} is not a run's folder: {found}. Name the work dir of a run.")
-    if _sessions_of(place) or _report_files(place):
+    if is_run(place):
         return
     inside = sorted(item.name for item in place.iterdir())[:6]
     if (place / RUN_CONFIG).is_file():
@@ -127,9 +127,17 @@ def _session(folder: Path) -> Session:
 
 
 def _report_files(place: Path) -> list[Path]:
-    own = (place / "report.json", place / "test" / "report.json")
+    """Return the reports of the folder's own tests: in it, in ``test``, or in ``NAME/test``."""
+    own = [place / "report.json", place / "test" / "report.json"]
+    own = [file for file in own if _lies_in(file, place)]
+    if not own and not _sessions_of(place):
+        return []  # it may hold runs, and is none
     others = sorted(place.glob("*/test/report.json"))[:_MOST_TESTS]
-    return [file for file in (*own, *others) if _lies_in(file, place)]
+    return own + [
+        file
+        for file in others
+        if _lies_in(file, place) and not _sessions_of(file.parent.parent)  # another run's
+    ]
 
 
 def _reports(place: Path) -> tuple[TestReport, ...]:

@@ -26,6 +26,8 @@ class Description:
     """The arguments of its constructor."""
     meta: dict[str, Any]
     """Notes, such as ``sample`` or ``objective``."""
+    hash: str | None = None
+    """The component's hash, equal wherever type, arguments and weights are equal."""
 
 
 def read_description(path: str | os.PathLike[str]) -> Description | None:
@@ -44,6 +46,7 @@ def read_description(path: str | os.PathLike[str]) -> Description | None:
         )
         if not isinstance(arguments, dict) or not isinstance(meta, dict):
             return None
-        return Description(str(header["kind"]), str(header["type"]), arguments, meta)
+        kind, type_, digest = str(header["kind"]), str(header["type"]), header.get("hash")
+        return Description(kind, type_, arguments, meta, None if digest is None else str(digest))
     except (OSError, ValueError, KeyError, TypeError, RecursionError, CheckpointError):
         return None
