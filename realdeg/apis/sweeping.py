@@ -49,15 +49,36 @@ class SweepResult:
     """The outcome of a sweep.
 
     Attributes:
+        config: The config as it was named.
         folder: The folder that holds a folder for each run, and ``sweep.json``.
         runs: The runs in their order.
         comparison: The finished runs compared; None if there is nothing to compare.
+        files: The files that were written beside the runs.
     """
 
+    config: str
     folder: Path
-    runs: tuple[SweptRun, ...]
+    runs: list[SweptRun]
     comparison: RunComparison | None = None
     files: list[Path] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain data, ready for JSON."""
+        runs = [
+            {
+                "folder": run.folder.name,
+                "settings": _plain(run.settings),
+                "state": run.state,
+                "reason": run.reason,
+            }
+            for run in self.runs
+        ]
+        return {
+            "format": FORMAT,
+            "config": self.config,
+            "runs": runs,
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
+        }
 
     @property
     def failed(self) -> tuple[SweptRun, ...]:
@@ -109,8 +130,9 @@ def sweep(
     given = dict(options=options, fields=fields, sample=sample, device=device, protocol=protocol)
     folder, plan = _planned(config, seeds, grid or {}, out, given)
     found = [SweptRun(folder / one.name, one.settings) for one in plan]
+    result = SweepResult(os.fspath(config), folder, found)
     if dry_run:
-        return SweepResult(folder, tuple(found))
+        return result
     ensure_writable_dir(folder)
     for index, one in enumerate(plan):
         logger.info("[%d/%d] %s", index + 1, len(plan), one.name)
@@ -131,10 +153,9 @@ def sweep(
             raise
         finally:
             gc.collect()  # the former run's model, before the next one is built
-            _write(folder, config, found)
+            _write(result)
         if found[index].reason:
             logger.warning("%s failed: %s", one.name, found[index].reason)
-    result = SweepResult(folder, tuple(found), files=[folder / "sweep.json"])
     _compare(result)
     return result
 
@@ -227,24 +248,27 @@ def _compare(result: SweepResult) -> None:
     try:
         result.comparison = compare_runs(finished)
         result.files.append(result.comparison.write(result.folder / "comparison.md"))
+        _write(result)
     except RealdegError as error:  # tests were left out, say
         logger.info("no comparison: %s", first_line(error))
 
 
-def _write(folder: Path, config: Recipe, runs: Sequence[SweptRun]) -> None:
-    data = {
-        "format": FORMAT,
-        "config": os.fspath(config),
-        "runs": [
-            {
-                "folder": run.folder.name,
-                "settings": dict(run.settings),
-                "state": run.state,
-                "reason": run.reason,
-            }
-            for run in runs
-        ],
-    }
-    with atomic_path(folder / "sweep.json") as temporary:
-        text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
+def _write(result: SweepResult) -> None:
+    file = result.folder / "sweep.json"
+    with atomic_path(file) as temporary:
+        text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
+    if file not in result.files:
+        result.files.append(file)
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as JSON can hold them; what it cannot is written as text."""
+    found = {}
+    for key, value in settings.items():
+        try:
+            json.dumps(value, allow_nan=False)
+            found[key] = value
+        except (TypeError, ValueError):
+            found[key] = str(value)
+    return found

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from pathlib import Path
 
+from realdeg.cli.json_output import add_json, print_json, stdout_for_json
 from realdeg.cli.options import add_protocol, chosen
 
 
@@ -33,18 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=int, default=10_000, help="bootstrap resamples (10000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the resamples (0)")
     parser.add_argument("--device", help="where to test")
-    add_output(parser)
-
-
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the options of how a comparison is printed and written."""
     parser.add_argument(
         "--format",
         choices=("markdown", "csv", "latex"),
         help="format of the tables (markdown, or as the suffix of --output says)",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the tables to this file")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    add_json(parser, "realdeg-runs-1")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,11 +47,12 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.comparing import compare_runs
 
     names = chosen(args, "protocol", "test", "all_pairs", "draws", "seed", "device")
-    comparison = compare_runs([_named(run) for run in args.runs], **names)
+    with stdout_for_json(args.json):
+        comparison = compare_runs([_named(run) for run in args.runs], **names)
     if args.output:
         comparison.write(args.output, args.format)
     if args.json:
-        print(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False))
+        print_json(comparison.to_dict())
     elif args.output:
         print(f"wrote {args.output}")
     else:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from realdeg.cli.json_output import add_json, print_json, stdout_for_json
 from realdeg.cli.options import (
     add_cfg_options,
     add_protocol,
@@ -13,6 +14,9 @@ from realdeg.cli.options import (
     parse_scale,
     parse_values,
 )
+
+if TYPE_CHECKING:
+    from realdeg.apis.sweeping import SweepResult
 
 
 class _GridAction(argparse.Action):
@@ -68,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-test", action="store_true", help="train only")
     add_protocol(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the runs and start none")
+    add_json(parser, "realdeg-sweep-1")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,18 +80,27 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.sweeping import sweep
 
     scale = {} if args.scale is None else {"scale": args.scale}
-    result = sweep(
-        args.config,
-        options=args.cfg_options,
-        test=not args.no_test,
-        **chosen(args, "seeds", "grid", "out", "device", "sample", "protocol", "dry_run"),
-        **scale,
-    )
-    if args.dry_run:
+    with stdout_for_json(args.json):
+        result = sweep(
+            args.config,
+            options=args.cfg_options,
+            test=not args.no_test,
+            **chosen(args, "seeds", "grid", "out", "device", "sample", "protocol", "dry_run"),
+            **scale,
+        )
+    if args.json:
+        print_json(result.to_dict())
+    else:
+        _show(result, args.dry_run)
+    return 2 if result.failed else 0
+
+
+def _show(result: SweepResult, planned: bool) -> None:
+    if planned:
         print(f"{len(result.runs)} runs in {result.folder}:")
         for one in result.runs:
             print(f"  {one.folder.name}")
-        return 0
+        return
     if result.comparison is not None:
         print(result.comparison.to_markdown())
     for path in result.files:
@@ -96,4 +110,3 @@ def run(args: argparse.Namespace) -> int:
         for one in result.failed:
             print(f"  {one.folder.name}: {one.reason}")
         print("The same command tries them again.")
-    return 2 if result.failed else 0

@@ -43,6 +43,18 @@ def look(weights: Path, folder: Path) -> None:
     print("\n".join(comparison.table()))
 
 
+def compare(folder: Path) -> None:
+    swept = realdeg.sweep("vdsr/vdsr_realsr_x4", seeds=[0, 1], grid={"backbone.depth": [8, 20]})
+    assert_type(swept, realdeg.SweepResult)
+    print([run.folder.name for run in swept.failed])
+    record = realdeg.read_run(folder)
+    assert_type(record, realdeg.RunRecord)
+    print(record.seed, record.training["loss"].last)
+    compared = realdeg.compare_runs({"mine": folder}, protocol="rgb", test=True)
+    assert_type(compared, realdeg.RunComparison)
+    print(compared.to_markdown(), compared.write("table.tex"))
+
+
 def make_images(weights: Path) -> realdeg.Summary:
     summary = realdeg.degrade(weights, "hr", "lr", jobs=2, progress=False)
     blind = realdeg.make_test_set("DIV2KRK", "hr", "set", scale=2, position="half-pixel")
