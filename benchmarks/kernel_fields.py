@@ -4,6 +4,10 @@
 
 DATA holds ``Kodak24``. The middle 256 x 256 pixels of photos are degraded at x2 by cameras that the
 recipe does not train on. A finished photo is not measured again.
+
+    python benchmarks/kernel_fields.py FIGURE.jpg ESTIMATOR.safetensors --data DATA --draw 23
+
+draws the estimated and the true kernels of a whole photo, one over the other.
 """
 
 from __future__ import annotations
@@ -11,16 +15,20 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from realdeg import create_degradation
 from realdeg.degradations import BackProjection, FieldBlur, kernels_of, widened
 from realdeg.degradations.estimation import KernelField, estimator_from_config
 from realdeg.degradations.primitives import imresize
 from realdeg.evaluation.degradation.kernel_fields import tap_error
-from realdeg.utils.image import read_image, to_tensor
+from realdeg.utils.image import read_image, to_tensor, write_image
+from realdeg.visualization import kernel_grid
 
 CAMERAS = ((0.25, 0.5), (0.75, 0.5))  # content, position: trained on 0, 0.5, 1 and 0, 1
 SCALE, SIDE, STEP, BORDER, ITERATIONS = 2, 256, 4, 16, 10
@@ -76,6 +84,32 @@ def measure(photo: Path, camera: tuple[float, float], files: list[Path], gan: bo
     return {"kernel_error": errors, "psnr": psnr}
 
 
+def draw(photo: Path, file: Path, out: Path) -> None:
+    """Draw the estimated and the true kernels over a degraded photo."""
+    hr = to_tensor(read_image(photo))[None, :3]
+    camera = {"type": "SampleCamera", "content": 0.25, "position": 1.0}
+    degradation = create_degradation(camera, scale=SCALE, same_size=False)
+    traces = degradation.sample(hr, [7])
+    lr = degradation.replay(hr, traces)
+    field = estimator_from_config(file).estimate(lr, SCALE).field
+    assert field is not None
+    rows, columns = 5, 8
+    points = [(y, x) for y in range(int(lr.shape[2])) for x in range(int(lr.shape[3]))]
+    truth = kernels_of(degradation, hr, traces, points)[0]
+    side = int(truth.shape[-1])
+    taps = truth.view(*lr.shape[2:], side**2).permute(2, 0, 1)
+    true = adaptive_avg_pool2d(taps[None], (rows, columns))[0].permute(1, 2, 0)
+    grids = {
+        "estimated from the photo alone": field.grid(rows, columns),
+        "true": true.reshape(rows, columns, side, side),
+    }
+    parts = []
+    with TemporaryDirectory() as folder:
+        for title, grid in grids.items():
+            parts.append(read_image(kernel_grid(lr[0], grid, Path(folder) / "p.png", title=title)))
+    write_image(out, np.concatenate(parts)[..., :3])
+
+
 def main() -> None:
     """Measure what is missing, and write after each photo."""
     parser = argparse.ArgumentParser()
@@ -84,7 +118,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--photos", type=int, default=8)
     parser.add_argument("--kernelgan", type=int, default=0, help="photos KernelGAN sees")
+    parser.add_argument("--draw", metavar="NAME", help="draw this photo instead of measuring")
     args = parser.parse_args()
+    if args.draw:
+        draw(args.data / "Kodak24" / f"{args.draw}.png", args.estimators[0], args.out)
+        return
     done = json.loads(args.out.read_text()) if args.out.exists() else {"photos": {}}
     for number, photo in enumerate(sorted((args.data / "Kodak24").glob("*.png"))[: args.photos]):
         for camera in CAMERAS:

@@ -17,6 +17,7 @@ from realdeg.apis.names import find_images
 from realdeg.degradations.estimation import (
     EstimatorLike,
     KernelEstimator,
+    KernelField,
     estimator_from_config,
     fit_gaussian,
     noise_level,
@@ -26,9 +27,12 @@ from realdeg.errors import DataError, GeometryError, OutputError, as_given
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.image import Reading
 from realdeg.utils.progress import progress_bar
+from realdeg.visualization.kernels import kernel_grid
 from realdeg.visualization.pools import pool_picture
 
 FORMATS = (".npy", ".mat", ".json")
+_FIELD = "_field.png"
+_REGIONS = 8  # along the longer side of a photo
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def estimate_degradation(
         photos: Images, and folders that are searched recursively.
         scale: HR pixels per LR pixel.
         out: A folder for ``NAME.npy``, ``NAME.mat`` and ``NAME.json`` of each photo, and a picture
-            of all kernels, ``kernels.png``; None: nothing is written.
+            of all kernels, ``kernels.png``; with an estimator that gives each pixel a kernel also
+            ``NAME_field.png``, those of regions over the dimmed photo. None: nothing is written.
         estimator: An estimator, its name or its config.
         reading: How several pages and colour profiles are handled.
         overwrite: Replace existing files. Former files of a photo that has no kernel now are
@@ -106,9 +111,11 @@ def estimate_degradation(
     results = []
     for name, file in files.items():
         with progress_bar(name, shown=progress) as advance:
-            results.append(_estimate(name, file, scale, found, reading, advance))
+            result, field, image = _estimate(name, file, scale, found, reading, advance)
+        results.append(result)
         if folder is not None:
-            _write(folder, results[-1], scale)
+            _write(folder, result, scale)
+            _draw(folder / f"{name}{_FIELD}", field, image)
     kernels = [one.kernel for one in results if one.kernel is not None]
     if folder is not None:
         picture = folder / "kernels.png"
@@ -144,7 +151,8 @@ def _files(photos: Sequence[Path]) -> dict[str, Path]:
 
 def _check_output(folder: Path, files: dict[str, Path], overwrite: bool) -> None:
     ensure_writable_dir(folder)
-    wanted = [folder / f"{name}{suffix}" for name in files for suffix in FORMATS]
+    suffixes = (*FORMATS, _FIELD)
+    wanted = [folder / f"{name}{suffix}" for name in files for suffix in suffixes]
     there = [file for file in [*wanted, folder / "kernels.png"] if os.path.lexists(file)]
     if there and not overwrite:
         raise OutputError(
@@ -155,7 +163,7 @@ def _check_output(folder: Path, files: dict[str, Path], overwrite: bool) -> None
 
 def _estimate(
     name: str, file: Path, scale: int, estimator: KernelEstimator, reading: Reading, advance: Any
-) -> PhotoEstimate:
+) -> tuple[PhotoEstimate, KernelField | None, Tensor | None]:
     noise: float | None = None
     try:
         image = take_apart(reading.load(file).pixels).rgb
@@ -165,7 +173,7 @@ def _estimate(
             noise = None  # it is black or white, or tiny: the kernel may still be found
         found = estimator.estimate(image, scale, advance)
     except (DataError, GeometryError, OSError) as error:
-        return PhotoEstimate(name, None, noise, {}, str(error))
+        return PhotoEstimate(name, None, noise, {}, str(error)), None, None
     fitted = fit_gaussian(found.kernel, scale)
     record = {
         "scale": scale,
@@ -177,7 +185,8 @@ def _estimate(
         "iterations": found.iterations,
         "notes": list(found.notes),
     }
-    return PhotoEstimate(name, found.kernel.detach().cpu().double(), noise, record)
+    kernel = found.kernel.detach().cpu().double()
+    return PhotoEstimate(name, kernel, noise, record), found.field, image[0]
 
 
 def _write(folder: Path, found: PhotoEstimate, scale: int) -> None:
@@ -188,6 +197,16 @@ def _write(folder: Path, found: PhotoEstimate, scale: int) -> None:
             file.unlink(missing_ok=True)
         else:
             write_kernel(file, found.kernel, found.record)
+
+
+def _draw(file: Path, field: KernelField | None, image: Tensor | None) -> None:
+    """Draw a photo's field, or remove a former picture that would pass for it."""
+    if field is None or image is None:
+        file.unlink(missing_ok=True)
+        return
+    sides = [int(side) for side in image.shape[-2:]]
+    rows, columns = (max(1, round(_REGIONS * side / max(sides))) for side in sides)
+    kernel_grid(image, field.grid(min(rows, sides[0]), min(columns, sides[1])), file)
 
 
 def _sheet(kernels: Sequence[Tensor], scale: int) -> Pool:

@@ -32,6 +32,12 @@ from realdeg.visualization.style import (
 # Sides of a kernel's picture in inches.
 _CELL = 1.3
 _SMALL_CELL = 0.95
+# A grid over an image: its longer side in inches, how bright the image stays, and the share of a
+# region's side that its kernel fills.
+_GRID_WIDTH = 6.0
+_DIMMED = 0.45
+_FILLED = 0.72
+_FAINT = 0.01
 
 
 def kernel_width(kernel: np.ndarray) -> float:
@@ -210,3 +216,71 @@ def _draw_points(
     axes.set_xlim(-0.5, width - 0.5)
     axes.set_ylim(height - 0.5, -0.5)
     axes.set_xlabel("kernels: sum · width", fontsize=SMALL_SIZE, color=INK, labelpad=3)
+
+
+def kernel_grid(
+    image: Tensor | np.ndarray,
+    kernels: Tensor,
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+) -> Path:
+    """Draw the kernels of equal regions of an image, each over its region of the dimmed image.
+
+    All have one grey scale: 0 and below is black, the largest weight of all is white.
+
+    Args:
+        image: Tensor (C, H, W) in [0, 1] or ``uint8`` array.
+        kernels: Shape (R, C, k, k), of R x C regions.
+        path: The file to write.
+        title: A heading.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: If the file cannot be written.
+        ValueError: If the shape is another.
+    """
+    if kernels.ndim != 4 or 0 in kernels.shape:
+        raise ValueError(f"a grid of kernels has shape (R, C, k, k), got {tuple(kernels.shape)}")
+    rows, columns = kernels.shape[:2]
+    stack = _stack(kernels.flatten(0, 1))
+    shown = _without_margin(stack)
+    widths = [kernel_width(kernel) for kernel in stack]
+    picture = (pixels(image) * _DIMMED).round().astype(np.uint8)
+    high, wide = picture.shape[:2]
+    across = _GRID_WIDTH * min(1.0, wide / high)
+    down = across * high / wide
+    above, below = title_space(title), 0.3
+    width = max(across + 2 * MARGIN, title_width(title))
+    figure = new_figure(width, above + down + below)
+    axes = axes_at(figure, (width - across) / 2, above, across, down)
+    axes.imshow(picture, interpolation="antialiased")
+    hide_ticks(axes)
+    cell = (high / rows, wide / columns)
+    half = 0.5 * _FILLED * min(cell)
+    for number, kernel in enumerate(shown):
+        row, column = divmod(number, columns)
+        y, x = (row + 0.5) * cell[0] - 0.5, (column + 0.5) * cell[1] - 0.5
+        place = (x - half, x + half, y + half, y - half)
+        limits = {"vmin": 0.0, "vmax": max(float(shown.max()), 1e-12)}
+        axes.imshow(kernel, cmap="gray", extent=place, interpolation="nearest", **limits)
+    axes.set_xlim(-0.5, wide - 0.5)
+    axes.set_ylim(high - 0.5, -0.5)
+    text = f"{shown.shape[-1]} x {shown.shape[-1]} taps, width {min(widths):.2f} to"
+    text += f" {max(widths):.2f} px"
+    write_text(figure, width / 2, above + down + 0.15, text, fontsize=SMALL_SIZE)
+    write_title(figure, title)
+    return save_figure(figure, path)
+
+
+def _without_margin(stack: np.ndarray) -> np.ndarray:
+    """Cut kernels (N, k, k) to the window around the middle outside of which all are faint."""
+    largest = np.abs(stack).max(axis=0)
+    strong = np.argwhere(largest > _FAINT * largest.max())
+    if not len(strong):
+        return stack
+    side = stack.shape[-1]
+    margin = int(min(strong.min(), (side - 1 - strong).min()))
+    return stack[:, margin : side - margin, margin : side - margin]

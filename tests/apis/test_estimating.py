@@ -15,7 +15,7 @@ from realdeg.apis.told import Teller, Told
 from realdeg.apis.trace_files import read_traces
 from realdeg.backbones import IRCNNHQS, SRMD, VDSR, USRNet
 from realdeg.cli.main import main
-from realdeg.degradations.estimation import KernelEstimate, fit_gaussian
+from realdeg.degradations.estimation import AdaptiveKernelBasis, KernelEstimate, fit_gaussian
 from realdeg.degradations.estimation.kernelgan_estimator import KernelGAN
 from realdeg.degradations.primitives.kernels import centre_rest, gaussian_kernel
 from realdeg.degradations.primitives.reduction_kernels import blur_and_reduce
@@ -83,6 +83,20 @@ def test_kernels_and_noise_are_written(tmp_path, photo, capsys):
     # KernelGAN finds none in a photo so small: what the other estimator found must not stay.
     (found,) = estimate_degradation(photo, scale=2, out=out, overwrite=True, progress=False)
     assert found.failure and sorted(file.stem for file in out.iterdir()) == ["b"] * 3
+
+
+def test_fields_are_drawn(tmp_path, photo):
+    torch.manual_seed(0)
+    file, out = tmp_path / "e.safetensors", tmp_path / "kernels"
+    AdaptiveKernelBasis(**AdaptiveKernelBasis.example_arguments).save(file)
+    estimate_degradation(photo.parent, scale=2, out=out, estimator=file, progress=False)
+    pictures = {name: read_image(out / f"{name}_field.png") for name in ("a", "b")}
+    assert all(min(one.shape[:2]) > 200 and one.std() > 10 for one in pictures.values())
+    with pytest.raises(OutputError, match="is already there"):
+        estimate_degradation(photo, scale=2, out=out, estimator=file, progress=False)
+    # A picture of another estimator's field is not left beside a new kernel.
+    estimate_degradation(photo, scale=2, out=out, estimator=KNOWN, overwrite=True, progress=False)
+    assert not (out / "a_field.png").exists() and (out / "b_field.png").exists()
 
 
 def test_photos_without_a_kernel(tmp_path, photo, capsys):

@@ -12,6 +12,7 @@ from realdeg.visualization import (
     SheetRow,
     basis_kernels,
     comparison_sheet,
+    kernel_grid,
     kernel_points,
     kernel_width,
     table_picture,
@@ -75,6 +76,32 @@ def test_kernel_points(tmp_path, height, width):
     path = kernel_points(torch.rand(1, height, width), points, kernels, tmp_path / "p", scale=3)
     assert path.suffix == ".png"
     drawn(path)
+
+
+@pytest.mark.parametrize(("height", "width"), [(60, 90), (90, 60)])
+def test_kernel_grid(tmp_path, height, width):
+    """Each kernel lies over its region of the dimmed image, and all share one grey scale."""
+    kernels = torch.zeros(2, 3, 9, 9)
+    kernels[..., 4, 4], kernels[0, 0, 4, 4], kernels[1, 2, 3, 4] = 0.5, 1.0, -0.5
+    path = kernel_grid(torch.full((3, height, width), 0.5), kernels, tmp_path / "g.png")
+    image = drawn(path).astype(int)
+    grey = np.array([57, 57, 57])  # half of 255, dimmed
+    dim = np.abs(image - grey).max(2) <= 2
+    rows, columns = (np.nonzero(dim.mean(axis) > 0.1)[0] for axis in (1, 0))
+    top, left, down, across = rows.min(), columns.min(), np.ptp(rows), np.ptp(columns)
+    assert down / across == pytest.approx(height / width, rel=0.02)
+
+    def at(row, column):
+        return image[top + round((row + 0.5) / 2 * down), left + round((column + 0.5) / 3 * across)]
+
+    assert (at(0, 0) > 250).all() and (abs(at(0, 1) - 127) <= 2).all()
+    # Only three rows and columns are not faint; the weight below 0 is black.
+    side = 0.72 * min(down / 2, across / 3) / 3
+    y, x = top + round(0.75 * down - side), left + round(2.5 / 3 * across)
+    assert (image[y, x] == 0).all() and (abs(at(1, 2) - 127) <= 2).all()
+    for wrong in (torch.rand(2, 9, 9), torch.rand(0, 3, 9, 9)):
+        with pytest.raises(ValueError, match="a grid of kernels"):
+            kernel_grid(torch.rand(3, 9, 9), wrong, tmp_path / "a.png")
 
 
 def test_the_crop_lies_where_the_detail_is():

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 from typing_extensions import Self
 
 from realdeg.degradations.primitives.kernels import (
@@ -65,6 +66,16 @@ class KernelField:
         rows, columns = ([point[axis] for point in points] for axis in (0, 1))
         shares = self.weights[:, rows, columns].to(self.basis)
         return torch.einsum("np,nij->pij", shares, self.basis)
+
+    def grid(self, rows: int, columns: int) -> Tensor:
+        """Return the mean kernels of equal regions, (rows, columns, k, k).
+
+        Args:
+            rows: Number of regions from top to bottom, at most h.
+            columns: Number of regions from left to right, at most w.
+        """
+        shares = adaptive_avg_pool2d(self.weights.to(self.basis)[None], (rows, columns))[0]
+        return torch.einsum("nrc,nij->rcij", shares, self.basis)
 
     def centred(self, scale: int) -> KernelField:
         """Shift all kernels alike, so that the centroid of the mean one lies on the LR pixel.

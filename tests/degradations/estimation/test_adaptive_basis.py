@@ -68,6 +68,17 @@ def reference(state, image, kernel_outs):
     return taps / taps.sum((2, 3), keepdim=True), shares / shares.sum(1, keepdim=True)
 
 
+def test_a_grid_is_made_of_the_means_of_regions():
+    draws = torch.Generator().manual_seed(0)
+    weights = torch.rand(2, 6, 9, generator=draws, dtype=torch.float64)
+    field = KernelField(torch.rand(2, 3, 3, generator=draws, dtype=torch.float64), weights)
+    found = field.grid(2, 3)
+    for row in range(2):
+        for column in range(3):
+            points = [(3 * row + y, 3 * column + x) for y in range(3) for x in range(3)]
+            torch.testing.assert_close(found[row, column], field.at(points).mean(0))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_network_is_the_papers(channels):
     torch.manual_seed(1)
