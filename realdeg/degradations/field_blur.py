@@ -19,8 +19,10 @@ from realdeg.utils.precision import full_precision
 class FieldBlur(WindowedDegradation):
     """What an estimated field of kernels does to HR: for back-projection of one image.
 
-    It holds for images of one size alone, so no config names it: build it of ``KernelEstimate``'s
-    ``field``, or of one kernel for all pixels.
+    It is not registered, so no config names it and no file holds it: its arguments are tensors, and
+    they hold for images of one size alone. Build it of ``KernelEstimate``'s ``field``, or of one
+    kernel for all pixels. To degrade other images with estimated kernels, collect them in a pool
+    (``realdeg extract_pools fields``) for :class:`~realdeg.degradations.KernelPool`.
 
     Args:
         basis: Kernels of the convention of estimators, (N, k, k).

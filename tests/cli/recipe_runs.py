@@ -92,6 +92,9 @@ def make_data(root: Path) -> None:
                     folder = root / name / camera / part / str(scale)
                     hr, lr = folder / f"{camera}_001_HR.png", folder / f"{camera}_001_LR{scale}.png"
                     pair(hr, lr, side, small or scale, scale)
+    for number, side in ((1, TEST), (2, TRAIN)):  # the first is one of the test images
+        folder = root / "City100-iPhoneX"
+        pair(folder / f"{number:03d}H.PNG", folder / f"{number:03d}L.PNG", side, 1, number)
     for part, side in (("train", TRAIN), ("test", TEST)):
         folder = root / "NTIRE19-RealSR" / part
         for index in range(2):
