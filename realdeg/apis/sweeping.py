@@ -229,7 +229,7 @@ def _run(
             **given["fields"],
         )
     if tested and not _has_test(folder, given["protocol"]):
-        test(folder, device=given["device"], protocol=given["protocol"], pictures=False)
+        test(folder, device=given["device"], protocol=given["protocol"])
 
 
 def _has_test(folder: Path, protocol: ProtocolName | None) -> bool:

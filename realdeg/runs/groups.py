@@ -76,22 +76,25 @@ def _identity(run: RunRecord) -> str:
 
 def _labels(groups: list[list[RunRecord]]) -> list[str]:
     """Name each group after its folders, with as many parents as tell them apart."""
-    depth = 1
-    while True:
-        labels = [_label(group, depth) for group in groups]
-        longest = max(len(run.folder.resolve().parts) for group in groups for run in group)
-        if len(set(labels)) == len(labels) or depth >= longest:
-            return labels
-        depth += 1
+    longest = max(len(run.folder.resolve().parts) for group in groups for run in group)
+    labels: list[str] = []
+    for whole in (False, True):  # with the seed in the name only where nothing else differs
+        for depth in range(1, longest + 1):
+            labels = [_label(group, depth, whole) for group in groups]
+            if len(set(labels)) == len(labels):
+                return labels
+    return labels
 
 
-def _label(group: list[RunRecord], depth: int) -> str:
+def _label(group: list[RunRecord], depth: int, whole: bool) -> str:
     own = []
     for run in group:
-        parent = run.folder.resolve()
-        parent = parent.parent if parent.name == "test" else parent
-        name = run.label if len(group) == 1 else _SEED.sub("", run.label) or run.label
-        own.append("/".join([*parent.parts[-depth:-1], name]))
+        place = run.folder.resolve()
+        place = place.parent if place.name == "test" and place.parent.name else place
+        name = run.label if whole else _SEED.sub("", run.label)
+        parents = place.parts[1:-1]
+        parts = [*parents, name] if name else list(parents)  # "seed=0" in the folder of a sweep
+        own.append("/".join(parts[-depth:]) or run.label)
     if len(set(own)) == 1:
         return own[0]
     # Folders that have nothing in common but what they are runs of.

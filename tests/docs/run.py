@@ -212,7 +212,7 @@ def shortened(words: list[str], keep: bool = False) -> list[str]:
     stated = {word.partition("=")[0] for word in words}
     if words[0] == "test" and any(w.startswith("backbone.checkpoint=work_dirs/") for w in words):
         return [*words, *tiny(words[1])]
-    if words[0] != "train":
+    if words[0] not in ("train", "sweep"):
         return words
     cfg = load_config(words[1], sample="--sample" in words)
     short = ["train_cfg.max_iters=2", "train_cfg.val_interval=2", "train_dataloader.batch_size=2"]

@@ -160,6 +160,24 @@ def test_equal_names_are_told_apart_by_their_parents(tmp_path):
     assert labels == ["one/run", "two/run"]
 
 
+def test_a_sweep_of_seeds_alone_goes_by_its_folder(tmp_path):
+    for name, depth in (("small", 1), ("large", 2)):
+        for seed in (0, 1):
+            folder = write_run(tmp_path / name / f"seed={seed}", seed, depth=depth)
+            write_test(folder, values(30, 0.1))
+    labels = [g.label for g in compare_runs([tmp_path / "large", tmp_path / "small"]).groups]
+    assert labels == ["large", "small"]
+
+
+def test_names_that_differ_in_the_seed_alone_keep_it(tmp_path):
+    """Their configs differ as well, so they are two rows."""
+    for seed in (0, 1):
+        folder = write_run(tmp_path / f"net_seed{seed}", seed, depth=seed)
+        write_test(folder, values(30, 0.1))
+    labels = [g.label for g in compare_runs([tmp_path]).groups]
+    assert labels == ["net_seed0", "net_seed1"]
+
+
 def test_weights_tested_without_a_training_are_never_seeds(runs, tmp_path):
     """The config of a test does not say which weights it was given."""
     for name in ("first", "second"):
