@@ -31,7 +31,7 @@ from realdeg.utils.files import (
 from realdeg.utils.image import LoadedImage, Reading, image_size
 from realdeg.utils.locks import exclusive
 from realdeg.utils.memory import is_out_of_memory
-from realdeg.utils.progress import Pace, progress_bar
+from realdeg.utils.progress import Pace, Ticker, progress_bar
 from realdeg.version import __version__
 
 Work = Callable[[LoadedImage, str, Path], Record]
@@ -108,6 +108,7 @@ def process_folder(
     threads: int | None = None,
     reading: Reading | None = None,
     saving: Saving | None = None,
+    ticker: Ticker | None = None,
 ) -> Summary:
     """Apply ``work`` to every image in ``src`` and write the results to ``dst``.
 
@@ -126,6 +127,7 @@ def process_folder(
         reading: How images are read; also stored in the manifest's header.
         saving: How outputs are named and in which format ``work`` finds their names; likewise
             stored. None: PNG files.
+        ticker: How ``work`` tells what share of an image is done; shown with one job.
 
     Returns:
         The outcome for each image.
@@ -163,7 +165,8 @@ def process_folder(
                 folder.fail(name, f"{reason}: put it back, or {start_again()}.")
         with _threads(threads):
             # Multi-threaded processes cannot be forked.
-            folder.run(names, title, progress, jobs if threads == 1 else 1)
+            jobs = jobs if threads == 1 else 1
+            folder.run(names, title, progress, jobs, ticker or Ticker())
         remove_left_overs(target, below=True)
         manifest.finish()
     return Summary(
@@ -209,12 +212,17 @@ class _Folder:
         """Record that an image failed."""
         self.failed.setdefault(name, reason)
 
-    def run(self, names: Sequence[str], title: str, progress: bool, jobs: int) -> None:
+    def run(
+        self, names: Sequence[str], title: str, progress: bool, jobs: int, ticker: Ticker
+    ) -> None:
         """Process, keep or refuse every image."""
         fixed = {name: record["output"] for name, record in self.manifest.records.items()}
         self.outputs = self.saving.plan(names, fixed)
         pace = Pace({name: _megapixels(self.files[name]) for name in names} if progress else {})
         with progress_bar(title, len(names), shown=progress, left=False) as advance:
+            number = 0
+            if jobs == 1:  # other processes cannot draw here
+                ticker.show = lambda name, share: advance(number, note=pace.note(name, share))
             done = process_items(names, self.process, jobs)
             for number, (name, outcome) in enumerate(done, start=1):
                 if isinstance(outcome, WorkerDiedError):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -23,12 +23,14 @@ from realdeg.apis.manifest import Record
 from realdeg.apis.refining import refinement_of
 from realdeg.apis.saving import Saving
 from realdeg.apis.tiling import Tiling, within_memory
+from realdeg.apis.told import ImageConditions
 from realdeg.backbones.base import Backbone
 from realdeg.degradations.back_projection import BackProjection
 from realdeg.errors import ConfigError, DataError, GeometryError, argument_name
 from realdeg.utils.component import component_hash, plain
 from realdeg.utils.image import LoadedImage, Reading, check_writable, open_image_writer
 from realdeg.utils.memory import available_memory
+from realdeg.utils.progress import Ticker
 from realdeg.utils.scales import whole_step
 from realdeg.zero_shot import ZeroShot
 
@@ -51,16 +53,6 @@ APPROXIMATE_HALO = 64
 _SHARE = 0.7
 
 _T = TypeVar("_T")
-
-
-class ImageConditions(Protocol):
-    """Makes ``cond`` for each image of a folder, as :class:`realdeg.apis.told.Teller` does."""
-
-    def settings(self) -> dict[str, Any]:
-        """Return what determines it, as plain data for a manifest."""
-
-    def of(self, image: NDArray[Any], name: str) -> tuple[Tensor | None, dict[str, Any]]:
-        """Return ``cond`` of an image with a name, and a record for the manifest."""
 
 
 class SuperResolver:
@@ -270,7 +262,7 @@ class SuperResolver:
             stated: Any = None if cond is None else cond.tolist()
         else:
             stated = cond.settings()
-        saving = saving or Saving()
+        saving, ticker = saving or Saving(), Ticker()
 
         def work(image: LoadedImage, name: str, path: Path) -> Record:
             told: dict[str, Any] = {}
@@ -278,7 +270,13 @@ class SuperResolver:
             if code is not None and not isinstance(code, Tensor):
                 code, told = code.of(image.pixels, name)
             made = self.upscale_into(
-                image.pixels, path, scale=scale, cond=code, icc=image.icc, quality=saving.quality
+                image.pixels,
+                path,
+                scale=scale,
+                cond=code,
+                progress=ticker.of(name),
+                icc=image.icc,
+                quality=saving.quality,
             )
             return {**made, "told": told} if told else made
 
@@ -295,6 +293,7 @@ class SuperResolver:
             reading=reading,
             saving=saving,
             title="upscaling",
+            ticker=ticker,
             jobs=jobs if self.device.type == "cpu" else 1,
         )
 

@@ -155,7 +155,7 @@ def super_resolve(
     with progress_bar("upscaling", shown=progress, left=False) as advance:
 
         def show(done: int, total: int) -> None:
-            advance(done, total, pace.note(done / max(total, 1)))
+            advance(done, total, pace.note(source.name, done / max(total, 1)))
 
         made = resolver.upscale_into(
             image.pixels, target, cond=cond, progress=show, icc=image.icc, quality=saving.quality

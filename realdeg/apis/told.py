@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from numpy.typing import NDArray
@@ -78,6 +78,16 @@ class Told:
             "trace": None if self.trace is None else os.fspath(self.trace),
         }
         return {name: value for name, value in values.items() if value is not None}
+
+
+class ImageConditions(Protocol):
+    """Makes ``cond`` for each image of a folder, as :class:`Teller` does."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what determines it, as plain data for a manifest."""
+
+    def of(self, image: NDArray[Any], name: str) -> tuple[Tensor | None, dict[str, Any]]:
+        """Return ``cond`` of an image with a name, and a record for the manifest."""
 
 
 class Teller:

@@ -113,19 +113,40 @@ class Pace:
         size = self._left.pop(name, 0.0)
         self._done += size if counts else 0.0
 
-    def note(self, share: float = 0.0) -> str:
+    def note(self, name: str = "", share: float = 0.0) -> str:
         """Return the note; empty while nothing is known.
 
         Args:
-            share: Share of what is left that is done already, 0 to 1.
+            name: The image that is being made.
+            share: Its share that is done already, 0 to 1.
         """
-        left = sum(self._left.values())
-        done, left = self._done + share * left, (1 - share) * left
+        part = share * self._left.get(name, 0.0)
+        done, left = self._done + part, sum(self._left.values()) - part
         seconds = self._clock() - self._began
         if not done > 0 < seconds:
             return ""
         rate = f"{done / seconds:.3g} MP/s"
         return f"{rate}, {_clock_time(seconds * left / done)} left" if left > 0 else rate
+
+
+class Ticker:
+    """Passes on which share of an image is done while a function works on it.
+
+    Attributes:
+        show: Called with the image's name and the share, 0 to 1; None: nobody wants to know.
+    """
+
+    def __init__(self) -> None:
+        self.show: Callable[[str, float], object] | None = None
+
+    def of(self, name: str) -> Callable[[int, int], None]:
+        """Return the function to call with what is done of an image, and of how much."""
+
+        def tell(done: int, total: int) -> None:
+            if self.show is not None:
+                self.show(name, done / max(total, 1))
+
+        return tell
 
 
 def _clock_time(seconds: float) -> str:

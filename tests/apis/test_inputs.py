@@ -224,6 +224,22 @@ def test_lists_are_paths_and_no_patterns(tmp_path):
     assert read_list(file) == [Path("a*.png"), Path("# b.png"), Path(os.fsdecode(b"\xff.png"))]
 
 
+def test_a_folder_shows_the_share_of_its_image(trip, network, monkeypatch):
+    """One photo may take minutes, and the time left is known before its end."""
+    shown = []
+
+    def record(self, name="", share=0.0):
+        shown.append((name, share))
+        return ""
+
+    monkeypatch.setattr(Pace, "note", record)
+    super_resolve(network, "trip/day1", "out", tile=4, device="cpu")
+    assert ("x.jpg", 0.5) in shown and ("y.png", 1.0) in shown and ("", 0.0) in shown
+    del shown[:]
+    super_resolve(network, "trip/day1", "two", tile=4, device="cpu", jobs=2)
+    assert {name for name, _ in shown} == {""}
+
+
 def test_the_pace():
     seconds = [0.0]
     pace = Pace({"kept": 50.0, "made": 3.0, "rest": 6.0, "unread": 0.0}, clock=lambda: seconds[0])
@@ -232,7 +248,7 @@ def test_the_pace():
     assert pace.note() == ""
     pace.finish("made")
     assert pace.note() == "1.5 MP/s, 0:00:04 left"
-    assert pace.note(share=0.5) == "3 MP/s, 0:00:01 left"
+    assert pace.note("rest", 0.5) == "3 MP/s, 0:00:01 left"
     pace.finish("rest")
     seconds[0] = 7200.0
     assert pace.note() == "0.00125 MP/s"
