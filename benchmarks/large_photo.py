@@ -1,4 +1,4 @@
-"""Super-resolve a photo of 12 megapixels: time and peak memory of whole commands.
+"""Super-resolve a photo of 12 megapixels: time, peak memory and seams of whole commands.
 
     python benchmarks/large_photo.py --weights WEIGHTS --out docs/results
     python benchmarks/large_photo.py --against ../realdeg-before --against-tiles 256 512
@@ -6,6 +6,9 @@
 Each measurement is one ``realdeg infer`` in its own process, from its start to the written PNG:
 wall-clock time, CPU time and peak resident memory. With ``--against`` another checkout of realdeg
 alternates with this one, so that a busy machine slows both; CPU time is then the fairer ratio.
+
+Seams: the largest difference between the result in tiles and that of the whole image, before
+rounding, on a part of the photo that fits into memory as a whole (``--seams WIDTH HEIGHT``).
 """
 
 from __future__ import annotations
@@ -25,10 +28,10 @@ import numpy as np
 import torch
 from timing import table
 
-from realdeg import create_backbone
+from realdeg import SuperResolver, create_backbone
 from realdeg.backbones import Backbone
 from realdeg.utils.component import save_component
-from realdeg.utils.image import write_image
+from realdeg.utils.image import image_size, write_image
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ("FSRCNN", "CARNM", "SRVGGNetCompact")
@@ -47,7 +50,24 @@ class Cost:
     seconds: float
     processor: float
     peak_mib: float
+    megapixels_per_second: float
+    """Of the photo that is read."""
     ok: bool
+
+
+@dataclass(frozen=True)
+class Seams:
+    """How a result in tiles differs from that of the whole image."""
+
+    network: str
+    scale: int
+    width: int
+    height: int
+    tile: int
+    largest: float
+    """The largest difference, in grey levels of 255, before rounding."""
+    changed: float
+    """Share of the values that differ after rounding to 8 bits."""
 
 
 def photo(height: int, width: int) -> np.ndarray:
@@ -74,8 +94,26 @@ def network(name: str, scale: int, weights: Path | None) -> Backbone:
     return create_backbone(name, scale)
 
 
+def seams(built: Backbone, image: np.ndarray, tile: int) -> Seams:
+    """Compare a network's result in tiles with that of the whole image."""
+    values = image.astype(np.float32) / 255
+    parts = SuperResolver(built, tile=tile).upscale(values)
+    whole = SuperResolver(built, tile=None).upscale(values)
+    rounded = [np.rint(255 * np.clip(one, 0, 1)) for one in (parts, whole)]
+    return Seams(
+        network=type(built).__name__,
+        scale=int(built.scale),
+        width=image.shape[1],
+        height=image.shape[0],
+        tile=tile,
+        largest=float(255 * np.abs(parts - whole).max()),
+        changed=float(np.mean(rounded[0] != rounded[1])),
+    )
+
+
 def measure(code: Path, model: Path, source: Path, target: Path, tile: str, threads: int) -> Cost:
     """Run one command and measure its time and memory."""
+    height, width = image_size(source)
     command = [sys.executable, "-m", "realdeg", "infer", str(model), str(source), str(target)]
     command += ["--tile", tile, "--overwrite", "--quiet", "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(code)}
@@ -91,14 +129,16 @@ def measure(code: Path, model: Path, source: Path, target: Path, tile: str, thre
         if process.returncode:
             print(log.read().decode(errors="replace")[-600:], file=sys.stderr)
     name, scale = model.stem.rsplit("_x", 1)
+    seconds = time.perf_counter() - start
     return Cost(
         network=name,
         scale=int(scale),
         code="this" if code == ROOT else "against",
         tile=tile,
-        seconds=round(time.perf_counter() - start, 2),
+        seconds=round(seconds, 2),
         processor=round(usage.ru_utime + usage.ru_stime, 2),
         peak_mib=round(usage.ru_maxrss / 1024, 1),
+        megapixels_per_second=round(height * width / 1e6 / seconds, 3),
         ok=process.returncode == 0,
     )
 
@@ -116,12 +156,22 @@ def main() -> int:
     parser.add_argument("--weights", type=Path, help="folder of published weights")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--seams",
+        type=int,
+        nargs=2,
+        metavar=("WIDTH", "HEIGHT"),
+        help="also compare tiles with the whole image on a part of the photo of this size",
+    )
+    parser.add_argument("--seam-tiles", type=int, nargs="+", default=[128, 512])
     parser.add_argument("--out", type=Path, help="folder for large_photo.json")
     args = parser.parse_args()
     costs: list[Cost] = []
+    found: list[Seams] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_image(folder / "photo.png", photo(args.height, args.width))
+        picture = photo(args.height, args.width)
+        write_image(folder / "photo.png", picture)
         for name in args.networks:
             for scale in args.scales:
                 built = network(name, scale, args.weights)
@@ -138,12 +188,18 @@ def main() -> int:
                         print(cost, file=sys.stderr, flush=True)
                         costs.append(cost)
                         target.unlink(missing_ok=True)
-                        save(args, costs)  # after each, since all of them take hours
+                        save(args, costs, found)  # after each, since all of them take hours
+                if args.seams:
+                    part = picture[: args.seams[1], : args.seams[0]]
+                    found += [seams(built, part, tile) for tile in args.seam_tiles]
+                    save(args, costs, found)
     print(summary(costs))
+    for one in found:
+        print(one)
     return 0 if all(cost.ok for cost in costs) else 1
 
 
-def save(args: argparse.Namespace, costs: list[Cost]) -> None:
+def save(args: argparse.Namespace, costs: list[Cost], found: list[Seams]) -> None:
     """Write the results so far."""
     if args.out is None:
         return
@@ -156,6 +212,7 @@ def save(args: argparse.Namespace, costs: list[Cost]) -> None:
         "height": args.height,
         "threads": args.threads,
         "runs": [asdict(cost) for cost in costs],
+        "seams": [asdict(one) for one in found],
     }
     (args.out / "large_photo.json").write_text(json.dumps(content, indent=1) + "\n")
 
@@ -184,9 +241,10 @@ def summary(costs: list[Cost]) -> str:
                 f"{least:.0f}",
                 ratio,
                 f"{max(c.peak_mib for c in mine):.0f}",
+                f"{max(c.megapixels_per_second for c in mine):.2f}",
             ]
         )
-    header = ["network", "code", "tile", "s", "processor s", "ratio", "peak MiB"]
+    header = ["network", "code", "tile", "s", "processor s", "ratio", "peak MiB", "MP/s"]
     return table(header, rows)
 
 
