@@ -15,6 +15,10 @@ from realdeg.apis.degrading import degrade as degrade
 from realdeg.apis.estimating import PhotoEstimate as PhotoEstimate
 from realdeg.apis.estimating import estimate_degradation as estimate_degradation
 from realdeg.apis.exporting import export_backbone as export_backbone
+from realdeg.apis.finetuning import FinetunedNetwork as FinetunedNetwork
+from realdeg.apis.finetuning import finetune as finetune
+from realdeg.apis.fitting import FittedCamera as FittedCamera
+from realdeg.apis.fitting import fit_camera as fit_camera
 from realdeg.apis.folder import Summary as Summary
 from realdeg.apis.interpolation import Interpolation as Interpolation
 from realdeg.apis.interpolation import interpolate_networks as interpolate_networks

@@ -15,13 +15,12 @@ from realdeg.backbones.base import Backbone
 from realdeg.backbones.build import backbone_from_config, backbone_with_weights, registered_name
 from realdeg.backbones.pretrained import list_pretrained
 from realdeg.config import apply_options, find_config, load_config
-from realdeg.config.find import run_weights
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.build import degradation_from_config
 from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES, DEGRADATIONS, Registry, load_plugins
 from realdeg.utils.deprecation import warn_renamed
-from realdeg.utils.files import is_weights
+from realdeg.utils.files import is_weights, weights_in
 from realdeg.utils.geometry import GEOMETRY, check_geometry
 
 _FOR_OTHERS = (".onnx", ".pt2")
@@ -236,7 +235,7 @@ def source_config(
     if not isinstance(source, str | os.PathLike):
         raise ConfigError(f"a {kind} is given by a name, a dict or a path, got {source!r:.80}.")
     text = os.fspath(source)
-    text = str(run_weights(text, kind) or text)
+    text = str(weights_in(text, kind) or text)
     if is_weights(text):
         if options:
             raise ConfigError(

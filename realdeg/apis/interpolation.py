@@ -16,7 +16,6 @@ from realdeg.apis.create import Source, create_backbone
 from realdeg.apis.run_weights import description_of
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.build import construct
-from realdeg.config.find import run_weights
 from realdeg.errors import CheckpointError, ConfigError, OutputError, argument_name
 from realdeg.utils.component import (
     component_hash,
@@ -27,7 +26,7 @@ from realdeg.utils.component import (
     summary,
 )
 from realdeg.utils.description import read_description
-from realdeg.utils.files import check_replaceable, remove_left_overs
+from realdeg.utils.files import check_replaceable, remove_left_overs, weights_in
 
 logger = logging.getLogger(__name__)
 
@@ -260,7 +259,7 @@ def _weights_at(path: Path) -> Path | None:
         return None
     from realdeg.engine.checkpoint import find_checkpoints
 
-    return run_weights(path, "backbone") or next(iter(find_checkpoints(path)), None)
+    return weights_in(path, "backbone") or next(iter(find_checkpoints(path)), None)
 
 
 def _from_checkpoint(file: Path) -> Backbone | None:

@@ -18,7 +18,7 @@ from realdeg.config.check import check_files
 from realdeg.config.data_sets import build_data_sets
 from realdeg.config.shape import trains_degradation
 from realdeg.errors import ConfigError
-from realdeg.utils.files import ensure_writable_dir
+from realdeg.utils.files import ensure_writable_dir, weights_in
 from realdeg.utils.processes import Launcher, world_size
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test(
     if checkpoint is None and Path(config).is_dir():
         checkpoint = weights_of_run(Path(config), cfg)
     if checkpoint is not None:
-        checkpoint = os.fspath(checkpoint)
+        checkpoint = os.fspath(weights_in(checkpoint) or checkpoint)
         cfg.load_from = checkpoint
         take_arguments(cfg, checkpoint)
     cfg.resume = False

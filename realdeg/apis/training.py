@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,15 @@ class TrainingResult:
         work_dir: The folder of checkpoints, logs and weights.
         iterations: How many iterations the run has done, including those before a resume.
         weights: The self-describing files of weights, such as ``backbone.safetensors``.
+        stopped: Why the run ended before its last iteration, if ``EarlyStopHook`` ended it.
+        validations: The metric that this hook watched, by iteration.
     """
 
     work_dir: Path
     iterations: int
     weights: tuple[Path, ...]
+    stopped: str = ""
+    validations: Mapping[int, float] = field(default_factory=dict)
 
 
 def train(
@@ -108,6 +112,7 @@ def train(
     cfg = inject(cfg, processes)
     check_files(cfg)
     from realdeg.engine import RealdegRunner
+    from realdeg.engine.hooks.early_stop import SEEN, STOPPED
 
     folder = ensure_writable_dir(cfg.work_dir)
     # Locked before anything is written. The other processes of a run follow the first one.
@@ -129,7 +134,14 @@ def train(
         weights = tuple(sorted(folder.glob("*.safetensors")))
         for file in weights:
             runner.say("wrote %s", file)
-    return TrainingResult(folder, runner.iter, weights)
+    hub = runner.message_hub
+    return TrainingResult(
+        folder,
+        runner.iter,
+        weights,
+        stopped=str(hub.get_info(STOPPED) or ""),
+        validations=dict((hub.get_info(SEEN) or {}).get("values", {})),
+    )
 
 
 def _refuse_zero_shot(cfg: Config) -> None:

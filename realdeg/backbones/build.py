@@ -23,7 +23,7 @@ from realdeg.registry import BACKBONES
 from realdeg.utils.arguments import check_arguments
 from realdeg.utils.component import describes_itself, load_state, read_component, summary
 from realdeg.utils.construction import bounded_parts, within_budget
-from realdeg.utils.files import names_a_file
+from realdeg.utils.files import names_a_file, weights_in
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def backbone_with_weights(
         GeometryError: If the weights are for a different scale.
         CheckpointError: If the weights cannot be fetched or read, or do not fit.
     """
-    settings = dict(settings)
+    settings, weights = dict(settings), weights_in(weights, "backbone") or weights
     name, scale = str(settings.pop("type")), settings.get("scale")
     if not names_a_file(weights):
         entry = find_pretrained(_unscoped(name), str(weights), scale)
@@ -247,6 +247,7 @@ def _from_file(
     path: str | os.PathLike[str], scale: float | None, same_size: bool | None
 ) -> Backbone:
     """Rebuild the backbone that a file describes."""
+    path = weights_in(path, "backbone") or path
     file = read_component(path)
     if file.kind != "backbone":
         raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), not a backbone.")

@@ -28,6 +28,7 @@ from realdeg.utils.component import (
     summary,
 )
 from realdeg.utils.construction import refuse_other_files
+from realdeg.utils.files import weights_in
 from realdeg.utils.tensor_file import open_tensors
 
 # Keys under which training code stores a state dict; averaged weights first, as published results
@@ -191,6 +192,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     Raises:
         CheckpointError: If the file is missing, damaged or holds no weights.
     """
+    path = weights_in(path, "backbone") or path
     refuse_other_files(path)
     file = Path(path)
     if not file.is_file():

@@ -41,6 +41,8 @@ COMMANDS = {
     "extract_pools": "collect blur kernels and noise patches from real photos",
     "estimate": "estimate blur and noise of photos",
     "make_test_set": "make a test set of known blur from HR images",
+    "fit": "learn a camera from real pairs in a given time",
+    "finetune": "adapt a trained network to a camera",
     "interpolate": "blend two networks of which one was fine-tuned from the other",
     "convert_weights": "convert published weights to a self-describing file",
     "export": "export a network for other programs, with a model card",

@@ -41,6 +41,7 @@ from realdeg.utils.arguments import arguments_of, check_arguments
 from realdeg.utils.clipping import check_clipping
 from realdeg.utils.data_file import check_size
 from realdeg.utils.description import read_description
+from realdeg.utils.files import weights_in
 from realdeg.utils.geometry import GEOMETRY, check_geometry
 from realdeg.utils.mmengine_internals import config_dict
 from realdeg.utils.trackers import check_trackers
@@ -221,6 +222,7 @@ def check_files(cfg: Mapping[str, Any], place: str = "model") -> None:
 def _check_file(
     cfg: Mapping[str, Any], file: Path, place: str, sample: str, *, geometry: bool
 ) -> None:
+    file = weights_in(file) or file
     if not file.is_file():
         how = _how_to_make(file, " --sample" if cfg.get("sample") else "")
         raise CheckpointError(f"'{place}': there is no {file}.{how}")

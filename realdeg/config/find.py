@@ -149,17 +149,6 @@ def find_recipe(name: str) -> Path:
     return located.path
 
 
-def run_weights(folder: str | os.PathLike[str], kind: str) -> Path | None:
-    """Return the self-describing weights in a run's folder, or None if there are none.
-
-    Args:
-        folder: Any path.
-        kind: ``"degradation"`` or ``"backbone"``.
-    """
-    file = Path(folder) / f"{kind}.safetensors"
-    return file if os.path.isfile(file) else None
-
-
 def find_config(path_or_name: str | os.PathLike[str]) -> Path:
     """Find a config file by its path or its name.
 

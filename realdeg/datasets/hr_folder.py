@@ -10,7 +10,7 @@ from typing import Literal
 from typing_extensions import Unpack
 
 from realdeg.datasets.base import CommonSettings, ImageDataset
-from realdeg.datasets.records import Record, find_folder, list_images, resolve
+from realdeg.datasets.records import Record, chosen_names, find_folder, list_images, resolve
 from realdeg.errors import DataError
 from realdeg.registry import DATASETS
 from realdeg.utils.argument_types import Count, RealScale
@@ -28,6 +28,7 @@ class HRFolderDataset(ImageDataset):
         min_size: The least height and width in pixels; None takes the transforms' (the patch).
         too_small: ``refuse`` reports smaller images in :meth:`check`; ``skip`` omits them and
             counts them in the summary. Nothing is padded.
+        names: The images to use, by their path without suffix as in ``keys``; None uses all.
         split: A name for messages only.
         scale: The scale of the degradation.
         same_size: Whether LR will lie on the HR grid.
@@ -36,7 +37,7 @@ class HRFolderDataset(ImageDataset):
 
     Raises:
         ConfigError: If ``too_small`` is neither.
-        DataError: If a folder is missing or has no suitable image.
+        DataError: If a folder is missing, has no suitable image, or lacks one of ``names``.
     """
 
     split_is_a_name = True
@@ -49,6 +50,7 @@ class HRFolderDataset(ImageDataset):
         pattern: str = "*",
         min_size: Count | None = None,
         too_small: Literal["refuse", "skip"] = "refuse",
+        names: Sequence[str] | None = None,
         *,
         split: str = "train",
         scale: RealScale = 4,
@@ -61,6 +63,7 @@ class HRFolderDataset(ImageDataset):
         self.pattern = pattern
         self.min_size = min_size
         self.too_small = too_small
+        self.names = names
         super().__init__(scale=scale, same_size=same_size, split=split, **settings)
 
     @property
@@ -79,6 +82,9 @@ class HRFolderDataset(ImageDataset):
                 if fnmatchcase(file.name, self.pattern):
                     records.append(Record(prefix + name, file))
         places = ", ".join(str(folder) for folder in self.folders)
+        if self.names is not None:
+            by_name = {record.key: record for record in records}
+            records = list(chosen_names(by_name, self.names, f"{self.label}: {places}").values())
         if not records:
             raise DataError(f"{self.label}: no images named {self.pattern} in {places}.")
         if self.too_small == "skip":

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from typing_extensions import Unpack
 
 from realdeg.datasets.base import CommonSettings, ImageDataset
-from realdeg.datasets.records import Fault, Record, find_folder, list_images, resolve
+from realdeg.datasets.records import (
+    Fault,
+    Record,
+    chosen_names,
+    find_folder,
+    list_images,
+    resolve,
+)
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DATASETS
 from realdeg.utils.argument_types import RealScale
@@ -26,6 +34,7 @@ class PairedFolderDataset(ImageDataset):
         lr_pattern: The same for LR, such as ``{name}x{scale}``.
         recursive: Whether to include subfolders; the path is part of the name.
         allow_unpaired: Whether files without a partner are counted instead of being a fault.
+        names: The pairs to use, by ``{name}``; None uses all.
         split: A name for messages only.
         scale: HR pixels per LR pixel, unless ``same_size``.
         same_size: Whether LR lies on the HR grid.
@@ -34,7 +43,7 @@ class PairedFolderDataset(ImageDataset):
 
     Raises:
         ConfigError: If a pattern has no ``{name}``, or both sides would be the same files.
-        DataError: If a folder is missing or there are no pairs.
+        DataError: If a folder is missing, there are no pairs, or one of ``names`` is not there.
     """
 
     split_is_a_name = True
@@ -47,6 +56,7 @@ class PairedFolderDataset(ImageDataset):
         lr_pattern: str = "{name}",
         recursive: bool = False,
         allow_unpaired: bool = False,
+        names: Sequence[str] | None = None,
         *,
         split: str = "train",
         scale: RealScale = 4,
@@ -60,6 +70,7 @@ class PairedFolderDataset(ImageDataset):
         self.lr_pattern = lr_pattern
         self.recursive = recursive
         self.allow_unpaired = allow_unpaired
+        self.names = names
         if self.hr_dir == self.lr_dir and pattern == lr_pattern:
             raise ConfigError(
                 f"{type(self).__name__}: hr_dir and lr_dir are both {self.hr_dir}, so pattern and"
@@ -71,6 +82,9 @@ class PairedFolderDataset(ImageDataset):
         """Match the names of both folders."""
         hr = self._names(self.hr_dir, self.pattern, "hr_dir")
         lr = self._names(self.lr_dir, self.lr_pattern, "lr_dir")
+        if self.names is not None:
+            hr = chosen_names(hr, self.names, f"{self.label}: hr_dir {self.hr_dir}")
+            lr = chosen_names(lr, self.names, f"{self.label}: lr_dir {self.lr_dir}")
         records = [
             Record(name, hr[name], lr[name], self.meta_of(name)) for name in hr if name in lr
         ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from realdeg.errors import DataError, as_given
 from realdeg.utils.image import IMAGE_SUFFIXES
 from realdeg.utils.samples import Meta
 
 DEFAULT_ROOT = Path("data")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,25 @@ def subfolder(parent: Path, name: str) -> Path | None:
         return None
     matches = (entry for entry in sorted(parent.iterdir()) if entry.name.lower() == name.lower())
     return next((entry for entry in matches if entry.is_dir()), None)
+
+
+def chosen_names(found: Mapping[str, _T], names: Sequence[str], where: str) -> dict[str, _T]:
+    """Return the entries of the given names, in the order of ``found``.
+
+    Args:
+        found: What there is, by name.
+        names: The names wanted.
+        where: The place, as the start of the message.
+
+    Raises:
+        DataError: If one of them is not there.
+    """
+    absent = sorted(set(names) - set(found))
+    if absent:
+        more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+        raise DataError(f"{where} has no image {', '.join(absent[:3])}{more}, which 'names' lists.")
+    wanted = set(names)
+    return {name: entry for name, entry in found.items() if name in wanted}
 
 
 def list_images(folder: Path, recursive: bool = False) -> dict[str, Path]:

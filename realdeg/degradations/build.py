@@ -11,7 +11,7 @@ from realdeg.errors import CheckpointError, ConfigError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.component import load_state, read_component
 from realdeg.utils.construction import bounded_parts, within_budget
-from realdeg.utils.files import names_a_file
+from realdeg.utils.files import names_a_file, weights_in
 from realdeg.utils.geometry import check_geometry
 from realdeg.utils.mmengine_internals import registered_names_only
 
@@ -25,7 +25,8 @@ def degradation_from_config(
 
     Args:
         cfg: ``dict(type=...)`` with constructor arguments; ``dict(checkpoint=path)`` or the path
-            of a self-describing file; a registered name; or a degradation, returned unchanged.
+            of a self-describing file, or of a folder with one (``my_camera``); a registered name;
+            or a degradation, returned unchanged.
         scale: The scale it must have; ``None`` leaves it to ``cfg``.
         same_size: The geometry it must have; ``None`` leaves it to ``cfg``.
 
@@ -72,6 +73,7 @@ def degradation_from_config(
 def _from_file(
     path: str | os.PathLike[str], scale: float | None, same_size: bool | None
 ) -> Degradation:
+    path = weights_in(path, "degradation") or path
     file = read_component(path)
     if file.kind != "degradation":
         raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), wanted a degradation.")

@@ -11,10 +11,9 @@ from typing import Any
 
 from realdeg.backbones import fetch_pretrained, find_pretrained
 from realdeg.config import load_config
-from realdeg.config.find import run_weights
 from realdeg.errors import ConfigError
 from realdeg.utils.description import read_description
-from realdeg.utils.files import sha256_file
+from realdeg.utils.files import sha256_file, weights_in
 
 _LONGEST_CONFIG = 2**20  # characters
 NOT_STATED = "not stated"
@@ -52,7 +51,7 @@ class Origin:
             scale: The requested scale; None: that of the config or the weights.
         """
         model = os.fspath(source)
-        model = str(run_weights(model, "backbone") or model)
+        model = str(weights_in(model, "backbone") or model)
         if Path(model).is_file() and Path(model).suffix != ".py":
             return cls._read(model, Path(model))
         try:

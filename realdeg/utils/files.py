@@ -44,12 +44,27 @@ WEIGHTS_SUFFIXES = (
 )
 """The suffixes of files of weights."""
 _SCOPES = ("realdeg.", "mmengine.")
+# What the files of weights are called in folders: those of fit and finetune, and those of a run.
+_STEMS = {"degradation": ("camera", "degradation"), "backbone": ("network", "backbone")}
+
+
+def weights_in(folder: str | os.PathLike[str], kind: str | None = None) -> Path | None:
+    """Return the self-describing weights in a folder that a command wrote, or None.
+
+    Args:
+        folder: Any path: a folder of ``realdeg fit`` or ``realdeg finetune``, or that of a run.
+        kind: ``"degradation"`` or ``"backbone"``; None: the one that is there.
+    """
+    stems = [stem for each, listed in _STEMS.items() if kind in (None, each) for stem in listed]
+    files = (Path(folder) / f"{stem}.safetensors" for stem in stems)
+    return next((file for file in files if os.path.isfile(file)), None)
 
 
 def names_a_file(text: str | os.PathLike[str]) -> bool:
-    """Return whether a string names a file rather than a registered component.
+    """Return whether a string names a file of weights rather than a registered component.
 
     Component names contain neither a slash nor, after their scope, a dot. The file need not exist.
+    A folder that ``realdeg fit`` or ``realdeg finetune`` wrote stands for the file in it.
 
     Args:
         text: From a user or a config: ``"a.safetensors"``, ``"DML"``, ``"realdeg.DML"``.
@@ -61,7 +76,9 @@ def names_a_file(text: str | os.PathLike[str]) -> bool:
     if isinstance(text, os.PathLike) or os.sep in text or is_weights(text):
         return True
     scope = next((scope for scope in _SCOPES if text.startswith(scope)), "")
-    return "." in text.removeprefix(scope)
+    if "." in text.removeprefix(scope):
+        return True
+    return any(os.path.isfile(Path(text) / f"{stem[0]}.safetensors") for stem in _STEMS.values())
 
 
 def is_weights(path: str | os.PathLike[str]) -> bool:

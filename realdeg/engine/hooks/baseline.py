@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.hooks import Hook
 
 from realdeg.engine.state import unwrapped
+from realdeg.errors import ConfigError
 from realdeg.registry import HOOKS
 from realdeg.utils.argument_types import Count
 from realdeg.utils.samples import Predictions
@@ -17,6 +18,7 @@ from realdeg.utils.samples import Predictions
 INPUT = "validation_input"
 """The message hub's key of the scores of the input itself."""
 _BELOW = "validations_below_input"
+_LESS = ("loss", "error", "mse", "mae", "lpips", "dists", "gmsd", "niqe", "distance", "shift")
 # Differences below this, in dB, are ignored.
 _EVEN = 0.02
 
@@ -146,3 +148,29 @@ def _signature(runner: Any, metrics: Any) -> str:
 def short_name(metric: str) -> str:
     """Return ``"psnr"`` for ``"psnr[realsr-official]"`` and ``"realsr/PSNR"``."""
     return metric.partition("[")[0].rpartition("/")[2].lower()
+
+
+def find_metric(metrics: Mapping[str, Any], wanted: str, argument: str) -> str:
+    """Return the full name of a metric of the validation.
+
+    Args:
+        metrics: The values by name.
+        wanted: A full name, or the short one: ``"psnr"`` finds ``"psnr[realsr-official]"``.
+        argument: The argument that states it, for the message.
+
+    Raises:
+        ConfigError: If no metric or several match.
+    """
+    matching = [wanted] if wanted in metrics else []
+    matching = matching or [name for name in metrics if short_name(name) == wanted]
+    if len(matching) != 1:
+        found = "several match" if matching else "none matches"
+        raise ConfigError(
+            f"{argument}='{wanted}': {found}; the validation gives {', '.join(sorted(metrics))}."
+        )
+    return matching[0]
+
+
+def less_is_better(metric: str, rule: Literal["greater", "less"] | None = None) -> bool:
+    """Return whether a smaller value of a metric is better; ``rule`` None: by its name."""
+    return rule == "less" if rule else any(part in short_name(metric) for part in _LESS)

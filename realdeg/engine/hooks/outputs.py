@@ -9,12 +9,14 @@ import torch
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from realdeg.engine.hooks.early_stop import stop
 from realdeg.engine.state import unwrapped
 from realdeg.errors import TrainingError
 from realdeg.registry import HOOKS
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Predictions
 
+COLLAPSED = "collapsed"
 _NOTE = "outputs_watched"
 # The number of images whose kernels are checked, the side of their centre crop in HR pixels, and
 # the number of points in each.
@@ -38,11 +40,15 @@ class OutputsHook(Hook):
 
     Each warning is given once per run. The first validation of a long run warns only of black or
     constant images.
+
+    Args:
+        stop_when_collapsed: Whether a field that has collapsed to one kernel also ends the run.
     """
 
     priority = "LOW"  # after the metrics have been logged
 
-    def __init__(self) -> None:
+    def __init__(self, stop_when_collapsed: bool = False) -> None:
+        self.stop_when_collapsed = stop_when_collapsed
         self._kernels: list[Tensor] = []
         self._weights: list[Tensor] = []
         self._moments = torch.zeros(2, 3, dtype=torch.float64)
@@ -140,6 +146,8 @@ class OutputsHook(Hook):
             if name not in state["told"]:
                 state["told"] = [*state["told"], name]
                 runner.logger.warning("%s", message)
+            if name == COLLAPSED and self.stop_when_collapsed and runner.iter < runner.max_iters:
+                stop(runner, f"{COLLAPSED} to one kernel")
         hub.update_info(_NOTE, state)
 
     def _dark(self) -> list[tuple[str, str]]:
@@ -181,7 +189,7 @@ class OutputsHook(Hook):
         if late and varies and numbers["kernel_spread"] < _LEAST_SPREAD:
             faults.append(
                 (
-                    "collapsed",
+                    COLLAPSED,
                     f"{name} has collapsed to one kernel for every content: its kernels differ from"
                     f" place to place by {numbers['kernel_spread']:.2%}".replace("%", " %")
                     + ". GlobalKernel finds the best single kernel in minutes; restart with a"

@@ -11,16 +11,15 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
 from realdeg.engine.checkpoint import LAST, checkpoint_name, find_checkpoints, iteration_of
-from realdeg.engine.hooks.baseline import short_name
+from realdeg.engine.hooks.baseline import find_metric, less_is_better
 from realdeg.engine.loops import VALIDATED
 from realdeg.engine.state import averaged_weights, component_of, describe_run, unwrapped
-from realdeg.errors import ConfigError, as_given, first_line
+from realdeg.errors import as_given, first_line
 from realdeg.registry import HOOKS
 from realdeg.utils.argument_types import Count
 from realdeg.utils.files import atomic_path, remove_left_overs
 
 _BEST = "best"
-_LESS = ("loss", "error", "mse", "mae", "lpips", "dists", "gmsd", "niqe", "distance", "shift")
 
 
 @HOOKS.register_module()
@@ -166,9 +165,9 @@ class SaveCheckpointHook(Hook):
                 )
 
     def _keep_best(self, runner: Any, metrics: Mapping[str, Any]) -> None:
-        name = self._metric(metrics)
+        name = find_metric(metrics, str(self.save_best), "SaveCheckpointHook.save_best")
         score = float(metrics[name])
-        less = self.rule == "less" if self.rule else any(part in short_name(name) for part in _LESS)
+        less = less_is_better(name, self.rule)
         best = runner.message_hub.get_info(_BEST)
         if best and best["metric"] == name:
             former = float(best["score"])
@@ -183,16 +182,3 @@ class SaveCheckpointHook(Hook):
         if is_main_process():
             self._export(runner, runner.iter, "best_")
         runner.logger.info("best %s so far, kept in best.pth", name)
-
-    def _metric(self, metrics: Mapping[str, Any]) -> str:
-        wanted = str(self.save_best)
-        matching = [wanted] if wanted in metrics else []
-        # "psnr" also finds "psnr[realsr-official]" and "realsr/psnr".
-        matching = matching or [name for name in metrics if short_name(name) == wanted]
-        if len(matching) != 1:
-            found = "several match" if matching else "none matches"
-            raise ConfigError(
-                f"SaveCheckpointHook.save_best='{wanted}': {found}; the validation gives"
-                f" {', '.join(sorted(metrics))}."
-            )
-        return matching[0]

@@ -1,0 +1,211 @@
+"""What ``fit`` and ``finetune`` share: their folder, their config and the time of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from realdeg.apis.photo_pairs import Size
+from realdeg.apis.recipes import open_recipe
+from realdeg.config import inject
+from realdeg.config.data_sets import build_data_sets
+from realdeg.datasets.collate import collate_batch
+from realdeg.errors import ConfigError, OutputError, as_given
+from realdeg.registry import TASKS
+from realdeg.utils.data_file import RUN_CONFIG, data_text
+from realdeg.utils.files import atomic_path, ensure_writable_dir, remove_left_overs
+from realdeg.utils.plain_json import read_json
+
+REPORT, CARD, RUN = "report.json", "README.md", "run"
+LEAST_TIME = 10.0
+"""The shortest time in seconds that a command accepts."""
+_OURS = (RUN_CONFIG, REPORT, CARD, RUN, "one_kernel", "regions", "held_out", "pictures")
+# Steps of which the first warm up; and the time after which no more are measured.
+_WARM, _STEPS, _LONG = 2, 6, 4.0
+# A run is planned for this share of what is left, as other work slows a machine down.
+_SAFETY = 0.85
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Measured seconds.
+
+    Args:
+        step: Of one iteration: reading, degrading, forward, backward, optimiser.
+        validation: Of a whole validation.
+    """
+
+    step: float
+    validation: float
+
+    def iterations(self, seconds: float, most: int) -> tuple[int, int]:
+        """Return how many iterations fit into a time, and the interval of validations.
+
+        Args:
+            seconds: The time for the whole run.
+            most: The largest number of iterations that makes sense.
+        """
+        usable = _SAFETY * seconds
+        # Validations take at most a quarter of the time; there are 4 to 16.
+        count = min(max(int(usable / 4 / max(self.validation, 1e-6)), 4), 16)
+        left = usable - count * self.validation
+        planned = min(int(left / max(self.step, 1e-6)), most)
+        interval = max(planned // count, 1)
+        return max(planned, 0) // interval * interval, interval
+
+
+def check_time(seconds: float) -> None:
+    """Refuse a time in which nothing can be done.
+
+    Raises:
+        ConfigError: If it is shorter than ``LEAST_TIME``.
+    """
+    if seconds < LEAST_TIME:
+        raise ConfigError(
+            f"{seconds:g} s are too short to learn and to measure anything: give at least"
+            f" {as_given(time='30s')}."
+        )
+
+
+def open_output(
+    out: str | os.PathLike[str], result: str, what: str, *, overwrite: bool, resume: bool
+) -> tuple[Path, dict[str, Any] | None]:
+    """Prepare the folder of a command.
+
+    Args:
+        out: The folder.
+        result: The file that exists once the command has finished.
+        what: What the folder holds, for messages: ``"camera"``.
+        overwrite: Start again and remove what the command had written.
+        resume: Continue what was interrupted.
+
+    Returns:
+        The folder, and the report of an interrupted run to be continued, or None.
+
+    Raises:
+        OutputError: If the folder holds a result, or an interrupted run, that is to be kept; or
+            cannot be written.
+    """
+    folder = Path(out).expanduser()
+    complete = (folder / result).exists()
+    interrupted = not complete and (folder / REPORT).exists()
+    if not overwrite and complete:
+        raise OutputError(
+            f"{folder} holds a {what} already: choose another folder, or replace it with"
+            f" {as_given(overwrite=True)}."
+        )
+    if not (overwrite or resume) and interrupted:
+        raise OutputError(
+            f"{folder} holds a {what} that was not finished: continue it with"
+            f" {as_given(resume=True)}, or start again with {as_given(overwrite=True)}."
+        )
+    ensure_writable_dir(folder)
+    remove_left_overs(folder)
+    if overwrite:
+        for name in (result, *_OURS):
+            place = folder / name
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+        return folder, None
+    if not interrupted:
+        return folder, None
+    noted = read_json((folder / REPORT).read_text("utf-8"), str(folder / REPORT), OutputError)
+    if not isinstance(noted, dict) or not isinstance(noted.get("plan"), dict):
+        raise OutputError(
+            f"{folder / REPORT} does not say what was interrupted: start again with"
+            f" {as_given(overwrite=True)}."
+        )
+    return folder, noted
+
+
+def write_report(folder: Path, report: Mapping[str, Any]) -> Path:
+    """Write ``report.json``, whole or not at all."""
+    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_path(folder / REPORT) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return folder / REPORT
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def write_config(path: Path, config: Mapping[str, Any], heading: str) -> Path:
+    """Write a config as data, with a comment at its top."""
+    lines = "".join(f"# {line}\n" for line in heading.splitlines())
+    return write_text(path, lines + data_text(config))
+
+
+def best_weights(run: Path, kind: str) -> Path:
+    """Return the weights of the best validation of a run, or else its last ones."""
+    best = run / f"best_{kind}.safetensors"
+    return best if best.is_file() else run / f"{kind}.safetensors"
+
+
+def measure_pace(config: Path, device: torch.device) -> Pace:
+    """Take a few steps and a validation of a config, and return what they took.
+
+    Nothing is kept: the run itself starts anew from its seed.
+
+    Args:
+        config: A config of training, with pairs or a degradation.
+        device: Where to compute.
+    """
+    cfg = inject(open_recipe(config))
+    data = build_data_sets(cfg, ("train_dataloader", "val_dataloader"))
+    train, held = data["train_dataloader"], data["val_dataloader"]
+    task: Any = TASKS.build(cfg.model).to(device)
+    optimiser = torch.optim.Adam([p for p in task.parameters() if p.requires_grad], lr=1e-6)
+    batch_size = int(cfg.train_dataloader["batch_size"])
+    taken: list[float] = []
+    began = time.perf_counter()
+    for step in range(_STEPS):
+        start = time.perf_counter()
+        places = range(step * batch_size, (step + 1) * batch_size)
+        batch = collate_batch([train[(place, place % len(train))] for place in places])
+        (moved,) = task.data_preprocessor(batch)
+        losses: dict[str, Tensor] = task.losses(moved)
+        total = torch.stack([value.mean() for key, value in losses.items() if "loss" in key]).sum()
+        optimiser.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        float(total.detach())  # waits for the device
+        taken.append(time.perf_counter() - start)
+        if step >= _WARM and time.perf_counter() - began > _LONG:
+            break
+    task.eval()
+    start = time.perf_counter()
+    with torch.no_grad():
+        (moved,) = task.data_preprocessor(collate_batch([held[0]]))
+        task.predict(moved)
+    validation = (time.perf_counter() - start) * len(held)
+    later = sorted(taken[_WARM:] or taken)
+    return Pace(step=later[len(later) // 2], validation=validation)
+
+
+def whole_or_centre(sizes: Collection[Size], multiple: int, most: int) -> list[dict[str, Any]]:
+    """Return the transforms of images that are used whole, or their centre if some are large.
+
+    Args:
+        sizes: Height and width of the HR images.
+        multiple: What the sides of a crop have to be divisible by.
+        most: The side in HR pixels of the largest square that is used.
+    """
+    if max(height * width for height, width in sizes) > 2 * most**2:
+        side = min(most, *(min(size) for size in sizes)) // multiple * multiple
+        return [dict(type="CentreCrop", patch_size=side), dict(type="PackSample")]
+    return [dict(type="ModCrop"), dict(type="PackSample")]
