@@ -235,6 +235,7 @@ def _card(pairs: PhotoPairs, folder: Path, kind: str, report: Mapping[str, Any])
     pictures = "\n".join(
         f"![{Path(path).stem}]({path})\n" for path in report["pictures"] if path.endswith(".png")
     )
+    table = "\n".join(markdown_table(["LR made by", "PSNR, dB", "SSIM"], rows))
     return f"""# {name}
 
 A camera as a degradation: {report["camera"]}. LR is {grid}.
@@ -254,7 +255,7 @@ Held out ({what_is_held}, chosen by seed {plan["seed"]}): {", ".join(plan["held_
 
 Held-out LR against what is made of HR ({report["protocol"]}):
 
-{markdown_table(["LR made by", "PSNR, dB", "SSIM"], rows)}
+{table}
 
 The camera uses: {kind}. {report["stopped"][0].upper()}{report["stopped"][1:]}.
 Noise in flat regions: {channels["red"]:.2f} (red), {channels["green"]:.2f} (green),

@@ -371,7 +371,7 @@ def _finish(
     }
     report["seconds"] = round(clock.monotonic() - began, 1)
     weights = write_network(folder, best, scores, report)
-    means = {name: one.means() for name, one in scores.items()}
+    means = {name: scores[name].means() for name in ("bicubic", "before", "after")}
     return FinetunedNetwork(
         folder=folder,
         weights=weights,

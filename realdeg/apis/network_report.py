@@ -180,6 +180,7 @@ def _card(folder: Path, scores: Mapping[str, Scores], report: Mapping[str, Any])
     else:
         held = plan["held_out_photos"]
     pictures = "\n".join(f"![{Path(path).stem}]({path})\n" for path in report["pictures"])
+    table = "\n".join(markdown_table(["network", "PSNR, dB", "SSIM"], rows))
     return f"""# {name}
 
 {report["network"]} x{report["scale"]}, fine-tuned for a camera: {report["camera"]}.
@@ -200,7 +201,7 @@ Held out ({report["held_out"]}, chosen by seed {plan["seed"]}): {", ".join(held)
 
 Held-out {report["held_out"]}, protocol `{PROTOCOL}` ({get_protocol(PROTOCOL).summary()}):
 
-{markdown_table(["network", "PSNR, dB", "SSIM"], rows)}
+{table}
 
 {report["stopped"][0].upper()}{report["stopped"][1:]}.
 It took {format_duration(report["seconds"])} on {plan["device"]}.

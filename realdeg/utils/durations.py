@@ -46,7 +46,7 @@ def format_duration(seconds: float) -> str:
 
     Examples:
         >>> [format_duration(value) for value in (0.42, 42, 100, 7290)]
-        ['0.4 s', '42 s', '1 min 40 s', '2 h 2 min']
+        ['0.4 s', '42 s', '1 min 40 s', '2 h 1 min']
     """
     if seconds < 10:
         return f"{seconds:.1f} s"
