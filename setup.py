@@ -10,6 +10,7 @@ setup(
         "realdeg.apis": ["*.pyi"],
         "realdeg.backbones.pretrained": ["*.json"],
         "realdeg.datasets": ["sample_images/**/*"],
+        "realdeg.reporting": ["assets/*"],
         "realdeg._configs": ["**/*.py", "**/*.md", "**/*.yml"],
     },
 )

@@ -34,6 +34,8 @@ from realdeg.apis.registering import register_photos as register_photos
 from realdeg.apis.registration_file import RegisteredPair as RegisteredPair
 from realdeg.apis.registration_file import RegisteredPairs as RegisteredPairs
 from realdeg.apis.registration_file import read_registration as read_registration
+from realdeg.apis.reporting import RunReport as RunReport
+from realdeg.apis.reporting import write_report as write_report
 from realdeg.apis.super_resolver import SuperResolver as SuperResolver
 from realdeg.apis.super_resolving import UpscaledImage as UpscaledImage
 from realdeg.apis.super_resolving import super_resolve as super_resolve

@@ -71,6 +71,8 @@ LAYERS = {
     "export": COMPONENT | CONTRACTS | {"config", "evaluation"},
     # What a run wrote, read back as data.
     "runs": FOUNDATION | {"evaluation"},
+    "reporting": FOUNDATION
+    | {"degradations.primitives", "runs", "evaluation.report", "visualization"},
     # Tests of every kind of component, for whoever writes one.
     "testing": COMPONENT
     | CONTRACTS

@@ -46,6 +46,7 @@ COMMANDS = {
     "interpolate": "blend two networks of which one was fine-tuned from the other",
     "convert_weights": "convert published weights to a self-describing file",
     "export": "export a network for other programs, with a model card",
+    "report": "write one HTML page about runs",
     "list": "list configs, registered components and published weights",
     "completion": "print the completion of commands and options for a shell",
     "demo": "run the whole pipeline on built-in images, in minutes",

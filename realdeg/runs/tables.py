@@ -66,9 +66,9 @@ class RunComparison:
             lines += [f"> **{SAMPLE_NOTICE}**", ""]
         lines += [f"- {line}" for line in self._head()]
         for table in self.tables:
-            lines += ["", f"## {_heading(table)}", "", *markdown_table(*_means(table))]
+            lines += ["", f"## {heading_of(table)}", "", *markdown_table(*mean_rows(table))]
             if table.differences:
-                lines += ["", *markdown_table(*_differences(table))]
+                lines += ["", *markdown_table(*difference_rows(table))]
         return "\n".join([*lines, "", *self._explained(), ""])
 
     def to_latex(self) -> str:
@@ -77,11 +77,11 @@ class RunComparison:
         if self.sample:
             parts.insert(0, f"% {SAMPLE_NOTICE}")
         for table in self.tables:
-            header, rows = _means(table)
-            parts.append(latex_table(_plain(header), map(_plain, rows), _heading(table)))
+            header, rows = mean_rows(table)
+            parts.append(latex_table(_plain(header), map(_plain, rows), heading_of(table)))
             if table.differences:
-                header, rows = _differences(table)
-                caption = f"Differences on {_heading(table)}"
+                header, rows = difference_rows(table)
+                caption = f"Differences on {heading_of(table)}"
                 parts.append(latex_table(_plain(header), map(_plain, rows), caption))
         return "\n".join(parts)
 
@@ -175,13 +175,15 @@ class RunComparison:
                 yield from means.items()
 
 
-def _heading(table: ScoreTable) -> str:
+def heading_of(table: ScoreTable) -> str:
+    """Return the test images of a table in words."""
     tested = table.tested
     lr = f"; LR {tested.lr}" if tested.lr else ""
     return f"{tested.dataset}{lr} (n = {table.images} images)"
 
 
-def _means(table: ScoreTable) -> tuple[list[str], list[list[str]]]:
+def mean_rows(table: ScoreTable) -> tuple[list[str], list[list[str]]]:
+    """Return headings and cells of the means, labels of scores between backticks."""
     header = ["model", "runs", *(f"`{score}`" for score in table.scores)]
     rows = [
         [model, str(next(iter(means.values())).runs), *(_mean_text(s, means[s]) for s in means)]
@@ -195,7 +197,8 @@ def _mean_text(score: str, value: MeanSpread) -> str:
     return text if value.spread is None else f"{text} ± {number_text(score, value.spread)}"
 
 
-def _differences(table: ScoreTable) -> tuple[list[str], list[list[str]]]:
+def difference_rows(table: ScoreTable) -> tuple[list[str], list[list[str]]]:
+    """Return headings and cells of the differences, labels of scores between backticks."""
     header = ["model - baseline", "score", "difference", f"{LEVEL:.0%} interval", "n", "higher on"]
     rows = []
     for found in table.differences:

@@ -17,6 +17,7 @@ _LATEX = {
     "±": r"$\pm$",
     "−": "$-$",
 }
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 _BAR = re.compile(r"(?<!\\)\|")  # would begin another cell
 
 
@@ -50,7 +51,7 @@ def csv_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow([_cell(name) for name in header])
     writer.writerows([_cell(value) for value in row] for row in rows)
     return stream.getvalue()
 
@@ -113,7 +114,7 @@ def _row(cells: Sequence[str]) -> str:
 
 def _cell(value: object) -> object:
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
+        return value if _NUMBER.fullmatch(value) else f"'{value}"
     return value
 
 

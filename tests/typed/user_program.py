@@ -53,6 +53,9 @@ def compare(folder: Path) -> None:
     compared = realdeg.compare_runs({"mine": folder}, protocol="rgb", test=True)
     assert_type(compared, realdeg.RunComparison)
     print(compared.to_markdown(), compared.write("table.tex"))
+    page = realdeg.write_report([folder, "other"], "report.html", labels=["mine", "other"])
+    assert_type(page, realdeg.RunReport)
+    print(page.path, page.size, page.left_out)
 
 
 def make_images(weights: Path) -> realdeg.Summary:
