@@ -162,6 +162,9 @@ class PairMaker:
             )
         except (DataError, GeometryError) as error:
             plan.reason = str(error).rstrip(".")
+            if plan.coarse.method == "correlation":
+                names = f"{plan.wide.path.name} and {plan.tele.path.name}"
+                plan.reason = f"{names} do not overlap, or too little: {plan.reason}"
             return None
         shift = measure_alignment(_luma_tensor(pair.hr), _luma_tensor(pair.lr), scale, same_size)
         values = {

@@ -21,6 +21,8 @@ _SMALL, _STEP = 384, 1.03
 _LARGEST_RATIO = 6.0
 # Correlation of band-passed luma above which a place counts as found.
 _LEAST_CORRELATION = 0.45
+# Least side of what is sought, and the most that a second place may correlate, relative to it.
+_LEAST_PART, _UNIQUE = 24, 0.8
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,16 @@ def seek(wide: np.ndarray, tele: np.ndarray, ratio: float | None = None) -> Coar
             for n, m in zip(part.shape, small.shape, strict=True)
         ]
         part = part[margin[0] : part.shape[0] - margin[0], margin[1] : part.shape[1] - margin[1]]
-        if min(part.shape) < 16:
+        if min(part.shape) < _LEAST_PART:
             continue
         scores = cv2.matchTemplate(small, np.ascontiguousarray(part), cv2.TM_CCOEFF_NORMED)
         _, peak, _, (column, row) = cv2.minMaxLoc(scores)
         if not peak >= _LEAST_CORRELATION or (best is not None and peak <= best.evidence):
+            continue
+        # A small part may resemble something anywhere, and then it does so at several places.
+        others = scores.copy()
+        others[max(0, row - 6) : row + 7, max(0, column - 6) : column + 7] = -1
+        if float(others.max()) > _UNIQUE * peak:
             continue
         # Pixel i of a picture reduced by f is centred at f (i + 0.5) - 0.5.
         start = np.array([row - margin[0], column - margin[1]]) * factor

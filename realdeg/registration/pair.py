@@ -23,16 +23,23 @@ _MOST_PIXELS = 800_000
 # The tele photo on the grid of the wide one is blurred by this, times its pixels per wide pixel,
 # so that nothing aliases; and by as many more LR pixels as the wide photo is.
 _BASE = 0.5
-_BLURS = (0.0, 0.5, 0.8, 1.2, 1.8, 2.7, 4.0)
+_BLURS = (0.0, 0.5, 0.8, 1.2, 1.8, 2.7, 4.0, 6.0, 9.0)
 # Corrections by all pixels; less than this (LR pixels) ends them.
 _POLISHES, _SETTLED = 4, 0.002
+# Correlation that a correction may cost, as the overlap changes a little.
+_LOSS = 1e-3
+# A photo is reduced before its regions are measured only if this much remains.
+_LEAST_REDUCED = 160
 # The least side of an overlap in pixels of the wide photo, and pixels left out at photos' edges.
 _LEAST_SIDE, _MARGIN = 40, 3
-# Limits beyond which a pair is rejected.
+# Limits beyond which a pair is rejected. The residual is in units of what the wide photo resolves:
+# a pixel, or the sigma of its blur; and its blur is in pixels if it is smaller, or not.
 _LEAST_REGIONS, _LEAST_FOUND = 4, 0.4
 _LEAST_CORRELATION = 0.5
 _LARGEST_RESIDUAL, _MOST_OFF = 0.5, 0.25
 _SHARPER = 1.15
+_MOST_BLUR, _MOST_BLUR_SAME = 3.0, 8.0
+_SAME = 1.2
 
 
 class RejectedPairError(DataError):
@@ -120,12 +127,12 @@ class _Registering:
                 self.transform, self.overlap = place
                 break
             extra = self._match_blur()
-        centres, shifts, textured = self._measure()
+        centres, shifts, textured = self._measure(extra)
         used: Model = "affine"
         if phase and len(centres) >= _LEAST_REGIONS:
             centres, shifts, textured, used = self._correct(centres, shifts, textured, model, extra)
         error = np.hypot(*shifts.T)
-        self._judge(error, textured)
+        self._judge(error, textured, max(1.0, extra))
         correlation = self._correlation(extra)
         if not correlation >= _LEAST_CORRELATION:
             raise RejectedPairError(
@@ -137,7 +144,7 @@ class _Registering:
                 f"the tele photo is too blurred: the wide one is {sharpness:.2f} times as sharp on"
                 " the same grid (out of focus, shaken, or the two are swapped)"
             )
-        if extra >= _BLURS[-1]:
+        if extra > (_MOST_BLUR if self.ratio > _SAME else _MOST_BLUR_SAME):
             raise RejectedPairError(
                 f"the wide photo is too blurred: by a Gaussian of {extra:g} of its pixels or more"
             )
@@ -176,7 +183,7 @@ class _Registering:
 
     def _reference(self, extra: float) -> np.ndarray:
         """Return the tele photo on the grid of the wide one, blurred by more of its pixels."""
-        sigma = self.ratio * math.hypot(_BASE, extra) if self.ratio > 1.2 else extra * self.ratio
+        sigma = self.ratio * math.hypot(_BASE, extra) if self.ratio > _SAME else extra * self.ratio
         if abs(self._blurred[0] - sigma) > 0.02 * max(sigma, 0.1):
             self._blurred = sigma, blur(self.tele[..., None], sigma)
         start = self.overlap.start
@@ -212,8 +219,16 @@ class _Registering:
             self.transform, self.overlap = before
         return found.iterations
 
-    def _measure(self) -> tuple[np.ndarray, np.ndarray, int]:
-        return measure_regions(self._ours(), self._reference(0.0))
+    def _measure(self, extra: float) -> tuple[np.ndarray, np.ndarray, int]:
+        """Measure regions: centres in the overlap, displacements, and how many have texture.
+
+        A blurred photo is reduced to what it resolves, where the phase is twice as certain.
+        """
+        images = [self._ours(), self._reference(0.0)]
+        factor = max(1, min(round(extra), min(images[0].shape) // _LEAST_REDUCED))
+        reduced = [_shrunk(one, factor) for one in images]
+        centres, shifts, textured = measure_regions(reduced[0], reduced[1])
+        return centres * factor + (factor - 1) / 2, shifts * factor, textured
 
     def _correct(
         self,
@@ -235,11 +250,13 @@ class _Registering:
         if fit.model is None:
             return centres, shifts, textured, used
         before = (self.transform, centres, shifts, textured)
+        likeness = self._correlation(extra)
         self.transform = fit.transform
         self.overlap = self._overlap()
         self._polish(used, extra)
-        centres, shifts, textured = self._measure()
-        if len(shifts) and _median(shifts) > max(1.05 * _median(before[2]), 0.02):
+        centres, shifts, textured = self._measure(extra)
+        worse = _median(shifts) > max(1.05 * _median(before[2]), 0.02) if len(shifts) else True
+        if worse or self._correlation(extra) < likeness - _LOSS:
             self.transform, centres, shifts, textured = before
             self.overlap = self._overlap()
             used = "affine"
@@ -270,7 +287,7 @@ class _Registering:
             if float(np.abs(moved).max()) < _SETTLED:
                 break
 
-    def _judge(self, error: np.ndarray, textured: int) -> None:
+    def _judge(self, error: np.ndarray, textured: int, grain: float) -> None:
         if textured < _LEAST_REGIONS:
             raise RejectedPairError(
                 f"too little texture: {textured} regions of the overlap show any, at least"
@@ -281,11 +298,12 @@ class _Registering:
                 f"no overlap that fits: {len(error)} of {textured} regions with texture are found"
                 " in both photos"
             )
-        off = float((error > _LARGEST_RESIDUAL).mean())
+        most = _LARGEST_RESIDUAL * grain
+        off = float((error > most).mean())
         if off > _MOST_OFF:
             raise RejectedPairError(
                 f"the scene or the camera has moved (parallax): {100 * off:.0f} % of the regions"
-                f" are more than {_LARGEST_RESIDUAL} px off after the best fit, median"
+                f" are more than {most:.2g} px off after the best fit, median"
                 f" {np.median(error):.2f} px"
             )
 
@@ -304,11 +322,17 @@ def _reduced(images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
     factor = 1
     while images[0].size / factor**2 > _MOST_PIXELS:
         factor *= 2
-    if factor > 1:
-        size = [n // factor for n in images[0].shape]
-        cut = [one[: size[0] * factor, : size[1] * factor] for one in images]
-        images = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_AREA) for one in cut]
-    return images[0], images[1], factor
+    return _shrunk(images[0], factor), _shrunk(images[1], factor), factor
+
+
+def _shrunk(image: np.ndarray, factor: int) -> np.ndarray:
+    """Average blocks: pixel i of the result is centred at f (i + 0.5) - 0.5."""
+    if factor == 1:
+        return image
+    size = [n // factor for n in image.shape]
+    cut = image[: size[0] * factor, : size[1] * factor]
+    small: np.ndarray = cv2.resize(cut, size[::-1], interpolation=cv2.INTER_AREA)
+    return small
 
 
 def _displacements(places: np.ndarray, size: tuple[int, int]) -> np.ndarray:

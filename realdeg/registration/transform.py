@@ -19,8 +19,9 @@ _TUKEY = 4.685
 # Regions deviate by at least this (pixels of the wide photo), however well they agree.
 _LEAST_DEVIATION = 0.01
 _ROUNDS = 12
-# A richer model must reduce the error of points that it was not fitted to by this factor.
-_GAIN = 0.8
+# A model must reduce the error of points that it was not fitted to by this factor: one that bends
+# straight lines by more, as what it gains in the middle it may lose in the corners.
+_GAIN: dict[Model, float] = {"affine": 0.8, "homography": 0.6, "distortion": 0.6}
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,9 @@ def fit_transform(wide: np.ndarray, tele: np.ndarray, start: Transform, model: M
 def choose_model(wide: np.ndarray, tele: np.ndarray, start: Transform) -> Fit:
     """Fit the transform that is as simple as the points allow.
 
-    A richer model is taken if points that are left out of its fit deviate less, by a fifth: of
-    each distance only what is within four deviations counts, so that outliers choose nothing.
+    A richer model is taken if points that are left out of its fit deviate less: by a fifth, or by
+    two fifths if it is not affine. Of each distance only what is within four deviations counts, so
+    that outliers choose nothing.
 
     Args:
         wide: Positions in the wide photo, shape (N, 2).
@@ -172,7 +174,8 @@ def choose_model(wide: np.ndarray, tele: np.ndarray, start: Transform) -> Fit:
     bound = 4 * max(least, _LEAST_DEVIATION)
     best = fits[0]
     for one in fits[1:]:
-        if _bounded(one.left_out, bound) < _GAIN * _bounded(best.left_out, bound):
+        gain = _GAIN[one.model or "affine"]
+        if _bounded(one.left_out, bound) < gain * _bounded(best.left_out, bound):
             best = one
     return best
 
