@@ -12,6 +12,7 @@ from realdeg.apis.create import create_backbone as create_backbone
 from realdeg.apis.create import create_degradation as create_degradation
 from realdeg.apis.degrader import Degrader as Degrader
 from realdeg.apis.degrading import degrade as degrade
+from realdeg.apis.doctoring import doctor as doctor
 from realdeg.apis.estimating import PhotoEstimate as PhotoEstimate
 from realdeg.apis.estimating import estimate_degradation as estimate_degradation
 from realdeg.apis.exporting import export_backbone as export_backbone
@@ -50,6 +51,8 @@ from realdeg.backbones.pretrained import list_pretrained as list_pretrained
 from realdeg.config import list_configs as list_configs
 from realdeg.config import load_config as load_config
 from realdeg.degradations.trace import Trace as Trace
+from realdeg.diagnosis.findings import Diagnosis as Diagnosis
+from realdeg.diagnosis.findings import Finding as Finding
 from realdeg.errors import CheckpointError as CheckpointError
 from realdeg.errors import ConfigError as ConfigError
 from realdeg.errors import DataError as DataError

@@ -67,6 +67,10 @@ LAYERS = {
     | CONTRACTS
     | {"engine", "evaluation.alignment", "evaluation.alignment_limits"},
     "visualization": COMPONENT | CONTRACTS,
+    # Measures pairs as that hook does.
+    "diagnosis": COMPONENT
+    | CONTRACTS
+    | {"datasets", "evaluation.alignment", "evaluation.alignment_limits"},
     "config": COMPONENT | CONTRACTS | {"datasets"},
     "export": COMPONENT | CONTRACTS | {"config", "evaluation"},
     # What a run wrote, read back as data.

@@ -28,6 +28,7 @@ from realdeg.utils.text import printable
 from realdeg.version import __version__
 
 COMMANDS = {
+    "doctor": "examine pairs and images before anything is trained on them",
     "train": "train a degradation or a super-resolution network from a config",
     "test": "evaluate a model and write a report with its protocol",
     "register": "make aligned pairs from photos at two focal lengths",
