@@ -318,7 +318,7 @@ def _pairs(
 
 def _label(folder: Path, role: Role) -> str:
     """Return the last names of a folder, with the role unless they say it."""
-    name = "/".join(folder.absolute().parts[-2:]).lstrip("/")
+    name = "/".join(folder.parts[-2:]).lstrip("/") or folder.absolute().name
     return name if folder.name.lower() in _ROLES else f"{name} ({role})"
 
 

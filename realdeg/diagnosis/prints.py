@@ -21,6 +21,10 @@ _THUMBNAIL, _HASH = 32, 8
 _FEATURES, _LONGEST = 500, 960
 # Differing bits of 256 up to which two features match, and the second best over the best.
 _MATCH, _RATIO = 48, 0.85
+# Locality-sensitive hashing: a tenth of the time of comparing all features, at 100,000 of them.
+_INDEX: dict[str, int | bool | float | str] = dict(
+    algorithm=6, table_number=8, key_size=16, multi_probe_level=1
+)
 # A similarity explains a feature to this many pixels.
 _REACH = 4.0
 # Least contrast, in 8-bit levels, of a thumbnail that can be told from others.
@@ -146,8 +150,10 @@ def find_parts(first: Sequence[Print], second: Sequence[Print]) -> list[Likeness
     holders = [one for one in second if len(one.features) >= SAME_FEATURES]
     if not holders:
         return []
-    matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
+    cv2.setRNGSeed(0)  # of the hash functions
+    matcher = cv2.FlannBasedMatcher(_INDEX, {})
     matcher.add([one.features for one in holders])
+    matcher.train()
     found = []
     for one in first:
         if len(one.features) < SAME_FEATURES:

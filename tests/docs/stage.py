@@ -18,6 +18,7 @@ from realdeg.degradations.noise_pool import gaussian_noise_pool
 from realdeg.utils.component import save_component
 from realdeg.utils.image import read_image, write_image
 from tests.backbones.test_lapsrn import matconvnet
+from tests.diagnosis import planted
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ROOT / "realdeg/datasets/sample_images/train"
@@ -120,6 +121,19 @@ def configs(folder: Path) -> None:
         "class MyDegradation(Bicubic):\n"
         "    pass\n"
     )
+
+
+def doctor(folder: Path) -> None:
+    """Pairs with five faults."""
+    mine = planted.clean(folder / "mine")
+    for plant in (
+        planted.edit("LR", planted.moved(down=1.3), "chelsea.png"),
+        planted.edit("LR", planted.scaled(1.08, 1, 0.92), "grass.png"),
+        planted.edit("HR", planted.enlarged(2), "hubble.png"),
+        planted.edit("HR", planted.compressed(60), "rocket.png"),
+        planted.edit("HR", planted.filled(255), "leaves.png"),
+    ):
+        plant(mine)
 
 
 def export(folder: Path) -> None:
@@ -228,6 +242,7 @@ PREPARE: dict[str, Callable[[Path], dict[str, Any] | None]] = {
     "docs/backbones.md": backbones,
     "docs/community.md": community,
     "docs/configs.md": configs,
+    "docs/doctor.md": doctor,
     "docs/export.md": export,
     "docs/large_photos.md": large_photos,
     "docs/test_time.md": test_time,

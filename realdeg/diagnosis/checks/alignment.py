@@ -54,7 +54,7 @@ def check_alignment(seen: Examined) -> list[Finding]:
                 seen,
                 f"{count(len(off), len(pairs), 'pair')} misaligned:"
                 f" {verdict.summary.partition(' (')[0]}; most in {worst[0].name},"
-                f" {pairs[worst[0]].describe()}",
+                f" {off[worst[0]]:.2f} px",
                 "register them (`realdeg register`), or leave them out",
                 worst,
                 {str(path): _numbers(pairs[path]) for path in worst},

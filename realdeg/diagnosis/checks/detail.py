@@ -23,7 +23,7 @@ from realdeg.diagnosis.spectrum import Detail
 def check_enlarged(seen: Examined) -> list[Finding]:
     """Find HR images without anything in their highest frequencies."""
     details = _details(seen, "hr")
-    soft = _soft(details)
+    soft = _soft(seen, "hr")
     empty = {
         path: detail
         for path, detail in details.items()
@@ -60,7 +60,7 @@ def check_blurred(seen: Examined) -> list[Finding]:
         details = _details(seen, side)
         soft = {
             path: below
-            for path, below in _soft(details).items()
+            for path, below in _soft(seen, side).items()
             if side == "lr" or not details[path].periodic
         }
         if not soft:
@@ -86,16 +86,33 @@ def _details(seen: Examined, side: str) -> dict[Path, Detail]:
     return {path: facts.detail for path, facts in seen.side(side) if facts.detail}
 
 
-def _soft(details: dict[Path, Detail]) -> dict[Path, float]:
+def _soft(seen: Examined, side: str) -> dict[Path, float]:
     """Return how many dB the sharpness of outliers is below the median."""
-    if len(details) < BLURRED_IMAGES:
+    own: dict[Path, float] = {}
+    against: dict[Path, float] = {}
+    for item in seen.items:
+        facts = {name: getattr(item, name) for name in ("hr", "lr")}
+        details = {name: one.detail for name, one in facts.items() if one and one.detail}
+        path = getattr(item.record, side)
+        if path is None or side not in details:
+            continue
+        own[path] = details[side].sharpness
+        if len(details) == 2:
+            against[path] = 2 * own[path] - sum(one.sharpness for one in details.values())
+    below = _below(own)
+    relative = _below(against)
+    return {path: value for path, value in below.items() if path not in against or path in relative}
+
+
+def _below(sharpness: dict[Path, float]) -> dict[Path, float]:
+    """Return how far values are below the median, of those that are outliers."""
+    if len(sharpness) < BLURRED_IMAGES:
         return {}
-    values = np.array([detail.sharpness for detail in details.values()])
+    values = np.array(list(sharpness.values()))
     typical = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - typical)))
     limit = max(BLURRED_DB, BLURRED_DEVIATIONS * spread)
-    below = {path: typical - detail.sharpness for path, detail in details.items()}
-    return {path: value for path, value in below.items() if value > limit}
+    return {p: typical - value for p, value in sharpness.items() if typical - value > limit}
 
 
 def check_swapped(seen: Examined) -> list[Finding]:
