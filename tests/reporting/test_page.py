@@ -157,7 +157,7 @@ def test_what_is_missing_is_said_in_a_sentence():
 
 
 def test_spread_over_seeds_and_difference():
-    seeds = [run(f"x{seed}", seed=seed, folder=Path(f"x{seed}")) for seed in range(3)]
+    seeds = [run(f"x_seed{seed}", seed=seed, folder=Path(f"x_seed{seed}")) for seed in range(3)]
     other = run("y", 5, folder=Path("y"), config={"seed": 5, "model": {"type": "U"}})
     tables = json.loads(Parsed(page([*seeds, other])[0]).raw["script"][0])["tables"]
     rows = list(csv.reader(io.StringIO(tables["seeds-0"]["csv"])))
