@@ -27,6 +27,7 @@ from realdeg.evaluation.kernel_error import centroid, covariance
 from realdeg.utils.image import read_image, to_tensor
 from realdeg.visualization.kernels import kernel_width
 from realdeg.visualization.style import INK, LABEL_SIZE, SMALL_SIZE, new_figure, save_figure
+from realdeg.visualization.taps import draw_kernel
 
 ROOT = Path(__file__).resolve().parents[1]
 SCALE, BORDER, EDGE_MEAN = 4, 4, 5
@@ -129,16 +130,14 @@ def best_gaussian(train: list[tuple[Tensor, Tensor]]) -> tuple[float, PDM]:
 
 
 def draw(kernels: dict[str, Tensor], path: Path) -> Path:
-    """Draw kernels (k, k) side by side in the middle 13 x 13 pixels, each with its own greys."""
+    """Draw kernels (k, k) side by side in the middle 13 x 13 pixels, in its own scale."""
     figure = new_figure(1.25 * len(kernels) + 0.2, 1.7)
     for index, (name, kernel) in enumerate(kernels.items()):
         axes = figure.add_subplot(1, len(kernels), index + 1)
         size = kernel.shape[-1]
         off = max(0, (size - 13) // 2)
         inner = kernel[off : size - off, off : size - off].numpy()
-        axes.imshow(inner, cmap="gray", vmin=min(0.0, float(np.min(inner))))
-        axes.set_xticks([])
-        axes.set_yticks([])
+        draw_kernel(axes, inner, stride=SCALE)
         axes.set_title(name, fontsize=SMALL_SIZE, color=INK)
         caption = f"{kernel_width(kernel.numpy()):.2f} px"
         axes.set_xlabel(caption, fontsize=LABEL_SIZE, color=INK)

@@ -150,7 +150,12 @@ def make_test_set(
         write_kernel(folder / "kernels" / f"{file}.mat", kernel)
     if kernels:
         stack = torch.stack(list(kernels.values())).float()
-        pool_picture(Pool("kernels", stack, scale, False, {}), folder / "kernels.png")
+        pool = Pool("kernels", stack, scale, False, {})
+        # Gaussian8 blurs on the HR grid, before the reduction.
+        stride = 1 if name == "Gaussian8" else scale
+        pool_picture(
+            pool, folder / "kernels.png", stride=stride, title=f"Kernels of {name}, x{scale}"
+        )
     return BlindSet(folder, hr, lr, len(kernels))
 
 

@@ -52,6 +52,7 @@ def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = Non
     plots = {heading: curves for heading, curves in plots.items() if curves}
     title = "Degradations against a real camera"
     names = list(comparison.results)
+    stride = _stride(comparison)
     caption = "below each crop: PSNR in dB against the camera's LR, protocol lr-fidelity"
     path = folder / "comparison.png"
     written = [
@@ -64,6 +65,7 @@ def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = Non
             crop_size=crop,
             title=title,
             caption=caption,
+            stride=stride,
         )
     ]
     if kernels or plots:
@@ -71,6 +73,14 @@ def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = Non
         path = folder / "comparison_curves.png"
         caption = comparison.dataset
         written.append(
-            degradation_comparison(names, [], kernels, plots, path, title=title, caption=caption)
+            degradation_comparison(
+                names, [], kernels, plots, path, title=title, caption=caption, stride=stride
+            )
         )
     return written
+
+
+def _stride(comparison: Comparison) -> int:
+    """Return the HR pixels per LR pixel on the grid of the pairs."""
+    first = comparison.shown[0]
+    return max(1, round(first["hr"].shape[-1] / first["real"].shape[-1]))

@@ -115,12 +115,12 @@ def estimate_degradation(
         results.append(result)
         if folder is not None:
             _write(folder, result, scale)
-            _draw(folder / f"{name}{_FIELD}", field, image)
+            _draw(folder / f"{name}{_FIELD}", field, image, scale)
     kernels = [one.kernel for one in results if one.kernel is not None]
     if folder is not None:
         picture = folder / "kernels.png"
         if kernels:
-            pool_picture(_sheet(kernels, scale), picture)
+            pool_picture(_sheet(kernels, scale), picture, title="Estimated kernels")
         else:
             picture.unlink(missing_ok=True)
     return results
@@ -199,14 +199,15 @@ def _write(folder: Path, found: PhotoEstimate, scale: int) -> None:
             write_kernel(file, found.kernel, found.record)
 
 
-def _draw(file: Path, field: KernelField | None, image: Tensor | None) -> None:
+def _draw(file: Path, field: KernelField | None, image: Tensor | None, scale: int) -> None:
     """Draw a photo's field, or remove a former picture that would pass for it."""
     if field is None or image is None:
         file.unlink(missing_ok=True)
         return
     sides = [int(side) for side in image.shape[-2:]]
     rows, columns = (max(1, round(_REGIONS * side / max(sides))) for side in sides)
-    kernel_grid(image, field.grid(min(rows, sides[0]), min(columns, sides[1])), file)
+    grid = field.grid(min(rows, sides[0]), min(columns, sides[1]))
+    kernel_grid(image, grid, file, stride=scale)
 
 
 def _sheet(kernels: Sequence[Tensor], scale: int) -> Pool:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import colorsys
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from realdeg.reporting.content import Basis, Gallery, KernelField, Layer, Shot
 from realdeg.reporting.encoding import Budget, packed
 from realdeg.reporting.html import Markup, join, tag
 from realdeg.visualization.kernels import kernel_width
+from realdeg.visualization.maps import region_colour, ruling_picture
 
 
 def gallery(found: Gallery, number: int, budget: Budget) -> Markup:
@@ -98,7 +97,7 @@ def basis(found: Basis, number: int, budget: Budget) -> tuple[Markup, dict[str, 
     low, high = min(0.0, float(found.maps.min())), max(float(found.maps.max()), 1e-6)
     source = budget.picture(found.image)
     figures = []
-    rules = budget.picture(_strongest(found.maps))
+    rules = budget.picture(ruling_picture(found.maps))
     if source is not None and rules is not None:
         image = tag("img", src=source, alt="HR")
         strongest = tag("img", src=rules, alt="which kernel has the largest weight, by colour")
@@ -131,22 +130,8 @@ def basis(found: Basis, number: int, budget: Budget) -> tuple[Markup, dict[str, 
     return box, packed(found.kernels, found.stride)
 
 
-def _strongest(maps: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return which map is largest where, in the colours of the swatches."""
-    colours = np.array([_colour(index) for index in range(len(maps))], np.uint8)
-    picture: NDArray[np.uint8] = colours[maps.argmax(0)]
-    return picture
-
-
-def _colour(index: int) -> tuple[int, int, int]:
-    # Golden-ratio steps of the hue keep neighbours apart, for any number of kernels.
-    hue = (0.58 + 0.618 * index) % 1.0
-    red, green, blue = colorsys.hls_to_rgb(hue, 0.45 + 0.16 * (index % 3), 0.65)
-    return round(255 * red), round(255 * green), round(255 * blue)
-
-
 def _swatch(index: int) -> Markup:
-    fill = "#{:02x}{:02x}{:02x}".format(*_colour(index))
+    fill = "#{:02x}{:02x}{:02x}".format(*region_colour(index))
     square = tag("rect", width=10, height=10, fill=fill)
     return tag("svg", square, width=10, height=10, aria_hidden="true")
 

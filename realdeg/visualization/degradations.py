@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from realdeg.visualization.kernels import kernel_width
 from realdeg.visualization.sheets import busiest_crop, enlarge_crop
 from realdeg.visualization.style import (
     COLOURS,
@@ -30,6 +31,14 @@ from realdeg.visualization.style import (
     write_text,
     write_title,
 )
+from realdeg.visualization.taps import (
+    BAR_WIDTH,
+    KEY_HEIGHT,
+    KEY_WIDTH,
+    draw_kernel,
+    draw_tap_bar,
+    write_key,
+)
 
 # Inches.
 _CELL, _GAP, _PLOT = 1.45, 0.08, 2.4
@@ -47,6 +56,7 @@ def degradation_comparison(
     crop_size: int | None = None,
     title: str | None = None,
     caption: str = "PSNR in dB below each crop",
+    stride: int = 1,
 ) -> Path:
     """Draw crops, effective kernels and curves of several degradations and the real camera.
 
@@ -60,6 +70,7 @@ def degradation_comparison(
         crop_size: Side of the crops in HR pixels; by default a quarter of the shorter side.
         title: A heading.
         caption: Meaning of the values, with the protocol.
+        stride: HR pixels per LR pixel on the grid, which places the centre of the kernels.
 
     Returns:
         The path.
@@ -73,9 +84,10 @@ def degradation_comparison(
     columns = ["HR", "camera", *names]
     left = 0.32
     above, heading, line = title_space(title), 0.26, _CELL + 0.26
-    width = max(left + len(columns) * (_CELL + _GAP) + MARGIN, 9.0)
+    wide = left + len(columns) * (_CELL + _GAP)
+    width = max(wide + (BAR_WIDTH if kernels else 0.0) + MARGIN, 9.0)
     below = above + heading + line * len(shown) + 0.1
-    kernel_space = _CELL * 0.7 + 0.35 if kernels else 0.0
+    kernel_space = _CELL * 0.7 + 0.35 + KEY_HEIGHT if kernels else 0.0
     plot_space = _PLOT + 0.35 if plots else 0.0
     figure = new_figure(width, below + kernel_space + plot_space + 0.25)
     for column, name in enumerate(columns if shown else ["", *columns[1:]]):
@@ -86,10 +98,13 @@ def degradation_comparison(
     for column, name in enumerate(columns):
         if name in kernels:
             place = (left + column * (_CELL + _GAP) + _CELL * 0.15, below)
-            _draw_kernel(axes_at(figure, *place, _CELL * 0.7, _CELL * 0.7), kernels[name])
+            _draw_kernel(axes_at(figure, *place, _CELL * 0.7, _CELL * 0.7), kernels[name], stride)
     if kernels:
         place = (left + _CELL / 2, below + _CELL * 0.35)
         write_text(figure, *place, "effective kernels\n(least squares)", fontsize=SMALL_SIZE)
+        draw_tap_bar(figure, wide, below, _CELL * 0.7)
+        middle = max(left + (_CELL + _GAP) * 1.5 + _CELL / 2, KEY_WIDTH / 2)
+        write_key(figure, middle, below + _CELL * 0.7 + 0.28)
     if plots:
         _draw_plots(figure, plots, ["camera", *names], below + kernel_space, width)
     height = figure.get_size_inches()[1]
@@ -123,14 +138,11 @@ def _draw_crops(
             axes.set_xlabel(f"{psnr:.2f}", fontsize=SMALL_SIZE, color=INK, labelpad=2)
 
 
-def _draw_kernel(axes: Any, kernel: Tensor) -> None:
+def _draw_kernel(axes: Any, kernel: Tensor, stride: int) -> None:
     array = kernel.detach().cpu().double().numpy()
-    bound = float(np.abs(array).max()) or 1.0
-    # Zero is grey, so that negative lobes are visible.
-    axes.imshow(array, cmap="gray", vmin=-bound, vmax=bound, interpolation="nearest")
-    hide_ticks(axes)
-    caption = f"sum {array.sum():.3f}"
-    axes.set_xlabel(caption, fontsize=SMALL_SIZE, color=INK, labelpad=2)
+    draw_kernel(axes, array, stride=stride)
+    caption = f"sum {array.sum():.3f}, width {kernel_width(array):.2f} px"
+    axes.set_xlabel(caption, fontsize=SMALL_SIZE - 1, color=INK, labelpad=2)
 
 
 def _draw_plots(

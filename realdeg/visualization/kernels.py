@@ -28,6 +28,14 @@ from realdeg.visualization.style import (
     write_text,
     write_title,
 )
+from realdeg.visualization.taps import (
+    BAR_WIDTH,
+    KEY_HEIGHT,
+    KEY_WIDTH,
+    draw_kernel,
+    draw_tap_bar,
+    write_key,
+)
 
 # Sides of a kernel's picture in inches.
 _CELL = 1.3
@@ -60,7 +68,8 @@ def kernel_width(kernel: np.ndarray) -> float:
     return math.sqrt(variance)
 
 
-def _stack(kernels: Tensor) -> np.ndarray:
+def kernel_stack(kernels: Tensor) -> np.ndarray:
+    """Return kernels (N, k, k) or (N, 1, k, k) as a float64 array (N, k, k)."""
     array = kernels.detach().cpu().double().numpy()
     if array.ndim == 4 and array.shape[1] == 1:
         array = array[:, 0]
@@ -69,28 +78,22 @@ def _stack(kernels: Tensor) -> np.ndarray:
     return array
 
 
-def _draw_kernel(axes: Any, kernel: np.ndarray) -> None:
-    low, high = float(kernel.min()), float(kernel.max())
-    if high <= low:
-        high = low + 1.0
-    axes.imshow(kernel, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-    hide_ticks(axes)
-
-
 def basis_kernels(
     bases: Tensor,
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
     columns: int | None = None,
+    stride: int = 1,
 ) -> Path:
-    """Draw learned basis kernels, each with its own grey scale.
+    """Draw learned basis kernels; full colour is each kernel's largest tap.
 
     Args:
         bases: Shape (N, k, k) or (N, 1, k, k).
         path: The file to write.
         title: A heading.
         columns: Kernels per row; by default up to 8, in rows of equal length if possible.
+        stride: HR pixels per LR pixel on the grid, which places the centre.
 
     Returns:
         The path.
@@ -102,22 +105,25 @@ def basis_kernels(
     Source:
         Fig. 2 of Xiao, Yong, Zhang, ACCV 2020.
     """
-    stack = _stack(bases)
+    stack = kernel_stack(bases)
     across = columns or _columns(len(stack))
     rows = math.ceil(len(stack) / across)
     step = (_CELL + 0.12, _CELL + 0.66)
     above = title_space(title)
-    width = max(step[0] * across - 0.12 + 2 * MARGIN, title_width(title))
-    left = (width - step[0] * across + 0.12) / 2
-    figure = new_figure(width, above + step[1] * rows)
+    taken = step[0] * across + BAR_WIDTH
+    width = max(taken + 2 * MARGIN, KEY_WIDTH + 2 * MARGIN, title_width(title))
+    left = (width - taken) / 2
+    figure = new_figure(width, above + step[1] * rows + KEY_HEIGHT)
     for index, kernel in enumerate(stack):
         row, column = divmod(index, across)
         place = (left + step[0] * column, above + step[1] * row + 0.2)
         axes = axes_at(figure, *place, _CELL, _CELL)
-        _draw_kernel(axes, kernel)
+        draw_kernel(axes, kernel, stride=stride)
         axes.set_title(f"$\\phi_{{{index + 1}}}$", fontsize=LABEL_SIZE, color=INK, pad=3)
         caption = f"sum {kernel.sum():.2f}\nwidth {kernel_width(kernel):.2f} px"
         axes.set_xlabel(caption, fontsize=SMALL_SIZE, color=INK, labelpad=3)
+    draw_tap_bar(figure, left + step[0] * across, above + 0.2, _CELL)
+    write_key(figure, width / 2, above + step[1] * rows)
     write_title(figure, title)
     return save_figure(figure, path)
 
@@ -139,6 +145,8 @@ def kernel_points(
 ) -> Path:
     """Draw an image with numbered points and the kernels of several models at each point.
 
+    Full colour is the largest tap at a point, of all models, so that they can be compared.
+
     Args:
         image: Tensor (C, H, W) in [0, 1] or ``uint8`` array.
         points: (row, column) in LR pixels.
@@ -158,23 +166,25 @@ def kernel_points(
     Source:
         Fig. 4 of Xiao, Yong, Zhang, ACCV 2020.
     """
-    stacks = {name: _stack(stack) for name, stack in kernels.items()}
+    stacks = {name: kernel_stack(stack) for name, stack in kernels.items()}
     for name, stack in stacks.items():
         if len(stack) != len(points):
             raise ValueError(f"'{name}' has {len(stack)} kernels for {len(points)} points")
     if not stacks or not points:
         raise ValueError("there is no point or no model to draw")
-    picture = pixels(image)
+    picture, every = pixels(image), range(len(points))
     step = (_SMALL_CELL + 0.1, _SMALL_CELL + 0.24)
     above, heading = title_space(title), 0.26
     height = max(step[1] * len(points), 2.2)
     aspect = picture.shape[0] / picture.shape[1]
     shown = min(height / aspect, 6.0)
     start = MARGIN + shown + 0.32
-    width = max(start + step[0] * len(stacks) - 0.1 + MARGIN, title_width(title))
-    figure = new_figure(width, above + heading + height + MARGIN)
+    taken = start + step[0] * len(stacks) + BAR_WIDTH
+    width = max(taken + MARGIN, KEY_WIDTH + 2 * MARGIN, title_width(title))
+    figure = new_figure(width, above + heading + height + 2 * MARGIN + KEY_HEIGHT)
     top = above + heading + (height - shown * aspect) / 2 - 0.1
     _draw_points(axes_at(figure, MARGIN, top, shown, shown * aspect), picture, points, scale)
+    spans = [max(float(np.abs(stack[at]).max()) for stack in stacks.values()) for at in every]
     for column, (name, stack) in enumerate(stacks.items()):
         left = start + step[0] * column
         middle = left + _SMALL_CELL / 2
@@ -182,12 +192,15 @@ def kernel_points(
         for row, kernel in enumerate(stack):
             place = above + heading + step[1] * row
             axes = axes_at(figure, left, place, _SMALL_CELL, _SMALL_CELL)
-            _draw_kernel(axes, kernel)
+            draw_kernel(axes, kernel, span=spans[row] or 1.0, stride=scale)
             caption = f"{kernel.sum():.2f} · {kernel_width(kernel):.2f} px"
             axes.set_xlabel(caption, fontsize=SMALL_SIZE - 1, color=INK, labelpad=2)
-    for row in range(len(points)):
+    for row in every:
         place = above + heading + step[1] * row + _SMALL_CELL / 2
         write_text(figure, start - 0.14, place, str(row + 1), color=ACCENT, fontweight="bold")
+        bar = (start + step[0] * len(stacks), above + heading + step[1] * row)
+        draw_tap_bar(figure, *bar, _SMALL_CELL, spans[row] or 1.0)
+    write_key(figure, width / 2, above + heading + height + MARGIN)
     write_title(figure, title)
     return save_figure(figure, path)
 
@@ -224,16 +237,18 @@ def kernel_grid(
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
+    stride: int = 1,
 ) -> Path:
     """Draw the kernels of equal regions of an image, each over its region of the dimmed image.
 
-    All have one grey scale: 0 and below is black, the largest weight of all is white.
+    All have one scale of colours: full colour is the largest tap of all.
 
     Args:
         image: Tensor (C, H, W) in [0, 1] or ``uint8`` array.
         kernels: Shape (R, C, k, k), of R x C regions.
         path: The file to write.
         title: A heading.
+        stride: HR pixels per LR pixel on the grid, which places the centre.
 
     Returns:
         The path.
@@ -245,32 +260,36 @@ def kernel_grid(
     if kernels.ndim != 4 or 0 in kernels.shape:
         raise ValueError(f"a grid of kernels has shape (R, C, k, k), got {tuple(kernels.shape)}")
     rows, columns = kernels.shape[:2]
-    stack = _stack(kernels.flatten(0, 1))
+    stack = kernel_stack(kernels.flatten(0, 1))
     shown = _without_margin(stack)
     widths = [kernel_width(kernel) for kernel in stack]
     picture = (pixels(image) * _DIMMED).round().astype(np.uint8)
     high, wide = picture.shape[:2]
     across = _GRID_WIDTH * min(1.0, wide / high)
     down = across * high / wide
-    above, below = title_space(title), 0.3
-    width = max(across + 2 * MARGIN, title_width(title))
+    above, below = title_space(title), 0.3 + KEY_HEIGHT
+    width = max(across + BAR_WIDTH + 0.06 + 2 * MARGIN, title_width(title))
+    left = (width - across - BAR_WIDTH - 0.06) / 2
     figure = new_figure(width, above + down + below)
-    axes = axes_at(figure, (width - across) / 2, above, across, down)
+    axes = axes_at(figure, left, above, across, down)
     axes.imshow(picture, interpolation="antialiased")
     hide_ticks(axes)
     cell = (high / rows, wide / columns)
     half = 0.5 * _FILLED * min(cell)
+    span = float(np.abs(shown).max()) or 1.0
     for number, kernel in enumerate(shown):
         row, column = divmod(number, columns)
         y, x = (row + 0.5) * cell[0] - 0.5, (column + 0.5) * cell[1] - 0.5
-        place = (x - half, x + half, y + half, y - half)
-        limits = {"vmin": 0.0, "vmax": max(float(shown.max()), 1e-12)}
-        axes.imshow(kernel, cmap="gray", extent=place, interpolation="nearest", **limits)
+        place = (x - half, y - half, 2 * half)
+        # Even a margin that was cut off leaves the centre where it was: both sides lose as much.
+        draw_kernel(axes, kernel, span=span, stride=stride, place=place, marks=0.7)
     axes.set_xlim(-0.5, wide - 0.5)
     axes.set_ylim(high - 0.5, -0.5)
     text = f"{shown.shape[-1]} x {shown.shape[-1]} taps, width {min(widths):.2f} to"
     text += f" {max(widths):.2f} px"
     write_text(figure, width / 2, above + down + 0.15, text, fontsize=SMALL_SIZE)
+    draw_tap_bar(figure, left + across + 0.06, above, min(down, 2.0), span)
+    write_key(figure, width / 2, above + down + 0.26)
     write_title(figure, title)
     return save_figure(figure, path)
 

@@ -43,9 +43,10 @@ def learned_kernels(
     bases = getattr(degradation, "bases", None)
     if isinstance(bases, Tensor) and hasattr(degradation, "weights"):
         effective = getattr(degradation, "effective_bases", lambda: bases)()
-        written.append(basis_kernels(effective, folder / "bases.png"))
+        written.append(basis_kernels(effective, folder / "bases.png", stride=stride))
         maps = degradation.weights(image.to(device))  # type: ignore[operator]
-        written.append(weight_maps(image[0], maps, folder / "weights.png"))
+        path = folder / "weights.png"
+        written.append(weight_maps(image[0], maps, path, kernels=effective, stride=stride))
     return written
 
 

@@ -21,6 +21,7 @@ from realdeg.visualization import (
 )
 from realdeg.visualization.sheets import busiest_crop, enlarge_crop
 from realdeg.visualization.style import pixels
+from realdeg.visualization.taps import tap_colours
 
 
 def gaussian(sigma, size=15):
@@ -80,7 +81,7 @@ def test_kernel_points(tmp_path, height, width):
 
 @pytest.mark.parametrize(("height", "width"), [(60, 90), (90, 60)])
 def test_kernel_grid(tmp_path, height, width):
-    """Each kernel lies over its region of the dimmed image, and all share one grey scale."""
+    """Each kernel lies over its region of the dimmed image, and all share one scale of colours."""
     kernels = torch.zeros(2, 3, 9, 9)
     kernels[..., 4, 4], kernels[0, 0, 4, 4], kernels[1, 2, 3, 4] = 0.5, 1.0, -0.5
     path = kernel_grid(torch.full((3, height, width), 0.5), kernels, tmp_path / "g.png")
@@ -91,14 +92,18 @@ def test_kernel_grid(tmp_path, height, width):
     top, left, down, across = rows.min(), columns.min(), np.ptp(rows), np.ptp(columns)
     assert down / across == pytest.approx(height / width, rel=0.02)
 
-    def at(row, column):
-        return image[top + round((row + 0.5) / 2 * down), left + round((column + 0.5) / 3 * across)]
-
-    assert (at(0, 0) > 250).all() and (abs(at(0, 1) - 127) <= 2).all()
-    # Only three rows and columns are not faint; the weight below 0 is black.
+    height_, width_ = down, across
+    # Only three rows and columns are not faint; the centre of a tap lies beside the cross.
     side = 0.72 * min(down / 2, across / 3) / 3
-    y, x = top + round(0.75 * down - side), left + round(2.5 / 3 * across)
-    assert (image[y, x] == 0).all() and (abs(at(1, 2) - 127) <= 2).all()
+    beside = round(side * 0.3)
+
+    def tap(row, column, down=0):
+        y, x = top + (row + 0.5) / 2 * height_, left + (column + 0.5) / 3 * width_
+        return image[round(y + down * side) - beside, round(x) - beside]
+
+    for place, value in (((0, 0), 1.0), ((0, 1), 0.5), ((1, 2), 0.5), ((1, 2, -1), -0.5)):
+        assert np.abs(tap(*place) - tap_colours(np.array(value), 1.0)).max() <= 2, place
+    assert (tap(0, 0, -1) == 255).all()
     for wrong in (torch.rand(2, 9, 9), torch.rand(0, 3, 9, 9)):
         with pytest.raises(ValueError, match="a grid of kernels"):
             kernel_grid(torch.rand(3, 9, 9), wrong, tmp_path / "a.png")
