@@ -178,8 +178,7 @@ def find_image(image: str | os.PathLike[str]) -> Path:
         return path
     text = Path(image).as_posix()
     if text.startswith(_SAMPLES):
-        folder = Path(__file__).resolve().parent.parent / "datasets" / "sample_images"
-        found = {f"{_SAMPLES}{file.stem}": file for file in sorted(folder.glob("*/*.png"))}
+        found = _sample_files()
         if text in found:
             return found[text]
         raise DataError(
@@ -187,6 +186,16 @@ def find_image(image: str | os.PathLike[str]) -> Path:
             f"{nearest(text, list(found))}"
         )
     raise DataError(f"there is no image {image}.")
+
+
+def sample_names() -> list[str]:
+    """Return the names of the built-in images, as :func:`find_image` takes them."""
+    return list(_sample_files())
+
+
+def _sample_files() -> dict[str, Path]:
+    folder = Path(__file__).resolve().parent.parent / "datasets" / "sample_images"
+    return {f"{_SAMPLES}{file.stem}": file for file in sorted(folder.glob("*/*.png"))}
 
 
 def choose_crop(image: NDArray[Any], side: int, multiple: int) -> Crop | None:

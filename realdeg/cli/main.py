@@ -50,6 +50,7 @@ COMMANDS = {
     "report": "write one HTML page about runs",
     "list": "list configs, registered components and published weights",
     "completion": "print the completion of commands and options for a shell",
+    "studio": "try out degradations, cameras and networks in a browser",
     "demo": "run the whole pipeline on built-in images, in minutes",
 }
 # A module called 'list' would shadow the builtin.

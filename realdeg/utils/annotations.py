@@ -73,7 +73,7 @@ def wrong_item(value: Any, annotation: Any) -> tuple[str, str] | None:
         Its place in the list, such as ``"2"`` or ``"2.0"``, and how it contradicts its annotation;
         None where the fault is another.
     """
-    for member, _ in _members(annotation):
+    for member, _ in members_of(annotation):
         inner = typing.get_args(member)
         listed = (typing.get_origin(member) or member) in _LISTS and isinstance(value, list | tuple)
         if not (listed and inner) or (len(inner) > 1 and Ellipsis not in inner):
@@ -116,7 +116,7 @@ def shown(value: Any, most: int = 200) -> str:
 def choices_of(annotation: Any) -> list[str]:
     """Return the strings that an annotation's literals and choices allow."""
     names = []
-    for member, marks in _members(annotation):
+    for member, marks in members_of(annotation):
         if typing.get_origin(member) is Literal:
             names += [choice for choice in typing.get_args(member) if isinstance(choice, str)]
         names += [str(name) for mark in marks if isinstance(mark, Choice) for name in mark.names]
@@ -277,14 +277,19 @@ def _within(value: Any, limit: Any) -> bool:
     )
 
 
-def _members(wanted: Any, marks: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Yield the members of a union, each with its ``Annotated`` metadata."""
+def members_of(wanted: Any, marks: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield the members of a union, each with its ``Annotated`` metadata.
+
+    Args:
+        wanted: An annotation; one that is no union is its only member.
+        marks: Metadata of what surrounds it.
+    """
     origin = typing.get_origin(wanted)
     if origin is Annotated:
-        yield from _members(wanted.__origin__, (*marks, *wanted.__metadata__))
+        yield from members_of(wanted.__origin__, (*marks, *wanted.__metadata__))
     elif origin in (Union, types.UnionType):
         for member in typing.get_args(wanted):
-            yield from _members(member, marks)
+            yield from members_of(member, marks)
     else:
         yield wanted, marks
 
@@ -292,7 +297,7 @@ def _members(wanted: Any, marks: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tu
 def _wanted(annotation: Any, value: Any = None) -> str:
     """Phrase what an annotation takes: ``"a whole number, 1 or more, or None"``."""
     phrases: list[str] = []
-    for member, marks in _members(annotation):
+    for member, marks in members_of(annotation):
         base = typing.get_origin(member) or member
         registry = next((mark.registry for mark in marks if isinstance(mark, Component)), None)
         names = next((mark.names for mark in marks if isinstance(mark, Choice)), ())
@@ -331,7 +336,7 @@ def _inside(member: Any, base: Any, marks: tuple[Any, ...], value: Any) -> str:
             return f" of {count}items: " + ", ".join(_wanted(item) for item in inner)
     else:
         return ""
-    words = dict.fromkeys(_plural(*item) for item in _members(inner[0], of_items))
+    words = dict.fromkeys(_plural(*item) for item in members_of(inner[0], of_items))
     named = " or ".join(word for word in words if word)
     items = f" of {count}{named or 'items'}" if named or not of_list else ""
     order = " in ascending order" if any(isinstance(mark, Ascending) for mark in of_list) else ""
@@ -346,7 +351,7 @@ def _plural(item: Any, marks: tuple[Any, ...]) -> str:
     if registry is not None:
         return f"{registry}es" if registry.endswith("s") else f"{registry}s"
     if base is tuple and len(inner) == 2 and inner[0] == inner[1]:
-        return f"pairs of {' or '.join(_plural(*one) for one in _members(inner[0], marks))}"
+        return f"pairs of {' or '.join(_plural(*one) for one in members_of(inner[0], marks))}"
     known = _WORDS.get(base)
     return "" if known is None else known[1] + (_said(marks, True) if base in (int, float) else "")
 

@@ -58,6 +58,30 @@ def read_data(path: str | os.PathLike[str]) -> dict[str, Any]:
     return found
 
 
+def parse_data(text: str, what: str) -> Any:
+    """Parse YAML or JSON that is not in a file, within the limits of :func:`read_data`.
+
+    Args:
+        text: At most ``MAX_BYTES`` characters; JSON is YAML, too.
+        what: Its name, for messages.
+
+    Returns:
+        Plain data of any kind.
+
+    Raises:
+        ConfigError: As for :func:`read_data`.
+
+    Example:
+        >>> parse_data("sigma: [2, 10]", "the text")
+        {'sigma': [2, 10]}
+    """
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{what} is longer than {MAX_BYTES} characters: no config is.")
+    found = _from_yaml(text, what)
+    check_size(found, what)
+    return found
+
+
 def read_assignments(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a Python file of ``name = literal`` lines without running it.
 
@@ -224,7 +248,7 @@ def _literal(tree: ast.expr) -> Any:
     raise ValueError(f"line {tree.lineno} holds {ast.unparse(tree)[:60]}")
 
 
-def _from_yaml(text: str, file: Path) -> Any:
+def _from_yaml(text: str, file: Path | str) -> Any:
     import yaml
 
     try:
@@ -262,7 +286,7 @@ def _loader(yaml: Any) -> Any:
     return Loader
 
 
-def _check_events(yaml: Any, text: str, file: Path) -> None:
+def _check_events(yaml: Any, text: str, file: Path | str) -> None:
     """Refuse deep nesting and endless documents before anything is built from them."""
     depth = count = 0
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -279,7 +303,7 @@ def _check_events(yaml: Any, text: str, file: Path) -> None:
             raise ConfigError(f"{file} holds more than {MAX_VALUES} values: no config does.")
 
 
-def _check_nodes(root: Any, file: Path) -> None:
+def _check_nodes(root: Any, file: Path | str) -> None:
     """Refuse tags that name Python objects, duplicate keys, and aliases that multiply."""
     sizes: dict[int, int] = {}
 
@@ -311,7 +335,7 @@ def _below(node: Any) -> Iterator[Any]:
         yield from node.value
 
 
-def _check_tag(node: Any, file: Path) -> None:
+def _check_tag(node: Any, file: Path | str) -> None:
     if node.tag.removeprefix(_CORE) in _KNOWN and node.tag.startswith(_CORE):
         return
     raise ConfigError(
@@ -321,7 +345,7 @@ def _check_tag(node: Any, file: Path) -> None:
     )
 
 
-def _check_keys(node: Any, file: Path) -> None:
+def _check_keys(node: Any, file: Path | str) -> None:
     seen = set()
     for key, _ in node.value:
         line = key.start_mark.line + 1

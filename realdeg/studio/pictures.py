@@ -1,0 +1,96 @@
+"""The page's pictures of one place: a kernel and the noise around it."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realdeg.studio.session import Place
+from realdeg.visualization.kernels import kernel_width
+from realdeg.visualization.style import LABEL_SIZE, SMALL_SIZE, hide_ticks, new_figure
+
+_SIDE = 3.4
+_DOTS = 150
+# Colours that read on a light and on a dark page; the figures have no background.
+_INK = "#808080"
+
+
+def kernel_picture(kernel: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Draw a kernel on a diverging map: white is 0, red positive, blue negative.
+
+    The contour is at half of the largest weight; a cross marks the middle of the window.
+
+    Args:
+        kernel: Weights, (k, k).
+
+    Returns:
+        An image with a transparent background, H x W x 4.
+    """
+    figure, axes = _axes()
+    most = float(np.abs(kernel).max()) or 1.0
+    shown = axes.imshow(kernel, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+    if min(kernel.shape) > 1:
+        axes.contour(kernel, levels=[most / 2], colors=["black"], linewidths=0.8)
+    middle = (len(kernel) - 1) / 2
+    axes.plot(middle, middle, "+", color="black", markersize=7, markeredgewidth=0.8)
+    _finish(
+        figure,
+        axes,
+        shown,
+        f"{len(kernel)} x {len(kernel)} HR pixels, sum {kernel.sum():.3f},"
+        f" width {kernel_width(kernel):.2f} px",
+    )
+    return _pixels(figure)
+
+
+def noise_picture(place: Place) -> NDArray[np.uint8] | None:
+    """Draw the noise around a place, averaged over colours, on the same kind of map.
+
+    Args:
+        place: What :func:`~realdeg.studio.session.look_at` returned.
+
+    Returns:
+        An image with a transparent background, or None where there is no noise.
+    """
+    if place.noise is None or place.sigma is None:
+        return None
+    figure, axes = _axes()
+    luma = place.noise.mean(axis=2)
+    most = max(3 * float(luma.std()), 1e-3)
+    shown = axes.imshow(luma, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+    height, width = luma.shape
+    _finish(
+        figure,
+        axes,
+        shown,
+        f"{height} x {width} LR pixels, sigma {place.sigma:.2f} per channel, of 255",
+    )
+    return _pixels(figure)
+
+
+def _axes() -> tuple[Any, Any]:
+    figure = new_figure(_SIDE + 0.6, _SIDE + 0.25, layout="constrained")
+    figure.set_facecolor("none")
+    return figure, figure.add_subplot()
+
+
+def _finish(figure: Any, axes: Any, shown: Any, caption: str) -> None:
+    hide_ticks(axes)
+    axes.set_xlabel(caption, fontsize=LABEL_SIZE, color=_INK)
+    for spine in axes.spines.values():
+        spine.set_color(_INK)
+    bar = figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.03)
+    bar.ax.tick_params(labelsize=SMALL_SIZE, colors=_INK)
+    bar.outline.set_edgecolor(_INK)
+
+
+def _pixels(figure: Any) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=_DOTS, transparent=True)
+    with Image.open(stream) as image:
+        return np.asarray(image.convert("RGBA"))
