@@ -83,11 +83,12 @@ LAYERS = {
     | {"degradations.containers", "losses", "discriminators", "datasets", "evaluation"}
     | {"zero_shot", "degradations.estimation"},
     "apis": None,
+    "studio": None,
     "cli": None,
     "demo": None,
 }
 # Even the top has an order: the command line calls the apis, never the other way round.
-TOP = {"apis": {"cli", "demo"}, "demo": {"cli"}}
+TOP = {"apis": {"cli", "demo"}, "studio": {"cli", "demo"}, "demo": {"cli"}}
 
 
 def dotted(file: Path) -> str:

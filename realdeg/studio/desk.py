@@ -168,6 +168,7 @@ class Desk:
         kind: str | None,
         folder: Path,
         *,
+        scale: float | None = None,
         tile: str = "auto",
         self_ensemble: bool = False,
         kernel_width: float | None = None,
@@ -182,6 +183,7 @@ class Desk:
             weights: An uploaded file of weights, which comes before ``network``.
             kind: The type of network that the file is for, if it does not say.
             folder: Where the result is written.
+            scale: The scale of that file, if it does not tell.
             tile: ``"auto"``, ``"none"`` or a number of pixels.
             self_ensemble: As for :class:`~realdeg.SuperResolver`.
             kernel_width: As for :func:`~realdeg.super_resolve`.
@@ -190,7 +192,6 @@ class Desk:
         """
         image = self._drawn().lr if source is None else read_picture(Path(source))
         if weights is not None:
-            scale = None if self.shot is None else self.shot.degrader.degradation.scale
             built = loaded_network(Path(weights), kind, scale)
         elif network:
             built = published_network(network)
@@ -285,6 +286,23 @@ def part_in_words(crop: Crop | None) -> str:
         return "the whole photo"
     top, left, height, width = crop
     return f"{height} x {width} pixels at row {top}, column {left}: the most detailed part"
+
+
+def number_in(text: str, what: str) -> float | None:
+    """Read a number that may be left out.
+
+    Args:
+        text: What was entered.
+        what: Its name, for the message.
+
+    Raises:
+        ConfigError: If it is no number.
+    """
+    word = str(text or "").strip()
+    try:
+        return float(word) if word else None
+    except ValueError:
+        raise ConfigError(f"the {what} is a number or empty, not '{word:.40}'.") from None
 
 
 def _tile(text: str) -> Any:

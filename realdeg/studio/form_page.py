@@ -83,7 +83,7 @@ def add_form(start: Recipe, guarded: Guard) -> Form:
         visible=len(start.steps) > 1,
     )
     steps = gr.Column()
-    with gr.Row(equal_height=True):
+    with gr.Row(elem_classes="tools"):
         kind = gr.Dropdown(kinds_of_step(), value="AWGN", label="Another step", scale=3)
         add = gr.Button("Add it", scale=1, min_width=90)
     with gr.Accordion("Config (edit it here as well)", open=False):
@@ -177,7 +177,7 @@ def _show_step(form: Form, recipe: Recipe, index: int, guarded: Guard) -> None:
 def _structural(
     form: Form, label: str, change: Callable[[Recipe], Recipe], usable: bool, guarded: Guard
 ) -> None:
-    button = gr.Button(label, size="sm", interactive=usable)
+    button = gr.Button(label, size="sm", min_width=70, interactive=usable)
 
     @guarded
     def pressed(text: str) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import typing
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from realdeg.utils.annotations import members_of
 from realdeg.utils.argument_types import Choice, Component
 from realdeg.utils.arguments import arguments_of
 from realdeg.utils.component import plain
-from realdeg.utils.data_file import data_text, parse_data
+from realdeg.utils.data_file import parse_data
 from realdeg.utils.geometry import GEOMETRY
 
 Kind = Literal["switch", "choice", "number", "range", "data"]
@@ -158,15 +159,18 @@ def chosen(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, Any]
 
 
 def as_text(value: Any) -> str:
-    """Return plain data as one line of YAML where it fits.
+    """Return plain data as one line of YAML.
 
     Args:
         value: Numbers, strings, lists and dicts.
+
+    Example:
+        >>> as_text({"type": "JPEG", "quality": (30, 60)}), as_text("AWGN")
+        ('{"type": "JPEG", "quality": [30, 60]}', 'AWGN')
     """
-    written = data_text({"value": plain(value)}).rstrip("\n")
-    first, _, rest = written.partition(":")
-    del first
-    return inspect.cleandoc(rest) if "\n" in rest else rest.strip()
+    if isinstance(value, str) and value and _is_word(value):
+        return value
+    return json.dumps(plain(value), ensure_ascii=False)  # JSON is YAML
 
 
 def _field(name: str, parameter: inspect.Parameter, note: str) -> Field:
@@ -188,7 +192,7 @@ def _field(name: str, parameter: inspect.Parameter, note: str) -> Field:
     if kinds == {"switch"}:
         return Field(name, "switch", **common)
     low, high = _limits([mark for _, marks in stated for mark in marks])
-    if kinds <= {"number", "range"} and kinds and not (optional and "range" in kinds):
+    if kinds <= {"number", "range"} and kinds and not optional:
         numbers = {one for member, _ in stated for one in (typing.get_args(member) or (member,))}
         kind: Kind = "range" if "range" in kinds else "number"
         whole, fixed = numbers == {int}, "number" in kinds
@@ -230,3 +234,11 @@ def _limits(marks: Iterable[Any]) -> tuple[float | None, float | None]:
 
 def _is_limit(mark: Any, name: str) -> bool:
     return isinstance(getattr(mark, name, None), int | float)
+
+
+def _is_word(text: str) -> bool:
+    """Return whether YAML reads a text as itself."""
+    try:
+        return bool(parse_data(text, "a word") == text)
+    except ConfigError:
+        return False

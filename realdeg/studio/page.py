@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import gradio as gr
 from realdeg.apis.previewing import sample_names
 from realdeg.errors import RealdegError, first_line
 from realdeg.registry import list_backbones
-from realdeg.studio.desk import CONFIG_NAME, Desk, pair, part_in_words, place_of
+from realdeg.studio.desk import CONFIG_NAME, Desk, number_in, pair, part_in_words, place_of
 from realdeg.studio.form_page import Form, add_form
 from realdeg.studio.pictures import kernel_picture, noise_picture
 from realdeg.studio.recipe import recipe_of
@@ -49,17 +49,19 @@ STYLE = """
 .gradio-container { max-width: 1500px !important; margin: 0 auto; }
 #title h1 { margin: 0; font-size: 1.35rem; }
 #title p { margin: 0; opacity: .75; }
-#lr_picture img, #pair img, #versus img { image-rendering: pixelated; }
+.tools { align-items: flex-end; }
+.tools button { height: 2.6rem; }
+#lr_picture, #kernel_picture, #noise_picture { padding-top: 2rem; }
+#pair img, #versus img, #lr_picture img { image-rendering: pixelated; }
 #lr_picture img { cursor: crosshair; }
 #words textarea, #trace textarea { font-family: ui-monospace, monospace; font-size: .8rem; }
 .step_buttons { gap: .4rem; }
-.step_buttons button { min-width: 2.2rem; flex: 0 0 auto; }
 """
 
 
 def theme() -> gr.themes.Base:
     """Return a theme with the fonts of the machine: a page must not fetch any."""
-    return gr.themes.Soft(
+    return gr.themes.Default(
         primary_hue="blue", neutral_hue="slate", font=_FONT, font_mono=["ui-monospace", "monospace"]
     )
 
@@ -85,7 +87,7 @@ def guarded(function: F) -> F:
                     f"this should not happen ({type(error).__name__}: {first_line(error)}); the"
                     " terminal of the studio shows where."
                 )
-        raise gr.Error(html.escape(sentence), duration=None, print_exception=False)
+        raise gr.Error(html.escape(sentence, quote=False), duration=None, print_exception=False)
 
     return wrapped  # type: ignore[return-value]
 
@@ -126,7 +128,7 @@ def build_page(folder: Path) -> gr.Blocks:
 
 def _photo_inputs() -> tuple[gr.File, gr.Dropdown, gr.Number]:
     gr.Markdown("### Photo")
-    photo = gr.File(label="Drop a photo (HR)", file_types=["image"], type="filepath", height=120)
+    photo = gr.File(label="Drop a photo (HR)", file_types=["image"], type="filepath", height=140)
     with gr.Row():
         sample = gr.Dropdown(sample_names(), value=_FIRST_PHOTO, label="or a built-in image")
         side = gr.Number(
@@ -145,7 +147,7 @@ def _camera_input(desk: gr.State, form: Form) -> None:
         label="Load a camera (.safetensors)",
         file_types=[".safetensors"],
         type="filepath",
-        height=100,
+        height=140,
     )
 
     @guarded
@@ -161,10 +163,10 @@ def _degrade_tab(
     page: gr.Blocks, desk: gr.State, source: tuple[Any, ...], folder: Path
 ) -> gr.Number:
     photo, sample, side, text = source
-    with gr.Row(equal_height=True):
+    with gr.Row(elem_classes="tools"):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, scale=1, min_width=100)
         go = gr.Button("Draw", variant="primary", scale=2)
-        again = gr.Button("Draw again (next seed)", scale=2)
+        again = gr.Button("Next seed", scale=2)
         save = gr.DownloadButton("Save LR (PNG)", scale=2)
     slider = gr.ImageSlider(
         label="HR | LR, every pixel repeated",
@@ -183,12 +185,22 @@ def _degrade_tab(
             buttons=["fullscreen"],
         )
         kernel = gr.Image(
-            label="Kernel there", format="png", image_mode="RGBA", interactive=False, buttons=[]
+            label="Kernel there",
+            elem_id="kernel_picture",
+            format="png",
+            image_mode="RGBA",
+            interactive=False,
+            buttons=[],
         )
         noise = gr.Image(
-            label="Noise around it", format="png", image_mode="RGBA", interactive=False, buttons=[]
+            label="Noise around it",
+            elem_id="noise_picture",
+            format="png",
+            image_mode="RGBA",
+            interactive=False,
+            buttons=[],
         )
-    with gr.Row(equal_height=True):
+    with gr.Row(elem_classes="tools"):
         row = gr.Number(0, label="LR row", precision=0, minimum=0, min_width=90)
         column = gr.Number(0, label="LR column", precision=0, minimum=0, min_width=90)
         look = gr.Button("Look there")
@@ -289,7 +301,7 @@ def _compare_tab(desk: gr.State, source: tuple[Any, ...], seed: gr.Number) -> No
     slider = gr.ImageSlider(
         label="A | B", format="png", interactive=False, elem_id="versus", max_height=640
     )
-    table = gr.Dataframe(headers=["", "A", "B"], interactive=False, wrap=True)
+    table = gr.Markdown()
 
     @guarded
     def kept_now(text: str, own: Desk) -> tuple[Any, ...]:
@@ -302,11 +314,17 @@ def _compare_tab(desk: gr.State, source: tuple[Any, ...], seed: gr.Number) -> No
         first, second, rows = own.compare(path or name, side, text, seed)
         one, other = pair(first)[1], pair(second)[1]
         height, width = (min(a, b) for a, b in zip(one.shape[:2], other.shape[:2], strict=True))
-        cells = [[title, *both] for title, both in rows.items()]
-        return (one[:height, :width], other[:height, :width]), cells
+        return (one[:height, :width], other[:height, :width]), _table(rows)
 
     keep.click(kept_now, [text, desk], [desk, kept], api_name="keep")
     go.click(compared, [photo, sample, side, text, seed, desk], [slider, table], api_name="compare")
+
+
+def _table(rows: Mapping[str, tuple[str, str]]) -> str:
+    """Return a Markdown table of two columns."""
+    cells = [(title, *both) for title, both in rows.items()]
+    lines = [" | ".join(html.escape(cell).replace("|", "/") for cell in row) for row in cells]
+    return "\n".join(("| | A | B |", "|---|---|---|", *(f"| {line} |" for line in lines)))
 
 
 def _upscale_tab(desk: gr.State, folder: Path) -> None:
@@ -316,7 +334,7 @@ def _upscale_tab(desk: gr.State, folder: Path) -> None:
                 label="Image to upscale (none: the last LR image)",
                 file_types=["image"],
                 type="filepath",
-                height=110,
+                height=140,
             )
             network = gr.Dropdown(
                 published(),
@@ -330,7 +348,7 @@ def _upscale_tab(desk: gr.State, folder: Path) -> None:
                 label="or weights of your own",
                 file_types=[".safetensors", ".pth", ".pt", ".ckpt"],
                 type="filepath",
-                height=110,
+                height=140,
             )
             kind = gr.Dropdown(
                 ["", *list_backbones()],
@@ -338,10 +356,13 @@ def _upscale_tab(desk: gr.State, folder: Path) -> None:
                 label="Network of that file",
                 info="only for files of other projects",
             )
+            factor = gr.Textbox(
+                label="Its scale", info="where the file does not tell", max_length=20
+            )
     with gr.Row():
         tile = gr.Textbox("auto", label="Tile", info="auto, none or pixels", max_length=20)
-        width = gr.Number(None, label="Blur told", info="sigma in HR pixels")
-        level = gr.Number(None, label="Noise told", info="sigma of 255")
+        width = gr.Textbox(label="Blur told", info="sigma in HR pixels", max_length=20)
+        level = gr.Textbox(label="Noise told", info="sigma of 255", max_length=20)
         ensemble = gr.Checkbox(label="Self-ensemble", info="mean of 8 passes")
     go = gr.Button("Upscale", variant="primary")
     words = gr.Markdown()
@@ -356,9 +377,10 @@ def _upscale_tab(desk: gr.State, folder: Path) -> None:
         network: str | None,
         weights: str | None,
         kind: str,
+        factor: str,
         tile: str,
-        width: float | None,
-        level: float | None,
+        width: str,
+        level: str,
         ensemble: bool,
         own: Desk,
         progress: gr.Progress = _PROGRESS,
@@ -369,17 +391,18 @@ def _upscale_tab(desk: gr.State, folder: Path) -> None:
             weights,
             kind or None,
             folder,
+            scale=number_in(factor, "scale"),
             tile=tile,
             self_ensemble=ensemble,
-            kernel_width=width,
-            noise=level,
+            kernel_width=number_in(width, "blur"),
+            noise=number_in(level, "noise"),
             progress=lambda done, total: progress((done, total), desc="upscaling"),
         )
         return (made.plain, made.made), html.escape(made.words), str(made.file)
 
     go.click(
         run,
-        [image, network, weights, kind, tile, width, level, ensemble, desk],
+        [image, network, weights, kind, factor, tile, width, level, ensemble, desk],
         [slider, words, result],
         api_name="upscale",
     )
@@ -395,7 +418,7 @@ def _export_tab(desk: gr.State, text: gr.Code, seed: gr.Number, folder: Path) ->
     config = gr.Code(label=CONFIG_NAME, language="yaml", interactive=False)
     python = gr.Code(label="Python", language="python", interactive=False)
     commands = gr.Code(label="Commands", language="shell", interactive=False)
-    files = gr.File(label="Files", interactive=False, file_count="multiple", height=110)
+    files = gr.File(label="Files", interactive=False, file_count="multiple", height=140)
 
     @guarded
     def export(text: str, seed: int, own: Desk) -> tuple[Any, ...]:

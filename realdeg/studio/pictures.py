@@ -12,10 +12,10 @@ from realdeg.studio.session import Place
 from realdeg.visualization.kernels import kernel_width
 from realdeg.visualization.style import LABEL_SIZE, SMALL_SIZE, hide_ticks, new_figure
 
-_SIDE = 3.4
-_DOTS = 150
+_SIDE = 2.7
+_DOTS = 180
 # Colours that read on a light and on a dark page; the figures have no background.
-_INK = "#808080"
+_INK = "#8a8f98"
 
 
 def kernel_picture(kernel: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -40,7 +40,7 @@ def kernel_picture(kernel: NDArray[np.float64]) -> NDArray[np.uint8]:
         figure,
         axes,
         shown,
-        f"{len(kernel)} x {len(kernel)} HR pixels, sum {kernel.sum():.3f},"
+        f"{len(kernel)} x {len(kernel)} HR pixels\nsum {kernel.sum():.3f},"
         f" width {kernel_width(kernel):.2f} px",
     )
     return _pixels(figure)
@@ -66,7 +66,7 @@ def noise_picture(place: Place) -> NDArray[np.uint8] | None:
         figure,
         axes,
         shown,
-        f"{height} x {width} LR pixels, sigma {place.sigma:.2f} per channel, of 255",
+        f"{height} x {width} LR pixels\nsigma {place.sigma:.2f} of 255 per channel",
     )
     return _pixels(figure)
 

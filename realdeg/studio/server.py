@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from realdeg.errors import ConfigError, argument_name, as_given
-from realdeg.studio.session import LARGEST_WEIGHTS
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -141,11 +140,16 @@ def application(folder: Path, hosts: tuple[str, ...] | None) -> Gate:
     import gradio
 
     from realdeg.studio.page import STYLE, build_page, theme
+    from realdeg.studio.session import LARGEST_WEIGHTS
 
+    page = build_page(folder)
+    # Until it is set, Gradio takes any path of this machine that a request claims to have uploaded;
+    # only its own launch() sets it.
+    page.has_launched = True
     outer = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app = gradio.mount_gradio_app(
         outer,
-        build_page(folder),
+        page,
         path="/",
         allowed_paths=[],
         max_file_size=LARGEST_WEIGHTS,

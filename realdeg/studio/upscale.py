@@ -48,8 +48,8 @@ class Upscaled:
 
 
 def published() -> list[str]:
-    """Return every published network as ``TYPE NAME xSCALE``, sorted."""
-    return sorted({f"{e.type} {e.name} x{s:g}" for e in list_pretrained() for s in e.scales})
+    """Return every published network as ``NETWORK:NAME xSCALE``, sorted."""
+    return sorted({f"{e.type}:{e.name} x{s:g}" for e in list_pretrained() for s in e.scales})
 
 
 def published_network(name: str) -> Backbone:
@@ -65,8 +65,8 @@ def published_network(name: str) -> Backbone:
     known = published()
     if name not in known:
         raise ConfigError(f"no published network '{name:.80}'.{nearest(name[:80], known)}")
-    kind, weights, scale = name.split(" ")
-    return create_backbone(kind, scale=int(scale[1:]), weights=weights, trained=True)
+    source, _, scale = name.rpartition(" x")
+    return create_backbone(source, scale=int(scale), trained=True)
 
 
 def loaded_network(file: Path, kind: str | None = None, scale: float | None = None) -> Backbone:
