@@ -15,10 +15,7 @@ import numpy as np
 import pytest
 
 import realdeg
-
-browsers = pytest.importorskip(
-    "tests.reporting.browser", reason="the tests of reports are not here"
-)
+from tests.reporting.browser import CHROMIUM, Browser
 
 pytestmark = [
     pytest.mark.slow,
@@ -201,11 +198,11 @@ def test_the_page_is_for_this_machine(address):
     assert "default-src 'self'" in fetch(address[0], "/")[2]["Content-Security-Policy"]
 
 
-@pytest.mark.skipif(browsers.CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_works_in_a_browser(address, tmp_path, dark):
     """Change a step, draw, click a pixel; no error in the console, nothing from elsewhere."""
-    browser = browsers.Browser(tmp_path / "profile", 1400, 1000, dark)
+    browser = Browser(tmp_path / "profile", 1400, 1000, dark)
     words = "document.querySelector('#words textarea')?.value ?? ''"
     try:
         browser.call("Page.navigate", url=address[0])
