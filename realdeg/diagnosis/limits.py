@@ -33,8 +33,8 @@ COMB, COMB_COEFFICIENTS, LEAST_STEP, LEAST_BLOCKS = 0.35, 4, 2, 200
 VISIBLE_QUALITY = 85
 
 # Frames --------------------------------------------------------------------------------------
-# The share of pixels that hold nothing but black or white: 2 % at most in RealSR and NTIRE 2019, and
-# no image in the sets of docs/doctor.md has so much.
+# The share of pixels that hold nothing but black or white: 2 % at most in RealSR and NTIRE 2019. No
+# image in the sets of docs/doctor.md has this much.
 CLIPPED = 0.25
 # 8-bit levels that count as black (all channels up to it) and white (all channels from it).
 BLACK, WHITE = 2, 253
