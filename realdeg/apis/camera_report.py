@@ -20,7 +20,6 @@ from realdeg.degradations.build import degradation_from_config
 from realdeg.evaluation.degradation.noise import (
     block_cosines,
     flat_candidates,
-    noise_level,
     on_lr_grid,
 )
 from realdeg.evaluation.image_quality import measure
@@ -96,7 +95,10 @@ def measure_camera(
             sum(scores[label(name)] for scores in found) / len(found) for name in ("psnr", "ssim")
         )
     compared = compare_degradations(
-        {"bicubic": "Bicubic", **learned},
+        {
+            "bicubic": dict(type="Bicubic", scale=pairs.scale, same_size=pairs.same_size),
+            **learned,
+        },
         data,
         seed=int(plan["seed"]),
         device=device,
@@ -106,7 +108,7 @@ def measure_camera(
         psnr[name] = result.numbers[label("psnr")]
         ssim[name] = result.numbers[label("ssim")]
     best = max(learned, key=lambda name: psnr[name])
-    channels = residual_noise(learned[best].to(device), data)
+    channels = camera_noise(learned[best].to(device), data)
     rgb = [channels[name] for name in ("red", "green", "blue")]
     noise = (sum(value**2 for value in rgb) / 3) ** 0.5
     for one in learned.values():
@@ -115,10 +117,12 @@ def measure_camera(
 
 
 @torch.no_grad()
-def residual_noise(degradation: Degradation, data: PairedFolderDataset) -> dict[str, float]:
-    """Measure the noise of real LR: what is left of it in flat blocks without the degradation.
+def camera_noise(degradation: Degradation, data: PairedFolderDataset) -> dict[str, float]:
+    """Measure the noise of real LR, by what it has at the highest frequencies where HR is flat.
 
-    Blocks are chosen where HR is flat, so that errors of the kernels hardly count.
+    In blocks of LR where HR is flat the camera without noise leaves almost nothing of the highest
+    frequencies. What real LR has there beyond that is noise. The median over blocks leaves texture
+    out, and brightness that differs from HR does not count.
 
     Args:
         degradation: Without noise.
@@ -129,25 +133,29 @@ def residual_noise(degradation: Degradation, data: PairedFolderDataset) -> dict[
         the rounding to 8 bit is part of them. They are 0 if no image has room for a block.
     """
     names = ("red", "green", "blue", "luma")
-    total = torch.zeros(len(names), _BLOCK, _BLOCK, dtype=torch.float64)
-    count = 0
+    found: list[Tensor] = []
     device = next(iter(degradation.parameters()), torch.empty(0)).device
+    place = torch.arange(_BLOCK)
+    high = place[:, None] + place >= _BLOCK
     for index in range(len(data)):
         item: Any = data[index]
         hr, lr = item["hr"], item["lr"]
         made = degradation(hr[None].to(device), [0])[0].cpu()
-        rest = lr - made
-        rest = 255 * torch.cat([rest, _luma_difference(lr, made)])
         guide = 255 * on_lr_grid(to_colour(hr[None], "y")[0, 0], degradation.stride)
         border = degradation.border
-        inner = [slice(border, side - border or None) for side in guide.shape]
-        chosen, _, _ = flat_candidates(guide[inner[0], inner[1]].contiguous(), _BLOCK, _BLOCKS)
-        blocks = block_cosines(rest[:, inner[0], inner[1]].double(), _BLOCK, _BLOCK // 2)
-        total += blocks[:, chosen].square().sum(1)
-        count += len(chosen)
-    if not count:
+        inner = tuple(slice(border, side - border or None) for side in guide.shape)
+        chosen, _, _ = flat_candidates(guide[inner].contiguous(), _BLOCK, _BLOCKS)
+        energies = []
+        for image in (lr, made):
+            channels = 255 * torch.cat([image, to_colour(image[None], "y")[0]])
+            blocks = block_cosines(channels[(slice(None), *inner)].double(), _BLOCK, _BLOCK // 2)
+            energies.append(blocks[:, chosen][..., high].square().mean(-1))
+        found.append(energies[0] - energies[1])
+    variances = torch.cat(found, 1)
+    if not variances.shape[1]:
         return dict.fromkeys(names, 0.0)
-    return {name: noise_level(power) for name, power in zip(names, total / count, strict=True)}
+    levels = variances.median(1).values.clamp_min(0).sqrt()
+    return {name: float(level) for name, level in zip(names, levels, strict=True)}
 
 
 def write_camera(
@@ -218,11 +226,6 @@ def _identity(data: PairedFolderDataset, index: int) -> dict[str, float]:
     return {label: sum(values) / len(values) for label, values in found.items()}
 
 
-def _luma_difference(first: Tensor, second: Tensor) -> Tensor:
-    """Return the difference of luma, (1, h, w), in the range of the images."""
-    return to_colour(first[None], "y")[0] - to_colour(second[None], "y")[0]
-
-
 def _card(pairs: PhotoPairs, folder: Path, kind: str, report: Mapping[str, Any]) -> str:
     plan, name = report["plan"], folder.name
     rows = [
@@ -258,7 +261,7 @@ Held-out LR against what is made of HR ({report["protocol"]}):
 {table}
 
 The camera uses: {kind}. {report["stopped"][0].upper()}{report["stopped"][1:]}.
-Noise in flat regions: {channels["red"]:.2f} (red), {channels["green"]:.2f} (green),
+Noise where HR is flat: {channels["red"]:.2f} (red), {channels["green"]:.2f} (green),
 {channels["blue"]:.2f} (blue), {channels["luma"]:.2f} (luma) grey levels.
 It took {format_duration(report["seconds"])} on {plan["device"]}.
 

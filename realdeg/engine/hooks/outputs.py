@@ -23,6 +23,8 @@ _NOTE = "outputs_watched"
 _PICTURES, _SIDE, _POINTS = 2, 256, 64
 # Kernels that differ from their mean by less than this share of it count as one kernel.
 _LEAST_SPREAD = 0.01
+# A network whose kernels differ by less than this has died; an untrained one differs by more.
+_DEAD = 1e-4
 # How far the sum of a kernel may be from 1.
 _MOST_GAIN = 0.1
 # Images with less than this share of the targets' brightness or contrast are black or constant.
@@ -42,7 +44,8 @@ class OutputsHook(Hook):
     constant images.
 
     Args:
-        stop_when_collapsed: Whether a field that has collapsed to one kernel also ends the run.
+        stop_when_collapsed: Whether a field that does not vary at all any more, because its network
+            has died, also ends the run.
     """
 
     priority = "LOW"  # after the metrics have been logged
@@ -51,6 +54,7 @@ class OutputsHook(Hook):
         self.stop_when_collapsed = stop_when_collapsed
         self._kernels: list[Tensor] = []
         self._weights: list[Tensor] = []
+        self._spread = 0.0
         self._moments = torch.zeros(2, 3, dtype=torch.float64)
 
     def before_val_epoch(self, runner: Any) -> None:
@@ -146,7 +150,8 @@ class OutputsHook(Hook):
             if name not in state["told"]:
                 state["told"] = [*state["told"], name]
                 runner.logger.warning("%s", message)
-            if name == COLLAPSED and self.stop_when_collapsed and runner.iter < runner.max_iters:
+            dead = name == COLLAPSED and self._spread < _DEAD
+            if dead and self.stop_when_collapsed and runner.iter < runner.max_iters:
                 stop(runner, f"{COLLAPSED} to one kernel")
         hub.update_info(_NOTE, state)
 
@@ -175,7 +180,7 @@ class OutputsHook(Hook):
         text = f"kernels sum to {float(sums.min()):.3f} .. {float(sums.max()):.3f}"
         varies = degradation.fitting == "gradient"
         if varies:
-            numbers["kernel_spread"] = spread(kernels)
+            numbers["kernel_spread"] = self._spread = spread(kernels)
             text += f", differ from place to place by {numbers['kernel_spread']:.2%}"
         if self._weights:
             numbers["weight_spread"] = spread(torch.cat(self._weights))
