@@ -58,6 +58,17 @@ def compare(folder: Path) -> None:
     print(page.path, page.size, page.left_out)
 
 
+def own_camera() -> None:
+    camera = realdeg.fit_camera("pairs", "my_camera", time="10m")
+    assert_type(camera, realdeg.FittedCamera)
+    print(camera.describe(), camera.psnr["DML"])
+    tuned = realdeg.finetune(
+        "FSRCNN", camera=camera.folder, hr="photos", pairs=("hr", "lr"), out="my_network"
+    )
+    assert_type(tuned, realdeg.FinetunedNetwork)
+    print(tuned.after["psnr"] - tuned.before["psnr"])
+
+
 def make_images(weights: Path) -> realdeg.Summary:
     summary = realdeg.degrade(weights, "hr", "lr", jobs=2, progress=False)
     blind = realdeg.make_test_set("DIV2KRK", "hr", "set", scale=2, position="half-pixel")
