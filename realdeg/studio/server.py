@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -183,9 +185,20 @@ def serve(host: str, port: int, *, started: Callable[[str], object]) -> None:
         import uvicorn
 
         shown = f"[{host}]" if ":" in host else host
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
+        # An open page holds a connection for good, which must not keep the server from ending, nor
+        # be reported as an error. Failed actions are logged where they fail.
+        config = uvicorn.Config(
+            app, log_level="critical", access_log=False, lifespan="on", timeout_graceful_shutdown=1
+        )
+        if threading.current_thread() is threading.main_thread():
+            # Raised again after the server has ended; by default it would leave the folder behind.
+            signal.signal(signal.SIGTERM, _interrupt)
         started(f"http://{shown}:{opened.getsockname()[1]}/")
         uvicorn.Server(config).run(sockets=[opened])
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _folder() -> AbstractContextManager[str]:

@@ -241,6 +241,15 @@ def test_the_page_works_in_a_browser(address, tmp_path, dark):
         browser.close()
 
 
+def test_it_ends_with_a_page_open_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with serving(tmp_path) as found:
+        held = urllib.request.urlopen(found + "gradio_api/heartbeat/held", timeout=60)
+        assert held.readline() and list(tmp_path.glob("realdeg_studio_*"))
+    assert not list(tmp_path.glob("realdeg_studio_*"))
+    assert (tmp_path / "log.txt").read_text() == "interrupted\n"
+
+
 def wait(browser, condition, seconds=60):
     end = time.monotonic() + seconds
     while not browser.run(condition):
