@@ -128,7 +128,8 @@ def compare_degradations(
         )
     chosen = get_lr_protocol(protocol)
     target = find_device(device)
-    result, items = _comparison(pairs, chosen, seed or 0, draws, colour, shown)
+    factor = next(iter(built.values())).scale
+    result, items = _comparison(pairs, chosen, seed or 0, draws, colour, shown, factor)
     try:
         for name, degradation in built.items():
             result.results[name] = _measure(
@@ -175,7 +176,13 @@ def _data_config(
 
 
 def _comparison(
-    pairs: Any, protocol: LrProtocol, seed: int, draws: int, colour: Colour, shown: int
+    pairs: Any,
+    protocol: LrProtocol,
+    seed: int,
+    draws: int,
+    colour: Colour,
+    shown: int,
+    scale: float,
 ) -> tuple[Comparison, list[dict[str, Any]]]:
     """Return a comparison without results, and the pairs."""
     items = [_pair(pairs, index) for index in range(len(pairs))]
@@ -191,7 +198,8 @@ def _comparison(
         sample=simulated_camera(pairs) is not None,
         protocols={fidelity.name: fidelity.summary(), protocol.name: protocol.summary()},
         shown=[
-            dict(key=i["key"], hr=i["hr"], real=i["lr"], made={}) for i in _spread(items, shown)
+            dict(key=i["key"], hr=i["hr"], real=i["lr"], scale=scale, made={})
+            for i in _spread(items, shown)
         ],
     )
     return result, items

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from realdeg.apis.comparison_result import Comparison
+from realdeg.apis.picture_scores import crop_scores, with_chroma
+from realdeg.degradations import Bicubic
+from realdeg.evaluation.protocols import get_protocol
 from realdeg.visualization.degradations import degradation_comparison
+from realdeg.visualization.sheets import telling_crop
+from realdeg.visualization.style import pixels
 
 
 def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = None) -> list[Path]:
@@ -53,16 +59,15 @@ def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = Non
     title = "Degradations against a real camera"
     names = list(comparison.results)
     stride = _stride(comparison)
-    caption = "below each crop: PSNR in dB against the camera's LR, protocol lr-fidelity"
+    caption = "PSNR and SSIM against the camera's LR, protocol lr-fidelity; crops where they differ"
     path = folder / "comparison.png"
     written = [
         degradation_comparison(
             names,
-            comparison.shown,
+            [_row(row, crop, stride) for row in comparison.shown],
             kernels,
             plots,
             path,
-            crop_size=crop,
             title=title,
             caption=caption,
             stride=stride,
@@ -78,6 +83,28 @@ def draw_comparison(comparison: Comparison, folder: Path, crop: int | None = Non
             )
         )
     return written
+
+
+def _row(row: Mapping[str, Any], crop: int | None, stride: int) -> dict[str, Any]:
+    """Return a row of the figure: a bicubic reduction beside the degradations, crop and scores."""
+    hr, real = row["hr"], row["real"]
+    scale = row["scale"]
+    made = {name: image for name, (image, _) in row["made"].items()}
+    if not any(name.lower() == "bicubic" for name in made):
+        same_size = stride == 1 and scale != 1
+        made = {"bicubic": Bicubic(scale, same_size)(hr[None], [0])[0].clamp(0, 1), **made}
+    shown = {name: with_chroma(image, real) for name, image in made.items()}
+    full = (int(hr.shape[-2]), int(hr.shape[-1]))
+    side = min(crop or min(full) // 4, *full)
+    side = max(side // stride, 1) * stride
+    top, left = telling_crop([*map(pixels, shown.values()), pixels(hr)], side, stride)
+    square = (top // stride, left // stride, side // stride)
+    protocol = get_protocol("lr-fidelity")
+    scored = {
+        name: (shown[name], crop_scores(image, real, protocol, square, scale=scale))
+        for name, image in made.items()
+    }
+    return {**row, "made": scored, "crop": (top, left, side)}
 
 
 def _stride(comparison: Comparison) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from realdeg.visualization.kernels import kernel_width
-from realdeg.visualization.sheets import busiest_crop, enlarge_crop
+from realdeg.visualization.sheets import busiest_crop, enlarge_crop, telling_crop
 from realdeg.visualization.style import (
     COLOURS,
     INK,
@@ -55,7 +55,7 @@ def degradation_comparison(
     *,
     crop_size: int | None = None,
     title: str | None = None,
-    caption: str = "PSNR in dB below each crop",
+    caption: str = "PSNR and SSIM below each crop",
     stride: int = 1,
 ) -> Path:
     """Draw crops, effective kernels and curves of several degradations and the real camera.
@@ -63,11 +63,13 @@ def degradation_comparison(
     Args:
         names: The degradations, in the order of the columns.
         shown: Rows of crops, possibly none: ``key``, ``hr``, ``real`` and ``made``, a mapping from
-            a degradation's name to its image and PSNR.
+            a degradation's name, or that of another column, to its image and the text below it;
+            possibly ``crop``, the crop's top, left and side in HR pixels.
         kernels: Effective kernels (k, k) by name, including ``"camera"``.
         plots: By heading ``"what|x axis|y axis"``: curves (x, y) by name.
         path: The file to write.
-        crop_size: Side of the crops in HR pixels; by default a quarter of the shorter side.
+        crop_size: Side of the crops in HR pixels where a row states none; by default a quarter of
+            the shorter side.
         title: A heading.
         caption: Meaning of the values, with the protocol.
         stride: HR pixels per LR pixel on the grid, which places the centre of the kernels.
@@ -81,9 +83,10 @@ def degradation_comparison(
     """
     if not names or not (shown or kernels or plots):
         raise ValueError("a comparison needs at least one degradation and something to draw")
-    columns = ["HR", "camera", *names]
+    others = [name for row in shown for name in row["made"] if name not in names]
+    columns = ["HR", "camera", *dict.fromkeys(others), *names]
     left = 0.32
-    above, heading, line = title_space(title), 0.26, _CELL + 0.26
+    above, heading, line = title_space(title), 0.26, _CELL + 0.38
     wide = left + len(columns) * (_CELL + _GAP)
     width = max(wide + (BAR_WIDTH if kernels else 0.0) + MARGIN, 9.0)
     below = above + heading + line * len(shown) + 0.1
@@ -123,19 +126,22 @@ def _draw_crops(
 ) -> None:
     hr = pixels(row["hr"])
     full = (hr.shape[0], hr.shape[1])
-    size = min(crop_size or min(full) // 4, *full)
-    crop = busiest_crop(hr, size)
+    if "crop" in row:
+        *crop, size = row["crop"]
+    else:
+        size = min(crop_size or min(full) // 4, *full)
+        crop = telling_crop([*(pixels(image) for image, _ in row["made"].values()), hr], size)
     write_text(figure, left / 2, top + _CELL / 2, row["key"][:24], rotation=90)
     images = {"HR": (hr, None), "camera": (pixels(row["real"]), None), **row["made"]}
     for column, name in enumerate(columns):
         if name not in images:
             continue
-        image, psnr = images[name]
+        image, text = images[name]
         axes = axes_at(figure, left + column * (_CELL + _GAP), top, _CELL, _CELL)
         hide_ticks(axes)
-        axes.imshow(enlarge_crop(pixels(image), crop, size, full, 4 * size))
-        if psnr is not None:
-            axes.set_xlabel(f"{psnr:.2f}", fontsize=SMALL_SIZE, color=INK, labelpad=2)
+        axes.imshow(enlarge_crop(pixels(image), (crop[0], crop[1]), size, full, 4 * size))
+        if text is not None:
+            axes.set_xlabel(text, fontsize=SMALL_SIZE, color=INK, labelpad=2)
 
 
 def _draw_kernel(axes: Any, kernel: Tensor, stride: int) -> None:

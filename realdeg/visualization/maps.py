@@ -148,7 +148,9 @@ def weight_maps(
             at = index - 2
             _draw_map(axes, maps[at], maps if shared_scale else maps[at])
             name = f"$C_{{{at + 1}}}$  mean {maps[at].mean():.2f}, largest on {ruled[at]:.0%}"
-            axes.set_title(name, fontsize=LABEL_SIZE - 1, color=INK, pad=3)
+            # Beside the swatch, which is 0.1 inches wide.
+            style = {"fontsize": LABEL_SIZE - 1, "color": INK, "pad": 3}
+            axes.set_title(name, loc="left", x=0.15 / _CELL, **style)
             swatch = axes_at(figure, left, top - 0.155, 0.1, 0.1)
             swatch.set_facecolor([level / 255 for level in region_colour(at)])
             hide_ticks(swatch)

@@ -32,6 +32,8 @@ from realdeg.visualization.style import (
 
 # Width of a column in inches.
 _CELL = 1.6
+# Grey levels between neighbours: a larger step is not more readable.
+_MEDIUM_STEP = 32.0
 
 
 @dataclass
@@ -42,15 +44,78 @@ class SheetRow:
         name: The row's label.
         images: By method, tensor (C, H, W) in [0, 1] or ``uint8`` array; LR and HR are columns as
             well. Sizes may differ: a crop covers the same part of all.
-        values: PSNR in dB, or another score, by method.
-        crop: (top, left) of the crop in pixels of the largest image; by default where the last
-            column (usually HR) has most gradient energy.
+        values: PSNR in dB, or another score, by method; text, of several lines too, is written as
+            it is.
+        crop: (top, left) of the crop in pixels of the largest image; by default
+            :func:`telling_crop`.
     """
 
     name: str
     images: Mapping[str, Tensor | np.ndarray]
-    values: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, float | str] = field(default_factory=dict)
     crop: tuple[int, int] | None = None
+
+
+def telling_crop(images: Sequence[np.ndarray], size: int, step: int = 1) -> tuple[int, int]:
+    """Find the square where methods differ most and the scene has structure that can be read.
+
+    A place is worth the geometric mean of two things: the standard deviation over the methods, and
+    the steps of brightness between neighbouring pixels, of which large ones count no more than
+    medium ones. So neither noise in a flat region nor an edge that all draw alike is chosen.
+
+    Args:
+        images: ``uint8`` of shape (h, w, 3), of one or several resolutions; the last one is what
+            the others should be like. The methods that are compared are the others of the largest
+            resolution that two have; where there are none, structure alone decides.
+        size: Side of the square in pixels of the largest image.
+        step: Place the square at multiples of this.
+
+    Returns:
+        (top, left) in pixels of the largest image.
+    """
+    largest = max(reversed(images), key=lambda image: image.shape[0] * image.shape[1])
+    steps = _steps(largest.astype(np.float64).mean(axis=2))
+    worth = np.minimum(steps, _MEDIUM_STEP)
+    by_size: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for image in images[:-1]:
+        by_size.setdefault(image.shape, []).append(image)
+    groups = [group for group in by_size.values() if len(group) > 1]
+    differ = None
+    if groups:
+        methods = max(groups, key=lambda group: group[0].size)
+        spread = np.std(np.stack(methods).astype(np.float64), axis=0).mean(axis=2)
+        if spread.any():
+            rows, columns = (
+                np.arange(full) * own // full
+                for full, own in zip(largest.shape[:2], spread.shape, strict=True)
+            )
+            differ = spread[rows[:, None], columns[None]]
+    sums = _box_sums(worth, size)
+    if differ is not None:
+        sums = np.sqrt(np.maximum(sums, 0) * np.maximum(_box_sums(differ, size), 0))
+    return _place_of_largest(sums, step)
+
+
+def _steps(grey: np.ndarray) -> np.ndarray:
+    steps = np.zeros_like(grey)
+    steps[:, 1:] += np.abs(np.diff(grey, axis=1))
+    steps[1:] += np.abs(np.diff(grey, axis=0))
+    return steps
+
+
+def _box_sums(values: np.ndarray, size: int) -> np.ndarray:
+    """Return the sums of all squares of a side, by their upper left corners."""
+    sums = np.pad(values.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    boxes: np.ndarray = (
+        sums[size:, size:] - sums[:-size, size:] - sums[size:, :-size] + sums[:-size, :-size]
+    )
+    return boxes
+
+
+def _place_of_largest(boxes: np.ndarray, step: int = 1) -> tuple[int, int]:
+    kept = boxes[::step, ::step]
+    top, left = np.unravel_index(int(kept.argmax()), kept.shape)
+    return int(top) * step, int(left) * step
 
 
 def busiest_crop(image: np.ndarray, size: int) -> tuple[int, int]:
@@ -67,10 +132,7 @@ def busiest_crop(image: np.ndarray, size: int) -> tuple[int, int]:
     energy = np.zeros_like(grey)
     energy[:, 1:] += np.diff(grey, axis=1) ** 2
     energy[1:] += np.diff(grey, axis=0) ** 2
-    sums = np.pad(energy.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    boxes = sums[size:, size:] - sums[:-size, size:] - sums[size:, :-size] + sums[:-size, :-size]
-    top, left = np.unravel_index(int(boxes.argmax()), boxes.shape)
-    return int(top), int(left)
+    return _place_of_largest(_box_sums(energy, size))
 
 
 def check_crop(crop: int | None) -> None:
@@ -139,7 +201,8 @@ def comparison_sheet(
     # Rows have equal height; the overview column fits the widest image, up to 3 inches.
     first = min(max(_CELL / aspect for aspect in aspects), 3.0) if lead else 0.0
     heights = [_CELL * aspect if whole else _CELL for aspect in aspects]
-    below = 0.24 if any(row.values for row in rows) else 0.08
+    texts = [text for row in rows for text in map(_value, row.values.values())]
+    below = 0.24 + 0.13 * max(text.count("\n") for text in texts) if texts else 0.08
     start = 0.32 + (first + 0.1 if lead else 0.0)
     above, heading = title_space(title), 0.26
     width = max(start + (_CELL + 0.08) * len(methods) - 0.08 + MARGIN, title_width(title))
@@ -166,7 +229,7 @@ def comparison_sheet(
                 picture = enlarge_crop(picture, crop, size, full, 8 * size)
             axes.imshow(picture, interpolation="antialiased", aspect="auto")
             if method in row.values:
-                text = f"{row.values[method]:.2f}"
+                text = _value(row.values[method])
                 axes.set_xlabel(text, fontsize=SMALL_SIZE, color=INK, labelpad=2)
         top += height + below
     if foot > 0.1:
@@ -190,9 +253,7 @@ def _prepare(
     size = min(crop_size, *full)
     if not size:
         return images, (0, 0), full, 0
-    last = list(images.values())[-1]
-    # Chosen in the last image, usually HR, if it has the full resolution.
-    crop = row.crop or busiest_crop(last if last.shape == largest.shape else largest, size)
+    crop = row.crop or telling_crop(list(images.values()), size)
     top, left = (min(max(place, 0), side - size) for place, side in zip(crop, full, strict=True))
     return images, (top, left), full, size
 
@@ -204,6 +265,10 @@ def _draw_overview(
     axes.imshow(picture, interpolation="antialiased")
     frame_crop(axes, crop, size, 1.4)
     hide_ticks(axes, frame=False)
+
+
+def _value(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.2f}"
 
 
 def _shorten(name: str, length: int = 24) -> str:
