@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realdeg.errors import DataError
-from realdeg.utils.image import to_array, to_tensor
+from realdeg.utils.image import ImageLike, as_array, to_array, to_tensor
 
 # Full-range BT.601 luma. The weights sum to 1, so equal channels keep their value.
 _LUMA = (0.299, 0.587, 0.114)
@@ -52,21 +52,17 @@ class Picture:
         return Picture(self.rgb[..., :height, :width], alpha, self.dtype, self.grey, self.flat)
 
 
-def take_apart(image: NDArray[Any]) -> Picture:
-    """Split an array into colour, alpha and the properties that a result needs.
+def take_apart(image: ImageLike) -> Picture:
+    """Split an image into colour, alpha and the properties that a result needs.
 
     Args:
         image: H x W or H x W x C with C of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha);
-            uint8, uint16, or float in [0, 1].
+            uint8, uint16, or float in [0, 1]; or an image of Pillow.
 
     Raises:
         DataError: If shape, number type or range differ.
     """
-    if not isinstance(image, np.ndarray):
-        raise DataError(
-            f"an image is a numpy array of H x W x C, got {image.__class__.__name__};"
-            " read_image of realdeg.utils.image makes one from a file."
-        )
+    image = as_array(image)
     flat = image.ndim == 2
     array = image[..., None] if flat else image
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or 0 in array.shape:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from realdeg.evaluation.degradation.numbers import NUMBERS, Number, number_of
 from realdeg.utils.files import write_record
+from realdeg.utils.notebook import Table, html_block, picture_file
 from realdeg.utils.tables import markdown_table
 
 FORMAT = "realdeg-comparison-1"
@@ -68,6 +69,24 @@ class Comparison:
     shown: list[dict[str, Any]] = field(default_factory=list)
     unfinished: str = ""
     files: list[Path] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """Return what was compared with what."""
+        state = "; unfinished" if self.unfinished else ""
+        names = ", ".join(self.results) or "nothing"
+        return f"Comparison({names} with {self.dataset}, {self.images} images{state})"
+
+    def _repr_html_(self) -> str:
+        """Return the table, a star at the best values, and the figures, for a notebook."""
+        header, rows = self._rows("{} \u2605")
+        files = [path for path in self.files if path.suffix == ".png"]
+        return html_block(
+            "Degradations against a real camera",
+            {"pairs": self.dataset, "images": self.images, "lacks": self.unfinished},
+            tables=[Table(header, rows)],
+            pictures=[one for path in files for one in picture_file(path, path.stem)],
+            notes=[f"{name}: {meaning}" for name, meaning in self.protocols.items()],
+        )
 
     @property
     def labels(self) -> list[str]:
@@ -158,6 +177,11 @@ class Comparison:
 
     def table(self) -> list[str]:
         """Return the lines of the Markdown table."""
+        header, rows = self._rows("**{}**")
+        return markdown_table(header, [[f"`{label}`", *cells] for label, *cells in rows])
+
+    def _rows(self, best_is: str) -> tuple[list[str], list[list[str]]]:
+        """Return headings and cells, the best ones as a pattern says."""
         header = ["number", "the camera", *self.results]
         rows = []
         for label in self.labels:
@@ -165,12 +189,12 @@ class Comparison:
             if number is None or label.split("[")[0] in _ONLY_IN_JSON:
                 continue
             best = self.best(label)
-            cells = [f"`{label}`", number_text(number, self.camera.get(label), absent="")]
+            cells = [label, number_text(number, self.camera.get(label), absent="")]
             for name, result in self.results.items():
                 text = number_text(number, result.numbers.get(label))
-                cells.append(f"**{text}**" if name in best else text)
+                cells.append(best_is.format(text) if name in best else text)
             rows.append(cells)
-        return markdown_table(header, rows)
+        return header, rows
 
     def write(self, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
         """Write ``comparison.json`` and ``comparison.md`` atomically and return their paths.

@@ -25,7 +25,8 @@ from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError, GeometryError, as_given
 from realdeg.utils.colour import one_channel_is_grey, rgb_to_ycbcr, to_colour, ycbcr_to_rgb
 from realdeg.utils.component import component_hash, plain
-from realdeg.utils.image import LoadedImage, Reading, write_image
+from realdeg.utils.image import ImageLike, LoadedImage, Reading, write_image
+from realdeg.utils.notebook import html_block
 from realdeg.utils.scales import hr_length, lr_length
 from realdeg.utils.streams import stream_seed
 
@@ -83,23 +84,36 @@ class Degrader:
         self.device = device_of(self.degradation) if device is None else find_device(device)
         self.degradation.to(self.device)
 
+    def __repr__(self) -> str:
+        """Return what degrades, how colour is handled, and where."""
+        words = self.degradation.describe()
+        return f"Degrader({words}; colour={self.colour!r}, device={str(self.device)!r})"
+
+    def _repr_html_(self) -> str:
+        """Return the degradation with its arguments for a notebook."""
+        return html_block(
+            f"Degrader: {self.degradation.describe()}",
+            {**self.degradation.arguments, "colour": self.colour, "device": str(self.device)},
+        )
+
     def degrade(
-        self, image: NDArray[Any], seed: int = 0, *, remainder: Remainder = "refuse"
+        self, image: ImageLike, seed: int = 0, *, remainder: Remainder = "refuse"
     ) -> tuple[NDArray[Any], Trace]:
         """Degrade one image.
 
         Args:
-            image: H x W or H x W x C with C from 1 to 4; uint8, uint16, or float in [0, 1].
+            image: H x W or H x W x C with C from 1 to 4; uint8, uint16, or float in [0, 1]; or an
+                image of Pillow.
             seed: The random seed.
             remainder: ``"refuse"`` a size that is not divisible by the scale, or ``"crop"`` rows
                 and columns at the bottom and the right.
 
         Returns:
-            The LR image, with the same number type and channels (float results are neither
-            clipped nor rounded), and its trace.
+            The LR image as an array, with the same number type and channels (float results are
+            neither clipped nor rounded), and its trace.
 
         Raises:
-            DataError: If the array is not an image.
+            DataError: If it is not an image.
             GeometryError: If the size is refused.
         """
         picture = self._prepare(image, remainder)
@@ -108,7 +122,7 @@ class Degrader:
             (trace,) = self.degradation.sample(shown, [int(seed)])
             return self._apply(picture, trace), trace
 
-    def replay(self, image: NDArray[Any], trace: Trace) -> NDArray[Any]:
+    def replay(self, image: ImageLike, trace: Trace) -> NDArray[Any]:
         """Apply a recorded trace to an image.
 
         Args:
@@ -214,7 +228,7 @@ class Degrader:
             "device": self.device.type,
         }
 
-    def _prepare(self, image: NDArray[Any], remainder: Remainder) -> Picture:
+    def _prepare(self, image: ImageLike, remainder: Remainder) -> Picture:
         _check_remainder(remainder)
         picture = take_apart(image)
         height, width = picture.size

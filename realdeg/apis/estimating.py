@@ -26,6 +26,7 @@ from realdeg.degradations.pool import Pool
 from realdeg.errors import DataError, GeometryError, OutputError, as_given
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.image import Reading
+from realdeg.utils.notebook import html_block, kernel_picture
 from realdeg.utils.progress import progress_bar
 from realdeg.visualization.kernels import kernel_grid
 from realdeg.visualization.pools import pool_picture
@@ -52,6 +53,23 @@ class PhotoEstimate:
     noise: float | None
     record: dict[str, Any]
     failure: str | None = None
+
+    def __repr__(self) -> str:
+        """Return what :meth:`describe` says."""
+        return f"PhotoEstimate({self.describe()})"
+
+    def _repr_html_(self) -> str:
+        """Return the kernel as a picture, and the numbers, for a notebook."""
+        noise = "not known" if self.noise is None else f"{self.noise:.2f} grey levels"
+        facts: dict[str, object] = {"noise": noise, "no kernel": self.failure}
+        named = ("estimator", "sigma", "angle", "iterations", "seconds")
+        facts |= {name: self.record[name] for name in named if name in self.record}
+        return html_block(
+            self.name,
+            facts,
+            pictures=[] if self.kernel is None else [kernel_picture(self.kernel, "kernel")],
+            notes=self.record.get("notes", ()),
+        )
 
     def describe(self) -> str:
         """Return it as a line of text."""

@@ -32,6 +32,7 @@ from realdeg.apis.guided import (
 from realdeg.apis.holding_out import divide, divided_pairs
 from realdeg.apis.network_report import NETWORK, Scores, measure_network, write_network
 from realdeg.apis.photo_pairs import Pairs, PhotoPairs, check_alignment, find_pairs
+from realdeg.apis.result_block import result_block
 from realdeg.apis.training import TrainingResult, train
 from realdeg.backbones.base import Backbone
 from realdeg.degradations.base import Degradation
@@ -41,6 +42,7 @@ from realdeg.utils.component import plain, save_component
 from realdeg.utils.data_file import RUN_CONFIG
 from realdeg.utils.durations import format_duration, parse_duration
 from realdeg.utils.locks import exclusive
+from realdeg.utils.notebook import Table
 
 logger = logging.getLogger(__name__)
 
@@ -74,13 +76,21 @@ class FinetunedNetwork:
     seconds: float
     report: Mapping[str, Any] = field(repr=False)
 
+    def _repr_html_(self) -> str:
+        """Return numbers and pictures for a notebook."""
+        rows = [(k, f"{v['psnr']:.2f}", f"{v['ssim']:.4f}") for k, v in self._rows()]
+        table = Table((f"held-out {self.held_out}", "PSNR, dB", "SSIM"), rows)
+        return result_block(self, self.report["network"], table)
+
+    def _rows(self) -> tuple[tuple[str, Mapping[str, float]], ...]:
+        return (("bicubic", self.enlarged), ("before", self.before), ("after", self.after))
+
     def describe(self) -> str:
         """Return the result in words, one line per number."""
-        rows = (("bicubic", self.enlarged), ("before", self.before), ("after", self.after))
         lines = [f"{self.weights}: {self.report['network']}, on held-out {self.held_out}"]
         lines += [
             f"  {name:<10} {scores['psnr']:6.2f} dB   SSIM {scores['ssim']:.4f}"
-            for name, scores in rows
+            for name, scores in self._rows()
         ]
         lines.append(f"  {self.stopped}; {format_duration(self.seconds)} in all")
         return "\n".join(lines)

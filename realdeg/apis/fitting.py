@@ -29,12 +29,14 @@ from realdeg.apis.guided import (
 )
 from realdeg.apis.holding_out import divide, divided_pairs
 from realdeg.apis.photo_pairs import Pairs, PhotoPairs, check_alignment, find_pairs
+from realdeg.apis.result_block import result_block
 from realdeg.apis.training import TrainingResult, train
 from realdeg.engine.hooks.outputs import COLLAPSED
 from realdeg.errors import DataError
 from realdeg.utils.data_file import RUN_CONFIG
 from realdeg.utils.durations import format_duration, parse_duration
 from realdeg.utils.locks import exclusive
+from realdeg.utils.notebook import Table
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +69,11 @@ class FittedCamera:
     stopped: str
     seconds: float
     report: Mapping[str, Any] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """Return numbers and pictures for a notebook."""
+        rows = [(name, f"{value:.2f}") for name, value in self.psnr.items()]
+        return result_block(self, self.kind, Table(("held-out LR made by", "PSNR, dB"), rows))
 
     def describe(self) -> str:
         """Return the result in words, one line per number."""

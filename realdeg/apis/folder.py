@@ -31,6 +31,7 @@ from realdeg.utils.files import (
 from realdeg.utils.image import LoadedImage, Reading, image_size
 from realdeg.utils.locks import exclusive
 from realdeg.utils.memory import is_out_of_memory
+from realdeg.utils.notebook import Table, html_block
 from realdeg.utils.progress import Pace, Ticker, progress_bar
 from realdeg.version import __version__
 
@@ -74,6 +75,19 @@ class Summary:
     ignored: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     noted: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return what :meth:`describe` says."""
+        return f"Summary({self.describe()})"
+
+    def _repr_html_(self) -> str:
+        """Return the counts, and each failure with its reason, for a notebook."""
+        names = ("made", "kept", "cropped", "ignored", "noted")
+        return html_block(
+            str(self.folder),
+            {name: len(listed) for name in names if (listed := getattr(self, name))},
+            tables=[Table(("failed", "why"), [(one.name, one.reason) for one in self.failed])],
+        )
 
     @property
     def ok(self) -> bool:

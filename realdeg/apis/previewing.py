@@ -18,7 +18,7 @@ from realdeg.apis.trace_files import Crop, TraceRecord, read_traces, trace_lines
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, DataError, argument_name, nearest
 from realdeg.utils.files import ensure_writable_dir
-from realdeg.utils.image import as_rgb, read_image, write_image
+from realdeg.utils.image import ImageLike, as_array, as_rgb, read_image, write_image
 from realdeg.utils.streams import stream_seed
 from realdeg.visualization.degradations import degradation_preview
 from realdeg.visualization.sheets import busiest_crop, check_crop
@@ -63,7 +63,7 @@ class Preview:
 
 def preview(
     degradation: Source | Degradation,
-    image: str | os.PathLike[str],
+    image: ImageLike | str | os.PathLike[str],
     out: str | os.PathLike[str] = "preview.png",
     *,
     count: int = 4,
@@ -83,7 +83,8 @@ def preview(
 
     Args:
         degradation: Anything that :func:`realdeg.create_degradation` takes.
-        image: An HR image, or for instance ``sample/coffee`` for a built-in one.
+        image: An HR image: a file, for instance ``sample/coffee`` for a built-in one, an array,
+            or an image of Pillow.
         out: The figure to write.
         count: Number of samples.
         scale: The scale factor; None: the degradation's.
@@ -248,8 +249,10 @@ def as_8_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
     return as_rgb(array)
 
 
-def open_image(image: str | os.PathLike[str]) -> tuple[str, NDArray[Any]]:
-    """Find and read an image; return its name and its pixels."""
+def open_image(image: ImageLike | str | os.PathLike[str]) -> tuple[str, NDArray[Any]]:
+    """Find and read an image; return its name and its pixels. One in memory is ``image``."""
+    if not isinstance(image, str | os.PathLike):
+        return "image", as_array(image)
     path = find_image(image)
     return path.name, read_image(path)
 

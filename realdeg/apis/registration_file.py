@@ -13,6 +13,7 @@ import numpy as np
 
 from realdeg.errors import DataError
 from realdeg.utils.files import atomic_path, open_regular
+from realdeg.utils.notebook import Table, html_block, picture_file
 from realdeg.utils.plain_json import read_json
 from realdeg.utils.tables import columns
 
@@ -87,6 +88,20 @@ class RegisteredPairs:
     alone: tuple[str, ...] = ()
     matched: str = "name"
 
+    def __repr__(self) -> str:
+        """Return the counts."""
+        return f"RegisteredPairs({self._counted()}, {len(self.rejected)} rejected)"
+
+    def _repr_html_(self) -> str:
+        """Return the numbers of the pairs, and the picture, for a notebook."""
+        pairs = [pair._cells() for pair in self.accepted]
+        refused = [(pair.name, pair.reason) for pair in self.rejected]
+        return html_block(
+            self._counted(),
+            tables=[Table((), pairs), Table(("rejected", "why"), refused)],
+            pictures=picture_file(self.folder / "registration.png", "registered pairs"),
+        )
+
     @property
     def accepted(self) -> tuple[RegisteredPair, ...]:
         """The pairs that have files."""
@@ -106,11 +121,8 @@ class RegisteredPairs:
 
     def describe(self) -> str:
         """Return a table of the pairs, and what was left out."""
-        grid = "LR on the HR grid" if self.same_size else "LR smaller than HR"
         lines = columns([pair._cells() for pair in self.accepted])
-        counted = f"{self.folder}: {len(self.accepted)} pairs, scale {self.scale:g}, {grid}"
-        if self.residual is not None:
-            counted += f", median residual shift {self.residual:.3f} px"
+        counted = self._counted()
         if self.kept:
             counted += f"; {len(self.kept)} from an earlier run"
         lines.append(counted)
@@ -120,6 +132,13 @@ class RegisteredPairs:
         if self.alone:
             lines.append(f"{len(self.alone)} without a partner: {', '.join(self.alone)}")
         return "\n".join(lines)
+
+    def _counted(self) -> str:
+        grid = "LR on the HR grid" if self.same_size else "LR smaller than HR"
+        counted = f"{self.folder}: {len(self.accepted)} pairs, scale {self.scale:g}, {grid}"
+        if self.residual is not None:
+            counted += f", median residual shift {self.residual:.3f} px"
+        return counted
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data, as it is in ``registration.json``."""

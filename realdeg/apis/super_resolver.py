@@ -21,14 +21,21 @@ from realdeg.apis.footprint import Footprint, largest_tile, measure_footprint
 from realdeg.apis.inputs import Inputs, Photos
 from realdeg.apis.manifest import Record
 from realdeg.apis.refining import refinement_of
+from realdeg.apis.resolver_description import DescribesResolver
 from realdeg.apis.saving import Saving
 from realdeg.apis.tiling import Tiling, within_memory
 from realdeg.apis.told import ImageConditions
 from realdeg.backbones.base import Backbone
 from realdeg.degradations.back_projection import BackProjection
 from realdeg.errors import ConfigError, DataError, GeometryError, argument_name
-from realdeg.utils.component import component_hash, plain
-from realdeg.utils.image import LoadedImage, Reading, check_writable, open_image_writer
+from realdeg.utils.image import (
+    ImageLike,
+    LoadedImage,
+    Reading,
+    as_array,
+    check_writable,
+    open_image_writer,
+)
 from realdeg.utils.memory import available_memory
 from realdeg.utils.progress import Ticker
 from realdeg.utils.scales import whole_step
@@ -55,7 +62,7 @@ _SHARE = 0.7
 _T = TypeVar("_T")
 
 
-class SuperResolver:
+class SuperResolver(DescribesResolver):
     """Super-resolves images.
 
     RGB networks get the image as it is. Luma networks get Y, and chroma is upscaled by MATLAB's
@@ -132,7 +139,7 @@ class SuperResolver:
 
     def upscale(
         self,
-        image: NDArray[Any],
+        image: ImageLike,
         *,
         scale: float | None = None,
         cond: Tensor | None = None,
@@ -141,25 +148,27 @@ class SuperResolver:
         """Super-resolve one image.
 
         Args:
-            image: H x W or H x W x C with C from 1 to 4; uint8, uint16, or float in [0, 1].
+            image: H x W or H x W x C with C from 1 to 4; uint8, uint16, or float in [0, 1]; or an
+                image of Pillow.
             scale: The scale of this call, for networks with several; None: the network's.
             cond: The degradation for networks that need it: (1, K), or a map (1, K, h, w) for SRMD.
             progress: Called with the number of finished tiles and their total; with a
                 self-ensemble, of passes; with a method that trains on the image, of iterations.
 
         Returns:
-            The result, with the same number type and channels (float results are neither clipped
-            nor rounded).
+            The result as an array, with the same number type and channels (float results are
+            neither clipped nor rounded).
 
         Raises:
             DataError: If the array is not an image, or the network returns NaN.
             GeometryError: If the network cannot process the size.
             MemoryShortageError: If memory runs out.
         """
-        work = self._enlargement(image, scale, cond)
+        pixels = as_array(image)
+        work = self._enlargement(pixels, scale, cond)
 
         def attempt(tiling: Tiling) -> NDArray[Any]:
-            result = np.empty(work.shape, image.dtype)
+            result = np.empty(work.shape, pixels.dtype)
             done = 0
             for strip in work.strips(tiling, progress):
                 result[done : done + len(strip)] = strip
@@ -172,7 +181,7 @@ class SuperResolver:
 
     def upscale_into(
         self,
-        image: NDArray[Any],
+        image: ImageLike,
         path: str | os.PathLike[str],
         *,
         scale: float | None = None,
@@ -205,13 +214,14 @@ class SuperResolver:
             MemoryShortageError: If memory runs out.
             OutputError: If the file cannot be written.
         """
-        work = self._enlargement(image, scale, cond)
+        pixels = as_array(image)
+        work = self._enlargement(pixels, scale, cond)
         height, width = work.result_size
-        check_writable(path, image.dtype, work.channels, work.result_size)
+        check_writable(path, pixels.dtype, work.channels, work.result_size)
 
         def attempt(tiling: Tiling) -> None:
             with open_image_writer(
-                path, height, width, work.channels, image.dtype, icc=icc, quality=quality
+                path, height, width, work.channels, pixels.dtype, icc=icc, quality=quality
             ) as writer:
                 for strip in work.strips(tiling, progress):
                     writer.write(strip)
@@ -296,26 +306,6 @@ class SuperResolver:
             ticker=ticker,
             jobs=jobs if self.device.type == "cpu" else 1,
         )
-
-    def settings(self) -> dict[str, Any]:
-        """Return the settings that determine the results, as plain data for a manifest."""
-        backbone, refinement = self.backbone, self.refinement
-        projection = refinement.back_projection
-        name = type(backbone).__name__
-        return {
-            "backbone": {
-                "type": name,
-                "arguments": plain(backbone.arguments),
-                "hash": component_hash(name, backbone.arguments, backbone.state_dict()),
-            },
-            "scale": backbone.scale,
-            "same_size": backbone.same_size,
-            "tile": self.tile,
-            "device": self.device.type,
-            # Only where it is used: folders of earlier versions continue.
-            **({"self_ensemble": True} if refinement.self_ensemble else {}),
-            **({"back_projection": projection.settings()} if projection is not None else {}),
-        }
 
     def _enlargement(
         self, image: NDArray[Any], scale: float | None, cond: Tensor | None

@@ -15,6 +15,7 @@ from torch.export import register_dataclass
 from typing_extensions import Self
 
 from realdeg.backbones.dialects import Dialect, adapt, read_form
+from realdeg.backbones.display import ShowsNetwork
 from realdeg.backbones.parts.tracing import TracedHalo
 from realdeg.backbones.readings import Reading
 from realdeg.errors import ConfigError, GeometryError
@@ -53,7 +54,7 @@ class Outputs:
 register_dataclass(Outputs)
 
 
-class Backbone(nn.Module, CapturesArguments, ABC):
+class Backbone(ShowsNetwork, CapturesArguments, nn.Module, ABC):
     """A super-resolution network and what a task must know to run it.
 
     The attributes below are metadata that the task, the tiler and the config builder read. A class

@@ -15,6 +15,7 @@ from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.degradations.changing import rebuilt
+from realdeg.degradations.display import ShowsDegradation
 from realdeg.degradations.trace import Trace
 from realdeg.errors import DataError, GeometryError
 from realdeg.utils.annotations import mismatch
@@ -35,7 +36,7 @@ Self = TypeVar("Self", bound="Degradation")
 _LARGEST_VALUE = 16.0
 
 
-class Degradation(CapturesArguments, nn.Module):
+class Degradation(ShowsDegradation, CapturesArguments, nn.Module):
     """Turns HR images into LR images.
 
     Subclasses implement :meth:`sample_one` (draw the decisions for one image) and

@@ -23,6 +23,7 @@ from realdeg.errors import DataError
 from realdeg.utils.annotations import mismatch
 from realdeg.utils.arguments import arguments_of
 from realdeg.utils.deprecation import warn_renamed
+from realdeg.utils.notebook import Table, html_block, kernel_picture
 from realdeg.utils.plain_json import read_json
 
 TRACE_VERSION = 1
@@ -30,6 +31,7 @@ TRACE_VERSION = 1
 _LARGEST_ARRAY = 1 << 20
 _DTYPES = ("float32", "float64", "int64", "uint8")
 _DEEPEST = 32
+_MOST_PICTURES = 8
 _FIELDS = {"version", "type", "size", "params", "parts"}
 
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
@@ -66,6 +68,22 @@ class Trace:
     params: Mapping[str, Any] = field(default_factory=dict)
     size: tuple[int, int, int] = (0, 0, 0)
     parts: tuple[Trace, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return the decisions in short: arrays by their size, without seeds."""
+        channels, height, width = self.size
+        return f"Trace({self.in_words()}; HR {height} x {width}, {channels} channels)"
+
+    def _repr_html_(self) -> str:
+        """Return every decision, steps as rows and kernels as pictures, for a notebook."""
+        channels, height, width = self.size
+        rows, arrays = _listed(self)
+        return html_block(
+            f"Trace of {self.type}",
+            {"HR": f"{height} x {width}, {channels} channels"},
+            tables=[Table(("what", "drawn"), rows)],
+            pictures=[kernel_picture(array, name) for name, array in arrays[:_MOST_PICTURES]],
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trace as JSON-compatible data."""
@@ -215,6 +233,32 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(_is_plain(item) for item in value.values())
     return value is None or isinstance(value, str | Number)
+
+
+def _listed(trace: Trace) -> tuple[list[tuple[str, str]], list[tuple[str, np.ndarray]]]:
+    """Return all decisions as rows, and the square arrays among them, of parts as well."""
+    rows: list[tuple[str, str]] = []
+    arrays: list[tuple[str, np.ndarray]] = []
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.ndim == 2 and len(set(value.shape)) == 1:
+            arrays.append((name, value))
+        if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            for number, item in enumerate(value, start=1):
+                add(f"{name} {number}", item)
+            return
+        rows.append((name, _word(value)))
+        for key, item in value.items() if isinstance(value, Mapping) else ():
+            if isinstance(item, np.ndarray):
+                add(f"{name}, {key}", item)
+
+    for name, value in trace.params.items():
+        add(name, value)
+    for number, part in enumerate(trace.parts, start=1):
+        below, pictures = _listed(part)
+        rows += [(f"{number} {part.type}: {name}", value) for name, value in below]
+        arrays += [(f"{number} {part.type}: {name}", value) for name, value in pictures]
+    return rows, arrays
 
 
 def _word(value: Any) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from realdeg.utils.notebook import Table, html_block, picture_file
+
 Severity: TypeAlias = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """From the worst to the least: what breaks or misleads a training, what may, what to know."""
@@ -104,6 +106,23 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     seed: int = 0
     picture: Path | None = None
+
+    def __repr__(self) -> str:
+        """Return the counts, and errors and warnings one per line."""
+        lines = [f"{self.target}: {self.summary()}"]
+        worst = self.of("error") + self.of("warning")
+        text = "\n  ".join([*lines, *(f"{one.severity}: {one.message}" for one in worst)])
+        return f"Diagnosis({text})"
+
+    def _repr_html_(self) -> str:
+        """Return the findings with what to do, and the picture, for a notebook."""
+        rows = [(f"{one.check} ({one.severity})", one.message, one.advice) for one in self.findings]
+        return html_block(
+            f"{self.target}: {self.summary()}",
+            tables=[Table(("check", "found", "what to do"), rows)],
+            pictures=[] if self.picture is None else picture_file(self.picture, "the worst cases"),
+            notes=[one.describe() for one in self.sets],
+        )
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
         """Return the findings of one severity."""

@@ -14,6 +14,7 @@ from realdeg.evaluation.base import ImageMetric, ImageScores
 from realdeg.evaluation.degradation.protocol import LrProtocol
 from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.files import write_record
+from realdeg.utils.notebook import Table, html_block
 from realdeg.utils.tables import markdown_table
 
 FORMAT = "realdeg-report-1"
@@ -97,6 +98,30 @@ class Report:
     images: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
     unfinished: str = field(default="", init=False)
     files: list[Path] = field(default_factory=list, init=False)
+
+    def __repr__(self) -> str:
+        """Return title, data set and means."""
+        means = ", ".join(f"{name.strip('`')} {value}" for name, value in self._mean_rows())
+        state = " (unfinished)" if self.unfinished else ""
+        return f"Report({self.title}{state}: {means or 'nothing measured'}; {self.dataset})"
+
+    def _repr_html_(self) -> str:
+        """Return means, protocols and the scores of images for a notebook."""
+        names = [*self.means(), *self.missing]
+        images = [
+            [key, *(number_text(name, entry["values"].get(name)) for name in names)]
+            for key, entry in self.images.items()
+        ]
+        notes = [f"{name}: {meaning}" for name, meaning in self.meanings.items()]
+        notes += [f"{name} is n/a: {reason}" for name, reason in self.missing.items()]
+        notes += [SAMPLE_NOTICE] if self.sample else []
+        means = [(name.strip("`"), value) for name, value in self._mean_rows()]
+        return html_block(
+            self.title,
+            {"data set": self.dataset, "checkpoint": self.checkpoint, "lacks": self.unfinished},
+            tables=[Table(("mean of", "value"), means), Table(("image", *names), images)],
+            notes=notes,
+        )
 
     def add(self, metric: ImageMetric) -> None:
         """Add the results of a metric, which only needs ``averages``."""

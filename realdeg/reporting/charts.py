@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from realdeg.reporting.content import Plot
-from realdeg.reporting.html import Markup, tag
 from realdeg.runs import Curve, RunRecord
+from realdeg.utils.html import Markup, tag
 
 MOST_POINTS = 1000
 """How many points of a curve the page holds, with up to eight runs; at least 200 with more."""

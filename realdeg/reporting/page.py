@@ -11,7 +11,6 @@ from typing import Any
 from realdeg.reporting.charts import chart_box, plot_chart, training_charts, validation_charts
 from realdeg.reporting.content import Pictures
 from realdeg.reporting.encoding import Budget
-from realdeg.reporting.html import Markup, data_block, tag
 from realdeg.reporting.pictures import basis, gallery, kernel_field, legend_of_kernels
 from realdeg.reporting.sections import (
     compared_tables,
@@ -25,6 +24,7 @@ from realdeg.reporting.sections import (
 )
 from realdeg.reporting.tables import DataTable
 from realdeg.runs import RunRecord
+from realdeg.utils.html import Markup, data_block, tag
 from realdeg.version import __version__
 
 _SCRIPTS = ("page.js", "charts.js", "gallery.js", "kernels.js")

@@ -8,7 +8,7 @@ import numpy as np
 
 from realdeg.reporting.content import Basis, Gallery, KernelField, Layer, Shot
 from realdeg.reporting.encoding import Budget, packed
-from realdeg.reporting.html import Markup, join, tag
+from realdeg.utils.html import Markup, join, tag
 from realdeg.visualization.kernels import kernel_width
 from realdeg.visualization.maps import region_colour, ruling_picture
 

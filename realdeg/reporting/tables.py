@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realdeg.reporting.html import Markup, tag
+from realdeg.utils.html import Markup, tag
 from realdeg.utils.tables import csv_table, latex_table
 
 _NUMBER = re.compile(r"[-+−]?(\d|∞)")

@@ -18,6 +18,7 @@ from weakref import WeakSet
 from realdeg.errors import ConfigError, GeometryError, nearest
 from realdeg.utils.annotations import choices_of, evaluated, marks_of, mismatch, wrong_item
 from realdeg.utils.argument_types import Component, Geometry
+from realdeg.utils.notebook import arguments_in_short
 
 _FOREIGN = ("torch", "mmengine", "mmcv", "numpy", "builtins")
 
@@ -288,3 +289,7 @@ class CapturesArguments:
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments, defaults included."""
         return dict(self._captured_arguments)
+
+    def extra_repr(self) -> str:
+        """Return the arguments for the ``repr`` of a module."""
+        return arguments_in_short(getattr(self, "_captured_arguments", {}))

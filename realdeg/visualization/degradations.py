@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 from realdeg.visualization.kernels import kernel_width
 from realdeg.visualization.sheets import busiest_crop, enlarge_crop, telling_crop
 from realdeg.visualization.style import (
+    ACCENT,
     COLOURS,
     INK,
     LABEL_SIZE,
@@ -28,6 +30,7 @@ from realdeg.visualization.style import (
     plain_axes,
     save_figure,
     title_space,
+    title_width,
     write_text,
     write_title,
 )
@@ -42,6 +45,9 @@ from realdeg.visualization.taps import (
 
 # Inches.
 _CELL, _GAP, _PLOT = 1.45, 0.08, 2.4
+_SHOWN = 3.4
+_MOST_SHOWN = 8
+_CAPTION, _CAPTION_LINES = 96, 3
 
 Curve = tuple[Tensor, Tensor]
 
@@ -248,3 +254,73 @@ def degradation_preview(
         top += height + _GAP
     write_title(figure, title)
     return save_figure(figure, path)
+
+
+def degradation_figure(
+    hr: Tensor | np.ndarray,
+    lr: Tensor | np.ndarray,
+    kernels: Tensor | None,
+    points: Sequence[tuple[int, int]],
+    *,
+    stride: int,
+    title: str | None = None,
+    caption: str | None = None,
+) -> Any:
+    """Draw an HR image, its LR beside it, and the kernels between them.
+
+    Args:
+        hr: Tensor (C, H, W) in [0, 1] or ``uint8`` array.
+        lr: The same of LR.
+        kernels: Shape (P, k, k), drawn with one scale for all; None: unknown.
+        points: (row, column) of the LR pixels that the kernels belong to, which are numbered in
+            HR; empty for one kernel of the whole image.
+        stride: HR pixels per LR pixel.
+        title: A heading.
+        caption: Lines below.
+
+    Returns:
+        The figure.
+    """
+    pictures = (pixels(hr), pixels(lr))
+    high, wide = pictures[0].shape[:2]
+    across = _SHOWN * min(1.0, wide / high)
+    down = across * high / wide
+    stack = [] if kernels is None else list(kernels[:_MOST_SHOWN])
+    above, heading = title_space(title), 0.26
+    kernel_space = _CELL * 0.7 + 0.5 if stack else 0.0
+    lines = textwrap.wrap(caption or "", _CAPTION)[:_CAPTION_LINES]
+    width = max(2 * across + _GAP, len(stack) * _CELL * 0.8) + 2 * MARGIN
+    width = max(width, title_width(title))
+    below = above + heading + down + 0.12
+    figure = new_figure(width, below + kernel_space + 0.16 * len(lines) + MARGIN)
+    left = (width - 2 * across - _GAP) / 2
+    for number, (name, picture) in enumerate(zip(("HR", "LR"), pictures, strict=True)):
+        place = left + number * (across + _GAP)
+        axes = axes_at(figure, place, above + heading, across, down)
+        axes.imshow(picture, interpolation="nearest")
+        hide_ticks(axes)
+        text = f"{name}, {picture.shape[0]} x {picture.shape[1]}"
+        write_text(figure, place + across / 2, above + heading / 2, text)
+        if number == 0:
+            for index, (row, column) in enumerate(points[: len(stack)], start=1):
+                y, x = (stride * at + (stride - 1) / 2 for at in (row, column))
+                axes.plot(x, y, "o", markersize=9, color=ACCENT, markeredgecolor="white")
+                style = {"fontsize": SMALL_SIZE - 1, "color": "white", "fontweight": "bold"}
+                axes.text(x, y, str(index), ha="center", va="center_baseline", **style)
+            axes.set_xlim(-0.5, wide - 0.5)
+            axes.set_ylim(high - 0.5, -0.5)
+    bound = max((float(kernel.abs().max()) for kernel in stack), default=0.0)
+    side = _CELL * 0.7
+    start = (width - len(stack) * _CELL * 0.8 + _CELL * 0.1) / 2
+    for index, kernel in enumerate(stack):
+        axes = axes_at(figure, start + index * _CELL * 0.8, below + 0.2, side, side)
+        draw_kernel(axes, kernel.double().numpy(), span=bound or None, stride=stride)
+        text = f"sum {float(kernel.sum()):.3f}"
+        axes.set_xlabel(text, fontsize=SMALL_SIZE - 1, color=INK, labelpad=2)
+        if points:
+            axes.set_title(str(index + 1), fontsize=SMALL_SIZE, color=ACCENT, pad=2)
+    for index, line in enumerate(lines):
+        top = below + kernel_space + 0.16 * index + 0.08
+        write_text(figure, width / 2, top, line, fontsize=SMALL_SIZE - 1, color=MUTED)
+    write_title(figure, title)
+    return figure

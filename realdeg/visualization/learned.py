@@ -13,6 +13,8 @@ from realdeg.visualization.maps import weight_maps
 
 # Side of the HR crop on which kernels are evaluated.
 _CROP = 256
+# LR pixels, so that each quarter has room.
+_LEAST = 12
 
 
 def learned_kernels(
@@ -32,7 +34,7 @@ def learned_kernels(
     device = next(degradation.parameters(), hr).device
     image = _middle(hr[None], _CROP)
     stride = int(getattr(degradation, "stride", 1))
-    points = _points(image, stride)
+    points = telling_points(image, stride)
     try:
         found = {"learned": degradation.kernels_at(image.to(device), points)}  # type: ignore[operator]
     except NotImplementedError:
@@ -57,11 +59,20 @@ def _middle(image: Tensor, side: int) -> Tensor:
     return image[..., top : top + height, left : left + width]
 
 
-def _points(image: Tensor, stride: int) -> list[tuple[int, int]]:
+def telling_points(image: Tensor, stride: int) -> list[tuple[int, int]]:
     """Return the strongest edge of each quarter and the flattest point, as LR pixels.
 
     If kernels depend on content, they differ there.
+
+    Args:
+        image: One HR image, shape (1, C, H, W).
+        stride: HR pixels per LR pixel.
+
+    Returns:
+        (row, column) of five LR pixels; none in an image of fewer than 12 LR pixels.
     """
+    if min(image.shape[-2:]) < _LEAST * stride:
+        return []
     luma = avg_pool2d(rgb_to_y(image), stride)
     energy = (luma[..., 1:, :-1] - luma[..., :-1, :-1]) ** 2
     energy = energy + (luma[..., :-1, 1:] - luma[..., :-1, :-1]) ** 2

@@ -6,6 +6,7 @@ matplotlib is imported when the first figure is drawn.
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -43,12 +44,28 @@ def new_figure(width: float, height: float, *, layout: Layout | None = None) -> 
         layout: ``"constrained"`` lets matplotlib arrange labels; None is for :func:`axes_at`.
 
     Returns:
-        A ``matplotlib.figure.Figure`` with an Agg canvas.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+        A ``matplotlib.figure.Figure`` with an Agg canvas, which a notebook shows as a picture.
 
-    figure = Figure(figsize=(width, height), facecolor="white", layout=layout)
+    Raises:
+        OutputError: If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise OutputError(
+            f"figures are drawn by matplotlib, which cannot be imported ({error}):"
+            " pip install 'matplotlib>=3.8'."
+        ) from error
+
+    class ShownFigure(Figure):  # type: ignore[misc]
+        def _repr_png_(self) -> bytes:
+            # Notebooks know pyplot's figures only.
+            stream = io.BytesIO()
+            self.savefig(stream, format="png", dpi=100, facecolor="white")
+            return stream.getvalue()
+
+    figure = ShownFigure(figsize=(width, height), facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     return figure
 

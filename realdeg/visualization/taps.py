@@ -12,33 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.utils.tap_colours import tap_colours
 from realdeg.visualization.style import INK, SMALL_SIZE, axes_at, hide_ticks, write_text
 
-POSITIVE, ZERO, NEGATIVE = (178, 24, 43), (255, 255, 255), (33, 102, 172)
 # Two lines that explain a kernel, and the inches that they and the bar of colours need.
 KEY = (
     "red: above 0, white: 0, blue: below 0",
     "line: half of the peak, cross: the LR pixel",
 )
 KEY_HEIGHT, KEY_WIDTH, BAR_WIDTH = 0.36, 2.7, 0.62
-
-
-def tap_colours(values: NDArray[np.floating[Any]], span: float | None = None) -> NDArray[np.uint8]:
-    """Return the colours of taps.
-
-    Args:
-        values: Any shape.
-        span: The size of full colour; None: the largest size of ``values``.
-
-    Returns:
-        ``uint8`` of the shape of ``values`` and 3. Values of opposite sign are equally far from
-        white.
-    """
-    array = np.asarray(values, np.float64)
-    most = float(np.abs(array).max(initial=0.0)) if span is None else span
-    amount = np.sqrt(np.clip(np.abs(array) / (most or 1.0), 0.0, 1.0))[..., None]
-    ends = np.where(array[..., None] < 0, NEGATIVE, POSITIVE)
-    return np.rint(np.array(ZERO) + (ends - np.array(ZERO)) * amount).astype(np.uint8)
 
 
 def half_peak_outline(kernel: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

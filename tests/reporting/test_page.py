@@ -17,7 +17,7 @@ import pytest
 from realdeg.reporting import Pictures, render
 from realdeg.reporting.charts import MOST_POINTS, thinned
 from realdeg.reporting.encoding import Budget, packed
-from realdeg.reporting.html import data_block, tag
+from realdeg.utils.html import data_block, tag
 from realdeg.reporting.sections import difference_table
 from realdeg.reporting.tables import DataTable
 from realdeg.runs import Curve

@@ -36,6 +36,7 @@ from realdeg.utils.component import load_state, read_component
 from realdeg.utils.construction import bounded_parts, within_budget
 from realdeg.utils.files import names_a_file
 from realdeg.utils.mmengine_internals import registered_names_only
+from realdeg.utils.notebook import html_block, kernel_picture
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with the number of finished iterations and the largest number that may follow."""
@@ -116,6 +117,33 @@ class KernelEstimate:
     seconds: float = 0.0
     iterations: int = 0
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return size, noise and duration; the kernel itself is ``kernel``."""
+        facts = ", ".join(f"{name} {value}" for name, value in self._facts().items() if value)
+        return f"KernelEstimate({facts})"
+
+    def _repr_html_(self) -> str:
+        """Return the kernel, or those of a field at nine places, as pictures for a notebook."""
+        shown = [kernel_picture(self.kernel, "kernel of the image")]
+        if self.field is not None:
+            side = [min(3, int(length)) for length in self.field.weights.shape[-2:]]
+            grid = self.field.grid(side[0], side[1])
+            shown += [
+                kernel_picture(grid[row, column], f"region {row + 1}, {column + 1}")
+                for row in range(side[0])
+                for column in range(side[1])
+            ]
+        return html_block("KernelEstimate", self._facts(), pictures=shown, notes=self.notes)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "kernel": " x ".join(str(side) for side in self.kernel.shape),
+            "field": "" if self.field is None else "one kernel for each pixel",
+            "noise": "" if self.noise is None else f"{255 * self.noise:.2f} grey levels",
+            "iterations": self.iterations or "",
+            "seconds": f"{self.seconds:.1f}",
+        }
 
     def check(self, scale: int, name: str) -> Self:
         """Return it, if its kernel is square, sums to 1 and is centred on the LR pixel.

@@ -4,6 +4,7 @@ Arrays are H x W x C with C = 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB an
 """
 
 from realdeg.utils.image.formats import FORMATS, IMAGE_SUFFIXES, Format, check_writable
+from realdeg.utils.image.from_pil import ImageLike, as_array
 from realdeg.utils.image.header import Header, pixel_limit, set_pixel_limit
 from realdeg.utils.image.reading import (
     LoadedImage,
@@ -22,9 +23,11 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "Format",
     "Header",
+    "ImageLike",
     "ImageWriter",
     "LoadedImage",
     "Reading",
+    "as_array",
     "as_rgb",
     "check_image",
     "check_writable",
