@@ -51,6 +51,8 @@ LAYERS = {
         ("degradations.estimation.network_kernel", "degradations.estimation.adaptive_basis"),
         COMPONENT | CONTRACTS | {"degradations.estimation"},
     ),
+    # ``plot`` draws with the figures of the package, imported when it is called.
+    "degradations.display": COMPONENT | {"visualization.degradations", "visualization.learned"},
     "backbones": COMPONENT,
     # Networks that train on the image itself; estimators and files give them its kernel.
     "zero_shot": COMPONENT | CONTRACTS | {"degradations.estimation", "backbones.formats"},

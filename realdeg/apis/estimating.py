@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, Union, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from realdeg.apis.arrays import take_apart
@@ -25,7 +27,7 @@ from realdeg.degradations.estimation import (
 from realdeg.degradations.pool import Pool
 from realdeg.errors import DataError, GeometryError, OutputError, as_given
 from realdeg.utils.files import ensure_writable_dir
-from realdeg.utils.image import Reading
+from realdeg.utils.image import ImageLike, Reading, as_array
 from realdeg.utils.notebook import html_block, kernel_picture
 from realdeg.utils.progress import progress_bar
 from realdeg.visualization.kernels import kernel_grid
@@ -33,6 +35,7 @@ from realdeg.visualization.pools import pool_picture
 
 FORMATS = (".npy", ".mat", ".json")
 _FIELD = "_field.png"
+Photo: TypeAlias = Union[str, "os.PathLike[str]", ImageLike]
 _REGIONS = 8  # along the longer side of a photo
 
 
@@ -86,7 +89,7 @@ class PhotoEstimate:
 
 
 def estimate_degradation(
-    photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    photos: Photo | Sequence[Photo],
     *,
     scale: int,
     out: str | os.PathLike[str] | None = None,
@@ -98,7 +101,8 @@ def estimate_degradation(
     """Estimate the blur kernel and the noise of photos.
 
     Args:
-        photos: Images, and folders that are searched recursively.
+        photos: Images, and folders that are searched recursively. An image may also be an array or
+            an image of Pillow; these are called ``image``, ``image_2`` and so on.
         scale: HR pixels per LR pixel.
         out: A folder for ``NAME.npy``, ``NAME.mat`` and ``NAME.json`` of each photo, and a picture
             of all kernels, ``kernels.png``; with an estimator that gives each pixel a kernel also
@@ -120,8 +124,8 @@ def estimate_degradation(
     """
     found = estimator_from_config(estimator)
     found.prepare(scale)
-    listed = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
-    files = _files([Path(one) for one in listed])
+    one = isinstance(photos, str | os.PathLike | np.ndarray) or not isinstance(photos, Iterable)
+    files = _files([cast("Photo", photos)] if one else list(cast("Sequence[Photo]", photos)))
     folder = None if out is None else Path(out)
     if folder is not None:
         _check_output(folder, files, overwrite)
@@ -144,10 +148,17 @@ def estimate_degradation(
     return results
 
 
-def _files(photos: Sequence[Path]) -> dict[str, Path]:
+def _files(photos: Sequence[Photo]) -> dict[str, Path | NDArray[Any]]:
     """Return the photos by their names without suffix."""
-    files: dict[str, Path] = {}
-    for place in photos:
+    files: dict[str, Path | NDArray[Any]] = {}
+    unnamed = 0
+    for photo in photos:
+        if not isinstance(photo, str | os.PathLike):
+            unnamed += 1
+            name = "image" if unnamed == 1 else f"image_{unnamed}"
+            files[name] = as_array(photo)
+            continue
+        place = Path(photo)
         if place.is_dir():
             names, _, _ = find_images(place)
             each = {str(Path(name).with_suffix("")): place / name for name in names}
@@ -167,7 +178,7 @@ def _files(photos: Sequence[Path]) -> dict[str, Path]:
     return files
 
 
-def _check_output(folder: Path, files: dict[str, Path], overwrite: bool) -> None:
+def _check_output(folder: Path, files: Collection[str], overwrite: bool) -> None:
     ensure_writable_dir(folder)
     suffixes = (*FORMATS, _FIELD)
     wanted = [folder / f"{name}{suffix}" for name in files for suffix in suffixes]
@@ -180,11 +191,16 @@ def _check_output(folder: Path, files: dict[str, Path], overwrite: bool) -> None
 
 
 def _estimate(
-    name: str, file: Path, scale: int, estimator: KernelEstimator, reading: Reading, advance: Any
+    name: str,
+    file: Path | NDArray[Any],
+    scale: int,
+    estimator: KernelEstimator,
+    reading: Reading,
+    advance: Any,
 ) -> tuple[PhotoEstimate, KernelField | None, Tensor | None]:
     noise: float | None = None
     try:
-        image = take_apart(reading.load(file).pixels).rgb
+        image = take_apart(reading.load(file).pixels if isinstance(file, Path) else file).rgb
         try:
             noise = round(255 * noise_level(image), 3)
         except (DataError, GeometryError):

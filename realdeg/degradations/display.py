@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from realdeg.errors import DataError
-from realdeg.utils.image import ImageLike, as_array, as_rgb, read_image, to_tensor
+from realdeg.utils.image import ImageLike, read_image, rgb_tensor
 from realdeg.utils.notebook import Picture, html_block, kernel_picture
 
 if TYPE_CHECKING:
@@ -103,13 +103,7 @@ class ShowsDegradation:
 
 
 def _loaded(image: ImageLike | str | os.PathLike[str]) -> Tensor:
-    array = read_image(image) if isinstance(image, str | os.PathLike) else as_array(image)
-    array = array[..., None] if array.ndim == 2 else array
-    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or 0 in array.shape:
-        raise DataError(
-            f"an image has shape H x W or H x W x C with 1 to 4 channels, got {array.shape}."
-        )
-    return to_tensor(as_rgb(array))[None]
+    return rgb_tensor(read_image(image) if isinstance(image, str | os.PathLike) else image)[None]
 
 
 def _check_points(points: Sequence[tuple[int, int]], size: tuple[int, int]) -> None:
@@ -142,7 +136,7 @@ def _bases(degradation: nn.Module) -> list[Picture]:
         return []
     stack = bases[:, 0] if bases.ndim == 4 else bases
     found = [
-        kernel_picture(kernel, f"basis {number}, sum {float(kernel.sum()):.2f}")
+        kernel_picture(kernel, f"basis {number}, sum {float(kernel.detach().sum()):.2f}")
         for number, kernel in enumerate(stack[:_MOST_KERNELS], start=1)
     ]
     return found

@@ -19,6 +19,7 @@ from realdeg.degradations.primitives.resize import imresize
 from realdeg.errors import DataError, GeometryError
 from realdeg.evaluation.degradation.spectra import displacement
 from realdeg.utils.colour import to_colour
+from realdeg.utils.image import ImageLike, rgb_tensor
 
 # Smallest and largest side of a region in LR pixels (the latter resolves 0.01 px), and the most
 # regions side by side.
@@ -133,7 +134,7 @@ class PairAlignment:
 
 @torch.no_grad()
 def measure_alignment(
-    hr: Tensor, lr: Tensor, scale: float, same_size: bool = False
+    hr: Tensor | ImageLike, lr: Tensor | ImageLike, scale: float, same_size: bool = False
 ) -> PairAlignment:
     """Measure how an LR image is aligned with its HR image.
 
@@ -143,8 +144,8 @@ def measure_alignment(
     (displacement, rotation, scale) is fitted to all regions with Tukey's weights.
 
     Args:
-        hr: RGB or Y in [0, 1], shape (C, H, W).
-        lr: RGB or Y in [0, 1], shape (C, h, w).
+        hr: RGB or Y in [0, 1], shape (C, H, W); or an array H x W x C, or an image of Pillow.
+        lr: The same of LR, shape (C, h, w).
         scale: HR pixels per LR pixel, unless ``same_size``.
         same_size: Whether LR lies on the HR grid.
 
@@ -156,6 +157,7 @@ def measure_alignment(
         DataError: If an image does not have three dimensions.
         GeometryError: If the sizes contradict the scale.
     """
+    hr, lr = (each if isinstance(each, Tensor) else rgb_tensor(each) for each in (hr, lr))
     if hr.ndim != 3 or lr.ndim != 3:
         raise DataError(
             f"an alignment is measured on (C, H, W), got {tuple(hr.shape)} and {tuple(lr.shape)}."

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from realdeg.utils.tap_colours import tap_colours
 from realdeg.visualization.kernels import kernel_stack
 from realdeg.visualization.style import (
     INK,
@@ -31,7 +32,6 @@ from realdeg.visualization.taps import (
     KEY_HEIGHT,
     draw_kernel,
     draw_tap_bar,
-    tap_colours,
     write_key,
 )
 

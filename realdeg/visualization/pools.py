@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realdeg.utils.tap_colours import tap_colours
 from realdeg.visualization.kernels import kernel_width
 from realdeg.visualization.style import (
     INK,
@@ -29,7 +30,6 @@ from realdeg.visualization.taps import (
     KEY_WIDTH,
     draw_kernel,
     draw_tap_bar,
-    tap_colours,
     write_key,
 )
 

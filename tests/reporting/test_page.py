@@ -17,10 +17,10 @@ import pytest
 from realdeg.reporting import Pictures, render
 from realdeg.reporting.charts import MOST_POINTS, thinned
 from realdeg.reporting.encoding import Budget, packed
-from realdeg.utils.html import data_block, tag
 from realdeg.reporting.sections import difference_table
 from realdeg.reporting.tables import DataTable
 from realdeg.runs import Curve
+from realdeg.utils.html import data_block, tag
 from tests.reporting.runs import EVIL, noise, pictures, report, run
 
 

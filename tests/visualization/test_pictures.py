@@ -8,6 +8,7 @@ import torch
 from realdeg import visualization
 from realdeg.errors import OutputError
 from realdeg.utils.image import read_image
+from realdeg.utils.tap_colours import tap_colours
 from realdeg.visualization import (
     SheetRow,
     basis_kernels,
@@ -21,7 +22,6 @@ from realdeg.visualization import (
 )
 from realdeg.visualization.sheets import busiest_crop, enlarge_crop, telling_crop
 from realdeg.visualization.style import pixels
-from realdeg.visualization.taps import tap_colours
 
 
 def gaussian(sigma, size=15):

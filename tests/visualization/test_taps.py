@@ -4,11 +4,12 @@ import torch
 
 from realdeg.degradations.pool import Pool
 from realdeg.utils.image import read_image
+from realdeg.utils.tap_colours import tap_colours
 from realdeg.visualization import basis_kernels, weight_maps
 from realdeg.visualization.maps import region_colour, ruling_picture
 from realdeg.visualization.pools import pool_picture
 from realdeg.visualization.style import new_figure, save_figure
-from realdeg.visualization.taps import draw_kernel, half_peak_outline, tap_colours
+from realdeg.visualization.taps import draw_kernel, half_peak_outline
 
 
 def test_zero_is_white_whatever_the_range_of_the_taps():

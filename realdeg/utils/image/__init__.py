@@ -4,7 +4,7 @@ Arrays are H x W x C with C = 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB an
 """
 
 from realdeg.utils.image.formats import FORMATS, IMAGE_SUFFIXES, Format, check_writable
-from realdeg.utils.image.from_pil import ImageLike, as_array
+from realdeg.utils.image.from_pil import ImageLike, as_array, rgb_tensor
 from realdeg.utils.image.header import Header, pixel_limit, set_pixel_limit
 from realdeg.utils.image.reading import (
     LoadedImage,
@@ -37,6 +37,7 @@ __all__ = [
     "pixel_limit",
     "read_header",
     "read_image",
+    "rgb_tensor",
     "round_to_8_bit",
     "set_pixel_limit",
     "to_array",

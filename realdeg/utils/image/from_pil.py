@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from realdeg.errors import DataError
+from realdeg.utils.image.tensors import as_rgb, to_tensor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,3 +72,21 @@ def as_array(image: ImageLike) -> NDArray[Any]:
     elif turned.mode not in (*_AS_THEY_ARE, "F"):
         raise DataError(f"a PIL image of mode {turned.mode} is not known: convert it to RGB first.")
     return np.array(turned)
+
+
+def rgb_tensor(image: ImageLike) -> Tensor:
+    """Return an image in memory as RGB in [0, 1], shape (3, H, W): alpha is dropped.
+
+    Args:
+        image: As for :func:`as_array`; floats are kept.
+
+    Raises:
+        DataError: If it is no image.
+    """
+    array = as_array(image)
+    array = array[..., None] if array.ndim == 2 else array
+    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or 0 in array.shape:
+        raise DataError(
+            f"an image has shape H x W or H x W x C with 1 to 4 channels, got {array.shape}."
+        )
+    return to_tensor(as_rgb(array))
