@@ -64,6 +64,7 @@ def test_the_true_transform_is_found(truth):
     assert found.model == "affine" and found.sharpness < 1 and found.correlation > 0.9
 
 
+@pytest.mark.slow
 def test_distortion_is_seen_and_corrected():
     photos = known(bend=0.03, tele=(288, 320), seed=1)
     found = register_pair(*lumas(photos), near(photos))

@@ -123,6 +123,7 @@ def test_same_size_and_lr_that_keeps_its_pixels(photos, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_one_bad_pair_does_not_stop_the_others(photos, tmp_path, capsys):
     shutil.copytree(photos, tmp_path / "photos")
     place = tmp_path / "photos"
