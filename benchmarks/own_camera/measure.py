@@ -89,9 +89,7 @@ def kernels(photos: Path, pairs: Path, fitted: Path) -> dict[str, Any]:
         own, true = match_support(own, true, truth["scale"])
         mean = true.mean(0, keepdim=True)
         errors["camera"].append(float((own - true).abs().sum((1, 2)).mean()))
-        errors["mean of the true kernels"].append(
-            float((mean - true).abs().sum((1, 2)).mean())
-        )
+        errors["mean of the true kernels"].append(float((mean - true).abs().sum((1, 2)).mean()))
     return {
         label: {
             "median": round(statistics.median(values), 4),

@@ -1,8 +1,8 @@
 """Photos of a camera that is known: what a person would shoot, with the truth beside it.
 
-The scene is an HR image. The long lens (TELE) sees its middle, sharp. The short lens (WIDE) sees all
-of it at ``scale`` times fewer pixels, turned, a little too large and displaced, blurred differently
-at every pixel, with another exposure and colour, with noise, as a JPEG file.
+The scene is an HR image. The long lens (TELE) sees its middle, sharp. The short lens (WIDE) sees
+all of it at ``scale`` times fewer pixels, turned, a little too large and displaced, blurred
+differently at every pixel, with another exposure and colour, with noise, as a JPEG file.
 """
 
 from __future__ import annotations

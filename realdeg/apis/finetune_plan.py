@@ -139,6 +139,7 @@ def super_resolution(
     *,
     iterations: int,
     interval: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """Return the config of the fine-tuning.
 
@@ -150,6 +151,7 @@ def super_resolution(
         start: The file of the network as it is given.
         iterations: The planned number of iterations.
         interval: The number of iterations between validations.
+        seconds: After which the run ends, even if fewer iterations are done.
     """
     multiple = round(network.scale)
     patch = photos.patch
@@ -190,5 +192,5 @@ def super_resolution(
         "val_evaluator": evaluator,
         "test_dataloader": loader,
         "test_evaluator": evaluator,
-        **schedule(_FAST if small else _SLOW, iterations, interval),
+        **schedule(_FAST if small else _SLOW, iterations, interval, seconds),
     }

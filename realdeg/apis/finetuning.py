@@ -26,6 +26,7 @@ from realdeg.apis.guided import (
     check_time,
     measure_pace,
     open_output,
+    train_in_time,
     write_config,
     write_report,
 )
@@ -33,7 +34,7 @@ from realdeg.apis.holding_out import divide, divided_pairs
 from realdeg.apis.network_report import NETWORK, Scores, measure_network, write_network
 from realdeg.apis.photo_pairs import Pairs, PhotoPairs, check_alignment, find_pairs
 from realdeg.apis.result_block import result_block
-from realdeg.apis.training import TrainingResult, train
+from realdeg.apis.training import TrainingResult
 from realdeg.backbones.base import Backbone
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, GeometryError, as_given
@@ -288,7 +289,7 @@ def _train(
     planned = "iterations" in plan and file.is_file()
     if not planned:
 
-        def write(iterations: int, interval: int) -> None:
+        def write(iterations: int, interval: int, seconds: float) -> None:
             config = finetune_plan.super_resolution(
                 start,
                 degradation,
@@ -297,6 +298,7 @@ def _train(
                 str((folder / START).resolve()),
                 iterations=iterations,
                 interval=interval,
+                seconds=seconds,
             )
             chosen = {} if device is None else {"device": device}
             write_config(
@@ -307,12 +309,13 @@ def _train(
                 " threads.",
             )
 
-        write(1, 1)
+        write(1, 1, plan["time"])
         pace = measure_pace(file, target)
         while pace.validation > plan["time"] / 60 and held.shrink():
-            write(1, 1)
+            write(1, 1, plan["time"])
             pace = measure_pace(file, target)
         left = plan["time"] - (clock.monotonic() - began) - 2 * pace.validation
+        paced = clock.monotonic()
         iterations, interval = pace.iterations(0.95 * left, finetune_plan.MOST_ITERATIONS)
         if iterations < finetune_plan.LEAST_ITERATIONS:
             file.unlink()
@@ -330,13 +333,13 @@ def _train(
             "seconds_per_iteration": round(pace.step, 4),
             "held_out_side": held.side,
         }
-        write(iterations, interval)
+        write(iterations, interval, left - (clock.monotonic() - paced))
         write_report(folder, report)
         logger.info(
             "%d iterations of %.3f s are planned, a validation after every %d",
             *(iterations, pace.step, interval),
         )
-    return train(file, work_dir=folder / RUN, device=device, resume=planned)
+    return train_in_time(file, folder / RUN, device, resume=planned)
 
 
 def _finish(

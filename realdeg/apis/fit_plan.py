@@ -61,6 +61,7 @@ def mixture_of_kernels(
     accelerated: bool,
     iterations: int,
     interval: int,
+    seconds: float,
     rate: float = RATE,
 ) -> dict[str, Any]:
     """Return the config of a DML.
@@ -77,6 +78,7 @@ def mixture_of_kernels(
         accelerated: Whether it trains on an accelerator, which affords a wider network.
         iterations: The planned number of iterations.
         interval: The number of iterations between validations.
+        seconds: After which the run ends, even if fewer iterations are done.
         rate: The learning rate.
 
     Raises:
@@ -93,7 +95,7 @@ def mixture_of_kernels(
     cached = sum(3e-6 * pairs.sizes[name][0] * pairs.sizes[name][1] for name in learn)
     cached *= 1 + 1 / pairs.stride**2
     fits = cached < _CACHE_MB
-    planned = schedule(rate, iterations, interval)
+    planned = schedule(rate, iterations, interval, seconds)
     planned["default_hooks"]["outputs"] = dict(type="OutputsHook", stop_when_collapsed=True)
     return {
         **_common(pairs, held),
@@ -135,7 +137,7 @@ def held_out(pairs: PhotoPairs, names: Sequence[str]) -> PairedFolderDataset:
     return pairs.data_set(names, transforms)
 
 
-def schedule(rate: float, iterations: int, interval: int) -> dict[str, Any]:
+def schedule(rate: float, iterations: int, interval: int, seconds: float) -> dict[str, Any]:
     """Return optimiser, schedule and hooks of a run that keeps its best and ends in time.
 
     Args:
@@ -143,6 +145,7 @@ def schedule(rate: float, iterations: int, interval: int) -> dict[str, Any]:
             hundredth along a cosine.
         iterations: The planned number of iterations.
         interval: The number of iterations between validations.
+        seconds: After which the run ends, even if fewer iterations are done.
     """
     warm = max(iterations // 20, 1)
     return {
@@ -161,7 +164,8 @@ def schedule(rate: float, iterations: int, interval: int) -> dict[str, Any]:
             checkpoint=dict(type="SaveCheckpointHook", interval=interval, save_best="psnr"),
         ),
         "custom_hooks": [
-            dict(type="EarlyStopHook", metric="psnr", patience=_PATIENCE, min_gain=_LEAST_GAIN)
+            dict(type="EarlyStopHook", metric="psnr", patience=_PATIENCE, min_gain=_LEAST_GAIN),
+            dict(type="TimeLimitHook", seconds=round(max(seconds, 1.0), 1)),
         ],
     }
 

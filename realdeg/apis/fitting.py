@@ -24,6 +24,7 @@ from realdeg.apis.guided import (
     check_time,
     measure_pace,
     open_output,
+    train_in_time,
     write_config,
     write_report,
 )
@@ -202,7 +203,7 @@ def _mixture(
         write_report(folder, report)
     began = clock.monotonic()
     while True:
-        run = train(file, work_dir=folder / RUN, device=device, resume=resume)
+        run = train_in_time(file, folder / RUN, device, resume=resume)
         if not run.stopped.startswith(COLLAPSED) or plan["rate"] < _LEAST_RATE:
             return run
         # Again, more slowly, in the time that is left.
@@ -234,7 +235,7 @@ def _plan_mixture(
     """Write the config of a DML for the time that is left; return why there is none, if so."""
     file = folder / RUN_CONFIG
 
-    def write(iterations: int, interval: int) -> None:
+    def write(iterations: int, interval: int, seconds: float) -> None:
         config = fit_plan.mixture_of_kernels(
             pairs,
             plan["learned_from"],
@@ -242,6 +243,7 @@ def _plan_mixture(
             accelerated=target.type != "cpu",
             iterations=iterations,
             interval=interval,
+            seconds=seconds,
             rate=plan["rate"],
         )
         write_config(
@@ -252,7 +254,8 @@ def _plan_mixture(
         )
 
     former = file.read_bytes() if file.is_file() else None
-    write(1, 1)
+    began = clock.monotonic()
+    write(1, 1, left)
     pace = measure_pace(file, target)
     iterations, interval = pace.iterations(0.9 * left, fit_plan.MOST_ITERATIONS)
     if iterations < fit_plan.LEAST_ITERATIONS:
@@ -268,7 +271,7 @@ def _plan_mixture(
         "validated_every": interval,
         "seconds_per_iteration": round(pace.step, 4),
     }
-    write(iterations, interval)
+    write(iterations, interval, 0.9 * left - (clock.monotonic() - began))
     logger.info(
         "%d iterations of %.3f s are planned, a validation after every %d",
         *(iterations, pace.step, interval),

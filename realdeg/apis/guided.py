@@ -16,12 +16,14 @@ from torch import Tensor
 
 from realdeg.apis.photo_pairs import Size
 from realdeg.apis.recipes import open_recipe
+from realdeg.apis.training import TrainingResult, train
 from realdeg.config import inject
 from realdeg.config.data_sets import build_data_sets
 from realdeg.datasets.collate import collate_batch
+from realdeg.engine.hooks.time_limit import TIME_IS_UP
 from realdeg.errors import ConfigError, OutputError, as_given
 from realdeg.registry import TASKS
-from realdeg.utils.data_file import RUN_CONFIG, data_text
+from realdeg.utils.data_file import RUN_CONFIG, data_text, read_data
 from realdeg.utils.files import atomic_path, ensure_writable_dir, remove_left_overs
 from realdeg.utils.plain_json import read_json
 
@@ -148,6 +150,31 @@ def write_config(path: Path, config: Mapping[str, Any], heading: str) -> Path:
     """Write a config as data, with a comment at its top."""
     lines = "".join(f"# {line}\n" for line in heading.splitlines())
     return write_text(path, lines + data_text(config))
+
+
+def train_in_time(
+    config: Path, run: Path, device: str | None, *, resume: bool = False
+) -> TrainingResult:
+    """Train what a config says, which ends by itself when its time is up.
+
+    If it did, the config states the iteration afterwards, so that it trains to the same weights
+    however fast the machine is.
+
+    Args:
+        config: A config that :func:`write_config` wrote, with a ``TimeLimitHook``.
+        run: The folder of the run.
+        device: Where to train; None: the accelerator if there is one.
+        resume: Continue an interrupted run.
+    """
+    result = train(config, work_dir=run, device=device, resume=resume)
+    if result.stopped.startswith(TIME_IS_UP):
+        text = config.read_text("utf-8")
+        heading = [line[2:] for line in text.splitlines() if line.startswith("# ")]
+        stated = read_data(config)
+        hooks = [hook for hook in stated["custom_hooks"] if hook["type"] != "TimeLimitHook"]
+        hooks.append({"type": "TimeLimitHook", "iteration": result.iterations})
+        write_config(config, {**stated, "custom_hooks": hooks}, "\n".join(heading))
+    return result
 
 
 def best_weights(run: Path, kind: str) -> Path:

@@ -35,7 +35,8 @@ class TrainingResult:
         work_dir: The folder of checkpoints, logs and weights.
         iterations: How many iterations the run has done, including those before a resume.
         weights: The self-describing files of weights, such as ``backbone.safetensors``.
-        stopped: Why the run ended before its last iteration, if ``EarlyStopHook`` ended it.
+        stopped: Why the run ended before its last iteration, if
+            ``EarlyStopHook`` or ``TimeLimitHook`` ended it.
         validations: The metric that this hook watched, by iteration.
     """
 

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import yaml
 from scipy.ndimage import gaussian_filter
 
 import realdeg
@@ -288,3 +289,23 @@ def test_the_command_prints_json(camera, monkeypatch, capsys):
     monkeypatch.setattr(fitting, "fit_camera", fitted)
     assert main(["fit", "hr", "lr", "-o", "cam", "--time", "1h", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "one kernel"
+
+
+def test_a_run_whose_time_is_up_states_its_last_iteration(tmp_path, monkeypatch):
+    """A slower or faster machine then trains to the same weights by the same config."""
+    config = tmp_path / "config.yaml"
+    hooks = [{"type": "EarlyStopHook"}, {"type": "TimeLimitHook", "seconds": 60.0}]
+    guided.write_config(config, {"seed": 3, "custom_hooks": hooks}, "One line.\nAnother.")
+    outcome = realdeg.TrainingResult(tmp_path, 40, (), "no gain of psnr in 5 validations")
+    monkeypatch.setattr(guided, "train", lambda *_, **__: outcome)
+    before = config.read_text()
+    guided.train_in_time(config, tmp_path, None)
+    assert config.read_text() == before
+    outcome = realdeg.TrainingResult(tmp_path, 40, (), "the time is up: 58 of 60 s are used")
+    guided.train_in_time(config, tmp_path, None)
+    heading, _, data = config.read_text().partition("\n# Another.\n")
+    assert heading == "# One line."
+    assert yaml.safe_load(data) == {
+        "seed": 3,
+        "custom_hooks": [hooks[0], {"type": "TimeLimitHook", "iteration": 40}],
+    }

@@ -19,6 +19,7 @@ from realdeg.engine.hooks.run_info import RunInfoHook
 from realdeg.engine.hooks.save_checkpoint import SaveCheckpointHook
 from realdeg.engine.hooks.schedule import ScheduleHook
 from realdeg.engine.hooks.standstill import StandstillHook
+from realdeg.engine.hooks.time_limit import TimeLimitHook
 
 __all__ = [
     "AlignmentHook",
@@ -34,4 +35,5 @@ __all__ = [
     "SaveCheckpointHook",
     "ScheduleHook",
     "StandstillHook",
+    "TimeLimitHook",
 ]
