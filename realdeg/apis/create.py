@@ -49,8 +49,9 @@ def create_backbone(
             ``pretrained``, ``start_from``); a config, whose ``backbone`` and geometry are used; a
             run's folder or a self-describing file of weights; published weights
             (``realdeg list pretrained``) as ``"SPAN:ntire2024"``, or by their name alone if only
-            one network has them; ``"FSRCNN:fsrcnn_x2.pth"``, a network and a file; or a network,
-            which is returned unchanged.
+            one network has them; ``"hf:OWNER/NAME"``, a repository on the Hugging Face Hub;
+            ``"FSRCNN:fsrcnn_x2.pth"``, a network and a file; or a network, which is
+            returned unchanged.
         scale: The scale factor; None: the source's, or the network's default.
         same_size: Whether LR lies on the HR grid; None: as the source states.
         weights: A file of any format that ``load_weights`` reads, or the name of published
@@ -151,8 +152,9 @@ def create_degradation(
     Args:
         source: A registered name (``realdeg.list_degradations()``); a dict as in a config
             (``type`` and arguments, or ``checkpoint``); a config, whose ``degradation`` and
-            geometry are used; a run's folder or a file of learned weights; or a degradation,
-            which is returned unchanged.
+            geometry are used; a run's folder or a file of learned weights;
+            ``"hf:OWNER/NAME"``, a repository on the Hugging Face Hub; or a degradation, which is
+            returned unchanged.
         scale: The scale factor; None: the source's.
         same_size: Whether LR lies on the HR grid; None: as the source states.
         trained: Refuse an untrained degradation and freeze the parameters, for one that is only

@@ -47,6 +47,7 @@ COMMANDS = {
     "interpolate": "blend two networks of which one was fine-tuned from the other",
     "convert_weights": "convert published weights to a self-describing file",
     "export": "export a network for other programs, with a model card",
+    "push": "publish a camera or network on the Hugging Face Hub",
     "report": "write one HTML page about runs",
     "list": "list configs, registered components and published weights",
     "completion": "print the completion of commands and options for a shell",

@@ -34,6 +34,11 @@ def cache_folder(kind: str) -> Path:
     return former if former.is_dir() and not place.is_dir() else place
 
 
+def offline() -> bool:
+    """Return whether ``REALDEG_OFFLINE`` forbids downloads."""
+    return os.environ.get("REALDEG_OFFLINE", "").lower() not in ("", "0", "false", "no")
+
+
 def kept(kind: str, key: bytes, size: int, make: Callable[[], bytes]) -> bytes:
     """Return cached bytes, or make and cache them.
 

@@ -43,6 +43,8 @@ WEIGHTS_SUFFIXES = (
     *(".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".mat", ".caffemodel", ".param"),
 )
 """The suffixes of files of weights."""
+HUB_PREFIX = "hf:"
+"""Begins the name of a repository on the Hugging Face Hub."""
 _SCOPES = ("realdeg.", "mmengine.")
 # What the files of weights are called in folders: those of fit and finetune, and those of a run.
 _STEMS = {"degradation": ("camera", "degradation"), "backbone": ("network", "backbone")}
@@ -52,9 +54,17 @@ def weights_in(folder: str | os.PathLike[str], kind: str | None = None) -> Path 
     """Return the self-describing weights in a folder that a command wrote, or None.
 
     Args:
-        folder: Any path: a folder of ``realdeg fit`` or ``realdeg finetune``, or that of a run.
+        folder: Any path: a folder of ``realdeg fit`` or ``realdeg finetune``, or that of a run; or
+            ``hf:OWNER/NAME``, a repository that is downloaded.
         kind: ``"degradation"`` or ``"backbone"``; None: the one that is there.
+
+    Raises:
+        RealdegError: If a repository cannot be downloaded, or holds no such weights.
     """
+    if os.fspath(folder).startswith(HUB_PREFIX):
+        from realdeg.utils.hub import hub_weights  # needs this module
+
+        return hub_weights(os.fspath(folder), kind)
     stems = [stem for each, listed in _STEMS.items() if kind in (None, each) for stem in listed]
     files = (Path(folder) / f"{stem}.safetensors" for stem in stems)
     return next((file for file in files if os.path.isfile(file)), None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,11 +25,6 @@ def cache_folder() -> Path:
 def path_of(entry: Pretrained) -> Path:
     """Return the path of an entry's file; it need not exist yet."""
     return cache_folder() / entry.type / entry.file
-
-
-def offline() -> bool:
-    """Return whether ``REALDEG_OFFLINE`` forbids downloads."""
-    return os.environ.get("REALDEG_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 
 def fingerprint(entry: Pretrained) -> str:

@@ -10,7 +10,6 @@ from realdeg.backbones.pretrained.cache import (
     fingerprint,
     hash_mismatch,
     locked,
-    offline,
     path_of,
     verify,
 )
@@ -18,6 +17,7 @@ from realdeg.backbones.pretrained.download import download
 from realdeg.backbones.pretrained.entry import Pretrained
 from realdeg.backbones.weights import load_weights
 from realdeg.errors import CheckpointError
+from realdeg.utils.cache import offline
 
 logger = logging.getLogger(__name__)
 
