@@ -38,7 +38,7 @@ from realdeg.visualization.style import (
 
 _FLIPS = ("left-right", "up-down", "transposed")
 # Inches.
-_CELL, _TEXT, _GAP = 1.9, 4.2, 0.12
+_CELL, _TEXT, _GAP, _HEADING = 1.9, 4.2, 0.12, 0.24
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,8 @@ def draw_samples(
 ) -> Path:
     """Draw samples below each other, HR and LR next to their description; return the path.
 
+    Above the columns stand what they are and the sizes that all samples share.
+
     Args:
         samples: What :func:`training_samples` returned.
         path: The image file to write.
@@ -191,9 +193,17 @@ def draw_samples(
     blocks = [_wrapped(sample) for sample in samples]
     line = 0.15
     heights = [max(_CELL, line * (len(block) + 1)) for block in blocks]
-    above = 0.42 if title else _GAP
+    start = 0.42 if title else _GAP
+    above = start + _HEADING
     width = 2 * _CELL + _TEXT + 4 * _GAP
     figure = new_figure(width, above + sum(heights) + _GAP * len(heights))
+    for column, heading in enumerate(_headings(samples)):
+        left = _GAP + column * (_CELL + _GAP)
+        anchor = (
+            ("left", 2 * (_CELL + _GAP) + _GAP) if column == 2 else ("center", left + _CELL / 2)
+        )
+        style = {"horizontalalignment": anchor[0], "fontweight": "bold"}
+        write_text(figure, anchor[1], start + _HEADING / 2 - 0.02, heading, **style)
     top = above
     for sample, block, height in zip(samples, blocks, heights, strict=True):
         for column, image in enumerate((sample.hr, sample.lr)):
@@ -211,6 +221,17 @@ def draw_samples(
         top += height + _GAP
     write_title(figure, title)
     return save_figure(figure, path)
+
+
+def _headings(samples: list[TrainingSample]) -> tuple[str, str, str]:
+    """Return the headings of the columns; sizes where all samples have the same."""
+    columns = []
+    for name in ("HR", "LR"):
+        images = [getattr(sample, name.lower()) for sample in samples]
+        sizes = {None if image is None else tuple(image.shape) for image in images}
+        one = images[0] if len(sizes) == 1 else None
+        columns.append(name if one is None else f"{name}, {_size(one)}")
+    return columns[0], columns[1], "number: key, and how the sample was made"
 
 
 def _unpack(task: Any, batch: Batch, position: int) -> list[TrainingSample]:

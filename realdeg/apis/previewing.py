@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from realdeg.apis.create import Source, create_degradation
 from realdeg.apis.degrader import Colour, Degrader
 from realdeg.apis.trace_files import Crop, TraceRecord, read_traces, trace_lines, write_traces
+from realdeg.apis.trace_words import trace_differences
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, DataError, argument_name, nearest
 from realdeg.utils.files import ensure_writable_dir
@@ -36,16 +37,18 @@ class PreviewSample:
     Args:
         record: The trace, and the part of the image that was degraded.
         lr: The LR image, with the number type and channels of the HR image.
+        difference: What distinguishes it from the samples beside it, in a few words.
     """
 
     record: TraceRecord
     lr: NDArray[Any]
+    difference: str = ""
 
     def in_words(self) -> list[str]:
-        """Return the LR size and the trace as lines of text."""
-        seed = "" if self.record.seed is None else f" of seed {self.record.seed}"
-        size = f"LR {self.lr.shape[0]} x {self.lr.shape[1]}{seed}"
-        return [size, *trace_lines(self.record.trace)]
+        """Return the LR size with what is different, and the trace, as lines of text."""
+        size = f"LR {self.lr.shape[0]} x {self.lr.shape[1]}"
+        heading = f"{size}: {self.difference}" if self.difference else size
+        return [heading, *trace_lines(self.record.trace)]
 
 
 @dataclass(frozen=True)
@@ -290,7 +293,12 @@ def sample_previews(
         number = stream_seed(seed, "preview", index)
         lr, trace = degrader.degrade(part, number, remainder="crop")
         samples.append(PreviewSample(TraceRecord(trace, name, crop, number), lr))
-    return samples
+    return _told_apart(samples)
+
+
+def _told_apart(samples: Sequence[PreviewSample]) -> list[PreviewSample]:
+    words = trace_differences([sample.record.trace for sample in samples])
+    return [replace(one, difference=said) for one, said in zip(samples, words, strict=True)]
 
 
 def replay_previews(
@@ -309,7 +317,9 @@ def replay_previews(
     Raises:
         DataError: If a trace is of another degradation, other settings or another image size.
     """
-    return [
-        PreviewSample(record, degrader.replay(cut(image, record.crop), record.trace))
-        for record in records
-    ]
+    return _told_apart(
+        [
+            PreviewSample(record, degrader.replay(cut(image, record.crop), record.trace))
+            for record in records
+        ]
+    )

@@ -19,7 +19,7 @@ Crop: TypeAlias = tuple[int, int, int, int]
 """Top, left, height and width of a part of an image."""
 
 # The same for every trace of a degradation.
-_OMITTED = ("scale", "same_size")
+OMITTED = ("scale", "same_size")
 # Files of traces are much smaller than this.
 _LARGEST_FILE = 64 << 20
 
@@ -149,7 +149,7 @@ def trace_lines(trace: Trace) -> list[str]:
 
 def _lines(trace: Trace, depth: int) -> Iterator[str]:
     indent = "  " * depth
-    params = {key: value for key, value in trace.params.items() if key not in _OMITTED}
+    params = {key: value for key, value in trace.params.items() if key not in OMITTED}
     steps = params.pop("steps", None)
     words = _words(params)
     yield f"{indent}{trace.type}" + (f": {words}" if words else "")
@@ -162,7 +162,7 @@ def _lines(trace: Trace, depth: int) -> Iterator[str]:
 
 def _step(step: Any) -> str:
     if not isinstance(step, Mapping):
-        return _value(step)
+        return value_in_words(step)
     rest = {key: value for key, value in step.items() if key != "op"}
     words = _words(rest)
     return str(step.get("op", "step")) + (f": {words}" if words else "")
@@ -170,13 +170,14 @@ def _step(step: Any) -> str:
 
 def _words(params: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{key} {_value(value)}"
+        f"{key} {value_in_words(value)}"
         for key, value in params.items()
         if not str(key).endswith("seed") and value is not None
     )
 
 
-def _value(value: Any) -> str:
+def value_in_words(value: Any) -> str:
+    """Return a value of a trace as text: numbers with three digits, long lists by their length."""
     if isinstance(value, Mapping):
         return "(" + _words(value) + ")"
     if isinstance(value, np.ndarray):
@@ -184,7 +185,7 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         if len(value) > 6:
             return f"{len(value)} values"
-        return "[" + ", ".join(_value(item) for item in value) + "]"
+        return "[" + ", ".join(value_in_words(item) for item in value) + "]"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
