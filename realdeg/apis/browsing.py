@@ -202,8 +202,15 @@ def draw_samples(
         anchor = (
             ("left", 2 * (_CELL + _GAP) + _GAP) if column == 2 else ("center", left + _CELL / 2)
         )
-        place = (anchor[1], start + _HEADING / 2 - 0.02)
-        write_text(figure, *place, heading, horizontalalignment=anchor[0], fontweight="bold")
+        middle = start + _HEADING / 2 - 0.02
+        write_text(
+            figure,
+            anchor[1],
+            middle,
+            heading,
+            horizontalalignment=anchor[0],
+            fontweight="bold",
+        )
     top = above
     for sample, block, height in zip(samples, blocks, heights, strict=True):
         for column, image in enumerate((sample.hr, sample.lr)):
