@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from realdeg.apis.recipes import open_recipe
+from realdeg.apis.registration_file import registered_geometry
 from realdeg.config import inject
 from realdeg.config.fill import recipe_hint
 from realdeg.datasets import (
@@ -27,9 +28,7 @@ from realdeg.errors import ConfigError, DataError, RealdegError, as_given
 from realdeg.registry import DATASETS
 from realdeg.utils.arguments import arguments_of
 from realdeg.utils.data_file import RUN_CONFIG
-from realdeg.utils.files import open_regular
 from realdeg.utils.image import image_size
-from realdeg.utils.plain_json import read_json
 
 _LOADERS: tuple[tuple[Role, str], ...] = (
     ("train", "train_dataloader"),
@@ -55,7 +54,6 @@ _ENDS = (
 _SCALES = (2, 3, 4, 8)
 # Pairs whose sizes are looked at to find the scale, and where LR is on the HR grid the assumed one.
 _LOOKED_AT, _ASSUMED = 16, 4
-_REGISTRATION, _LARGEST = "registration.json", 1 << 26
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +184,7 @@ def _folder(
         return
     sides = [low.get("hr"), next((low[name] for name in sorted(low) if name[:2] == "lr"), None)]
     if sides[0] is not None and sides[1] is not None:
-        stated = _registration(folder)
+        stated = registered_geometry(folder)
         geometry = (scale or stated[0], stated[1] if same_size is None else same_size)
         yield from _two_folders(sides[0], sides[1], role, *geometry)
         return
@@ -336,22 +334,3 @@ def _geometry(one: ImageSet) -> tuple[float, bool]:
         # LR larger than HR is the finding of a check.
         found[(float(round(ratio)), False) if ratio > 1.2 else (1.0, hr == lr)] += 1
     return found.most_common(1)[0][0] if found else (1.0, False)
-
-
-def _registration(folder: Path) -> tuple[float | None, bool | None]:
-    """Return scale and grid from the ``registration.json`` of registered pairs, if there is one."""
-    path = folder / _REGISTRATION
-    if not path.is_file():
-        return None, None
-    try:
-        with open_regular(path) as stream:
-            text = stream.read(_LARGEST).decode()
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', error)}.") from error
-    data = read_json(text, str(path), DataError, largest=_LARGEST)
-    scale = data.get("scale") if isinstance(data, dict) else None
-    same_size = data.get("same_size") if isinstance(data, dict) else None
-    return (
-        float(scale) if isinstance(scale, int | float) and scale >= 1 else None,
-        same_size if isinstance(same_size, bool) else None,
-    )

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from realdeg.apis.registration_file import registered_geometry
 from realdeg.datasets.paired import PairedFolderDataset
 from realdeg.datasets.records import list_images, subfolder
 from realdeg.errors import DataError, GeometryError, as_given
 from realdeg.evaluation.alignment_limits import AlignmentVerdict, judge_alignment, measure_pairs
 from realdeg.utils.image import image_size
-from realdeg.utils.plain_json import read_json
 
 Pairs: TypeAlias = str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]]
 """A folder with the folders HR and LR, or the two folders."""
 Size: TypeAlias = tuple[int, int]
 
-REGISTRATION = "registration.json"
 _SCALES = (1, 2, 3, 4, 6, 8)
 
 
@@ -194,15 +193,8 @@ def _folders(pairs: Pairs) -> tuple[Path, Path, Path | None]:
 
 def _registered(home: Path | None) -> int | None:
     """Return the scale that ``realdeg register`` noted, if it made the pairs."""
-    file = None if home is None else home / REGISTRATION
-    if file is None or not file.is_file():
-        return None
-    text = file.read_text(encoding="utf-8", errors="replace")
-    noted = read_json(text, str(file), DataError, finite=False)
-    scale = noted.get("scale") if isinstance(noted, dict) else None
-    if isinstance(scale, int | float) and not isinstance(scale, bool) and float(scale) >= 1:
-        return round(scale)
-    return None
+    scale = None if home is None else registered_geometry(home)[0]
+    return None if scale is None else round(scale)
 
 
 def _geometry(sizes: dict[str, Size], small: dict[str, Size]) -> tuple[int | None, bool]:

@@ -16,7 +16,7 @@ from realdeg.apis.registration_file import (
     read_registration,
     write_registration,
 )
-from realdeg.apis.registration_pairs import PairMaker, PairPlan
+from realdeg.apis.registration_pairs import PICTURE_NAME, PairMaker, PairPlan
 from realdeg.errors import ConfigError, DataError, OutputError, as_given, nearest
 from realdeg.registration.colour import Colour
 from realdeg.registration.cutting import SAME_RATIO, Resampled
@@ -79,8 +79,8 @@ def register_photos(
         out: The folder to make.
         geometry: ``"scaled"``: LR = HR / scale, as RealSR V3; ``"same-size"``: LR on the HR grid,
             as RealSR V1 and V2; ``"auto"``: scaled, unless both show the scenes equally large.
-        scale: 2, 3 or 4 (same-size: any number from 1 to 64, which is only recorded); ``"auto"``:
-            the median ratio of the pairs, rounded.
+        scale: A whole number from 2 to 8 (same-size: any number from 1 to 64, which is only
+            recorded); ``"auto"``: the median ratio of the pairs, rounded, at most 4.
         match: How partners are found: equal names, EXIF time, features, or the first that works.
         model: The transform: ``"affine"``, ``"homography"``, ``"distortion"`` (and two numbers of
             radial distortion), or the simplest that is as good.
@@ -133,8 +133,14 @@ def register_photos(
     plans = [PairPlan(name, *pair) for name, pair in matched.pairs.items()]
     _check_files(folder, {*(plan.name for plan in plans), *(earlier.pairs if earlier else ())})
     alone = tuple(shot.path.name for shot in matched.alone)
-    # Nothing is written before the first pair is known to be good.
+    # Nothing is written, and nothing locked, before the first pair is known to be good.
     with ExitStack() as stack, progress_bar("registering", shown=progress) as advance:
+        locked = False
+
+        def save(found: RegisteredPairs) -> None:
+            maker.discard(plans, found)
+            write_registration(found, options)
+
         for number, plan in enumerate(plans, start=1):
             advance(number - 1, 2 * len(plans), plan.name)
             maker.locate(plan)
@@ -145,9 +151,10 @@ def register_photos(
         for number, plan in enumerate(plans, start=1):
             advance(len(plans) + number - 1, 2 * len(plans), plan.name)
             made = maker.make(plan, same_size, factor)
-            if made is not None and not found.accepted:
+            if made is not None and not locked:
                 stack.enter_context(exclusive(folder))
                 remove_left_overs(folder, below=True)
+                locked = True
             pairs[plan.name] = maker.write(plan, made)
             if plan.kept:
                 kept.append(plan.name)
@@ -155,12 +162,14 @@ def register_photos(
                 folder, factor, same_size, dict(pairs), tuple(kept), alone, matched.how
             )
             if made is not None:
-                write_registration(found, options)
+                save(found)
         advance(2 * len(plans), 2 * len(plans))
         if not found.accepted:
             raise DataError(_nothing(found))
-        if len(kept) < len(plans):
-            write_registration(found, options)
+        if len(kept) < len(plans) or not (folder / PICTURE_NAME).exists():
+            if not locked:
+                stack.enter_context(exclusive(folder))
+            save(found)
             maker.draw(found)
     return found
 

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 
 from realdeg.errors import DataError
-from realdeg.utils.files import atomic_path, open_regular
+from realdeg.registration.cutting import Cut
+from realdeg.registration.transform import Transform
+from realdeg.runs.text import read_text
+from realdeg.utils.files import atomic_path
 from realdeg.utils.notebook import Table, html_block, picture_file
 from realdeg.utils.plain_json import read_json
 from realdeg.utils.tables import columns
@@ -176,31 +179,70 @@ def read_registration(folder: str | os.PathLike[str]) -> tuple[RegisteredPairs, 
     """
     path = Path(folder)
     path = path / REGISTRATION_NAME if path.is_dir() else path
-    try:
-        with open_regular(path) as stream:
-            text = stream.read(_LARGEST).decode()
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', error)}.") from error
-    data = read_json(text, str(path), DataError, largest=_LARGEST)
+    data = _read(path)
     try:
         if data["format"] != _FORMAT:
             raise DataError(f"{path} has format {data['format']!r:.40}; this release reads 1.")
-        pairs = {}
-        for name, values in data["pairs"].items():
-            reason = values["rejected"]
-            rest = {key: value for key, value in values.items() if key != "rejected"}
-            pairs[name] = RegisteredPair(name, reason, rest)
-            if not reason:
-                pairs[name].describe()
+        pairs = {name: _read_pair(name, values) for name, values in data["pairs"].items()}
+        scale, same_size = _geometry_of(data)
+        if scale is None or same_size is None:
+            raise ValueError("it states no geometry")
         found = RegisteredPairs(
             path.parent,
-            data["scale"],
-            data["same_size"],
+            scale,
+            same_size,
             pairs,
-            alone=tuple(data["alone"]),
-            matched=data["matched"],
+            alone=tuple(map(str, data["alone"])),
+            matched=str(data["matched"]),
         )
         options = dict(data["options"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path} is damaged: register the photos again.") from error
     return found, options
+
+
+def registered_geometry(folder: str | os.PathLike[str]) -> tuple[float | None, bool | None]:
+    """Return scale and ``same_size`` of a folder of pairs, by its ``registration.json``.
+
+    Args:
+        folder: The folder of the pairs.
+
+    Returns:
+        What the file states; None for what it does not, or if there is no such file.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    path = Path(folder) / REGISTRATION_NAME
+    return _geometry_of(_read(path)) if path.is_file() else (None, None)
+
+
+def _read(path: Path) -> Any:
+    return read_json(read_text(path, _LARGEST), str(path), DataError, largest=_LARGEST)
+
+
+def _geometry_of(data: Any) -> tuple[float | None, bool | None]:
+    scale = data.get("scale") if isinstance(data, dict) else None
+    same_size = data.get("same_size") if isinstance(data, dict) else None
+    stated = isinstance(scale, int | float) and not isinstance(scale, bool) and 1 <= scale <= 64
+    return (
+        float(scale) if stated else None,
+        same_size if isinstance(same_size, bool) else None,
+    )
+
+
+def _read_pair(name: str, values: Mapping[str, Any]) -> RegisteredPair:
+    """Return a pair whose record has everything that is read of it later."""
+    reason = values["rejected"]
+    if not isinstance(reason, str) or Path(name).name != name:
+        raise ValueError("it is no record of a pair")
+    pair = RegisteredPair(
+        name, reason, {key: value for key, value in values.items() if key != "rejected"}
+    )
+    if not reason:
+        pair.describe()
+        Transform.from_record(values["transform"])
+        Cut.from_record(values["cut"], 1)
+        if not all(isinstance(values["files"][side], str) for side in ("HR", "LR")):
+            raise ValueError("it has no hashes of files")
+    return pair

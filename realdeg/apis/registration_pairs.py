@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from realdeg.version import __version__
 from realdeg.visualization.registration import RegistrationRow, registration_picture
 from realdeg.visualization.sheets import busiest_crop
 
+PICTURE_NAME = "registration.png"
+_SIDES = ("HR", "LR")
 _MOST_ROWS = 6
 # Sides of the pictures' crops in LR pixels.
 _CROP = 128
@@ -194,17 +196,31 @@ class PairMaker:
             with atomic_path(file) as temporary:
                 write_image(temporary, pixels, icc=made.icc)
                 hashes[side] = sha256_file(temporary)
-                if os.path.lexists(file) and not self.overwrite:
-                    mine = {
-                        hashes[side],
-                        *((old.values.get("files") or {}).values() if old else ()),
-                    }
-                    if file.is_symlink() or sha256_file(file) not in mine:
-                        raise DataError(
-                            f"{file} is already there and was not made by this run: move it away,"
-                            f" or replace it with {as_given(overwrite=True)}."
-                        )
+                if not self.overwrite:
+                    _refuse_other(file, {hashes[side], *_hashes(old)})
         return RegisteredPair(plan.name, "", {**made.values, "files": hashes})
+
+    def discard(self, plans: Sequence[PairPlan], found: RegisteredPairs) -> None:
+        """Remove what earlier runs made of photos that are rejected now, or are gone.
+
+        A folder of pairs is read by its files: those of a rejected pair would be trained on.
+
+        Args:
+            plans: All pairs of this run.
+            found: The pairs so far.
+
+        Raises:
+            DataError: If other files are in their place.
+        """
+        gone = self.earlier.keys() - {plan.name for plan in plans} - found.pairs.keys()
+        for name in sorted({*gone, *(pair.name for pair in found.rejected)}):
+            for side in _SIDES:
+                file = self.folder / side / f"{name}.png"
+                if not self.overwrite:
+                    _refuse_other(file, _hashes(self.earlier.get(name)))
+                elif name in gone:
+                    _refuse_other(file, _hashes(self.earlier[name]), replace=False)
+                file.unlink(missing_ok=True)
 
     def draw(self, found: RegisteredPairs) -> None:
         """Write ``registration.png``: the pairs with the largest residual first."""
@@ -216,15 +232,13 @@ class PairMaker:
         drawn = [pair for pair in found.accepted if pair.name in self._photos]
         chosen = sorted(drawn, key=off)[:_MOST_ROWS]
         rows = [self._row(pair, found) for pair in chosen]
-        registration_picture(
-            rows, self.folder / "registration.png", len(found.accepted), found.residual
-        )
+        registration_picture(rows, self.folder / PICTURE_NAME, len(found.accepted), found.residual)
 
     def _row(self, pair: RegisteredPair, found: RegisteredPairs) -> RegistrationRow:
         stride = 1 if found.same_size else int(found.scale)
         hr, lr = (
             in_levels(as_rgb(read_image(self.folder / side / f"{pair.name}.png")))
-            for side in ("HR", "LR")
+            for side in _SIDES
         )
         size = (lr.shape[1], lr.shape[0])
         small = cv2.resize(hr, size, interpolation=cv2.INTER_AREA) if stride > 1 else hr
@@ -276,11 +290,26 @@ class PairMaker:
             return False
         if old.rejected:
             return True
-        for side, digest in old.values["files"].items():
+        for side in _SIDES:
             file = self.folder / side / f"{old.name}.png"
+            digest = old.values["files"][side]
             if file.is_symlink() or not file.is_file() or sha256_file(file) != digest:
                 return False
         return True
+
+
+def _hashes(old: RegisteredPair | None) -> tuple[str, ...]:
+    """Return the hashes of the files that an earlier run made."""
+    return () if old is None or old.rejected else tuple(old.values["files"].values())
+
+
+def _refuse_other(file: Path, made: Collection[str], *, replace: bool = True) -> None:
+    """Refuse a file that is in the way and has none of the hashes."""
+    if os.path.lexists(file) and (file.is_symlink() or sha256_file(file) not in made):
+        other = f", or replace it with {as_given(overwrite=True)}" if replace else ""
+        raise DataError(
+            f"{file} is already there and was not made by this run: move it away{other}."
+        )
 
 
 def _ratio_by_focal(plan: PairPlan, lumas: list[np.ndarray]) -> float | None:

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scale",
         type=_scale,
         default="auto",
-        help="2, 3 or 4 (auto: the ratio of the focal lengths, rounded)",
+        help="2 to 8 (auto: the ratio of the focal lengths, rounded, at most 4)",
     )
     parser.add_argument(
         "--match",

@@ -76,7 +76,7 @@ def test_the_record_is_read_back(made):
     bad.write_text('{"format": 1, "pairs": {"a": {}}}')
     with pytest.raises(DataError, match="is damaged"):
         realdeg.read_registration(bad)
-    with pytest.raises(DataError, match="cannot read"):
+    with pytest.raises(DataError, match="cannot be read"):
         realdeg.read_registration(made.folder.parent / "none")
 
 
@@ -283,3 +283,72 @@ def test_without_rawpy_a_raw_file_is_one_sentence(photos, tmp_path, monkeypatch)
     with pytest.raises(ConfigError, match=r"needs rawpy: pip install realdeg\[raw\]"):
         realdeg.register_photos(tmp_path / "a.nef", photos / "tele/a.tif", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_rejected_pair_leaves_no_files(made, photos, tmp_path):
+    pairs = tmp_path / "pairs"
+    shutil.copytree(made.folder, pairs)
+    shutil.copytree(photos, tmp_path / "photos")
+    wide, tele = tmp_path / "photos/wide", tmp_path / "photos/tele"
+    known(seed=8).write(tmp_path / "other", "b")
+    shutil.copy(tmp_path / "other/tele/b.png", tele / "b.png")
+    theirs = pairs / "HR/b.png"
+    ours = theirs.read_bytes()
+    theirs.write_bytes(b"something else")
+    with pytest.raises(DataError, match=r"b\.png is already there"):
+        realdeg.register_photos(wide, tele, pairs, progress=False)
+    theirs.write_bytes(ours)
+    found = realdeg.register_photos(wide, tele, pairs, progress=False)
+    assert [pair.name for pair in found.rejected] == ["b"] and found.kept == ("a",)
+    assert [file.name for file in sorted(pairs.glob("?R/*"))] == ["a.png", "a.png"]
+
+
+def test_from_scratch_leaves_nothing_of_photos_that_are_gone(made, photos, tmp_path):
+    pairs = tmp_path / "pairs"
+    shutil.copytree(made.folder, pairs)
+    one = (photos / "wide/b.jpg", photos / "tele/b.png")
+    found = realdeg.register_photos(*one, pairs, crop=0.9, overwrite=True, progress=False)
+    assert list(found.pairs) == ["b"]
+    assert [file.name for file in sorted(pairs.glob("?R/*"))] == ["b.png", "b.png"]
+
+
+def test_the_picture_of_an_interrupted_run_is_drawn(made, photos, tmp_path):
+    pairs = tmp_path / "pairs"
+    shutil.copytree(made.folder, pairs)
+    picture = (pairs / "registration.png").read_bytes()
+    (pairs / "registration.png").unlink()
+    sides = (photos / "wide", photos / "tele")
+    assert realdeg.register_photos(*sides, pairs, progress=False).kept == ("a", "b")
+    assert (pairs / "registration.png").read_bytes() == picture
+
+
+def without(*keys):
+    def change(data):
+        place = data
+        for key in keys[:-1]:
+            place = place[key]
+        del place[keys[-1]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.update(scale="4"),
+        lambda data: data.update(same_size=None),
+        lambda data: data["pairs"].update({"../b": data["pairs"]["b"]}),
+        lambda data: data["pairs"]["a"].update(files={"HR": "0", "../b": "0"}),
+        lambda data: data["pairs"]["a"].update(rejected=5),
+        without("pairs", "a", "files"),
+        without("pairs", "a", "transform", "matrix"),
+        without("pairs", "a", "cut"),
+    ],
+)
+def test_a_damaged_record_is_one_sentence(made, photos, tmp_path, change):
+    data = json.loads((made.folder / "registration.json").read_text())
+    change(data)
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / "pairs/registration.json").write_text(json.dumps(data))
+    with pytest.raises(DataError, match=r"registration\.json is damaged: register"):
+        realdeg.register_photos(photos / "wide", photos / "tele", tmp_path / "pairs")
