@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare and print the tables; return 0."""
     from realdeg.apis.comparing import compare_runs
+    from realdeg.utils.text import printable
 
     names = chosen(args, "protocol", "test", "all_pairs", "draws", "seed", "device")
     with stdout_for_json(args.json):
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.output:
         print(f"wrote {args.output}")
     else:
-        print(comparison.text(args.format or "markdown"), end="")
+        print(printable(comparison.text(args.format or "markdown")), end="")
     return 0
 
 

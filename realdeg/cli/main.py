@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(_module(args.command).run(args))
     except RealdegError as error:
         if _reports_errors():
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -29,10 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page and print what it lacks; return 0."""
     from realdeg.apis.reporting import write_report
+    from realdeg.utils.text import printable
 
     names = ("out", "labels", "title", "images", "crop", "limit", "device")
     made = write_report(args.runs, options=args.cfg_options, **chosen(args, *names))
     for sentence in made.left_out:
-        print(sentence)
-    print(f"wrote {made.path}, {made.size / 1e6:.2f} MB: {', '.join(r.label for r in made.runs)}")
+        print(printable(sentence))
+    labels = ", ".join(one.label for one in made.runs)
+    print(printable(f"wrote {made.path}, {made.size / 1e6:.2f} MB: {labels}"))
     return 0

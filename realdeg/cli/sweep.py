@@ -96,17 +96,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(result: SweepResult, planned: bool) -> None:
+    from realdeg.utils.text import printable
+
     if planned:
         print(f"{len(result.runs)} runs in {result.folder}:")
         for one in result.runs:
             print(f"  {one.folder.name}")
         return
     if result.comparison is not None:
-        print(result.comparison.to_markdown())
+        print(printable(result.comparison.to_markdown()))
     for path in result.files:
         print(f"wrote {path}")
     if result.failed:
         print(f"{len(result.failed)} of {len(result.runs)} runs failed:")
         for one in result.failed:
-            print(f"  {one.folder.name}: {one.reason}")
+            print(printable(f"  {one.folder.name}: {one.reason}"))
         print("The same command tries them again.")

@@ -19,6 +19,7 @@ LARGEST_SCALARS = 1 << 26
 _LONGEST_LINE = 1 << 16
 _HEAD, _TAIL = 1 << 16, 1 << 16
 _MOST_LABELS = 1000
+_LARGEST_VALUE = 10**300  # whole numbers of JSON may be too large for a float
 _STAMP, _WRITTEN = "%Y%m%d_%H%M%S", "%Y/%m/%d %H:%M:%S"
 _TIME = re.compile(r"^(\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}) - ", re.MULTILINE)
 _OF_THE_RUN = ("env_cfg", "randomness", "seed")  # of the run, not of the machine
@@ -85,7 +86,7 @@ def _read_scalars(file: Path) -> list[tuple[int, str, float]]:
         points += [
             (step, name, float(value))
             for name, value in entry.items()
-            if name != "step" and type(value) in (int, float)
+            if name != "step" and type(value) in (int, float) and abs(value) < _LARGEST_VALUE
         ]
     return points
 

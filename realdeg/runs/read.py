@@ -49,7 +49,8 @@ def read_run(folder: str | os.PathLike[str], *, label: str | None = None) -> Run
     curves = read_curves([place / session.name / "vis_data" for session in sessions])
     logged = _last(curves)
     saved = _saved(place)
-    planned = (config.get("train_cfg") or {}).get("max_iters")
+    schedule = config.get("train_cfg")
+    planned = schedule.get("max_iters") if isinstance(schedule, Mapping) else None
     planned = planned if type(planned) is int else None
     seed, recipe = config.get("seed"), config.get("recipe")
     return RunRecord(

@@ -32,6 +32,21 @@ class TestedOn(NamedTuple):
     keys: tuple[str, ...]
 
 
+def tested_on(report: TestReport) -> TestedOn:
+    """Return which images a report measured."""
+    return TestedOn(
+        report.dataset,
+        str(report.facts.get("LR", "")),
+        str(report.facts.get("Scale", "")),
+        tuple(sorted(image.key for image in report.images)),
+    )
+
+
+def images_in_words(dataset: str, lr: str) -> str:
+    """Return a data set and where its LR images came from, in one line."""
+    return f"{dataset}; LR {lr}" if lr else dataset
+
+
 def protocol_of(label: str) -> str:
     """Return the protocol in a score's label, ``"rgb"`` of ``"psnr[rgb]"``; empty if none."""
     match = _PROTOCOL.fullmatch(label)
@@ -68,12 +83,7 @@ def scores_of(run: RunRecord) -> dict[TestedOn, TestReport]:
     for report in run.reports:
         if not report.complete or is_stale(report, run):
             continue
-        tested = TestedOn(
-            report.dataset,
-            str(report.facts.get("LR", "")),
-            str(report.facts.get("Scale", "")),
-            tuple(sorted(image.key for image in report.images)),
-        )
+        tested = tested_on(report)
         if tested not in found:
             found[tested] = report
         elif report.title == found[tested].title:  # and not, say, with self-ensemble

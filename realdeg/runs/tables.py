@@ -13,6 +13,7 @@ from realdeg.evaluation.bootstrap import FEWEST_IMAGES
 from realdeg.evaluation.report import SAMPLE_NOTICE, MeanSpread, number_text
 from realdeg.runs.comparison import LEVEL, Difference, ScoreTable
 from realdeg.runs.groups import Group
+from realdeg.runs.scores import images_in_words
 from realdeg.utils.files import atomic_path
 from realdeg.utils.tables import csv_table, latex_table, markdown_table
 
@@ -73,7 +74,8 @@ class RunComparison:
 
     def to_latex(self) -> str:
         """Return one LaTeX table for the means and one for the differences of each test set."""
-        parts = [f"% {line}" for line in [*self._head(), *self._explained()] if line]
+        # A line break in a name would end the comment.
+        parts = [f"% {' '.join(x.split())}" for x in [*self._head(), *self._explained()] if x]
         if self.sample:
             parts.insert(0, f"% {SAMPLE_NOTICE}")
         for table in self.tables:
@@ -92,7 +94,7 @@ class RunComparison:
             for score in table.scores:
                 for model, means in table.means.items():
                     mean = means[score]
-                    start = [table.tested.dataset, score, model, mean.runs, mean.mean, mean.spread]
+                    start = [_images_of(table), score, model, mean.runs, mean.mean, mean.spread]
                     against = [d for d in table.differences if (d.score, d.model) == (score, model)]
                     rows += [[*start, *_csv_difference(d)] for d in against]
                     if not against:
@@ -177,9 +179,11 @@ class RunComparison:
 
 def heading_of(table: ScoreTable) -> str:
     """Return the test images of a table in words."""
-    tested = table.tested
-    lr = f"; LR {tested.lr}" if tested.lr else ""
-    return f"{tested.dataset}{lr} (n = {table.images} images)"
+    return f"{_images_of(table)} (n = {table.images} images)"
+
+
+def _images_of(table: ScoreTable) -> str:
+    return images_in_words(table.tested.dataset, table.tested.lr)
 
 
 def mean_rows(table: ScoreTable) -> tuple[list[str], list[list[str]]]:

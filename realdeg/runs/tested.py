@@ -47,7 +47,7 @@ def read_report(file: Path) -> TestReport | None:
             protocols={name: _mapping(item) for name, item in _mapping(data["protocols"]).items()},
             images=tuple(_image(entry) for entry in data["images"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{what} is no report of `realdeg test`: {type(error).__name__} {error}. Test the run"
             " again."

@@ -16,6 +16,7 @@ _LATEX = {
     ">": r"\textgreater{}",
     "±": r"$\pm$",
     "−": "$-$",
+    "∞": r"$\infty$",
 }
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 _BAR = re.compile(r"(?<!\\)\|")  # would begin another cell
@@ -109,7 +110,8 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_BAR.sub(r"\\|", cell) for cell in cells) + " |"
+    # A line break would end the row.
+    return "| " + " | ".join(_BAR.sub(r"\\|", " ".join(x.splitlines())) for x in cells) + " |"
 
 
 def _cell(value: object) -> object:

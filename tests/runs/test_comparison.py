@@ -205,6 +205,36 @@ def test_every_format_says_the_same(runs, tmp_path, capsys):
     assert r"small & 3 & 30.80 $\pm$ 0.10 \\" in text and r"95\% interval" in text
 
 
+def test_what_files_say_stays_text(tmp_path, capsys):
+    images = {f"i{number}": 30.0 + number for number in range(6)}
+    write_run(tmp_path / "a", recipe="x\n\\input{secret}")
+    write_test(tmp_path / "a", images, dataset="Set \x1b[31m|\n| test")
+    assert main(["compare", str(tmp_path / "a"), "--format", "latex"]) == 0
+    text = capsys.readouterr().out
+    assert "\x1b" not in text and "\n\\input" not in text and "% **a**: x \\input{secret}" in text
+    assert main(["compare", str(tmp_path / "a")]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    write_test(write_run(tmp_path / "b", seed=1, x=1), images)
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_csv_tells_lr_images_apart(tmp_path):
+    images = {f"i{number}": 30.0 + number for number in range(6)}
+    for name, lr in (("one", "SRMD of HR"), ("two", "BSRGAN of HR")):
+        work = write_test(tmp_path / "a" / name, images)
+        report = work / "test/report.json"
+        data = json.loads(report.read_text())
+        data["facts"]["LR"] = lr
+        report.write_text(json.dumps(data))
+    write_run(tmp_path / "a")
+    rows = csv.DictReader(io.StringIO(compare_runs([tmp_path / "a"]).to_csv()))
+    assert [row["test_images"] for row in rows] == [
+        "Set test; LR SRMD of HR",
+        "Set test; LR BSRGAN of HR",
+    ]
+
+
 def test_names_and_pairs_on_the_command_line(runs, capsys):
     words = [f"net {folder.name[-1]}={folder}" for folder in ordered(runs)]
     assert main(["compare", *words, "--all-pairs", "--draws", "100", "--json"]) == 0

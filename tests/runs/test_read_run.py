@@ -9,6 +9,7 @@ import pytest
 from realdeg.cli.main import main
 from realdeg.errors import ConfigError, DataError
 from realdeg.runs import is_run, read_run
+from tests.runs.written import write_run
 
 NAME = "vdsr/vdsr_ntire19_real_x4_cpu"
 TINY = (
@@ -39,6 +40,11 @@ def trained(tmp_path_factory):
     train(folder, 4, "--seed", "7")
     assert main(["test", str(folder), "--device", "cpu", "--no-pictures"]) == 0
     return folder
+
+
+def changed_report(folder, **changes):
+    file = folder / "test" / "report.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
 @pytest.fixture
@@ -163,12 +169,25 @@ def test_pictures_are_the_run_s_own(copy, tmp_path):
             DataError,
             "no iteration",
         ),
+        (
+            lambda f: changed_report(f, mean={"psnr[rgb]": 10**400}),
+            DataError,
+            "Test the run again",
+        ),
     ],
 )
 def test_what_is_no_run_is_refused(copy, prepare, error, says):
     prepare(copy)
     with pytest.raises(error, match=says):
         read_run(copy)
+
+
+def test_numbers_and_schedules_that_no_run_writes(tmp_path):
+    folder = write_run(tmp_path / "run", train_cfg=[1])
+    scalars = next(folder.glob("2*/vis_data/scalars.json"))
+    scalars.write_text(f'{{"step": 1, "train/loss": {10**400}}}\n{{"step": 2, "train/loss": 3}}\n')
+    found = read_run(folder)
+    assert found.planned is None and found.training["loss"].values == (3.0,)
 
 
 def test_is_run(trained, tmp_path):
