@@ -108,11 +108,11 @@ def add_bases(pictures: Pictures, seen: Seen) -> None:
 
 
 def add_spectra(pictures: Pictures, group: Sequence[Seen]) -> None:
-    """Add transfer functions, power and noise of generated LR images beside the real ones."""
+    """Add transfer functions, power and noise of generated LR beside those of the test data."""
     plots: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for seen in group:
         if any(view.lr is None for view in seen.views):
-            pictures.left_out.append(f"No spectra of {seen.run.label}: its test has no real LR.")
+            pictures.left_out.append(f"No spectra of {seen.run.label}: its test has no LR images.")
             return
         metrics = (Bandwidth("lr-statistics"), NoiseStatistics("lr-statistics"))
         for metric in metrics:
@@ -129,14 +129,17 @@ def add_spectra(pictures: Pictures, group: Sequence[Seen]) -> None:
                 why = next(iter(metric.missing.values()), metric.nothing_found)
                 pictures.left_out.append(f"No {type(metric).__name__} of {seen.run.label}: {why}")
                 continue
-            _add(plots, seen.run.label, curves, noise=isinstance(metric, NoiseStatistics))
-    units = {"transfer function": "contrast kept", "power against the real LR": "dB"}
+            _add(plots, seen, curves, noise=isinstance(metric, NoiseStatistics))
+    units = {
+        "transfer function": "contrast kept",
+        f"power against the {group[0].target}": "dB",
+    }
     across = "cycles per LR pixel"
     for title, series in plots.items():
         pictures.spectra.append(Plot(title, across, units.get(title, "levels"), series))
 
 
-def _add(plots: dict[str, Any], name: str, curves: dict[str, Tensor], *, noise: bool) -> None:
+def _add(plots: dict[str, Any], seen: Seen, curves: dict[str, Tensor], *, noise: bool) -> None:
     frequency = curves["frequency"].tolist()
     if noise:
         found = {"noise in flat regions": ("generated", "real")}
@@ -145,13 +148,13 @@ def _add(plots: dict[str, Any], name: str, curves: dict[str, Tensor], *, noise: 
         ratio = 10 * (curves["power_generated"] / curves["power_real"]).clamp_min(1e-9).log10()
         found = {
             "transfer function": ("generated", "real"),
-            "power against the real LR": ("ratio", "zero"),
+            f"power against the {seen.target}": ("ratio", "zero"),
         }
         values = {**curves, "ratio": ratio, "zero": 0 * ratio}
     for title, (own, real) in found.items():
         series = plots.setdefault(title, {})
-        series[name] = (frequency, values[own].tolist())
-        series["real LR"] = (frequency, values[real].tolist())
+        series[seen.run.label] = (frequency, values[own].tolist())
+        series[seen.target] = (frequency, values[real].tolist())
 
 
 def _sample(view: View, scale: float) -> Any:

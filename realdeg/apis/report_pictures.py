@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,8 +30,6 @@ from realdeg.runs import RunRecord
 from realdeg.utils.image import to_array, to_tensor
 from realdeg.utils.streams import stream_seed
 from realdeg.visualization.sheets import busiest_crop
-
-logger = logging.getLogger(__name__)
 
 _AROUND = 96
 """HR pixels around the part that is shown: networks and kernels see beyond it."""
@@ -90,6 +87,11 @@ class Seen:
     note: str
     views: list[View] = field(default_factory=list)
 
+    @property
+    def target(self) -> str:
+        """What the LR images of the test data are."""
+        return "real LR" if self.camera is None else "simulated camera's LR"
+
     def signature(self) -> str:
         """Return what two runs share whose images can be compared."""
         digest = hashlib.sha256(f"{self.learns_lr} {self.stride}".encode())
@@ -130,7 +132,6 @@ def make_pictures(
             found.append(_see(run, images, side, device, options))
         except RealdegError as error:
             pictures.left_out.append(f"No images of {run.label}: {first_line(error)}")
-            logger.warning("no images of %s: %s", run.label, first_line(error))
             for path in run.pictures:
                 pictures.figures[f"{run.label}: {path.name}, as its test drew it"] = path
     groups: dict[str, list[Seen]] = {}
@@ -261,9 +262,11 @@ def _gallery(group: Sequence[Seen]) -> Gallery:
     shared = set.intersection(*({layer.name for layer in shot.layers} for shot in shots))
     made = f"LR of {first.run.label}" if first.learns_lr else first.run.label
     if first.learns_lr:
-        title = f"LR synthetic and real: {names}"
-        before = "real LR" if "real LR" in shared else "HR"
-        note = "Each degradation was applied to HR. PSNR is against the real LR"
+        title = f"LR generated and real: {names}"
+        if first.camera is not None:
+            title = f"LR generated and by a simulated camera: {names}"
+        before = first.target if first.target in shared else "HR"
+        note = f"Each degradation was applied to HR. PSNR is against the {first.target}"
     else:
         title = f"Super-resolved: {names}"
         before = "bicubic" if "bicubic" in shared else "LR"
@@ -280,7 +283,7 @@ def _shot(group: Sequence[Seen], index: int) -> Shot:
     real = None if view.lr is None else view.shown(view.lr, stride)
     if first.learns_lr:
         if real is not None:
-            layers.append(Layer("real LR", real))
+            layers.append(Layer(first.target, real))
         for seen in group:
             made = seen.views[index].shown(seen.views[index].made, stride)
             layers.append(Layer(f"LR of {seen.run.label}", made, _psnr(made, real)))

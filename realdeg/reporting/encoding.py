@@ -31,14 +31,14 @@ class Budget:
     used: int = 0
     lossy: int = 0
     left_out: int = 0
-    _known: dict[bytes, str] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[object, bytes], str] = field(default_factory=dict, repr=False)
 
     def picture(self, image: NDArray[np.uint8]) -> str | None:
         """Return an image as a ``data:`` address, or None if it does not fit.
 
         Lossless WebP, until three quarters of the limit are used; then WebP of quality 90.
         """
-        key = image.tobytes()
+        key = (image.shape, image.tobytes())
         if key not in self._known:
             found = _webp(image, lossless=True)
             if self.used + len(found) > 0.75 * self.limit:

@@ -9,7 +9,8 @@ from typing import Any
 from realdeg.errors import DataError, first_line
 from realdeg.evaluation.report import number_text
 from realdeg.reporting.tables import DataTable
-from realdeg.runs import RunRecord, TestReport, compare_groups, group_runs
+from realdeg.runs import RunRecord, TestedOn, TestReport, compare_groups, group_runs
+from realdeg.runs.scores import images_in_words, is_stale, protocol_of, tested_on
 from realdeg.runs.tables import difference_rows, heading_of, mean_rows
 
 ABSENT = "–"
@@ -48,21 +49,34 @@ def runs_table(runs: Sequence[RunRecord]) -> DataTable:
 
 
 def score_tables(runs: Sequence[RunRecord]) -> list[DataTable]:
-    """Return one table of means per test set and protocol, with the runs as rows."""
-    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    """Return one table of means per test set and protocol, with the runs as rows.
+
+    Scores on LR images of another origin stand in a table of their own. The best score is
+    emphasised among complete tests of the same images.
+    """
+    found: dict[tuple[TestedOn, str], dict[str, dict[str, float]]] = {}
+    counted: dict[tuple[TestedOn, str], dict[str, tuple[str, ...]]] = {}
     for run in runs:
         for report in run.reports:
-            name = run.label if report.complete else f"{run.label} (incomplete)"
+            name, tested = _row_name(run, report), tested_on(report)
             for label, value in report.mean.items():
-                table = found.setdefault((report.dataset, _protocol(label)), {})
-                table.setdefault(name, {}).setdefault(label, value)
+                place = tested._replace(keys=()), protocol_of(label)
+                found.setdefault(place, {}).setdefault(name, {}).setdefault(label, value)
+                if report.complete and not is_stale(report, run):
+                    counted.setdefault(place, {})[name] = tested.keys
     tables = []
-    for number, ((dataset, protocol), rows) in enumerate(found.items()):
+    for number, (place, rows) in enumerate(found.items()):
+        tested, protocol = place
         labels = list(dict.fromkeys(label for row in rows.values() for label in row))
-        caption = f"{protocol or 'Other scores'}, mean over {dataset}"
+        caption = (
+            f"{protocol or 'Other scores'}, mean over {images_in_words(tested.dataset, tested.lr)}"
+        )
         heads = [label.partition("[")[0] for label in labels]
         body = [[score_text(x, row.get(x)) for x in labels] for row in rows.values()]
-        best = _best(list(rows.values()), labels)
+        whole = counted.get(place, {})
+        best: frozenset[tuple[int, int]] = frozenset()
+        if len(set(whole.values())) == 1:
+            best = _best([row if name in whole else {} for name, row in rows.items()], labels)
         if len(labels) <= _ACROSS:
             head = ["run", *heads]
             lines = [[name, *cells] for name, cells in zip(rows, body, strict=True)]
@@ -71,6 +85,17 @@ def score_tables(runs: Sequence[RunRecord]) -> list[DataTable]:
             lines = [[name, *(row[i] for row in body)] for i, name in enumerate(heads)]
         tables.append(DataTable(f"scores-{number}", caption, head, lines, best))
     return tables
+
+
+def _row_name(run: RunRecord, report: TestReport) -> str:
+    """Return a run's label, with what sets this test of it apart."""
+    name = run.label
+    first = next(one for one in run.reports if tested_on(one)[:3] == tested_on(report)[:3])
+    if report.title != first.title:  # with self-ensemble, say
+        name += f": {report.title}"
+    if not report.complete:
+        return f"{name} (incomplete)"
+    return f"{name} (former weights)" if is_stale(report, run) else name
 
 
 def compared_tables(runs: Sequence[RunRecord]) -> list[DataTable] | str:
@@ -223,7 +248,8 @@ def value_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:g}"
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(value_text, value)) + "]"
     return str(value)
@@ -242,10 +268,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _protocol(label: str) -> str:
-    return label.partition("[")[2].rstrip("]")
 
 
 def _best(rows: Sequence[Mapping[str, float]], labels: Iterable[str]) -> frozenset[tuple[int, int]]:

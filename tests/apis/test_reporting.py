@@ -49,7 +49,7 @@ def test_a_degradation_shows_what_it_learned(camera, tmp_path):
     assert titles[0] == "loss" and "psnr[lr-fidelity]" in titles
     assert titles[-3:] == [
         "transfer function",
-        "power against the real LR",
+        "power against the simulated camera's LR",
         "noise in flat regions",
     ]
     (field,) = data["fields"]
@@ -80,7 +80,8 @@ def test_runs_of_several_kinds_stand_on_one_page(camera, network, tmp_path, caps
     text = out.read_text(encoding="utf-8")
     assert "<title>Two</title>" in text and "<i>" not in text
     assert text.count('class="gallery"') == 2
-    assert 'data-layer="bicubic"' in text and 'data-layer="real LR"' in text
+    assert 'data-layer="bicubic"' in text
+    assert 'data-layer="simulated camera&#x27;s LR"' in text
     tables = data_of(text)["tables"]
     assert "scores-0" in tables and "between-runs" in tables
     assert "train_cfg.max_iters" in tables["recipe-1"]["csv"]

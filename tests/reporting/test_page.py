@@ -8,6 +8,7 @@ import json
 import re
 import statistics
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from realdeg.reporting import Pictures, render
 from realdeg.reporting.charts import MOST_POINTS, thinned
 from realdeg.reporting.encoding import Budget, packed
-from realdeg.reporting.sections import difference_table
+from realdeg.reporting.sections import difference_table, score_tables
 from realdeg.reporting.tables import DataTable
 from realdeg.runs import Curve
 from realdeg.utils.html import data_block, tag
@@ -176,10 +177,36 @@ def test_spread_over_seeds_and_difference():
 
 
 def test_the_best_score_is_emphasised_and_an_incomplete_test_is_named():
-    runs = [run("a", 0), run("b", 1, reports=(report(1, complete=False),))]
-    text, _ = page(runs)
+    text, _ = page([run("a", 0), run("b", 1), run("c", 2, reports=(report(2, complete=False),))])
     assert '<td class="number best">31.00</td>' in text
-    assert "b (incomplete)" in text
+    # A mean over the images so far may be of the easy ones.
+    assert "c (incomplete)" in text and '<td class="number">32.00</td>' in text
+
+
+def test_scores_on_other_images_are_not_compared():
+    made = replace(report(1), facts={"LR": "SRMD of HR"})
+    tables = score_tables([run("a", 0), run("b", 1, reports=(made,))])
+    assert [table.caption for table in tables] == [
+        "y, mean over three pairs",
+        "y, mean over three pairs; LR SRMD of HR",
+    ]
+    assert [row[0] for table in tables for row in table.rows] == ["a", "b"]
+    (table,) = score_tables([run("a", 0), run("b", 1, reports=(report(1, name="other"),))])
+    assert len(table.rows) == 2 and not table.best
+
+
+def test_another_test_of_the_same_weights_has_a_row_of_its_own():
+    twice = (report(0), replace(report(1), title="t, self-ensemble"))
+    (table,) = score_tables([run("a", 0, reports=twice)])
+    assert [row[:2] for row in table.rows] == [["a", "30.00"], ["a: t, self-ensemble", "31.00"]]
+    assert table.best == {(1, 1), (1, 2)}
+
+
+def test_pictures_of_the_same_bytes_and_another_shape_differ():
+    budget = Budget(1 << 20)
+    flat = np.zeros((8, 16, 3), np.uint8)
+    assert budget.picture(flat) != budget.picture(flat.reshape(16, 8, 3))
+    assert budget.picture(flat) == budget.picture(flat.copy())
 
 
 def test_curves_are_thinned_without_losing_a_spike():
