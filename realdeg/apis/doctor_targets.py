@@ -26,9 +26,10 @@ from realdeg.diagnosis import Finding, ImageSet, image_sets
 from realdeg.diagnosis.sets import Role
 from realdeg.errors import ConfigError, DataError, RealdegError, as_given
 from realdeg.registry import DATASETS
+from realdeg.runs import is_run
 from realdeg.utils.arguments import arguments_of
 from realdeg.utils.data_file import RUN_CONFIG
-from realdeg.utils.image import image_size
+from realdeg.utils.image import IMAGE_SUFFIXES, image_size
 
 _LOADERS: tuple[tuple[Role, str], ...] = (
     ("train", "train_dataloader"),
@@ -93,6 +94,8 @@ def sets_of(
                 raise DataError(
                     f"{path} is not a folder: two targets are the folders of HR and LR."
                 )
+        if paths[0].resolve() == paths[1].resolve():
+            raise DataError(f"HR and LR are the same folder, {paths[0]}: name two, or it once.")
         found = list(_two_folders(paths[0], paths[1], role, scale, same_size))
         return found, []
     if len(paths) != 1:
@@ -100,6 +103,10 @@ def sets_of(
     name, path = os.fspath(targets[0]), paths[0]
     if name in DATASETS:
         return _registered(name, scale, same_size, data_root)
+    if not path.exists() and (path.is_absolute() or name.startswith((".", "~"))):
+        raise DataError(f"there is no file or folder {path}.")
+    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        raise DataError(f"{path} is a single image: name its folder.")
     if path.is_dir() and not _is_run(path):
         return list(_folder(path, role, scale, same_size)), []
     fields: dict[str, Any] = {} if scale is None else {"scale": scale}
@@ -109,7 +116,7 @@ def sets_of(
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / RUN_CONFIG).is_file() or len(list(folder.glob("*.py"))) == 1
+    return (folder / RUN_CONFIG).is_file() or is_run(folder)
 
 
 def _of_recipe(

@@ -141,7 +141,8 @@ def _header_facts(path: Path) -> FileFacts:
 
 def _reason(error: DataError, path: Path) -> str:
     """Return an error as the end of a sentence that starts with the file."""
-    return str(error).replace(f"the image {path} ", "").rstrip(".")
+    text = str(error).replace(f"cannot read the image {path}:", "cannot be read:")
+    return text.replace(f"the image {path} ", "").rstrip(".")
 
 
 def _profile_name(icc: bytes) -> str:

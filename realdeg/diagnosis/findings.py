@@ -77,7 +77,7 @@ class SetSummary:
 
     def describe(self) -> str:
         """Return one line."""
-        kind = "pairs" if self.paired else "HR images"
+        kind = f"{'pair' if self.paired else 'HR image'}{'' if self.images == 1 else 's'}"
         parts = [f"{self.images} {kind}"]
         if self.examined < self.images:
             parts[0] += f", {self.examined} of them examined"

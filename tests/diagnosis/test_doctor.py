@@ -141,6 +141,12 @@ def test_bad_targets(pairs, tmp_path):
         doctor(tmp_path)
     with pytest.raises(DataError, match="is not a folder"):
         doctor(pairs / "HR", tmp_path / "LR")
+    with pytest.raises(DataError, match="HR and LR are the same folder"):
+        doctor(pairs / "HR", pairs / "HR")
+    with pytest.raises(DataError, match="there is no file or folder"):
+        doctor(tmp_path / "none")
+    with pytest.raises(DataError, match="is a single image: name its folder"):
+        doctor(pairs / "HR" / ONE)
     with pytest.raises(ConfigError, match="pairs is 1 or more, got 0"):
         doctor(pairs, pairs=0)
     with pytest.raises(ConfigError, match="needs arguments of its own"):
