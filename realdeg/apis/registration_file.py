@@ -138,7 +138,8 @@ class RegisteredPairs:
 
     def _counted(self) -> str:
         grid = "LR on the HR grid" if self.same_size else "LR smaller than HR"
-        counted = f"{self.folder}: {len(self.accepted)} pairs, scale {self.scale:g}, {grid}"
+        number = f"{len(self.accepted)} pair{'' if len(self.accepted) == 1 else 's'}"
+        counted = f"{self.folder}: {number}, scale {self.scale:g}, {grid}"
         if self.residual is not None:
             counted += f", median residual shift {self.residual:.3f} px"
         return counted
@@ -224,9 +225,10 @@ def _read(path: Path) -> Any:
 def _geometry_of(data: Any) -> tuple[float | None, bool | None]:
     scale = data.get("scale") if isinstance(data, dict) else None
     same_size = data.get("same_size") if isinstance(data, dict) else None
-    stated = isinstance(scale, int | float) and not isinstance(scale, bool) and 1 <= scale <= 64
+    if not isinstance(scale, int | float) or isinstance(scale, bool) or not 1 <= scale <= 64:
+        scale = None
     return (
-        float(scale) if stated else None,
+        None if scale is None else float(scale),
         same_size if isinstance(same_size, bool) else None,
     )
 
