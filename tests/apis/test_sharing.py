@@ -147,6 +147,9 @@ class TestPull:
             assert torch.equal(new.state_dict()[name], value)
             assert torch.equal(old.state_dict()[name], before[name])
         folder = tmp_path / "home" / "hub" / "models--anna--net" / "realdeg"
+        write_image(tmp_path / "lr.png", np.zeros((8, 8, 3), np.uint8))
+        words = ["infer", str(tmp_path / "lr.png"), str(tmp_path / "sr.png")]
+        assert main([*words, "--model", "hf:anna/net"]) == 0
         record = json.loads((folder / f"{first.commit}.json").read_text())
         assert record["commit"] == first.commit
         by_name = {one["name"]: one["sha256"] for one in record["files"]}

@@ -67,6 +67,9 @@ def own_camera() -> None:
     )
     assert_type(tuned, realdeg.FinetunedNetwork)
     print(tuned.after["psnr"] - tuned.before["psnr"])
+    pushed = realdeg.push_to_hub(camera.folder, "me/my-camera", private=True, licence="mit")
+    assert_type(pushed, realdeg.PushedWeights)
+    print(pushed.describe(), pushed.commit)
 
 
 def make_images(weights: Path) -> realdeg.Summary:
