@@ -16,7 +16,7 @@ from realdeg.config import inject
 from realdeg.config.check import check_files
 from realdeg.config.data_sets import build_data_sets, use_data_sets
 from realdeg.config.fill import recipe_hint
-from realdeg.errors import ConfigError, OutputError, argument_name
+from realdeg.errors import ConfigError, OutputError, RealdegError, argument_name
 from realdeg.registry import BACKBONES
 from realdeg.utils.description import read_description
 from realdeg.utils.files import ensure_writable_dir
@@ -135,6 +135,8 @@ def train(
         weights = tuple(sorted(folder.glob("*.safetensors")))
         for file in weights:
             runner.say("wrote %s", file)
+        if rank() == 0:
+            _draw_curves(folder, runner)
     hub = runner.message_hub
     return TrainingResult(
         folder,
@@ -143,6 +145,17 @@ def train(
         stopped=str(hub.get_info(STOPPED) or ""),
         validations=dict((hub.get_info(SEEN) or {}).get("values", {})),
     )
+
+
+def _draw_curves(folder: Path, runner: RealdegRunner) -> None:
+    """Draw the run's curves, if it has logged enough; a picture is no reason for a run to fail."""
+    from realdeg.apis.curve_pictures import CURVES, draw_curves
+    from realdeg.runs import read_run
+
+    try:
+        draw_curves([read_run(folder)], folder / CURVES)
+    except (RealdegError, ImportError) as error:
+        runner.logger.warning("%s was not drawn: %s", CURVES, error)
 
 
 def _refuse_zero_shot(cfg: Config) -> None:

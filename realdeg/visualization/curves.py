@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,6 +69,57 @@ def training_curves(
     if len(series) + len(references or {}) > 1:
         axes.legend(fontsize=SMALL_SIZE, frameon=False, labelcolor=INK)
     _label(axes, xlabel, ylabel, title)
+    return save_figure(figure, path)
+
+
+def run_curves(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+) -> Path:
+    """Draw what runs logged, one panel per number.
+
+    A panel with one curve states its last value. The axis of positive values that span more than a
+    factor of 20 is logarithmic.
+
+    Args:
+        panels: By the number's name: by the run's name, iterations and values.
+        path: The file to write.
+        title: A heading.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: If the file cannot be written.
+        ValueError: If there is no panel, or a panel without a value.
+    """
+    if not panels or not all(y for each in panels.values() for _, y in each.values()):
+        raise ValueError("curves need at least one panel, and each curve a value")
+    across = min(len(panels), 3)
+    down = math.ceil(len(panels) / across)
+    figure = new_figure(max(3.3 * across, title_width(title)), 2.5 * down, layout="constrained")
+    names = list(dict.fromkeys(name for each in panels.values() for name in each))
+    for number, (what, curves) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(down, across, number)
+        for name, (x, y) in curves.items():
+            marker = "o" if len(x) <= 30 else None
+            colour = COLOURS[names.index(name) % len(COLOURS)]
+            axes.plot(x, y, color=colour, linewidth=1.4, marker=marker, markersize=3, label=name)
+        values = [value for _, y in curves.values() for value in y]
+        if min(values) > 0 and max(values) > 20 * min(values):
+            axes.set_yscale("log")
+        _label(axes, "iteration", "", None)
+        heading = f"{what}: {values[-1]:.4g} at the end" if len(curves) == 1 else what
+        axes.set_title(heading, fontsize=LABEL_SIZE, color=INK, parse_math=False)
+        if number == 1 and len(names) > 1:
+            legend = axes.legend(fontsize=SMALL_SIZE, frameon=False, labelcolor=INK)
+            for text in legend.get_texts():
+                text.set_parse_math(False)
+    if title:
+        style = {"fontsize": TITLE_SIZE, "color": INK, "fontweight": "bold", "parse_math": False}
+        figure.suptitle(title, **style)
     return save_figure(figure, path)
 
 
