@@ -19,7 +19,7 @@ from realdeg.apis.registration_file import (
 from realdeg.apis.registration_pairs import PICTURE_NAME, PairMaker, PairPlan
 from realdeg.errors import ConfigError, DataError, OutputError, as_given, nearest
 from realdeg.registration.colour import Colour
-from realdeg.registration.cutting import SAME_RATIO, Resampled
+from realdeg.registration.cutting import SAME_RATIO, Resampled, choose_moved
 from realdeg.registration.matching import Matching, match_shots
 from realdeg.registration.photos import RawDevelopment, check_raw, list_photos, read_shot
 from realdeg.registration.transform import Model
@@ -145,6 +145,9 @@ def register_photos(
             advance(number - 1, 2 * len(plans), plan.name)
             maker.locate(plan)
         same_size, factor = _geometry(options, plans, earlier)
+        for plan in plans:
+            if plan.coarse is not None:
+                choose_moved(plan.coarse.ratio, same_size, resample)
         pairs = {} if earlier is None or overwrite else dict(earlier.pairs)
         kept: list[str] = []
         found = RegisteredPairs(folder, factor, same_size, {}, (), alone, matched.how)

@@ -71,7 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="start again and replace existing files"
     )
-    parser.add_argument("--json", action="store_true", help="print registration.json")
+    parser.add_argument(
+        "--json", action="store_true", help="print the measurements of registration.json"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import cv2
 import numpy as np
 
-from realdeg.errors import ConfigError
+from realdeg.errors import ConfigError, as_given
 from realdeg.registration.colour import Colour, ColourTransfer, colour_transfer
 from realdeg.registration.pair import Registration, RejectedPairError
 from realdeg.registration.photos import in_levels
@@ -106,8 +106,8 @@ def choose_moved(ratio: float, same_size: bool, resample: Resampled) -> Literal[
         if resample == "hr":
             raise ConfigError(
                 f"LR shows the scene {ratio:.2f} times smaller and has to be enlarged to lie on the"
-                " HR grid, so it cannot keep its pixels: leave out resample='hr', or make pairs of"
-                " another geometry (scaled)."
+                f" HR grid, so it cannot keep its pixels: leave out {as_given(resample='hr')}, or"
+                f" choose {as_given(geometry='scaled')}."
             )
         return "lr"
     return "hr" if resample == "auto" else resample

@@ -123,6 +123,19 @@ def test_same_size_and_lr_that_keeps_its_pixels(photos, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def test_options_that_do_not_fit_a_later_pair_are_refused_before_the_first(photos, tmp_path):
+    known(seed=0, ratio=1.0, tele=(128, 144)).write(tmp_path, "a")
+    sides = [
+        [tmp_path / "wide/a.png", photos / "wide/b.jpg"],
+        [tmp_path / "tele/a.png", photos / "tele/b.png"],
+    ]
+    with pytest.raises(ConfigError, match=r"leave out resample='hr', or choose geometry='scaled'"):
+        realdeg.register_photos(
+            *sides, tmp_path / "x", geometry="same-size", resample="hr", progress=False
+        )
+    assert not (tmp_path / "x").exists()
+
+
 @pytest.mark.slow
 def test_one_bad_pair_does_not_stop_the_others(photos, tmp_path, capsys):
     shutil.copytree(photos, tmp_path / "photos")
