@@ -110,7 +110,7 @@ class Chart {
   }
 
   saveValues() {
-    const quoted = (text) => `"${text.replace(/^[=+@-]/, "'$&").replace(/"/g, '""')}"`;
+    const quoted = (text) => `"${text.replace(/^[=+@\t\r-]/, "'$&").replace(/"/g, '""')}"`;
     const rows = [["series", this.spec.x, this.spec.title].map(quoted).join(",")];
     for (const one of this.spec.series) {
       one.x.forEach((x, index) => rows.push([quoted(one.name), x, one.y[index]].join(",")));
