@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realdeg.studio.session import Place
+from realdeg.utils.tap_colours import tap_colours
 from realdeg.visualization.kernels import kernel_width
 from realdeg.visualization.style import LABEL_SIZE, SMALL_SIZE, hide_ticks, new_figure
+from realdeg.visualization.taps import draw_kernel
 
 _SIDE = 2.7
 _DOTS = 180
@@ -19,9 +21,9 @@ _INK = "#8a8f98"
 
 
 def kernel_picture(kernel: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Draw a kernel on a diverging map: white is 0, red positive, blue negative.
+    """Draw a kernel as every figure does: white is 0, red positive, blue negative.
 
-    The contour is at half of the largest weight; a cross marks the middle of the window.
+    The line encloses the taps of at least half the peak; a cross marks the middle of the window.
 
     Args:
         kernel: Weights, (k, k).
@@ -31,15 +33,12 @@ def kernel_picture(kernel: NDArray[np.float64]) -> NDArray[np.uint8]:
     """
     figure, axes = _axes()
     most = float(np.abs(kernel).max()) or 1.0
-    shown = axes.imshow(kernel, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
-    if min(kernel.shape) > 1:
-        axes.contour(kernel, levels=[most / 2], colors=["black"], linewidths=0.8)
-    middle = (len(kernel) - 1) / 2
-    axes.plot(middle, middle, "+", color="black", markersize=7, markeredgewidth=0.8)
+    # A window of even side has its middle between four taps.
+    draw_kernel(axes, kernel, span=most, stride=2 - len(kernel) % 2)
     _finish(
         figure,
         axes,
-        shown,
+        most,
         f"{len(kernel)} x {len(kernel)} HR pixels\nsum {kernel.sum():.3f},"
         f" width {kernel_width(kernel):.2f} px",
     )
@@ -60,12 +59,12 @@ def noise_picture(place: Place) -> NDArray[np.uint8] | None:
     figure, axes = _axes()
     luma = place.noise.mean(axis=2)
     most = max(3 * float(luma.std()), 1e-3)
-    shown = axes.imshow(luma, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+    axes.imshow(tap_colours(luma, most), interpolation="nearest")
     height, width = luma.shape
     _finish(
         figure,
         axes,
-        shown,
+        most,
         f"{height} x {width} LR pixels\nsigma {place.sigma:.2f} of 255 per channel",
     )
     return _pixels(figure)
@@ -77,11 +76,16 @@ def _axes() -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _finish(figure: Any, axes: Any, shown: Any, caption: str) -> None:
+def _finish(figure: Any, axes: Any, most: float, caption: str) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
     hide_ticks(axes)
     axes.set_xlabel(caption, fontsize=LABEL_SIZE, color=_INK)
     for spine in axes.spines.values():
         spine.set_color(_INK)
+    colours = ListedColormap(tap_colours(np.linspace(-1, 1, 257)) / 255)
+    shown = ScalarMappable(Normalize(-most, most), colours)
     bar = figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.03)
     bar.ax.tick_params(labelsize=SMALL_SIZE, colors=_INK)
     bar.outline.set_edgecolor(_INK)
