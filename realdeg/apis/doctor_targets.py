@@ -95,7 +95,9 @@ def sets_of(
                     f"{path} is not a folder: two targets are the folders of HR and LR."
                 )
         if paths[0].resolve() == paths[1].resolve():
-            raise DataError(f"HR and LR are the same folder, {paths[0]}: name two, or it once.")
+            raise DataError(
+                f"HR and LR are the same folder, {paths[0]}: name two, or that one alone."
+            )
         found = list(_two_folders(paths[0], paths[1], role, scale, same_size))
         return found, []
     if len(paths) != 1:
