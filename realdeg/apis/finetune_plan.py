@@ -14,7 +14,7 @@ from realdeg.apis.holding_out import hold_out
 from realdeg.apis.photo_pairs import PhotoPairs, Size
 from realdeg.backbones.base import Backbone
 from realdeg.datasets.records import list_images
-from realdeg.errors import DataError
+from realdeg.errors import DataError, as_given
 from realdeg.utils.component import plain
 from realdeg.utils.image import image_size
 
@@ -52,6 +52,34 @@ class Photos:
             return {"trained_on": list(self.names), "held_out_photos": []}
         learn, held = hold_out(self.names, seed, _HELD_OUT_SHARE, _MOST_HELD_OUT)
         return {"trained_on": learn, "held_out_photos": held}
+
+    def without(
+        self, names: Sequence[str], pairs: PhotoPairs, plan: Mapping[str, Any]
+    ) -> list[str]:
+        """Return the photos that are not HR of a held-out pair, which would not be unseen.
+
+        Args:
+            names: The photos.
+            pairs: The pairs.
+            plan: Which of them are held out.
+
+        Raises:
+            DataError: If none is left.
+        """
+        if plan["regions"]:
+            seen = set(pairs.names)  # a region of each is held out
+        else:
+            seen = set(plan["held_out"])
+        files = list_images(pairs.hr_dir, recursive=True)
+        held = {files[name].resolve() for name in seen}
+        own = list_images(self.folder, recursive=True)
+        left = [name for name in names if own[name].resolve() not in held]
+        if not left:
+            raise DataError(
+                f"all photos in {self.folder} are HR of pairs on which the network is tested: give"
+                f" others to learn from, or leave {as_given(pairs='...')} out."
+            )
+        return left
 
     def config(
         self, names: Sequence[str], transforms: Sequence[Mapping[str, Any]]

@@ -22,10 +22,12 @@ from realdeg.apis.create import (
 )
 from realdeg.apis.guided import (
     RUN,
+    START,
     best_weights,
     check_time,
     measure_pace,
     open_output,
+    remove_written,
     train_in_time,
     write_config,
     write_report,
@@ -42,13 +44,13 @@ from realdeg.registry import DEGRADATIONS
 from realdeg.utils.component import plain, save_component
 from realdeg.utils.data_file import RUN_CONFIG
 from realdeg.utils.durations import format_duration, parse_duration
+from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.locks import exclusive
 from realdeg.utils.notebook import Table
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "realdeg-finetune-1"
-START = "start.safetensors"
 
 
 @dataclass(frozen=True)
@@ -161,8 +163,11 @@ def finetune(
     real = None if pairs is None else _pairs(pairs, start)
     photos = finetune_plan.find_photos(hr, start)
     target = find_device(device)
-    folder, former = open_output(out, NETWORK, "network", overwrite=overwrite, resume=resume)
+    # Before the folder is touched: pairs that are refused replace no network.
+    alignment = None if real is None else check_alignment(real, allow_misaligned).summary
+    folder = ensure_writable_dir(Path(out).expanduser())
     with exclusive(folder, "finetune"):
+        former = open_output(folder, NETWORK, FORMAT, "network", overwrite=overwrite, resume=resume)
         if former is None:
             plan: dict[str, Any] = {
                 "seed": seed,
@@ -172,8 +177,9 @@ def finetune(
                 **photos.divide(seed, hold_out_any=real is None),
             }
             if real is not None:
-                plan["alignment"] = check_alignment(real, allow_misaligned).summary
+                plan["alignment"] = alignment
                 plan["pairs"] = {"described": real.describe(), **divide(real, folder, seed)}
+                plan["trained_on"] = photos.without(plan["trained_on"], real, plan["pairs"])
             save_component(
                 folder / START,
                 start,
@@ -289,8 +295,8 @@ def _train(
     planned = "iterations" in plan and file.is_file()
     if not planned:
 
-        def write(iterations: int, interval: int, seconds: float) -> None:
-            config = finetune_plan.super_resolution(
+        def config(iterations: int, interval: int, seconds: float) -> dict[str, Any]:
+            made = finetune_plan.super_resolution(
                 start,
                 degradation,
                 photos,
@@ -301,24 +307,16 @@ def _train(
                 seconds=seconds,
             )
             chosen = {} if device is None else {"device": device}
-            write_config(
-                file,
-                {"seed": plan["seed"], **chosen, **config},
-                "A network, fine-tuned for a camera. `realdeg train` on this file gives the same"
-                "\nweights again, as best_backbone.safetensors, on the same machine with the same"
-                " threads.",
-            )
+            return {"seed": plan["seed"], **chosen, **made}
 
-        write(1, 1, plan["time"])
-        pace = measure_pace(file, target)
+        pace = measure_pace(config(1, 1, plan["time"]), target)
         while pace.validation > plan["time"] / 60 and held.shrink():
-            write(1, 1, plan["time"])
-            pace = measure_pace(file, target)
+            pace = measure_pace(config(1, 1, plan["time"]), target)
         left = plan["time"] - (clock.monotonic() - began) - 2 * pace.validation
         paced = clock.monotonic()
         iterations, interval = pace.iterations(0.95 * left, finetune_plan.MOST_ITERATIONS)
         if iterations < finetune_plan.LEAST_ITERATIONS:
-            file.unlink()
+            remove_written(folder, NETWORK)  # there is nothing to be continued
             wanted = finetune_plan.LEAST_ITERATIONS * pace.step + 6 * pace.validation
             raise ConfigError(
                 f"{format_duration(plan['time'])} are too short: an iteration of"
@@ -333,7 +331,13 @@ def _train(
             "seconds_per_iteration": round(pace.step, 4),
             "held_out_side": held.side,
         }
-        write(iterations, interval, left - (clock.monotonic() - paced))
+        write_config(
+            file,
+            config(iterations, interval, left - (clock.monotonic() - paced)),
+            "A network, fine-tuned for a camera. `realdeg train` on this file gives the same"
+            "\nweights again, as best_backbone.safetensors, on the same machine with the same"
+            " threads.",
+        )
         write_report(folder, report)
         logger.info(
             "%d iterations of %.3f s are planned, a validation after every %d",

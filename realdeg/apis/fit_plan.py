@@ -8,7 +8,6 @@ from typing import Any
 from realdeg.apis.guided import whole_or_centre
 from realdeg.apis.photo_pairs import PhotoPairs
 from realdeg.datasets import PairedFolderDataset
-from realdeg.errors import DataError
 
 ONE_KERNEL, DML = "one kernel", "DML"
 # Below so many LR pixels to learn from, more than one kernel is noise.
@@ -19,7 +18,9 @@ LEAST_ITERATIONS = 100
 MOST_ITERATIONS = 10_000
 KERNEL = 15
 RATE = 1e-3
-_PATCH, _LEAST_PATCH = 96, 48
+LEAST_PATCH = 48
+"""Side in HR pixels of the smallest patch that a DML is trained on."""
+_PATCH = 96
 _BATCH = 8
 # Sides in HR pixels above which the centre of a held-out image is measured, and of a pair is used
 # for least squares.
@@ -69,7 +70,8 @@ def mixture_of_kernels(
     Its bases start as a bank of Gaussians that keep their sums, and its weights at 1 / N, so that
     the image is as bright as HR at first. With weights that sum to 1 (softmax) the field flattens
     within a hundred iterations on some pairs; free ones also follow differences of brightness. The
-    rate rises from nothing, and a run that collapses to one kernel all the same ends at once.
+    rate rises from nothing, and a run that collapses to one kernel all the same ends at once. The
+    images have room for patches (:func:`patch_side`).
 
     Args:
         pairs: The pairs.
@@ -80,18 +82,8 @@ def mixture_of_kernels(
         interval: The number of iterations between validations.
         seconds: After which the run ends, even if fewer iterations are done.
         rate: The learning rate.
-
-    Raises:
-        DataError: If the images are too small to cut patches from.
     """
     pixels = pairs.lr_pixels(learn)
-    least = min(min(size) for size in pairs.sizes_of(learn))
-    patch = min(_PATCH, least) // (4 * pairs.stride) * (4 * pairs.stride)
-    if patch < _LEAST_PATCH:
-        raise DataError(
-            f"the smallest HR image in {pairs.hr_dir} has a side of {least} pixels:"
-            f" patches of at least {_LEAST_PATCH} are cut from them."
-        )
     cached = sum(3e-6 * pairs.sizes[name][0] * pairs.sizes[name][1] for name in learn)
     cached *= 1 + 1 / pairs.stride**2
     fits = cached < _CACHE_MB
@@ -99,7 +91,7 @@ def mixture_of_kernels(
     planned["default_hooks"]["outputs"] = dict(type="OutputsHook", stop_when_collapsed=True)
     return {
         **_common(pairs, held),
-        "patch_size": patch,
+        "patch_size": patch_side(pairs, learn),
         "batch_size": _BATCH,
         "flip": dict(horizontal=True, vertical=True, transpose=False),
         "degradation": dict(
@@ -124,6 +116,18 @@ def mixture_of_kernels(
         ),
         **planned,
     }
+
+
+def patch_side(pairs: PhotoPairs, learn: Sequence[str]) -> int:
+    """Return the side of a DML's patches in HR pixels; 0 if the images are too small for any.
+
+    Args:
+        pairs: The pairs.
+        learn: The names to learn from.
+    """
+    least = min(min(size) for size in pairs.sizes_of(learn))
+    patch = min(_PATCH, least) // (4 * pairs.stride) * (4 * pairs.stride)
+    return patch if patch >= LEAST_PATCH else 0
 
 
 def held_out(pairs: PhotoPairs, names: Sequence[str]) -> PairedFolderDataset:

@@ -27,6 +27,7 @@ from realdeg.apis.guided import (
     train_in_time,
     write_config,
     write_report,
+    write_text,
 )
 from realdeg.apis.holding_out import divide, divided_pairs
 from realdeg.apis.photo_pairs import Pairs, PhotoPairs, check_alignment, find_pairs
@@ -36,6 +37,7 @@ from realdeg.engine.hooks.outputs import COLLAPSED
 from realdeg.errors import DataError
 from realdeg.utils.data_file import RUN_CONFIG
 from realdeg.utils.durations import format_duration, parse_duration
+from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.locks import exclusive
 from realdeg.utils.notebook import Table
 
@@ -139,10 +141,12 @@ def fit_camera(
             " on others, so give at least two, better twenty."
         )
     target = find_device(device)
-    folder, former = open_output(out, CAMERA, "camera", overwrite=overwrite, resume=resume)
+    # Before the folder is touched: pairs that are refused replace no camera.
+    alignment = check_alignment(found, allow_misaligned).summary
+    folder = ensure_writable_dir(Path(out).expanduser())
     with exclusive(folder, "fit"):
+        former = open_output(folder, CAMERA, FORMAT, "camera", overwrite=overwrite, resume=resume)
         if former is None:
-            alignment = check_alignment(found, allow_misaligned).summary
             plan = divide(found, folder, seed) | {
                 "seed": seed,
                 "time": seconds,
@@ -191,12 +195,13 @@ def _mixture(
 ) -> TrainingResult | None:
     """Plan and train a DML; None if the pairs or the time are too few for one."""
     plan, file = report["plan"], folder / RUN_CONFIG
-    if not (resume and file.is_file()):
+    if not (resume and "iterations" in plan and file.is_file()):
+        resume = False
         reason = _too_few(pairs, plan)
         if not reason:
             reason = _plan_mixture(pairs, folder, plan, device, target, left)
         if reason:
-            plan |= {"kind": ONE_KERNEL, "reason": reason}
+            plan |= {"kind": ONE_KERNEL, "reason": f"least squares: {reason}"}
             logger.info("%s", reason)
             return None
         plan["kind"] = DML
@@ -210,18 +215,22 @@ def _mixture(
         plan["rate"] /= 3
         logger.info("starting again with a third of the learning rate")
         remaining = left - (clock.monotonic() - began)
-        if _plan_mixture(pairs, folder, plan, device, target, remaining):
+        if _plan_mixture(pairs, folder, plan, device, target, remaining, anew=True):
             return run
-        shutil.rmtree(folder / RUN)
         write_report(folder, report)
         resume = False
 
 
 def _too_few(pairs: PhotoPairs, plan: Mapping[str, Any]) -> str:
     pixels = pairs.lr_pixels(plan["learned_from"])
-    if pixels >= fit_plan.LEAST_PIXELS:
-        return ""
-    return f"{pixels} LR pixels to learn from are too few for more than one kernel"
+    if pixels < fit_plan.LEAST_PIXELS:
+        return f"{pixels} LR pixels to learn from are too few for more than one kernel"
+    if not fit_plan.patch_side(pairs, plan["learned_from"]):
+        return (
+            f"patches of at least {fit_plan.LEAST_PATCH} HR pixels, which more than one kernel"
+            " needs, are larger than the smallest image"
+        )
+    return ""
 
 
 def _plan_mixture(
@@ -231,12 +240,16 @@ def _plan_mixture(
     device: str | None,
     target: torch.device,
     left: float,
+    *,
+    anew: bool = False,
 ) -> str:
-    """Write the config of a DML for the time that is left; return why there is none, if so."""
-    file = folder / RUN_CONFIG
+    """Write the config of a DML for the time that is left; return why there is none, if so.
 
-    def write(iterations: int, interval: int, seconds: float) -> None:
-        config = fit_plan.mixture_of_kernels(
+    Nothing is written, and no former run removed (``anew``), before it is known that there is time.
+    """
+
+    def config(iterations: int, interval: int, seconds: float) -> dict[str, Any]:
+        made = fit_plan.mixture_of_kernels(
             pairs,
             plan["learned_from"],
             plan["held_out"],
@@ -246,22 +259,12 @@ def _plan_mixture(
             seconds=seconds,
             rate=plan["rate"],
         )
-        write_config(
-            file,
-            _stated(config, plan, device),
-            "A camera, fitted to pairs. `realdeg train` on this file gives the same weights again,"
-            "\nas best_degradation.safetensors, on the same machine with the same threads.",
-        )
+        return _stated(made, plan, device)
 
-    former = file.read_bytes() if file.is_file() else None
     began = clock.monotonic()
-    write(1, 1, left)
-    pace = measure_pace(file, target)
+    pace = measure_pace(config(1, 1, left), target)
     iterations, interval = pace.iterations(0.9 * left, fit_plan.MOST_ITERATIONS)
     if iterations < fit_plan.LEAST_ITERATIONS:
-        file.unlink()
-        if former is not None:
-            file.write_bytes(former)
         return (
             f"the time allows {iterations} iterations, and a mixture of kernels needs"
             f" {fit_plan.LEAST_ITERATIONS}"
@@ -271,7 +274,14 @@ def _plan_mixture(
         "validated_every": interval,
         "seconds_per_iteration": round(pace.step, 4),
     }
-    write(iterations, interval, 0.9 * left - (clock.monotonic() - began))
+    if anew:
+        shutil.rmtree(folder / RUN)
+    write_config(
+        folder / RUN_CONFIG,
+        config(iterations, interval, 0.9 * left - (clock.monotonic() - began)),
+        "A camera, fitted to pairs. `realdeg train` on this file gives the same weights again,"
+        "\nas best_degradation.safetensors, on the same machine with the same threads.",
+    )
     logger.info(
         "%d iterations of %.3f s are planned, a validation after every %d",
         *(iterations, pace.step, interval),
@@ -305,8 +315,11 @@ def _finish(
     kind = max(learned, key=lambda name: numbers.psnr[name])
     stopped = _why(plan, runs, kind, numbers)
     if kind == ONE_KERNEL:
+        # Its config takes the place of the DML's, with which nothing could be continued any more.
+        plan |= {"kind": ONE_KERNEL, "reason": stopped}
+        write_report(folder, report)
         source = folder / _FOLDERS[ONE_KERNEL] / RUN_CONFIG
-        (folder / RUN_CONFIG).write_bytes(source.read_bytes())
+        write_text(folder / RUN_CONFIG, source.read_text(encoding="utf-8"))
     dml = runs.get(DML)
     report |= {
         "complete": True,
@@ -343,7 +356,7 @@ def _why(
     """Return why the training ended, and why this camera was chosen, in words."""
     dml = runs.get(DML)
     if dml is None:
-        return f"least squares: {plan['reason']}"
+        return str(plan["reason"])
     planned = int(plan["iterations"])
     if dml.stopped:
         ended = f"stopped after {dml.iterations} of {planned} iterations: {dml.stopped}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -24,13 +25,17 @@ from realdeg.engine.hooks.time_limit import TIME_IS_UP
 from realdeg.errors import ConfigError, OutputError, as_given
 from realdeg.registry import TASKS
 from realdeg.utils.data_file import RUN_CONFIG, data_text, read_data
-from realdeg.utils.files import atomic_path, ensure_writable_dir, remove_left_overs
+from realdeg.utils.files import atomic_path, remove_left_overs
 from realdeg.utils.plain_json import read_json
 
 REPORT, CARD, RUN = "report.json", "README.md", "run"
 LEAST_TIME = 10.0
 """The shortest time in seconds that a command accepts."""
-_OURS = (RUN_CONFIG, REPORT, CARD, RUN, "one_kernel", "regions", "held_out", "pictures")
+START = "start.safetensors"
+_OURS = (
+    *(RUN_CONFIG, REPORT, CARD, START, RUN),
+    *("one_kernel", "regions", "held_out", "pictures"),
+)
 # Steps of which the first warm up; and the time after which no more are measured.
 _WARM, _STEPS, _LONG = 2, 6, 4.0
 # A run is planned for this share of what is left, as other work slows a machine down.
@@ -79,27 +84,37 @@ def check_time(seconds: float) -> None:
 
 
 def open_output(
-    out: str | os.PathLike[str], result: str, what: str, *, overwrite: bool, resume: bool
-) -> tuple[Path, dict[str, Any] | None]:
-    """Prepare the folder of a command.
+    folder: Path, result: str, form: str, what: str, *, overwrite: bool, resume: bool
+) -> dict[str, Any] | None:
+    """Prepare the folder of a command, which no other process may use by then.
+
+    Nothing is replaced or removed but what the command itself has written, which its report tells.
 
     Args:
-        out: The folder.
+        folder: The folder.
         result: The file that exists once the command has finished.
+        form: The ``format`` that the command's reports state.
         what: What the folder holds, for messages: ``"camera"``.
         overwrite: Start again and remove what the command had written.
         resume: Continue what was interrupted.
 
     Returns:
-        The folder, and the report of an interrupted run to be continued, or None.
+        The report of an interrupted run to be continued, or None.
 
     Raises:
-        OutputError: If the folder holds a result, or an interrupted run, that is to be kept; or
-            cannot be written.
+        OutputError: If the folder holds a result, an interrupted run or other files that are to be
+            kept.
     """
-    folder = Path(out).expanduser()
-    complete = (folder / result).exists()
-    interrupted = not complete and (folder / REPORT).exists()
+    noted = _noted(folder / REPORT)
+    own = noted.get("format") == form
+    foreign = [name for name in (result, *_OURS) if os.path.lexists(folder / name)]
+    if foreign and not own:
+        raise OutputError(
+            f"{folder / foreign[0]} is already there and not part of a {what} that"
+            f" `realdeg {form.split('-')[1]}` wrote: choose another folder, or move it away."
+        )
+    complete = own and (folder / result).exists()
+    interrupted = own and not complete
     if not overwrite and complete:
         raise OutputError(
             f"{folder} holds a {what} already: choose another folder, or replace it with"
@@ -110,25 +125,42 @@ def open_output(
             f"{folder} holds a {what} that was not finished: continue it with"
             f" {as_given(resume=True)}, or start again with {as_given(overwrite=True)}."
         )
-    ensure_writable_dir(folder)
     remove_left_overs(folder)
     if overwrite:
-        for name in (result, *_OURS):
-            place = folder / name
-            if place.is_dir() and not place.is_symlink():
-                shutil.rmtree(place)
-            else:
-                place.unlink(missing_ok=True)
-        return folder, None
+        remove_written(folder, result)
+        return None
     if not interrupted:
-        return folder, None
-    noted = read_json((folder / REPORT).read_text("utf-8"), str(folder / REPORT), OutputError)
-    if not isinstance(noted, dict) or not isinstance(noted.get("plan"), dict):
+        return None
+    if not isinstance(noted.get("plan"), dict):
         raise OutputError(
             f"{folder / REPORT} does not say what was interrupted: start again with"
             f" {as_given(overwrite=True)}."
         )
-    return folder, noted
+    return noted
+
+
+def remove_written(folder: Path, result: str) -> None:
+    """Remove what a command has written into its folder.
+
+    Args:
+        folder: The folder.
+        result: The file that exists once the command has finished.
+    """
+    # The report, by which it is known whose files these are, goes last.
+    for name in (result, *(name for name in _OURS if name != REPORT), REPORT):
+        place = folder / name
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+
+
+def _noted(file: Path) -> dict[str, Any]:
+    """Return what a report says; nothing if there is none, or it is no report."""
+    if not file.is_file():
+        return {}
+    noted = read_json(file.read_text("utf-8", errors="replace"), str(file), OutputError)
+    return noted if isinstance(noted, dict) else {}
 
 
 def write_report(folder: Path, report: Mapping[str, Any]) -> Path:
@@ -183,16 +215,18 @@ def best_weights(run: Path, kind: str) -> Path:
     return best if best.is_file() else run / f"{kind}.safetensors"
 
 
-def measure_pace(config: Path, device: torch.device) -> Pace:
+def measure_pace(config: Mapping[str, Any], device: torch.device) -> Pace:
     """Take a few steps and a validation of a config, and return what they took.
 
     Nothing is kept: the run itself starts anew from its seed.
 
     Args:
-        config: A config of training, with pairs or a degradation.
+        config: A config of training, with pairs or a degradation; files are named absolutely.
         device: Where to compute.
     """
-    cfg = inject(open_recipe(config))
+    # Not in the folder of the result: what is interrupted here must not be taken for the plan.
+    with tempfile.TemporaryDirectory(prefix="realdeg_pace_") as folder:
+        cfg = inject(open_recipe(write_config(Path(folder) / RUN_CONFIG, config, "Timed.")))
     data = build_data_sets(cfg, ("train_dataloader", "val_dataloader"))
     train, held = data["train_dataloader"], data["val_dataloader"]
     task: Any = TASKS.build(cfg.model).to(device)

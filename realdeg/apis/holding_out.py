@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,11 @@ def divide(pairs: PhotoPairs, folder: Path, seed: int) -> dict[str, Any]:
         ``learned_from`` and ``held_out``, names; and ``regions``, whether they are regions.
     """
     if len(pairs.names) < LEAST_TO_DIVIDE:
-        _, learn, held = cut_regions(pairs, folder / REGIONS, seed)
+        try:
+            _, learn, held = cut_regions(pairs, folder / REGIONS, seed)
+        except BaseException:
+            shutil.rmtree(folder / REGIONS, ignore_errors=True)
+            raise
         return {"held_out": held, "learned_from": learn, "regions": True}
     learn, held = hold_out(pairs.names, seed)
     return {"held_out": held, "learned_from": learn, "regions": False}

@@ -12,6 +12,7 @@ from realdeg.reporting.tables import DataTable
 from realdeg.runs import RunRecord, TestedOn, TestReport, compare_groups, group_runs
 from realdeg.runs.scores import images_in_words, is_stale, protocol_of, tested_on
 from realdeg.runs.tables import difference_rows, heading_of, mean_rows
+from realdeg.utils.durations import format_duration
 
 ABSENT = "–"
 # What a run's config says beyond its recipe's.
@@ -262,12 +263,7 @@ def duration(seconds: float) -> str:
         >>> duration(3725)
         '1 h 2 min'
     """
-    if seconds <= 0:
-        return ABSENT
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return format_duration(seconds) if seconds > 0 else ABSENT
 
 
 def _best(rows: Sequence[Mapping[str, float]], labels: Iterable[str]) -> frozenset[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,7 +222,7 @@ class Desk:
         photo = None if self.shot is None else self.shot.photo
         name = "photo.png" if photo is None else photo.name
         commands = (
-            f"realdeg preview {CONFIG_NAME} {name}\n"
+            f"realdeg preview {CONFIG_NAME} {shlex.quote(name)}\n"
             f"realdeg degrade {CONFIG_NAME} my_photos lr_photos\n"
         )
         python = python_of(photo, recipe, int(seed))

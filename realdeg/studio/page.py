@@ -107,7 +107,7 @@ def _photo_inputs() -> tuple[gr.File, gr.Dropdown, gr.Number]:
 
 def _camera_input(desk: gr.State, form: Form) -> None:
     camera = gr.File(
-        label="Load a camera (.safetensors)",
+        label="Load a camera: camera.safetensors of `realdeg fit`, or a run's .safetensors",
         file_types=[".safetensors"],
         type="filepath",
         height=140,

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+import realdeg
 from realdeg.apis.arrays import take_apart
 from realdeg.apis.create import create_degradation
 from realdeg.apis.degrader import Degrader
-from realdeg.apis.previewing import as_8_bit, choose_crop, cut, find_image
+from realdeg.apis.previewing import as_8_bit, choose_crop, cut, find_image, sample_names
 from realdeg.apis.trace_files import Crop, TraceRecord, trace_lines
 from realdeg.degradations.trace import Trace
 from realdeg.errors import CheckpointError, ConfigError, DataError, GeometryError
@@ -45,7 +46,7 @@ class Photo:
     """An HR image, and the part of it that is degraded.
 
     Attributes:
-        name: The file's name.
+        name: The file's name, or that of a built-in image.
         pixels: The part, H x W x C, uint8 or uint16.
         crop: (top, left, height, width) of the part, or None for the whole image.
     """
@@ -154,7 +155,8 @@ def open_photo(path: str | Path, side: int, stride: int = 1) -> Photo:
     check_image(file)
     pixels = load_image(file).pixels
     crop = choose_crop(pixels, side, stride)
-    return Photo(file.name, cut(pixels, crop), crop)
+    name = str(path) if str(path) in sample_names() else file.name
+    return Photo(name, cut(pixels, crop), crop)
 
 
 def check_size(file: Path, most: int) -> None:
@@ -361,13 +363,20 @@ def python_of(photo: Photo | None, recipe: Recipe, seed: int) -> str:
     config = plain(recipe.config)
     geometry = {key: config[key] for key in ("scale", "same_size") if key in config}
     stated = "".join(f", {key}={value!r}" for key, value in geometry.items())
+    file = repr("photo.png" if photo is None else photo.name)
+    first = ["import realdeg"]
+    if photo is not None and photo.name in sample_names():
+        package = Path(realdeg.__file__).resolve().parent
+        built_in = find_image(photo.name).relative_to(package).as_posix()
+        file = f"Path(realdeg.__file__).parent / {built_in!r}"
+        first = ["from pathlib import Path", "", *first]
     lines = [
-        "import realdeg",
+        *first,
         "",
         f"config = {config['degradation']!r}",
         f"degradation = realdeg.create_degradation(config{stated}, trained=True)",
         'degrader = realdeg.Degrader(degradation, device="cpu")',
-        f"photo = realdeg.read_image({(photo.name if photo else 'photo.png')!r})",
+        f"photo = realdeg.read_image({file})",
     ]
     if photo is not None and photo.crop is not None:
         top, left, height, width = photo.crop

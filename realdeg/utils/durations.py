@@ -8,7 +8,7 @@ import re
 from realdeg.errors import ConfigError
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_FORM = re.compile(r"(?:([0-9.]+)h)?(?:([0-9.]+)m(?:in)?)?(?:([0-9.]+)s?)?")
+_FORM = re.compile(r"(?:([0-9.]+)h)?(?:([0-9.]+)m(?:in)?)?(?:([0-9.]+)s)?")
 
 
 def parse_duration(value: float | str, name: str = "time") -> float:
@@ -29,7 +29,9 @@ def parse_duration(value: float | str, name: str = "time") -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
     elif isinstance(value, str):
-        match = _FORM.fullmatch(value.strip().lower().replace(" ", ""))
+        word = value.strip().lower().replace(" ", "")
+        # Only a number alone is one of seconds: in 1h30 it would be taken for minutes by many.
+        match = _FORM.fullmatch(word if re.search("[a-z]", word) else f"{word}s")
         if match is not None and any(match.groups()):
             try:
                 parts = zip(match.groups(), _UNITS.values(), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ import yaml
 from scipy.ndimage import gaussian_filter
 
 import realdeg
-from realdeg.apis import finetune_plan, fit_plan, fitting, guided
+from realdeg.apis import finetune_plan, finetuning, fit_plan, fitting, guided
 from realdeg.apis.camera_report import camera_noise
 from realdeg.apis.holding_out import divide, hold_out
 from realdeg.apis.photo_pairs import find_pairs
 from realdeg.backbones.build import backbone_from_config
 from realdeg.cli.main import main
 from realdeg.degradations.build import degradation_from_config
+from realdeg.engine.hooks.early_stop import EarlyStopHook
 from realdeg.errors import ConfigError, DataError, GeometryError, OutputError
 from realdeg.utils.component import read_component, save_component
 from realdeg.utils.image import write_image
@@ -60,7 +62,10 @@ def short(monkeypatch):
     monkeypatch.setattr(finetune_plan, "LEAST_ITERATIONS", 1)
     monkeypatch.setattr(finetune_plan, "MOST_ITERATIONS", 8)
     # Every step takes the same, so that the same number fits in.
-    monkeypatch.setattr(fitting, "measure_pace", lambda *_: guided.Pace(step=0.01, validation=0.01))
+    for module in (fitting, finetuning):
+        monkeypatch.setattr(
+            module, "measure_pace", lambda *_: guided.Pace(step=0.01, validation=0.01)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -100,24 +105,85 @@ def test_a_mixture_is_trained_and_trained_again_to_the_same_bits(pairs, tmp_path
         assert found is not None and torch.equal(tensor, found)
 
 
-def test_an_interrupted_fit_is_continued_to_the_same_camera(pairs, tmp_path, short, monkeypatch):
+def _break_off(*_, **__):
+    raise KeyboardInterrupt
+
+
+def _break_off_in_training(monkeypatch):
+    """A validation after the first checkpoint is the last thing that happens."""
+    ordinary = EarlyStopHook.after_val_epoch
+
+    def watched(self, runner, metrics=None):
+        if runner.iter > 2 and runner.training:
+            raise KeyboardInterrupt
+        ordinary(self, runner, metrics)
+
+    monkeypatch.setattr(EarlyStopHook, "after_val_epoch", watched)
+
+
+def test_an_interrupted_fit_is_continued_to_the_same_camera(pairs, tmp_path, short):
     torch.set_num_threads(1)
     whole = realdeg.fit_camera(pairs, tmp_path / "whole", device="cpu")
-    ordinary = fitting.measure_camera
-
-    def break_off(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(fitting, "measure_camera", break_off)
-    with pytest.raises(KeyboardInterrupt):
+    # Again and again, each time later: while a step is timed, in training, and afterwards.
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fitting, "measure_pace", _break_off)
         realdeg.fit_camera(pairs, tmp_path / "cut", device="cpu")
-    monkeypatch.setattr(fitting, "measure_camera", ordinary)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        _break_off_in_training(patch)
+        realdeg.fit_camera(pairs, tmp_path / "cut", device="cpu", resume=True)
+    (tmp_path / "cut/run/iter_3.pth").unlink()  # a kill leaves no last checkpoint
+    assert (tmp_path / "cut/run/iter_2.pth").is_file()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fitting, "measure_camera", _break_off)
+        realdeg.fit_camera(pairs, tmp_path / "cut", device="cpu", resume=True)
     with pytest.raises(OutputError, match="not finished"):
         realdeg.fit_camera(pairs, tmp_path / "cut", device="cpu")
     with pytest.raises(ConfigError, match="trained"):
         realdeg.create_degradation(tmp_path / "cut", trained=True)
     cut = realdeg.fit_camera(pairs, tmp_path / "cut", device="cpu", resume=True)
     assert cut.report["hash"] == whole.report["hash"]
+    assert cut.report["validations"] == whole.report["validations"]
+
+
+def test_images_without_room_for_patches_get_one_kernel(tmp_path, short):
+    found = find_pairs(_pairs(tmp_path, count=5, width=40))
+    assert "smallest image" in fitting._too_few(found, {"learned_from": found.names})
+    larger = find_pairs(_pairs(tmp_path / "larger", count=5, width=48))
+    assert not fitting._too_few(larger, {"learned_from": larger.names})
+
+
+def test_files_of_others_are_neither_replaced_nor_removed(camera, pairs, network, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "mine.jpg").touch()
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="pictures is already there"):
+            realdeg.fit_camera(pairs, tmp_path, device="cpu", overwrite=overwrite)
+        # A camera's folder is none of a network's.
+        with pytest.raises(OutputError, match="not part of a network"):
+            realdeg.finetune(
+                network,
+                camera=camera.folder,
+                hr=_photos(tmp_path),
+                out=camera.folder,
+                overwrite=overwrite,
+            )
+    assert (tmp_path / "pictures" / "mine.jpg").exists()
+    assert not (tmp_path / "report.json").exists()
+    assert camera.weights.exists()
+
+
+def test_a_camera_is_not_removed_for_pairs_that_are_refused(camera, tmp_path):
+    out = shutil.copytree(camera.folder, tmp_path / "out")
+    with pytest.raises(DataError, match="register them first"):
+        realdeg.fit_camera(_pairs(tmp_path / "off", shift=6), out, device="cpu", overwrite=True)
+    assert (out / "camera.safetensors").exists()
+
+
+def test_overwrite_starts_again(camera, pairs, tmp_path):
+    out = shutil.copytree(camera.folder, tmp_path / "my_camera")
+    (out / "notes.txt").touch()
+    again = realdeg.fit_camera(pairs, out, device="cpu", overwrite=True)
+    assert again.report["hash"] == camera.report["hash"] and (out / "notes.txt").exists()
 
 
 def test_the_folder_of_a_camera_is_taken_where_its_file_is(camera, tmp_path, monkeypatch):
@@ -207,6 +273,53 @@ def test_a_network_is_fine_tuned_and_again_to_the_same_bits(
     taken = backbone_from_config({"checkpoint": str(tuned.folder)})
     assert type(taken).__name__ == "FSRCNN"
     assert (tmp_path / "tuned" / "pictures" / "before_after.png").is_file()
+
+
+def test_an_interrupted_fine_tuning_is_continued_to_the_same_network(
+    camera, network, tmp_path, short
+):
+    torch.set_num_threads(1)
+    given = dict(camera=camera.folder, hr=_photos(tmp_path), device="cpu")
+    whole = realdeg.finetune(network, out=tmp_path / "whole", **given)
+    for interrupt in (
+        lambda patch: patch.setattr(finetuning, "measure_pace", _break_off),
+        _break_off_in_training,
+    ):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            interrupt(patch)
+            realdeg.finetune(network, out=tmp_path / "cut", resume=True, **given)
+    (tmp_path / "cut/run/iter_3.pth").unlink()  # a kill leaves no last checkpoint
+    assert (tmp_path / "cut/run/iter_2.pth").is_file()
+    with pytest.raises(OutputError, match="not finished"):
+        realdeg.finetune(network, out=tmp_path / "cut", **given)
+    cut = realdeg.finetune(network, out=tmp_path / "cut", resume=True, **given)
+    assert cut.after == whole.after and cut.report["validations"] == whole.report["validations"]
+    hashes = [
+        read_component(each.folder / "run" / "best_backbone.safetensors").hash
+        for each in (whole, cut)
+    ]
+    assert hashes[0] == hashes[1]
+
+
+def test_hr_of_held_out_pairs_is_not_trained_on(pairs, network, tmp_path):
+    found, start = find_pairs(pairs), realdeg.create_backbone(network)
+    photos = finetune_plan.find_photos(pairs / "HR", start)
+    plan = {"held_out": ["photo_1"], "regions": False}
+    assert photos.without(photos.names, found, plan) == [f"photo_{n}" for n in (0, 2, 3, 4, 5)]
+    with pytest.raises(DataError, match="give others"):
+        photos.without(photos.names, found, {**plan, "regions": True})
+    others = finetune_plan.find_photos(_photos(tmp_path), start)
+    assert others.without(others.names, found, plan) == list(others.names)
+
+
+def test_a_time_that_is_too_short_leaves_nothing(camera, network, tmp_path, monkeypatch):
+    monkeypatch.setattr(finetuning, "measure_pace", lambda *_: guided.Pace(60.0, 60.0))
+    monkeypatch.setattr(finetune_plan, "_SIDES", (192,))
+    with pytest.raises(ConfigError, match="too short"):
+        realdeg.finetune(
+            network, camera=camera.folder, hr=_photos(tmp_path), out=tmp_path / "out", time="1m"
+        )
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,21 @@ def test_the_exported_script_runs_by_itself(photo_file):
     assert np.array_equal(realdeg.read_image(photo_file.parent / "lr.png"), shot.lr)
 
 
+def test_a_built_in_image_and_an_odd_name_are_named_as_they_are_found(tmp_path, photo_file):
+    desk, scope = Desk(), {}
+    shot = desk.draw("sample/coffee", 48, CHAIN, 3)
+    made = desk.export(CHAIN, 3, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        exec(made.python, scope)
+    assert np.array_equal(scope["lr"], shot.lr)
+    assert made.commands.startswith("realdeg preview degradation.yaml sample/coffee\n")
+    odd = photo_file.rename(photo_file.parent / "my photo; date.png")
+    desk.draw(str(odd), 48, CHAIN, 3)
+    commands = desk.export(CHAIN, 3, tmp_path).commands
+    assert commands.startswith("realdeg preview degradation.yaml 'my photo; date.png'\n")
+
+
 def test_a_trace_is_replayed_and_another_one_is_refused(photo):
     recipe = read_recipe(CHAIN)
     first = session.draw(photo, recipe, 2, {})
