@@ -11,10 +11,10 @@ from typing import Any
 from realdeg.apis.fit_plan import schedule
 from realdeg.apis.guided import whole_or_centre
 from realdeg.apis.holding_out import hold_out
-from realdeg.apis.photo_pairs import PhotoPairs, Size
+from realdeg.apis.photo_pairs import Pairs, PhotoPairs, Size, find_pairs
 from realdeg.backbones.base import Backbone
 from realdeg.datasets.records import list_images
-from realdeg.errors import DataError, as_given
+from realdeg.errors import ConfigError, DataError, GeometryError, as_given
 from realdeg.utils.component import plain
 from realdeg.utils.image import image_size
 
@@ -122,6 +122,36 @@ def find_photos(folder: str | os.PathLike[str], network: Backbone) -> Photos:
     chosen = enough if len(enough) >= max(2, len(large) // 2) else large
     side = min(_PATCH, *(min(size) for size in chosen.values()))
     return Photos(place.resolve(), tuple(sorted(chosen)), chosen, side // multiple * multiple)
+
+
+def pairs_for(pairs: Pairs, network: Backbone) -> PhotoPairs:
+    """Find real pairs, and refuse those that a network cannot be trained on.
+
+    Args:
+        pairs: A folder with the folders HR and LR, or the two folders.
+        network: The network.
+
+    Raises:
+        ConfigError: If the network is told the degradation.
+        GeometryError: If pairs and network differ in scale or grid.
+        DataError: If pairs are missing or damaged.
+    """
+    name, scale = type(network).__name__, network.scale
+    if network.needs:
+        raise ConfigError(
+            f"{name} is told how its image was degraded, which is not known of real pairs: leave"
+            f" {as_given(pairs=('...',))} out."
+        )
+    found = find_pairs(pairs, assumed=round(scale))
+    if (found.scale, found.same_size) != (scale, network.same_size):
+        grids = {True: "LR on the HR grid", False: "LR smaller than HR"}
+        raise GeometryError(
+            f"the pairs are x{found.scale} with {grids[found.same_size]}, and {name} is x{scale}"
+            f" with {grids[network.same_size]}: register the photos with that geometry"
+            " (`realdeg register --geometry`), or name another network.",
+            fits=(found.scale, found.same_size),
+        )
+    return found
 
 
 class HeldOut:

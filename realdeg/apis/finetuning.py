@@ -34,7 +34,7 @@ from realdeg.apis.guided import (
 )
 from realdeg.apis.holding_out import divide, divided_pairs
 from realdeg.apis.network_report import NETWORK, Scores, measure_network, write_network
-from realdeg.apis.photo_pairs import Pairs, PhotoPairs, check_alignment, find_pairs
+from realdeg.apis.photo_pairs import Pairs, check_alignment
 from realdeg.apis.result_block import result_block
 from realdeg.apis.training import TrainingResult
 from realdeg.backbones.base import Backbone
@@ -160,7 +160,7 @@ def finetune(
     check_time(seconds)
     start = _network(network, scale, weights)
     degradation = _camera(camera, start)
-    real = None if pairs is None else _pairs(pairs, start)
+    real = None if pairs is None else finetune_plan.pairs_for(pairs, start)
     photos = finetune_plan.find_photos(hr, start)
     target = find_device(device)
     # Before the folder is touched: pairs that are refused replace no network.
@@ -254,25 +254,6 @@ def _camera(camera: Source | Degradation, network: Backbone) -> dict[str, Any]:
     kept = {"type": "Compose", "parts": [settings], "scale": own.scale, "same_size": True}
     reduction = {"type": "Bicubic", "scale": own.scale, "same_size": False}
     return {"type": "Compose", "parts": [kept, reduction]}
-
-
-def _pairs(pairs: Pairs, network: Backbone) -> PhotoPairs:
-    name, scale = type(network).__name__, network.scale
-    if network.needs:
-        raise ConfigError(
-            f"{name} is told how its image was degraded, which is not known of real pairs: leave"
-            f" {as_given(pairs=('...',))} out."
-        )
-    found = find_pairs(pairs, assumed=round(scale))
-    if (found.scale, found.same_size) != (scale, network.same_size):
-        grids = {True: "LR on the HR grid", False: "LR smaller than HR"}
-        raise GeometryError(
-            f"the pairs are x{found.scale} with {grids[found.same_size]}, and {name} is x{scale}"
-            f" with {grids[network.same_size]}: register the photos with that geometry"
-            " (`realdeg register --geometry`), or name another network.",
-            fits=(found.scale, found.same_size),
-        )
-    return found
 
 
 def _train(
