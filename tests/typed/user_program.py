@@ -121,6 +121,19 @@ def between_networks() -> None:
     print("\n".join(curve.table()))
 
 
+def own_photos() -> None:
+    pairs = realdeg.register_photos("wide", "tele", "pairs", geometry="scaled")
+    assert_type(pairs, realdeg.RegisteredPairs)
+    again, options = realdeg.read_registration(pairs.folder)
+    worst: list[realdeg.RegisteredPair] = [*again.rejected, *again.accepted]
+    print([pair.name for pair in worst], options)
+    found = realdeg.doctor(pairs.folder, pairs=None, picture="worst.png")
+    assert_type(found, realdeg.Diagnosis)
+    findings: tuple[realdeg.Finding, ...] = found.of("error")
+    print([finding.advice for finding in findings])
+    realdeg.open_studio(port=7870)
+
+
 def pools() -> None:
     methods: list[
         realdeg.PairKernels | realdeg.PhotoKernels | realdeg.FieldKernels | realdeg.NoisePatches
