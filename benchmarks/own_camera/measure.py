@@ -1,10 +1,12 @@
 """What `register` and `fit` found of a camera that is known, beside the truth.
 
     python benchmarks/own_camera/measure.py registration PHOTOS PAIRS OUT.json
-    python benchmarks/own_camera/measure.py kernels PHOTOS PAIRS OUT.json CAMERA
+    python benchmarks/own_camera/measure.py kernels PHOTOS PAIRS OUT.json CAMERA [CAMERA ...]
+    python benchmarks/own_camera/measure.py enlarged PHOTOS PAIRS OUT.json SR [SR ...]
 
 PHOTOS is what make.py wrote, PAIRS what `realdeg register` made of it, CAMERA what `realdeg fit`
-made of PAIRS. OUT.json keeps what other calls wrote.
+made of PAIRS, or a file of a degradation; SR what `realdeg infer` made of PAIRS/LR. OUT.json
+keeps what other calls wrote.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from photos import camera, framed_scene, true_tele_points  # next to this file
 
 from realdeg import create_degradation
 from realdeg.degradations import kernels_of
+from realdeg.degradations.primitives import imresize
+from realdeg.evaluation.image_quality import measure as score
 from realdeg.evaluation.kernel_error import match_support
 from realdeg.utils.image import read_image, to_tensor
 
@@ -99,21 +103,44 @@ def kernels(photos: Path, pairs: Path, fitted: Path) -> dict[str, Any]:
     }
 
 
+def enlarged(pairs: Path, folders: list[Path]) -> dict[str, Any]:
+    """Return PSNR and SSIM of Y (``realsr-official``) of enlarged photos, means over the pairs."""
+    scale = float(json.loads((pairs / "registration.json").read_text())["scale"])
+    scores: dict[str, list[dict[str, list[float]]]] = {}
+    for file in sorted((pairs / "HR").glob("*.png")):
+        hr, lr = (to_tensor(read_image(pairs / side / file.name)) for side in ("HR", "LR"))
+        images = {folder.name: to_tensor(read_image(folder / file.name)) for folder in folders}
+        images["bicubic interpolation"] = imresize(lr[None], scale)[0]
+        for label, image in images.items():
+            found = score(image, hr, "realsr-official", scale=scale)
+            scores.setdefault(label, []).append(found)
+    return {
+        label: {
+            name: round(statistics.mean(statistics.mean(one[name]) for one in found), 4)
+            for name in found[0]
+        }
+        for label, found in scores.items()
+    }
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("registration", "kernels"))
+    parser.add_argument("what", choices=("registration", "kernels", "enlarged"))
     parser.add_argument("photos", type=Path)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("camera", type=Path, nargs="?")
+    parser.add_argument("made", type=Path, nargs="*", help="CAMERA or SR")
     args = parser.parse_args()
     torch.set_num_threads(1)
     kept = json.loads(args.out.read_text()) if args.out.exists() else {}
     if args.what == "registration":
         kept["registration"] = registration(args.photos, args.pairs)
+    elif args.what == "kernels":
+        found = {file.name: kernels(args.photos, args.pairs, file) for file in args.made}
+        kept["kernels"] = found
     else:
-        kept["kernels"] = kernels(args.photos, args.pairs, args.camera)
+        kept["enlarged"] = enlarged(args.pairs, args.made)
     args.out.write_text(json.dumps(kept, indent=1) + "\n")
     print({key: value for key, value in kept[args.what].items() if key != "photos"})
 
