@@ -46,7 +46,7 @@ class RunBackend(BaseVisBackend):
         super().__init__("" if save_dir is None else save_dir)
         folder = Path(save_dir or "run").absolute()
         self._project = project or os.environ.get(self.project_variable) or "realdeg"
-        self._name = name or "-".join(folder.parts[-3:-1])
+        self._label = name or "-".join(folder.parts[-3:-1])
         self._config: dict[str, Any] = {}
         self._module: Any = None
 
@@ -113,7 +113,7 @@ class TrackioVisBackend(RunBackend):
     project_variable = "TRACKIO_PROJECT"
 
     def _start(self, module: Any) -> None:
-        module.init(project=self._project, name=self._name, config=self._config)
+        module.init(project=self._project, name=self._label, config=self._config)
 
     def _log(self, module: Any, numbers: Mapping[str, float], step: int) -> None:
         module.log(dict(numbers), step=step)
@@ -128,7 +128,9 @@ class WandbRunVisBackend(TrackioVisBackend):
 
     def _start(self, module: Any) -> None:
         Path(self._save_dir).mkdir(parents=True, exist_ok=True)
-        module.init(project=self._project, name=self._name, config=self._config, dir=self._save_dir)
+        module.init(
+            project=self._project, name=self._label, config=self._config, dir=self._save_dir
+        )
 
 
 @VISBACKENDS.register_module()
@@ -140,7 +142,7 @@ class MLflowRunVisBackend(RunBackend):
 
     def _start(self, module: Any) -> None:
         module.set_experiment(self._project)
-        module.start_run(run_name=self._name)
+        module.start_run(run_name=self._label)
         values = [(key, str(value)[:_LONGEST_VALUE]) for key, value in _flat(self._config).items()]
         for first in range(0, len(values), _MOST_VALUES):
             module.log_params(dict(values[first : first + _MOST_VALUES]))

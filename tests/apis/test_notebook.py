@@ -132,7 +132,7 @@ class TestResults:
             ("network", "FinetunedNetwork(", 0),
             ("comparison", "AWGN, DML with pairs, 3 images", 0),
             ("diagnosis", "error: off", 0),
-            ("pairs", "1 pairs, scale 2, LR smaller than HR", 0),
+            ("pairs", "1 pair, scale 2, LR smaller than HR", 0),
             ("photo", "kernel 3 x 3", 1),
             ("estimate", "kernel 5 x 5", 5),
         ],

@@ -164,6 +164,9 @@ def bad_files(here):
     """Checkpoints that cannot be taken, by what is wrong with them."""
     whole = Path("dml/iter_2.pth").read_bytes()
     Path("truncated.pth").write_bytes(whole[: len(whole) // 2])
+    # A run's folder stands for its weights; this one has none yet.
+    Path("stopped").mkdir()
+    Path("stopped/iter_2.pth").write_bytes(whole)
     Path("empty.pth").touch()
     Path("text.pth").write_text("no checkpoint")
     component = Path("dml/degradation.safetensors").read_bytes()
@@ -183,7 +186,7 @@ FILES = [
     ("empty.pth", "truncated to 0 bytes"),
     ("text.pth", "truncated or no checkpoint"),
     ("none.pth", "does not exist"),
-    ("dml", "is a folder, not a checkpoint: dml holds iter_2.pth"),
+    ("stopped", "is a folder, not a checkpoint: stopped holds iter_2.pth"),
     ("code.pth", "pickled code"),
     ("bare_code.pth", "pickled code"),
     ("foreign.pth", "missing degradation.bases (2, 5, 5)"),

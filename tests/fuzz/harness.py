@@ -132,8 +132,14 @@ def warm_up() -> None:
     import realdeg
 
     for module in pkgutil.walk_packages(realdeg.__path__, "realdeg."):
-        if ".triton" not in module.name and not module.name.endswith("__main__"):
+        if ".triton" in module.name or module.name.endswith("__main__"):
+            continue
+        try:
             importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            # The page of the extra [studio], which brings Gradio.
+            if error.name != "gradio" or not module.name.startswith("realdeg.studio."):
+                raise
     from realdeg.registry import BACKBONES, DATASETS, DEGRADATIONS, HOOKS, LOSSES, METRICS, TASKS
 
     for registry in (BACKBONES, DATASETS, DEGRADATIONS, HOOKS, LOSSES, METRICS, TASKS):

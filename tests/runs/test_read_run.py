@@ -141,7 +141,8 @@ def test_pictures_are_the_run_s_own(copy, tmp_path):
     secret.write_bytes(b"not yours")
     os.symlink(secret, copy / "linked.png")
     (copy / "test" / "comparison.png").write_bytes(b"")
-    assert read_run(copy).pictures == (copy / "test" / "comparison.png",)
+    expected = (copy / "curves.png", copy / "test" / "comparison.png")
+    assert read_run(copy).pictures == expected
 
 
 @pytest.mark.parametrize(
