@@ -4,7 +4,7 @@
     python benchmarks/own_camera/measure.py kernels PHOTOS PAIRS OUT.json CAMERA [CAMERA ...]
     python benchmarks/own_camera/measure.py enlarged PHOTOS PAIRS OUT.json SR [SR ...]
 
-PHOTOS is what make.py wrote, PAIRS what `realdeg register` made of it, CAMERA what `realdeg fit`
+PHOTOS is what photos.py wrote, PAIRS what `realdeg register` made of it, CAMERA what `realdeg fit`
 made of PAIRS, or a file of a degradation; SR what `realdeg infer` made of PAIRS/LR. OUT.json
 keeps what other calls wrote.
 """

@@ -3,10 +3,13 @@
 The scene is an HR image. The long lens (TELE) sees its middle, sharp. The short lens (WIDE) sees
 all of it at ``scale`` times fewer pixels, turned, a little too large and displaced, blurred
 differently at every pixel, with another exposure and colour, with noise, as a JPEG file.
+
+    python benchmarks/own_camera/photos.py data/Kodak24 photos
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -113,3 +116,19 @@ def true_tele_points(points: np.ndarray, entry: dict[str, Any], scale: int) -> n
     size = Image.open(entry["scene"]).size[::-1]
     hr = points * scale + (scale - 1) / 2
     return scene_points(hr, size, entry["warp"]) - np.array(entry["box"])
+
+
+def main() -> None:
+    """Make the photos of a folder of HR images."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("hr", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--scale", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    make_photos(sorted(args.hr.glob("*.png")), args.out, args.scale, args.seed)
+
+
+if __name__ == "__main__":
+    main()
