@@ -15,7 +15,10 @@ _OPENING, _CLOSING = "([{", ")]}"
 
 
 class OptionsAction(argparse.Action):
-    """Collects pairs in a dict; the option may be given several times."""
+    """Collects pairs in a dict; the option may be given several times.
+
+    A class that takes other values overrides ``parse_pair``.
+    """
 
     def __call__(
         self,
@@ -27,14 +30,25 @@ class OptionsAction(argparse.Action):
         """Add the given pairs to the namespace's dict."""
         options = dict(getattr(namespace, self.dest, None) or {})
         for pair in values or []:
-            key, equals, text = pair.partition("=")
-            if not key or not equals:
-                parser.error(f"{option_string} takes KEY=VALUE, got '{pair}'")
             try:
-                options[key] = parse_value(text)
+                self.parse_pair(pair, options)
+            except argparse.ArgumentTypeError as error:
+                parser.error(f"{option_string} {error}")
             except ValueError as error:
                 parser.error(f"{option_string} {pair}: {error}")
         setattr(namespace, self.dest, options)
+
+    def parse_pair(self, pair: str, options: dict[str, Any]) -> None:
+        """Add one pair to those before it.
+
+        Raises:
+            ArgumentTypeError: If it is no such pair.
+            ValueError: If its value cannot be read.
+        """
+        key, equals, text = pair.partition("=")
+        if not key or not equals:
+            raise argparse.ArgumentTypeError(f"takes KEY=VALUE, got '{pair}'")
+        options[key] = parse_value(text)
 
 
 def parse_value(text: str) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from realdeg.cli.json_output import add_json, print_json, stdout_for_json
 from realdeg.cli.options import (
+    OptionsAction,
     add_cfg_options,
     add_protocol,
     chosen,
@@ -19,29 +19,17 @@ if TYPE_CHECKING:
     from realdeg.apis.sweeping import SweepResult
 
 
-class _GridAction(argparse.Action):
+class _GridAction(OptionsAction):
     """Collects KEY=VALUE,VALUE in a dict of lists."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        """Add the given keys to the namespace's dict."""
-        grid = dict(getattr(namespace, self.dest, None) or {})
-        for pair in values or []:
-            key, equals, text = pair.partition("=")
-            if not key or not equals or not text:
-                parser.error(f"{option_string} takes KEY=VALUE,VALUE, got '{pair}'")
-            if key in grid:
-                parser.error(f"{option_string} has the key '{key}' twice")
-            try:
-                grid[key] = parse_values(text)
-            except ValueError as error:
-                parser.error(f"{option_string} {pair}: {error}")
-        setattr(namespace, self.dest, grid)
+    def parse_pair(self, pair: str, options: dict[str, Any]) -> None:
+        """Add the values of one key, which stands once."""
+        key, equals, text = pair.partition("=")
+        if not key or not equals or not text:
+            raise argparse.ArgumentTypeError(f"takes KEY=VALUE,VALUE, got '{pair}'")
+        if key in options:
+            raise argparse.ArgumentTypeError(f"has the key '{key}' twice")
+        options[key] = parse_values(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
