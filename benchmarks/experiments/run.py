@@ -27,29 +27,19 @@ PARENT = Path(__file__).resolve().parent
 sys.path[:0] = [str(PARENT), str(PARENT.parent)]
 
 import adversarial  # noqa: E402 (next to this file)
+import camera  # noqa: E402 (next to this file)
 import mismatch  # noqa: E402 (next to this file)
 import pictures  # noqa: E402
 import supervised  # noqa: E402 (next to this file)
 import unpaired  # noqa: E402 (next to this file)
+from cells import digits, spread  # noqa: E402
 from runs import RESULTS, Book, Run, perform  # noqa: E402
 from timing import in_child  # noqa: E402
 
-from realdeg.evaluation.report import MeanSpread, mean_and_spread  # noqa: E402
 from realdeg.utils.tables import markdown_table  # noqa: E402
 
 Runs = Callable[[Book, argparse.Namespace], list[Run]]
 Report = Callable[[Book], None]
-
-
-def digits(name: str) -> int:
-    """Return how many decimals a value is printed with."""
-    return 2 if name.startswith("psnr") else 4
-
-
-def spread(values: list[float], places: int) -> str:
-    """Return the mean of seeds, with the standard deviation if there are several."""
-    text = MeanSpread.text(mean_and_spread(values), places)
-    return f"{values[0]:.{places}f}" if len(values) == 1 else text
 
 
 def value_table(book: Book, names: list[str], order: list[str] | None = None) -> list[str]:
@@ -198,6 +188,12 @@ EXPERIMENTS = {
         adversarial_report,
     ),
     "batch_norm": Experiment(norm_runs, norm_report),
+    "camera_fidelity": Experiment(
+        lambda book, args: camera.fidelity_runs(args.seeds), camera.fidelity_report
+    ),
+    "camera_claim": Experiment(
+        lambda book, args: camera.claim_runs(args.seeds), camera.claim_report
+    ),
     "curriculum": Experiment(
         lambda book, args: supervised.curriculum_runs(args.seeds), benchmark_report
     ),
@@ -216,6 +212,7 @@ def measure(name: str, book: Book, args: argparse.Namespace) -> None:
         key: str(work / folder / "train" / "backbone.safetensors")
         for key, folder in folders.items()
     }
+    names |= camera.learned_files(args.work)
     for run in runs:
         if args.only in run.key:
             entry = book.once("runs", run.key, partial(perform, run, work, args.data, names))

@@ -31,12 +31,14 @@ class Stage:
         options: Dotted keys and values. ``{previous}`` in a value is the weights of the stage
             before, ``{NAME}`` those of another run or of the stage of that name, ``{data}`` the
             folder of the data.
+        closed_form: Whether it is solved in one pass instead of by iterations.
     """
 
     name: str
     config: str
     iterations: int
     options: Mapping[str, Any] = field(default_factory=dict)
+    closed_form: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Run:
         stages: In their order.
         tests: Dotted keys and values of the test.
         facts: More numbers for the record, such as the cost.
+        also: More tests by name: what differs in their dotted keys.
     """
 
     label: str
@@ -56,6 +59,7 @@ class Run:
     stages: tuple[Stage, ...]
     tests: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    also: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -136,12 +140,12 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
         done = folder / "cpu_seconds.json"
         if not done.is_file():
             begun = any(folder.glob("iter_*.pth"))
-            options = {
+            length = {
                 "train_cfg.max_iters": stage.iterations,
                 "train_cfg.val_interval": stage.iterations,
                 "default_hooks.checkpoint.interval": max(1, stage.iterations // 4),
-                **_filled(stage.options, names),
             }
+            options = {**({} if stage.closed_form else length), **_filled(stage.options, names)}
             more = ["--seed", str(run.seed), *(["--resume"] if begun else [])]
             spent = _tool("train", stage.config, folder, data, options, more)
             done.write_text(json.dumps(None if begun else spent))
@@ -150,12 +154,37 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
         if not weights.is_file():
             weights = folder / "degradation.safetensors"
         names["previous"] = names[stage.name] = str(weights)
+    found = _test(run, run.tests, weights, work / run.folder / "test", data, names)
+    also = {
+        label: _test(
+            run, {**run.tests, **options}, weights, work / run.folder / f"test {label}", data, names
+        )
+        for label, options in run.also.items()
+    }
+    return {
+        "iterations": {stage.name: stage.iterations for stage in run.stages},
+        "cpu_seconds": seconds,
+        **found,
+        **({"also": also} if also else {}),
+        "weights": weights and str(weights),
+        **run.facts,
+    }
+
+
+def _test(
+    run: Run,
+    tests: Mapping[str, Any],
+    weights: Path | None,
+    folder: Path,
+    data: str,
+    names: Mapping[str, str],
+) -> dict[str, Any]:
+    """Test the last stage; return the averages and the values of each image."""
     last = run.stages[-1]
-    folder = work / run.folder / "test"
     # The backbone of the last stage is what a test loads; where it started from is past.
     options = {
         key: value
-        for key, value in {**last.options, **run.tests}.items()
+        for key, value in {**last.options, **tests}.items()
         if not key.startswith(("train_", "backbone.start_from", "load_from"))
     }
     _tool(
@@ -167,14 +196,7 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
         [*([str(weights)] if weights else []), "--no-pictures"],
     )
     report = json.loads((folder / "test" / "report.json").read_text())
-    return {
-        "iterations": {stage.name: stage.iterations for stage in run.stages},
-        "cpu_seconds": seconds,
-        "values": report["mean"],
-        "images": {image["key"]: image for image in report["images"]},
-        "weights": weights and str(weights),
-        **run.facts,
-    }
+    return {"values": report["mean"], "images": {i["key"]: i for i in report["images"]}}
 
 
 def _filled(options: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from types import GenericAlias
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -161,6 +162,7 @@ TOP_LEVEL = tuple(place for place in PLACES if "." not in place)
 """The keys that a config may have."""
 
 
+@lru_cache(maxsize=1 << 14)
 def annotation_at(place: str) -> Any:
     """Return the annotation of a place, or None where the table has none."""
     if place in PLACES:

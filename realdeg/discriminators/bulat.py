@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from realdeg.discriminators.base import Channels, Discriminator
+from realdeg.discriminators.spectral import normalised
 from realdeg.errors import ConfigError
 from realdeg.registry import DISCRIMINATORS
 from realdeg.utils.argument_types import Count, Whole
@@ -53,7 +53,7 @@ class BulatDiscriminator(Discriminator):
             parts.append(_Block(channels, width, halve=index < halvings, first=index == 0))
             channels = width
         self.blocks = nn.Sequential(*parts)
-        self.last = spectral_norm(nn.Linear(width, 1))
+        self.last = normalised(nn.Linear(width, 1))
 
     @property
     def least_size(self) -> int:
@@ -70,10 +70,10 @@ class _Block(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, halve: bool, first: bool) -> None:
         super().__init__()
         self.halve, self.first = halve, first
-        self.conv1 = spectral_norm(nn.Conv2d(channels_in, channels_out, 3, padding=1))
-        self.conv2 = spectral_norm(nn.Conv2d(channels_out, channels_out, 3, padding=1))
+        self.conv1 = normalised(nn.Conv2d(channels_in, channels_out, 3, padding=1))
+        self.conv2 = normalised(nn.Conv2d(channels_out, channels_out, 3, padding=1))
         same = channels_in == channels_out and not halve
-        self.skip = None if same else spectral_norm(nn.Conv2d(channels_in, channels_out, 1))
+        self.skip = None if same else normalised(nn.Conv2d(channels_in, channels_out, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.conv1(x if self.first else F.relu(x))

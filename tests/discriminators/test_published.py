@@ -8,14 +8,25 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from realdeg.discriminators.cincgan import CinCGANDiscriminator
 from realdeg.discriminators.patch_gan import PatchGANDiscriminator
-from realdeg.discriminators.spectral import spectral_norm
+from realdeg.discriminators.spectral import normalised, spectral_norm
 from realdeg.discriminators.srgan import SRGANDiscriminator
 from realdeg.discriminators.unet import UNetDiscriminator
 from realdeg.discriminators.vgg import VGGDiscriminator
 from realdeg.errors import ConfigError, DataError
+
+
+class CountsOperators(TorchDispatchMode):
+    """Counts what reaches the dispatcher."""
+
+    operators = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.operators += 1
+        return func(*args, **(kwargs or {}))
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +119,24 @@ class TestKeys:
 
 
 class TestSpectralNorm:
+    @pytest.mark.parametrize(
+        "layer",
+        [lambda: nn.Conv2d(3, 4, 3), lambda: nn.ConvTranspose2d(3, 4, 3), lambda: nn.Linear(6, 5)],
+    )
+    def test_is_torchs_newer_one(self, layer):
+        x = torch.randn(2, 6) if isinstance(layer(), nn.Linear) else torch.randn(1, 3, 6, 6)
+        results = []
+        for norm in (nn.utils.parametrizations.spectral_norm, normalised):
+            torch.manual_seed(1)
+            results.append(norm(layer())(x))
+        torch.testing.assert_close(results[1], results[0], rtol=0, atol=0)
+
+    def test_costs_nothing_without_numbers(self):
+        """Checks build discriminators on "meta" to ask for their sizes."""
+        with CountsOperators() as counted, torch.device("meta"):
+            spectral_norm(nn.Linear(8, 8))
+        assert counted.operators < 30  # 15 iterations are some hundreds
+
     @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
     def test_is_torchs_older_one(self):
         """Weights of the older function load, and ours load there; training meets in the end."""

@@ -1,0 +1,2 @@
+_base_ = "claim_real.py"
+backbone = dict(_delete_=True, type="Bicubic")
