@@ -1,11 +1,12 @@
 """Custom torch operators on plain tensors.
 
-Importing this package registers ``torch.ops.realdeg.kernel_apply`` and
-``torch.ops.realdeg.pixel_kernel_apply``.
+Importing this package registers ``torch.ops.realdeg.kernel_apply``, ``kernel_apply_adjoint`` and
+``pixel_kernel_apply``.
 """
 
 from realdeg.ops.decompose import decompositions
 from realdeg.ops.kernel_apply import kernel_apply
+from realdeg.ops.kernel_apply_adjoint import kernel_apply_adjoint
 from realdeg.ops.padding import PADDINGS, output_size, pad, pad_amounts
 from realdeg.ops.pixel_kernel_apply import pixel_kernel_apply
 
@@ -16,6 +17,7 @@ __all__ = [
     "PADDINGS",
     "decompositions",
     "kernel_apply",
+    "kernel_apply_adjoint",
     "output_size",
     "pad",
     "pad_amounts",

@@ -37,7 +37,7 @@ def forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int, phases:
         padded: Image with its padding, shape (B, C, Hp, Wp), float32, float64 or bfloat16
             (multiplied in bfloat16, mixed in float32).
         weights: Shape (B, M, h, w).
-        bases: Shape (M, k, k) or (B, M, k, k), dtype of ``padded``.
+        bases: Shape (M, kh, kw) or (B, M, kh, kw), dtype of ``padded``.
         stride: Input pixels per output pixel.
         phases: Output rows computed as channels. Only with 1 is no tap padded, so that NaN and
             infinity stay within the windows that contain them.
@@ -126,7 +126,7 @@ def _strips(
     padded: Tensor, shape: torch.Size, bases: Tensor, stride: int, phases: int
 ) -> Iterator[_Strip]:
     batch, count, height, width = shape
-    taps = bases.shape[-1] ** 2
+    taps = bases.shape[-2] * bases.shape[-1]
     # Without oneDNN (float64) torch unfolds k * k columns instead of M responses.
     columns = max(count, taps) if padded.dtype == torch.float64 else count
     row_bytes = padded.shape[1] * columns * width * max(4, padded.element_size())
@@ -158,7 +158,7 @@ def _input(
     """Return a strip's input (b * C, group * stride, rows, columns), its top row and its size."""
     blocks, phases = strip.blocks
     group = stride * phases
-    taps_down, taps_across = _taps(bases.shape[-1], stride, phases)
+    taps_down, taps_across = _taps(bases, stride, phases)
     top = strip.rows.start * stride
     height, columns = (blocks + taps_down - 1) * group, (width + taps_across - 1) * stride
     image = padded[strip.samples, :, top : top + height, :columns].flatten(0, 1)
@@ -187,34 +187,35 @@ def _add_input(
     target += strip.unflatten(0, (-1, grad_padded.shape[1]))
 
 
-def _taps(kernel_size: int, stride: int, phases: int) -> tuple[int, int]:
+def _taps(bases: Tensor, stride: int, phases: int) -> tuple[int, int]:
+    rows, columns = bases.shape[-2:]
     group = stride * phases
-    return -(-(kernel_size + (phases - 1) * stride) // group), -(-kernel_size // stride)
+    return -(-(rows + (phases - 1) * stride) // group), -(-columns // stride)
 
 
 def _phase_kernels(bases: Tensor, stride: int, phases: int) -> Tensor:
     """Place each basis at each phase's rows: (M * phases, group * stride, down, across)."""
-    count, kernel_size, _ = bases.shape
+    count, rows, columns = bases.shape
     group = stride * phases
-    down, across = _taps(kernel_size, stride, phases)
+    down, across = _taps(bases, stride, phases)
     kernels = bases.new_zeros((count, phases, down * group, across * stride))
     for phase in range(phases):
         top = phase * stride
-        kernels[:, phase, top : top + kernel_size, :kernel_size] = bases
+        kernels[:, phase, top : top + rows, :columns] = bases
     kernels = kernels.view(count, phases, down, group, across, stride)
     return kernels.permute(0, 1, 3, 5, 2, 4).reshape(count * phases, group * stride, down, across)
 
 
 def _add_kernels(grad_bases: Tensor, grad_kernels: Tensor, stride: int, phases: int) -> None:
     """Apply the transpose of :func:`_phase_kernels`, adding to ``grad_bases``."""
-    count, kernel_size, _ = grad_bases.shape
+    count, rows, columns = grad_bases.shape
     group = stride * phases
-    down, across = _taps(kernel_size, stride, phases)
+    down, across = _taps(grad_bases, stride, phases)
     laid = grad_kernels.view(count, phases, group, stride, down, across).permute(0, 1, 4, 2, 5, 3)
     laid = laid.reshape(count, phases, down * group, across * stride)
     for phase in range(phases):
         top = phase * stride
-        grad_bases += laid[:, phase, top : top + kernel_size, :kernel_size]
+        grad_bases += laid[:, phase, top : top + rows, :columns]
 
 
 def _by_phase(rows: Tensor, blocks: tuple[int, int]) -> Tensor:

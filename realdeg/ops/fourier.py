@@ -79,9 +79,10 @@ class _Grid:
 
 
 @lru_cache(maxsize=256)
-def _grid(height: int, width: int, kernel_size: int) -> _Grid:
-    down = [_axis(height, kernel_size - 1, n, 1) for n in _LENGTHS if n >= kernel_size]
-    halo = (kernel_size - 1) // 2
+def _grid(height: int, width: int, kernel_size: tuple[int, int]) -> _Grid:
+    rows, columns = kernel_size
+    down = [_axis(height, rows - 1, n, 1) for n in _LENGTHS if n >= rows]
+    halo = (columns - 1) // 2
     across = [_axis(width, halo, n, 2) for n in _LENGTHS if n > halo]
     return min((_Grid(rows, columns) for rows in down for columns in across), key=lambda g: g.cost)
 
@@ -153,14 +154,14 @@ def forward(padded: Tensor, weights: Tensor, bases: Tensor) -> Tensor:
     Args:
         padded: Image with its padding, shape (B, C, Hp, Wp), float32.
         weights: Shape (B, M, h, w).
-        bases: Shape (M, k, k) or (B, M, k, k), float32.
+        bases: Shape (M, kh, kw) or (B, M, kh, kw), float32.
 
     Returns:
         Shape (B, C, h, w).
     """
     count, (height, width) = weights.shape[1], weights.shape[2:]
     result = padded.new_empty((*padded.shape[:2], height, width))
-    grid = _grid(height, width, bases.shape[-1])
+    grid = _grid(height, width, (bases.shape[-2], bases.shape[-1]))
     spectra = _Spectra(bases, grid.size)
     per_tile = padded.shape[1] * count
     for chunk in _chunks(grid, padded.shape[0], per_tile, bases.ndim == 4):
@@ -188,7 +189,7 @@ def backward(
     :func:`forward`.
     """
     count, (height, width) = weights.shape[1], weights.shape[2:]
-    grid = _grid(height, width, bases.shape[-1])
+    grid = _grid(height, width, (bases.shape[-2], bases.shape[-1]))
     grad_weights = grad.new_empty(weights.shape) if need_weights else None
     spectra = _Spectra(bases, grid.size) if need_weights else None
     folded = _Folded(padded, bases, grid) if need_padded else None
@@ -343,11 +344,11 @@ class _CrossSpectra:
 
     def result(self, bases: Tensor) -> Tensor:
         """Return the gradient, shape of ``bases``."""
-        size = bases.shape[-1]
+        rows, columns = bases.shape[-2:]
         lags = torch.fft.ifft2(self.sums.conj_physical()).real
         grad = torch.empty_like(bases, memory_format=torch.contiguous_format)
-        grad[..., 0::2] = lags[0, ..., :size, : (size + 1) // 2]
-        grad[..., 1::2] = lags[1, ..., :size, : size // 2]
+        grad[..., 0::2] = lags[0, ..., :rows, : (columns + 1) // 2]
+        grad[..., 1::2] = lags[1, ..., :rows, : columns // 2]
         return grad
 
 

@@ -6,23 +6,33 @@ The window of output pixel i starts at input pixel ``stride * i + floor((stride 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 PADDINGS = ("reflect", "replicate", "zeros", "circular", "valid")
 
+KernelSize = int | tuple[int, int]
+"""Side of a square window, or (rows, columns) of a rectangular one."""
+
+
+def sides(kernel_size: KernelSize) -> tuple[int, int]:
+    """Return (rows, columns) of a window."""
+    return kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
+
 
 def pad_amounts(kernel_size: int, stride: int, padding: str) -> tuple[int, int]:
     """Return the pixels to add before and after; negative numbers crop.
 
     Args:
-        kernel_size: Side k of the square window.
+        kernel_size: Pixels of the window along the axis.
         stride: Input pixels per output pixel.
         padding: One of :data:`PADDINGS`.
 
     Returns:
-        (before, after), the same for rows and columns.
+        (before, after) along the axis.
     """
     if padding == "valid":
         return 0, 0
@@ -35,7 +45,7 @@ def output_size(size: int, kernel_size: int, stride: int, padding: str) -> int:
 
     Args:
         size: Input pixels along the axis.
-        kernel_size: Side k of the square window.
+        kernel_size: Pixels of the window along the axis.
         stride: Input pixels per output pixel.
         padding: One of :data:`PADDINGS`.
 
@@ -47,41 +57,43 @@ def output_size(size: int, kernel_size: int, stride: int, padding: str) -> int:
     return size // stride
 
 
-def pad(x: Tensor, kernel_size: int, stride: int, padding: str) -> Tensor:
+def pad(x: Tensor, kernel_size: KernelSize, stride: int, padding: str) -> Tensor:
     """Pad (or cut) so that output pixel i's window starts at padded pixel ``stride * i``.
 
     Args:
         x: Shape (B, C, H, W).
-        kernel_size: Side k of the square window.
+        kernel_size: Side of the square window, or its (rows, columns).
         stride: Input pixels per output pixel.
         padding: One of :data:`PADDINGS`.
 
     Returns:
         The padded tensor.
     """
-    before, after = pad_amounts(kernel_size, stride, padding)
-    x = _cut(x, before, after)
-    before, after = max(before, 0), max(after, 0)
-    if before == after == 0:
+    rows, columns = (pad_amounts(side, stride, padding) for side in sides(kernel_size))
+    x = _cut(x, rows, columns)
+    amounts = [max(amount, 0) for amount in (*columns, *rows)]
+    if not any(amounts):
         return x
     mode = "constant" if padding == "zeros" else padding
-    return F.pad(x, (before, after, before, after), mode=mode)
+    return F.pad(x, amounts, mode=mode)
 
 
 def pad_adjoint(
-    grad: Tensor, shape: tuple[int, int, int, int], kernel_size: int, stride: int, padding: str
+    grad: Tensor,
+    shape: tuple[int, int, int, int],
+    kernel_size: KernelSize,
+    stride: int,
+    padding: str,
 ) -> Tensor:
     """Apply the transpose of :func:`pad` to the gradient of the padded image.
 
     ``shape`` is that of the image before padding, (B, C, H, W), and of the result.
     """
-    before, after = pad_amounts(kernel_size, stride, padding)
-    cut_before, cut_after = max(-before, 0), max(-after, 0)
-    before, after = max(before, 0), max(after, 0)
-    cut = cut_before + cut_after
-    inner = (shape[0], shape[1], shape[2] - cut, shape[3] - cut)
-    if before or after:
-        amounts = [before, after, before, after]
+    rows, columns = (pad_amounts(side, stride, padding) for side in sides(kernel_size))
+    amounts = [max(amount, 0) for amount in (*columns, *rows)]
+    cuts = [max(-amount, 0) for amount in (*columns, *rows)]
+    inner = (shape[0], shape[1], shape[2] - cuts[2] - cuts[3], shape[3] - cuts[0] - cuts[1])
+    if any(amounts):
         if padding == "reflect":
             grad = torch.ops.aten.reflection_pad2d_backward(
                 grad.contiguous(), grad.new_empty(inner), amounts
@@ -91,19 +103,20 @@ def pad_adjoint(
                 grad.contiguous(), grad.new_empty(inner), amounts
             )
         elif padding == "circular":
-            grad = _fold_circular(_fold_circular(grad, 2, before, after), 3, before, after)
+            grad = _fold_circular(_fold_circular(grad, 2, *amounts[2:]), 3, *amounts[:2])
         else:
-            grad = grad[..., before : before + inner[2], before : before + inner[3]]
-    if cut_before or cut_after:
-        grad = F.pad(grad, (cut_before, cut_after, cut_before, cut_after))
+            left, top = amounts[0], amounts[2]
+            grad = grad[..., top : top + inner[2], left : left + inner[3]]
+    if any(cuts):
+        grad = F.pad(grad, cuts)
     return grad.contiguous()
 
 
-def _cut(x: Tensor, before: int, after: int) -> Tensor:
-    top, bottom = max(-before, 0), max(-after, 0)
-    if top == bottom == 0:
+def _cut(x: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
+    top, bottom, left, right = (max(-amount, 0) for amount in (*rows, *columns))
+    if top == bottom == left == right == 0:
         return x
-    return x[..., top : x.shape[-2] - bottom, top : x.shape[-1] - bottom]
+    return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
 
 
 def _fold_circular(grad: Tensor, axis: int, before: int, after: int) -> Tensor:
@@ -116,27 +129,29 @@ def _fold_circular(grad: Tensor, axis: int, before: int, after: int) -> Tensor:
     return folded
 
 
-def check_windows(name: str, x: Tensor, kernel_size: int, stride: int, padding: str) -> None:
+def check_windows(
+    name: str, shape: Sequence[int], kernel_size: KernelSize, stride: int, padding: str
+) -> None:
     """Raise ValueError unless an image's shape, the stride and the padding suit the window.
 
     ``name`` is the operator's, for the message.
     """
-    if x.ndim != 4:
-        raise ValueError(f"{name}: x must be (B, C, H, W), got shape {tuple(x.shape)}")
+    if len(shape) != 4:
+        raise ValueError(f"{name}: x must be (B, C, H, W), got shape {tuple(shape)}")
     if stride < 1:
         raise ValueError(f"{name}: stride must be at least 1, got {stride}")
     if padding not in PADDINGS:
         raise ValueError(f"{name}: padding is one of {', '.join(PADDINGS)}, got {padding!r}")
-    height, width = x.shape[-2:]
+    height, width = shape[-2:]
     if padding != "valid" and (height % stride or width % stride):
         raise ValueError(f"{name}: {height} x {width} pixels are not divisible by stride {stride}")
-    needed = max(pad_amounts(kernel_size, stride, padding))
     # torch's reflection does not repeat the edge, so it reaches one pixel less than the image. The
     # axes are not compared with each other: an exported program would freeze the outcome.
     short = {"reflect": 1, "circular": 0}.get(padding)
-    if short is not None and (needed > height - short or needed > width - short):
+    down, across = (max(pad_amounts(side, stride, padding)) for side in sides(kernel_size))
+    if short is not None and (down > height - short or across > width - short):
         raise ValueError(
-            f"{name}: {padding} padding of {needed} pixels does not fit an image of"
+            f"{name}: {padding} padding of {max(down, across)} pixels does not fit an image of"
             f" {height} x {width}: use a larger image, a smaller kernel or 'replicate'"
         )
 

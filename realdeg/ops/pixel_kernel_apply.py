@@ -46,7 +46,7 @@ def _check(x: Tensor, kernels: Tensor, stride: int, padding: str) -> int:
     kernel_size = round(taps**0.5)
     if kernels.ndim != 4 or kernel_size < 1 or kernel_size**2 != taps:
         raise ValueError(f"{name}: kernels must be (B, k * k, h, w), got {tuple(kernels.shape)}")
-    check_windows(name, x, kernel_size, stride, padding)
+    check_windows(name, x.shape, kernel_size, stride, padding)
     expected = (
         x.shape[0],
         taps,

@@ -7,21 +7,22 @@ import numpy as np
 _MODES = {"reflect": "reflect", "replicate": "edge", "zeros": "constant", "circular": "wrap"}
 
 
-def windows(x: np.ndarray, k: int, stride: int, padding: str) -> np.ndarray:
-    """Return every output pixel's window: (H, W) to (h, w, k, k)."""
+def windows(x: np.ndarray, k: int | tuple[int, int], stride: int, padding: str) -> np.ndarray:
+    """Return every output pixel's window: (H, W) to (h, w, kh, kw)."""
+    sides = k if isinstance(k, tuple) else (k, k)
     if padding == "valid":
-        rows, columns, start = (x.shape[0] - k) // stride + 1, (x.shape[1] - k) // stride + 1, 0
-        padded, shift = x, 0
+        rows, columns = ((n - side) // stride + 1 for n, side in zip(x.shape, sides, strict=True))
+        starts, padded, shift = (0, 0), x, 0
     else:
         rows, columns = x.shape[0] // stride, x.shape[1] // stride
-        start = (stride - k) // 2
-        shift = 2 * k
+        starts = tuple((stride - side) // 2 for side in sides)
+        shift = 2 * max(sides)
         padded = _pad(x, shift, padding)
-    out = np.empty((rows, columns, k, k))
+    out = np.empty((rows, columns, *sides))
     for i in range(rows):
         for j in range(columns):
-            top, left = stride * i + start + shift, stride * j + start + shift
-            out[i, j] = padded[top : top + k, left : left + k]
+            top, left = stride * i + starts[0] + shift, stride * j + starts[1] + shift
+            out[i, j] = padded[top : top + sides[0], left : left + sides[1]]
     return out
 
 
@@ -31,16 +32,27 @@ def _pad(x: np.ndarray, amount: int, padding: str) -> np.ndarray:
     return np.pad(x, amount, mode=_MODES[padding])
 
 
-def kernel_apply(x, weights, bases, stride, padding):
-    """y(p) = sum_m w_m(p) <phi_m, window of p>."""
+def kernel_apply(x, weights, bases, stride, padding, placement="after"):
+    """y(p) = sum_m w_m(p) <phi_m, window of p>, or weights before the windows are cut."""
     x, weights, bases = (np.asarray(t, np.float64) for t in (x, weights, bases))
-    out = np.zeros((x.shape[0], x.shape[1], *weights.shape[2:]))
+    results = []
     for b in range(x.shape[0]):
-        phi = bases if bases.ndim == 3 else bases[b]
         for c in range(x.shape[1]):
-            view = windows(x[b, c], phi.shape[-1], stride, padding)
-            out[b, c] = np.einsum("mhw,mij,hwij->hw", weights[b], phi, view)
-    return out
+            field = weights[b] if weights.ndim == 4 else weights[b, c]
+            phi = bases
+            if bases.ndim > 3:
+                phi = bases[b % bases.shape[0]]
+            if bases.ndim == 5:
+                phi = phi[c]
+            size = phi.shape[1:]
+            if placement == "after":
+                view = windows(x[b, c], size, stride, padding)
+                results.append(np.einsum("mhw,mij,hwij->hw", field, phi, view))
+            else:
+                views = [windows(w * x[b, c], size, stride, padding) for w in field]
+                results.append(np.einsum("mij,mhwij->hw", phi, np.stack(views)))
+    shape = results[0].shape if results else weights.shape[-2:]
+    return np.array(results).reshape(*x.shape[:2], *shape)
 
 
 def pixel_kernel_apply(x, kernels, stride, padding):

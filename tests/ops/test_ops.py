@@ -134,7 +134,7 @@ def test_empty_batch():
     ("x", "weights", "bases", "stride", "padding", "words"),
     [
         ((1, 1, 8, 8), (1, 2, 8, 7), (2, 3, 3), 1, "zeros", r"weights must be \(1, 2, 8, 8\)"),
-        ((1, 1, 8, 8), (1, 2, 8, 8), (2, 3, 5), 1, "zeros", "bases must be"),
+        ((1, 1, 8, 8), (1, 2, 8, 8), (3, 5), 1, "zeros", "bases must be"),
         ((1, 8, 8), (1, 2, 8, 8), (2, 3, 3), 1, "zeros", "x must be"),
         ((1, 1, 8, 8), (1, 2, 8, 8), (2, 3, 3), 1, "mirror", "padding is one of"),
         ((1, 1, 8, 8), (1, 2, 8, 8), (2, 3, 3), 0, "zeros", "stride must be"),
