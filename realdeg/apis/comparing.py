@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from realdeg.apis.test_protocol import ProtocolName
+from realdeg.apis.test_protocol import ProtocolName, protocol_dir
 from realdeg.errors import ConfigError, DataError, argument_name
 from realdeg.evaluation.protocols import PROTOCOLS, get_protocol
 from realdeg.runs import (
@@ -124,7 +123,7 @@ def _tested(
 
     place = run.folder.parent if run.folder.resolve().name == "test" else run.folder
     settings: dict[str, Any] = dict(protocol=protocol, device=device, pictures=False)
-    settings["work_dir"] = place if name is None else place / f"test_{_slug(name)}"
+    settings["work_dir"] = place if name is None else protocol_dir(place, name)
     if run.sessions:
         test(run.folder, **settings)
         return read_run(run.folder)
@@ -136,10 +135,6 @@ def _tested(
         )
     test(first.file.parent, first.checkpoint, **settings)
     return read_run(place)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._=-]+", "-", name)
 
 
 def _absent(groups: Sequence[Group], tables: Sequence[ScoreTable]) -> Iterator[str]:

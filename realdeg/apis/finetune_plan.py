@@ -144,11 +144,14 @@ def pairs_for(pairs: Pairs, network: Backbone) -> PhotoPairs:
         )
     found = find_pairs(pairs, assumed=round(scale))
     if (found.scale, found.same_size) != (scale, network.same_size):
+        other = ""
+        if found.same_size != network.same_size:
+            other = f" ({as_given(same_size=found.same_size)}, where {name} takes both grids)"
         grids = {True: "LR on the HR grid", False: "LR smaller than HR"}
         raise GeometryError(
             f"the pairs are x{found.scale} with {grids[found.same_size]}, and {name} is x{scale}"
             f" with {grids[network.same_size]}: register the photos with that geometry"
-            " (`realdeg register --geometry`), or name another network.",
+            f" (`realdeg register --geometry`), or name another network{other}.",
             fits=(found.scale, found.same_size),
         )
     return found

@@ -24,7 +24,9 @@ from realdeg.apis.guided import (
     RUN,
     START,
     best_weights,
+    check_same,
     check_time,
+    identity,
     measure_pace,
     open_output,
     remove_written,
@@ -109,6 +111,7 @@ def finetune(
     weights: str | os.PathLike[str] | None = None,
     time: float | str = "10m",
     scale: float | None = None,
+    same_size: bool | None = None,
     seed: int = 0,
     device: str | None = None,
     allow_misaligned: bool = False,
@@ -133,6 +136,7 @@ def finetune(
         weights: A file of weights of any format, or the name of published ones, for ``network``.
         time: How long it may take in all: seconds, or ``"90s"``, ``"10m"``, ``"1h"``.
         scale: The scale factor; None: the network's.
+        same_size: Whether the network takes LR on the HR grid; None: as its weights state.
         seed: The seed of the held-out images and of the training.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; None: the accelerator if there is one.
         allow_misaligned: Train on pairs that are not aligned, too.
@@ -143,7 +147,8 @@ def finetune(
         The network and what was measured.
 
     Raises:
-        ConfigError: If network or camera are unknown or untrained, or the time is too short.
+        ConfigError: If network or camera are unknown or untrained, the time is too short, or what
+            is continued was begun with others.
         DataError: If there are no photos, or pairs are damaged or misaligned.
         GeometryError: If camera, network and pairs differ in scale or grid.
         CheckpointError: If weights cannot be read.
@@ -158,7 +163,7 @@ def finetune(
     began = clock.monotonic()
     seconds = parse_duration(time)
     check_time(seconds)
-    start = _network(network, scale, weights)
+    start = _network(network, scale, same_size, weights)
     degradation = _camera(camera, start)
     real = None if pairs is None else finetune_plan.pairs_for(pairs, start)
     photos = finetune_plan.find_photos(hr, start)
@@ -168,11 +173,21 @@ def finetune(
     folder = ensure_writable_dir(Path(out).expanduser())
     with exclusive(folder, "finetune"):
         former = open_output(folder, NETWORK, FORMAT, "network", overwrite=overwrite, resume=resume)
+        built = create_degradation(degradation, start.scale, start.same_size, trained=True)
+        asked: dict[str, Any] = {
+            "time": seconds,
+            "seed": seed,
+            "device": str(target),
+            "hr": str(photos.folder),
+        }
+        asked |= {"network": identity(start), "camera": identity(built)}
+        asked |= {"pairs": None if real is None else real.identity()}
         if former is None:
             plan: dict[str, Any] = {
                 "seed": seed,
                 "time": seconds,
                 "device": str(target),
+                "asked": asked,
                 "photos": len(photos.names),
                 **photos.divide(seed, hold_out_any=real is None),
             }
@@ -188,21 +203,24 @@ def finetune(
                 arguments=start.arguments,
             )
         else:
+            check_same(folder, former, asked)
             plan = dict(former["plan"])
         if real is not None:
             real = divided_pairs(real, folder, plan["pairs"])
         report: dict[str, Any] = {"format": FORMAT, "complete": False, "plan": plan}
         write_report(folder, report)
-        built = create_degradation(degradation, start.scale, start.same_size, trained=True)
         held = finetune_plan.HeldOut(photos, real, plan)
         run = _train(start, degradation, photos, held, folder, report, device, target, began)
         return _finish(start, built, held, folder, report, run, target, began)
 
 
 def _network(
-    network: Source | Backbone, scale: float | None, weights: str | os.PathLike[str] | None
+    network: Source | Backbone,
+    scale: float | None,
+    same_size: bool | None,
+    weights: str | os.PathLike[str] | None,
 ) -> Backbone:
-    found = create_backbone(network, scale, weights=weights, trained=True)
+    found = create_backbone(network, scale, same_size, weights=weights, trained=True)
     name = type(found).__name__
     if found.zero_shot:
         raise ConfigError(

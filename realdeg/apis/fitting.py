@@ -21,6 +21,7 @@ from realdeg.apis.guided import (
     REPORT,
     RUN,
     best_weights,
+    check_same,
     check_time,
     measure_pace,
     open_output,
@@ -122,7 +123,8 @@ def fit_camera(
         The camera and what was measured.
 
     Raises:
-        ConfigError: If the time is no duration, or too short.
+        ConfigError: If the time is no duration, or too short, or what is continued was begun with
+            other pairs or options.
         DataError: If there are too few pairs, or they are misaligned, damaged or too small.
         GeometryError: If the sizes fit no scale.
         OutputError: If the folder holds something else, or cannot be written.
@@ -146,16 +148,20 @@ def fit_camera(
     folder = ensure_writable_dir(Path(out).expanduser())
     with exclusive(folder, "fit"):
         former = open_output(folder, CAMERA, FORMAT, "camera", overwrite=overwrite, resume=resume)
+        asked: dict[str, Any] = {"time": seconds, "seed": seed, "device": str(target)}
+        asked["pairs"] = found.identity()
         if former is None:
             plan = divide(found, folder, seed) | {
                 "seed": seed,
                 "time": seconds,
                 "device": str(target),
+                "asked": asked,
                 "alignment": alignment,
                 "pairs": found.describe(),
                 "rate": fit_plan.RATE,
             }
         else:
+            check_same(folder, former, asked)
             plan = dict(former["plan"])
         report: dict[str, Any] = {"format": FORMAT, "complete": False, "plan": plan}
         divided = divided_pairs(found, folder, plan)

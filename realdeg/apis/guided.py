@@ -18,13 +18,17 @@ from torch import Tensor
 from realdeg.apis.photo_pairs import Size
 from realdeg.apis.recipes import open_recipe
 from realdeg.apis.training import TrainingResult, train
+from realdeg.backbones.base import Backbone
 from realdeg.config import inject
 from realdeg.config.data_sets import build_data_sets
 from realdeg.datasets.collate import collate_batch
+from realdeg.degradations.base import Degradation
 from realdeg.engine.hooks.time_limit import TIME_IS_UP
 from realdeg.errors import ConfigError, OutputError, as_given
 from realdeg.registry import TASKS
+from realdeg.utils.component import component_hash
 from realdeg.utils.data_file import RUN_CONFIG, data_text, read_data
+from realdeg.utils.durations import format_duration
 from realdeg.utils.files import atomic_path, remove_left_overs
 from realdeg.utils.plain_json import read_json
 
@@ -137,6 +141,43 @@ def open_output(
             f" {as_given(overwrite=True)}."
         )
     return noted
+
+
+def identity(component: Backbone | Degradation) -> str:
+    """Return the type of a network or degradation, and a hash of its arguments and weights."""
+    name = type(component).__name__
+    return f"{name} {component_hash(name, component.arguments, component.state_dict())}"
+
+
+def check_same(folder: Path, former: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Refuse to continue what was begun with other options, as they would have no effect.
+
+    Args:
+        folder: The folder of the command.
+        former: The report of the interrupted run, whose plan has ``asked``.
+        asked: What is asked for now, by the names of the arguments.
+
+    Raises:
+        ConfigError: If something differs.
+    """
+    before = former["plan"].get("asked")
+    if not isinstance(before, dict):
+        before = {}
+    changed = [name for name, value in asked.items() if before.get(name, value) != value]
+    if changed:
+        told = [
+            f"{name} {_in_words(before[name])}, not {_in_words(asked[name])}" for name in changed
+        ]
+        raise ConfigError(
+            f"{folder} was begun with {' and '.join(told)}: continue it with the same, or start"
+            f" again with {as_given(overwrite=True)}."
+        )
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, float):
+        return format_duration(value)
+    return "none" if value is None else str(value)
 
 
 def remove_written(folder: Path, result: str) -> None:

@@ -86,6 +86,10 @@ class PhotoPairs:
             transforms=transforms,
         )
 
+    def identity(self) -> str:
+        """Return what tells these pairs from others: their folders, number, geometry and sizes."""
+        return f"{self.hr_dir} and {self.lr_dir} ({self.describe()})"
+
     def describe(self) -> str:
         """Return number, geometry and sizes in words."""
         grid = "LR on the HR grid" if self.same_size else f"LR {self.scale} times smaller"

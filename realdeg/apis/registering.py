@@ -43,6 +43,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _LARGEST_SCALE = 4
 # Below this ratio no scale of 2 is possible.
 _LEAST_RATIO = 1.6
+# Focal lengths of one zoom setting differ by less than this from photo to photo.
+_SAME_FOCAL = 0.02
 
 
 def register_photos(
@@ -259,7 +261,9 @@ def _geometry(
     ratio = float(np.median(ratios)) if ratios else 1.0
     geometry, scale = options["geometry"], options["scale"]
     if geometry == "auto":
-        geometry = "same-size" if ratio < _LEAST_RATIO and scale == "auto" else "scaled"
+        same = ratio < _LEAST_RATIO and scale == "auto"
+        # Two cameras may differ without a zoom; one camera at one focal length does not.
+        geometry = "same-size" if same and not all(map(_same_lens, plans)) else "scaled"
     if ratios and ratio < 1 / SAME_RATIO:
         raise DataError(
             f"the wide photos show the scenes {1 / ratio:.2f} times larger than the tele photos:"
@@ -276,6 +280,14 @@ def _geometry(
     if scale != "auto":
         return False, float(scale)
     return False, float(min(max(round(ratio), 2), _LARGEST_SCALE))
+
+
+def _same_lens(plan: PairPlan) -> bool:
+    """Whether EXIF says that one camera took both photos at one focal length."""
+    wide, tele = plan.wide, plan.tele
+    if wide.focal is None or tele.focal is None or wide.camera != tele.camera:
+        return False
+    return abs(tele.focal / wide.focal - 1) < _SAME_FOCAL
 
 
 def _nothing(found: RegisteredPairs) -> str:

@@ -130,7 +130,7 @@ class RegisteredPairs:
             counted += f"; {len(self.kept)} from an earlier run"
         lines.append(counted)
         if self.rejected:
-            lines.append(f"{len(self.rejected)} rejected:")
+            lines.append(f"{len(self.rejected)} rejected of {len(self.pairs)}:")
             lines += [f"  {pair.describe()}" for pair in self.rejected]
         if self.alone:
             lines.append(f"{len(self.alone)} without a partner: {', '.join(self.alone)}")

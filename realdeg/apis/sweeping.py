@@ -14,9 +14,10 @@ from typing import Any, Literal
 from realdeg.apis.comparing import compare_runs
 from realdeg.apis.recipes import Recipe, open_recipe
 from realdeg.apis.sweep_plan import Combination, combinations, same_config
-from realdeg.apis.test_protocol import ProtocolName, use_protocol
+from realdeg.apis.test_protocol import ProtocolName, protocol_dir, use_protocol
 from realdeg.config import config_name
 from realdeg.errors import ConfigError, RealdegError, first_line
+from realdeg.evaluation.protocols import get_protocol
 from realdeg.runs import RunComparison, is_run, read_run
 from realdeg.runs.scores import scores_of
 from realdeg.utils.files import atomic_path, ensure_writable_dir
@@ -115,7 +116,8 @@ def sweep(
         out: The folder of the sweep. None: ``work_dirs/NAME_sweep``.
         device: Where to compute; None: the config's, or the accelerator if there is one.
         test: Also test each run after its training, into its folder ``test``.
-        protocol: The evaluation protocol of these tests; None: the recipe's.
+        protocol: The evaluation protocol of these tests, which are kept beside those under other
+            protocols, in ``test_PROTOCOL/test``; None: the recipe's.
         dry_run: Return the plan and run nothing.
         **fields: Top-level fields of the config, such as ``scale=2``.
 
@@ -228,14 +230,15 @@ def _run(
             resume=True if before is not None else None,
             **given["fields"],
         )
-    if tested and not _has_test(folder, given["protocol"]):
-        test(folder, device=given["device"], protocol=given["protocol"])
-
-
-def _has_test(folder: Path, protocol: ProtocolName | None) -> bool:
-    from realdeg.evaluation.protocols import get_protocol
-
+    protocol = given["protocol"]
     name = None if protocol is None else get_protocol(protocol).name
+    if tested and not _has_test(folder, name):
+        # Tests under other protocols are kept.
+        place = None if name is None else protocol_dir(folder, name)
+        test(folder, device=given["device"], protocol=protocol, work_dir=place)
+
+
+def _has_test(folder: Path, name: str | None) -> bool:
     found = scores_of(read_run(folder)).values()
     return any(name is None or name in report.protocols for report in found)
 

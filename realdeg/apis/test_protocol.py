@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -44,3 +46,13 @@ def use_protocol(cfg: Config, protocol: ProtocolName) -> None:
         "metrics": list(names) or ["psnr", "ssim"],
     }
     cfg.test_evaluator = {**evaluator, "metrics": [one, *(m for m in metrics if m not in own)]}
+
+
+def protocol_dir(run: Path, protocol: str) -> Path:
+    """Return the work dir for a run's test under a named protocol, beside those under others.
+
+    Args:
+        run: The run's folder; its folder ``test`` is for the recipe's own protocols.
+        protocol: The name of the protocol.
+    """
+    return run / f"test_{re.sub(r'[^A-Za-z0-9._=-]+', '-', protocol)}"

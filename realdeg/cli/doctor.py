@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from realdeg.cli.options import (
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Examine, print the findings; return 1 if there is an error, or with --strict a warning."""
     from realdeg.apis.doctoring import doctor
+    from realdeg.utils.text import printable
 
     diagnosis = doctor(
         *args.targets,
@@ -64,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(diagnosis.to_dict(), indent=1, allow_nan=False))
     else:
         _print(diagnosis)
+    if args.picture is not None and diagnosis.picture is None:
+        why = "no finding has a picture" if diagnosis.findings else "nothing was found"
+        # Not on stdout, where JSON stands alone.
+        print(printable(f"{args.picture} is not written: {why}."), file=sys.stderr)
     return 0 if diagnosis.is_healthy(args.strict) else 1
 
 

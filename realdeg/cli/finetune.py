@@ -8,7 +8,7 @@ import json
 import sys
 
 from realdeg.cli.fit import GUIDED, add_guided_options, pairs_of
-from realdeg.cli.options import chosen, parse_scale
+from realdeg.cli.options import add_same_size, chosen, parse_scale
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_guided_options(parser, "network")
     parser.add_argument("--scale", type=parse_scale, help="scale factor (the network's)")
+    add_same_size(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         tuned = finetune(
             args.network,
             pairs=pairs_of(args.pairs),
-            **chosen(args, "camera", "hr", "out", "weights", "scale", *GUIDED),
+            **chosen(args, "camera", "hr", "out", "weights", "scale", "same_size", *GUIDED),
         )
     print(json.dumps(tuned.report, indent=2) if args.json else tuned.describe())
     return 0

@@ -72,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="start again and replace existing files"
     )
     parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 if a pair is rejected or has no partner"
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print the measurements of registration.json"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -82,7 +85,7 @@ def _scale(text: str) -> float | str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Register the photos and print a line per pair; return 0."""
+    """Register the photos and print a line per pair; return 0, or with --strict 1 for rejects."""
     from realdeg.apis.registering import register_photos
     from realdeg.utils.text import printable
 
@@ -98,4 +101,4 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(found.record(), indent=1))
     else:
         print(printable(found.describe()))
-    return 0
+    return 1 if args.strict and (found.rejected or found.alone) else 0

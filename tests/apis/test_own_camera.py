@@ -140,6 +140,16 @@ def test_an_interrupted_fit_is_continued_to_the_same_camera(pairs, tmp_path, sho
         realdeg.fit_camera(pairs, tmp_path / "cut", device="cpu")
     with pytest.raises(ConfigError, match="trained"):
         realdeg.create_degradation(tmp_path / "cut", trained=True)
+    left = (tmp_path / "cut/report.json").read_bytes()
+    others = _pairs(tmp_path / "others", count=7)
+    for photos, change, words in (
+        (pairs, dict(time="5m"), "with time 10 min 0 s, not 5 min 0 s: continue it with the same"),
+        (pairs, dict(seed=3), "with seed 0, not 3"),
+        (others, {}, "7 pairs x2"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            realdeg.fit_camera(photos, tmp_path / "cut", device="cpu", resume=True, **change)
+    assert (tmp_path / "cut/report.json").read_bytes() == left
     cut = realdeg.fit_camera(pairs, tmp_path / "cut", device="cpu", resume=True)
     assert cut.report["hash"] == whole.report["hash"]
     assert cut.report["validations"] == whole.report["validations"]
@@ -276,7 +286,7 @@ def test_a_network_is_fine_tuned_and_again_to_the_same_bits(
 
 
 def test_an_interrupted_fine_tuning_is_continued_to_the_same_network(
-    camera, network, tmp_path, short
+    camera, pairs, network, tmp_path, short
 ):
     torch.set_num_threads(1)
     given = dict(camera=camera.folder, hr=_photos(tmp_path), device="cpu")
@@ -292,6 +302,9 @@ def test_an_interrupted_fine_tuning_is_continued_to_the_same_network(
     assert (tmp_path / "cut/run/iter_2.pth").is_file()
     with pytest.raises(OutputError, match="not finished"):
         realdeg.finetune(network, out=tmp_path / "cut", **given)
+    for change in (dict(camera="Bicubic"), dict(pairs=pairs), dict(time="9m")):
+        with pytest.raises(ConfigError, match=f"with {[*change][0]} .*, not"):
+            realdeg.finetune(network, out=tmp_path / "cut", resume=True, **{**given, **change})
     cut = realdeg.finetune(network, out=tmp_path / "cut", resume=True, **given)
     assert cut.after == whole.after and cut.report["validations"] == whole.report["validations"]
     hashes = [
@@ -391,6 +404,24 @@ def test_a_camera_on_the_hr_grid_is_followed_by_a_reduction(network, tmp_path):
     config = _camera(tmp_path / "same.safetensors", _network(network, None, None))
     made = realdeg.create_degradation(config, SCALE, False)
     assert made(torch.rand(1, 3, 32, 48), [0]).shape == (1, 3, 16, 24)
+
+
+def test_a_network_that_enlarges_itself_is_tuned_on_the_hr_grid(camera, tmp_path, short):
+    """SRCNN interpolates by itself, or takes LR that is enlarged already, as RealSR V1 has it."""
+    same = tmp_path / "same"
+    for number in range(5):
+        hr = _scene(number)
+        for name, image in (("HR", hr), ("LR", gaussian_filter(hr, (1.2, 1.2, 0)))):
+            write_image(same / name / f"{number}.png", np.round(image * 255).astype("u1"))
+    file = tmp_path / "srcnn.pth"
+    torch.save(backbone_from_config({"type": "SRCNN"}, SCALE).state_dict(), file)
+    given = dict(weights=file, scale=SCALE, camera="Bicubic", pairs=same, device="cpu")
+    given |= dict(hr=_photos(tmp_path), out=tmp_path / "out")
+    with pytest.raises(GeometryError, match="same_size=True"):
+        realdeg.finetune("SRCNN", **given)
+    assert not (tmp_path / "out").exists()
+    tuned = realdeg.finetune("SRCNN", same_size=True, **given)
+    assert tuned.report["same_size"] and realdeg.create_backbone(tuned.folder).same_size
 
 
 def test_the_command_prints_json(camera, monkeypatch, capsys):

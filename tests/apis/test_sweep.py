@@ -70,6 +70,17 @@ def test_the_same_call_does_only_what_is_missing(done, monkeypatch):
     assert not result.failed
 
 
+def test_tests_under_other_protocols_stand_beside_each_other(done):
+    folder, _ = done
+    first = (folder / "depth=3_seed=0" / "test" / "report.json").read_bytes()
+    swept(folder, protocol="rgb")
+    swept(folder, protocol=dict(base="rgb", border=4, name="rgb/4"))
+    run = read_run(folder / "depth=3_seed=0")
+    assert (run.folder / "test" / "report.json").read_bytes() == first
+    places = {report.file.relative_to(run.folder).parts[0] for report in run.reports}
+    assert places == {"test", "test_rgb", "test_rgb-4"}
+
+
 def test_another_config_is_not_taken_for_the_same_run(done):
     result = swept(done[0], options={**TINY, "backbone.width": 6})
     assert len(result.failed) == 2

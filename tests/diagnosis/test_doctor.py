@@ -121,6 +121,9 @@ def test_the_command(pairs, tmp_path, capsys):
     assert main(["doctor", str(pairs), "--pairs", "2", "--strict"]) == 0
     assert "nothing found" in capsys.readouterr().out
     picture = tmp_path / "worst.png"
+    assert main(["doctor", str(pairs), "--pairs", "2", "--picture", str(picture)]) == 0
+    assert f"{picture} is not written: nothing was found." in capsys.readouterr().err
+    assert not picture.exists()
     assert main(["doctor", str(bad), "--pairs", "all", "--picture", str(picture)]) == 0
     printed = capsys.readouterr().out
     assert "alignment" in printed and "1 warning" in printed and str(picture) in printed

@@ -149,10 +149,11 @@ def test_one_bad_pair_does_not_stop_the_others(photos, tmp_path, capsys):
     words = ["register", str(place / "wide"), str(place / "tele"), str(tmp_path / "pairs")]
     assert main([*words, "--quiet"]) == 0
     heard = capsys.readouterr().out
-    assert "2 rejected:" in heard and "c: the image" in heard
+    assert "2 rejected of 4:" in heard and "c: the image" in heard
     assert "e: e.jpg and e.png do not overlap" in heard
     assert "1 without a partner: d.png" in heard
     assert sorted(file.name for file in (tmp_path / "pairs/HR").iterdir()) == ["a.png", "b.png"]
+    assert main([*words, "--quiet", "--strict"]) == 1
 
 
 def faults(photos, place):
@@ -255,6 +256,21 @@ def test_exif_data_are_read(tmp_path):
     assert shot.focal == 105 and shot.camera == "Maker One" and shot.time % 60 == 30.25
     (tmp_path / "b.jpg").write_bytes(b"nothing")
     assert read_shot(tmp_path / "b.jpg") == Shot(tmp_path / "b.jpg")
+
+
+def test_one_camera_at_one_focal_length_makes_no_pairs(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Maker", "One"
+    exif.get_ifd(0x8769)[0x920A] = 50.0
+    image = known(seed=0, ratio=1.0, tele=(128, 144))
+    for side, levels in (("wide", image.wide), ("tele", image.tele)):
+        (tmp_path / side).mkdir()
+        pixels = levels.round().clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / side / "b.png", exif=exif)
+    words = ["register", str(tmp_path / "wide"), str(tmp_path / "tele"), str(tmp_path / "out")]
+    assert main([*words, "--quiet"]) == 2
+    assert not (tmp_path / "out").exists()
+    assert main([*words, "--quiet", "--geometry", "same-size"]) == 0
 
 
 def write_dng(path, rgb, orientation=1):
