@@ -17,7 +17,7 @@ VENV ?= .venv
 JOBS ?= 2
 OUT ?= demo_output
 BIN := $(VENV)/bin
-SOURCES := $(wildcard realdeg tests projects tools configs benchmarks docs .ci setup.py)
+SOURCES := $(wildcard realdeg cameras tests projects tools configs benchmarks docs .ci setup.py)
 
 # One thread for each test process: two processes with all threads each are slower than one.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)

@@ -6,7 +6,7 @@ setup(
     packages=[*find_packages(include=["realdeg", "realdeg.*"]), "realdeg._configs"],
     package_dir={"realdeg._configs": "configs"},
     package_data={
-        "realdeg": ["py.typed", "*.pyi"],
+        "realdeg": ["py.typed", "*.pyi", "cameras/**/*"],
         "realdeg.apis": ["*.pyi"],
         "realdeg.backbones.pretrained": ["*.json"],
         "realdeg.datasets": ["sample_images/**/*"],

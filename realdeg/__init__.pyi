@@ -3,6 +3,8 @@ from realdeg.apis.blind_sets import BlindSet as BlindSet
 from realdeg.apis.blind_sets import make_test_set as make_test_set
 from realdeg.apis.browsing import SampleSheet as SampleSheet
 from realdeg.apis.browsing import browse as browse
+from realdeg.apis.cameras import list_cameras as list_cameras
+from realdeg.apis.cameras import load_camera as load_camera
 from realdeg.apis.comparing import compare_runs as compare_runs
 from realdeg.apis.comparison import compare_degradations as compare_degradations
 from realdeg.apis.comparison_result import Comparison as Comparison

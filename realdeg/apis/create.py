@@ -19,6 +19,7 @@ from realdeg.degradations.base import Degradation
 from realdeg.degradations.build import degradation_from_config
 from realdeg.errors import ConfigError, nearest
 from realdeg.registry import BACKBONES, DEGRADATIONS, Registry, load_plugins
+from realdeg.utils.cameras import find_cameras
 from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.files import is_weights, weights_in
 from realdeg.utils.geometry import GEOMETRY, check_geometry
@@ -152,9 +153,9 @@ def create_degradation(
     Args:
         source: A registered name (``realdeg.list_degradations()``); a dict as in a config
             (``type`` and arguments, or ``checkpoint``); a config, whose ``degradation`` and
-            geometry are used; a run's folder or a file of learned weights;
-            ``"hf:OWNER/NAME"``, a repository on the Hugging Face Hub; or a degradation, which is
-            returned unchanged.
+            geometry are used; the name of a camera (``realdeg.list_cameras()``); a run's folder
+            or a file of learned weights; ``"hf:OWNER/NAME"``, a repository on the Hugging Face
+            Hub; or a degradation, which is returned unchanged.
         scale: The scale factor; None: the source's.
         same_size: Whether LR lies on the HR grid; None: as the source states.
         trained: Refuse an untrained degradation and freeze the parameters, for one that is only
@@ -237,7 +238,7 @@ def source_config(
     if not isinstance(source, str | os.PathLike):
         raise ConfigError(f"a {kind} is given by a name, a dict or a path, got {source!r:.80}.")
     text = os.fspath(source)
-    text = str(weights_in(text, kind) or text)
+    text = str(weights_in(source, kind) or text)
     if is_weights(text):
         if options:
             raise ConfigError(
@@ -257,9 +258,11 @@ def source_config(
         find_config(text)
     except ConfigError as error:
         known = registry.all_names()
+        cameras = list(find_cameras()) if kind == "degradation" else []
+        named = f", a camera ({', '.join(cameras)})" if cameras else ""
         raise ConfigError(
             f"'{text}' is not a {kind}: not a file of weights (.safetensors), a registered type"
-            f" ({', '.join(known)}) or a config.{nearest(text, known)}"
+            f" ({', '.join(known)}){named} or a config.{nearest(text, [*known, *cameras])}"
         ) from error
     cfg = load_config(text, options)
     if not cfg.get(kind):

@@ -10,10 +10,13 @@ from importlib.resources import files
 from typing import Any
 
 from realdeg.errors import ConfigError
+from realdeg.utils.cameras import find_cameras
 
 SHELLS = ("bash", "zsh", "fish")
 # Arguments that take the name of a recipe, beside files.
 _RECIPES = ("config", "model", "named_model", "degradation", "degradations", "network", "recipe")
+# Those that take the name of a camera.
+_CAMERAS = ("degradation", "degradations", "camera")
 # Those that take the name of published weights.
 _WEIGHTS = ("model", "named_model")
 
@@ -59,9 +62,11 @@ def complete(
     parser = build(next((word for word in words if word in known), None))
     paths = FilesCompleter()
 
-    def completer(takes_weights: bool) -> Callable[..., list[str]]:
+    def completer(takes_weights: bool, takes_cameras: bool) -> Callable[..., list[str]]:
         def names(prefix: str, **_: Any) -> list[str]:
             found = [name for name in _recipes() if name.startswith(prefix)]
+            if takes_cameras:
+                found += [name for name in find_cameras() if name.startswith(prefix)]
             if takes_weights:
                 found += [name for name in _published() if name.startswith(prefix)]
             return found + list(paths(prefix))
@@ -69,8 +74,10 @@ def complete(
         return names
 
     for action in _actions(parser):
-        if action.dest in _RECIPES and action.choices is None:
-            action.completer = completer(action.dest in _WEIGHTS)  # type: ignore[attr-defined]
+        if action.dest in {*_RECIPES, *_CAMERAS} and action.choices is None:
+            action.completer = completer(  # type: ignore[attr-defined]
+                action.dest in _WEIGHTS, action.dest in _CAMERAS
+            )
     argcomplete.autocomplete(parser)
 
 

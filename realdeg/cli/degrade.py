@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(
         parser,
         "degradation",
-        "learned weights (.safetensors), a registered type (Bicubic), or a config whose"
-        " degradation is used",
+        "a camera by name (`realdeg list cameras`), learned weights (.safetensors), a registered"
+        " type (Bicubic), or a config whose degradation is used",
         "folder for LR images; an interrupted run continues here",
     )
     parser.add_argument("--scale", type=parse_scale, help="scale factor: 2, 3, 4, ...")

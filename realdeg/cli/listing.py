@@ -1,4 +1,4 @@
-"""``realdeg list``: list configs, components and published weights."""
+"""``realdeg list``: list configs, components, published weights and cameras."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("configs", "components", "pretrained", *KINDS),
+        choices=("configs", "components", "pretrained", "cameras", *KINDS),
         default="configs",
-        help="configs (default), all components, one kind of them, or published weights",
+        help="configs (default), all components, one kind of them, published weights, or cameras",
     )
     parser.add_argument("pattern", nargs="?", default="", help="show only names that contain it")
     parser.add_argument(
@@ -94,6 +94,10 @@ def _names(what: str) -> dict[str, list[str]]:
         from realdeg.backbones import list_pretrained
 
         return {what: [f"{entry.type} {entry.name}" for entry in list_pretrained()]}
+    if what == "cameras":
+        from realdeg.utils.cameras import find_cameras
+
+        return {what: list(find_cameras())}
     from realdeg import registry
 
     kinds = KINDS if what == "components" else (what,)

@@ -49,7 +49,7 @@ COMMANDS = {
     "export": "export a network for other programs, with a model card",
     "push": "publish a camera or network on the Hugging Face Hub",
     "report": "write one HTML page about runs",
-    "list": "list configs, registered components and published weights",
+    "list": "list configs, registered components, published weights and cameras",
     "completion": "print the completion of commands and options for a shell",
     "studio": "try out degradations, cameras and networks in a browser",
     "demo": "run the whole pipeline on built-in images, in minutes",

@@ -160,7 +160,7 @@ def check_degradation(cfg: Mapping[str, Any], value: Any, place: str, *, jointly
     for where, item in degradations_in(value, place):
         file = item.get("checkpoint")
         if file is not None:
-            _check_file(cfg, Path(str(file)), where, "not on a camera's data", geometry=True)
+            _check_file(cfg, str(file), where, "not on a camera's data", geometry=True)
             continue
         learned = getattr(look_up(DEGRADATIONS, item["type"], where), "fitting", None) is not None
         if learned and not jointly:
@@ -186,7 +186,7 @@ def check_start(cfg: Mapping[str, Any]) -> None:
     for place, part in parts.items():
         for where, start in _starts(part, f"{place}.start_from"):
             if start.get("checkpoint") is not None:  # published ones are fetched when built
-                file, what = Path(str(start["checkpoint"])), "which is not a start for training"
+                file, what = str(start["checkpoint"]), "which is not a start for training"
                 _check_file(cfg, file, where, what, geometry=False)
 
 
@@ -220,9 +220,9 @@ def check_files(cfg: Mapping[str, Any], place: str = "model") -> None:
 
 
 def _check_file(
-    cfg: Mapping[str, Any], file: Path, place: str, sample: str, *, geometry: bool
+    cfg: Mapping[str, Any], named: str, place: str, sample: str, *, geometry: bool
 ) -> None:
-    file = weights_in(file) or file
+    file = weights_in(named) or Path(named)
     if not file.is_file():
         how = _how_to_make(file, " --sample" if cfg.get("sample") else "")
         raise CheckpointError(f"'{place}': there is no {file}.{how}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from realdeg.errors import OutputError, as_given
+from realdeg.utils.cameras import camera_file, is_camera
 
 # Temporary names have a fixed length, so that any target name that the file system accepts can be
 # written. mkstemp puts eight letters between the two.
@@ -55,16 +56,21 @@ def weights_in(folder: str | os.PathLike[str], kind: str | None = None) -> Path 
 
     Args:
         folder: Any path: a folder of ``realdeg fit`` or ``realdeg finetune``, or that of a run; or
-            ``hf:OWNER/NAME``, a repository that is downloaded.
+            ``hf:OWNER/NAME``, a repository that is downloaded; or the name of a camera
+            (:mod:`realdeg.utils.cameras`).
         kind: ``"degradation"`` or ``"backbone"``; None: the one that is there.
 
     Raises:
-        RealdegError: If a repository cannot be downloaded, or holds no such weights.
+        RealdegError: If a repository cannot be downloaded, or holds no such weights; if a camera
+            is not here, or its name stands for two things.
     """
     if os.fspath(folder).startswith(HUB_PREFIX):
         from realdeg.utils.hub import hub_weights  # needs this module
 
         return hub_weights(os.fspath(folder), kind)
+    # A string only: a path is always a path.
+    if isinstance(folder, str) and kind != "backbone" and is_camera(folder):
+        return camera_file(folder)
     stems = [stem for each, listed in _STEMS.items() if kind in (None, each) for stem in listed]
     files = (Path(folder) / f"{stem}.safetensors" for stem in stems)
     return next((file for file in files if os.path.isfile(file)), None)
@@ -74,7 +80,8 @@ def names_a_file(text: str | os.PathLike[str]) -> bool:
     """Return whether a string names a file of weights rather than a registered component.
 
     Component names contain neither a slash nor, after their scope, a dot. The file need not exist.
-    A folder that ``realdeg fit`` or ``realdeg finetune`` wrote stands for the file in it.
+    A folder that ``realdeg fit`` or ``realdeg finetune`` wrote stands for the file in it, and so
+    does the name of a camera.
 
     Args:
         text: From a user or a config: ``"a.safetensors"``, ``"DML"``, ``"realdeg.DML"``.
@@ -88,7 +95,9 @@ def names_a_file(text: str | os.PathLike[str]) -> bool:
     scope = next((scope for scope in _SCOPES if text.startswith(scope)), "")
     if "." in text.removeprefix(scope):
         return True
-    return any(os.path.isfile(Path(text) / f"{stem[0]}.safetensors") for stem in _STEMS.values())
+    if any(os.path.isfile(Path(text) / f"{stem[0]}.safetensors") for stem in _STEMS.values()):
+        return True
+    return is_camera(text)
 
 
 def is_weights(path: str | os.PathLike[str]) -> bool:

@@ -1,0 +1,3 @@
+# SampleCamera at x2, learned from the images that come with the package.
+_base_ = "parts/sample.py"
+scale = 2
