@@ -229,7 +229,7 @@ def _check_file(
     found = read_description(file)
     if found is None:
         return  # its builder reports what is wrong with the file
-    if geometry:
+    if geometry and getattr(DEGRADATIONS.get(found.type), "fixed_geometry", True):
         what = f"'{place}': the {found.type} in {file}"
         check_geometry(found.arguments, cfg.get("scale"), cfg.get("same_size"), what)
     if found.meta.get("sample") and not cfg.get("sample"):

@@ -13,6 +13,7 @@ from realdeg.degradations.camera_isp import CameraISP
 from realdeg.degradations.choices import Maybe, OneOf
 from realdeg.degradations.cincgan import CinCGANDegradation
 from realdeg.degradations.containers import Compose
+from realdeg.degradations.degflow import DegFlow
 from realdeg.degradations.direct_kpn import DirectKPN
 from realdeg.degradations.direct_net import DirectNet
 from realdeg.degradations.dml import DML
@@ -52,6 +53,7 @@ __all__ = [
     "Compose",
     "DML",
     "DSGAN",
+    "DegFlow",
     "Degradation",
     "DirectKPN",
     "DirectNet",

@@ -31,7 +31,8 @@ def degradation_from_config(
         same_size: The geometry it must have; ``None`` leaves it to ``cfg``.
 
     Returns:
-        The degradation. One from a file is frozen and in evaluation mode.
+        The degradation. One from a file is frozen and in evaluation mode; weights that serve any
+        geometry (``fixed_geometry`` is False) get the one asked for.
 
     Raises:
         ConfigError: If the type or an argument is unknown.
@@ -78,8 +79,12 @@ def _from_file(
     if file.kind != "degradation":
         raise CheckpointError(f"{path} holds a {file.kind} ({file.type}), wanted a degradation.")
     cls = DEGRADATIONS.require(file.type, str(path))
+    arguments = dict(file.arguments)
+    if not getattr(cls, "fixed_geometry", True):
+        asked = {"scale": scale, "same_size": same_size}
+        arguments |= {name: value for name, value in asked.items() if value is not None}
     with within_budget(file.state, str(path), file.type):
-        degradation = cls(**file.arguments)
+        degradation = cls(**arguments)
     if not isinstance(degradation, Degradation):
         raise CheckpointError(f"{path} holds a {file.type}, which is not a degradation.")
     check_geometry(degradation, scale, same_size, f"the {file.type} in {path}")

@@ -203,6 +203,8 @@ def _differing_arguments(runner: RealdegRunner, meta: Any, path: Path) -> str:
     differ = [key for key in stored if key in own and plain(stored[key]) != own[key]]
     if "scale" in differ and getattr(found[1], "any_scale", False):
         differ.remove("scale")  # such weights serve every scale
+    if not getattr(found[1], "fixed_geometry", True):
+        differ = [key for key in differ if key not in ("scale", "same_size")]
     text = ", ".join(f"{key}={stored[key]!r} instead of {own[key]!r}" for key in differ)
     start = runner.training and not is_resuming(runner)
     if not start and {"scale", "same_size"} & set(differ):

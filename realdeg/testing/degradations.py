@@ -153,7 +153,10 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         assert not missing
 
     def test_the_file_alone_rebuilds_it(self, tmp_path: Path) -> None:
-        """Constructor arguments are plain values, so a saved file rebuilds the object."""
+        """Constructor arguments are plain values, so a saved file rebuilds the object.
+
+        Weights of one geometry are refused at another; those of any are built for it.
+        """
         degradation = self.build(2, True)
         path = tmp_path / "degradation.safetensors"
         digest = degradation.save(path, {"note": "x"})
@@ -162,6 +165,12 @@ class DegradationContract(Contract, page="docs/your_own_degradation.md"):
         hr = hr_batch()
         assert torch.equal(degradation(hr, SEEDS), again(hr, SEEDS))
         assert degradation.hash() == again.hash() == digest
+        if not degradation.fixed_geometry:
+            other = degradation_from_config(str(path), scale=4, same_size=False)
+            assert (other.scale, other.same_size, other.is_trained) == (4, False, True)
+            weights = other.state_dict().items()
+            assert all(torch.equal(v, degradation.state_dict()[name]) for name, v in weights)
+            return
         with pytest.raises(GeometryError, match="scale=2"):
             degradation_from_config(str(path), scale=4)
 

@@ -47,6 +47,9 @@ DEGRADATIONS = {
     "DSGAN": dict(width=4, num_blocks=1),
     "HighToLow": dict(width=4),
     "FlowKernel": dict(hidden=4, blocks=1),
+    "DegFlow": dict(
+        width=4, flow_width=4, flow_multipliers=(1, 2), flow_blocks=1, solver="rk4", steps=1
+    ),
     "PDM": dict(kernel_width=4, kernel_blocks=1, noise_width=4, noise_blocks=1),
     "KernelGenerator": dict(width=8),
     "CinCGANDegradation": dict(width=4, num_blocks=1),

@@ -24,6 +24,8 @@ DEGRADATIONS: tuple[dict[str, Any], ...] = (
     {"type": "DirectNet", "width": 4, "levels": 2},
     {"type": "DSGAN", "width": 4, "num_blocks": 1},
     {"type": "HighToLow", "width": 4},
+    {"type": "DegFlow", "width": 4, "flow_width": 4, "flow_multipliers": [1], "flow_blocks": 1}
+    | {"solver": "rk4", "steps": 1},
     {"type": "PDM", "kernel_width": 4, "kernel_blocks": 1, "noise_width": 4, "noise_blocks": 1},
     {"type": "CinCGANDegradation", "width": 4, "num_blocks": 1},
     {"type": "KernelGenerator", "width": 4, "code_size": 3},
