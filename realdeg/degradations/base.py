@@ -62,10 +62,8 @@ class Degradation(ShowsDegradation, CapturesArguments, nn.Module):
 
     any_scale: ClassVar[bool] = False
     """Whether the scale may be any real number."""
-
     fixed_geometry: ClassVar[bool] = True
-    """Whether learned weights belong to the scale and grid that they were learned at; otherwise a
-    file of them is built for those that are asked for."""
+    """Whether a file of learned weights serves only the scale and grid that it was trained at."""
 
     same_grid_part: ClassVar[bool] = False
     """Whether it keeps the grid as a part of a container, as noise does."""
