@@ -200,7 +200,8 @@ def write_camera(
         )
     parts: list[dict[str, Any]] = [dict(checkpoint=str(file))]
     if numbers.noise >= _LEAST_NOISE:
-        parts.append(dict(type="AWGN", sigma=round(numbers.noise, 3)))
+        luma = round(numbers.noise_by_channel["luma"], 3)
+        parts.append(dict(type="AWGN", sigma=round(numbers.noise, 3), luma=luma))
     camera = degradation_from_config(
         dict(type="Compose", parts=parts), pairs.scale, pairs.same_size
     )
@@ -262,7 +263,8 @@ Held-out LR against what is made of HR ({report["protocol"]}):
 
 The camera uses: {kind}. {report["stopped"][0].upper()}{report["stopped"][1:]}.
 Noise where HR is flat: {channels["red"]:.2f} (red), {channels["green"]:.2f} (green),
-{channels["blue"]:.2f} (blue), {channels["luma"]:.2f} (luma) grey levels.
+{channels["blue"]:.2f} (blue), {channels["luma"]:.2f} (luma) grey levels, found at the highest
+frequencies. JPEG removes noise there first, so of photos that were JPEG files this is too little.
 It took {format_duration(report["seconds"])} on {plan["device"]}.
 
 ## Use

@@ -76,7 +76,7 @@ def compare_degradations(
 
     Args:
         degradations: By their heading in the table; each is anything that
-            :func:`realdeg.create_degradation` takes, with the geometry of the pairs.
+            :func:`realdeg.create_degradation` takes; a type gets the geometry of the pairs.
         pairs: A config whose test data are real pairs (``dml/dml_n8_realsrv3crops_x4_cpu``), or a
             data set of items with ``hr`` and ``lr`` (tensors in [0, 1]) and ``key``.
         options: Dotted keys that override the config.
@@ -110,12 +110,21 @@ def compare_degradations(
     if shown < 1:
         raise ConfigError(f"shown is at least 1, got {shown}.")
     check_crop(crop)
-    scale, same_size = None, None
     if isinstance(pairs, str | os.PathLike):
         cfg = _data_config(pairs, options, fields, sample, seed)
         (pairs,) = build_data_sets(cfg, ("test_dataloader",)).values()
         seed = int(cfg.seed)
         scale, same_size = cfg.scale, cfg.same_size
+    else:
+        scale, same_size = _geometry_of(pairs)
+        # One that is built already has its own geometry, which the first pair is measured against.
+        degradations = {
+            name: create_degradation(source, scale, same_size, trained=True)
+            if not isinstance(source, Degradation)
+            else source
+            for name, source in degradations.items()
+        }
+        scale, same_size = None, None
     # With the geometry of the pairs, which a degradation of another geometry refuses.
     built = {
         name: create_degradation(source, scale, same_size, trained=True)
@@ -173,6 +182,20 @@ def _data_config(
     cfg.model = dict(type="DegradationLearning")
     cfg.degradation = dict(type="Bicubic")
     return inject(cfg)
+
+
+def _geometry_of(pairs: Any) -> tuple[float | None, bool | None]:
+    """Return scale and grid of a data set by its own word, or else by the sizes of a pair."""
+    stated = getattr(pairs, "scale", None), getattr(pairs, "same_size", None)
+    if None not in stated or len(pairs) == 0:
+        return stated
+    item = _pair(pairs, 0)
+    hr, lr = (tuple(item[side].shape[-2:]) for side in ("hr", "lr"))
+    if hr == lr:  # how much resolution was lost, sizes do not tell
+        return stated[0], True
+    scale = max(round(hr[0] / lr[0]), 1)
+    fits = all(side // scale == small for side, small in zip(hr, lr, strict=True))
+    return (scale, False) if fits else stated
 
 
 def _comparison(

@@ -156,9 +156,12 @@ def within_memory(
         smaller = (longest if now.tile is None else min(now.tile, longest)) // 2
         if not may_shrink or smaller < SMALLEST_TILE:
             shape = "the whole image" if now.tile is None else f"tiles of {now.tile} pixels"
+            advice = f"Use smaller tiles ({argument_name('tile')})"
+            if may_shrink:  # none are left
+                advice = "Smaller tiles would save nothing: free memory, use a smaller network"
             raise MemoryShortageError(
                 f"memory ran out on an image of {height} x {width} pixels with {shape} ({reason})."
-                f" Use smaller tiles ({argument_name('tile')}), or another device."
+                f" {advice}, or another device."
             )
         logger.warning(
             "memory ran out on an image of %d x %d pixels; starting again with tiles of %d",

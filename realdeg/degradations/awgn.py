@@ -42,12 +42,15 @@ class AWGN(Degradation):
         same_size: Whether LR lies on the HR grid.
         sigma: Standard deviation in grey levels of 0 to 255.
         clip: Whether the result is clipped to [0, 1].
+        luma: Standard deviation in images of one channel, as networks of luma are trained on;
+            None: ``sigma``. The luma of noise that is independent in R, G and B has
+            ``219 / 255 sqrt(0.299^2 + 0.587^2 + 0.114^2) = 0.57`` of its level (BT.601).
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
 
     Raises:
-        ConfigError: If sigma is negative.
+        ConfigError: If a standard deviation is negative.
     """
 
     unstated = ()
@@ -60,9 +63,11 @@ class AWGN(Degradation):
         same_size: bool = False,
         sigma: Annotated[float, Interval(ge=0, le=255)] = 5.0,
         clip: bool = True,
+        luma: Annotated[float, Interval(ge=0, le=255)] | None = None,
     ) -> None:
         super().__init__(scale, same_size)
         self.sigma, self.clip = float(sigma), clip
+        self.luma = None if luma is None else float(luma)
 
     @property
     def border(self) -> int:
@@ -71,7 +76,8 @@ class AWGN(Degradation):
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the seed of the noise field."""
-        noise = GaussianNoiseParams(self.sigma, stream_seed(seed, "noise"))
+        sigma = self.sigma if size[0] > 1 or self.luma is None else self.luma
+        noise = GaussianNoiseParams(sigma, stream_seed(seed, "noise"))
         return Trace("AWGN", {**self.trace_params(), **noise.to_params()}, size)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:

@@ -115,7 +115,7 @@ def fields_of(component: type, *, without: Iterable[str] = GEOMETRY) -> list[Fie
     Example:
         >>> from realdeg.degradations.awgn import AWGN
         >>> [(field.name, field.kind, field.low, field.high) for field in fields_of(AWGN)]
-        [('sigma', 'number', 0, 255), ('clip', 'switch', None, None)]
+        [('sigma', 'number', 0, 255), ('clip', 'switch', None, None), ('luma', 'data', None, None)]
     """
     known = arguments_of(component)
     notes = argument_help(component)

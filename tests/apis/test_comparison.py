@@ -95,6 +95,12 @@ def test_again_gives_the_same_numbers(comparison):
     assert other.results["noisy"].numbers != comparison.results["noisy"].numbers
 
 
+def test_a_type_gets_the_geometry_of_the_pairs():
+    named = compare_degradations({"by name": "Bicubic"}, Pairs(1), shown=1, seed=5)
+    made = compare_degradations({"by name": Bicubic(scale=2)}, Pairs(1), shown=1, seed=5)
+    assert named.results["by name"].numbers == made.results["by name"].numbers
+
+
 def test_luma_alone_has_no_colour():
     found = compare_degradations({"right": Bicubic(scale=2)}, Pairs(1), colour="y")
     missing = found.results["right"].missing

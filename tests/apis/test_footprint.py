@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+import realdeg
 from realdeg.apis import SuperResolver, super_resolver
 from realdeg.apis.footprint import Footprint, largest_tile, measure_footprint
 from realdeg.apis.tiling import Tiling
@@ -128,6 +129,23 @@ def test_a_shortage_begins_the_file_anew(tmp_path, monkeypatch):
     made = SuperResolver(net, tile=64).upscale_into(image, tmp_path / "a.png")
     assert made["tile"] == 32
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), expected)
+
+
+def test_too_little_memory_for_the_smallest_tile_leaves_nothing(tmp_path, monkeypatch, capsys):
+    net = realdeg.create_backbone("SRCNN", 2)
+    weights = tmp_path / "net.safetensors"
+    save_component(weights, net, kind="backbone", type="SRCNN", arguments=net.arguments)
+    write_image(tmp_path / "a.png", picture(100, 100))
+
+    def short(*_):
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr(type(net), "forward", short)
+    words = ["infer", str(weights), str(tmp_path / "a.png"), str(tmp_path / "out.png"), "--quiet"]
+    assert main([*words, "--device", "cpu", "--tile", "64"]) == 2
+    said = capsys.readouterr().err
+    assert "tiles of 32 pixels" in said and "Smaller tiles would save nothing" in said
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.png", "net.safetensors"]
 
 
 def test_a_format_that_cannot_hold_it_is_refused_before_the_work(tmp_path, capsys):

@@ -169,7 +169,7 @@ class TestResults:
 class TestComponents:
     def test_repr_of_modules_keeps_arguments_and_layers(self):
         assert repr(realdeg.create_degradation("AWGN", scale=2, sigma=5)) == (
-            "AWGN(scale=2, same_size=False, sigma=5, clip=True)"
+            "AWGN(scale=2, same_size=False, sigma=5, clip=True, luma=None)"
         )
         text = repr(VDSR.example())
         assert "depth=" in text

@@ -212,6 +212,7 @@ def test_noise_is_measured_as_it_was_added(tmp_path):
     learned = realdeg.create_degradation(tmp_path / "clean_cam" / "one_kernel")
     levels = camera_noise(learned, fit_plan.held_out(found, found.names))
     assert all(levels[name] == pytest.approx(4.0, rel=0.15) for name in ("red", "green", "blue"))
+    assert levels["luma"] == pytest.approx(0.57 * 4.0, rel=0.15)
     assert truth.noise < 1
 
 

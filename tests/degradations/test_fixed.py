@@ -105,6 +105,13 @@ def test_noise_depends_on_the_seed_alone():
 def test_clipping_is_an_argument():
     white = torch.ones(1, 1, 32, 32)
     assert AWGN(1, clip=True)(white, [0]).max() <= 1
+    # Luma has a level of its own, which the trace tells.
+    noisy = AWGN(1, sigma=8, luma=2, clip=False)
+    for channels, level in ((1, 2.0), (3, 8.0)):
+        flat = torch.full((1, channels, 64, 64), 0.5)
+        (trace,) = noisy.sample(flat, [3])
+        assert trace.params["sigma"] == level
+        assert float(noisy.replay(flat, [trace]).std() * 255) == pytest.approx(level, rel=0.05)
     assert AWGN(1, clip=False)(white, [0]).max() > 1
     with pytest.raises(ConfigError, match="sigma"):
         AWGN(sigma=-1)
