@@ -23,6 +23,7 @@ from realdeg.errors import ConfigError, DataError, argument_name
 from realdeg.registry import HOOKS, TASKS
 from realdeg.utils.colour import to_colour
 from realdeg.utils.files import ensure_writable_dir
+from realdeg.utils.place import places_in
 from realdeg.utils.processes import drop_worker_options
 from realdeg.utils.samples import Batch
 from realdeg.visualization.style import (
@@ -279,7 +280,9 @@ def _traces(task: Any, batch: Batch, hr: Tensor) -> list[Trace | None]:
     if degradation is None or not without:
         return traces
     seeds = [batch["seeds"][index] for index in without]
-    for index, trace in zip(without, degradation.sample(hr[without], seeds), strict=True):
+    known = places_in(batch)
+    drawn = degradation.sample(hr[without], seeds, [known[index] for index in without])
+    for index, trace in zip(without, drawn, strict=True):
         traces[index] = trace
     return traces
 

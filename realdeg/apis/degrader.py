@@ -27,6 +27,7 @@ from realdeg.utils.colour import one_channel_is_grey, rgb_to_ycbcr, to_colour, y
 from realdeg.utils.component import component_hash, plain
 from realdeg.utils.image import ImageLike, LoadedImage, Reading, write_image
 from realdeg.utils.notebook import html_block
+from realdeg.utils.place import Place
 from realdeg.utils.scales import hr_length, lr_length
 from realdeg.utils.streams import stream_seed
 
@@ -97,7 +98,12 @@ class Degrader:
         )
 
     def degrade(
-        self, image: ImageLike, seed: int = 0, *, remainder: Remainder = "refuse"
+        self,
+        image: ImageLike,
+        seed: int = 0,
+        *,
+        remainder: Remainder = "refuse",
+        place: Place | None = None,
     ) -> tuple[NDArray[Any], Trace]:
         """Degrade one image.
 
@@ -107,6 +113,8 @@ class Degrader:
             seed: The random seed.
             remainder: ``"refuse"`` a size that is not divisible by the scale, or ``"crop"`` rows
                 and columns at the bottom and the right.
+            place: Where the image lies in its photo, for a degradation that ``uses_place``; None:
+                it is a whole photo.
 
         Returns:
             The LR image as an array, with the same number type and channels (float results are
@@ -116,10 +124,12 @@ class Degrader:
             DataError: If it is not an image.
             GeometryError: If the size is refused.
         """
-        picture = self._prepare(image, remainder)
+        picture, whole = self._prepare(image, remainder)
         with torch.no_grad():
             shown = self._degradation_input(picture, picture.grey)
-            (trace,) = self.degradation.sample(shown, [int(seed)])
+            height, width = picture.size
+            at = (place or Place.whole(*whole)).cropped(0, 0, height, width)
+            (trace,) = self.degradation.sample(shown, [int(seed)], [at])
             return self._apply(picture, trace), trace
 
     def replay(self, image: ImageLike, trace: Trace) -> NDArray[Any]:
@@ -228,14 +238,15 @@ class Degrader:
             "device": self.device.type,
         }
 
-    def _prepare(self, image: ImageLike, remainder: Remainder) -> Picture:
+    def _prepare(self, image: ImageLike, remainder: Remainder) -> tuple[Picture, tuple[int, int]]:
+        """Return what is degraded of an image, and the size of all of it."""
         _check_remainder(remainder)
         picture = take_apart(image)
         height, width = picture.size
         stride = self.degradation.stride
         rows, columns = (hr_length(lr_length(side, stride), stride) for side in (height, width))
         if (rows, columns) == (height, width):
-            return picture
+            return picture, (height, width)
         if remainder == "refuse":
             raise GeometryError(
                 f"an image of {height} x {width} pixels is not divisible by the scale {stride}:"
@@ -245,7 +256,7 @@ class Degrader:
             raise GeometryError(
                 f"an image of {height} x {width} pixels is smaller than the scale {stride}."
             )
-        return picture.crop(rows, columns)
+        return picture.crop(rows, columns), (height, width)
 
     def _degradation_input(self, picture: Picture, grey: bool) -> Tensor:
         """Return the input of the degradation; a grey image has one channel."""

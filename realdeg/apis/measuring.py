@@ -278,12 +278,15 @@ def _add_kernel_errors(report: Report, runner: RealdegRunner) -> None:
     camera, degradation = _true_camera(runner)
     if camera is None or degradation is None:
         return
-    images = {}
+    images, places = {}, {}
     for index in range(len(dataset)):
         item = dataset[index]
         images[item["key"]] = item["hr"]
+        place = (item.get("meta") or {}).get("place")
+        if place is not None:
+            places[item["key"]] = place
     try:
-        errors = compare_with_truth(degradation, camera, images)
+        errors = compare_with_truth(degradation, camera, images, places=places)
     except ConfigError:  # not a field of kernels
         return
     except RealdegError as error:

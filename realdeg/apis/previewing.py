@@ -20,6 +20,7 @@ from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, DataError, argument_name, nearest
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.image import ImageLike, as_array, as_rgb, read_image, write_image
+from realdeg.utils.place import Place
 from realdeg.utils.streams import stream_seed
 from realdeg.visualization.degradations import degradation_preview
 from realdeg.visualization.sheets import busiest_crop, check_crop
@@ -288,10 +289,11 @@ def sample_previews(
     if count < 1:
         raise ConfigError(f"{argument_name('count')} must be at least 1, got {count}.")
     part = cut(image, crop)
+    place = Place.whole(*image.shape[:2]).cropped(*(crop or (0, 0, *image.shape[:2])))
     samples = []
     for index in range(count):
         number = stream_seed(seed, "preview", index)
-        lr, trace = degrader.degrade(part, number, remainder="crop")
+        lr, trace = degrader.degrade(part, number, remainder="crop", place=place)
         samples.append(PreviewSample(TraceRecord(trace, name, crop, number), lr))
     return _told_apart(samples)
 

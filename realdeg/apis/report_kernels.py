@@ -47,7 +47,8 @@ def add_kernels(pictures: Pictures, group: Sequence[Seen]) -> None:
     # Kernels of other sizes have other grids, and get an image of their own.
     for cells in dict.fromkeys(round(len(stack) ** 0.5) for stack in stacks.values()):
         models = {name: stack for name, stack in stacks.items() if len(stack) == cells**2}
-        if camera is not None:
+        # The report does not keep where in the photo its parts lie.
+        if camera is not None and not getattr(camera, "uses_place", False):
             points = _grid(view, stride, cells)
             models["true camera"] = _kernels(camera, to_tensor(view.hr)[None], points)
         pictures.fields.append(

@@ -67,7 +67,10 @@ def draw_predictions(
     path = folder / "comparison.png"
     written = [_sheet(predictions, degradation, protocol, path)]
     if degradation is not None:
-        written += learned_kernels(degradation, predictions[0]["input"], folder, camera)
+        first = predictions[0]
+        written += learned_kernels(
+            degradation, first["input"], folder, camera, (first.get("meta") or {}).get("place")
+        )
     return written
 
 

@@ -23,6 +23,7 @@ from realdeg.datasets.transforms.chain import Step, build_chain
 from realdeg.errors import DataError, GeometryError
 from realdeg.utils.argument_types import Component, NonNegative, RealScale
 from realdeg.utils.image import as_rgb, image_size, read_image
+from realdeg.utils.place import Place
 from realdeg.utils.samples import LoadedSample, PackedSample, Sample
 from realdeg.utils.scales import as_scale, divides
 from realdeg.utils.streams import Stream
@@ -40,6 +41,7 @@ class CommonSettings(TypedDict, total=False):
     seed: int
     transforms: Sequence[TransformLike] | None
     cache_mb: NonNegative
+    whole_photos: bool
 
 
 # A summary reads the sizes of at most this many files that are not PNG.
@@ -64,6 +66,9 @@ class ImageDataset(Dataset[PackedSample]):
         split: Which part of the data.
         transforms: Transforms or their configs, in order; None only packs tensors.
         cache_mb: Megabytes of decoded images cached in each worker process; 0 caches none.
+        whole_photos: Whether each HR file is a whole photo with the optical axis in its middle, so
+            that the place of every crop is known (``meta["place"]``). Crops of unknown place, such
+            as those of RealSR V3, are not.
 
     Raises:
         DataError: If the files are missing.
@@ -95,6 +100,7 @@ class ImageDataset(Dataset[PackedSample]):
         split: str = "train",
         transforms: Sequence[TransformLike] | None = None,
         cache_mb: NonNegative = 256,
+        whole_photos: bool = False,
     ) -> None:
         self.scale = as_scale(scale)
         self.same_size = bool(same_size)
@@ -103,6 +109,7 @@ class ImageDataset(Dataset[PackedSample]):
         self.split = split
         self.transforms = build_chain(transforms, self.label)
         self.cache_bytes = int(cache_mb * 2**20)
+        self.whole_photos = whole_photos
         self.missing: list[str] = []
         """What is missing but tolerated, for the summary."""
         self.faults: list[Fault] = []
@@ -153,7 +160,8 @@ class ImageDataset(Dataset[PackedSample]):
 
         Returns:
             ``hr`` and, for a pair, ``lr`` (H x W x 3, uint8 or uint16, read-only), ``key`` and
-            ``meta``, in which ``grey`` is True if every file has one colour channel.
+            ``meta``, in which ``grey`` is True if every file has one colour channel, and ``place``
+            is that of HR where it is known.
 
         Raises:
             DataError: If a file cannot be read.
@@ -164,6 +172,8 @@ class ImageDataset(Dataset[PackedSample]):
             sample["lr"] = self._read(record.lr)
         if all(file in self._grey for file in (record.hr, record.lr) if file is not None):
             sample["meta"]["grey"] = True
+        if self.whole_photos:
+            sample["meta"]["place"] = Place.whole(*sample["hr"].shape[:2])
         return sample
 
     def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> PackedSample:

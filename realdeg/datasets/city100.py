@@ -31,7 +31,7 @@ class City100Dataset(ImageDataset):
             the authors' repository.
         scale: A nominal value; the zoom ratio of the cameras is not an integer.
         same_size: Must be True.
-        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+        **settings: ``data_root``, ``seed``, ``transforms``, ``cache_mb``, ``whole_photos``, as in
             :class:`ImageDataset`.
 
     Raises:

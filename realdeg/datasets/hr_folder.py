@@ -32,7 +32,7 @@ class HRFolderDataset(ImageDataset):
         split: A name for messages only.
         scale: The scale of the degradation.
         same_size: Whether LR will lie on the HR grid.
-        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+        **settings: ``data_root``, ``seed``, ``transforms``, ``cache_mb``, ``whole_photos``, as in
             :class:`ImageDataset`.
 
     Raises:

@@ -24,7 +24,7 @@ class NTIRE19Dataset(PairedFolderDataset):
             ``NTIRE19-RealSR``.
         scale: A nominal value; the challenge states none.
         same_size: Must be True.
-        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+        **settings: ``data_root``, ``seed``, ``transforms``, ``cache_mb``, ``whole_photos``, as in
             :class:`ImageDataset`.
 
     Raises:

@@ -38,7 +38,7 @@ class PairedFolderDataset(ImageDataset):
         split: A name for messages only.
         scale: HR pixels per LR pixel, unless ``same_size``.
         same_size: Whether LR lies on the HR grid.
-        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+        **settings: ``data_root``, ``seed``, ``transforms``, ``cache_mb``, ``whole_photos``, as in
             :class:`ImageDataset`.
 
     Raises:

@@ -43,7 +43,7 @@ class RealSRDataset(ImageDataset):
             the official archives.
         scale: 2, 3 or 4.
         same_size: Must be True for versions 1 and 2, False for 3.
-        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+        **settings: ``data_root``, ``seed``, ``transforms``, ``cache_mb``, ``whole_photos``, as in
             :class:`ImageDataset`.
 
     Raises:

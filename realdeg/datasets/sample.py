@@ -44,7 +44,7 @@ class SampleDataset(ImageDataset):
         split: ``train`` or ``test``.
         scale: The camera's scale, 1 to 4.
         same_size: Whether LR lies on the HR grid.
-        **settings: ``data_root``, ``seed``, ``transforms`` and ``cache_mb``, as in
+        **settings: ``data_root``, ``seed``, ``transforms``, ``cache_mb``, ``whole_photos``, as in
             :class:`ImageDataset`.
 
     Raises:
@@ -68,6 +68,7 @@ class SampleDataset(ImageDataset):
         options = {**(camera or {}), "scale": nominal, "same_size": bool(same_size)}
         self.camera = DEGRADATIONS.build(dict(type="SampleCamera", **options))
         self._lr: dict[int, np.ndarray] = {}
+        settings.setdefault("whole_photos", True)
         super().__init__(scale=scale, same_size=same_size, split=split, **settings)
 
     def find(self) -> list[Record]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, cast, overload
 
 import torch
@@ -15,15 +16,16 @@ from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.degradations.changing import rebuilt
+from realdeg.degradations.checking import ChecksInput
 from realdeg.degradations.display import ShowsDegradation
 from realdeg.degradations.trace import Trace
-from realdeg.errors import DataError, GeometryError
+from realdeg.errors import GeometryError
 from realdeg.utils.annotations import mismatch
 from realdeg.utils.argument_types import Component, Geometry
 from realdeg.utils.arguments import CapturesArguments
 from realdeg.utils.component import component_hash, save_component
 from realdeg.utils.deprecation import warn_renamed
-from realdeg.utils.scales import divides
+from realdeg.utils.place import Place
 
 Scale: TypeAlias = Annotated[int, Interval(ge=1, le=16), Geometry()]
 """A whole number of HR pixels per LR pixel."""
@@ -32,11 +34,8 @@ AnyScale: TypeAlias = Annotated[float, Interval(ge=1, le=16), Geometry()]
 
 Self = TypeVar("Self", bound="Degradation")
 
-# Unclipped noise of sigma 255 stays below this; an 8-bit image does not, unless almost black.
-_LARGEST_VALUE = 16.0
 
-
-class Degradation(ShowsDegradation, CapturesArguments, nn.Module):
+class Degradation(ShowsDegradation, ChecksInput, CapturesArguments, nn.Module):
     """Turns HR images into LR images.
 
     Subclasses implement :meth:`sample_one` (draw the decisions for one image) and
@@ -82,7 +81,6 @@ class Degradation(ShowsDegradation, CapturesArguments, nn.Module):
         self.scale: int = cast(Any, scale)  # an integer for all classes but those of any_scale
         self.same_size = bool(same_size)
         self._pretrained_hash: str | None = None
-        self._range_seen = False
 
     @property
     def stride(self) -> int:
@@ -114,12 +112,21 @@ class Degradation(ShowsDegradation, CapturesArguments, nn.Module):
         """Whether it filters every LR pixel of an image with the same kernel, by design."""
         return False
 
-    def sample(self, hr: Tensor, seeds: Sequence[int]) -> list[Trace]:
+    @property
+    def uses_place(self) -> bool:
+        """Whether it depends on where an image lies in its photo; see :meth:`placed`."""
+        return False
+
+    def sample(
+        self, hr: Tensor, seeds: Sequence[int], places: Sequence[Place | None] | None = None
+    ) -> list[Trace]:
         """Draw every random decision.
 
         Args:
             hr: HR batch, shape (B, C, H, W); its content does not affect the draws.
             seeds: One seed per image.
+            places: Where each image lies in its photo, for a degradation that ``uses_place``; None
+                where that is not known.
 
         Returns:
             One trace per image.
@@ -131,7 +138,24 @@ class Degradation(ShowsDegradation, CapturesArguments, nn.Module):
         self.check_input(hr)
         self.check_seeds(hr, seeds)
         size = (int(hr.shape[1]), int(hr.shape[2]), int(hr.shape[3]))
-        return [self.sample_one(size, int(seed)) for seed in seeds]
+        traces = [self.sample_one(size, int(seed)) for seed in seeds]
+        if not self.uses_place:
+            return traces
+        known = self.check_places(hr, places)
+        return [self.placed(trace, place) for trace, place in zip(traces, known, strict=True)]
+
+    def placed(self, trace: Trace, place: Place | None) -> Trace:
+        """Return a trace that also tells where its image lies in the photo.
+
+        Args:
+            trace: A trace of :meth:`sample_one`, of a class that ``uses_place``.
+            place: The place; None if it is not known.
+
+        Raises:
+            DataError: If the class needs a place and gets none.
+        """
+        place_params = {"place": None if place is None else list(place)}
+        return replace(trace, params={**trace.params, **place_params})
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the decisions for one image.
@@ -214,6 +238,20 @@ class Degradation(ShowsDegradation, CapturesArguments, nn.Module):
             seeds = torch.randint(2**62, (hr.shape[0],)).tolist()
         return self.replay(hr, self.sample(hr, seeds))
 
+    def forward_at(
+        self, hr: Tensor, seeds: Sequence[int], places: Sequence[Place | None] | None
+    ) -> Tensor:
+        """Degrade images whose places in their photos may be known.
+
+        Args:
+            hr: HR batch, shape (B, C, H, W).
+            seeds: One seed per image.
+            places: As for :meth:`sample`; ignored unless it ``uses_place``.
+        """
+        if not self.uses_place:
+            return self(hr, seeds)
+        return self.replay(hr, self.sample(hr, seeds, places))
+
     def condition(self, trace: Trace) -> dict[str, Any]:
         """Return the conditions that a non-blind network takes, read from a trace.
 
@@ -234,94 +272,28 @@ class Degradation(ShowsDegradation, CapturesArguments, nn.Module):
 
         Returns:
             Correlation kernels, shape (P, k, k); the window of LR pixel i starts at HR pixel
-            ``stride * i + floor((stride - k) / 2)``.
+            ``stride * i + floor((stride - k) / 2)``. A class whose channels differ returns the
+            kernels of a grey scene's luma, the mean of R, G and B by their weights.
 
         Raises:
             NotImplementedError: If this degradation is not a field of kernels.
         """
         raise NotImplementedError(f"{type(self).__name__} is not a field of kernels")
 
-    def check_input(self, hr: Tensor) -> None:
-        """Check that this degradation can take a batch.
+    def channel_kernels_at(
+        self, hr: Tensor, points: Sequence[tuple[int, int]], place: Place | None = None
+    ) -> Tensor:
+        """Return the kernels of R, G and B at given LR pixels.
 
         Args:
-            hr: HR batch, shape (B, C, H, W) with C = 1 or 3.
+            hr: As for :meth:`kernels_at`.
+            points: As for :meth:`kernels_at`.
+            place: Where the image lies in its photo, for a class that ``uses_place``.
 
-        Raises:
-            DataError: If it is not a batch of grey or RGB images in [0, 1].
-            GeometryError: If the size is not divisible by the scale.
+        Returns:
+            Shape (P, 3, k, k), in windows as those of :meth:`kernels_at`.
         """
-        name = type(self).__name__
-        if hr.ndim != 4 or hr.shape[1] not in (1, 3):
-            raise DataError(
-                f"{name} takes (B, C, H, W) with C = 1 or 3, got shape {tuple(hr.shape)}."
-            )
-        height, width = hr.shape[2:]
-        if not hr.is_floating_point():
-            raise DataError(
-                f"{name} takes floating-point images in [0, 1], got {hr.dtype}: divide by 255 (or"
-                " 65535) first."
-            )
-        if height == 0 or width == 0:
-            raise DataError(f"{name} got an image without pixels: {height} x {width}.")
-        self._check_range(hr)
-        if not divides(height, self.stride) or not divides(width, self.stride):
-            raise GeometryError(
-                f"{name} with scale {self.scale} cannot take an HR image of {height} x {width}: it"
-                f" is not divisible by {self.scale}. Crop it first."
-            )
-
-    def check_seeds(self, hr: Tensor, seeds: Sequence[int]) -> None:
-        """Raise DataError unless there is one seed per image."""
-        if len(seeds) != hr.shape[0]:
-            raise DataError(f"{len(seeds)} seeds were given for a batch of {hr.shape[0]} images.")
-
-    def _check_range(self, hr: Tensor) -> None:
-        """Refuse 8- or 16-bit values that were not rescaled; overshoot and noise may pass."""
-        if not hr.numel() or torch.compiler.is_compiling():
-            return
-        if hr.device.type != "cpu":
-            # Reading values makes the CPU wait for the device: once is enough.
-            if self._range_seen:
-                return
-            self._range_seen = True
-        low, high = (float(value) for value in hr.detach().aminmax())
-        if not -_LARGEST_VALUE <= low <= high <= _LARGEST_VALUE:
-            raise DataError(
-                f"{type(self).__name__} takes images in [0, 1], found values from {low:g} to"
-                f" {high:g}: divide by 255 (or 65535) first; if NaN is shown, find its source."
-            )
-
-    def check_traces(self, hr: Tensor, traces: Sequence[Trace]) -> None:
-        """Check that traces belong to this degradation and batch.
-
-        Args:
-            hr: HR batch, shape (B, C, H, W).
-            traces: One trace per image.
-
-        Raises:
-            DataError: If the number, type, image size, geometry or weights differ.
-        """
-        self.check_input(hr)
-        name = type(self).__name__
-        if len(traces) != hr.shape[0]:
-            raise DataError(f"{len(traces)} traces were given for a batch of {hr.shape[0]}.")
-        expected = self.trace_params() if traces else {}
-        for trace in traces:
-            if trace.type != name:
-                raise DataError(f"a trace of {trace.type} cannot be replayed by {name}.")
-            if trace.size[1:] != tuple(hr.shape[2:]):
-                raise DataError(
-                    f"a trace for {trace.size[1]} x {trace.size[2]} pixels cannot be replayed on"
-                    f" an image of {hr.shape[2]} x {hr.shape[3]}."
-                )
-            for key, value in expected.items():
-                found = trace.params.get(key)
-                # By type first: an array, which any trace may hold, compares element by element.
-                if type(found) is not type(value) or found != value:
-                    raise DataError(
-                        f"a trace of {name} says {key} = {found!r:.60}, this object has {value!r}."
-                    )
+        return self.kernels_at(hr, points)[:, None].expand(-1, 3, -1, -1)
 
     def hash(self) -> str:
         """Return 16 hexadecimal digits that identify type, arguments and weights."""

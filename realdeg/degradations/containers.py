@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, TypeAlias
 
 import torch
@@ -16,6 +17,7 @@ from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.files import names_a_file
+from realdeg.utils.place import Place
 from realdeg.utils.streams import stream_seed
 
 Parts: TypeAlias = Annotated[Sequence[DegradationLike], MinLen(1)]
@@ -107,6 +109,11 @@ class Container(Degradation):
         """Whether any part needs RGB."""
         return any(part.needs_rgb for part in self.members())
 
+    @property
+    def uses_place(self) -> bool:
+        """Whether any part depends on where an image lies in its photo."""
+        return any(part.uses_place for part in self.members())
+
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the container's decision, and each part's from its own random stream."""
         decision = self.decide(seed)
@@ -137,10 +144,15 @@ class Container(Degradation):
             )
         return decision
 
+    def placed(self, trace: Trace, place: Place | None) -> Trace:
+        """Return a trace whose parts know where their image lies in the photo."""
+        parts = [part for _, part in self.steps(self._decision_in(trace))]
+        return placed_parts(trace, parts, place)
+
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
         """Sample and apply without building traces."""
-        if seeds is None:
-            return super().forward(hr)
+        if seeds is None or self.uses_place:
+            return super().forward(hr, seeds)
         self.check_input(hr)
         self.check_seeds(hr, seeds)
 
@@ -270,6 +282,24 @@ def _part_seed(seed: int, number: int) -> int:
 def spelled_out(part: Degradation) -> dict[str, Any]:
     """Return the config that rebuilds a part."""
     return {"type": type(part).__name__, **part.arguments}
+
+
+def placed_parts(trace: Trace, parts: Sequence[Degradation], place: Place | None) -> Trace:
+    """Return a trace in which each part that uses its image's place is told it.
+
+    Args:
+        trace: The trace of what has the parts.
+        parts: Those that the parts of the trace belong to.
+        place: Where the whole's HR image lies in its photo.
+    """
+    told = []
+    for part, its_trace in zip(parts, trace.parts, strict=True):
+        if part.uses_place:
+            height, width = its_trace.size[1:]
+            its_place = None if place is None else place.resized(height, width)
+            its_trace = part.placed(its_trace, its_place)
+        told.append(its_trace)
+    return replace(trace, parts=tuple(told))
 
 
 def build_part(part: DegradationLike, scale: int, same_size: bool) -> Degradation:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from realdeg.errors import DataError
 from realdeg.utils.image import ImageLike, read_image, rgb_tensor
 from realdeg.utils.notebook import Picture, html_block, kernel_picture
+from realdeg.utils.place import Place
 
 if TYPE_CHECKING:
     from realdeg.degradations.base import Degradation
@@ -77,12 +78,14 @@ class ShowsDegradation:
         tensors = (*degradation.parameters(), *degradation.buffers())
         on_device = hr.to(tensors[0].device) if tensors else hr
         with torch.no_grad():
-            traces = degradation.sample(on_device, [int(seed)])
+            place = Place.whole(*sides)
+            traces = degradation.sample(on_device, [int(seed)], [place])
             lr = degradation.replay(on_device, traces)
             chosen = list(points) if points is not None else telling_points(hr, stride)
             _check_points(chosen, (int(lr.shape[-2]), int(lr.shape[-1])))
             try:
-                kernels = degradation.kernels_at(on_device, chosen) if chosen else None
+                at = {"place": place} if degradation.uses_place else {}
+                kernels = degradation.kernels_at(on_device, chosen, **at) if chosen else None
             except NotImplementedError:
                 chosen = []
                 stated = degradation.condition(traces[0]).get("kernel")

@@ -1,7 +1,9 @@
 """DML: degradation model learning (Xiao, Yong and Zhang, ACCV 2020).
 
 Each LR pixel is filtered by its own mixture of N basis kernels. The bases are global and learned;
-a network predicts the mixing weights from the HR image (Eqs. 2 to 4).
+a network predicts the mixing weights from the HR image (Eqs. 2 to 4). Beyond the paper, the
+network may also see where the image lies in its photo, and R, G and B may have weights or bases of
+their own.
 """
 
 from __future__ import annotations
@@ -16,16 +18,21 @@ from torch import Tensor, nn
 
 from realdeg.degradations.base import Scale
 from realdeg.degradations.encoder_decoder import Levels, Xavier
-from realdeg.degradations.learned import LearnedDegradation, LRGrid
-from realdeg.degradations.primitives import gaussian_kernel
+from realdeg.degradations.learned import LearnedDegradation, LRGrid, WithoutPlace
+from realdeg.degradations.primitives import field_position, gaussian_kernel
 from realdeg.degradations.primitives.kernels import centre_rest
+from realdeg.degradations.trace import Trace, place_of
 from realdeg.degradations.windowed import Padding, WindowSize
+from realdeg.errors import DataError
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.argument_types import Count
+from realdeg.utils.colour import GREY_WEIGHTS, grey_of, luma_of
+from realdeg.utils.place import Place
 from realdeg.utils.precision import full_precision
 
 Activation = Literal["sigmoid", "sigmoid_normalised", "softmax"]
+ColourField = Literal["luma", "weights", "bases"]
 
 
 @DEGRADATIONS.register_module()
@@ -55,6 +62,15 @@ class DML(LearnedDegradation):
         padding: Border handling, as in :func:`realdeg.ops.kernel_apply`.
         xavier: ``"uniform"`` or ``"normal"`` (the paper only says Xavier).
         lr_grid: See :class:`LearnedDegradation`.
+        position: Whether the network also sees each pixel's distance from the optical axis
+            (:func:`~realdeg.degradations.primitives.field_position`), from the place of the image
+            in its photo. Flips of the training data flip the place as well, so the lens is taken
+            to be symmetric about its axis.
+        without_place: What happens to an image of unknown place where ``position`` is used:
+            ``"refuse"``, or ``"centre"``, which degrades it as if on the optical axis.
+        colour: ``"luma"`` reads luma and treats R, G and B alike (the paper). ``"weights"`` reads
+            RGB and predicts mixing weights for each channel, ``"bases"`` reads RGB and has bases
+            for each channel, mixed with the same weights.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
@@ -62,6 +78,8 @@ class DML(LearnedDegradation):
     Raises:
         ConfigError: If an argument is out of range.
     """
+
+    later_arguments = ("position", "without_place", "colour")
 
     def __init__(
         self,
@@ -80,59 +98,216 @@ class DML(LearnedDegradation):
         padding: Padding = "reflect",
         xavier: Xavier = "uniform",
         lr_grid: LRGrid = "unshuffle",
+        position: bool = False,
+        without_place: WithoutPlace = "refuse",
+        colour: ColourField = "luma",
     ) -> None:
         super().__init__(scale, same_size, kernel_size, padding, lr_grid)
         self.activation, self.renormalise, self.nonnegative = activation, renormalise, nonnegative
+        self.position, self.without_place, self.colour = position, without_place, colour
         if init == "random":
             bases = torch.rand(num_kernels, kernel_size, kernel_size)
             bases = bases / bases.sum((1, 2), keepdim=True)
         else:
             bases = gaussian_bank(num_kernels, kernel_size, self.stride)
+        if colour == "bases":
+            bases = bases.repeat(3, 1, 1, 1)
         self.bases = nn.Parameter(bases)
-        self.network = self.make_network(num_kernels, width, levels, skips, xavier)
+        self.network = self.make_network(
+            (3 if colour == "weights" else 1) * num_kernels, width, levels, skips, xavier,
+            image_channels=1 if colour == "luma" else 3, conditions=3 if position else 0,
+        )  # fmt: skip
         wants_unit = init == "gaussian_bank" if unit_gain is None else unit_gain
         if wants_unit and activation == "sigmoid" and num_kernels > 1:
             # sigmoid(-log(N - 1)) = 1 / N
             assert self.network.last.bias is not None
             nn.init.constant_(self.network.last.bias, -math.log(num_kernels - 1))
 
-    def weights(self, hr: Tensor) -> Tensor:
+    @property
+    def needs_rgb(self) -> bool:
+        """Whether R, G and B have weights or bases of their own."""
+        return self.colour != "luma"
+
+    @property
+    def uses_place(self) -> bool:
+        """Whether the network sees the position in the photo."""
+        return self.position
+
+    def placed(self, trace: Trace, place: Place | None) -> Trace:
+        """Return a trace with the image's place; see :meth:`Degradation.placed`."""
+        self._refuse_unknown(place)
+        return super().placed(trace, place)
+
+    def seen(self, hr: Tensor) -> Tensor:
+        """Return what the network reads of HR: luma, or R, G and B."""
+        if self.colour == "luma":
+            return luma_of(hr)
+        return hr if hr.shape[1] == 3 else grey_of(hr).expand(-1, 3, -1, -1)
+
+    def conditions(self, hr: Tensor, places: Sequence[Place | None] | None) -> Tensor | None:
+        """Return what the network is told beside the image.
+
+        Args:
+            hr: HR batch, shape (B, C, H, W).
+            places: Where each image lies in its photo; None where that is not known.
+
+        Returns:
+            Shape (B, 3, h, w) on the grid of the network; None if it is told nothing.
+
+        Raises:
+            DataError: If a place is needed and not known.
+        """
+        if not self.position:
+            return None
+        size = (hr.shape[2] // self.network.scale_in, hr.shape[3] // self.network.scale_in)
+        maps = [hr.new_zeros(0, 3, *size)]
+        for place in self.check_places(hr, places):
+            self._refuse_unknown(place)
+            at = hr.new_zeros(3, *size) if place is None else field_position(place, size, hr.device)
+            maps.append(at[None].to(hr))
+        return torch.cat(maps)
+
+    def weights(self, hr: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Predict the mixing weights, C in Eq. 3.
 
         Args:
             hr: HR batch, RGB or Y, shape (B, C, H, W).
+            conditions: From :meth:`conditions`; None on the optical axis.
 
         Returns:
-            Shape (B, N, H / stride, W / stride).
+            Shape (B, N, H / stride, W / stride); those of grey where the channels differ.
         """
-        field = self.field(hr)
+        return self._grey(self.channel_weights(hr, conditions), 1)
+
+    def channel_weights(self, hr: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """Predict the mixing weights of each channel; see :meth:`weights`.
+
+        Returns:
+            Shape (B, 3, N, H / stride, W / stride), or (B, 1, N, ...) if they are shared.
+        """
+        if conditions is None and self.position:
+            size = (hr.shape[2] // self.network.scale_in, hr.shape[3] // self.network.scale_in)
+            conditions = hr.new_zeros(hr.shape[0], 3, *size)
+        channels = 3 if self.colour == "weights" else 1
+        field = self.field(hr, conditions).unflatten(1, (channels, -1))
         if self.activation == "softmax":
-            return field.softmax(1)
+            return field.softmax(2)
         weights = field.sigmoid()
         if self.activation == "sigmoid_normalised":
-            weights = weights / weights.sum(1, keepdim=True)
+            weights = weights / weights.sum(2, keepdim=True)
         return weights
 
     def effective_bases(self) -> Tensor:
-        """Return the bases after ``nonnegative`` and ``renormalise``, shape (N, k, k)."""
+        """Return the bases after ``nonnegative`` and ``renormalise``, shape (N, k, k).
+
+        They are those of grey where the channels differ.
+        """
+        bases = self.channel_bases()
+        return self._grey(bases, 0) if bases.ndim == 4 else bases
+
+    def channel_bases(self) -> Tensor:
+        """Return the bases in use, shape (N, k, k), or (3, N, k, k) if channels have their own."""
         bases: Tensor = self.bases
         if self.nonnegative:
             bases = F.relu(bases)
         if self.renormalise:
-            bases = bases / bases.sum((1, 2), keepdim=True)
+            bases = bases / bases.sum((-2, -1), keepdim=True)
         return bases
 
-    def generate(self, hr: Tensor) -> Tensor:
-        """Filter every pixel with its own mixture of the bases."""
-        weights, bases = self.weights(hr), self.effective_bases()
-        with full_precision(hr):
-            return kernel_apply(hr, weights, bases, self.stride, self.padding)
+    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        """Degrade a batch of unknown place; nothing is random, so no seed is used."""
+        return self.forward_at(hr, (), None)
 
-    def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
-        """Return the mixed kernels at given LR pixels, shape (P, k, k)."""
+    def forward_at(
+        self, hr: Tensor, seeds: Sequence[int], places: Sequence[Place | None] | None
+    ) -> Tensor:
+        """Degrade a batch without building traces; see :meth:`Degradation.forward_at`."""
+        self.check_input(hr)
+        return self.generate(hr, self.conditions(hr, places))
+
+    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
+        """Degrade a batch; the traces hold the place if it is used."""
+        if not self.position:
+            return self.generate(hr)
+        return self.generate(hr, self.conditions(hr, [place_of(trace) for trace in traces]))
+
+    def generate(self, hr: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """Filter every pixel with its own mixture of the bases."""
+        weights, bases = self.channel_weights(hr, conditions), self.channel_bases()
+        if not self.needs_rgb:
+            with full_precision(hr):
+                return kernel_apply(hr, weights[:, 0], bases, self.stride, self.padding)
+        lr = apply_by_channel(hr.expand(-1, 3, -1, -1), weights, bases, self.stride, self.padding)
+        return lr if hr.shape[1] == 3 else self._grey(lr, 1, keepdim=True)
+
+    def kernels_at(
+        self, hr: Tensor, points: Sequence[tuple[int, int]], place: Place | None = None
+    ) -> Tensor:
+        """Return the mixed kernels at given LR pixels, shape (P, k, k).
+
+        Args:
+            hr: One HR image, shape (1, C, H, W).
+            points: (row, column) of LR pixels.
+            place: Where the image lies in its photo, if ``position``.
+        """
+        return self._grey(self._kernels(hr, points, place), 1)
+
+    def channel_kernels_at(
+        self, hr: Tensor, points: Sequence[tuple[int, int]], place: Place | None = None
+    ) -> Tensor:
+        """Return the kernels of R, G and B, shape (P, 3, k, k); see :meth:`kernels_at`."""
+        return self._kernels(hr, points, place).expand(-1, 3, -1, -1)
+
+    def _kernels(
+        self, hr: Tensor, points: Sequence[tuple[int, int]], place: Place | None
+    ) -> Tensor:
         rows, columns = zip(*points, strict=True)
-        weights = self.weights(hr)[0][:, list(rows), list(columns)]
-        return torch.einsum("np,nij->pij", weights, self.effective_bases())
+        field = self.channel_weights(hr, self.conditions(hr, [place]))[0]
+        weights = field[..., list(rows), list(columns)]
+        bases = self.channel_bases()
+        if bases.ndim == 4:
+            return torch.einsum("np,cnij->pcij", weights[0], bases)
+        return torch.einsum("cnp,nij->pcij", weights, bases)
+
+    def _grey(self, channels: Tensor, dim: int, keepdim: bool = False) -> Tensor:
+        """Take what one channel stands for, or the mean of R, G and B by their weights in grey."""
+        if channels.shape[dim] == 1:
+            return channels if keepdim else channels.squeeze(dim)
+        shape = [1] * channels.ndim
+        shape[dim] = 3
+        return (channels * channels.new_tensor(GREY_WEIGHTS).view(shape)).sum(dim, keepdim)
+
+    def _refuse_unknown(self, place: Place | None) -> None:
+        if place is None and self.without_place == "refuse":
+            raise DataError(
+                f"{type(self).__name__} depends on where an image lies in its photo, and that is"
+                " not known here: give whole photos (whole_photos=True for a data set of them), or"
+                " set without_place='centre' to degrade the image as if on the optical axis."
+            )
+
+
+def apply_by_channel(
+    rgb: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str
+) -> Tensor:
+    """Filter R, G and B with weights or bases of their own.
+
+    Args:
+        rgb: Shape (B, 3, H, W).
+        weights: Shape (B, 3, N, H / stride, W / stride), or (B, 1, N, ...) for all channels.
+        bases: Shape (N, k, k), or (3, N, k, k) for each channel.
+        stride: As in :func:`realdeg.ops.kernel_apply`.
+        padding: As in :func:`realdeg.ops.kernel_apply`.
+
+    Returns:
+        Shape (B, 3, H / stride, W / stride).
+    """
+    # Channels become images of their own, which may have weights and bases of their own.
+    planes = rgb.flatten(0, 1)[:, None]
+    each = weights.expand(-1, 3, -1, -1, -1).flatten(0, 1)
+    own = bases if bases.ndim == 3 else bases.repeat(rgb.shape[0], 1, 1, 1)
+    with full_precision(rgb):
+        lr = kernel_apply(planes, each, own, stride, padding)
+    return lr[:, 0].unflatten(0, (-1, 3)) if rgb.shape[0] else rgb.new_zeros(0, 3, *lr.shape[2:])
 
 
 def gaussian_bank(num_kernels: int, kernel_size: WindowSize, stride: int) -> Tensor:

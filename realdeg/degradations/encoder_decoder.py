@@ -22,7 +22,7 @@ Xavier = Literal["uniform", "normal"]
 
 
 class EncoderDecoder(nn.Module):
-    """A U-Net from one luma plane to a field of ``out_channels``.
+    """A U-Net from an image to a field of ``out_channels``.
 
     Args:
         out_channels: Channels of the field.
@@ -31,9 +31,11 @@ class EncoderDecoder(nn.Module):
         levels: Number of halvings, at most 10.
         skips: Whether encoder features are concatenated into the decoder.
         xavier: Glorot and Bengio's initialisation, ``"uniform"`` or ``"normal"``.
+        image_channels: 1 (luma) or 3 (RGB).
+        conditions: Further channels on the field's grid, such as the position.
 
     Shape:
-        (B, 1, H, W) to (B, out_channels, H / scale_in, W / scale_in); any size.
+        (B, image_channels, H, W) to (B, out_channels, H / scale_in, W / scale_in); any size.
 
     Raises:
         ConfigError: If an argument is out of range.
@@ -47,10 +49,12 @@ class EncoderDecoder(nn.Module):
         levels: Levels = 4,
         skips: bool = True,
         xavier: Xavier = "uniform",
+        image_channels: int = 1,
+        conditions: int = 0,
     ) -> None:
         super().__init__()
         self.scale_in, self.levels, self.skips = scale_in, levels, skips
-        self.head = nn.Conv2d(scale_in**2, width, 3, padding=1)
+        self.head = nn.Conv2d(image_channels * scale_in**2 + conditions, width, 3, padding=1)
         widths = [width * 2**level for level in range(levels)]
         self.encoder = nn.ModuleList()
         channels = width
@@ -74,19 +78,22 @@ class EncoderDecoder(nn.Module):
         # 25 % faster to train on a CPU, and preferred by tensor cores; results are unchanged.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, luma: Tensor) -> Tensor:
+    def forward(self, image: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Predict the field.
 
         Args:
-            luma: Shape (B, 1, H, W), H and W divisible by ``scale_in``.
+            image: Shape (B, image_channels, H, W), H and W divisible by ``scale_in``.
+            conditions: Shape (B, conditions, H / scale_in, W / scale_in), if it takes any.
 
         Returns:
             Shape (B, out_channels, H / scale_in, W / scale_in).
         """
-        height, width = luma.shape[-2] // self.scale_in, luma.shape[-1] // self.scale_in
-        if not luma.shape[0]:  # torch's padding and pooling refuse an empty batch
-            return luma.new_zeros((0, self.last.out_channels, height, width))
-        x = F.pixel_unshuffle(luma, self.scale_in) if self.scale_in > 1 else luma
+        height, width = image.shape[-2] // self.scale_in, image.shape[-1] // self.scale_in
+        if not image.shape[0]:  # torch's padding and pooling refuse an empty batch
+            return image.new_zeros((0, self.last.out_channels, height, width))
+        x = F.pixel_unshuffle(image, self.scale_in) if self.scale_in > 1 else image
+        if conditions is not None:
+            x = torch.cat([x, conditions.to(x)], 1)
         # Max-pooling needs divisible sides: the image is padded by its last pixels and cropped
         # again.
         multiple = 2**self.levels

@@ -12,13 +12,15 @@ from realdeg.degradations.windowed import Padding, WindowedDegradation, WindowSi
 from realdeg.utils.colour import luma_of
 
 LRGrid = Literal["unshuffle", "pool"]
+WithoutPlace = Literal["refuse", "centre"]
 
 
 class LearnedDegradation(WindowedDegradation):
     """A deterministic degradation whose parameters are learned from real pairs.
 
-    A field (weights, residual or kernels) is predicted from luma and applied equally to R, G and B.
-    Subclasses build ``self.network`` and implement :meth:`generate`.
+    A field (weights, residual or kernels) is predicted from luma and applied equally to R, G and B,
+    unless a subclass says otherwise. Subclasses build ``self.network`` and implement
+    :meth:`generate`.
 
     Args:
         scale: See :class:`Degradation`.
@@ -48,22 +50,36 @@ class LearnedDegradation(WindowedDegradation):
         self.lr_grid = lr_grid
 
     def make_network(
-        self, out_channels: int, width: int, levels: int, skips: bool, xavier: Xavier
+        self,
+        out_channels: int,
+        width: int,
+        levels: int,
+        skips: bool,
+        xavier: Xavier,
+        image_channels: int = 1,
+        conditions: int = 0,
     ) -> EncoderDecoder:
         """Return the shared encoder-decoder for this geometry."""
         scale_in = self.stride if self.lr_grid == "unshuffle" else 1
-        return EncoderDecoder(out_channels, scale_in, width, levels, skips, xavier)
+        return EncoderDecoder(
+            out_channels, scale_in, width, levels, skips, xavier, image_channels, conditions
+        )
 
-    def field(self, hr: Tensor) -> Tensor:
-        """Run the network on luma and bring its field to the LR grid.
+    def seen(self, hr: Tensor) -> Tensor:
+        """Return what the network reads of HR: its luma."""
+        return luma_of(hr)
+
+    def field(self, hr: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """Run the network on what it sees of HR and bring its field to the LR grid.
 
         Args:
             hr: HR batch, RGB, Y or grey, shape (B, C, H, W).
+            conditions: Further channels that the network takes, on its own grid.
 
         Returns:
             Shape (B, out_channels, H / stride, W / stride).
         """
-        field: Tensor = self.network(luma_of(hr))
+        field: Tensor = self.network(self.seen(hr), conditions)
         if self.lr_grid == "pool" and self.stride > 1:
             # The mean over an LR pixel's s x s block keeps the half-pixel centre.
             field = F.avg_pool2d(field, self.stride)

@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from realdeg.degradations.base import Degradation, DegradationLike, Scale
 from realdeg.degradations.bicubic import enlarge_bicubic, enlarged_border
 from realdeg.degradations.build import degradation_from_config
-from realdeg.degradations.containers import spelled_out
+from realdeg.degradations.containers import placed_parts, spelled_out
 from realdeg.degradations.steps import Size, run_step, step_fields
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.errors import ConfigError, DataError
+from realdeg.utils.place import Place
 from realdeg.utils.streams import stream_seed
 
 # No preset upsamples a side more than four times (BSRGAN+: twice by two).
@@ -145,6 +146,11 @@ class PipelineDegradation(Degradation):
         return {**super().arguments, **{name: spelled_out(part) for name, part in parts}}
 
     @property
+    def uses_place(self) -> bool:
+        """Whether any part depends on where an image lies in its photo."""
+        return any(part.uses_place for part in self._named_parts().values())
+
+    @property
     def is_trained(self) -> bool:
         """Whether every part is trained."""
         return all(part.is_trained for part in self._named_parts().values())
@@ -190,6 +196,12 @@ class PipelineDegradation(Degradation):
                 parts.append(part.sample_one(inner, stream_seed(seed, index, "part")))
         params = {**self.trace_params(), "steps": steps}
         return Trace(type(self).__name__, params, size, tuple(parts))
+
+    def placed(self, trace: Trace, place: Place | None) -> Trace:
+        """Return a trace whose parts know where their image lies in the photo."""
+        known = self._named_parts()
+        used = [known[step["part"]] for step in trace.params["steps"] if step["op"] == "part"]
+        return placed_parts(trace, used, place)
 
     def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Apply each image's steps."""

@@ -14,12 +14,14 @@ from annotated_types import Interval, Le
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation, Scale
-from realdeg.degradations.trace import Seed, Trace, TraceParams
+from realdeg.degradations.primitives import field_position
+from realdeg.degradations.trace import Seed, Trace, TraceParams, place_of
 from realdeg.errors import DataError
 from realdeg.ops import pad, pad_amounts, pixel_kernel_apply
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.argument_types import Fraction, NonNegative
-from realdeg.utils.colour import luma_of
+from realdeg.utils.colour import GREY_WEIGHTS, luma_of
+from realdeg.utils.place import Place
 from realdeg.utils.streams import stream_seed
 
 # Standard deviation, in HR pixels, of the window in which local content is measured.
@@ -55,6 +57,11 @@ class SampleCamera(Degradation):
     depend weakly on the position. The kernels are not spanned by a few fixed bases (measured in
     ``docs/sample.md``).
 
+    A lens may be added, which sees no content: ``radial`` widens the kernels towards the corners of
+    the photo, most along the radius, and ``lateral`` shifts red outwards and blue inwards. Both
+    follow the distance from the optical axis, so a crop needs its place in the photo
+    (``uses_place``); an image without one counts as a whole photo.
+
     A mirrored scene gives the mirrored image, so flips are valid augmentation. Rotation by 90
     degrees is not, as the camera treats rows and columns differently.
 
@@ -68,10 +75,14 @@ class SampleCamera(Degradation):
         shot: Signal-dependent part of the variance, for values in [0, 1].
         read: Constant part of the variance.
         quantise: Whether the result is rounded to 8 bit.
+        radial: Growth of the blur with the square of the radius, 0 (none) to 1: in the corners
+            widths grow by ``exp(0.1 * radial)`` across the radius, ``exp(0.9 * radial)`` along it.
+        lateral: Shift of red against green, and of green against blue, in the corners, in HR
+            pixels; it grows linearly with the radius.
 
     Shape:
-        (B, C, H, W) to (B, C, H / stride, W / stride), C = 1 (Y) or 3 (RGB); all
-        channels get the same kernels, computed from Y.
+        (B, C, H, W) to (B, C, H / stride, W / stride), C = 1 (Y) or 3 (RGB); all channels get the
+        same kernels, computed from Y, but for the shift of ``lateral``.
 
     Raises:
         GeometryError: If the scale is above 4.
@@ -81,6 +92,7 @@ class SampleCamera(Degradation):
     differentiable = False  # the kernels follow the content, and the sensor rounds
 
     unstated = ("kernel",)
+    later_arguments = ("radial", "lateral")
 
     def __init__(
         self,
@@ -93,6 +105,8 @@ class SampleCamera(Degradation):
         shot: NonNegative = 1e-4,
         read: NonNegative = 1e-5,
         quantise: bool = True,
+        radial: Fraction = 0.0,
+        lateral: Annotated[float, Interval(ge=0, le=4)] = 0.0,
     ) -> None:
         super().__init__(scale=scale, same_size=same_size)
         self.kernel_size = kernel_size
@@ -102,6 +116,17 @@ class SampleCamera(Degradation):
         self.shot = float(shot)
         self.read = float(read)
         self.quantise = quantise
+        self.radial, self.lateral = float(radial), float(lateral)
+
+    @property
+    def needs_rgb(self) -> bool:
+        """Whether R, G and B get kernels of their own."""
+        return self.lateral > 0
+
+    @property
+    def uses_place(self) -> bool:
+        """Whether there is a lens, whose blur follows the place in the photo."""
+        return self.radial > 0 or self.lateral > 0
 
     @property
     def border(self) -> int:
@@ -128,12 +153,15 @@ class SampleCamera(Degradation):
         return torch.cat([self._expose(image, trace) for image, trace in pairs])
 
     @torch.no_grad()
-    def kernels_at(self, hr: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
+    def kernels_at(
+        self, hr: Tensor, points: Sequence[tuple[int, int]], place: Place | None = None
+    ) -> Tensor:
         """Return the true kernels at given LR pixels; see :meth:`Degradation.kernels_at`.
 
         Args:
             hr: One HR image, shape (1, C, H, W).
             points: (row, column) of LR pixels.
+            place: Where the image lies in its photo; None: it is the photo.
 
         Returns:
             Correlation kernels of sum 1, shape (P, k, k).
@@ -141,8 +169,20 @@ class SampleCamera(Degradation):
         Raises:
             DataError: If a point lies outside the LR image, or there is not exactly one image.
         """
-        optics = self._optics(self._one(hr))
-        height, width = optics.shape[1:]
+        return _grey(self._chosen(hr, points, place))
+
+    @torch.no_grad()
+    def channel_kernels_at(
+        self, hr: Tensor, points: Sequence[tuple[int, int]], place: Place | None = None
+    ) -> Tensor:
+        """Return the true kernels of R, G and B, shape (P, 3, k, k); see :meth:`kernels_at`."""
+        return torch.stack(self._chosen(hr, points, place), 1).expand(-1, 3, -1, -1)
+
+    def _chosen(
+        self, hr: Tensor, points: Sequence[tuple[int, int]], place: Place | None
+    ) -> list[Tensor]:
+        by_channel = self._by_channel(self._one(hr), place)
+        height, width = by_channel[0].shape[1:]
         for row, column in points:
             if not (0 <= row < height and 0 <= column < width):
                 raise DataError(
@@ -150,23 +190,23 @@ class SampleCamera(Degradation):
                     f" {height} x {width} pixels."
                 )
         rows, columns = ([point[axis] for point in points] for axis in (0, 1))
-        chosen = self._kernels(optics[:, rows, columns][:, None])
         taps = (self.kernel_size, self.kernel_size)
-        return torch.unflatten(chosen[:, 0].t(), 1, taps).contiguous()
+        chosen = [self._kernels(optics[:, rows, columns][:, None]) for optics in by_channel]
+        return [torch.unflatten(one[:, 0].t(), 1, taps).contiguous() for one in chosen]
 
     @torch.no_grad()
     def kernel_field(self, hr: Tensor) -> Tensor:
         """Return the true kernel of every LR pixel; this needs k * k numbers per pixel.
 
         Args:
-            hr: One HR image, shape (1, C, H, W).
+            hr: One HR image, a whole photo, shape (1, C, H, W).
 
         Returns:
             Correlation kernels of sum 1, shape (H / stride, W / stride, k, k).
         """
-        optics = self._optics(self._one(hr))
+        field = _grey([self._kernels(one) for one in self._by_channel(self._one(hr), None)])
         taps = (self.kernel_size, self.kernel_size)
-        return torch.unflatten(self._kernels(optics).permute(1, 2, 0), 2, taps).contiguous()
+        return torch.unflatten(field.permute(1, 2, 0), 2, taps).contiguous()
 
     def describe(self) -> str:
         """Return a one-line description."""
@@ -183,7 +223,25 @@ class SampleCamera(Degradation):
             raise DataError(f"SampleCamera gives the kernels of one image, got {hr.shape[0]}.")
         return hr
 
-    def _optics(self, hr: Tensor) -> Tensor:
+    def _by_channel(self, hr: Tensor, place: Place | None) -> list[Tensor]:
+        """Return the blur parameters of R, G and B, or one for all: each of :meth:`_optics`."""
+        if not self.uses_place:
+            return [self._optics(hr, None)]
+        self.check_place(hr, place)
+        optics = self._optics(hr, place)
+        at = place or Place.whole(hr.shape[2], hr.shape[3])
+        size = (int(optics.shape[1]), int(optics.shape[2]))
+        radius, x, y = field_position(at, size, hr.device)
+        # S times exp(radial * r^2) everywhere, and stretched along the radius.
+        widened = torch.stack([0.5 * radius**2, 0.4 * (x**2 - y**2), 0.8 * x * y])
+        optics[:3] += self.radial * widened
+        if not self.lateral:
+            return [optics]
+        moved = torch.zeros_like(optics)
+        moved[4], moved[5] = self.lateral * y, self.lateral * x
+        return [optics + moved, optics, optics - moved]
+
+    def _optics(self, hr: Tensor, place: Place | None) -> Tensor:
         """Return the blur parameters at each LR pixel of a scene (1, C, H, W), shape (6, h, w).
 
         They are log width, horizontal and diagonal stretch (half the logarithm of S is
@@ -194,6 +252,9 @@ class SampleCamera(Degradation):
             (torch.arange(n, device=hr.device, dtype=torch.float32) + 0.5) * (2 / n) - 1
             for n in u.shape
         )
+        if place is not None:  # of the photo, which the image is a part of
+            rows = (place.top + (rows + 1) / 2 * place.height) * (2 / place.photo_height) - 1
+            columns = (place.left + (columns + 1) / 2 * place.width) * (2 / place.photo_width) - 1
         row, column = torch.meshgrid(rows, columns, indexing="ij")
         radius = (row * row + column * column) / 2  # 0 at the centre, 1 in the corners
         wave = 2 * math.pi * u
@@ -254,7 +315,7 @@ class SampleCamera(Degradation):
         return kernels.div_(kernels.sum(0))
 
     def _expose(self, hr: Tensor, trace: Trace) -> Tensor:
-        image = self._blur(hr)
+        image = self._blur(hr, place_of(trace) if self.uses_place else None)
         if self.noise:
             # Drawn by NumPy on the CPU, so that a seed gives the same field on every device.
             generator = np.random.default_rng(trace.read(SensorNoise).noise_seed)
@@ -264,10 +325,18 @@ class SampleCamera(Degradation):
         image = image.clamp(0, 1)
         return (image * 255 + 0.5).floor() / 255 if self.quantise else image
 
-    def _blur(self, hr: Tensor) -> Tensor:
-        """Apply the kernel field to one image, in strips of rows to bound memory."""
+    def _blur(self, hr: Tensor, place: Place | None) -> Tensor:
+        """Apply the kernel field to one image."""
+        by_channel = self._by_channel(hr, place)
+        if len(by_channel) == 1:
+            return self._filtered(hr, by_channel[0])
+        planes = hr.expand(-1, 3, -1, -1).split(1, 1)
+        blurred = [self._filtered(*pair) for pair in zip(planes, by_channel, strict=True)]
+        return torch.cat(blurred, 1) if hr.shape[1] == 3 else _grey(blurred)
+
+    def _filtered(self, hr: Tensor, optics: Tensor) -> Tensor:
+        """Apply kernels to an image, in strips of rows to bound memory."""
         k, stride = self.kernel_size, self.stride
-        optics = self._optics(hr)
         height, width = optics.shape[1:]
         # An image smaller than half a window cannot be mirrored; its last pixels are repeated.
         mirrored = min(hr.shape[2:]) > max(pad_amounts(k, stride, "reflect"))
@@ -281,6 +350,13 @@ class SampleCamera(Degradation):
             window = window[..., : (width - 1) * stride + k]
             strips.append(pixel_kernel_apply(window, kernels[None], stride, "valid"))
         return torch.cat(strips, 2)
+
+
+def _grey(channels: list[Tensor]) -> Tensor:
+    """Return what one channel stands for, or what a grey image gets of R, G and B."""
+    if len(channels) == 1:
+        return channels[0]
+    return torch.stack([w * one for w, one in zip(GREY_WEIGHTS, channels, strict=True)]).sum(0)
 
 
 def _gradient(x: Tensor) -> tuple[Tensor, Tensor]:

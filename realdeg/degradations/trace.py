@@ -24,6 +24,7 @@ from realdeg.utils.annotations import mismatch
 from realdeg.utils.arguments import arguments_of
 from realdeg.utils.deprecation import warn_renamed
 from realdeg.utils.notebook import Table, html_block, kernel_picture
+from realdeg.utils.place import Place, as_place
 from realdeg.utils.plain_json import read_json
 
 TRACE_VERSION = 1
@@ -185,6 +186,19 @@ class Trace:
             if not name.endswith("seed")
         ]
         return self.type + (f" ({', '.join(notes)})" if notes else "")
+
+
+def place_of(trace: Trace) -> Place | None:
+    """Return the place in a trace, which may come from an untrusted source.
+
+    Raises:
+        DataError: If there is none, or it is not a place; None is one that is not known.
+    """
+    where = f"the trace of {trace.type}"
+    if "place" not in trace.params:
+        raise DataError(f"{where} lacks 'place'.")
+    place = trace.params["place"]
+    return None if place is None else as_place(place, where)
 
 
 def checked_params(

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.containers import Container
-from realdeg.degradations.trace import Trace
+from realdeg.degradations.trace import Trace, place_of
 from realdeg.errors import ConfigError, DataError
+from realdeg.utils.colour import GREY_WEIGHTS
 
 Points = Sequence[tuple[int, int]]
 
@@ -72,6 +73,9 @@ def _of_image(degradation: Degradation, hr: Tensor, trace: Trace, points: Points
             if not any(_filters(part, its_trace) for part, its_trace in behind):
                 return _of_image(parts[0], hr, trace.parts[0], points)
     elif _is_field(degradation):
+        if degradation.uses_place:
+            kernels = degradation.channel_kernels_at(hr, points, place_of(trace))
+            return (kernels * kernels.new_tensor(GREY_WEIGHTS).view(3, 1, 1)).sum(1)
         return degradation.kernels_at(hr, points)
     else:
         kernel = degradation.condition(trace).get("reduction")

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.utils.colour import to_colour
+from realdeg.utils.place import Place
 from realdeg.utils.streams import Stream
 
 # Below this deviation of Y (five grey levels) a window hardly constrains its kernel.
-_TEXTURED = 5 / 255
+TEXTURED = 5 / 255
 # A kernel with a sum near zero has no centre; this keeps its errors finite.
 _SMALLEST_SUM = 1e-3
 
@@ -182,6 +183,7 @@ def compare_with_truth(
     images: Mapping[str, Tensor] | Sequence[Tensor],
     points_per_image: int = 256,
     seed: int = 0,
+    places: Mapping[str, Place] | None = None,
 ) -> dict[str, float]:
     """Compare a degradation's kernels with a camera's true ones at random pixels of some images.
 
@@ -195,6 +197,7 @@ def compare_with_truth(
         images: HR images, RGB or Y in [0, 1], each (C, H, W) or (1, C, H, W); by key or in order.
         points_per_image: Random LR pixels per image.
         seed: Seed of the points.
+        places: Where images lie in their photos, by key, for what uses the place.
 
     Returns:
         ``<error>_mean`` and ``<error>_median`` of every error of :func:`kernel_errors` over all
@@ -217,12 +220,13 @@ def compare_with_truth(
     for key, image in named.items():
         hr = image if image.ndim == 4 else image[None]
         points = _random_points(degradation, camera, hr, points_per_image, Stream(seed, key))
-        learned, truth = _both_kernels(degradation, camera, hr, points)
+        place = (places or {}).get(str(key))
+        learned, truth = _both_kernels(degradation, camera, hr, points, place)
         pairs.append(match_support(learned, truth, int(camera.stride)))  # type: ignore[arg-type]
         windows.append(_windows(hr, points, camera, pairs[-1][0].shape[1]))
     kernels, truth = (torch.cat(side) for side in zip(*pairs, strict=True))
     seen = torch.cat(windows)
-    chosen = seen.flatten(1).std(dim=1) > _TEXTURED
+    chosen = seen.flatten(1).std(dim=1) > TEXTURED
     result: dict[str, float] = {}
     for name, values in kernel_errors(kernels, truth).items():
         result |= _summary(name, values)
@@ -300,14 +304,19 @@ def _check_geometry(degradation: nn.Module, camera: nn.Module) -> None:
 
 
 def _both_kernels(
-    degradation: nn.Module, camera: nn.Module, hr: Tensor, points: list[tuple[int, int]]
+    degradation: nn.Module,
+    camera: nn.Module,
+    hr: Tensor,
+    points: list[tuple[int, int]],
+    place: Place | None = None,
 ) -> tuple[Tensor, Tensor]:
     stacks = []
     for source in (degradation, camera):
         first = next(source.parameters(), hr)
         try:
             with torch.no_grad():
-                kernels = source.kernels_at(hr.to(first.device), points)  # type: ignore[operator]
+                at = {"place": place} if getattr(source, "uses_place", False) else {}
+                kernels = source.kernels_at(hr.to(first.device), points, **at)  # type: ignore[operator]
         except NotImplementedError as error:
             raise ConfigError(
                 f"{type(source).__name__} has no kernels that could be compared with true ones."

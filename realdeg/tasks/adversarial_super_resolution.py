@@ -22,7 +22,7 @@ from realdeg.losses.build import (
 from realdeg.registry import TASKS
 from realdeg.tasks.base import Mode
 from realdeg.tasks.discriminators import check_colour, discriminator_from_config
-from realdeg.tasks.low_resolution import Place
+from realdeg.tasks.low_resolution import DegradeIn
 from realdeg.tasks.player_checks import (
     channels_of_backbone,
     check_discriminator,
@@ -114,7 +114,7 @@ class AdversarialSuperResolution(SuperResolution):
         scale: RealScale | None = None,
         same_size: bool | None = None,
         quantise: bool = True,
-        degrade_in: Place = "device",
+        degrade_in: DegradeIn = "device",
         scales: Scales | None = None,
         sharpen: NonNegative = 0.5,
         discriminator: DiscriminatorLike = {"type": "UNetDiscriminator"},  # noqa: B006

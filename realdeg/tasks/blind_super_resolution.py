@@ -18,7 +18,7 @@ from realdeg.errors import ConfigError, RealdegError
 from realdeg.losses.build import LossConfig, build_loss
 from realdeg.registry import BACKBONES, TASKS
 from realdeg.tasks.loss_checks import check_single
-from realdeg.tasks.low_resolution import Place
+from realdeg.tasks.low_resolution import DegradeIn
 from realdeg.tasks.references import Enlarged
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.utils.argument_types import NonNegative, RealScale
@@ -65,7 +65,7 @@ class BlindSuperResolution(SuperResolution):
         scale: RealScale | None = None,
         same_size: bool | None = None,
         quantise: bool = True,
-        degrade_in: Place = "device",
+        degrade_in: DegradeIn = "device",
         sharpen: NonNegative = 0.5,
     ) -> None:
         super().__init__(

@@ -20,6 +20,7 @@ from realdeg.tasks.loss_checks import check_images
 from realdeg.tasks.player_checks import lr_sizes
 from realdeg.utils.argument_types import Scale, Whole
 from realdeg.utils.colour import to_colour
+from realdeg.utils.place import Place, places_in
 from realdeg.utils.samples import Batch, Prediction
 
 
@@ -65,6 +66,11 @@ class DegradationLearning(ImageTask):
         super().__init__(loss)
         self.degradation = degradation_from_config(degradation, scale, same_size)
         self.colour, self.border = colour, border
+        if self.degradation.needs_rgb and colour == "y" and self.degradation.fitting is not None:
+            raise ConfigError(
+                f"{type(self.degradation).__name__} has kernels for R, G and B, which luma alone"
+                " cannot teach it: set model.colour='rgb'."
+            )
 
     @classmethod
     def check_recipe(cls, cfg: Mapping[str, Any]) -> None:
@@ -88,15 +94,16 @@ class DegradationLearning(ImageTask):
                 " or train DML, DirectNet, DirectKPN or GlobalKernel."
             )
         hr, lr = self._pair(batch)
-        seeds = batch["seeds"]
+        seeds, places = batch["seeds"], places_in(batch)
         return self.named_losses(
-            compare_lr(self.degradation, self.loss, hr, lr, seeds, self.border)
+            compare_lr(self.degradation, self.loss, hr, lr, seeds, self.border, places)
         )
 
     def predict(self, batch: Batch) -> list[Prediction]:
         """Generate the LR image of each HR image."""
         hr, lr = self._pair(batch, "rgb")
-        generated = self.degradation(to_colour(hr, self.colour), batch["seeds"])
+        source = to_colour(hr, self.colour)
+        generated = self.degradation.forward_at(source, batch["seeds"], places_in(batch))
         return predictions_of(batch, generated, lr, hr, self.degradation.scale)
 
     def baseline(self, prediction: Prediction) -> Tensor | None:
@@ -105,7 +112,8 @@ class DegradationLearning(ImageTask):
 
     def output(self, batch: Batch) -> Tensor:
         """Return the generated LR batch."""
-        return self.degradation(to_colour(batch["hr"], self.colour), batch["seeds"])
+        hr = to_colour(batch["hr"], self.colour)
+        return self.degradation.forward_at(hr, batch["seeds"], places_in(batch))
 
     @torch.no_grad()
     def accumulate(self, batch: Batch) -> None:
@@ -147,6 +155,7 @@ def compare_lr(
     lr: Tensor,
     seeds: Sequence[int],
     border: int | None = None,
+    places: Sequence[Place | None] | None = None,
 ) -> Tensor | dict[str, Tensor]:
     """Compare the LR that a degradation makes of HR with the real one, borders cropped.
 
@@ -157,6 +166,7 @@ def compare_lr(
         lr: Their real LR, shape (B, C, h, w).
         seeds: One per image.
         border: LR pixels cropped from each side; None: the degradation's border.
+        places: Where each patch lies in its photo, for a degradation that ``uses_place``.
 
     Returns:
         What the loss returns.
@@ -164,7 +174,7 @@ def compare_lr(
     Raises:
         DataError: If nothing is left of the patches.
     """
-    generated = degradation(hr, seeds)
+    generated = degradation.forward_at(hr, seeds, places)
     border = degradation.border if border is None else border
     if min(lr.shape[2:]) <= 2 * border:
         raise DataError(

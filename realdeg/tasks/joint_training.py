@@ -26,6 +26,7 @@ from realdeg.tasks.players import frozen, named_terms, optimisers_of, take_step
 from realdeg.tasks.with_degradation import WithDegradation
 from realdeg.utils.argument_types import Count, NonNegative, Scale, Whole
 from realdeg.utils.colour import to_colour
+from realdeg.utils.place import places_in
 from realdeg.utils.samples import Batch
 
 _PLAYERS = ("backbone", "degradation")
@@ -202,6 +203,7 @@ class JointTraining(WithDegradation):
             )
         colour = self.backbone.colour
         seeds = [seed for seed, has in zip(batch["seeds"], paired.tolist(), strict=True) if has]
+        places = [one for one, has in zip(places_in(batch), paired.tolist(), strict=True) if has]
         value = compare_lr(
             self.degradation,
             self.degradation_loss,
@@ -209,6 +211,7 @@ class JointTraining(WithDegradation):
             to_colour(real, colour),
             seeds,
             self.border,
+            places,
         )
         named = self.named_losses(value)
         return {

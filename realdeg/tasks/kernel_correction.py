@@ -18,7 +18,7 @@ from realdeg.losses.build import LossConfig
 from realdeg.registry import BACKBONES, TASKS
 from realdeg.tasks.base import Mode
 from realdeg.tasks.blind_super_resolution import BlindSuperResolution
-from realdeg.tasks.low_resolution import Place
+from realdeg.tasks.low_resolution import DegradeIn
 from realdeg.tasks.player_checks import check_optimisers
 from realdeg.tasks.players import optimisers_of, take_step
 from realdeg.utils.argument_types import RealScale
@@ -88,7 +88,7 @@ class KernelCorrection(BlindSuperResolution):
         scale: RealScale | None = None,
         same_size: bool | None = None,
         quantise: bool = True,
-        degrade_in: Place = "device",
+        degrade_in: DegradeIn = "device",
     ) -> None:
         super().__init__(
             backbone,

@@ -23,6 +23,7 @@ from realdeg.tasks.base import ImageTask, predictions_of
 from realdeg.tasks.low_resolution import LowResolution
 from realdeg.utils.argument_types import Component, Count, NonNegative, Scale
 from realdeg.utils.geometry import check_geometry
+from realdeg.utils.place import Place, places_in
 from realdeg.utils.precision import full_precision
 from realdeg.utils.samples import Batch, Prediction
 from realdeg.utils.streams import stream_seed
@@ -218,7 +219,7 @@ class KernelFieldLearning(ImageTask):
         hr = batch["hr"]
         points = [(row, column) for row in rows for column in columns]
         with full_precision(hr):
-            traces = self.camera.sample(hr, batch["seeds"])
+            traces = self.camera.sample(hr, batch["seeds"], places_in(batch))
             truth = kernels_of(self.camera, hr, traces, points)
             shares = weights[:, :, rows][..., columns].flatten(2).float()
             found = torch.einsum("bnp,bnij->bpij", shares, basis.float())
@@ -229,7 +230,8 @@ def _check_kernels(estimator: FieldEstimator, camera: Degradation) -> None:
     side = max(4 * camera.stride, 16) // camera.stride * camera.stride
     hr = torch.full((1, 3, side, side), 0.5)
     for seed in range(_DRAWS):
-        found = kernels_of(camera, hr, camera.sample(hr, [seed]), [(1, 1)]).shape[-1]
+        traces = camera.sample(hr, [seed], [Place.whole(side, side)])
+        found = kernels_of(camera, hr, traces, [(1, 1)]).shape[-1]
         if found > estimator.size:
             raise GeometryError(
                 f"the degradation's kernels are {found} x {found}, and the estimator's"

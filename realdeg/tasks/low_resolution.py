@@ -14,10 +14,11 @@ from realdeg.errors import ConfigError, GeometryError
 from realdeg.tasks.scheduled import DegradationSchedule
 from realdeg.utils.colour import channels_of_files, to_colour
 from realdeg.utils.image import round_to_8_bit
+from realdeg.utils.place import Place, places_in
 from realdeg.utils.precision import full_precision
 from realdeg.utils.samples import Batch, Collate, PackedSample
 
-Place = Literal["device", "workers", "prefetch"]
+DegradeIn = Literal["device", "workers", "prefetch"]
 
 
 class LowResolution:
@@ -67,7 +68,9 @@ class LowResolution:
         without = (~paired).nonzero().flatten()
         seeds = [batch["seeds"][i] for i in without.tolist()]
         theirs = [grey[i] for i in without.tolist()]
-        degraded = self._in_colour(batch["hr"][without], seeds, theirs, self.of(batch))
+        known = places_in(batch)
+        places = [known[i] for i in without.tolist()]
+        degraded = self._in_colour(batch["hr"][without], seeds, theirs, self.of(batch), places)
         if real is None:
             return degraded
         if real.shape[2:] != degraded.shape[2:]:
@@ -100,7 +103,7 @@ class LowResolution:
                 "a network that is told the degradation gets images of one kind in a batch: real"
                 " pairs, of which nothing is known, or HR to be degraded."
             )
-        traces = degradation.sample(batch["hr"], batch["seeds"])
+        traces = degradation.sample(batch["hr"], batch["seeds"], places_in(batch))
         return [degradation.condition(trace) for trace in traces]
 
     def complete(self, batch: Batch) -> Batch:
@@ -131,27 +134,40 @@ class LowResolution:
         return self.schedule.apply(degradation, batch, self.ahead)
 
     def _in_colour(
-        self, hr: Tensor, seeds: list[int], grey: list[bool], degradation: Degradation | None
+        self,
+        hr: Tensor,
+        seeds: list[int],
+        grey: list[bool],
+        degradation: Degradation | None,
+        places: list[Place | None],
     ) -> Tensor:
         """Degrade in the backbone's colour; grey files as their single channel."""
         if degradation is not None and degradation.needs_rgb:
-            return channels_of_files(self.degrade(hr, seeds, degradation), self.colour, grey)
+            lr = self.degrade(hr, seeds, degradation, places)
+            return channels_of_files(lr, self.colour, grey)
         if not any(grey):
-            return self.degrade(to_colour(hr, self.colour), seeds, degradation)
+            return self.degrade(to_colour(hr, self.colour), seeds, degradation, places)
         made: list[Tensor] = []
-        for image, seed, flag in zip(hr, seeds, grey, strict=True):
+        for image, seed, flag, place in zip(hr, seeds, grey, places, strict=True):
             source = image[None, :1] if flag else to_colour(image[None], self.colour)
-            lr = self.degrade(source, [seed], degradation)
+            lr = self.degrade(source, [seed], degradation, [place])
             made.append(lr.expand(-1, 3, -1, -1) if flag and self.colour == "rgb" else lr)
         return torch.cat(made)
 
-    def degrade(self, hr: Tensor, seeds: list[int], degradation: Degradation | None) -> Tensor:
+    def degrade(
+        self,
+        hr: Tensor,
+        seeds: list[int],
+        degradation: Degradation | None,
+        places: Sequence[Place | None] | None = None,
+    ) -> Tensor:
         """Degrade HR images.
 
         Args:
             hr: Shape (B, C, H, W).
             seeds: One per image.
             degradation: That of the batch.
+            places: Where each image lies in its photo, if that is known.
 
         Returns:
             Shape (B, C, h, w).
@@ -165,10 +181,10 @@ class LowResolution:
                 " degradation=dict(type=...)."
             )
         if self.differentiable:
-            return degradation(hr, seeds)
+            return degradation.forward_at(hr, seeds, places)
         # Data must not depend on the training precision.
         with torch.no_grad(), full_precision(hr):
-            lr = degradation(hr, seeds)
+            lr = degradation.forward_at(hr, seeds, places)
         return round_to_8_bit(lr) if self.quantise else lr
 
 

@@ -29,7 +29,7 @@ from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, predictions_of
 from realdeg.tasks.joint_scales import ScaleCollate, check_scales, degradations_at
 from realdeg.tasks.loss_checks import check_images
-from realdeg.tasks.low_resolution import DegradingCollate, LowResolution, Place, grey_files
+from realdeg.tasks.low_resolution import DegradeIn, DegradingCollate, LowResolution, grey_files
 from realdeg.tasks.player_checks import channels_of_backbone
 from realdeg.tasks.references import Enlarged, check_average, make_reference
 from realdeg.tasks.scheduled import DegradationSchedule
@@ -85,7 +85,7 @@ class SuperResolution(ImageTask):
         scale: RealScale | None = None,
         same_size: bool | None = None,
         quantise: bool = True,
-        degrade_in: Place = "device",
+        degrade_in: DegradeIn = "device",
         scales: Scales | None = None,
         sharpen: NonNegative = 0.5,
     ) -> None:

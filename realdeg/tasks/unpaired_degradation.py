@@ -36,6 +36,7 @@ from realdeg.tasks.players import OPPONENT_LOSSES, Opponent, frozen, optimisers_
 from realdeg.tasks.unpaired_losses import UnpairedLosses
 from realdeg.utils.argument_types import OddSize, Scale
 from realdeg.utils.colour import to_colour
+from realdeg.utils.place import places_in
 from realdeg.utils.samples import Batch, Prediction
 
 
@@ -206,7 +207,8 @@ class UnpairedDegradation(ImageTask):
 
     def generate(self, batch: Batch) -> Tensor:
         """Return generated LR for a batch."""
-        return self.degradation(to_colour(batch["hr"], self.colour), batch["seeds"])
+        hr = to_colour(batch["hr"], self.colour)
+        return self.degradation.forward_at(hr, batch["seeds"], places_in(batch))
 
     def discriminator_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Evaluate the discriminator on real and on detached generated LR.

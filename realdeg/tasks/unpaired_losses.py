@@ -16,6 +16,7 @@ from realdeg.degradations.primitives.pass_filters import low_pass
 from realdeg.errors import DataError
 from realdeg.tasks.players import Opponent, named_terms
 from realdeg.utils.colour import to_colour
+from realdeg.utils.place import places_in
 from realdeg.utils.samples import Batch
 
 
@@ -72,7 +73,10 @@ class UnpairedLosses:
             self.degradation, "for_training", None
         )
         if own is None or not torch.is_grad_enabled():
-            return {**batch, "generated": self.degradation(hr, batch["seeds"])}
+            return {
+                **batch,
+                "generated": self.degradation.forward_at(hr, batch["seeds"], places_in(batch)),
+            }
         generated, terms = own(hr, batch["seeds"])
         return {**batch, "generated": generated, "generated_terms": terms}
 

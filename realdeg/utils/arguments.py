@@ -12,7 +12,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 from weakref import WeakSet
 
 from realdeg.errors import ConfigError, GeometryError, nearest
@@ -277,6 +277,10 @@ def _flat(bound: inspect.BoundArguments, signature: inspect.Signature) -> dict[s
 class CapturesArguments:
     """Mix-in: ``arguments`` is the dict that rebuilds the object from its class."""
 
+    later_arguments: ClassVar[tuple[str, ...]] = ()
+    """Arguments that the class gained after files of it existed. They are left out of
+    ``arguments`` at their default, so that hashes, files and traces stay what they were."""
+
     _captured_arguments: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -287,8 +291,13 @@ class CapturesArguments:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, defaults included."""
-        return dict(self._captured_arguments)
+        """The constructor's arguments, defaults included but for :attr:`later_arguments`."""
+        found = dict(self._captured_arguments)
+        for name in self.later_arguments:
+            default = arguments_of(cast(Hashable, type(self))).parameters[name].default
+            if name in found and found[name] == default:
+                del found[name]
+        return found
 
     def extra_repr(self) -> str:
         """Return the arguments for the ``repr`` of a module."""

@@ -18,6 +18,8 @@ _TO_YCBCR = (
     (-37.797, -74.203, 112.0),
     (112.0, -93.786, -18.214),
 )
+GREY_WEIGHTS = (0.299, 0.587, 0.114)
+"""The shares of R, G and B in grey: luma's weights divided by their sum."""
 _OFFSET = (16.0, 128.0, 128.0)
 _one_channel_is_grey: ContextVar[bool] = ContextVar("one_channel_is_grey", default=False)
 
@@ -199,7 +201,7 @@ def one_channel_of(rgb: Tensor) -> Tensor:
 def weights_of_one_channel() -> tuple[float, float, float]:
     """Return the weights of R, G and B in a difference of the current kind of single channel."""
     if _one_channel_is_grey.get():
-        return (0.299, 0.587, 0.114)
+        return GREY_WEIGHTS
     red, green, blue = _TO_YCBCR[0]
     return (red / 255, green / 255, blue / 255)
 

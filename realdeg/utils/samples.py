@@ -18,7 +18,8 @@ from realdeg.utils.streams import Stream
 
 Meta: TypeAlias = dict[str, Any]
 """What else is known of an image, plain data: ``grey`` (its files have one channel), ``crop``,
-``flip``, ``trace``, and what its data set adds (camera, scene)."""
+``flip``, ``place`` (where it lies in its photo, a :class:`~realdeg.utils.place.Place` or its six
+numbers), ``trace``, and what its data set adds (camera, scene)."""
 
 
 class LoadedSample(TypedDict):

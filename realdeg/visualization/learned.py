@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from realdeg.utils.colour import rgb_to_y
+from realdeg.utils.place import Place
 from realdeg.visualization.kernels import basis_kernels, kernel_points
 from realdeg.visualization.maps import weight_maps
 
@@ -18,7 +19,11 @@ _LEAST = 12
 
 
 def learned_kernels(
-    degradation: nn.Module, hr: Tensor, folder: Path, camera: nn.Module | None = None
+    degradation: nn.Module,
+    hr: Tensor,
+    folder: Path,
+    camera: nn.Module | None = None,
+    place: Place | None = None,
 ) -> list[Path]:
     """Draw what a kernel degradation has learned.
 
@@ -27,20 +32,29 @@ def learned_kernels(
         hr: One HR image, shape (3, H, W).
         folder: The output folder.
         camera: The simulated truth, if any.
+        place: Where the image lies in its photo, if that is known.
 
     Returns:
         The paths; none for a degradation without kernels.
     """
     device = next(degradation.parameters(), hr).device
-    image = _middle(hr[None], _CROP)
+    image, (top, left) = _middle(hr[None], _CROP)
+    if place is not None:
+        place = place.cropped(top, left, image.shape[2], image.shape[3])
+
+    def kernels_of(source: nn.Module, seen: Tensor) -> Tensor:
+        at = {"place": place} if getattr(source, "uses_place", False) else {}
+        found: Tensor = source.kernels_at(seen, points, **at)  # type: ignore[operator]
+        return found
+
     stride = int(getattr(degradation, "stride", 1))
     points = telling_points(image, stride)
     try:
-        found = {"learned": degradation.kernels_at(image.to(device), points)}  # type: ignore[operator]
+        found = {"learned": kernels_of(degradation, image.to(device))}
     except NotImplementedError:
         return []
     if camera is not None:
-        found["truth"] = camera.kernels_at(image, points)  # type: ignore[operator]
+        found["truth"] = kernels_of(camera, image)
     written = [kernel_points(image[0], points, found, folder / "kernels.png", scale=stride)]
     bases = getattr(degradation, "bases", None)
     if isinstance(bases, Tensor) and hasattr(degradation, "weights"):
@@ -52,11 +66,11 @@ def learned_kernels(
     return written
 
 
-def _middle(image: Tensor, side: int) -> Tensor:
-    """Crop the centre to sides divisible by every scale."""
+def _middle(image: Tensor, side: int) -> tuple[Tensor, tuple[int, int]]:
+    """Crop the centre to sides divisible by every scale, and tell where it starts."""
     height, width = (min(size, side) // 12 * 12 for size in image.shape[2:])
     top, left = (image.shape[2] - height) // 2, (image.shape[3] - width) // 2
-    return image[..., top : top + height, left : left + width]
+    return image[..., top : top + height, left : left + width], (top, left)
 
 
 def telling_points(image: Tensor, stride: int) -> list[tuple[int, int]]:

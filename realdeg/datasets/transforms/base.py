@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from realdeg.errors import DataError, GeometryError
+from realdeg.utils.place import Place, as_place
 from realdeg.utils.samples import PackedSample, Sample
 from realdeg.utils.scales import as_scale, hr_length, lr_length
 
@@ -69,7 +70,7 @@ def stride_of(results: Sample) -> int | float:
 def cut(results: Sample, top: int, left: int, height: int, width: int) -> Sample:
     """Crop HR and LR to the same window, in LR pixels if there is LR, else in HR pixels.
 
-    The window in HR pixels is noted in ``meta['crop']``.
+    The window in HR pixels is noted in ``meta['crop']``, and ``meta['place']`` follows it.
     """
     lr = results.get("lr")
     stride = stride_of(results) if lr is not None else 1
@@ -78,7 +79,16 @@ def cut(results: Sample, top: int, left: int, height: int, width: int) -> Sample
     top, left, height, width = (hr_length(side, stride) for side in (top, left, height, width))
     results["hr"] = results["hr"][top : top + height, left : left + width]
     results["meta"]["crop"] = (top, left, height, width)
+    place = place_in(results)
+    if place is not None:
+        results["meta"]["place"] = place.cropped(top, left, height, width)
     return results
+
+
+def place_in(results: Sample) -> Place | None:
+    """Return where a sample's HR lies in its photo, if that is known."""
+    place = results["meta"].get("place")
+    return None if place is None else as_place(place, f"'{results['key']}'")
 
 
 def refuse_small(results: Sample, size: int, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from realdeg.datasets.transforms.base import Transform
+from realdeg.datasets.transforms.base import Transform, place_in
 from realdeg.degradations.base import DegradationLike
 from realdeg.errors import ConfigError
 from realdeg.registry import TRANSFORMS
@@ -57,7 +57,7 @@ class Degrade(Transform):
         degradation = self._build(as_scale(results["scale"]), bool(results["same_size"]))
         hr = to_tensor(as_rgb(results["hr"]))[None]
         with torch.no_grad():
-            traces = degradation.sample(hr, [results["seed"]])
+            traces = degradation.sample(hr, [results["seed"]], [place_in(results)])
             lr = degradation.replay(hr, traces)[0]
         if self.quantise:
             lr = round_to_8_bit(lr)

@@ -7,7 +7,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from realdeg.datasets.transforms.base import Transform
+from realdeg.datasets.transforms.base import Transform, place_in
 from realdeg.errors import GeometryError
 from realdeg.registry import TRANSFORMS
 from realdeg.utils.argument_types import Count, OddSize, Positive
@@ -73,6 +73,9 @@ class DownsampleHR(Transform):
             smooth = self._bicubic(smooth)
         greatest = np.iinfo(image.dtype).max
         results["hr"] = np.clip(np.floor(smooth + 0.5), 0, greatest).astype(image.dtype)
+        place = place_in(results)
+        if place is not None:
+            results["meta"]["place"] = place.resized(*results["hr"].shape[:2])
         return results
 
     def _bicubic(self, image: np.ndarray) -> np.ndarray:

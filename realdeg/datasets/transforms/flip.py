@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realdeg.datasets.transforms.base import Transform
+from realdeg.datasets.transforms.base import Transform, place_in
 from realdeg.registry import TRANSFORMS
 from realdeg.utils.samples import Sample
 
@@ -50,4 +50,7 @@ class Flip(Transform):
         if lr is not None:
             results["lr"] = flipped(lr)
         results["meta"]["flip"] = (horizontal, vertical, transpose)
+        place = place_in(results)
+        if place is not None:
+            results["meta"]["place"] = place.flipped(horizontal, vertical, transpose)
         return results

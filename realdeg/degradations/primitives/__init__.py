@@ -4,6 +4,7 @@ from realdeg.degradations.primitives.borders import BORDERS, PADDINGS
 from realdeg.degradations.primitives.camera import camera_matrix, process, unprocess
 from realdeg.degradations.primitives.compression import jpeg, webp
 from realdeg.degradations.primitives.differentiable_jpeg import differentiable_jpeg
+from realdeg.degradations.primitives.field_position import field_position
 from realdeg.degradations.primitives.filtering import filter_image, gaussian_blur, separable_filter
 from realdeg.degradations.primitives.kernels import (
     centroid,
@@ -56,6 +57,7 @@ __all__ = [
     "demosaic",
     "differentiable_jpeg",
     "disk_kernel",
+    "field_position",
     "filter_image",
     "gamma_compress",
     "gamma_expand",

@@ -14,6 +14,7 @@ from realdeg.engine.state import unwrapped
 from realdeg.errors import TrainingError
 from realdeg.registry import HOOKS
 from realdeg.utils.colour import to_colour
+from realdeg.utils.place import Place
 from realdeg.utils.samples import Predictions
 
 COLLAPSED = "collapsed"
@@ -104,10 +105,10 @@ class OutputsHook(Hook):
             if degradation is not None and len(self._kernels) < _PICTURES:
                 # HR is the input of a degradation, and the target of a network.
                 hr = sample["input"] if component == "degradation" else sample["target"]
-                self._collect_kernels(degradation, hr)
+                self._collect_kernels(degradation, hr, (sample.get("meta") or {}).get("place"))
 
     @torch.no_grad()
-    def _collect_kernels(self, degradation: Any, hr: Tensor) -> None:
+    def _collect_kernels(self, degradation: Any, hr: Tensor, place: Any) -> None:
         if getattr(degradation, "one_kernel", False):
             return  # nothing that could collapse
         stride = degradation.stride
@@ -123,8 +124,11 @@ class OutputsHook(Hook):
             for i in range(across)
             for j in range(across)
         ]
+        at = {}
+        if getattr(degradation, "uses_place", False) and place is not None:
+            at["place"] = Place(*place).cropped(*first, *size)
         try:
-            kernels = degradation.kernels_at(part, points)
+            kernels = degradation.kernels_at(part, points, **at)
         except NotImplementedError:
             return
         self._kernels.append(kernels.detach().double().cpu())
