@@ -234,11 +234,12 @@ class DML(LearnedDegradation):
     def generate(self, hr: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Filter every pixel with its own mixture of the bases."""
         weights, bases = self.channel_weights(hr, conditions), self.channel_bases()
-        if not self.needs_rgb:
-            with full_precision(hr):
-                return kernel_apply(hr, weights[:, 0], bases, self.stride, self.padding)
-        lr = apply_by_channel(hr.expand(-1, 3, -1, -1), weights, bases, self.stride, self.padding)
-        return lr if hr.shape[1] == 3 else self._grey(lr, 1, keepdim=True)
+        weights = weights[:, 0] if weights.shape[1] == 1 else weights
+        bases = bases[None] if bases.ndim == 4 else bases
+        image = hr.expand(-1, 3, -1, -1) if self.needs_rgb else hr
+        with full_precision(hr):
+            lr = kernel_apply(image, weights, bases, self.stride, self.padding)
+        return self._grey(lr, 1, keepdim=True) if lr.shape[1] != hr.shape[1] else lr
 
     def kernels_at(
         self, hr: Tensor, points: Sequence[tuple[int, int]], place: Place | None = None
@@ -284,30 +285,6 @@ class DML(LearnedDegradation):
                 " not known here: give whole photos (whole_photos=True for a data set of them), or"
                 " set without_place='centre' to degrade the image as if on the optical axis."
             )
-
-
-def apply_by_channel(
-    rgb: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str
-) -> Tensor:
-    """Filter R, G and B with weights or bases of their own.
-
-    Args:
-        rgb: Shape (B, 3, H, W).
-        weights: Shape (B, 3, N, H / stride, W / stride), or (B, 1, N, ...) for all channels.
-        bases: Shape (N, k, k), or (3, N, k, k) for each channel.
-        stride: As in :func:`realdeg.ops.kernel_apply`.
-        padding: As in :func:`realdeg.ops.kernel_apply`.
-
-    Returns:
-        Shape (B, 3, H / stride, W / stride).
-    """
-    # Channels become images of their own, which may have weights and bases of their own.
-    planes = rgb.flatten(0, 1)[:, None]
-    each = weights.expand(-1, 3, -1, -1, -1).flatten(0, 1)
-    own = bases if bases.ndim == 3 else bases.repeat(rgb.shape[0], 1, 1, 1)
-    with full_precision(rgb):
-        lr = kernel_apply(planes, each, own, stride, padding)
-    return lr[:, 0].unflatten(0, (-1, 3)) if rgb.shape[0] else rgb.new_zeros(0, 3, *lr.shape[2:])
 
 
 def gaussian_bank(num_kernels: int, kernel_size: WindowSize, stride: int) -> Tensor:
