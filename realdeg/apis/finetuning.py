@@ -13,13 +13,8 @@ from typing import Any
 import torch
 
 from realdeg.apis import finetune_plan
-from realdeg.apis.create import (
-    Source,
-    create_backbone,
-    create_degradation,
-    find_device,
-    source_config,
-)
+from realdeg.apis.create import Source, create_backbone, create_degradation, find_device
+from realdeg.apis.finetune_start import find_camera, find_network
 from realdeg.apis.guided import (
     RUN,
     START,
@@ -41,9 +36,8 @@ from realdeg.apis.result_block import result_block
 from realdeg.apis.training import TrainingResult
 from realdeg.backbones.base import Backbone
 from realdeg.degradations.base import Degradation
-from realdeg.errors import ConfigError, GeometryError, as_given
-from realdeg.registry import DEGRADATIONS
-from realdeg.utils.component import plain, save_component
+from realdeg.errors import ConfigError, as_given
+from realdeg.utils.component import save_component
 from realdeg.utils.data_file import RUN_CONFIG
 from realdeg.utils.durations import format_duration, parse_duration
 from realdeg.utils.files import ensure_writable_dir
@@ -163,8 +157,8 @@ def finetune(
     began = clock.monotonic()
     seconds = parse_duration(time)
     check_time(seconds)
-    start = _network(network, scale, same_size, weights)
-    degradation = _camera(camera, start)
+    start = find_network(network, scale, same_size, weights)
+    degradation = find_camera(camera, start)
     real = None if pairs is None else finetune_plan.pairs_for(pairs, start)
     photos = finetune_plan.find_photos(hr, start)
     target = find_device(device)
@@ -212,66 +206,6 @@ def finetune(
         held = finetune_plan.HeldOut(photos, real, plan)
         run = _train(start, degradation, photos, held, folder, report, device, target, began)
         return _finish(start, built, held, folder, report, run, target, began)
-
-
-def _network(
-    network: Source | Backbone,
-    scale: float | None,
-    same_size: bool | None,
-    weights: str | os.PathLike[str] | None,
-) -> Backbone:
-    found = create_backbone(network, scale, same_size, weights=weights, trained=True)
-    name = type(found).__name__
-    if found.zero_shot:
-        raise ConfigError(
-            f"{name} trains on each image when it is used: there is nothing to fine-tune."
-        )
-    if not any(True for _ in found.parameters()):
-        raise ConfigError(f"{name} has no parameters: there is nothing to fine-tune.")
-    return found.requires_grad_(True)
-
-
-def _camera(camera: Source | Degradation, network: Backbone) -> dict[str, Any]:
-    """Return the config of the degradation that fits a network.
-
-    Raises:
-        GeometryError: If it has another scale, or makes LR that the network cannot take.
-    """
-    if isinstance(camera, Degradation):
-        raise ConfigError(
-            "finetune writes its config, so the camera is a file, a name or a config, not an"
-            " object: save it first (camera.save('camera.safetensors'))."
-        )
-    cfg, beside = source_config(camera, "degradation", DEGRADATIONS, {})
-    settings: dict[str, Any] = (
-        {"checkpoint": str(Path(cfg).resolve())} if isinstance(cfg, str) else plain(cfg)
-    )
-    stated = {key: value for key, value in beside.items() if value is not None}
-    try:
-        create_degradation(settings, network.scale, network.same_size, trained=True)
-        return settings
-    except GeometryError as error:
-        own = create_degradation(settings, **stated, trained=True)
-        name = type(network).__name__
-        if own.scale != network.scale:
-            raise GeometryError(
-                f"the camera is x{own.scale} and {name} is x{network.scale}: name a network for"
-                f" x{own.scale}, or a camera fitted at x{network.scale}."
-            ) from error
-        if not own.same_size:
-            raise GeometryError(
-                f"the camera makes LR {own.scale} times smaller than HR, and {name} takes LR on the"
-                " HR grid: name a network that enlarges, or fit a camera to pairs of equal size"
-                " (`realdeg register --geometry same-size`)."
-            ) from error
-    logger.info(
-        "the camera keeps the HR grid and %s enlarges: LR is made %d times smaller after it",
-        *(name, own.scale),
-    )
-    # Such a camera's LR was enlarged to the HR grid; bicubic reduction undoes that.
-    kept = {"type": "Compose", "parts": [settings], "scale": own.scale, "same_size": True}
-    reduction = {"type": "Bicubic", "scale": own.scale, "same_size": False}
-    return {"type": "Compose", "parts": [kept, reduction]}
 
 
 def _train(
