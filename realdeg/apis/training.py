@@ -114,6 +114,7 @@ def train(
     check_files(cfg)
     from realdeg.engine import RealdegRunner
     from realdeg.engine.hooks.early_stop import SEEN, STOPPED
+    from realdeg.engine.state import unwrapped
 
     folder = ensure_writable_dir(cfg.work_dir)
     # Locked before anything is written. The other processes of a run follow the first one.
@@ -128,6 +129,9 @@ def train(
             if resume is not None and not isinstance(resume, bool):
                 runner.resume_from(os.fspath(resume))
             _refuse_nothing_to_train(cfg, runner)
+            check_data = getattr(unwrapped(runner.model), "check_data", None)
+            if check_data is not None and not cfg.get("sample"):
+                check_data(data_sets["train_dataloader"])
             with recipe_hint(cfg):
                 runner.train()
         finally:

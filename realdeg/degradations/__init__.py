@@ -26,6 +26,7 @@ from realdeg.degradations.high_to_low import HighToLow
 from realdeg.degradations.jpeg import JPEG
 from realdeg.degradations.kernel_generator import KernelGenerator
 from realdeg.degradations.kernel_pool import KernelPool
+from realdeg.degradations.learned_noise import LearnedNoise
 from realdeg.degradations.mosaic import Mosaic
 from realdeg.degradations.noise_pool import NoisePool
 from realdeg.degradations.pdm import PDM
@@ -65,6 +66,7 @@ __all__ = [
     "JPEG",
     "KernelGenerator",
     "KernelPool",
+    "LearnedNoise",
     "Maybe",
     "Mosaic",
     "NoisePool",

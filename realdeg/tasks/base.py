@@ -105,6 +105,16 @@ class ImageTask(BaseModel, ABC):
             cfg: The whole config, with types and arguments that exist.
         """
 
+    def check_data(self, data: Any) -> None:
+        """Refuse training data that are too few, before the first iteration.
+
+        Args:
+            data: The training data set.
+
+        Raises:
+            DataError: Saying how much is needed.
+        """
+
     def forward(
         self, batch: Batch, mode: Mode = "tensor"
     ) -> Tensor | dict[str, Tensor] | list[Prediction]:

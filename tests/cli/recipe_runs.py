@@ -52,6 +52,7 @@ DEGRADATIONS = {
     ),
     "PDM": dict(kernel_width=4, kernel_blocks=1, noise_width=4, noise_blocks=1),
     "KernelGenerator": dict(width=8),
+    "LearnedNoise": dict(radius=1, knots=2),
     "CinCGANDegradation": dict(width=4, num_blocks=1),
 }
 
@@ -98,6 +99,9 @@ def make_data(root: Path) -> None:
     for number, side in ((1, TEST), (2, TRAIN)):  # the first is one of the test images
         folder = root / "City100-iPhoneX"
         pair(folder / f"{number:03d}H.PNG", folder / f"{number:03d}L.PNG", side, 1, number)
+    for shot, side in (("5_125_6400_stair", TRAIN), ("5-6_160_6400_wall", TEST)):
+        name = root / "PolyU-noise" / f"NikonD800_{shot}_1"
+        pair(Path(f"{name}_mean.png"), Path(f"{name}_real.png"), side, 1, side)
     for part, side in (("train", TRAIN), ("test", TEST)):
         folder = root / "NTIRE19-RealSR" / part
         for index in range(2):

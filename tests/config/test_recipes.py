@@ -33,6 +33,7 @@ TINY = {
     ),
     "PDM": dict(kernel_width=4, kernel_blocks=1, noise_width=4, noise_blocks=1),
     "KernelGenerator": dict(width=8),
+    "LearnedNoise": dict(radius=1, knots=2),
     "CinCGANDegradation": dict(width=4, num_blocks=1),
 }
 

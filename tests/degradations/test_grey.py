@@ -14,8 +14,8 @@ from tests.degradations.conftest import all_names, small_config
 
 # These make colours of a grey picture, as a camera does: what is left of them is their grey.
 COLOURFUL = (
-    *("CameraISP", "CinCGANDegradation", "DSGAN", "DegFlow", "HighToLow", "Mosaic", "NoisePool"),
-    "PDM",
+    *("CameraISP", "CinCGANDegradation", "DSGAN", "DegFlow", "HighToLow", "LearnedNoise"),
+    *("Mosaic", "NoisePool", "PDM"),
 )
 LUMA = np.array([0.299, 0.587, 0.114])
 SEEDS = range(6)

@@ -30,6 +30,7 @@ DEGRADATIONS: tuple[dict[str, Any], ...] = (
     {"type": "CinCGANDegradation", "width": 4, "num_blocks": 1},
     {"type": "KernelGenerator", "width": 4, "code_size": 3},
     {"type": "GlobalKernel", "kernel_size": 7},
+    {"type": "LearnedNoise", "radius": 1, "knots": 3},
     {"type": "KernelPool"},
     {"type": "NoisePool"},
     {"type": "BSRGAN"},

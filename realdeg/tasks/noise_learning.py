@@ -1,0 +1,333 @@
+"""Learn a camera's noise by its likelihood, on what a degradation without noise leaves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Protocol, cast
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Gt, Interval
+from torch import Tensor, nn
+
+from realdeg.degradations import Degradation
+from realdeg.degradations.base import DegradationLike
+from realdeg.degradations.build import degradation_from_config
+from realdeg.degradations.containers import Compose
+from realdeg.errors import ConfigError, DataError
+from realdeg.losses.build import LossConfig
+from realdeg.registry import TASKS
+from realdeg.tasks.base import ImageTask, predictions_of
+from realdeg.utils.argument_types import NonNegative, Scale, Whole
+from realdeg.utils.colour import to_colour
+from realdeg.utils.samples import Batch, Prediction
+
+# Pixels over which gradients are averaged: a blur that is not quite right acts around an edge.
+_AROUND = 5
+# The variance, in grey levels squared, of a displacement by a tenth of a pixel.
+_FIRST_STRUCTURE = 0.01
+# Pixels around one whose gradients decide whether it is flat.
+_NEAR = 7
+# Gradients of so many pixels are remembered, of each batch so many.
+_REMEMBERED, _OF_A_BATCH = 8192, 512
+# Real LR that is rounded lies this close to a level of 8 bit.
+_ON_A_LEVEL = 0.02
+
+
+class Noise(Protocol):
+    """A degradation that adds noise and knows its likelihood, such as ``LearnedNoise``."""
+
+    rounding: bool
+    radius: int
+    least_pixels: int
+
+    def log_likelihood(
+        self,
+        mean: Tensor,
+        real: Tensor,
+        excess: Tensor | None = None,
+        chosen: Tensor | None = None,
+    ) -> Tensor:
+        """Return the logarithm of the likelihood of each value."""
+
+    def unpredictable(self, mean: Tensor) -> Tensor:
+        """Return the standard deviation of what no other value predicts."""
+
+
+@TASKS.register_module()
+class NoiseLearning(ImageTask):
+    """Trains the noise of a camera, ``LearnedNoise``, by the likelihood of real LR.
+
+    The degradation is a ``Compose`` of a trained one without noise and, last, the noise; or the
+    noise alone, for pairs of a clean and a noisy photo (``scale=1``). The loss is the mean negative
+    logarithm of the likelihood of a value, in nats, given the image that the parts before the noise
+    make of HR, which is never trained by it. The probability of a rounded level is at most 1, so
+    the likelihood has no pole where the noise vanishes.
+
+    What is left of the real LR is noise, and the error of the parts before it, which follows the
+    edges of the scene. Three things keep them apart, none of which is drawn later. Only the
+    flattest pixels of the last batches count (``flat_share``). There, too, the variance may exceed
+    that of the noise by the squared gradient times a learned factor of each channel
+    (``structure``). And differences of brightness, averaged over ``drift`` LR pixels with flat ones
+    in front, are removed.
+
+    Args:
+        degradation: Config, path or object.
+        mean: ``"frozen"``: the parts before the noise are trained already. ``"joint"``: they are
+            trained at the same time, by ``loss``; their image is detached from the likelihood.
+        loss: Config of the loss of these parts, where ``"joint"``.
+        colour: The colour in which that loss compares: ``"y"`` (DML's paper) or ``"rgb"``.
+        likelihood_weight: Weight of the likelihood.
+        flat_share: Share of the pixels that count, those with the smallest gradients around them; 1
+            for pairs of a clean and a noisy photo, which have no blur to get wrong.
+        structure: Whether there is a variance that follows the gradients.
+        drift: Side in LR pixels of the squares whose mean difference is removed; 0 removes none.
+        border: LR pixels cropped from each side of a training patch, where kernels reach beyond
+            it; None: the degradation's border.
+        scale: HR pixels per LR pixel.
+        same_size: Whether LR lies on the HR grid.
+
+    Raises:
+        ConfigError: If the last part has no likelihood, or a part before it is untrained.
+    """
+
+    component: ClassVar[str] = "degradation"
+    baseline_name: ClassVar[str] = "LR without the noise"
+    gradients: Tensor
+    own_losses: ClassVar[tuple[str, ...]] = ("loss_likelihood",)
+    scheduled: ClassVar[tuple[str, ...]] = ("likelihood_weight",)
+    least_patch: ClassVar[int] = 96
+
+    def __init__(
+        self,
+        degradation: DegradationLike,
+        mean: Literal["frozen", "joint"] = "frozen",
+        loss: LossConfig = {"type": "MSELoss"},  # noqa: B006 - never changed
+        colour: Literal["y", "rgb"] = "y",
+        likelihood_weight: NonNegative = 1.0,
+        flat_share: Annotated[float, Gt(0), Interval(le=1)] = 0.1,
+        structure: bool = True,
+        drift: Whole = 33,
+        border: Whole | None = None,
+        scale: Scale | None = None,
+        same_size: bool | None = None,
+    ) -> None:
+        super().__init__(loss if mean == "joint" else None)
+        self.degradation = degradation_from_config(degradation, scale, same_size)
+        self.mean, self.colour, self.border = mean, colour, border
+        self.likelihood_weight = float(likelihood_weight)
+        self.drift, self.flat_share = drift, float(flat_share)
+        # The gradients of some pixels of the last batches, as -1 where there were none yet.
+        self.register_buffer("gradients", torch.full((_REMEMBERED,), -1.0))
+        self.structure: nn.Parameter | None = None
+        if structure:
+            self.structure = nn.Parameter(torch.full((3,), _FIRST_STRUCTURE).log())
+        self.members: list[Degradation] = (
+            self.degradation.members()
+            if isinstance(self.degradation, Compose)
+            else [self.degradation]
+        )
+        last = self.members[-1]
+        if not (callable(getattr(last, "log_likelihood", None)) and hasattr(last, "least_pixels")):
+            raise ConfigError(
+                "NoiseLearning trains LearnedNoise, alone or as the last part of a Compose; here"
+                f" the last part is {type(last).__name__}."
+            )
+        for part in self.members[:-1]:
+            if mean == "joint":
+                continue
+            if not part.is_trained:
+                raise ConfigError(
+                    f"{type(part).__name__}, before the noise, is untrained: name its file"
+                    " (checkpoint=...), or train both with model.mean='joint'."
+                )
+            part.requires_grad_(False)
+
+    @property
+    def noise(self) -> Noise:
+        """The part that is trained by its likelihood."""
+        return cast(Noise, self.members[-1])
+
+    def check_data(self, data: Any) -> None:
+        """Refuse too few pixels for the noise, before the first iteration.
+
+        Args:
+            data: The training data set.
+
+        Raises:
+            DataError: If there are fewer LR pixels than the noise needs.
+        """
+        needed, found = self.noise.least_pixels, 0
+        records = getattr(data, "records", None)
+        if records is None:
+            return
+        for record in records:
+            if record.lr is not None:
+                height, width = data.size_of(record.lr)
+                found += height * width
+            if found >= needed:
+                return
+        raise DataError(
+            f"{len(records)} pairs with {found} LR pixels in all are too few to learn noise from:"
+            f" this {type(self.noise).__name__} needs {needed}. Give more pairs, or fewer knots or"
+            " a smaller radius."
+        )
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return ``loss_likelihood`` and, where the mean is trained as well, its loss."""
+        hr, lr = self._pair(batch)
+        made = self.without_noise(hr, batch)
+        border = self.degradation.border if self.border is None else self.border
+        found: dict[str, Tensor] = {}
+        if self.mean == "joint":
+            compared = [_inner(to_colour(image, self.colour), border, 0) for image in (made, lr)]
+            found |= self.named_losses(self.loss(*compared))
+        loss = -self.likelihood_weight * self._mean_score(made.detach(), lr, border)
+        return {**found, "loss_likelihood": loss}
+
+    def _mean_score(self, mean: Tensor, real: Tensor, border: int) -> Tensor:
+        """Return the mean logarithm of the likelihood of flat pixels, in nats a value."""
+        past = self.noise.radius
+        around = surroundings(mean)
+        inner = torch.zeros_like(around, dtype=torch.bool)
+        _inner(inner, border, past).fill_(True)
+        count = int(_inner(inner, border, past).numel())
+        if not count:
+            raise DataError(
+                f"training patches of {real.shape[2]} x {real.shape[3]} LR pixels vanish when"
+                f" {border} are cropped from each side, and {past} where noise has no past: raise"
+                " patch_size."
+            )
+        flat = inner & (around <= self._threshold(around[inner]))
+        values = self.scores(mean, real, flat.expand_as(real))
+        # Divided by the number that is expected, so that each flat pixel of the run counts alike.
+        return values.sum() / (3 * self.flat_share * count)
+
+    @torch.no_grad()
+    def _threshold(self, around: Tensor) -> Tensor:
+        """Note the gradients of a batch, and return the one that only flat pixels are below."""
+        if self.flat_share >= 1:
+            return around.max()
+        chosen = around[:: max(around.numel() // _OF_A_BATCH, 1)][:_OF_A_BATCH]
+        if self.training:
+            kept = self.gradients[: len(self.gradients) - len(chosen)]
+            self.gradients = torch.cat([chosen.to(kept), kept])
+        seen = self.gradients[self.gradients >= 0] if self.training else chosen
+        return seen.quantile(self.flat_share)
+
+    def without_noise(self, hr: Tensor, batch: Batch) -> Tensor:
+        """Return what the parts before the noise make of HR (B, 3, H, W)."""
+        made = hr
+        with torch.set_grad_enabled(self.mean == "joint" and torch.is_grad_enabled()):
+            for part in self.members[:-1]:
+                made = part(made, batch["seeds"])
+        return made
+
+    def scores(self, mean: Tensor, real: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """Return the logarithm of the likelihood of each value of real LR, in nats.
+
+        Args:
+            mean: LR without noise, RGB in [0, 1], shape (B, 3, h, w).
+            real: Real LR.
+            chosen: Which values to return, booleans of that shape; None: all of them.
+
+        Returns:
+            The same shape, or (N,) of the chosen values.
+
+        Raises:
+            DataError: If real LR is not rounded to 8 bit, and the noise is.
+        """
+        if self.noise.rounding:
+            levels = real.detach() * 255
+            off = float((levels - levels.round()).abs().max())
+            if off > _ON_A_LEVEL:
+                raise DataError(
+                    f"real LR lies up to {off:.2f} levels of 8 bit off a level, so it is not"
+                    " rounded as the noise expects: set rounding=False of LearnedNoise."
+                )
+        excess = None if self.structure is None else self.structure_variance(mean)
+        if self.drift:
+            mean = mean + self._drift(mean, real, excess)
+        return self.noise.log_likelihood(mean, real, excess, chosen)
+
+    def structure_variance(self, mean: Tensor) -> Tensor:
+        """Return the variance next to edges that is not noise, in grey levels squared.
+
+        Args:
+            mean: LR without noise, RGB in [0, 1], shape (B, 3, h, w).
+        """
+        assert self.structure is not None
+        return self.structure.exp().view(1, 3, 1, 1) * edge_energy(mean)
+
+    @torch.no_grad()
+    def _drift(self, mean: Tensor, real: Tensor, excess: Tensor | None) -> Tensor:
+        """Return the local mean of the differences, flat places counting more."""
+        variance = self.noise.unpredictable(mean).square()
+        weight = 1 / (variance if excess is None else variance + excess)
+        total, weights = (_sums(x, self.drift // 2) for x in (weight * (real - mean), weight))
+        return total / weights
+
+    def predict(self, batch: Batch) -> list[Prediction]:
+        """Generate the noisy LR image of each HR image."""
+        hr, lr = self._pair(batch)
+        made = self.degradation(hr, batch["seeds"])
+        return predictions_of(batch, made, lr, hr, self.degradation.scale)
+
+    def output(self, batch: Batch) -> Tensor:
+        """Return the noisy LR batch."""
+        return self.degradation(to_colour(batch["hr"], "rgb"), batch["seeds"])
+
+    def export(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> str:
+        """Write the degradation with its noise.
+
+        Raises:
+            DataError: If the correlation that was learned does not decay.
+        """
+        settle = getattr(self.noise, "settle", None)
+        if settle is not None:
+            settle()
+        return self.degradation.save(path, meta)
+
+    def _pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        if batch["lr"] is None or not bool(batch["paired"].all()):
+            raise DataError(
+                "learning noise needs real pairs; the data set has HR images without LR."
+            )
+        return to_colour(batch["hr"], "rgb"), to_colour(batch["lr"], "rgb")
+
+
+def edge_energy(image: Tensor) -> Tensor:
+    """Return the squared gradient of an image around each pixel.
+
+    Args:
+        image: Values in [0, 1], shape (B, C, h, w).
+
+    Returns:
+        Grey levels squared per pixel squared, averaged over 5 x 5 pixels, of the same shape.
+    """
+    padded = F.pad(image * 255, (1, 1, 1, 1), mode="replicate")
+    by_row = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+    by_column = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+    energy = by_row.square() + by_column.square()
+    around = _AROUND // 2
+    return F.avg_pool2d(energy, _AROUND, 1, around, count_include_pad=False)
+
+
+def surroundings(image: Tensor) -> Tensor:
+    """Return the largest :func:`edge_energy` of 7 x 7 pixels and all channels, (B, 1, h, w)."""
+    energy = edge_energy(image).amax(1, keepdim=True)
+    return F.max_pool2d(energy, _NEAR, 1, _NEAR // 2)
+
+
+def _sums(image: Tensor, around: int) -> Tensor:
+    """Return the sums over so many pixels to each side, up and down."""
+    rows = F.avg_pool2d(image, (2 * around + 1, 1), 1, (around, 0), divisor_override=1)
+    return F.avg_pool2d(rows, (1, 2 * around + 1), 1, (0, around), divisor_override=1)
+
+
+def _inner(image: Tensor, border: int, past: int) -> Tensor:
+    """Crop the border, and where noise has no past the more above and beside it."""
+    height, width = image.shape[-2:]
+    side = border + past
+    return image[..., side : height - border, side : width - side]

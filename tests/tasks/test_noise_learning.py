@@ -1,0 +1,173 @@
+"""Noise is learned by its likelihood: from clean pairs, behind a frozen mean, and jointly."""
+
+import pytest
+import torch
+
+from realdeg import create_degradation
+from realdeg.datasets.records import Record
+from realdeg.degradations import Compose, GlobalKernel, LearnedNoise
+from realdeg.errors import ConfigError, DataError
+from realdeg.tasks import NoiseLearning
+from realdeg.tasks.noise_learning import edge_energy
+
+SMALL = {"type": "LearnedNoise", "radius": 1, "knots": 3}
+SMALL_DML = {"type": "DML", "width": 4, "levels": 1, "num_kernels": 2, "kernel_size": 5}
+
+
+def smooth(count=4, side=48, seed=0):
+    """Return photos of soft shades in every brightness."""
+    generator = torch.Generator().manual_seed(seed)
+    rough = torch.rand(count, 3, 3, 3, generator=generator)
+    return torch.nn.functional.interpolate(rough, size=(side, side), mode="bicubic").clamp(0, 1)
+
+
+def batch(hr, lr):
+    count = len(hr)
+    return {
+        "hr": hr,
+        "lr": lr,
+        "paired": torch.ones(count, dtype=torch.bool),
+        "key": [f"{index}" for index in range(count)],
+        "meta": [{} for _ in range(count)],
+        "seeds": list(range(count)),
+    }
+
+
+def train(task, given, steps=90, rate=0.06):
+    optimiser = torch.optim.Adam([p for p in task.parameters() if p.requires_grad], lr=rate)
+    task.train()
+    for _ in range(steps):
+        loss = sum(task.losses(given).values())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return float(loss.detach())
+
+
+def made(degradation, hr):
+    with torch.no_grad():
+        return degradation(hr, range(len(hr)))
+
+
+def camera():
+    """Return noise whose deviation rises from 1 to 6 levels, half shared by the channels."""
+    noise = LearnedNoise(1, radius=1, knots=3).eval()
+    with torch.no_grad():
+        noise.log_sigma.copy_(torch.tensor([1.0, 3.0, 6.0]).log().expand(3, 3))
+        noise.taps[range(3), range(3), -1] = 0.4
+        noise.within.fill_(0.3)
+    return noise
+
+
+def test_level_and_correlation_of_a_known_camera_are_found():
+    truth, hr = camera(), smooth()
+    given = batch(hr, made(truth, hr))
+    task = NoiseLearning(SMALL, scale=1, flat_share=1.0, structure=False, drift=0)
+    train(task, given)
+    found = task.degradation
+    torch.testing.assert_close(found.log_sigma, truth.log_sigma, rtol=0, atol=0.12)
+    torch.testing.assert_close(found.taps, truth.taps, rtol=0, atol=0.08)
+    torch.testing.assert_close(found.within, truth.within, rtol=0, atol=0.08)
+    held = smooth(2, seed=9)
+    seen = made(truth, held)
+    scores = [noise.log_likelihood(held, seen).mean() for noise in (found.eval(), truth)]
+    assert (scores[1] - scores[0]).item() < 0.01
+
+
+def test_an_error_of_the_mean_at_edges_is_not_taken_for_noise():
+    """HR moved by half a pixel: the residual at edges is many times the noise."""
+    truth = LearnedNoise(1, radius=0, colour=False, sigma=1.0).eval()
+    hr = smooth(side=64)
+    hr[..., ::16] = 1 - hr[..., ::16]
+    moved = (hr + hr.roll(1, 3)) / 2
+    given = batch(hr, made(truth, moved))
+    wrong = float(((given["lr"] - hr) * 255)[..., 2:-2].std())
+    task = NoiseLearning({**SMALL, "knots": 1}, scale=1)
+    train(task, given, 60)
+    level = task.degradation.deviations(torch.tensor([0.5])).mean()
+    assert wrong > 15 and float(level) == pytest.approx(1.04, rel=0.25)
+
+
+def test_noise_below_the_rounding_does_not_collapse():
+    """Where real LR is the rounded mean the likelihood has no pole, and stays finite."""
+    hr = (smooth() * 255).round() / 255
+    task = NoiseLearning({**SMALL, "sigma": 0.3}, scale=1, flat_share=1.0)
+    assert 0 <= train(task, batch(hr, hr), 60) < 0.1
+    assert task.degradation.unpredictable(hr).min() >= 0.05
+    assert all(parameter.isfinite().all() for parameter in task.parameters())
+
+
+def test_behind_a_frozen_mean_only_noise_is_trained(tmp_path):
+    kernel = GlobalKernel(2, False, kernel_size=3)
+    with torch.no_grad():
+        kernel.kernel.fill_(1 / 9)
+    kernel.mark_trained()
+    kernel.save(tmp_path / "mean.safetensors")
+    parts = [{"checkpoint": str(tmp_path / "mean.safetensors")}, SMALL]
+    task = NoiseLearning({"type": "Compose", "parts": parts}, scale=2, same_size=False)
+    hr = smooth(side=64)
+    lr = made(Compose([kernel, camera()], 2), hr)
+    start = float(task.losses(batch(hr, lr))["loss_likelihood"].detach())
+    assert train(task, batch(hr, lr), 40) < start
+    assert not any(p.requires_grad for p in task.members[0].parameters())
+    path = tmp_path / "degradation.safetensors"
+    task.export(path, {})
+    again = create_degradation(str(path))
+    assert again.is_trained and torch.equal(again(hr, range(4)), task.eval().output(batch(hr, lr)))
+    (prediction, *_) = task.predict(batch(hr, lr))
+    assert prediction["prediction"].shape == (3, 32, 32)
+
+
+def test_joint_training_leaves_the_mean_to_its_own_loss():
+    torch.manual_seed(0)
+    parts = [SMALL_DML, SMALL]
+    config = {"type": "Compose", "parts": parts}
+    task = NoiseLearning(config, mean="joint", scale=2, same_size=False).train()
+    hr = smooth(side=64)
+    losses = task.losses(batch(hr, hr[..., ::2, ::2].mul(255).round() / 255))
+    assert set(losses) == {"loss", "loss_likelihood"}
+    losses["loss_likelihood"].backward(retain_graph=True)
+    mean, noise = task.members
+    assert all(p.grad is None for p in mean.parameters())
+    assert all(p.grad is not None for p in noise.parameters())
+    losses["loss"].backward()
+    assert any(p.grad.abs().sum() > 0 for p in mean.parameters())
+
+
+def test_edge_energy_is_the_squared_slope():
+    ramp = (torch.arange(16) * 3 / 255).view(1, 1, 1, 16).expand(1, 3, 16, 16)
+    found = edge_energy(ramp)[..., 4:-4, 4:-4]
+    torch.testing.assert_close(found, torch.full_like(found, 9.0))
+
+
+class _Data:
+    def __init__(self, side, count=2):
+        self.records = [Record(f"{i}", f"{i}h", f"{i}l", {}) for i in range(count)]
+        self.side = side
+
+    def size_of(self, path):
+        assert str(path).endswith("l")
+        return self.side, self.side
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ConfigError, match="the last part is AWGN"):
+        NoiseLearning({"type": "Compose", "parts": [SMALL, {"type": "AWGN"}]}, scale=1)
+    with pytest.raises(ConfigError, match=r"the last part is Bicubic"):
+        NoiseLearning("Bicubic", scale=2)
+    with pytest.raises(ConfigError, match=r"DML, before the noise, is untrained.*'joint'"):
+        NoiseLearning({"type": "Compose", "parts": [SMALL_DML, SMALL]}, scale=2)
+    with pytest.raises(ConfigError, match=r"flat_share is 0"):
+        NoiseLearning(SMALL, scale=1, flat_share=0)
+    task, hr = NoiseLearning(SMALL, scale=1), smooth()
+    with pytest.raises(DataError, match=r"off a level.*rounding=False"):
+        task.losses(batch(hr, hr + 0.4 / 255))
+    with pytest.raises(DataError, match="needs real pairs"):
+        task.losses({**batch(hr, hr), "lr": None})
+    with pytest.raises(DataError, match=r"patches of 4 x 4 LR pixels vanish"):
+        NoiseLearning(SMALL, scale=1, border=2).losses(batch(hr[..., :4, :4], hr[..., :4, :4]))
+    needed = task.noise.least_pixels
+    assert needed == 50 * (9 + 36 + 3)
+    with pytest.raises(DataError, match=rf"2 pairs with 800 LR pixels.*needs {needed}"):
+        task.check_data(_Data(20))
+    task.check_data(_Data(40))
