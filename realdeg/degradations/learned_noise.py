@@ -245,8 +245,11 @@ class LearnedNoise(Degradation):
         given = F.pad(mean.detach(), (before, before, before, 0), mode="replicate")
         normal = torch.stack([white_noise(given.shape[1:], seed) for seed in seeds])
         sigma = self.unpredictable(given)
-        arrays = [x.double().cpu().numpy() for x in (given * 255, sigma, normal, *self.weights())]
-        made = torch.from_numpy(draw(*arrays, levels=255 if self.rounding else None)[inner].copy())
+        image, spread, fresh, taps, within = (
+            x.double().cpu().numpy() for x in (given * 255, sigma, normal, *self.weights())
+        )
+        levels = 255 if self.rounding else None
+        made = torch.from_numpy(draw(image, spread, fresh, taps, within, levels)[inner].copy())
         return (made / 255).to(mean), normal[inner].to(mean)
 
     @torch.no_grad()

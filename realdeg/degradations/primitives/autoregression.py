@@ -182,7 +182,8 @@ def _lines(height: int, width: int, step: int) -> Iterator[tuple[np.ndarray, np.
     A row begins ``step`` pixels behind the one above it; 0: no pixel depends on another.
     """
     if not step:
-        yield tuple(np.divmod(np.arange(height * width), width))
+        rows, columns = np.divmod(np.arange(height * width), width)
+        yield rows, columns
         return
     for time in range(width + step * (height - 1)):
         first = max(0, -(-(time - width + 1) // step))
