@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from realdeg.degradations import Degradation
 from realdeg.degradations.base import DegradationLike
 from realdeg.degradations.build import degradation_from_config
-from realdeg.degradations.containers import Compose
 from realdeg.errors import ConfigError, DataError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import TASKS
@@ -123,11 +122,7 @@ class NoiseLearning(ImageTask):
         self.structure: nn.Parameter | None = None
         if structure:
             self.structure = nn.Parameter(torch.full((3,), _FIRST_STRUCTURE).log())
-        self.members: list[Degradation] = (
-            self.degradation.members()
-            if isinstance(self.degradation, Compose)
-            else [self.degradation]
-        )
+        self.members = _in_order(self.degradation)
         last = self.members[-1]
         if not (callable(getattr(last, "log_likelihood", None)) and hasattr(last, "least_pixels")):
             raise ConfigError(
@@ -295,6 +290,20 @@ class NoiseLearning(ImageTask):
                 "learning noise needs real pairs; the data set has HR images without LR."
             )
         return to_colour(batch["hr"], "rgb"), to_colour(batch["lr"], "rgb")
+
+
+def _in_order(degradation: Degradation) -> list[Degradation]:
+    """Return the parts of a chain, or a degradation that is no container."""
+    given: Any = degradation
+    if not hasattr(given, "members"):
+        return [degradation]
+    parts: list[Degradation] = given.members()
+    if type(degradation).__name__ != "Compose":
+        raise ConfigError(
+            f"NoiseLearning needs parts in a fixed order, and {type(degradation).__name__} chooses"
+            " among them: take a Compose, with the noise last."
+        )
+    return parts
 
 
 def edge_energy(image: Tensor) -> Tensor:

@@ -153,6 +153,8 @@ class _Data:
 def test_bad_input_is_named():
     with pytest.raises(ConfigError, match="the last part is AWGN"):
         NoiseLearning({"type": "Compose", "parts": [SMALL, {"type": "AWGN"}]}, scale=1)
+    with pytest.raises(ConfigError, match=r"OneOf chooses among them"):
+        NoiseLearning({"type": "OneOf", "parts": [SMALL, {"type": "AWGN"}]}, scale=1)
     with pytest.raises(ConfigError, match=r"the last part is Bicubic"):
         NoiseLearning("Bicubic", scale=2)
     with pytest.raises(ConfigError, match=r"DML, before the noise, is untrained.*'joint'"):
