@@ -397,12 +397,12 @@ def test_finetune_refuses_in_one_sentence(camera, network, tmp_path):
 
 
 def test_a_camera_on_the_hr_grid_is_followed_by_a_reduction(network, tmp_path):
-    from realdeg.apis.finetune_start import find_camera, _network
+    from realdeg.apis.finetune_start import find_camera, find_network
 
     built = realdeg.create_degradation("GlobalKernel", scale=SCALE, same_size=True)
     built.mark_trained()
     built.save(tmp_path / "same.safetensors")
-    config = find_camera(tmp_path / "same.safetensors", _network(network, None, None))
+    config = find_camera(tmp_path / "same.safetensors", find_network(network, None, None, None))
     made = realdeg.create_degradation(config, SCALE, False)
     assert made(torch.rand(1, 3, 32, 48), [0]).shape == (1, 3, 16, 24)
 
