@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ SURFACE: dict[str, list[str]] = json.loads(
     (Path(__file__).resolve().parents[2] / "tests" / "api_surface.json").read_text(encoding="utf-8")
 )
 DOOR = set(SURFACE["realdeg"])
+_ANNOTATED = re.compile(r"~?(?:\btyping(?:_extensions)?\.)?\bAnnotated\[")
 
 
 def write_pages(app: Sphinx) -> None:
@@ -52,6 +54,8 @@ def _entry(package: str, name: str, found: Any) -> list[str]:
     if inspect.isclass(found):
         kind = "autoexception" if issubclass(found, BaseException) else "autoclass"
         bare = ["   :no-members:"] if _is_module(found) else []
+        if hasattr(found, "_fields"):  # its docstring says more than "Alias for field number 0"
+            bare.append(f"   :exclude-members: {', '.join(found._fields)}")
         return [f".. {kind}:: {package}.{name}", *bare, *again]
     if callable(found):
         return [f".. autofunction:: {package}.{name}", *again]
@@ -64,7 +68,35 @@ def _is_module(found: type) -> bool:
     return any(base.__name__ in ("Backbone", "Discriminator") for base in found.__mro__[1:])
 
 
+def without_checks(signature: str) -> str:
+    """Return a signature with ``Annotated[T, ...]`` written as ``T``.
+
+    The docstrings state ranges and choices in words, and Sphinx takes strings among the checks for
+    names that it should link.
+
+    Args:
+        signature: As autodoc writes it.
+    """
+    while found := _ANNOTATED.search(signature):
+        depth, kept = 1, None
+        for end in range(found.end(), len(signature)):
+            depth += {"[": 1, "(": 1, "{": 1, "]": -1, ")": -1, "}": -1}.get(signature[end], 0)
+            if signature[end] == "," and depth == 1 and kept is None:
+                kept = signature[found.end() : end]
+            if depth == 0:
+                break
+        signature = signature[: found.start()] + (kept or "") + signature[end + 1 :]
+    return signature
+
+
+def _shorten(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, args: str | None, result: str | None
+) -> tuple[str | None, str | None]:
+    return (args and without_checks(args), result and without_checks(result))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("builder-inited", write_pages)
+    app.connect("autodoc-process-signature", _shorten)
     return {"parallel_read_safe": True}

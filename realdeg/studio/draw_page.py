@@ -42,29 +42,9 @@ def add_degrade_tab(
         max_height=640,
     )
     with gr.Row():
-        lr = gr.Image(
-            label="LR: click a pixel",
-            format="png",
-            interactive=False,
-            elem_id="lr_picture",
-            buttons=["fullscreen"],
-        )
-        kernel = gr.Image(
-            label="Kernel there",
-            elem_id="kernel_picture",
-            format="png",
-            image_mode="RGBA",
-            interactive=False,
-            buttons=[],
-        )
-        noise = gr.Image(
-            label="Noise around it",
-            elem_id="noise_picture",
-            format="png",
-            image_mode="RGBA",
-            interactive=False,
-            buttons=[],
-        )
+        lr = _figure("LR: click a pixel", "lr_picture", image_mode="RGB", buttons=["fullscreen"])
+        kernel = _figure("Kernel there", "kernel_picture")
+        noise = _figure("Noise around it", "noise_picture")
     with gr.Row(elem_classes="tools"):
         row = gr.Number(0, label="LR row", precision=0, minimum=0, min_width=90)
         column = gr.Number(0, label="LR column", precision=0, minimum=0, min_width=90)
@@ -130,6 +110,12 @@ def add_degrade_tab(
     return seed
 
 
+def _figure(label: str, elem_id: str, **options: Any) -> gr.Image:
+    """Return a picture that is only looked at, with a transparent background unless told."""
+    options = {"image_mode": "RGBA", "buttons": [], **options}
+    return gr.Image(label=label, elem_id=elem_id, format="png", interactive=False, **options)
+
+
 def _shot(own: Desk, shot: Shot) -> tuple[Any, ...]:
     hr, lr = pair(shot)
     row, column = (side // 2 for side in shot.lr.shape[:2])
@@ -139,7 +125,7 @@ def _shot(own: Desk, shot: Shot) -> tuple[Any, ...]:
 
 
 def _place(place: Place) -> tuple[Any, ...]:
-    kernel = None if place.kernel is None else kernel_picture(place.kernel)
+    kernel = None if place.kernel is None else kernel_picture(place.kernel, place.stride)
     notes = [f"LR pixel at row {place.row}, column {place.column}."]
     if place.kernel is None:
         notes.append("Its filter is not stated and has no derivative, so there is no kernel.")

@@ -190,19 +190,20 @@ def _components(field: Field, step: Any) -> list[Any]:
     """Return the inputs of one argument: one, or two for a range."""
     value = field.shown(step.get(field.name, field.default))
     label = field.name.replace("_", " ")
-    note = field.help or None
+    # Left out, Gradio (6.31) shows fields that are made while the page is open as disabled.
+    shown: dict[str, Any] = {"info": field.help or None, "interactive": True}
     if field.kind == "switch":
-        return [gr.Checkbox(bool(value), label=label, info=note)]
+        return [gr.Checkbox(bool(value), label=label, **shown)]
     if field.kind == "choice":
-        return [gr.Dropdown(field.menu, value=value, label=label, info=note)]
+        return [gr.Dropdown(field.menu, value=value, label=label, **shown)]
     if field.kind == "data":
-        return [gr.Textbox(value, label=label, info=note, placeholder="YAML", max_length=20_000)]
-    limits: dict[str, Any] = {"minimum": field.low, "maximum": field.high}
-    limits["precision"] = 0 if field.whole else None
+        return [gr.Textbox(value, label=label, **shown, placeholder="YAML", max_length=20_000)]
+    shown |= {"minimum": field.low, "maximum": field.high}
+    shown["precision"] = 0 if field.whole else None
     if field.kind == "number":
-        return [gr.Number(value, label=label, info=note, **limits)]
+        return [gr.Number(value, label=label, **shown)]
     with gr.Row():
         return [
-            gr.Number(value[0], label=f"{label}: from", info=note, min_width=110, **limits),
-            gr.Number(value[1], label="to", info=" ", min_width=110, **limits),
+            gr.Number(value[0], label=f"{label}: from", min_width=110, **shown),
+            gr.Number(value[1], label="to", min_width=110, **{**shown, "info": " "}),
         ]

@@ -91,7 +91,13 @@ def build_page(folder: Path) -> gr.Blocks:
 
 def _photo_inputs() -> tuple[gr.File, gr.Dropdown, gr.Number]:
     gr.Markdown("### Photo")
-    photo = gr.File(label="Drop a photo (HR)", file_types=["image"], type="filepath", height=140)
+    photo = gr.File(
+        label="Drop a photo (HR)",
+        file_types=["image"],
+        type="filepath",
+        height=140,
+        elem_id="photo",
+    )
     with gr.Row():
         sample = gr.Dropdown(sample_names(), value=_FIRST_PHOTO, label="or a built-in image")
         side = gr.Number(

@@ -20,21 +20,21 @@ _DOTS = 180
 _INK = "#8a8f98"
 
 
-def kernel_picture(kernel: NDArray[np.float64]) -> NDArray[np.uint8]:
+def kernel_picture(kernel: NDArray[np.float64], stride: int) -> NDArray[np.uint8]:
     """Draw a kernel as every figure does: white is 0, red positive, blue negative.
 
-    The line encloses the taps of at least half the peak; a cross marks the middle of the window.
+    The line encloses the taps of at least half the peak; a cross marks the LR pixel.
 
     Args:
         kernel: Weights, (k, k).
+        stride: HR pixels per LR pixel on the grid: where in its window a kernel is centred.
 
     Returns:
         An image with a transparent background, H x W x 4.
     """
     figure, axes = _axes()
     most = float(np.abs(kernel).max()) or 1.0
-    # A window of even side has its middle between four taps.
-    draw_kernel(axes, kernel, span=most, stride=2 - len(kernel) % 2)
+    draw_kernel(axes, kernel, span=most, stride=stride)
     _finish(
         figure,
         axes,

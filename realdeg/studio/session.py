@@ -125,6 +125,7 @@ class Place:
         row: Row of the LR pixel.
         column: Column of the LR pixel.
         kernel: Its kernel (k, k) of HR pixels, or None.
+        stride: HR pixels per LR pixel on the grid, which places the kernel's centre.
         noise: The noise around it, H x W x C in grey levels of 0 to 255, or None without noise.
         sigma: Its standard deviation in grey levels, or None.
     """
@@ -132,6 +133,7 @@ class Place:
     row: int
     column: int
     kernel: NDArray[np.float64] | None
+    stride: int
     noise: NDArray[Any] | None
     sigma: float | None
 
@@ -252,13 +254,13 @@ def look_at(shot: Shot, row: int, column: int) -> Place:
     with one_channel_is_grey() if grey else nullcontext():
         kernel = kernel_at(shot.degrader.degradation, hr, shot.record.trace, row, column)
     if shot.noise is None:
-        return Place(row, column, kernel, None, None)
+        return Place(row, column, kernel, shot.stride, None, None)
     noise, deviation = shot.noise
     rows = slice(max(row - AROUND, 0), row + AROUND + 1)
     columns = slice(max(column - AROUND, 0), column + AROUND + 1)
     sigma = float(deviation[:, rows, columns].square().mean().sqrt()) * 255
     patch = noise[:, rows, columns].permute(1, 2, 0).double().numpy() * 255
-    return Place(row, column, kernel, patch, sigma)
+    return Place(row, column, kernel, shot.stride, patch, sigma)
 
 
 def enlarged(shot: Shot) -> NDArray[np.uint8]:

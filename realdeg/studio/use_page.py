@@ -92,6 +92,7 @@ def add_upscale_tab(desk: gr.State, folder: Path) -> None:
                 file_types=[".safetensors", ".pth", ".pt", ".ckpt"],
                 type="filepath",
                 height=140,
+                elem_id="network",
             )
             kind = gr.Dropdown(
                 ["", *list_backbones()],
@@ -110,7 +111,11 @@ def add_upscale_tab(desk: gr.State, folder: Path) -> None:
     go = gr.Button("Upscale", variant="primary")
     words = gr.Markdown()
     slider = gr.ImageSlider(
-        label="bicubic | network", format="png", interactive=False, max_height=720
+        label="bicubic | network",
+        format="png",
+        interactive=False,
+        elem_id="upscaled",
+        max_height=720,
     )
     result = gr.File(label="Result (PNG)", interactive=False, height=70)
 

@@ -59,6 +59,16 @@ def test_the_reference_has_every_public_name(public_names, tmp_path):
             assert f"{package}.{name}\n" in text, name
 
 
+def test_the_reference_shows_types_without_their_checks(public_names):
+    shown = public_names.without_checks
+    nested = (
+        "(loss: ~typing.Annotated[~typing.Annotated[dict[str, int], Ge(ge=1)] | None,"
+        " Component(registry=loss, keys=('a', 'b'))] = {'type': 'L1Loss'}, x: Annotated[int, 1])"
+    )
+    assert shown(nested) == "(loss: dict[str, int] | None = {'type': 'L1Loss'}, x: int)"
+    assert shown("(MyAnnotated[int, 1]) -> int") == "(MyAnnotated[int, 1]) -> int"
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_a_tutorial_runs(example, monkeypatch, capsys):
     import matplotlib

@@ -117,6 +117,17 @@ class Browser:
         held = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **held)
 
+    def drop(self, selector: str, file: Path) -> None:
+        """Drop a file on an element, as from a folder's window."""
+        place = self.run(
+            f"(() => {{ const one = document.querySelector({selector!r});"
+            " one.scrollIntoView({block: 'center'}); const box = one.getBoundingClientRect();"
+            " return {x: box.left + box.width / 2, y: box.top + box.height / 2}; })()"
+        )
+        data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.call("Input.dispatchDragEvent", type=kind, data=data, **place)
+
     def picture(self, file: Path, whole: bool = False) -> None:
         made = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         file.write_bytes(base64.b64decode(made["data"]))

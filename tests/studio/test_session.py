@@ -14,10 +14,11 @@ from realdeg.degradations.blur_down import BlurDown
 from realdeg.degradations.containers import Compose
 from realdeg.degradations.true_kernels import kernels_of
 from realdeg.errors import CheckpointError, ConfigError, DataError, GeometryError
-from realdeg.studio import session
+from realdeg.studio import pictures, session
 from realdeg.studio.desk import Desk, number_in, pair, place_of
 from realdeg.studio.local import kernel_at, noise_of
 from realdeg.studio.recipe import read_recipe, recipe_of
+from realdeg.visualization.taps import draw_kernel
 
 CHAIN = """
 degradation:
@@ -163,6 +164,28 @@ def test_the_derivative_is_the_stated_kernel(photo):
     rim = (len(want) - len(slope)) // 2
     inner = want[rim : rim + len(slope), rim : rim + len(slope)] if rim >= 0 else want
     assert np.abs(slope - inner).max() < 1e-5 and np.abs(want).sum() - np.abs(inner).sum() < 1e-3
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_the_cross_of_a_kernel_lies_on_the_lr_pixel(size, photo, tmp_path, monkeypatch):
+    camera = realdeg.create_degradation("DML", scale=2, num_kernels=2, kernel_size=size, width=4)
+    camera.mark_trained()
+    camera.save(tmp_path / "camera.safetensors")
+    recipe = session.load_camera(tmp_path / "camera.safetensors")
+    files = {"camera.safetensors": tmp_path / "camera.safetensors"}
+    place = session.look_at(session.draw(photo, recipe, 1, files), 6, 7)
+    drawn = []
+
+    def draw(axes, *args, **options):
+        drawn.append(axes)
+        draw_kernel(axes, *args, **options)
+
+    monkeypatch.setattr(pictures, "draw_kernel", draw)
+    pictures.kernel_picture(place.kernel, place.stride)
+    (across, _) = drawn[0].collections[-1].get_segments()
+    # The contract: LR pixel i lies at s i + (s - 1) / 2, its window starts at
+    # s i + floor((s - k) / 2). The first tap is at 0.
+    assert across.mean(0).tolist() == [0.5 - (2 - size) // 2] * 2
 
 
 def test_the_kernel_of_a_pipeline_is_its_impulse_response(photo):
