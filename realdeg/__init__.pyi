@@ -39,6 +39,8 @@ from realdeg.apis.registration_file import RegisteredPairs as RegisteredPairs
 from realdeg.apis.registration_file import read_registration as read_registration
 from realdeg.apis.reporting import RunReport as RunReport
 from realdeg.apis.reporting import write_report as write_report
+from realdeg.apis.reproducing import Reproduction as Reproduction
+from realdeg.apis.reproducing import reproduce as reproduce
 from realdeg.apis.sharing import PushedWeights as PushedWeights
 from realdeg.apis.sharing import push_to_hub as push_to_hub
 from realdeg.apis.studio import open_studio as open_studio

@@ -38,6 +38,7 @@ COMMANDS = {
     "preview": "show what a degradation does to an image",
     "compare": "compare trained networks or degradations in one table",
     "sweep": "train a recipe with several seeds and settings, one run after the other",
+    "reproduce": "run a table of a paper, and write it beside the published values",
     "compare_degradations": "compare several degradations with a real camera",
     "extract_pools": "collect blur kernels and noise patches from real photos",
     "estimate": "estimate blur and noise of photos",
