@@ -35,6 +35,7 @@ from realdeg.degradations.random_order import RandomOrder
 from realdeg.degradations.real_esrgan import RealESRGAN
 from realdeg.degradations.repeat import Repeat
 from realdeg.degradations.sample_camera import SampleCamera
+from realdeg.degradations.scale_dml import ScaleDML
 from realdeg.degradations.srmd import SRMD
 from realdeg.degradations.steps import register_step
 from realdeg.degradations.tone_map import ToneMap
@@ -78,6 +79,7 @@ __all__ = [
     "Repeat",
     "SRMD",
     "SampleCamera",
+    "ScaleDML",
     "ToneMap",
     "Trace",
     "TraceParams",

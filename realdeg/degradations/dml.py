@@ -2,28 +2,28 @@
 
 Each LR pixel is filtered by its own mixture of N basis kernels. The bases are global and learned;
 a network predicts the mixing weights from the HR image (Eqs. 2 to 4). Beyond the paper, the
-network may also see where the image lies in its photo, and R, G and B may have weights or bases of
-their own.
+network may also see where the image lies in its photo and a random code, and R, G and B may have
+weights or bases of their own.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from realdeg.degradations.base import Scale
 from realdeg.degradations.encoder_decoder import Levels, Xavier
-from realdeg.degradations.learned import LearnedDegradation, LRGrid, WithoutPlace
-from realdeg.degradations.primitives import field_position, gaussian_kernel
+from realdeg.degradations.learned import LRGrid
+from realdeg.degradations.primitives import gaussian_kernel
 from realdeg.degradations.primitives.kernels import centre_rest
-from realdeg.degradations.trace import Trace, place_of
+from realdeg.degradations.told import ToldDegradation, WithoutPlace
 from realdeg.degradations.windowed import Padding, WindowSize
-from realdeg.errors import DataError
 from realdeg.ops import kernel_apply
 from realdeg.registry import DEGRADATIONS
 from realdeg.utils.argument_types import Count
@@ -36,7 +36,7 @@ ColourField = Literal["luma", "weights", "bases"]
 
 
 @DEGRADATIONS.register_module()
-class DML(LearnedDegradation):
+class DML(ToldDegradation):
     """N learned basis kernels, mixed at every pixel by a network.
 
     Where the paper leaves something open, an argument decides; defaults are the literal reading.
@@ -71,6 +71,9 @@ class DML(LearnedDegradation):
         colour: ``"luma"`` reads luma and treats R, G and B alike (the paper). ``"weights"`` reads
             RGB and predicts mixing weights for each channel, ``"bases"`` reads RGB and has bases
             for each channel, mixed with the same weights.
+        latent: Numbers in a random code that the network also sees, one code per image, drawn from
+            its seed: one HR image then has many LR images. 0: none, as in the paper. The state dict
+            also has the small network that reads codes off pairs in training.
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
@@ -79,7 +82,7 @@ class DML(LearnedDegradation):
         ConfigError: If an argument is out of range.
     """
 
-    later_arguments = ("position", "without_place", "colour")
+    later_arguments: ClassVar[tuple[str, ...]] = ("position", "without_place", "colour", "latent")
 
     def __init__(
         self,
@@ -101,10 +104,12 @@ class DML(LearnedDegradation):
         position: bool = False,
         without_place: WithoutPlace = "refuse",
         colour: ColourField = "luma",
+        latent: Annotated[int, Interval(ge=0, le=64)] = 0,
     ) -> None:
         super().__init__(scale, same_size, kernel_size, padding, lr_grid)
         self.activation, self.renormalise, self.nonnegative = activation, renormalise, nonnegative
-        self.position, self.without_place, self.colour = position, without_place, colour
+        self.position, self.without_place = position, without_place
+        self.colour, self.latent = colour, latent
         if init == "random":
             bases = torch.rand(num_kernels, kernel_size, kernel_size)
             bases = bases / bases.sum((1, 2), keepdim=True)
@@ -115,28 +120,19 @@ class DML(LearnedDegradation):
         self.bases = nn.Parameter(bases)
         self.network = self.make_network(
             (3 if colour == "weights" else 1) * num_kernels, width, levels, skips, xavier,
-            image_channels=1 if colour == "luma" else 3, conditions=3 if position else 0,
+            image_channels=1 if colour == "luma" else 3, conditions=self.condition_channels,
         )  # fmt: skip
         wants_unit = init == "gaussian_bank" if unit_gain is None else unit_gain
         if wants_unit and activation == "sigmoid" and num_kernels > 1:
             # sigmoid(-log(N - 1)) = 1 / N
             assert self.network.last.bias is not None
             nn.init.constant_(self.network.last.bias, -math.log(num_kernels - 1))
+        self.make_reader()
 
     @property
     def needs_rgb(self) -> bool:
         """Whether R, G and B have weights or bases of their own."""
         return self.colour != "luma"
-
-    @property
-    def uses_place(self) -> bool:
-        """Whether the network sees the position in the photo."""
-        return self.position
-
-    def placed(self, trace: Trace, place: Place | None) -> Trace:
-        """Return a trace with the image's place; see :meth:`Degradation.placed`."""
-        self._refuse_unknown(place)
-        return super().placed(trace, place)
 
     def seen(self, hr: Tensor) -> Tensor:
         """Return what the network reads of HR: luma, or R, G and B."""
@@ -144,35 +140,12 @@ class DML(LearnedDegradation):
             return luma_of(hr)
         return hr if hr.shape[1] == 3 else grey_of(hr).expand(-1, 3, -1, -1)
 
-    def conditions(self, hr: Tensor, places: Sequence[Place | None] | None) -> Tensor | None:
-        """Return what the network is told beside the image.
-
-        Args:
-            hr: HR batch, shape (B, C, H, W).
-            places: Where each image lies in its photo; None where that is not known.
-
-        Returns:
-            Shape (B, 3, h, w) on the grid of the network; None if it is told nothing.
-
-        Raises:
-            DataError: If a place is needed and not known.
-        """
-        if not self.position:
-            return None
-        size = (hr.shape[2] // self.network.scale_in, hr.shape[3] // self.network.scale_in)
-        maps = [hr.new_zeros(0, 3, *size)]
-        for place in self.check_places(hr, places):
-            self._refuse_unknown(place)
-            at = hr.new_zeros(3, *size) if place is None else field_position(place, size, hr.device)
-            maps.append(at[None].to(hr))
-        return torch.cat(maps)
-
     def weights(self, hr: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Predict the mixing weights, C in Eq. 3.
 
         Args:
             hr: HR batch, RGB or Y, shape (B, C, H, W).
-            conditions: From :meth:`conditions`; None on the optical axis.
+            conditions: From :meth:`conditions`; None: the optical axis, and a code of 0.
 
         Returns:
             Shape (B, N, H / stride, W / stride); those of grey where the channels differ.
@@ -185,9 +158,8 @@ class DML(LearnedDegradation):
         Returns:
             Shape (B, 3, N, H / stride, W / stride), or (B, 1, N, ...) if they are shared.
         """
-        if conditions is None and self.position:
-            size = (hr.shape[2] // self.network.scale_in, hr.shape[3] // self.network.scale_in)
-            conditions = hr.new_zeros(hr.shape[0], 3, *size)
+        if conditions is None:
+            conditions = self.told(hr)
         channels = 3 if self.colour == "weights" else 1
         field = self.field(hr, conditions).unflatten(1, (channels, -1))
         if self.activation == "softmax":
@@ -213,23 +185,6 @@ class DML(LearnedDegradation):
         if self.renormalise:
             bases = bases / bases.sum((-2, -1), keepdim=True)
         return bases
-
-    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """Degrade a batch of unknown place; nothing is random, so no seed is used."""
-        return self.forward_at(hr, (), None)
-
-    def forward_at(
-        self, hr: Tensor, seeds: Sequence[int], places: Sequence[Place | None] | None
-    ) -> Tensor:
-        """Degrade a batch without building traces; see :meth:`Degradation.forward_at`."""
-        self.check_input(hr)
-        return self.generate(hr, self.conditions(hr, places))
-
-    def degrade(self, hr: Tensor, traces: Sequence[Trace]) -> Tensor:
-        """Degrade a batch; the traces hold the place if it is used."""
-        if not self.position:
-            return self.generate(hr)
-        return self.generate(hr, self.conditions(hr, [place_of(trace) for trace in traces]))
 
     def generate(self, hr: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Filter every pixel with its own mixture of the bases."""
@@ -277,14 +232,6 @@ class DML(LearnedDegradation):
         shape = [1] * channels.ndim
         shape[dim] = 3
         return (channels * channels.new_tensor(GREY_WEIGHTS).view(shape)).sum(dim, keepdim)
-
-    def _refuse_unknown(self, place: Place | None) -> None:
-        if place is None and self.without_place == "refuse":
-            raise DataError(
-                f"{type(self).__name__} depends on where an image lies in its photo, and that is"
-                " not known here: give whole photos (whole_photos=True for a data set of them), or"
-                " set without_place='centre' to degrade the image as if on the optical axis."
-            )
 
 
 def gaussian_bank(num_kernels: int, kernel_size: WindowSize, stride: int) -> Tensor:

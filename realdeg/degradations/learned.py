@@ -12,7 +12,6 @@ from realdeg.degradations.windowed import Padding, WindowedDegradation, WindowSi
 from realdeg.utils.colour import luma_of
 
 LRGrid = Literal["unshuffle", "pool"]
-WithoutPlace = Literal["refuse", "centre"]
 
 
 class LearnedDegradation(WindowedDegradation):

@@ -18,10 +18,11 @@ from realdeg.registry import DEGRADATIONS, TASKS
 from realdeg.tasks.base import ImageTask, predictions_of
 from realdeg.tasks.loss_checks import check_images
 from realdeg.tasks.player_checks import lr_sizes
-from realdeg.utils.argument_types import Scale, Whole
+from realdeg.utils.argument_types import Positive, Scale, Scales, Whole
 from realdeg.utils.colour import to_colour
 from realdeg.utils.place import Place, places_in
 from realdeg.utils.samples import Batch, Prediction
+from realdeg.utils.scales import as_scale
 
 
 class ClosedForm(Protocol):
@@ -32,6 +33,22 @@ class ClosedForm(Protocol):
 
     def solve(self) -> float:
         """Set the weights to its solution."""
+
+
+class HasCodes(Protocol):
+    """A degradation with random codes, such as ``DML(latent=4)``."""
+
+    def with_posterior(
+        self, hr: Tensor, lr: Tensor, seeds: Sequence[int], places: Sequence[Place | None] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return LR with codes read off the pairs, and what each code tells, in nats."""
+
+
+class ServesScales(Protocol):
+    """A degradation whose weights serve many scales, such as ``ScaleDML``."""
+
+    def at_scale(self, scale: float) -> Degradation:
+        """Return it at another scale, with the same weights."""
 
 
 @TASKS.register_module()
@@ -49,8 +66,15 @@ class DegradationLearning(ImageTask):
         colour: ``"y"`` (the paper) or ``"rgb"``.
         border: LR pixels cropped from each side of a training patch, where kernels reach beyond
             it; None: the degradation's border.
+        unexplained: For a degradation with random codes (``DML(latent=...)``): the standard
+            deviation, in grey levels, of what a code does not explain. With ``MSELoss`` it makes
+            the sum of ``loss`` and ``loss_code`` the evidence bound of a Gaussian of that
+            deviation, in units of the squared error; a smaller one lets codes tell more.
+        scales: Scales that are drawn for the training batches, for a degradation of any scale
+            (``ScaleDML``) and HR images that a transform of the data set degrades (``Degrade``).
     """
 
+    own_losses: ClassVar[tuple[str, ...]] = ("code",)
     component: ClassVar[str] = "degradation"
     baseline_name: ClassVar[str] = "the bicubic reduction of HR"
 
@@ -62,10 +86,21 @@ class DegradationLearning(ImageTask):
         same_size: bool | None = None,
         colour: Literal["y", "rgb"] = "y",
         border: Whole | None = None,
+        unexplained: Positive = 2.0,
+        scales: Scales | None = None,
     ) -> None:
         super().__init__(loss)
         self.degradation = degradation_from_config(degradation, scale, same_size)
-        self.colour, self.border = colour, border
+        self.colour, self.border, self.unexplained = colour, border, float(unexplained)
+        self.scales = None if scales is None else tuple(as_scale(one) for one in scales)
+        if self.scales is not None:
+            if not hasattr(self.degradation, "at_scale"):
+                raise ConfigError(
+                    f"{type(self.degradation).__name__} is learned at one scale; with model.scales"
+                    " take ScaleDML."
+                )
+            for one in self.scales:
+                cast(ServesScales, self.degradation).at_scale(one)
         if self.degradation.needs_rgb and colour == "y" and self.degradation.fitting is not None:
             raise ConfigError(
                 f"{type(self.degradation).__name__} has kernels for R, G and B, which luma alone"
@@ -95,9 +130,29 @@ class DegradationLearning(ImageTask):
             )
         hr, lr = self._pair(batch)
         seeds, places = batch["seeds"], places_in(batch)
+        drawn = batch.get("scale")
+        if drawn is not None and self.scales is not None:
+            own = cast(ServesScales, self.degradation).at_scale(drawn)
+            return self.named_losses(compare_lr(own, self.loss, hr, lr, seeds, self.border, places))
+        if getattr(self.degradation, "latent", 0):
+            return self._losses_with_codes(hr, lr, seeds, places)
         return self.named_losses(
             compare_lr(self.degradation, self.loss, hr, lr, seeds, self.border, places)
         )
+
+    def _losses_with_codes(
+        self, hr: Tensor, lr: Tensor, seeds: Sequence[int], places: Sequence[Place | None]
+    ) -> dict[str, Tensor]:
+        """Compare LR that was generated with codes read off the pairs, and charge for the codes."""
+        own = cast(HasCodes, self.degradation)
+        generated, divergence = own.with_posterior(hr, lr, seeds, places)
+        border = self.degradation.border if self.border is None else self.border
+        pair = _cropped(generated, lr, border)
+        named = dict(self.named_losses(self.loss(*pair)))
+        # -log p = squared error / (2 v), summed; times 2 v over the count it is the mean error.
+        price = 2 * (self.unexplained / 255) ** 2 / pair[1][0].numel()
+        named["loss_code"] = price * divergence.mean()
+        return named
 
     def predict(self, batch: Batch) -> list[Prediction]:
         """Generate the LR image of each HR image."""
@@ -176,13 +231,17 @@ def compare_lr(
     """
     generated = degradation.forward_at(hr, seeds, places)
     border = degradation.border if border is None else border
+    found: Tensor | dict[str, Tensor] = loss(*_cropped(generated, lr, border))
+    return found
+
+
+def _cropped(generated: Tensor, lr: Tensor, border: int) -> tuple[Tensor, Tensor]:
     if min(lr.shape[2:]) <= 2 * border:
         raise DataError(
             f"training patches of {lr.shape[2]} x {lr.shape[3]} LR pixels vanish when {border}"
             " are cropped from each side: raise patch_size."
         )
-    found: Tensor | dict[str, Tensor] = loss(_crop(generated, border), _crop(lr, border))
-    return found
+    return _crop(generated, border), _crop(lr, border)
 
 
 def bicubic_of(degradation: Degradation, hr: Tensor) -> Tensor:

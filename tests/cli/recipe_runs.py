@@ -41,6 +41,7 @@ FOLDERS = (
 KIND = {"scale", "colour", "bias", "multi_scale", "sampling", "use_bn", "drop_path", "conv_scale"}
 DEGRADATIONS = {
     "DML": dict(width=4, levels=1, num_kernels=2, kernel_size=5),
+    "ScaleDML": dict(width=4, levels=1, num_kernels=2, kernel_size=5),
     "DirectNet": dict(width=4, levels=1),
     "DirectKPN": dict(width=4, levels=1, kernel_size=5),
     "GlobalKernel": dict(kernel_size=5),

@@ -17,6 +17,7 @@ from realdeg.registry import list_degradations
 
 TINY = {
     "DML": dict(width=4, levels=1, num_kernels=2, kernel_size=5),
+    "ScaleDML": dict(width=4, levels=1, num_kernels=2, kernel_size=5),
     "DirectNet": dict(width=4, levels=1),
     "DirectKPN": dict(width=4, levels=1, kernel_size=5),
     "GlobalKernel": dict(kernel_size=5),

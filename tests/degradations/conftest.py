@@ -9,6 +9,7 @@ from realdeg.testing import DegradationContract
 # say so themselves by a classmethod ``example(scale, same_size)``.
 SMALL = {
     "DML": {"width": 4, "levels": 2, "num_kernels": 3},
+    "ScaleDML": {"width": 4, "levels": 1, "num_kernels": 3},
     "DirectNet": {"width": 4, "levels": 2},
     "DirectKPN": {"width": 4, "levels": 2, "kernel_size": 5},
     "Compose": {

@@ -20,6 +20,7 @@ from tests.fuzz.values import change_somewhere, odd_value, png
 # Component files are built small: the networks' examples, and these degradations.
 DEGRADATIONS: tuple[dict[str, Any], ...] = (
     {"type": "DML", "width": 4, "levels": 2, "num_kernels": 3, "kernel_size": 5},
+    {"type": "ScaleDML", "width": 4, "levels": 1, "num_kernels": 3, "kernel_size": 5},
     {"type": "DirectKPN", "width": 4, "levels": 2, "kernel_size": 5},
     {"type": "DirectNet", "width": 4, "levels": 2},
     {"type": "DSGAN", "width": 4, "num_blocks": 1},
