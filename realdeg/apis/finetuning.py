@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time as clock
 from collections.abc import Mapping
@@ -251,12 +252,13 @@ def _train(
         if iterations < finetune_plan.LEAST_ITERATIONS:
             remove_written(folder, NETWORK)  # there is nothing to be continued
             wanted = finetune_plan.LEAST_ITERATIONS * pace.step + 6 * pace.validation
+            # What was given was too short, whatever the estimate says.
+            minutes = math.ceil(max(2 * wanted, 1.5 * plan["time"]) / 60)
             raise ConfigError(
                 f"{format_duration(plan['time'])} are too short: an iteration of"
                 f" {type(start).__name__} takes {format_duration(pace.step)} here, and at least"
                 f" {finetune_plan.LEAST_ITERATIONS} are needed. Give about"
-                f" {as_given(time=f'{max(round(2 * wanted / 60), 1)}m')}, or name a smaller"
-                " network."
+                f" {as_given(time=f'{minutes}m')}, or name a smaller network."
             )
         plan |= {
             "iterations": iterations,

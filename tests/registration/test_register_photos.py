@@ -273,6 +273,20 @@ def test_one_camera_at_one_focal_length_makes_no_pairs(tmp_path):
     assert main([*words, "--quiet", "--geometry", "same-size"]) == 0
 
 
+def test_a_scene_that_has_moved_is_one_sentence(tmp_path, capsys):
+    image = known(seed=0)
+    half = image.tele.shape[1] // 2
+    # Two things at different distances, seen from another place.
+    near, far = np.roll(image.tele, 7, (0, 1)), np.roll(image.tele, -7, (0, 1))
+    image.tele[:, :half], image.tele[:, half:] = near[:, :half], far[:, half:]
+    image.write(tmp_path, "b")
+    words = ["register", str(tmp_path / "wide"), str(tmp_path / "tele"), str(tmp_path / "out")]
+    assert main([*words, "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert "no pair can be used: b: " in said and "the scene or the camera has moved" in said
+    assert not (tmp_path / "out").exists()
+
+
 def write_dng(path, rgb, orientation=1):
     """A raw file whose camera has the colours of linear sRGB, with an RGGB mosaic."""
     import tifffile
