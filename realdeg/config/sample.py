@@ -115,6 +115,8 @@ def _names(dataset: Mapping[str, Any]) -> str:
     inner = dataset.get("datasets")
     if inner:
         return " + ".join(_names(item) for item in inner)
+    if dataset.get("dataset"):  # a set of scales
+        return _names(dataset["dataset"])
     return str(dataset.get("type"))
 
 
@@ -123,6 +125,10 @@ def _replaced(dataset: Mapping[str, Any], split: str, limits: Limits) -> ConfigD
     if dataset.get("datasets"):
         kept = ConfigDict(dataset)
         kept["datasets"] = [_replaced(item, split, limits) for item in dataset["datasets"]]
+        return kept
+    if dataset.get("dataset"):
+        kept = ConfigDict(dataset)
+        kept["dataset"] = _replaced(dataset["dataset"], split, limits)
         return kept
     if dataset.get("type") == "KernelSet":
         kept = ConfigDict(dataset)

@@ -15,6 +15,7 @@ from realdeg.datasets.realsr import RealSRDataset
 from realdeg.datasets.records import Fault, Record
 from realdeg.datasets.sample import SampleDataset
 from realdeg.datasets.sampler import EvalSampler, PositionSampler
+from realdeg.datasets.scale_set import ScaleSetDataset, collate_scales
 from realdeg.datasets.traits import has_lr, simulated_camera
 from realdeg.datasets.transforms import (
     CentreCrop,
@@ -50,10 +51,12 @@ __all__ = [
     "RealSRDataset",
     "Record",
     "SampleDataset",
+    "ScaleSetDataset",
     "Transform",
     "UnpairedDataset",
     "collate_batch",
     "collate_kernels",
+    "collate_scales",
     "collate_unpaired",
     "has_lr",
     "simulated_camera",

@@ -162,6 +162,16 @@ class DegFlow(GeneratorDegradation):
         weight = next(self.model.all_modules[-1].parameters())
         return bool(weight.detach().abs().max() > _UNTRAINED)
 
+    def train_only(self, part: Literal["autoencoder", "flow"]) -> None:
+        """Have one part receive gradients, and the other not.
+
+        Args:
+            part: What is trained: the first stage's part or the second's.
+        """
+        self.encoder.requires_grad_(part == "autoencoder")
+        self.decoder.requires_grad_(part == "autoencoder")
+        self.model.requires_grad_(part == "flow")
+
     def time_of(self, scale: float) -> float:
         """Return the time of a scale, from 0 (HR) to 1 (``largest_scale``)."""
         return (scale - 1) / (self.largest_scale - 1)

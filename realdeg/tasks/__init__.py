@@ -10,6 +10,7 @@ from realdeg.tasks.joint_training import JointTraining
 from realdeg.tasks.kernel_correction import KernelCorrection
 from realdeg.tasks.kernel_field_learning import KernelFieldLearning
 from realdeg.tasks.kernel_likelihood import KernelLikelihood
+from realdeg.tasks.latent_flow import LatentAutoencoding, LatentFlowMatching
 from realdeg.tasks.noise_learning import NoiseLearning
 from realdeg.tasks.super_resolution import SuperResolution
 from realdeg.tasks.unpaired_degradation import UnpairedDegradation
@@ -27,6 +28,8 @@ __all__ = [
     "KernelCorrection",
     "KernelFieldLearning",
     "KernelLikelihood",
+    "LatentAutoencoding",
+    "LatentFlowMatching",
     "NoiseLearning",
     "SuperResolution",
     "UnpairedDegradation",

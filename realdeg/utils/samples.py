@@ -63,6 +63,10 @@ class PackedSample(TypedDict):
     """How many samples of the run precede it; present in training."""
     real_lr: NotRequired[Tensor]
     """A real LR image of another scene, shape (3, h, w)."""
+    lr_scales: NotRequired[Tensor]
+    """LR at each of ``scales``, on the HR grid, shape (K, 3, H, W)."""
+    scales: NotRequired[tuple[float, ...]]
+    """The scales of ``lr_scales``, ascending."""
 
 
 class Batch(TypedDict):
@@ -84,6 +88,10 @@ class Batch(TypedDict):
     """How many samples of the run precede its first one; present in training."""
     real_lr: NotRequired[Tensor]
     """Real LR images of other scenes, shape (B, 3, h, w)."""
+    lr_scales: NotRequired[Tensor]
+    """LR at each of ``scales``, on the HR grid, shape (B, K, 3, H, W)."""
+    scales: NotRequired[tuple[float, ...]]
+    """The scales of ``lr_scales``, ascending."""
     kernel: NotRequired[Tensor]
     """Blur kernels of sum 1, shape (B, 1, k, k), from ``KernelSet``; such a batch has no images."""
     generated: NotRequired[Tensor]

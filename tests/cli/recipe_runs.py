@@ -97,6 +97,11 @@ def make_data(root: Path) -> None:
                     folder = root / name / camera / part / str(scale)
                     hr, lr = folder / f"{camera}_001_HR.png", folder / f"{camera}_001_LR{scale}.png"
                     pair(hr, lr, side, small or scale, scale)
+    for part, side in (("Train", TRAIN), ("Test", TEST)):  # one HR for all scales
+        for scale in SCALES:
+            folder = root / "RealSR_v2_ordered/Canon" / part / str(scale)
+            hr, lr = folder / "Canon_001_HR.png", folder / f"Canon_001_LR{scale}.png"
+            pair(hr, lr, side, 1, 1)
     for number, side in ((1, TEST), (2, TRAIN)):  # the first is one of the test images
         folder = root / "City100-iPhoneX"
         pair(folder / f"{number:03d}H.PNG", folder / f"{number:03d}L.PNG", side, 1, number)

@@ -69,8 +69,9 @@ def test_every_recipe(tmp_path, monkeypatch):
         assert ready.model.scale == int(scale), name
         if "_joint" in stem:
             continue  # LR on the HR grid or not, as the network wants it
-        # LR on the HR grid: RealSR but V3, NTIRE 2019, City100, denoisers, enlarged photos.
-        same = re.search(r"_(realsr|syn|ntire19|city100|noise\d+)_|^kmsr/", f"{stem}_")
+        # LR on the HR grid: RealSR but V3, NTIRE 2019, City100, denoisers, enlarged photos, scales
+        # on one grid.
+        same = re.search(r"_(realsr|syn|ntire19|city100|noise\d+)_|^(kmsr|degflow)/", f"{stem}_")
         assert ready.same_size == (same is not None and "v3" not in stem), name
 
 

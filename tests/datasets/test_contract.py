@@ -60,8 +60,9 @@ LAYOUTS = {
     "RealSRDataset": ({"scale": 4, "same_size": False, "version": 3}, realsr),
     "SampleDataset": ({"scale": 4, "mode": "hr"}, lambda folder: {}),
 }
-# These join others, and have none of their own files: test_mixture.py and test_unpaired.py.
-JOINING = ("MixtureDataset", "UnpairedDataset")
+# These join others, and have none of their own files: test_mixture.py, test_unpaired.py and
+# test_scale_set.py.
+JOINING = ("MixtureDataset", "ScaleSetDataset", "UnpairedDataset")
 # Without images: test_kernel_set.py.
 KERNELS = ("KernelSet",)
 
