@@ -30,7 +30,7 @@ from realdeg.utils.streams import stream_seed
 
 SCALES, UNSEEN = (2, 4), 3
 PHOTOS, SIDE = {"train": 60, "test": 12}, {"train": 320, "test": 256}
-AUTOENCODER, FLOW, DML = 1000, 800, 500
+AUTOENCODER, FLOW, DML = 1500, 1000, 600
 BORDER = 8
 OFF: dict[str, Any] = {
     f"{split}_{part}": None
@@ -39,9 +39,11 @@ OFF: dict[str, Any] = {
 }
 BRIEF: dict[str, Any] = {
     "same_size": True,
+    "patch_size": 48,
+    "batch_size": 4,
     "train_dataloader.num_workers": 0,
     "train_dataloader.persistent_workers": False,
-    "default_hooks.checkpoint.interval": 100,
+    "default_hooks.checkpoint.interval": 200,
     "default_hooks.logger.interval": 50,
 }
 Predict = Callable[[Tensor, Tensor | None, float], Tensor]
@@ -106,7 +108,6 @@ class Stages:
         """Train a DML of one scale."""
         options = {
             "scale": scale,
-            "patch_size": 64,
             "train_dataloader.dataset": self._scenes(),
             "train_cfg.max_iters": max(2, DML // self.shorter),
         }
