@@ -6,4 +6,4 @@ _base_ = [
 scale = 1
 degradation = dict(type="LearnedNoise")
 # There is no blur to get wrong: all pixels count.
-model = dict(flat_share=1.0)
+model = dict(flat_share=1.0, structure=False)

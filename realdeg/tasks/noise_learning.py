@@ -24,8 +24,9 @@ from realdeg.utils.samples import Batch, Prediction
 
 # Pixels over which gradients are averaged: a blur that is not quite right acts around an edge.
 _AROUND = 5
-# The variance, in grey levels squared, of a displacement by a tenth of a pixel.
-_FIRST_STRUCTURE = 0.01
+# The square of a displacement in pixels, whose variance this is for the squared gradient. Of a much
+# smaller one nothing would show, and its gradient would vanish.
+_FIRST_STRUCTURE = 0.1
 # Pixels around one whose gradients decide whether it is flat.
 _NEAR = 7
 # Gradients of so many pixels are remembered, of each batch so many.
@@ -80,7 +81,7 @@ class NoiseLearning(ImageTask):
         likelihood_weight: Weight of the likelihood.
         flat_share: Share of the pixels that count, those with the smallest gradients around them; 1
             for pairs of a clean and a noisy photo, which have no blur to get wrong.
-        structure: Whether there is a variance that follows the gradients.
+        structure: Whether there is a variance that follows the gradients; False for such pairs.
         drift: Side in LR pixels of the squares whose mean difference is removed; 0 removes none.
         border: LR pixels cropped from each side of a training patch, where kernels reach beyond
             it; None: the degradation's border.
@@ -88,7 +89,7 @@ class NoiseLearning(ImageTask):
         same_size: Whether LR lies on the HR grid.
 
     Raises:
-        ConfigError: If the last part has no likelihood, or a part before it is untrained.
+        ConfigError: If the last part has no likelihood, or the parts have no fixed order.
     """
 
     component: ClassVar[str] = "degradation"
@@ -105,7 +106,7 @@ class NoiseLearning(ImageTask):
         loss: LossConfig = {"type": "MSELoss"},  # noqa: B006 - never changed
         colour: Literal["y", "rgb"] = "y",
         likelihood_weight: NonNegative = 1.0,
-        flat_share: Annotated[float, Gt(0), Interval(le=1)] = 0.1,
+        flat_share: Annotated[float, Gt(0), Interval(le=1)] = 0.05,
         structure: bool = True,
         drift: Whole = 33,
         border: Whole | None = None,
@@ -129,15 +130,9 @@ class NoiseLearning(ImageTask):
                 "NoiseLearning trains LearnedNoise, alone or as the last part of a Compose; here"
                 f" the last part is {type(last).__name__}."
             )
-        for part in self.members[:-1]:
-            if mean == "joint":
-                continue
-            if not part.is_trained:
-                raise ConfigError(
-                    f"{type(part).__name__}, before the noise, is untrained: name its file"
-                    " (checkpoint=...), or train both with model.mean='joint'."
-                )
-            part.requires_grad_(False)
+        if mean == "frozen":
+            for part in self.members[:-1]:
+                part.requires_grad_(False)
 
     @property
     def noise(self) -> Noise:
@@ -170,7 +165,20 @@ class NoiseLearning(ImageTask):
         )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return ``loss_likelihood`` and, where the mean is trained as well, its loss."""
+        """Return ``loss_likelihood`` and, where the mean is trained as well, its loss.
+
+        Raises:
+            ConfigError: If a part before the noise is untrained, and frozen.
+            DataError: If there are no real pairs, nothing is left of the patches, or real LR is not
+                rounded as the noise is.
+        """
+        # Not refused when it is built: a test builds it before it reads the weights.
+        untrained = [part for part in self.members[:-1] if not part.is_trained]
+        if self.mean == "frozen" and untrained:
+            raise ConfigError(
+                f"{type(untrained[0]).__name__}, before the noise, is untrained: name its file"
+                " (checkpoint=...), or train both with model.mean='joint'."
+            )
         hr, lr = self._pair(batch)
         made = self.without_noise(hr, batch)
         border = self.degradation.border if self.border is None else self.border
