@@ -30,7 +30,7 @@ from realdeg.utils.streams import stream_seed
 
 SCALES, UNSEEN = (2, 4), 3
 PHOTOS, SIDE = {"train": 60, "test": 12}, {"train": 320, "test": 256}
-AUTOENCODER, FLOW, DML = 1500, 1000, 600
+AUTOENCODER, FLOW, DML, SCALE_DML = 1500, 1000, 600, 1200
 BORDER = 8
 OFF: dict[str, Any] = {
     f"{split}_{part}": None
@@ -113,6 +113,19 @@ class Stages:
         }
         return self._train(f"dml_x{scale}", "dml/dml_n8_ntire19_x4_cpu", options)
 
+    def scale_dml(self) -> Path:
+        """Train one DML for both scales."""
+        options = {
+            "train_dataloader.dataset": {
+                "_delete_": True,
+                "type": "ScaleSetDataset",
+                "scales": list(SCALES),
+                "dataset": {k: v for k, v in self._scenes().items() if k != "_delete_"},
+            },
+            "train_cfg.max_iters": max(2, SCALE_DML // self.shorter),
+        }
+        return self._train("scale_dml", "scale_dml/scale_dml_n8_camera_x4_cpu", options)
+
     def cost(self, name: str) -> int:
         """Return the CPU seconds of a training, of its last part if it was interrupted."""
         return int((self._folder(name) / "cpu_seconds").read_text())
@@ -186,6 +199,10 @@ def rows(stages: Stages) -> Iterator[tuple[str, Callable[[], Predict], tuple[flo
         file = flow()
         return lambda hr, _, s: at(file, s)(hr, [0])
 
+    def scaled() -> Predict:
+        file = stages.scale_dml()
+        return lambda hr, _, s: at(file, s)(hr, [0])
+
     def repeated() -> Predict:
         built: Any = at(stages.degflow("autoencoder"), 4)
         return lambda hr, lr, _: built.reconstruct(hr, lr)
@@ -202,6 +219,7 @@ def rows(stages: Stages) -> Iterator[tuple[str, Callable[[], Predict], tuple[flo
         files = {s: dml(s) for s in SCALES}
         return lambda hr, _, __: sum(at(files[s], s)(hr, [0]) for s in SCALES) / 2  # type: ignore
 
+    yield "ScaleDML", scaled, every, "scale_dml"
     yield "DegFlow", own, every, "autoencoder flow"
     yield "its x2 and x4, mean", mean_of_flow, (UNSEEN,), "autoencoder flow"
     yield "its autoencoder, of true LR", repeated, every, "autoencoder"
@@ -223,7 +241,12 @@ def main() -> None:
     found["settings"] = {
         "photos": PHOTOS,
         "side": SIDE,
-        "iterations": {"autoencoder": AUTOENCODER, "flow": FLOW, "DML": DML},
+        "iterations": {
+            "autoencoder": AUTOENCODER,
+            "flow": FLOW,
+            "DML": DML,
+            "ScaleDML": SCALE_DML,
+        },
         "shorter": args.shorter,
         "torch": torch.__version__,
     }

@@ -77,6 +77,6 @@ TABLE2: dict[str, tuple[tuple[str, str, str, str], ...]] = {
 SCALES: tuple[tuple[str, str, dict[str, str | None]], ...] = (
     ("real x3 pairs", "", {"RCAN": "30.68", "HAT": "30.71", "SwinIR": "30.69", "MetaSR": "30.43"}),
     ("DegFlow", "DegFlow", {"RCAN": "30.72", "HAT": "30.86", "SwinIR": "30.78", "MetaSR": "30.58"}),
-    ("DML with scale", "DML", {"RCAN": None, "HAT": None, "SwinIR": None, "MetaSR": None}),
+    ("DML with scale", "ScaleDML", {"RCAN": None, "HAT": None, "SwinIR": None, "MetaSR": None}),
 )
 """What degrades, the class that must be there, and PSNR at x3 on RealSR V2 by network."""

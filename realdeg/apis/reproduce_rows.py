@@ -317,17 +317,27 @@ def _scales(budget: Budget) -> Plan:
             backbone = {"backbone": dict(_delete_=True, type=kind)} if named != family else {}
             recipe, options = f"{named}/{named}_realsr_x3", dict(backbone)
             if needed:
-                # Learned at x2 and x4, applied at x3.
-                stem = {"DegFlow": "degflow/degflow", "DML": "dml/dml_n8_scales"}[needed]
-                end = "realsrv3crops_cpu" if budget == "small" else "realsr"
-                learned = Run(f"{needed.lower()}_{end}", f"{stem}_{end}")
                 recipe = f"{named}/{named}_syn_dml_x3"
-                options["degradation"] = dict(_delete_=True, checkpoint=Weights(learned))
+                learned = Weights(_learned_between(needed, budget))
+                options["degradation"] = dict(_delete_=True, checkpoint=learned)
             run = Run(f"{family}_{name.replace(' ', '_').lower()}_x3", recipe, options)
             scores = ("psnr[realsr-official]",)
             requires = (needed,) if needed else ()
             cells.append(Cell(name, f"{kind} x3", run, scores, (value,), requires))
     return Plan("Scales: degradations learned at x2 and x4, judged at x3", tuple(cells))
+
+
+def _learned_between(needed: str, budget: Budget) -> Run:
+    """Return the run of a degradation that is learned at x2 and x4, and applied at x3."""
+    stem = {"DegFlow": "degflow", "ScaleDML": "scale_dml_n8"}[needed]
+    folder = stem.removesuffix("_n8")
+    if budget == "small":  # these data have one scale, so there is no such recipe
+        return Run(f"{stem}_realsrv3crops_cpu", f"{folder}/{stem}_realsrv3crops_cpu")
+    options: dict[str, Any] = {}
+    if needed == "DegFlow":
+        first = Run("degflow_ae_realsr_x4", "degflow/degflow_ae_realsr_x4")
+        options["load_from"] = Weights(first)
+    return Run(f"{stem}_realsr_x3", f"{folder}/{stem}_realsr_x3", options)
 
 
 PLANS: dict[str, Callable[[Budget], Plan]] = {

@@ -31,7 +31,8 @@ class ScaleSetDataset(Dataset[PackedSample]):
 
     A sample is that of the pairs at the run's scale, with ``lr_scales``: the LR images of all
     scales, from the same patch. LR has to lie on the HR grid, and HR has to be the same image at
-    every scale. A scene that lacks a scale is left out and counted.
+    every scale. A scene that lacks a scale is left out and counted. Where a scale is drawn for each
+    batch (``model.scales``, for ScaleDML), ``lr`` is the one of that scale.
 
     RealSR's official HR is cut anew for each scale, so its scenes seldom fit; the authors of
     InterFlow and DegFlow publish a selection with one HR for all ("RealSR_v2_ordered"), in the
@@ -126,21 +127,29 @@ class ScaleSetDataset(Dataset[PackedSample]):
         """Read one scene at the run's scale, untransformed."""
         return self.parts[self._own].load(self._places[self._own][index])
 
-    def __getitem__(self, item: int | tuple[int, int]) -> PackedSample:
+    def __getitem__(self, item: int | tuple[int, int] | tuple[int, int, float]) -> PackedSample:
         """Return one sample.
 
         Args:
-            item: ``index``, or ``(position, index)``.
+            item: ``index``, ``(position, index)``, or these and the scale drawn for the batch,
+                whose LR is ``lr`` then.
 
         Raises:
             DataError: If the scene's HR differs from scale to scale, or a part has no LR.
+            GeometryError: If a scale was drawn that is none of the set's.
         """
-        position, index = item if isinstance(item, tuple | list) else (None, item)
+        position, index, *drawn = item if isinstance(item, tuple | list) else (None, item)
+        if drawn and drawn[0] not in self.scales:
+            raise GeometryError(
+                f"ScaleSetDataset has LR at {', '.join(f'x{s:g}' for s in self.scales)}, and"
+                f" model.scales drew x{drawn[0]:g}: give both the same scales."
+            )
         samples = []
         for part, places in zip(self.parts, self._places, strict=True):
             place = places[int(index)]
             samples.append(part[place if position is None else (int(position), place)])
-        sample, first = samples[self._own], samples[0]
+        own = self.scales.index(drawn[0]) if drawn else self._own
+        sample, first = samples[own], samples[0]
         for each, scale in zip(samples, self.scales, strict=True):
             if each.get("lr") is None:
                 raise DataError(f"'{each['key']}' has no LR at scale {scale:g}: it needs pairs.")
@@ -151,6 +160,8 @@ class ScaleSetDataset(Dataset[PackedSample]):
                 )
         sample["lr_scales"] = torch.stack([each["lr"] for each in samples])
         sample["scales"] = self.scales
+        if drawn:
+            sample["scale"] = drawn[0]
         return sample
 
     def summary(self) -> str:

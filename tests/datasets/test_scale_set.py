@@ -65,6 +65,17 @@ def test_lr_is_that_of_the_runs_scale(root):
         assert data.load(0)["hr"].shape == (32, 40, 3)
 
 
+def test_lr_is_that_of_the_scale_drawn_for_the_batch(root):
+    data = ScaleSetDataset(pairs(), data_root=root)
+    for scale, place in ((2, 0), (4, 1)):
+        sample = data[(7, 1, scale)]
+        assert sample["scale"] == scale
+        assert torch.equal(sample["lr"], data[(7, 1)]["lr_scales"][place])
+        assert collate_scales([sample])["scale"] == scale
+    with pytest.raises(GeometryError, match=r"LR at x2, x4, and model.scales drew x3"):
+        data[(7, 1, 3)]
+
+
 def test_scenes_without_a_scale_are_left_out(root):
     (root / "lr" / "2_x4.png").unlink()
     data = ScaleSetDataset(pairs(allow_unpaired=True), data_root=root)
