@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT = "realdeg-reproduce-1"
 State = Literal["done", "interrupted", "to do", "missing", "failed"]
+FIGURE = "figure6"
 _FILE = "degradation.safetensors"
 
 
@@ -144,8 +145,8 @@ def reproduce(
     its cell empty, with the reason.
 
     Args:
-        table: ``"table1"``, ``"table2"``, ``"transfer"``, ``"noise"`` or ``"scales"``
-            (docs/reproduce.md).
+        table: ``"table1"``, ``"table2"``, ``"figure6"``, ``"transfer"``, ``"noise"`` or
+            ``"scales"`` (docs/reproduce.md).
         budget: ``"small"``: crops and small networks, minutes per run on a CPU. ``"paper"``: the
             recipes of the paper, which want a GPU and its data.
         data: The folder of the data sets.
@@ -168,8 +169,20 @@ def reproduce(
         >>> realdeg.reproduce("table1", plan=True).title
         'Table 1 of DML: fidelity of generated LR, and VDSR trained on it'
     """
+    if table == FIGURE:
+        from realdeg.apis.reproduce_figure import reproduce_figure
+
+        return reproduce_figure(
+            budget=budget,
+            data=data,
+            seeds=seeds,
+            out=out,
+            options=options,
+            device=device,
+            plan=plan,
+        )
     if table not in PLANS:
-        known = list(PLANS)
+        known = [*PLANS, FIGURE]
         raise ConfigError(
             f"there is no table '{table}': {', '.join(known)}.{nearest(table, known)}"
         )
@@ -223,13 +236,14 @@ def _absent(plan: Plan) -> dict[str, str]:
     return found
 
 
-def _place(run: Run, seed: int, folder: Path) -> Path:
+def place_of(run: Run, seed: int, folder: Path) -> Path:
+    """Return the folder of a run."""
     return folder / run.name / f"seed={seed}"
 
 
 def _look(run: Run, one: ReproducedRun, folder: Path, absent: str) -> None:
     """Note what there is of a run."""
-    place = _place(run, one.seed, folder)
+    place = place_of(run, one.seed, folder)
     if absent:
         one.state, one.reason = "missing", absent
     elif place.is_dir() and is_run(place):
@@ -278,7 +292,7 @@ def _do(
 def _filled(value: Any, seed: int, folder: Path) -> Any:
     """Return options with paths in the place of other runs' weights."""
     if isinstance(value, Weights):
-        return str((_place(value.run, seed, folder) / _FILE).absolute())
+        return str((place_of(value.run, seed, folder) / _FILE).absolute())
     if isinstance(value, Mapping):
         return {key: _filled(item, seed, folder) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -311,7 +325,7 @@ def _cell(
         if one.state != "done":
             reasons.setdefault("", one.reason or "not run yet")
             continue
-        for report in scores_of(read_run(_place(cell.run, seed, folder))).values():
+        for report in scores_of(read_run(place_of(cell.run, seed, folder))).values():
             for score in cell.scores:
                 if score in report.mean:
                     values.setdefault(score, []).append(report.mean[score])

@@ -7,12 +7,12 @@ import argparse
 from realdeg.cli.json_output import add_json, print_json, stdout_for_json
 from realdeg.cli.options import add_cfg_options, chosen
 
-TABLES = ("table1", "table2", "transfer", "noise", "scales")
+TABLES = ("table1", "table2", "figure6", "transfer", "noise", "scales")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("table", choices=TABLES, help="the table")
+    parser.add_argument("table", choices=TABLES, help="the table or figure")
     parser.add_argument(
         "--budget",
         choices=("small", "paper"),

@@ -16,6 +16,7 @@ from realdeg.datasets.records import Fault, Record
 from realdeg.datasets.sample import SampleDataset
 from realdeg.datasets.sampler import EvalSampler, PositionSampler
 from realdeg.datasets.scale_set import ScaleSetDataset, collate_scales
+from realdeg.datasets.sr_raw import SRRAWDataset
 from realdeg.datasets.traits import has_lr, simulated_camera
 from realdeg.datasets.transforms import (
     CentreCrop,
@@ -50,6 +51,7 @@ __all__ = [
     "PositionSampler",
     "RealSRDataset",
     "Record",
+    "SRRAWDataset",
     "SampleDataset",
     "ScaleSetDataset",
     "Transform",

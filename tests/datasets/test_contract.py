@@ -51,6 +51,12 @@ def realsr(folder):
     return {"cameras": ["Canon"]}
 
 
+def sr_raw(folder):
+    for seed in range(2):
+        write_picture(folder / "SR-RAW" / "train" / f"{seed:05d}" / "00006.JPG", 32, 48, seed=seed)
+    return {}
+
+
 # What each needs: arguments, and a function that writes the files and says where they are.
 LAYOUTS = {
     "City100Dataset": ({"scale": 4, "same_size": True}, city100),
@@ -58,6 +64,7 @@ LAYOUTS = {
     "NTIRE19Dataset": ({"scale": 4, "same_size": True}, ntire19),
     "PairedFolderDataset": ({"scale": 2}, paired_folders),
     "RealSRDataset": ({"scale": 4, "same_size": False, "version": 3}, realsr),
+    "SRRAWDataset": ({"scale": 4}, sr_raw),
     "SampleDataset": ({"scale": 4, "mode": "hr"}, lambda folder: {}),
 }
 # These join others, and have none of their own files: test_mixture.py, test_unpaired.py and
