@@ -308,36 +308,53 @@ def _transfer(budget: Budget) -> Plan:
 
 
 def _scales(budget: Budget) -> Plan:
-    cells = []
+    title = "Scales: degradations learned at x2 and x4, judged at x3"
+    return Plan(title, tuple(_simulated_scales() if budget == "small" else _real_scales()))
+
+
+def _simulated_scales() -> Iterator[Cell]:
+    """Yield the fidelity of generated LR on the simulated camera, whose LR at x3 is known."""
+    recipe, fidelity = "scale_dml/scale_dml_n8_camera_x4_cpu", ("psnr[lr-fidelity]",)
+    for name, options in (
+        ("ScaleDML, learned at x3", {"model.scales": [3]}),
+        ("ScaleDML, learned at x2 and x4", {}),
+    ):
+        run = Run(f"scaledml_{'x3' if options else 'x2x4'}", recipe, {"scale": 3, **options})
+        column = "generated LR x3, 3 times smaller"
+        yield Cell(name, column, run, fidelity, (None,), ("ScaleDML",))
+    first = Run("degflow_ae", "degflow/degflow_ae_sample_x4_cpu")
+    flow = Run(
+        "degflow", "degflow/degflow_sample_x4_cpu", {"scale": 3, "load_from": Weights(first)}
+    )
+    column = "generated LR x3, on the HR grid"
+    yield Cell("DegFlow, learned at x2 and x4", column, flow, fidelity, (None,), ("DegFlow",))
+
+
+def _real_scales() -> Iterator[Cell]:
     for name, needed, published in SCALES:
         for kind, value in published.items():
             family = "meta_sr" if kind == "MetaSR" else kind.lower()
             # SwinIR takes the place of RCAN. HAT and MetaSR have no form for LR on the HR grid.
             named = "rcan" if kind == "SwinIR" else family
-            backbone = {"backbone": dict(_delete_=True, type=kind)} if named != family else {}
-            recipe, options = f"{named}/{named}_realsr_x3", dict(backbone)
+            options = {"backbone": dict(_delete_=True, type=kind)} if named != family else {}
+            recipe = f"{named}/{named}_realsr_x3"
             if needed:
                 recipe = f"{named}/{named}_syn_dml_x3"
-                learned = Weights(_learned_between(needed, budget))
+                learned = Weights(_learned_between(needed))
                 options["degradation"] = dict(_delete_=True, checkpoint=learned)
             run = Run(f"{family}_{name.replace(' ', '_').lower()}_x3", recipe, options)
-            scores = ("psnr[realsr-official]",)
             requires = (needed,) if needed else ()
-            cells.append(Cell(name, f"{kind} x3", run, scores, (value,), requires))
-    return Plan("Scales: degradations learned at x2 and x4, judged at x3", tuple(cells))
+            yield Cell(name, f"{kind} x3", run, ("psnr[realsr-official]",), (value,), requires)
 
 
-def _learned_between(needed: str, budget: Budget) -> Run:
+def _learned_between(needed: str) -> Run:
     """Return the run of a degradation that is learned at x2 and x4, and applied at x3."""
     stem = {"DegFlow": "degflow", "ScaleDML": "scale_dml_n8"}[needed]
-    folder = stem.removesuffix("_n8")
-    if budget == "small":  # these data have one scale, so there is no such recipe
-        return Run(f"{stem}_realsrv3crops_cpu", f"{folder}/{stem}_realsrv3crops_cpu")
     options: dict[str, Any] = {}
     if needed == "DegFlow":
         first = Run("degflow_ae_realsr_x4", "degflow/degflow_ae_realsr_x4")
         options["load_from"] = Weights(first)
-    return Run(f"{stem}_realsr_x3", f"{folder}/{stem}_realsr_x3", options)
+    return Run(f"{stem}_realsr_x3", f"{stem.removesuffix('_n8')}/{stem}_realsr_x3", options)
 
 
 PLANS: dict[str, Callable[[Budget], Plan]] = {

@@ -269,7 +269,7 @@ def _do(
     if lacking:
         one.state, one.reason = "missing", f"it needs {lacking[0]}, which is not there"
         return
-    options = _filled({**given, **run.options}, one.seed, folder)
+    options = filled({**given, **run.options}, one.seed, folder)
     try:
         swept = sweep(
             run.recipe,
@@ -289,14 +289,20 @@ def _do(
         logger.warning("%s failed: %s", one.name, one.reason)
 
 
-def _filled(value: Any, seed: int, folder: Path) -> Any:
-    """Return options with paths in the place of other runs' weights."""
+def filled(value: Any, seed: int, folder: Path) -> Any:
+    """Return options with paths in the place of other runs' weights.
+
+    Args:
+        value: The options, or a part of them.
+        seed: The seed of the other runs.
+        folder: The folder of all runs.
+    """
     if isinstance(value, Weights):
         return str((place_of(value.run, seed, folder) / _FILE).absolute())
     if isinstance(value, Mapping):
-        return {key: _filled(item, seed, folder) for key, item in value.items()}
+        return {key: filled(item, seed, folder) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_filled(item, seed, folder) for item in value]
+        return [filled(item, seed, folder) for item in value]
     return value
 
 
