@@ -56,7 +56,8 @@ class Degrader:
             sigma 2.9. For a grey image both are the same.
 
     Raises:
-        ConfigError: If the degradation is unknown or untrained.
+        ConfigError: If the degradation is unknown or untrained, or learned kernels for R, G and B
+            where luma is to be degraded.
         CheckpointError: If its weights cannot be read.
         GeometryError: If scale or grid differ from those of the weights.
 
@@ -82,6 +83,11 @@ class Degrader:
         self.colour = colour
         self.degradation = create_degradation(degradation, scale, same_size, trained=True)
         self.degradation.eval()
+        if colour == "y" and self.degradation.needs_rgb and self.degradation.fitting is not None:
+            raise ConfigError(
+                f"{type(self.degradation).__name__} has kernels for R, G and B, and cannot degrade"
+                f" luma alone: take {as_given(colour='rgb')}."
+            )
         self.device = device_of(self.degradation) if device is None else find_device(device)
         self.degradation.to(self.device)
 

@@ -142,6 +142,13 @@ class TestDML:
             DegradationLearning({"type": "DML", **SMALL, "colour": "bases"})
         DegradationLearning({"type": "DML", **SMALL, "colour": "bases"}, colour="rgb")
 
+    def test_colours_are_not_degraded_as_luma(self):
+        dml = made(colour="weights")
+        dml.mark_trained()
+        with pytest.raises(ConfigError, match="kernels for R, G and B.*rgb"):
+            Degrader(dml, colour="y")
+        Degrader(dml)
+
     def test_a_container_tells_its_parts(self):
         camera = dict(type="SampleCamera", radial=1.0, noise=False)
         chain = Compose([dict(type="AWGN", sigma=0), camera], scale=2)
