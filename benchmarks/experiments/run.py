@@ -28,6 +28,7 @@ sys.path[:0] = [str(PARENT), str(PARENT.parent)]
 
 import adversarial  # noqa: E402 (next to this file)
 import camera  # noqa: E402 (next to this file)
+import camera_report  # noqa: E402 (next to this file)
 import mismatch  # noqa: E402 (next to this file)
 import pictures  # noqa: E402
 import supervised  # noqa: E402 (next to this file)
@@ -125,28 +126,41 @@ def adversarial_report(book: Book) -> None:
 SHOWN = ("Nikon_024", "Nikon_021")
 """Test photos of the picture: print, and a fabric."""
 
+PICTURED: Mapping[str, list[str]] = {
+    "adversarial": [
+        adversarial.BICUBIC.label,
+        adversarial.L1.label,
+        *(r for r in adversarial.RECIPES if r not in (adversarial.CONTROL, adversarial.CONTENT)),
+    ],
+    "camera_claim": ["bicubic", *(label for label, _, _ in camera.rows("both"))],
+}
+"""By experiment: the labels of a picture."""
 
-def draw_crops(book: Book, data: Path, path: Path, also: list[str]) -> None:
+
+def draw_crops(name: str, book: Book, data: Path, work: Path, path: Path, also: list[str]) -> None:
     """Draw crops by every network of the first seed, with PSNR and ST-LPIPS of the photo.
 
     Args:
-        book: The record of ``adversarial``.
+        name: The experiment.
+        book: Its record.
         data: The folder of the data.
+        work: The folder of the experiment's runs.
         path: The picture.
         also: Name, weights and ``report.json`` of one more network, or nothing.
     """
     runs = book.entries["runs"]
-    labels = [adversarial.BICUBIC.label, adversarial.L1.label, *adversarial.RECIPES]
-    left_out = (adversarial.CONTROL, adversarial.CONTENT)
-    shown = {
-        label: (runs[f"{label}, seed 0"]["weights"], runs[f"{label}, seed 0"]["images"])
-        for label in labels
-        if label not in left_out and f"{label}, seed 0" in runs
+    shown = {  # headings are short
+        label.replace("learned noise", "learned"): (
+            runs[f"{label}, seed 0"]["weights"],
+            runs[f"{label}, seed 0"]["images"],
+        )
+        for label in PICTURED[name]
+        if f"{label}, seed 0" in runs
     }
     if also:
-        name, weights, report = also
+        label, weights, report = also
         entries = json.loads(Path(report).read_text())["images"]
-        shown[name] = (weights, {entry["key"]: entry for entry in entries})
+        shown[label] = (Path(weights).resolve(), {entry["key"]: entry for entry in entries})
     rows = []
     for photo in SHOWN:
         folder = data / "RealSR-V3-crops" / photo.partition("_")[0] / "Test" / "4"
@@ -154,7 +168,7 @@ def draw_crops(book: Book, data: Path, path: Path, also: list[str]) -> None:
             label: "{:.2f} dB, {:.3f}".format(*(images[photo][v] for v in adversarial.VALUES[::3]))
             for label, (_, images) in shown.items()
         }
-        networks = {label: Path(weights) for label, (weights, _) in shown.items() if weights}
+        networks = {label: work / weights for label, (weights, _) in shown.items() if weights}
         files = (folder / f"{photo}_HR.png", folder / f"{photo}_LR4.png")
         rows.append(pictures.tiles_of(*files, networks, numbers))
     print("wrote", pictures.draw(rows, path, columns=6))
@@ -189,10 +203,13 @@ EXPERIMENTS = {
     ),
     "batch_norm": Experiment(norm_runs, norm_report),
     "camera_fidelity": Experiment(
-        lambda book, args: camera.fidelity_runs(args.seeds), camera.fidelity_report
+        lambda book, args: camera.fidelity_runs(args.seeds), camera_report.fidelity_report
     ),
     "camera_claim": Experiment(
-        lambda book, args: camera.claim_runs(args.seeds), camera.claim_report
+        lambda book, args: camera.claim_runs(args.seeds), camera_report.claim_report
+    ),
+    "camera_noise": Experiment(
+        lambda book, args: camera.noise_runs(args.seeds), camera_report.noise_report
     ),
     "curriculum": Experiment(
         lambda book, args: supervised.curriculum_runs(args.seeds), benchmark_report
@@ -229,7 +246,10 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path("work_dirs/experiments"))
     parser.add_argument("--report", action="store_true", help="print what has been measured")
     parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="draw the crops of `adversarial`"
+        "--picture", type=Path, metavar="FILE", help="draw crops of `adversarial` or `camera_claim`"
+    )
+    parser.add_argument(
+        "--differences", type=Path, metavar="FILE", help="draw those of `camera_claim`"
     )
     parser.add_argument(
         "--also",
@@ -245,8 +265,10 @@ def main() -> int:
             measure(name, book, args)
         print(f"\n{name}\n")
         EXPERIMENTS[name].report(book)
-        if args.picture is not None and name == "adversarial":
-            draw_crops(book, Path(args.data), args.picture, args.also)
+        if args.picture is not None and name in PICTURED:
+            draw_crops(name, book, Path(args.data), args.work / name, args.picture, args.also)
+        if args.differences is not None and name == "camera_claim":
+            print("wrote", camera_report.draw_differences(book, args.differences))
     return 0
 
 

@@ -166,7 +166,7 @@ def perform(run: Run, work: Path, data: str, others: Mapping[str, str]) -> dict[
         "cpu_seconds": seconds,
         **found,
         **({"also": also} if also else {}),
-        "weights": weights and str(weights),
+        "weights": weights and str(weights.relative_to(work)),
         **run.facts,
     }
 
