@@ -13,6 +13,7 @@ convolution.
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -22,6 +23,7 @@ from timing import Timing, alternate, in_child, peak_bytes, table
 from torch import Tensor
 
 from realdeg.degradations import dml
+from realdeg.errors import ConfigError
 from realdeg.ops import direct, fourier, kernel_apply, pixel_kernel_apply
 from realdeg.ops.padding import pad
 from realdeg.ops.rule import row_phases, takes_fourier
@@ -151,6 +153,45 @@ def backward(arguments: argparse.Namespace) -> str:
         for name in pair
     ]  # fmt: skip
     return table(["method", "time", "over conv2d + sum", "peak above the inputs"], rows)
+
+
+def deepinv(arguments: argparse.Namespace) -> str:
+    """Beside deepinv's SpaceVaryingBlur, 8 x 1 x 96 x 96, M = 8, k = 15: CPU time of one thread."""
+    try:
+        from realdeg.export.deepinv_physics import import_deepinv
+
+        blur = import_deepinv().physics.SpaceVaryingBlur
+    except ConfigError as error:
+        return str(error)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    tensors = inputs(8, 96, 96, M, K, arguments.device)
+
+    def theirs(x: Tensor, weights: Tensor, bases: Tensor, use_fft: bool) -> Tensor:
+        # deepinv convolves, so its filters are turned.
+        filters = bases.flip(-1, -2)[None, None]
+        physics = blur(padding="reflect", use_fft=use_fft, mask_first=False)
+        return physics.A(x, filters=filters, multipliers=weights[:, None])
+
+    methods: dict[str, Apply] = {
+        "SpaceVaryingBlur, convolution": partial(theirs, use_fft=False),
+        "SpaceVaryingBlur, FFT": partial(theirs, use_fft=True),
+        "conv2d + sum": conv_sum,
+        "kernel_apply": kernel_apply,
+    }
+    calls = {name: partial(function, *tensors) for name, function in methods.items()}
+    steps = {name: _step(function, tensors) for name, function in methods.items()}
+    wanted = kernel_apply(*(t.double() for t in tensors))
+    columns = [alternate(part, arguments.runs, clock=time.process_time) for part in (calls, steps)]
+    rows = [
+        [name, columns[0][name], ratio(columns[0]["SpaceVaryingBlur, FFT"], columns[0][name]),
+         columns[1][name], ratio(columns[1]["SpaceVaryingBlur, FFT"], columns[1][name]),
+         f"{float((call().double() - wanted).abs().max() / wanted.abs().max()):.1e}"]
+        for name, call in calls.items()
+    ]  # fmt: skip
+    torch.set_num_threads(threads)
+    header = ["method", "forward", "over FFT", "forward + backward", "over FFT", "error"]
+    return table(header, rows)
 
 
 def memory(arguments: argparse.Namespace) -> str:
@@ -291,7 +332,7 @@ def peak(name: str) -> int:
     return peak_bytes(lambda: apply(*tensors))
 
 
-SECTIONS = {f.__name__: f for f in (forward, backward, memory, pixel, training, sweep)}
+SECTIONS = {f.__name__: f for f in (forward, backward, deepinv, memory, pixel, training, sweep)}
 
 
 def main() -> None:

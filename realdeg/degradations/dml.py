@@ -186,11 +186,18 @@ class DML(ToldDegradation):
             bases = bases / bases.sum((-2, -1), keepdim=True)
         return bases
 
-    def generate(self, hr: Tensor, conditions: Tensor | None = None) -> Tensor:
-        """Filter every pixel with its own mixture of the bases."""
+    def mixture(self, hr: Tensor, conditions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the weights and the bases in the form that ``kernel_apply`` takes.
+
+        Args as for :meth:`weights`. With both fixed, the degradation is linear in the image.
+        """
         weights, bases = self.channel_weights(hr, conditions), self.channel_bases()
         weights = weights[:, 0] if weights.shape[1] == 1 else weights
-        bases = bases[None] if bases.ndim == 4 else bases
+        return weights, bases[None] if bases.ndim == 4 else bases
+
+    def generate(self, hr: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """Filter every pixel with its own mixture of the bases."""
+        weights, bases = self.mixture(hr, conditions)
         image = hr.expand(-1, 3, -1, -1) if self.needs_rgb else hr
         with full_precision(hr):
             lr = kernel_apply(image, weights, bases, self.stride, self.padding)

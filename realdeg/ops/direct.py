@@ -30,7 +30,14 @@ class _Strip(NamedTuple):
     """(blocks, phases): the rows as blocks of one row per phase."""
 
 
-def forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int, phases: int) -> Tensor:
+def forward(
+    padded: Tensor,
+    weights: Tensor,
+    bases: Tensor,
+    stride: int,
+    phases: int,
+    keep: Tensor | None = None,
+) -> Tensor:
     """Filter and mix.
 
     Args:
@@ -41,6 +48,7 @@ def forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int, phases:
         stride: Input pixels per output pixel.
         phases: Output rows computed as channels. Only with 1 is no tap padded, so that NaN and
             infinity stay within the windows that contain them.
+        keep: Takes the responses, (B, C, M, h, w), for the gradient of the weights.
 
     Returns:
         Shape (B, C, h, w), dtype of ``padded`` or float32.
@@ -51,6 +59,9 @@ def forward(padded: Tensor, weights: Tensor, bases: Tensor, stride: int, phases:
     for strip in _strips(padded, weights.shape, bases, stride, phases):
         samples, rows, blocks = strip
         responses = _respond(padded, bases, strip, stride, weights.shape[3]).to(dtype)
+        if keep is not None:
+            kept = keep[samples, :, :, rows].unflatten(3, blocks)
+            kept.transpose(3, 4).copy_(responses)
         field = _by_phase(weights[samples, :, rows].to(dtype), blocks)
         target = _by_phase(result[samples, :, rows], blocks)
         torch.mul(responses[:, :, 0], field[:, None, 0], out=target)

@@ -18,6 +18,9 @@ from realdeg.ops.weights_first import mix_before, mix_before_gradients
 
 PLACEMENTS = ("after", "before")
 
+# Bytes of responses kept between the passes.
+_MOST_KEPT = 16 << 20
+
 
 def check_forms(
     name: str,
@@ -65,12 +68,38 @@ def check_forms(
     return size
 
 
+def keeps_responses(x: Tensor, weights: Tensor, bases: Tensor, placement: str) -> bool:
+    """Whether the forward pass may keep its responses for the gradient of the weights.
+
+    They are C * M images in memory until the backward pass, which saves it a filtering.
+    """
+    same = x.dtype == weights.dtype == bases.dtype and x.dtype in (torch.float32, torch.float64)
+    return (
+        same
+        and placement == "after"
+        and x.device.type == "cpu"
+        and weights.ndim == 4
+        and bases.ndim in (3, 4)
+        and x.ndim == 4
+        and 0 < x.shape[1] * weights.numel() * x.element_size() <= _MOST_KEPT
+    )
+
+
 def apply(
-    x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str, placement: str
+    x: Tensor,
+    weights: Tensor,
+    bases: Tensor,
+    stride: int,
+    padding: str,
+    placement: str,
+    keep: Tensor | None = None,
 ) -> Tensor:
-    """Filter and mix in any form; ``x`` and ``bases`` have the dtype to compute in."""
+    """Filter and mix in any form; ``x`` and ``bases`` have the dtype to compute in.
+
+    ``keep`` takes the responses, where :func:`keeps_responses` allows it.
+    """
     if weights.ndim == 4 and bases.ndim < 5:
-        return _apply(x, weights, bases, stride, padding, placement)
+        return _apply(x, weights, bases, stride, padding, placement, keep)
     results = [
         _apply(x[:, c : c + 1], *_channel(weights, bases, c), stride, padding, placement)
         for c in range(x.shape[1])
@@ -87,13 +116,15 @@ def derivatives(
     padding: str,
     placement: str,
     needs: list[bool],
+    kept: Tensor | None = None,
 ) -> Gradients:
     """Return the gradients of x, weights and bases, ``None`` where not needed.
 
-    The dtype of ``grad``, ``x`` and ``bases`` is that to compute in.
+    The dtype of ``grad``, ``x`` and ``bases`` is that to compute in; ``kept`` are the responses
+    that :func:`apply` kept.
     """
     if weights.ndim == 4 and bases.ndim < 5:
-        return _derivatives(grad, x, weights, bases, stride, padding, placement, needs)
+        return _derivatives(grad, x, weights, bases, stride, padding, placement, needs, kept)
     images: list[Tensor] = []
     field = torch.zeros_like(weights, dtype=grad.dtype) if needs[1] else None
     kernels = torch.zeros_like(bases) if needs[2] else None
@@ -122,12 +153,18 @@ def _channel(weights: Tensor, bases: Tensor, channel: int) -> tuple[Tensor, Tens
 
 
 def _apply(
-    x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str, placement: str
+    x: Tensor,
+    weights: Tensor,
+    bases: Tensor,
+    stride: int,
+    padding: str,
+    placement: str,
+    keep: Tensor | None = None,
 ) -> Tensor:
     size = (bases.shape[-2], bases.shape[-1])
     padded = pad(x, size, stride, padding)
     if placement == "after":
-        return mix(padded, weights, bases, stride)
+        return mix(padded, weights, bases, stride, keep)
     return mix_before(padded, pad(weights, size, stride, padding), bases, stride)
 
 
@@ -140,11 +177,12 @@ def _derivatives(
     padding: str,
     placement: str,
     needs: list[bool],
+    kept: Tensor | None = None,
 ) -> Gradients:
     size = (bases.shape[-2], bases.shape[-1])
     padded = pad(x, size, stride, padding)
     if placement == "after":
-        image, field, kernels = mix_gradients(grad, padded, weights, bases, stride, needs)
+        image, field, kernels = mix_gradients(grad, padded, weights, bases, stride, needs, kept)
     else:
         field = pad(weights, size, stride, padding)
         image, field, kernels = mix_before_gradients(grad, padded, field, bases, stride, needs)

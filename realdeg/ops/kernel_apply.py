@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from realdeg.ops.dispatch import cast_for_autocast
-from realdeg.ops.forms import apply, check_forms, derivatives
+from realdeg.ops.forms import apply, check_forms, derivatives, keeps_responses
 from realdeg.ops.mixing import forward_dtype, working_dtype
 from realdeg.ops.padding import check_together
 from realdeg.utils.precision import full_precision
@@ -53,6 +53,9 @@ def kernel_apply(
         ValueError: If shapes, dtypes, devices, stride, padding or placement do not match.
     """
     x, bases = cast_for_autocast(x, bases)
+    trains = torch.is_grad_enabled() and weights.requires_grad and not torch.compiler.is_compiling()
+    if trains and keeps_responses(x, weights, bases, placement):
+        return torch.ops.realdeg.kernel_apply_keeping(x, weights, bases, stride, padding)[0]
     if placement == "after":
         return torch.ops.realdeg.kernel_apply(x, weights, bases, stride, padding)
     return torch.ops.realdeg.kernel_apply(x, weights, bases, stride, padding, placement)
@@ -101,6 +104,7 @@ def _kernel_apply_backward(
     need_weights: bool,
     need_bases: bool,
     placement: str = "after",
+    kept: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of x, weights and bases; those not needed are empty."""
     if grad.numel() == 0:
@@ -109,7 +113,7 @@ def _kernel_apply_backward(
     with full_precision(x):
         image, field, kernels = derivatives(
             grad.to(dtype), x.to(dtype), weights, bases.to(dtype), stride, padding, placement,
-            [need_x, need_weights, need_bases],
+            [need_x, need_weights, need_bases], kept,
         )  # fmt: skip
     return _finish(image, x), _finish(field, weights), _finish(kernels, bases)
 
@@ -132,6 +136,7 @@ def _(
     need_weights: bool,
     need_bases: bool,
     placement: str = "after",
+    kept: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     needs = (need_x, need_weights, need_bases)
     gradients = [
@@ -158,3 +163,43 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 
 _kernel_apply.register_autograd(_backward, setup_context=_setup_context)
+
+
+@torch.library.custom_op("realdeg::kernel_apply_keeping", mutates_args=())
+def _kernel_apply_keeping(
+    x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str
+) -> tuple[Tensor, Tensor]:
+    """Return kernel_apply's result and the responses (B, C, M, h, w), for the backward pass."""
+    size = _check(x, weights, bases, stride, padding, "after")
+    kept = x.new_empty((x.shape[0], x.shape[1], bases.shape[-3], *size))
+    with full_precision(x):
+        return apply(x, weights, bases, stride, padding, "after", kept), kept
+
+
+@_kernel_apply_keeping.register_fake
+def _(
+    x: Tensor, weights: Tensor, bases: Tensor, stride: int, padding: str
+) -> tuple[Tensor, Tensor]:
+    size = _check(x, weights, bases, stride, padding, "after")
+    lead = (x.shape[0], x.shape[1])
+    return x.new_empty((*lead, *size)), x.new_empty((*lead, bases.shape[-3], *size))
+
+
+def _setup_keeping(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, weights, bases, stride, padding = inputs
+    ctx.mark_non_differentiable(output[1])
+    ctx.save_for_backward(x, weights, bases, output[1])
+    ctx.stride, ctx.padding = stride, padding
+
+
+def _backward_keeping(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Any, ...]:
+    x, weights, bases, kept = ctx.saved_tensors
+    needs = list(ctx.needs_input_grad[:3])
+    gradients = torch.ops.realdeg.kernel_apply_backward(
+        grad, x, weights, bases, ctx.stride, ctx.padding, *needs, "after", kept
+    )
+    chosen = [g if need else None for g, need in zip(gradients, needs, strict=True)]
+    return (*chosen, None, None)
+
+
+_kernel_apply_keeping.register_autograd(_backward_keeping, setup_context=_setup_keeping)

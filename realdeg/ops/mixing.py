@@ -53,7 +53,9 @@ def _size(bases: Tensor) -> tuple[int, int]:
     return bases.shape[-2], bases.shape[-1]
 
 
-def mix(padded: Tensor, weights: Tensor, bases: Tensor, stride: int) -> Tensor:
+def mix(
+    padded: Tensor, weights: Tensor, bases: Tensor, stride: int, keep: Tensor | None = None
+) -> Tensor:
     """Filter and mix.
 
     Args:
@@ -61,6 +63,7 @@ def mix(padded: Tensor, weights: Tensor, bases: Tensor, stride: int) -> Tensor:
         weights: Shape (B, M, h, w).
         bases: Shape (M, kh, kw) or (B, M, kh, kw), dtype of ``padded``.
         stride: Padded pixels per output pixel.
+        keep: Takes the responses of the bases, (B, C, M, h, w); not with Triton.
 
     Returns:
         Shape (B, C, h, w).
@@ -69,24 +72,30 @@ def mix(padded: Tensor, weights: Tensor, bases: Tensor, stride: int) -> Tensor:
         return triton_path("kernel_apply").forward(padded, weights, bases, stride)
     count, dtype = bases.shape[-3], padded.dtype
     if takes_fourier(_size(bases), count, stride, dtype, backward=False):
-        result = fourier.forward(padded, weights, bases)
+        result = fourier.forward(padded, weights, bases, keep)
     else:
         phases = row_phases(count, dtype, backward=False)
-        result = direct.forward(padded, weights, bases, stride, phases)
+        result = direct.forward(padded, weights, bases, stride, phases, keep)
     if not _is_finite(result):
         # A tile's transform and a phase's padded taps spread NaN and infinity beyond the windows
         # that contain them; the plain convolution does not.
-        result = direct.forward(padded, weights, bases, stride, phases=1)
+        result = direct.forward(padded, weights, bases, stride, 1, keep)
     return result
 
 
 def mix_gradients(
-    grad: Tensor, padded: Tensor, weights: Tensor, bases: Tensor, stride: int, needs: list[bool]
+    grad: Tensor,
+    padded: Tensor,
+    weights: Tensor,
+    bases: Tensor,
+    stride: int,
+    needs: list[bool],
+    kept: Tensor | None = None,
 ) -> Gradients:
     """Return the gradients of the padded image, the weights and the bases.
 
-    ``grad`` is (B, C, h, w); the rest is as in :func:`mix`. Of an image whose gradient alone is
-    needed, only the shape counts.
+    ``grad`` is (B, C, h, w), ``kept`` are responses that :func:`mix` kept; the rest is as there. Of
+    an image whose gradient alone is needed, only the shape counts.
     """
     if takes_triton(padded, weights, bases):
         path = triton_path("kernel_apply")
@@ -100,6 +109,11 @@ def mix_gradients(
         if needs[2]:
             kernels = path.backward_bases(grad, padded, weights, bases.shape, stride, dtype=wide)
         return image, field, kernels
+    if kept is not None and needs[1]:
+        image, _, kernels = mix_gradients(
+            grad, padded, weights, bases, stride, [needs[0], False, needs[2]]
+        )
+        return image, _weights_gradient(grad, kept), kernels
     gradients = _fast_gradients(grad, padded, weights, bases, stride, needs)
     if all(gradient is None or _is_finite(gradient) for gradient in gradients):
         return gradients
@@ -111,14 +125,25 @@ def mix_gradients(
     return image, field, kernels
 
 
+def _weights_gradient(grad: Tensor, kept: Tensor) -> Tensor:
+    field = kept[:, 0] * grad[:, 0, None]
+    for channel in range(1, grad.shape[1]):
+        field.addcmul_(kept[:, channel], grad[:, channel, None])
+    return field
+
+
 def _fast_gradients(
     grad: Tensor, padded: Tensor, weights: Tensor, bases: Tensor, stride: int, needs: list[bool]
 ) -> Gradients:
     size, count, dtype = _size(bases), bases.shape[-3], padded.dtype
     image = field = kernels = None
-    # The weights' gradient needs the responses, so it costs as much as the forward pass.
-    field_by_fourier = needs[1] and takes_fourier(size, count, stride, dtype, backward=False)
     others_by_fourier = takes_fourier(size, count, stride, dtype, backward=True)
+    # The weights' gradient needs the responses, which cost as much as the forward pass, but less
+    # where the transforms of the image are made anyway.
+    shares = others_by_fourier and needs[2]
+    field_by_fourier = needs[1] and (
+        shares or takes_fourier(size, count, stride, dtype, backward=False)
+    )
     if field_by_fourier or (others_by_fourier and (needs[0] or needs[2])):
         image, field, kernels = fourier.backward(
             grad, padded, weights, bases,

@@ -33,6 +33,21 @@ def _kernel_apply(
     return result.unflatten(0, (info.batch_size, -1)), 0
 
 
+def _kernel_apply_keeping(
+    info: Any,
+    in_dims: tuple[Any, ...],
+    x: Tensor,
+    weights: Tensor,
+    bases: Tensor,
+    stride: int,
+    padding: str,
+) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+    (images, fields), kernels = _fold(info.batch_size, in_dims, (x, weights), bases)
+    results = torch.ops.realdeg.kernel_apply_keeping(images, fields, kernels, stride, padding)
+    result, kept = (tensor.unflatten(0, (info.batch_size, -1)) for tensor in results)
+    return (result, kept), (0, 0)
+
+
 def _kernel_apply_adjoint(
     info: Any,
     in_dims: tuple[Any, ...],
@@ -80,5 +95,6 @@ def _pixel_kernel_apply(
 
 
 torch.library.register_vmap("realdeg::kernel_apply", _kernel_apply)
+torch.library.register_vmap("realdeg::kernel_apply_keeping", _kernel_apply_keeping)
 torch.library.register_vmap("realdeg::kernel_apply_adjoint", _kernel_apply_adjoint)
 torch.library.register_vmap("realdeg::pixel_kernel_apply", _pixel_kernel_apply)

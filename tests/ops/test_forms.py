@@ -203,6 +203,23 @@ def test_shared_and_repeated_forms_agree():
     torch.testing.assert_close(kernel_apply(x, weights, square), rectangle, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("k", [3, 15, 31])
+@pytest.mark.parametrize("bases", ["shared", "sample"])
+def test_responses_kept_for_the_backward_pass_change_no_result(k, bases):
+    """Training keeps them up to a size; the operator without them is what a larger call uses."""
+    *tensors, y = problem(k=(k, k), m=8, size=(37, 40), bases=bases, dtype=torch.float32)
+    leaves = [t.requires_grad_() for t in tensors]
+    kept = kernel_apply(*leaves)
+    assert "keeping" in type(kept.grad_fn).__name__
+    plain = torch.ops.realdeg.kernel_apply(*leaves, 1, "reflect")
+    assert torch.equal(kept, plain)
+    pairs = zip(*(torch.autograd.grad(out, leaves, y) for out in (kept, plain)), strict=True)
+    for one, two in pairs:
+        assert (one - two).abs().max() <= 2e-6 * two.abs().max()
+    tensors[1].requires_grad_(False)
+    assert "keeping" not in type(kernel_apply(*tensors).grad_fn).__name__
+
+
 def test_constant_weights_make_both_placements_equal():
     x, _, bases, _ = problem(k=(5, 3), m=2, size=(10, 12))
     weights = torch.tensor([0.25, 2.0], dtype=torch.float64)[None, :, None, None]
