@@ -34,7 +34,7 @@ from realdeg.tasks.noise_learning import edge_energy, surroundings
 from realdeg.visualization.style import COLOURS, LABEL_SIZE, SMALL_SIZE, new_figure, save_figure
 
 ROOT = Path(__file__).resolve().parents[1]
-ITERATIONS, BATCH, PATCH, RATE = 150, 4, 80, 0.04
+ITERATIONS, BATCH, PATCH, RATE = 120, 4, 80, 0.04
 BLOCK, DRIFT, BORDER = 16, 33, 4
 BINS = 8
 
@@ -63,7 +63,7 @@ def train(
             cut.append(tuple(i[..., y : y + PATCH, x : x + PATCH] for i in (mean, real)))  # type: ignore[arg-type]
         hr, lr = (torch.cat(side) for side in zip(*cut, strict=True))
         batch: Any = dict(hr=hr, lr=lr, paired=torch.ones(BATCH, dtype=torch.bool))
-        loss = task.losses({**batch, "seeds": [0] * BATCH})["loss_likelihood"]
+        loss = sum(task.losses({**batch, "seeds": [0] * BATCH}).values(), torch.zeros(()))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

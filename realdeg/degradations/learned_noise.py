@@ -153,6 +153,10 @@ class LearnedNoise(Degradation):
             low = torch.lerp(low, flat[first + below + 1], share.to(low.dtype))
         return low.exp().clamp(_LEAST_SIGMA, _LARGEST_SIGMA)
 
+    def roughness(self) -> Tensor:
+        """Return the squared steps of the logarithm of the table, summed, a mean over channels."""
+        return self.log_sigma.diff(dim=1).square().sum(1).mean()
+
     def log_likelihood(
         self,
         mean: Tensor,

@@ -62,7 +62,8 @@ def camera():
 def test_level_and_correlation_of_a_known_camera_are_found():
     truth, hr = camera(), smooth()
     given = batch(hr, made(truth, hr))
-    task = NoiseLearning(SMALL, scale=1, flat_share=1.0, structure=False, drift=0)
+    pure = dict(structure=False, drift=0, smoothness=0)
+    task = NoiseLearning(SMALL, scale=1, flat_share=1.0, **pure)
     train(task, given)
     found = task.degradation
     torch.testing.assert_close(found.log_sigma, truth.log_sigma, rtol=0, atol=0.12)
@@ -125,13 +126,24 @@ def test_joint_training_leaves_the_mean_to_its_own_loss():
     task = NoiseLearning(config, mean="joint", scale=2, same_size=False).train()
     hr = smooth(side=64)
     losses = task.losses(batch(hr, hr[..., ::2, ::2].mul(255).round() / 255))
-    assert set(losses) == {"loss", "loss_likelihood"}
+    assert set(losses) == {"loss", "loss_likelihood", "loss_smoothness"}
     losses["loss_likelihood"].backward(retain_graph=True)
     mean, noise = task.members
     assert all(p.grad is None for p in mean.parameters())
     assert all(p.grad is not None for p in noise.parameters())
     losses["loss"].backward()
     assert any(p.grad.abs().sum() > 0 for p in mean.parameters())
+
+
+def test_a_brightness_without_pixels_follows_its_neighbours():
+    truth = LearnedNoise(1, radius=0, colour=False, sigma=4.0).eval()
+    hr = smooth() * 0.5
+    given = batch(hr, made(truth, hr))
+    task = NoiseLearning(SMALL, scale=1, flat_share=1.0, structure=False)
+    train(task, given, 60)
+    found = task.degradation.unpredictable(torch.ones(1, 3, 1, 1))
+    torch.testing.assert_close(found, torch.full_like(found, 4.0), rtol=0.25, atol=0)
+    assert float(task.noise.roughness().detach()) < 0.1
 
 
 def test_edge_energy_is_the_squared_slope():
