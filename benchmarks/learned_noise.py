@@ -34,7 +34,7 @@ from realdeg.tasks.noise_learning import edge_energy, surroundings
 from realdeg.visualization.style import COLOURS, LABEL_SIZE, SMALL_SIZE, new_figure, save_figure
 
 ROOT = Path(__file__).resolve().parents[1]
-ITERATIONS, BATCH, PATCH, RATE = 120, 4, 80, 0.04
+ITERATIONS, BATCH, PATCH, RATE = 120, 6, 80, 0.03
 BLOCK, DRIFT, BORDER = 16, 33, 4
 BINS = 8
 

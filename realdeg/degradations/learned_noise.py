@@ -22,6 +22,7 @@ from realdeg.degradations.primitives.autoregression import (
     past_offsets,
     predict,
     response,
+    variance_gains,
 )
 from realdeg.degradations.primitives.noise import white_noise
 from realdeg.degradations.trace import Seed, Trace, TraceParams
@@ -105,7 +106,7 @@ class LearnedNoise(Degradation):
         knots: Annotated[int, Interval(ge=1, le=256)] = 9,
         radius: Annotated[int, Interval(ge=0, le=8)] = 3,
         colour: bool = True,
-        sigma: Annotated[float, Gt(0), Interval(le=_LARGEST_SIGMA)] = 2.0,
+        sigma: Annotated[float, Gt(0), Interval(le=_LARGEST_SIGMA)] = 1.0,
         rounding: bool = True,
         clip: bool = True,
     ) -> None:
@@ -197,6 +198,18 @@ class LearnedNoise(Degradation):
         if self.rounding:
             return log_bin_probability(levels, centre, deviation)
         return log_density(levels, centre, deviation)
+
+    def marginal_variance(self, mean: Tensor) -> Tensor:
+        """Return the variance of each value by itself, before rounding.
+
+        Args:
+            mean: Images without noise, RGB in [0, 1], shape (B, 3, H, W).
+
+        Returns:
+            Grey levels squared, of the same shape.
+        """
+        gains = variance_gains(*self.weights()).view(1, 3, 1, 1)
+        return self.unpredictable(mean).square() * gains
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the seed of the field."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Protocol, cast
@@ -30,7 +31,10 @@ _FIRST_STRUCTURE = 0.1
 # Pixels around one whose gradients decide whether it is flat.
 _NEAR = 7
 # Gradients of so many pixels are remembered, of each batch so many.
-_REMEMBERED, _OF_A_BATCH = 8192, 512
+_REMEMBERED, _OF_A_BATCH = 4096, 512
+# Outliers: how many, how many times wider, the region that they take with them, and the power.
+_OUTLIERS, _WIDER, _REGION, _POWER = 0.05, 4.0, 9, 4
+_ROUNDING = 1 / 12
 # Real LR that is rounded lies this close to a level of 8 bit.
 _ON_A_LEVEL = 0.02
 
@@ -50,6 +54,9 @@ class Noise(Protocol):
         chosen: Tensor | None = None,
     ) -> Tensor:
         """Return the logarithm of the likelihood of each value."""
+
+    def marginal_variance(self, mean: Tensor) -> Tensor:
+        """Return the variance of each value by itself."""
 
     def unpredictable(self, mean: Tensor) -> Tensor:
         """Return the standard deviation of what no other value predicts."""
@@ -72,7 +79,8 @@ class NoiseLearning(ImageTask):
     edges of the scene. Three things keep them apart, none of which is drawn later. Only the
     flattest pixels of the last batches count (``flat_share``). There, too, the variance may exceed
     that of the noise by the squared gradient times a learned factor of each channel
-    (``structure``). And differences of brightness, averaged over ``drift`` LR pixels with flat ones
+    (``structure``), and regions where the differences are many times wider than the noise count
+    less. And differences of brightness, averaged over ``drift`` LR pixels with flat ones
     in front, are removed.
 
     Args:
@@ -83,11 +91,12 @@ class NoiseLearning(ImageTask):
         colour: The colour in which that loss compares: ``"y"`` (DML's paper) or ``"rgb"``.
         likelihood_weight: Weight of the likelihood.
         smoothness: Weight of the squared steps of the logarithm of the level, from one brightness
-            to the next, so that those of which few pixels tell follow their neighbours. At 0.02 a
-            fiftieth of the pixels weighs as much.
+            to the next, so that those of which few pixels tell follow their neighbours: a tenth of
+            the pixels weighs as much.
         flat_share: Share of the pixels that count, those with the smallest gradients around them; 1
             for pairs of a clean and a noisy photo, which have no blur to get wrong.
-        structure: Whether there is a variance that follows the gradients; False for such pairs.
+        structure: Whether there is a variance that follows the gradients, and regions of large
+            differences count less; False for such pairs.
         drift: Side in LR pixels of the squares whose mean difference is removed; 0 removes none.
         border: LR pixels cropped from each side of a training patch, where kernels reach beyond
             it; None: the degradation's border.
@@ -112,7 +121,7 @@ class NoiseLearning(ImageTask):
         loss: LossConfig = {"type": "MSELoss"},  # noqa: B006 - never changed
         colour: Literal["y", "rgb"] = "y",
         likelihood_weight: NonNegative = 1.0,
-        smoothness: NonNegative = 0.02,
+        smoothness: NonNegative = 0.1,
         flat_share: Annotated[float, Gt(0), Interval(le=1)] = 0.05,
         structure: bool = True,
         drift: Whole = 33,
@@ -193,8 +202,8 @@ class NoiseLearning(ImageTask):
         if self.mean == "joint":
             compared = [_inner(to_colour(image, self.colour), border, 0) for image in (made, lr)]
             found |= self.named_losses(self.loss(*compared))
-        loss = -self.likelihood_weight * self._mean_score(made.detach(), lr, border)
-        found["loss_likelihood"] = loss
+        mean = self._mean_score(made.detach(), lr, border)
+        found["loss_likelihood"] = -self.likelihood_weight * mean
         if self.smoothness:
             found["loss_smoothness"] = self.smoothness * self.noise.roughness()
         return found
@@ -203,6 +212,9 @@ class NoiseLearning(ImageTask):
         """Return the mean logarithm of the likelihood of flat pixels, in nats a value."""
         past = self.noise.radius
         around = surroundings(mean)
+        if self.flat_share < 1:
+            # Of pixels closer to the border it is not known what lies around them.
+            border += _NEAR // 2 + _AROUND // 2 + 1
         inner = torch.zeros_like(around, dtype=torch.bool)
         _inner(inner, border, past).fill_(True)
         count = int(_inner(inner, border, past).numel())
@@ -213,9 +225,30 @@ class NoiseLearning(ImageTask):
                 " patch_size."
             )
         flat = inner & (around <= self._threshold(around[inner]))
-        values = self.scores(mean, real, flat.expand_as(real))
+        chosen = flat.expand_as(real)
+        mean, excess = self._explained(mean, real)
+        values = self.noise.log_likelihood(mean, real, excess, chosen)
+        if excess is not None:
+            values = values * self._trust(mean, real, excess)[chosen]
         # Divided by the number that is expected, so that each flat pixel of the run counts alike.
         return values.sum() / (3 * self.flat_share * count)
+
+    @torch.no_grad()
+    def _trust(self, mean: Tensor, real: Tensor, excess: Tensor) -> Tensor:
+        """Return weights from 0 to 1, low where differences are many times what noise makes.
+
+        A value is an outlier with the posterior probability that it has of coming from a Gaussian
+        of a wider deviation; the weight is a power of one minus its mean around the pixel, so that
+        texture that the parts before the noise missed takes its surroundings with it.
+        """
+        variance = self.noise.marginal_variance(mean) + excess + _ROUNDING
+        square = ((real - mean) * 255).square() / variance
+        wider = 1 + _WIDER**2
+        log_ratio = (square * (1 / wider - 1) + math.log(wider)) / 2
+        outlier = torch.sigmoid(math.log(_OUTLIERS / (1 - _OUTLIERS)) - log_ratio)
+        near = outlier.mean(1, keepdim=True)
+        near = F.avg_pool2d(near, _REGION, 1, _REGION // 2, count_include_pad=False)
+        return (1 - near).pow(_POWER).expand_as(mean)
 
     @torch.no_grad()
     def _threshold(self, around: Tensor) -> Tensor:
@@ -227,7 +260,9 @@ class NoiseLearning(ImageTask):
             kept = self.gradients[: len(self.gradients) - len(chosen)]
             self.gradients = torch.cat([chosen.to(kept), kept])
         seen = self.gradients[self.gradients >= 0] if self.training else chosen
-        return seen.quantile(self.flat_share)
+        # The first batches may hold nothing flat: what is flattest among few counts for less.
+        known = len(seen) / _REMEMBERED if self.training else 1.0
+        return seen.quantile(self.flat_share * known)
 
     def without_noise(self, hr: Tensor, batch: Batch) -> Tensor:
         """Return what the parts before the noise make of HR (B, 3, H, W)."""
@@ -237,16 +272,8 @@ class NoiseLearning(ImageTask):
                 made = part(made, batch["seeds"])
         return made
 
-    def scores(self, mean: Tensor, real: Tensor, chosen: Tensor | None = None) -> Tensor:
-        """Return the logarithm of the likelihood of each value of real LR, in nats.
-
-        Args:
-            mean: LR without noise, RGB in [0, 1], shape (B, 3, h, w).
-            real: Real LR.
-            chosen: Which values to return, booleans of that shape; None: all of them.
-
-        Returns:
-            The same shape, or (N,) of the chosen values.
+    def _explained(self, mean: Tensor, real: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the mean with the drift of real LR, and the variance that is not noise.
 
         Raises:
             DataError: If real LR is not rounded to 8 bit, and the noise is.
@@ -262,7 +289,7 @@ class NoiseLearning(ImageTask):
         excess = None if self.structure is None else self.structure_variance(mean)
         if self.drift:
             mean = mean + self._drift(mean, real, excess)
-        return self.noise.log_likelihood(mean, real, excess, chosen)
+        return mean, excess
 
     def structure_variance(self, mean: Tensor) -> Tensor:
         """Return the variance next to edges that is not noise, in grey levels squared.

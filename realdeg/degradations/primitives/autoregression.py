@@ -71,6 +71,33 @@ def radius_of(count: int) -> int:
     return round((math.sqrt(1 + 2 * count) - 1) / 2)
 
 
+def variance_gains(taps: Tensor, within: Tensor, side: int = 32) -> Tensor:
+    """Return the variance of the field over that of its unpredictable part, with a gradient.
+
+    The mean of its power spectrum, ``H H*`` with ``H = (1 - A)^-1`` and A the transfer function of
+    :func:`predict`. It equals the energy of :func:`response` where that decays.
+
+    Args:
+        taps: See :func:`predict`.
+        within: See :func:`predict`.
+        side: Frequencies along each axis.
+
+    Returns:
+        Shape (3,).
+    """
+    offsets = past_offsets(radius_of(taps.shape[2]))
+    zero = torch.zeros_like(within[0])
+    rows = [[zero, within[0], zero], [zero] * 3, [within[2], within[1], zero]]
+    here = torch.stack([torch.stack(row) for row in rows])
+    angle = torch.arange(side, device=taps.device, dtype=taps.dtype) * (2 * math.pi / side)
+    places = torch.tensor(offsets, device=taps.device, dtype=taps.dtype).view(-1, 2)
+    phase = places[:, :1, None] * angle[:, None] + places[:, 1:, None] * angle
+    waves = torch.polar(torch.ones_like(phase), phase)
+    transfer = torch.einsum("oin,nab->aboi", taps.to(waves.dtype), waves) + here
+    inverse = torch.linalg.inv(torch.eye(3, device=taps.device, dtype=waves.dtype) - transfer)
+    return inverse.abs().square().sum(3).mean((0, 1))
+
+
 def log_density(real: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     """Return the logarithm of the Gaussian density, element by element, in nats.
 

@@ -16,6 +16,7 @@ from realdeg.degradations.primitives.autoregression import (
     predict,
     radius_of,
     response,
+    variance_gains,
 )
 
 
@@ -150,3 +151,10 @@ def test_the_response_is_the_column_of_the_inverse():
     matrix = np.linalg.inv(np.eye(3 * 3 * 7) - _matrix(taps, within, 3, 7))
     columns = matrix.reshape(3, 3, 7, 3, 3, 7)[:, :, :, :, 0, 3]
     np.testing.assert_allclose(found, columns.transpose(0, 3, 1, 2), atol=1e-12)
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2])
+def test_the_variance_is_the_energy_of_the_response(radius):
+    taps, within = _weights(radius, strength=0.03)
+    energy = np.square(response(taps.numpy(), within.numpy(), 24)).sum((1, 2, 3))
+    np.testing.assert_allclose(variance_gains(taps, within).numpy(), energy, rtol=1e-5)
