@@ -1,9 +1,9 @@
 # A camera as realdeg fit learns it: sigmoid weights that start at 1 / N, bases that start as
 # Gaussians and keep their sums, and a rate that rises over the first twentieth of the run. With
 # softmax the field of kernels can become constant (docs/cameras.md). The last weights are the
-# camera: none are chosen by the test pairs. Kernels whose sums differ from 1 act differently on R, G
-# and B than on luma, which has an offset: what is applied to R, G and B learns from them, and gains
-# 0.3 dB on the Nikon. All data are read in the main process and stay decoded.
+# camera: none are chosen by the test pairs. Kernels whose sums differ from 1 act differently on R,
+# G and B than on luma, which has an offset: what is applied to R, G and B learns from them, and
+# gains 0.3 dB on the Nikon. All data are read in the main process and stay decoded.
 _base_ = [
     "../../../configs/_base_/default_runtime.py",
     "../../../configs/_base_/tasks/degradation_learning.py",
