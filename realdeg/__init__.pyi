@@ -41,6 +41,7 @@ from realdeg.apis.reporting import RunReport as RunReport
 from realdeg.apis.reporting import write_report as write_report
 from realdeg.apis.reproducing import Reproduction as Reproduction
 from realdeg.apis.reproducing import reproduce as reproduce
+from realdeg.apis.scoring import score_folders as score_folders
 from realdeg.apis.sharing import PushedWeights as PushedWeights
 from realdeg.apis.sharing import push_to_hub as push_to_hub
 from realdeg.apis.studio import open_studio as open_studio

@@ -3,32 +3,68 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mmengine.config import Config
 
 from realdeg.errors import ConfigError
-from realdeg.evaluation.protocols import get_protocol
+from realdeg.evaluation.image_quality import PERCEPTUAL_METRICS
+from realdeg.evaluation.protocols import Protocol, get_protocol
 
-ProtocolName = str | Mapping[str, Any]
+ProtocolName: TypeAlias = str | Mapping[str, Any]
 """The name of a protocol, or ``dict(base="rgb", border=4)``."""
 
 
-def use_protocol(cfg: Config, protocol: ProtocolName) -> None:
-    """Let a config's test measure its images under one protocol.
+def chosen_protocols(given: ProtocolName | Sequence[ProtocolName]) -> list[Protocol]:
+    """Return one protocol or several.
 
-    Every ``ImageQuality`` becomes one that has all their metrics. Other metrics stay.
+    Raises:
+        ConfigError: If there is none, one does not exist, or two have one name.
+    """
+    several = [given] if isinstance(given, str | Mapping) else list(given)
+    found = [get_protocol(one) for one in several]
+    if not found:
+        raise ConfigError("no evaluation protocol was given: name one, such as 'benchmark-y'.")
+    names = [one.name for one in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"the protocol '{twice}' was given twice.")
+    return found
+
+
+def metrics_of(protocols: Sequence[Protocol], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the config of one ``ImageQuality`` per protocol.
+
+    Args:
+        protocols: The protocols.
+        names: Metrics; those with a protocol of their own, such as LPIPS, are measured once.
+    """
+    own = [name for name in names if name in PERCEPTUAL_METRICS]
+    lists = [[name for name in names if name not in own] for _ in protocols]
+    lists[0] = list(names)
+    return [
+        {"type": "ImageQuality", "protocol": protocol, "metrics": chosen}
+        for protocol, chosen in zip(protocols, lists, strict=True)
+        if chosen
+    ]
+
+
+def use_protocol(cfg: Config, protocol: ProtocolName | Sequence[ProtocolName]) -> None:
+    """Let a config's test measure its images under one protocol or several.
+
+    Every ``ImageQuality`` becomes one per protocol that has all their metrics. Other metrics stay.
 
     Args:
         cfg: The config before injection, changed in place.
-        protocol: The protocol.
+        protocol: The protocol or protocols.
 
     Raises:
         ConfigError: If there is no such protocol, or the config has no test.
     """
-    get_protocol(protocol)
+    chosen = chosen_protocols(protocol)
+    stated = [protocol] if isinstance(protocol, str | Mapping) else list(protocol)
     evaluator = cfg.get("test_evaluator")
     metrics = evaluator.get("metrics") if isinstance(evaluator, Mapping) else None
     if not isinstance(metrics, list | tuple):
@@ -39,13 +75,11 @@ def use_protocol(cfg: Config, protocol: ProtocolName) -> None:
     own = [item for item in metrics if item.get("type") == "ImageQuality"]
     names = dict.fromkeys(name for item in own for name in item.get("metrics", ("psnr", "ssim")))
     kept = {key: value for item in own for key, value in item.items() if key != "prefix"}
-    one = {
-        **kept,
-        "type": "ImageQuality",
-        "protocol": dict(protocol) if isinstance(protocol, Mapping) else protocol,
-        "metrics": list(names) or ["psnr", "ssim"],
-    }
-    cfg.test_evaluator = {**evaluator, "metrics": [one, *(m for m in metrics if m not in own)]}
+    new = [{**kept, **item} for item in metrics_of(chosen, list(names) or ["psnr", "ssim"])]
+    for item, named in zip(new, stated, strict=False):
+        # As the user wrote it, because the config is saved as data.
+        item["protocol"] = dict(named) if isinstance(named, Mapping) else named
+    cfg.test_evaluator = {**evaluator, "metrics": [*new, *(m for m in metrics if m not in own)]}
 
 
 def protocol_dir(run: Path, protocol: str) -> Path:

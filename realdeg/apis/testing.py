@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def test(
     pictures: bool = True,
     self_ensemble: bool | None = None,
     back_projection: Mapping[str, Any] | None = None,
-    protocol: ProtocolName | None = None,
+    protocol: ProtocolName | Sequence[ProtocolName] | None = None,
     when_measured: Callable[[Report], object] | None = None,
     **fields: Any,
 ) -> Report:
@@ -65,8 +65,8 @@ def test(
         back_projection: ``dict(degradation=..., iterations=10)`` corrects a network's images, as
             for :class:`realdeg.SuperResolver`; None: as ``test_cfg`` states.
         protocol: The evaluation protocol of every image metric, a name or ``dict(base="rgb",
-            border=4)``, so that networks of different recipes are measured alike; None: as the
-            config states.
+            border=4)``, or several of them, so that networks of different recipes are measured
+            alike; None: as the config states.
         when_measured: Called with the complete report before figures are drawn, on the first
             process.
         **fields: Top-level fields of the config, such as ``scale=2``.

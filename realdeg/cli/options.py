@@ -140,14 +140,16 @@ def parse_protocol(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"'{text}' {error}") from error
 
 
-def add_protocol(parser: argparse.ArgumentParser) -> None:
-    """Add ``--protocol``."""
+def add_protocol(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add ``--protocol``, which may be given several times if ``several``."""
+    again = "; may be given several times" if several else ""
     parser.add_argument(
         "--protocol",
         type=parse_protocol,
+        action="append" if several else "store",
         metavar="NAME",
         help="measure under this evaluation protocol, whatever the recipe says: a name such as"
-        " benchmark-y, or \"dict(base='rgb',border=4)\"",
+        f" benchmark-y, or \"dict(base='rgb',border=4)\"{again}",
     )
 
 

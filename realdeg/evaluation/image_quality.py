@@ -26,17 +26,21 @@ from realdeg.registry import METRICS
 from realdeg.utils.samples import Prediction
 
 _PAIRWISE = ("psnr", "ssim", "ms_ssim", "gmsd")
-_PERCEPTUAL = ("lpips", "st_lpips")
-METRIC_NAMES = (*_PAIRWISE, *_PERCEPTUAL)
+PERCEPTUAL_METRICS = ("lpips", "st_lpips")
+"""Those that have a protocol of their own."""
+METRIC_NAMES = (*_PAIRWISE, *PERCEPTUAL_METRICS)
 
 
 def _functions(protocol: Protocol) -> dict[str, Callable[[Tensor, Tensor], float]]:
     return {
         "psnr": partial(functions.psnr, peak=protocol.psnr_peak),
         "ssim": partial(
-            functions.ssim, data_range=protocol.ssim_range, window=protocol.ssim_window
+            functions.ssim,
+            data_range=protocol.ssim_range,
+            window=protocol.ssim_window,
+            floor=protocol.ssim_floor,
         ),
-        "ms_ssim": partial(functions.ms_ssim, data_range=255.0),
+        "ms_ssim": partial(functions.ms_ssim, data_range=255.0, floor=protocol.ssim_floor),
         "gmsd": partial(functions.gmsd, data_range=255.0),
     }
 
@@ -78,8 +82,13 @@ def measure(
     check_metric_names(metrics, _PAIRWISE)
     available = _functions(chosen)
     samples: dict[str, list[float]] = {chosen.label(name): [] for name in metrics}
-    for first, second in prepare_pair(prediction, target, chosen, scale, where=where, grey=grey):
-        for name in metrics:
+    prepare = partial(prepare_pair, prediction, target, scale=scale, where=where, grey=grey)
+    pairs = prepare(protocol=chosen)
+    rounded = pairs
+    if chosen.for_ssim() is not chosen and not {"ssim", "ms_ssim"}.isdisjoint(metrics):
+        rounded = prepare(protocol=chosen.for_ssim())
+    for name in metrics:
+        for first, second in rounded if name in ("ssim", "ms_ssim") else pairs:
             try:
                 samples[chosen.label(name)].append(available[name](first, second))
             except DataError as error:
@@ -205,7 +214,7 @@ class ImageQuality(ImageMetric):
                 grey=bool((sample.get("meta") or {}).get("grey")),
             )
         for name in self.metrics:
-            if name in _PERCEPTUAL:
+            if name in PERCEPTUAL_METRICS:
                 self._add_perceptual(name, scores, coloured(sample), sample["target"])
         return scores
 

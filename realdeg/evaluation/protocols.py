@@ -45,6 +45,10 @@ class Protocol:
         ssim_window: ``"gaussian-11"`` (Wang et al. 2004: sigma 1.5, biased moments) or
             ``"uniform-7"`` (the default of scikit-image: unbiased moments).
         ssim_range: Dynamic range L of SSIM on the 0..255 scale.
+        ssim_rounding: The rounding before SSIM and MS-SSIM where it is another than that before
+            PSNR; None: ``rounding``.
+        ssim_floor: The least value that a place of the contrast-structure map counts with: -1 as
+            Wang et al. define it, or 0.
         grey: What Y is for files with one channel. ``"replicated"``: they become RGB, whose luma
             spans 16..235, so errors shrink and PSNR is 1.32 dB higher. ``"as-is"``: the channel
             itself, 0..255.
@@ -67,6 +71,8 @@ class Protocol:
     psnr_peak: Positive = 255.0
     ssim_window: SsimWindow = "gaussian-11"
     ssim_range: Positive = 255.0
+    ssim_rounding: Rounding | None = None
+    ssim_floor: Literal[-1, 0] = -1
     grey: Grey = "replicated"
     measured: Shown = "output"
     description: str = ""
@@ -74,8 +80,9 @@ class Protocol:
 
     def __post_init__(self) -> None:
         """Refuse values that contradict each other."""
-        if self.colour == "rgb" and self.rounding == "uint8-y":
-            raise self._refusal("rounding", self.rounding, "'uint8-rgb' or 'none' for RGB")
+        for field in ("rounding", "ssim_rounding"):
+            if self.colour == "rgb" and getattr(self, field) == "uint8-y":
+                raise self._refusal(field, "uint8-y", "'uint8-rgb' or 'none' for RGB")
         if (self.tile is None) != (self.stride is None):
             raise self._refusal("tile", self.tile, "given together with 'stride', or neither")
 
@@ -92,6 +99,11 @@ class Protocol:
         """Return the multiple that sides are cropped to at a scale."""
         return scale if self.mod_crop == "scale" else self.mod_crop
 
+    def for_ssim(self) -> Protocol:
+        """Return the protocol with the rounding of SSIM as its rounding."""
+        rounding = self.ssim_rounding
+        return self if rounding in (None, self.rounding) else replace(self, rounding=rounding)
+
     def label(self, metric: str) -> str:
         """Return the label of a score under this protocol, ``"psnr[rgb]"``."""
         return f"{metric}[{self.name}]"
@@ -99,11 +111,12 @@ class Protocol:
     def summary(self) -> str:
         """Return the settings in one line, for logs and reports."""
         colour = "Y (BT.601, 16..235)" if self.colour == "y" else "RGB"
-        rounding = {
+        roundings = {
             "uint8-y": "luma rounded to 8 bit",
             "uint8-rgb": "RGB rounded to 8 bit" + (", luma not" if self.colour == "y" else ""),
             "none": "no rounding",
-        }[self.rounding]
+        }
+        rounding = roundings[self.rounding]
         border = {"scale": "scale px shaved", 0: "no border shaved"}.get(
             self.border, f"{self.border} px shaved"
         )
@@ -111,6 +124,10 @@ class Protocol:
         if self.tile is not None:
             tiles = f"tiles of {self.tile} px every {self.stride} px as samples of their own"
         ssim = {"gaussian-11": "11 x 11 Gaussian", "uniform-7": "7 x 7 uniform"}[self.ssim_window]
+        if self.for_ssim() is not self:
+            ssim = f"{roundings[self.for_ssim().rounding]}, {ssim}"
+        if self.ssim_floor == 0:
+            ssim += ", negative contrast counted as 0"
         if self.measured == "picture":
             colour += " of the RGB picture"
         grey = ", grey files as they are" if self.grey == "as-is" and self.colour == "y" else ""
@@ -179,6 +196,22 @@ PROTOCOLS: dict[str, Protocol] = {
                 " pixels shaved."
             ),
             source="evaluate_SR.m of LapSRN and MS-LapSRN (Lai et al., CVPR 2017, TPAMI 2018)",
+        ),
+        Protocol(
+            name="stablesr-testsets",
+            colour="y",
+            border=0,
+            rounding="uint8-rgb",
+            ssim_rounding="uint8-y",
+            ssim_floor=0,
+            description=(
+                "pyiqa's psnr and ssim with test_y_channel=True, color_space='ycbcr': PSNR of"
+                " unrounded luma, SSIM of rounded luma, no border."
+            ),
+            source=(
+                "test_metrics.py of OSEDiff (Wu et al., NeurIPS 2024) on the test sets of StableSR"
+                " (Wang et al., IJCV 2024); psnr_arch.py and ssim_arch.py of pyiqa"
+            ),
         ),
         replace(
             _REALSR,

@@ -154,6 +154,9 @@ def _config(place: Path, reports: tuple[TestReport, ...]) -> Mapping[str, Any]:
         programs = sorted(folder.glob("*.py"))
         if len(programs) == 1:  # as former versions saved it
             return read_assignments(programs[0])
+    pictures = next((one.facts["Pictures"] for one in reports if "Pictures" in one.facts), None)
+    if pictures is not None:  # finished pictures were measured, which have no config
+        return {"pictures": str(pictures)}
     raise DataError(f"{place} is not a whole run's folder: it has no {RUN_CONFIG}.")
 
 

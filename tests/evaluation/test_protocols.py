@@ -24,6 +24,7 @@ def test_names():
         "benchmark-y",
         "benchmark-y-uint8",
         "lapsrn",
+        "stablesr-testsets",
         "dml-paper",
         "rgb",
         "lr-fidelity",

@@ -22,7 +22,7 @@ _STRIP_ROWS = 32
 
 
 def _similarity(
-    first: Tensor, second: Tensor, data_range: float, window: str
+    first: Tensor, second: Tensor, data_range: float, window: str, floor: float
 ) -> tuple[float, float]:
     """Return the means of the SSIM map and of its contrast-structure part."""
     side = side_of(window)
@@ -37,6 +37,9 @@ def _similarity(
         span = slice(top, min(top + _STRIP_ROWS, rows) + side - 1)
         x, y = first[:, span].double(), second[:, span].double()
         similarity, contrast = similarity_maps(x, y, data_range, window)
+        # The luminance part is positive for levels, so both maps are negative at the same places.
+        if floor == 0:
+            contrast, similarity = contrast.clamp_(min=0), similarity.clamp_(min=0)
         contrast_total += float(contrast.sum())
         total += float(similarity.sum())
     count = first.shape[0] * rows * (first.shape[-1] - side + 1)
@@ -49,6 +52,7 @@ def ssim(
     *,
     data_range: float = 1.0,
     window: str = "gaussian-11",
+    floor: float = -1,
 ) -> float:
     """Return the structural similarity index, the mean over channels and valid positions.
 
@@ -58,6 +62,7 @@ def ssim(
         data_range: The dynamic range L: 1 for tensors in [0, 1], 255 on the 8-bit scale.
         window: ``"gaussian-11"`` (sigma 1.5, biased moments) or ``"uniform-7"`` (unbiased
             moments, the default of scikit-image).
+        floor: 0 counts places of negative contrast-structure as 0, as pyiqa does; -1 as they are.
 
     Returns:
         At most 1, which equal images reach.
@@ -71,16 +76,17 @@ def ssim(
         downsampling of ``ssim.m``).
     """
     check_shapes(first, second)
-    return _similarity(first, second, data_range, window)[0]
+    return _similarity(first, second, data_range, window, floor)[0]
 
 
-def ms_ssim(first: Tensor, second: Tensor, *, data_range: float = 1.0) -> float:
+def ms_ssim(first: Tensor, second: Tensor, *, data_range: float = 1.0, floor: float = -1) -> float:
     """Return the multi-scale structural similarity of five scales.
 
     Args:
         first: Shape (C, H, W).
         second: Shape (C, H, W).
         data_range: The dynamic range L: 1 for tensors in [0, 1], 255 on the 8-bit scale.
+        floor: As for :func:`ssim`.
 
     Returns:
         At most 1, averaged over channels. A scale with negative mean contrast counts as 0, because
@@ -102,18 +108,18 @@ def ms_ssim(first: Tensor, second: Tensor, *, data_range: float = 1.0) -> float:
             f" got {first.shape[-2]} x {first.shape[-1]}."
         )
     values = [
-        _ms_ssim_channel(x[None].double(), y[None].double(), data_range)
+        _ms_ssim_channel(x[None].double(), y[None].double(), data_range, floor)
         for x, y in zip(first, second, strict=True)
     ]
     return sum(values) / len(values)
 
 
-def _ms_ssim_channel(x: Tensor, y: Tensor, data_range: float) -> float:
+def _ms_ssim_channel(x: Tensor, y: Tensor, data_range: float, floor: float) -> float:
     result = 1.0
     for level, weight in enumerate(SCALE_WEIGHTS):
         if level:
             x, y = (halve(z[None])[0] for z in (x, y))
-        similarity, contrast = _similarity(x, y, data_range, "gaussian-11")
+        similarity, contrast = _similarity(x, y, data_range, "gaussian-11", floor)
         coarsest = level == len(SCALE_WEIGHTS) - 1
         result *= max(similarity if coarsest else contrast, 0.0) ** weight
     return result
