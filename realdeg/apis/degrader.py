@@ -138,6 +138,27 @@ class Degrader:
             (trace,) = self.degradation.sample(shown, [int(seed)], [at])
             return self._apply(picture, trace), trace
 
+    def degrade_recorded(
+        self, image: NDArray[Any], seed: int, *, remainder: Remainder, place: Place | None = None
+    ) -> tuple[NDArray[Any], Record]:
+        """Degrade one image, and return what a manifest records of it.
+
+        Arguments and errors are those of :meth:`degrade`.
+
+        Returns:
+            The LR image, and the fields ``output_size``, ``used_size``, ``cropped``, ``seed`` and
+            ``trace``.
+        """
+        result, trace = self.degrade(image, seed, remainder=remainder, place=place)
+        used = list(trace.size[1:])
+        return result, {
+            "output_size": list(result.shape[:2]),
+            "used_size": used,
+            "cropped": used != list(image.shape[:2]),
+            "seed": seed,
+            "trace": trace.to_dict(),
+        }
+
     def replay(self, image: ImageLike, trace: Trace) -> NDArray[Any]:
         """Apply a recorded trace to an image.
 
@@ -206,16 +227,9 @@ class Degrader:
 
         def work(image: LoadedImage, name: str, path: Path) -> Record:
             image_seed = stream_seed(seed, name)
-            result, trace = self.degrade(image.pixels, image_seed, remainder=remainder)
+            result, notes = self.degrade_recorded(image.pixels, image_seed, remainder=remainder)
             write_image(path, result, icc=image.icc, quality=saving.quality)
-            used = list(trace.size[1:])
-            return {
-                "output_size": list(result.shape[:2]),
-                "used_size": used,
-                "cropped": used != list(image.pixels.shape[:2]),
-                "seed": image_seed,
-                "trace": trace.to_dict(),
-            }
+            return notes
 
         return process_folder(
             src,

@@ -8,8 +8,7 @@ the end and does not affect the others.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,13 @@ import torch
 from realdeg.apis.inputs import Inputs, Photos, find_inputs
 from realdeg.apis.manifest import Manifest, Record, start_again
 from realdeg.apis.saving import Saving
-from realdeg.apis.workers import WorkerDiedError, check_jobs, process_items
+from realdeg.apis.workers import WorkerDiedError, check_jobs, process_items, threads_of_torch
 from realdeg.errors import DataError, GeometryError, OutputError, as_given, first_line
 from realdeg.utils.files import (
     atomic_path,
     concerns_one_file,
     ensure_writable_dir,
+    path_inside,
     remove_left_overs,
     sha256_file,
 )
@@ -177,7 +177,7 @@ def process_folder(
             for name in sorted(manifest.records.keys() - set(names)):
                 reason = f"it is recorded in {manifest.path} but no longer in {inputs.whole}"
                 folder.fail(name, f"{reason}: put it back, or {start_again()}.")
-        with _threads(threads):
+        with threads_of_torch(threads):
             # Multi-threaded processes cannot be forked.
             jobs = jobs if threads == 1 else 1
             folder.run(names, title, progress, jobs, ticker or Ticker())
@@ -260,17 +260,11 @@ class _Folder:
             if self._is_done(name, output):
                 return _Outcome()
             return _Outcome(record=self._make(name, output))
-        # Only errors of this image; a full disk or a bug stops the run.
-        except (DataError, GeometryError) as error:
-            return _Outcome(reason=str(error))
-        except (OutputError, OSError) as error:
-            if not concerns_one_file(error):
-                raise
-            return _Outcome(reason=str(error))
         except Exception as error:
-            if not is_out_of_memory(error):
+            reason = why_failed(error)
+            if reason is None:
                 raise
-            return _Outcome(reason=f"memory ran out: {first_line(error)}")
+            return _Outcome(reason=reason)
 
     def _is_done(self, name: str, output: str) -> bool:
         record = self.manifest.records.get(name)
@@ -281,7 +275,7 @@ class _Folder:
                 f"it has changed since {output} was made from it: put the former file back, or"
                 f" {start_again()}."
             )
-        file = _place(self.target, output)
+        file = path_inside(self.target, output)
         if not os.path.lexists(file):
             return False
         if file.is_symlink() or _digest(file) != record["output_sha256"]:
@@ -292,7 +286,7 @@ class _Folder:
         return True
 
     def _make(self, name: str, output: str) -> Record:
-        file = _place(self.target, output)
+        file = path_inside(self.target, output)
         digest = _digest(self.files[name])
         image = self.reading.load(self.files[name])
         if os.path.lexists(file) and not self.overwrite:
@@ -322,6 +316,17 @@ class _Folder:
         }
 
 
+def why_failed(error: Exception) -> str | None:
+    """Return why one image failed, or None if the error concerns the run: a full disk, a bug."""
+    if isinstance(error, DataError | GeometryError):
+        return str(error)
+    if isinstance(error, OutputError | OSError) and concerns_one_file(error):
+        return str(error)
+    if is_out_of_memory(error):
+        return f"memory ran out: {first_line(error)}"
+    return None
+
+
 def _megapixels(file: Path) -> float:
     """Return the size of an image by its header; 0 if that cannot be read."""
     try:
@@ -331,24 +336,11 @@ def _megapixels(file: Path) -> float:
     return height * width / 1e6
 
 
-def _place(target: Path, output: str) -> Path:
-    """Return the path of an output, and refuse links that could lead out of the folder."""
-    folder = target
-    for part in output.split("/")[:-1]:
-        folder = folder / part
-        if folder.is_symlink():
-            raise DataError(
-                f"{folder} is a link: outputs are written to {target}, not through links in it."
-                " Remove the link."
-            )
-    return target / output
-
-
 def _clean(target: Path, manifest: Manifest) -> None:
     """Remove the outputs of earlier runs on a fresh start, if they match the manifest."""
     for record in manifest.discarded.values():
         try:
-            file = _place(target, record["output"])
+            file = path_inside(target, record["output"])
             if not file.is_symlink() and sha256_file(file) == record["output_sha256"]:
                 file.unlink()
         except (OSError, DataError):  # missing, or not ours
@@ -367,16 +359,6 @@ def _is_same(file: Path, digest: str) -> bool:
         return not file.is_symlink() and sha256_file(file) == digest
     except OSError:
         return False
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _few(names: Sequence[str]) -> str:

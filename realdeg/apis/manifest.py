@@ -17,7 +17,7 @@ from typing import Any
 
 from realdeg.apis.saving import Saving
 from realdeg.errors import ConfigError, DataError, OutputError, as_given
-from realdeg.utils.files import atomic_path, open_regular
+from realdeg.utils.files import atomic_path, is_inside, open_regular
 
 MANIFEST_NAME = "manifest.jsonl"
 MANIFEST_FORMAT = 1
@@ -288,16 +288,6 @@ def _sound(record: Record, saving: Saving) -> bool:
         return False
     # A foreign manifest must not name files outside its folder, nor files that no run made.
     return is_inside(name) and output in saving.possible(name)
-
-
-def is_inside(name: str) -> bool:
-    """Return whether a relative name can be that of a file in a folder."""
-    try:
-        os.fsencode(name)
-    except UnicodeError:
-        return False
-    parts = name.split("/")
-    return "\0" not in name and all(part not in ("", ".", "..") for part in parts)
 
 
 def _flat(value: Mapping[str, Any], place: str = "") -> dict[str, Any]:

@@ -16,7 +16,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -49,6 +49,17 @@ def check_jobs(jobs: int) -> int:
     if not isinstance(jobs, int) or isinstance(jobs, bool) or not 1 <= jobs <= 1024:
         raise ConfigError(f"jobs must be a number of processes from 1 to 1024, got {jobs!r:.40}.")
     return jobs
+
+
+@contextmanager
+def threads_of_torch(number: int) -> Iterator[None]:
+    """Let torch compute with a number of threads during the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def process_items(

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from realdeg.errors import OutputError, as_given
+from realdeg.errors import DataError, OutputError, as_given
 from realdeg.utils.cameras import camera_file, is_camera
 
 # Temporary names have a fixed length, so that any target name that the file system accepts can be
@@ -247,6 +247,37 @@ def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
     except BaseException:
         os.close(handle)
         raise
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a relative name can be that of a file in a folder."""
+    try:
+        os.fsencode(name)
+    except UnicodeError:
+        return False
+    parts = name.split("/")
+    return "\0" not in name and all(part not in ("", ".", "..") for part in parts)
+
+
+def path_inside(folder: Path, name: str) -> Path:
+    """Return the path of an output, and refuse links that could lead out of its folder.
+
+    Args:
+        folder: The folder of all outputs.
+        name: The relative name of one, with ``/``.
+
+    Raises:
+        DataError: If a folder between is a link.
+    """
+    place = folder
+    for part in name.split("/")[:-1]:
+        place = place / part
+        if place.is_symlink():
+            raise DataError(
+                f"{place} is a link: outputs are written to {folder}, not through links in it."
+                " Remove the link."
+            )
+    return folder / name
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:

@@ -10,13 +10,21 @@ from realdeg.utils.image.reading import (
     LoadedImage,
     Reading,
     check_image,
+    decode_image,
     image_size,
+    is_plain_png,
+    largest_image_file,
     load_image,
     read_header,
     read_image,
 )
 from realdeg.utils.image.tensors import as_rgb, round_to_8_bit, to_array, to_tensor
-from realdeg.utils.image.writing import ImageWriter, open_image_writer, write_image
+from realdeg.utils.image.writing import (
+    ImageWriter,
+    encode_image,
+    open_image_writer,
+    write_image,
+)
 
 __all__ = [
     "FORMATS",
@@ -31,7 +39,11 @@ __all__ = [
     "as_rgb",
     "check_image",
     "check_writable",
+    "decode_image",
+    "encode_image",
     "image_size",
+    "is_plain_png",
+    "largest_image_file",
     "load_image",
     "open_image_writer",
     "pixel_limit",

@@ -72,6 +72,10 @@ class Reading:
         """Call :func:`load_image` with these settings."""
         return load_image(path, first_frame=self.first_frame, srgb=self.srgb)
 
+    def decode(self, content: bytes, name: str) -> LoadedImage:
+        """Call :func:`decode_image` with these settings."""
+        return decode_image(content, name, first_frame=self.first_frame, srgb=self.srgb)
+
     def settings(self) -> dict[str, bool]:
         """Return the settings that differ from the default, for a manifest."""
         return {name: value for name, value in asdict(self).items() if value}
@@ -105,6 +109,41 @@ def load_image(
         DataError: As for :func:`read_image`; or if the colours cannot be converted.
     """
     return _load(path, verify=True, first_frame=first_frame, srgb=srgb)
+
+
+def decode_image(
+    content: bytes, name: str, *, first_frame: bool = False, srgb: bool = False
+) -> LoadedImage:
+    """Decode the bytes of an image file, as :func:`load_image` does.
+
+    Args:
+        content: All bytes of the file.
+        name: What errors call it.
+        first_frame: As for :func:`load_image`.
+        srgb: As for :func:`load_image`.
+
+    Raises:
+        DataError: As for :func:`load_image`.
+    """
+    with _naming(name):
+        return _decoded(content, verify=True, first_frame=first_frame, srgb=srgb)
+
+
+def largest_image_file() -> int:
+    """Return how many bytes an image file within the limit of pixels may have."""
+    return pixel_limit() * 8 + _BESIDE
+
+
+def is_plain_png(content: bytes, name: str) -> bool:
+    """Return whether bytes are a PNG of one upright picture, which any reader shows alike.
+
+    Args:
+        content: All bytes of a file that :func:`decode_image` accepted.
+        name: What errors call it.
+    """
+    with _naming(name):
+        header = _header(Source(io.BytesIO(content)), whole=False)
+    return (header.format, header.frames, header.orientation) == ("PNG", 1, 1)
 
 
 def read_header(path: str | os.PathLike[str], *, whole: bool = False) -> Header:
@@ -145,30 +184,34 @@ def _load(
     with _naming(path):
         with open_regular(path) as stream:
             # Check the header before memory is allocated for the file or its pixels.
-            if stream.seek(0, 2) > pixel_limit() * 8 + _BESIDE:
+            if stream.seek(0, 2) > largest_image_file():
                 raise BrokenFileError("is larger than any image within the limit of pixels")
             stream.seek(0)
             _header(Source(stream), whole=False)
             stream.seek(0)
             content = stream.read()
-        header = _header(Source(io.BytesIO(content)), whole=True, checksums=True)
-        notes = []
-        if header.frames > 1:
-            if not first_frame:
-                _refuse_frames(header)
-            notes.append(f"the first of {header.frames} pictures")
-        pixels = decode(content, header, verify)
-        icc = header.icc or None
-        if header.ink:
-            notes.append("CMYK made RGB")
-            icc = None
-        elif icc is not None and not _is_profile(icc, pixels.shape[2]):
-            notes.append("its colour profile is damaged and was left out")
-            icc = None
-        if icc is not None and srgb:
-            pixels, icc = to_srgb(pixels, icc), None
-            notes.append("converted to sRGB")
-        return LoadedImage(upright(pixels, header.orientation), icc, tuple(notes))
+        return _decoded(content, verify=verify, first_frame=first_frame, srgb=srgb)
+
+
+def _decoded(content: bytes, *, verify: bool, first_frame: bool, srgb: bool) -> LoadedImage:
+    header = _header(Source(io.BytesIO(content)), whole=True, checksums=True)
+    notes = []
+    if header.frames > 1:
+        if not first_frame:
+            _refuse_frames(header)
+        notes.append(f"the first of {header.frames} pictures")
+    pixels = decode(content, header, verify)
+    icc = header.icc or None
+    if header.ink:
+        notes.append("CMYK made RGB")
+        icc = None
+    elif icc is not None and not _is_profile(icc, pixels.shape[2]):
+        notes.append("its colour profile is damaged and was left out")
+        icc = None
+    if icc is not None and srgb:
+        pixels, icc = to_srgb(pixels, icc), None
+        notes.append("converted to sRGB")
+    return LoadedImage(upright(pixels, header.orientation), icc, tuple(notes))
 
 
 @contextmanager

@@ -155,14 +155,43 @@ def write_image(
         DataError: If the array is not an image, or the format cannot hold it.
         OutputError: If the file cannot be written.
     """
-    image = array[..., None] if array.ndim == 2 else array
-    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or 0 in image.shape:
-        raise DataError(f"cannot write {path}: an array of shape {array.shape} is not an image.")
+    image = _image_of(path, array)
     height, width, channels = image.shape
     with open_image_writer(
         path, height, width, channels, image.dtype, icc=icc, quality=quality
     ) as writer:
         writer.write(image)
+
+
+def encode_image(
+    name: str, array: np.ndarray, *, icc: bytes | None = None, quality: int | None = None
+) -> bytes:
+    """Return the bytes that :func:`write_image` writes to a file of this name.
+
+    Args:
+        name: The suffix determines the format; errors call it so.
+        array: As for :func:`write_image`.
+        icc: As for :func:`write_image`.
+        quality: As for :func:`write_image`.
+
+    Raises:
+        DataError: As for :func:`write_image`.
+    """
+    image = _image_of(name, array)
+    height, width, channels = image.shape
+    kind = check_writable(name, image.dtype, channels, (height, width))
+    stream = io.BytesIO()
+    writer = ImageWriter(name, stream, kind, (height, width, channels), image.dtype, icc, quality)
+    writer.write(image)
+    writer.finish()
+    return stream.getvalue()
+
+
+def _image_of(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
+    image = array[..., None] if array.ndim == 2 else array
+    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or 0 in image.shape:
+        raise DataError(f"cannot write {path}: an array of shape {array.shape} is not an image.")
+    return image
 
 
 def _encoded(

@@ -1,0 +1,160 @@
+"""Files by path or by address (``s3://bucket/photos``), through fsspec."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from realdeg.errors import DataError, RealdegError, first_line
+from realdeg.synthesis.extras import needed
+from realdeg.utils.files import open_regular
+from realdeg.utils.memory import is_out_of_memory
+
+_LOCAL = ("file://", "local://")
+# By name, because the packages of the stores need not be installed.
+_NO_LOGIN = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
+
+
+def is_address(place: object) -> bool:
+    """Return whether a text is an address such as ``s3://bucket/photos``."""
+    return isinstance(place, str) and "://" in place
+
+
+def local_path(place: str) -> str:
+    """Return ``file:///photos`` as ``/photos``, and anything else as it is."""
+    return next((place.removeprefix(start) for start in _LOCAL if place.startswith(start)), place)
+
+
+def list_files(address: str) -> list[tuple[str, str, int]]:
+    """List the files below an address, at it, or that match it as a pattern.
+
+    Args:
+        address: Such as ``s3://bucket/photos`` or ``s3://bucket/photos/*.jpg``.
+
+    Returns:
+        Relative name, address and bytes (-1: unknown) of each, sorted, without hidden files.
+
+    Raises:
+        DataError: If it cannot be reached, or there is no file.
+    """
+    system, path = _system(address)
+    with _reaching(address):
+        if glob.has_magic(path):
+            found = system.glob(path, detail=True)
+            root = path[: next(n for n, sign in enumerate(path) if sign in "*?[")]
+            root = root.rpartition("/")[0]
+        else:
+            found = system.find(path, detail=True)
+            root = path.rpartition("/")[0] if path in found else path
+    listed = []
+    for one, facts in sorted(found.items()):
+        name = one.removeprefix(root.rstrip("/")).lstrip("/")
+        if facts.get("type") == "file" and not any(part[:1] == "." for part in name.split("/")):
+            size = facts.get("size")
+            listed.append((name, system.unstrip_protocol(one), -1 if size is None else int(size)))
+    if not listed:
+        raise DataError(f"there is no file at {address}.")
+    return listed
+
+
+@contextmanager
+def opened(place: str) -> Iterator[IO[bytes]]:
+    """Open a file by path or address for reading at any position.
+
+    Raises:
+        DataError: If it cannot be opened, or reading it fails.
+    """
+    if not is_address(place):
+        try:
+            with open_regular(place) as stream:
+                yield stream
+        except OSError as error:
+            raise DataError(f"cannot read {place}: {error.strerror or error}.") from error
+        return
+    system, path = _system(place)
+    with _reaching(place), system.open(path, "rb") as stream:
+        yield stream
+
+
+def read_part(place: str, start: int, size: int) -> bytes:
+    """Return some bytes of a file, with one request if it lies elsewhere.
+
+    Args:
+        place: Path or address.
+        start: The first byte.
+        size: How many.
+
+    Raises:
+        DataError: If it cannot be read, or ends before.
+    """
+    if is_address(place):
+        system, path = _system(place)
+        with _reaching(place):
+            content = bytes(system.cat_file(path, start=start, end=start + size))
+    else:
+        with opened(place) as stream:
+            stream.seek(start)
+            content = stream.read(size)
+    if len(content) != size:
+        raise DataError(f"{place} became shorter while it was read.")
+    return content
+
+
+def read_whole(place: str, most: int) -> bytes:
+    """Return all bytes of a file.
+
+    Args:
+        place: Path or address.
+        most: The most bytes.
+
+    Raises:
+        DataError: If it cannot be read, or is larger.
+    """
+    with opened(place) as stream:
+        size = stream.seek(0, 2)
+        if size > most:
+            raise DataError(f"{place} has {size} bytes, at most {most} are read.")
+        stream.seek(0)
+        return stream.read(size)
+
+
+def _system(address: str) -> tuple[Any, str]:
+    if "::" in address:
+        raise DataError(f"{address} is a chain of addresses: give one, such as s3://bucket/photos.")
+    core = needed("fsspec", "parquet", f"the address {address}").core
+    with _reaching(address):
+        system, path = core.url_to_fs(address)
+        return system, str(path)
+
+
+@contextmanager
+def _reaching(address: str) -> Iterator[None]:
+    """Turn what the packages of stores raise into one sentence."""
+    try:
+        yield
+    except RealdegError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise DataError(f"cannot read {address}: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) and len(causes) < 10:
+        causes.append(cause)
+    if any(type(cause).__name__ in _NO_LOGIN for cause in causes):
+        return (
+            "no credentials were found, so set those of the store (for S3 AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY, or a profile)"
+        )
+    if isinstance(error, PermissionError):
+        return f"access was denied ({first_line(error)}), so check the credentials of the store"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, ImportError):
+        return f"its package is missing ({first_line(error)})"
+    return first_line(error).rstrip(".")
