@@ -47,7 +47,7 @@ class ParquetSource:
         self._kept: tuple[str, int, Any] | None = None
         found: list[Entry] = []
         for place in places:
-            with _parquet(place) as file:
+            with parquet_file(place) as file:
                 schema = file.schema_arrow
                 column, nested = _image_column(schema, field, place)
                 self._columns[place] = (column, nested)
@@ -81,7 +81,7 @@ class ParquetSource:
             kept[2]
         ):
             self._kept = None  # not two row groups in memory
-            with _parquet(entry.place) as file:
+            with parquet_file(entry.place) as file:
                 kept = self._kept = (entry.place, *_group(file, entry, column))
         cell = kept[2][entry.position - kept[1]]
         if nested:
@@ -165,7 +165,16 @@ def _names(
 
 
 @contextmanager
-def _parquet(place: str) -> Iterator[Any]:
+def parquet_file(place: str) -> Iterator[Any]:
+    """Open a Parquet file by path or address.
+
+    Yields:
+        A ``pyarrow.parquet.ParquetFile``.
+
+    Raises:
+        ConfigError: If pyarrow is not installed.
+        DataError: If it cannot be read, in the block as well.
+    """
     parquet = needed("pyarrow.parquet", "parquet", "a Parquet file")
     with opened(place) as stream:
         try:
