@@ -12,6 +12,11 @@ from realdeg.apis.conversion import ConvertedWeights as ConvertedWeights
 from realdeg.apis.conversion import convert_weights as convert_weights
 from realdeg.apis.create import create_backbone as create_backbone
 from realdeg.apis.create import create_degradation as create_degradation
+from realdeg.apis.dataset import DatasetSummary as DatasetSummary
+from realdeg.apis.dataset import degrade_dataset as degrade_dataset
+from realdeg.apis.dataset import merge_dataset as merge_dataset
+from realdeg.apis.dataset_checking import DatasetCheck as DatasetCheck
+from realdeg.apis.dataset_checking import verify_dataset as verify_dataset
 from realdeg.apis.degrader import Degrader as Degrader
 from realdeg.apis.degrading import degrade as degrade
 from realdeg.apis.doctoring import doctor as doctor

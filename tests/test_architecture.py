@@ -68,6 +68,8 @@ LAYERS = {
     "engine.hooks.alignment": COMPONENT
     | CONTRACTS
     | {"engine", "evaluation.alignment", "evaluation.alignment_limits"},
+    # Where images come from and where pairs go to; `apis` degrades between the two.
+    "synthesis": FOUNDATION,
     "visualization": COMPONENT | CONTRACTS,
     # Measures pairs as that hook does.
     "diagnosis": COMPONENT

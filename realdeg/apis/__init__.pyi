@@ -1,4 +1,5 @@
 # The names of realdeg.apis and where they are defined, one line each.
+from realdeg.apis.dataset_work import ImageWork as ImageWork
 from realdeg.apis.degrader import Degrader as Degrader
 from realdeg.apis.folder import Failure as Failure
 from realdeg.apis.folder import Summary as Summary

@@ -268,13 +268,15 @@ def merge_dataset(dst: str | os.PathLike[str]) -> DatasetSummary:
     """
     target = Path(dst)
     header, plan, settings = read_plan(target)
-    first = {"record": "header", "format": MANIFEST_FORMAT, **header}
-    if not plan.plain:
-        first["dataset"] = asdict(plan)
+    first = manifest_header(header, plan)
     samples, _ = merge_records(target, first, plan, settings, MANIFEST_NAME)
-    return DatasetSummary(
-        target, plan.shards, 0, samples=samples, manifest=target / MANIFEST_NAME
-    )
+    return DatasetSummary(target, plan.shards, 0, samples=samples, manifest=target / MANIFEST_NAME)
+
+
+def manifest_header(header: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """Return the first line of a data set's manifest."""
+    cut = {} if plan.plain else {"dataset": asdict(plan)}
+    return {"record": "header", "format": MANIFEST_FORMAT, **header, **cut}
 
 
 def _grid(crop: int | None, stride: int | None, flat: float | None) -> CropGrid | None:
@@ -322,9 +324,7 @@ def _outputs(source: Source, saving: Saving) -> dict[str, str]:
     return outputs
 
 
-def _run(
-    maker: ShardMaker, shards: list[str], jobs: int, progress: bool
-) -> Iterable[ShardOutcome]:
+def _run(maker: ShardMaker, shards: list[str], jobs: int, progress: bool) -> Iterable[ShardOutcome]:
     outcomes = []
     with progress_bar("degrading", len(shards), shown=progress) as advance:
         done = process_items(shards, maker, jobs)

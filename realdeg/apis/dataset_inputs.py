@@ -29,6 +29,17 @@ def is_packed(photos: object) -> bool:
     return is_address(text) or str(text).lower().endswith(_PACKED)
 
 
+def holds_packed(folder: str | os.PathLike[str]) -> bool:
+    """Return whether a folder holds tar or Parquet files and no images."""
+    if not os.path.isdir(folder) or not _packed_in(Path(folder)):
+        return False
+    try:
+        find_inputs(folder)
+    except DataError:
+        return True
+    return False
+
+
 def open_source(photos: Images, *, field: str | None = None, key: str | None = None) -> Source:
     """Find the images that a user names, here or in a store, in files or packed.
 
@@ -43,8 +54,10 @@ def open_source(photos: Images, *, field: str | None = None, key: str | None = N
         ConfigError: If an option does not belong to what is named, or a package is missing.
         DataError: If there is no image, or something cannot be read.
     """
+    found: Inputs | None
+    packed: list[str] = []
     if isinstance(photos, Inputs):
-        found, packed = photos, []
+        found = photos
     else:
         listed = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
         listed = [local_path(one) if isinstance(one, str) else one for one in listed]

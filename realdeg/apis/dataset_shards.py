@@ -152,13 +152,13 @@ class ShardMaker:
         known = {row["name"]: row for row in record.rows}
         for entry in entries:
             row = known.get(entry.name, {})
-            digest, reason = self._digest(entry)
+            now, reason = self._digest(entry)
             failed = row.get("record") == "failed"
-            if failed and (row["source_sha256"] is None or digest != row["source_sha256"]):
+            if failed and (row["source_sha256"] is None or now != row["source_sha256"]):
                 return outcome, False
             if failed:
                 outcome.failed.append(Failure(entry.name, str(row.get("reason", "")) or "failed."))
-            elif digest != row.get("source_sha256"):
+            elif now != row.get("source_sha256"):
                 changed = (
                     f"it has changed since shard {record.shard} was made from it: put the former"
                     f" file back, or start again with {as_given(overwrite=True)}."

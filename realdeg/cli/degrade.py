@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from realdeg.cli.inputs import add_inputs, inputs_of, saving_of, words_of
+from realdeg.cli.dataset import (
+    add_dataset_options,
+    dataset_inputs,
+    is_dataset,
+    make,
+    merge,
+    verify,
+)
+from realdeg.cli.inputs import add_inputs, saving_of, words_of
 from realdeg.cli.options import (
     add_cfg_options,
     add_same_size,
@@ -18,6 +26,7 @@ from realdeg.cli.options import (
 
 if TYPE_CHECKING:
     from realdeg.apis.folder import Summary
+    from realdeg.apis.inputs import Inputs
     from realdeg.utils.image import Reading
 
 
@@ -45,12 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sizes not divisible by the scale: crop bottom and right, or refuse (crop)",
     )
     add_folder_options(parser, "degradation.sigma=5", "the number of cores")
+    add_dataset_options(parser)
 
 
 def add_folder_options(parser: argparse.ArgumentParser, example: str, jobs: str) -> None:
     """Add the options of every command that writes a folder of images."""
     parser.add_argument(
         "--jobs",
+        "--workers",
         type=parse_jobs,
         metavar="N",
         help=f"worker processes for the images of a folder, one thread each ({jobs})",
@@ -94,16 +105,22 @@ def run(args: argparse.Namespace) -> int:
     from realdeg.apis.create import create_degradation
     from realdeg.apis.degrading import degrade
 
+    if args.merge is not None:
+        return merge(args)
+    if args.verify is not None:
+        return verify(args)
     reading, saving = reading_of(args), saving_of(args)
     source, words, output = words_of(args, "degradation", None)
-    inputs = inputs_of(args, words)
+    inputs = dataset_inputs(args, words)
     degradation = create_degradation(
         source, args.scale, args.same_size, trained=True, options=args.cfg_options
     )
     print(degradation.describe())
+    if is_dataset(args, inputs, output):
+        return make(args, degradation, inputs, output, reading, saving)
     summary = degrade(
         degradation,
-        inputs,
+        cast("Inputs", inputs),
         output,
         reading=reading,
         saving=saving,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, cast
 
 from realdeg.errors import DataError, as_given, first_line
 from realdeg.synthesis.entries import Entry, check_size, in_order
@@ -67,13 +67,15 @@ def members(place: str) -> Iterator[tuple[str, int, int]]:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         try:
-            with tarfile.open(fileobj=_Guarded(stream, place), mode="r:") as archive:
+            with tarfile.open(
+                fileobj=cast("IO[bytes]", _Guarded(stream, place)), mode="r:"
+            ) as archive:
                 for member in archive:
                     # A member with holes states more bytes than there are.
                     if member.isreg() and member.sparse is None:
                         yield member.name, member.offset_data, member.size
-                    # tarfile keeps all of them.
-                    archive.members.clear()
+                    # tarfile keeps all of them, in a list that its stubs do not list.
+                    vars(archive)["members"].clear()
                 end = archive.offset
         except (tarfile.TarError, EOFError, ValueError, UnicodeError) as error:
             if size == 0 or "end of data" in str(error) or "truncated" in str(error):

@@ -92,6 +92,10 @@ def detail(patch: np.ndarray) -> float:
     top = np.iinfo(patch.dtype).max
     pixels = patch[..., :3] if patch.shape[2] >= 3 else patch[..., :1]
     values = pixels.astype(np.float32) * np.float32(255 / top)
-    luma = values @ np.float32([0.299, 0.587, 0.114]) if values.shape[2] == 3 else values[..., 0]
+    luma = (
+        values @ np.asarray((0.299, 0.587, 0.114), np.float32)
+        if values.shape[2] == 3
+        else values[..., 0]
+    )
     across, down = cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)
     return float(np.hypot(across, down).mean(dtype=np.float64)) / 8

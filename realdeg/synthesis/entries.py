@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,17 +30,19 @@ class Entry:
 
 
 class Source(Protocol):
-    """Images that are read one by one, in any order and from any process.
+    """Images that are read one by one, in any order and from any process."""
 
-    Attributes:
-        entries: The images, sorted by name; no two names are equal.
-        ignored: Names of what is no image.
-        refused: Reasons by name of what cannot be read.
-    """
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The images, sorted by name; no two names are equal."""
 
-    entries: Sequence[Entry]
-    ignored: Sequence[str]
-    refused: dict[str, str]
+    @property
+    def ignored(self) -> Sequence[str]:
+        """Names of what is no image."""
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Reasons by name of what cannot be read."""
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of an image's file.

@@ -8,7 +8,9 @@ from typing import Any, Literal
 from realdeg.errors import ConfigError
 
 
-def needed(module: Literal["pyarrow", "pyarrow.parquet", "lmdb", "fsspec"], extra: str, what: str) -> Any:
+def needed(
+    module: Literal["pyarrow", "pyarrow.parquet", "lmdb", "fsspec"], extra: str, what: str
+) -> Any:
     """Import an optional package.
 
     Args:

@@ -130,16 +130,21 @@ def merge_records(
             f"shards {listed}{more} of {plan.shards} in {root} are not done: run their jobs again,"
             " then merge."
         )
-    count = 0
+    count = -1  # the header is no sample
     with atomic_path(root / target) as temporary:
         with open(temporary, "wb") as stream:
-            stream.write(line_of(header))
-            for shard in range(plan.shards):
-                for line in _images(root, shard, settings):
-                    stream.write(line)
-                    count += 1
+            for line in merged_lines(root, header, plan, settings):
+                stream.write(line)
+                count += 1
             size = stream.tell()
     return count, size
+
+
+def merged_lines(root: Path, header: Row, plan: Plan, settings: str) -> Iterator[bytes]:
+    """Yield the lines of the manifest; arguments and errors are those of `merge_records`."""
+    yield line_of(header)
+    for shard in range(plan.shards):
+        yield from _images(root, shard, settings)
 
 
 def _images(root: Path, shard: int, settings: str) -> Iterator[bytes]:

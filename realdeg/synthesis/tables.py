@@ -77,8 +77,10 @@ class ParquetSource:
     def _cell(self, entry: Entry) -> Any:
         column, nested = self._columns[entry.place]
         kept = self._kept
-        if kept is None or kept[0] != entry.place or not 0 <= entry.position - kept[1] < len(
-            kept[2]
+        if (
+            kept is None
+            or kept[0] != entry.place
+            or not 0 <= entry.position - kept[1] < len(kept[2])
         ):
             self._kept = None  # not two row groups in memory
             with parquet_file(entry.place) as file:
@@ -113,12 +115,16 @@ def _group(file: Any, entry: Entry, column: str) -> tuple[int, Any]:
 
 def _image_column(schema: Any, field: str | None, place: str) -> tuple[str, bool]:
     """Return the column of images, and whether it has ``bytes`` and ``path``."""
-    fitting = {name: nested for name in schema.names if (nested := _holds(schema, name)) is not None}
+    fitting = {
+        name: nested for name in schema.names if (nested := _holds(schema, name)) is not None
+    }
     if field is not None and field in fitting:
         return field, fitting[field]
     listed = ", ".join(fitting) or "none"
     if field is not None:
-        raise DataError(f"{place} has no column of bytes {field!r:.60}; columns of bytes: {listed}.")
+        raise DataError(
+            f"{place} has no column of bytes {field!r:.60}; columns of bytes: {listed}."
+        )
     if len(fitting) != 1:
         raise DataError(
             f"{place} has {len(fitting)} columns of bytes ({listed}): say which holds the images"
