@@ -6,6 +6,7 @@ Importing this package registers all of them.
 from realdeg.datasets.base import ImageDataset
 from realdeg.datasets.city100 import City100Dataset
 from realdeg.datasets.collate import collate_batch
+from realdeg.datasets.drealsr import DRealSRDataset
 from realdeg.datasets.hr_folder import HRFolderDataset
 from realdeg.datasets.kernel_set import KernelSample, KernelSet, collate_kernels
 from realdeg.datasets.mixture import MixtureDataset
@@ -33,6 +34,7 @@ from realdeg.datasets.unpaired import UnpairedDataset, collate_unpaired
 __all__ = [
     "CentreCrop",
     "City100Dataset",
+    "DRealSRDataset",
     "Degrade",
     "DownsampleHR",
     "EvalSampler",

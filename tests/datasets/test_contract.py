@@ -28,6 +28,12 @@ def city100(folder):
     return {}
 
 
+def drealsr(folder):
+    place = folder / "DRealSR" / "x4" / "Train_x4"
+    pairs(place, ("Canon_10", "sony_2"), "train_HR/{}_x4.png", "train_LR/{}_x1.png", ratio=4)
+    return {}
+
+
 def hr_folder(folder):
     for seed in range(2):
         write_picture(folder / "hr" / f"{seed}.png", 32, 48, seed=seed)
@@ -60,6 +66,7 @@ def sr_raw(folder):
 # What each needs: arguments, and a function that writes the files and says where they are.
 LAYOUTS = {
     "City100Dataset": ({"scale": 4, "same_size": True}, city100),
+    "DRealSRDataset": ({"scale": 4, "same_size": False}, drealsr),
     "HRFolderDataset": ({"scale": 2}, hr_folder),
     "NTIRE19Dataset": ({"scale": 4, "same_size": True}, ntire19),
     "PairedFolderDataset": ({"scale": 2}, paired_folders),
