@@ -97,6 +97,11 @@ def make_data(root: Path) -> None:
                     folder = root / name / camera / part / str(scale)
                     hr, lr = folder / f"{camera}_001_HR.png", folder / f"{camera}_001_LR{scale}.png"
                     pair(hr, lr, side, small or scale, scale)
+    for part, side in (("train", TRAIN), ("test", TEST)):
+        for scale in SCALES:
+            folder = root / "DRealSR" / f"x{scale}" / f"{part.capitalize()}_x{scale}"
+            hr, lr = f"{part}_HR/sony_1_x{scale}.png", f"{part}_LR/sony_1_x1.png"
+            pair(folder / hr, folder / lr, side, scale, scale)
     for part, side in (("Train", TRAIN), ("Test", TEST)):  # one HR for all scales
         for scale in SCALES:
             folder = root / "RealSR_v2_ordered/Canon" / part / str(scale)
