@@ -19,6 +19,7 @@ from realdeg.utils.trackers import trackers
 _DEFAULT_HOOKS = {
     "runtime_info": "RunInfoHook",
     "timer": "IterTimerHook",
+    "data_list": "DataListHook",
     "finite": "FiniteLossHook",
     "param_scheduler": "ParamSchedulerHook",
     "alignment": "AlignmentHook",

@@ -164,7 +164,7 @@ def tiny_config(work_dir: Path, **changes) -> dict:
     workers = changes.pop("workers", 0)
     save = dict(type="SaveCheckpointHook", interval=4, save_best="psnr")
     save.update(changes.pop("save", {}))
-    data = dict(type="TinyData", **changes.pop("data", {}))
+    data = {"type": "TinyData", **changes.pop("data", {})}
     processes = int(os.environ.get("WORLD_SIZE", 1))
     cfg = dict(
         model={"type": "TinyTask", **changes.pop("model", {})},

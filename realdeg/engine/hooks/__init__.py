@@ -10,6 +10,7 @@ from realdeg.engine.hooks.alignment import AlignmentHook
 from realdeg.engine.hooks.baseline import BaselineHook
 from realdeg.engine.hooks.component_ema import ComponentEMAHook
 from realdeg.engine.hooks.curriculum import CurriculumHook
+from realdeg.engine.hooks.data_list import DataListHook
 from realdeg.engine.hooks.early_stop import EarlyStopHook
 from realdeg.engine.hooks.finite_loss import FiniteLossHook
 from realdeg.engine.hooks.freeze import FreezeHook
@@ -26,6 +27,7 @@ __all__ = [
     "BaselineHook",
     "ComponentEMAHook",
     "CurriculumHook",
+    "DataListHook",
     "EarlyStopHook",
     "FiniteLossHook",
     "FreezeHook",
