@@ -59,6 +59,10 @@ class TrainingError(RealdegError):
     """Training cannot continue, for instance because a loss is no longer finite."""
 
 
+class LostProcessError(TrainingError):
+    """Another process of the same run has failed."""
+
+
 def nearest(name: str, known: list[str] | tuple[str, ...] | set[str]) -> str:
     """Return ``" Did you mean 'a' or 'b'?"`` with the closest known names, or an empty string."""
     import difflib

@@ -3,7 +3,5 @@
 _base_ = "mdsr_div2k_x4.py"
 backbone = dict(multi_scale=True)
 model = dict(scales=[2, 3, 4])
-# Entry and upsampler of the scales that were not drawn get no gradient.
-model_wrapper_cfg = dict(find_unused_parameters=True)
 __patch = [dict(type="PairedCrop", lr_patch_size=48), dict(type="Flip"), dict(type="PackSample")]
 train_dataloader = dict(dataset=dict(transforms=__patch))

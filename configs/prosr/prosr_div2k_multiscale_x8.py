@@ -7,5 +7,3 @@ __crop = dict(type="PairedCrop", lr_patch_size=dict(x2=48, x4=36, x8=24))
 __patch = [__crop, dict(type="Flip"), dict(type="PackSample")]
 train_dataloader = dict(dataset=dict(transforms=__patch))
 custom_hooks = [dict(type="CurriculumHook")]
-# Levels above the drawn scale get no gradient.
-model_wrapper_cfg = dict(find_unused_parameters=True)

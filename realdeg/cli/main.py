@@ -6,6 +6,7 @@ import argparse
 import errno
 import logging
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from types import ModuleType
 from realdeg.cli.inputs import CommandParser
 from realdeg.errors import (
     ConfigError,
+    LostProcessError,
     RealdegError,
     first_line,
     flags_in_messages,
@@ -23,7 +25,7 @@ from realdeg.errors import (
 )
 from realdeg.utils.allocator import keep_freed_memory
 from realdeg.utils.memory import is_out_of_memory
-from realdeg.utils.processes import rank
+from realdeg.utils.processes import local_rank, rank
 from realdeg.utils.text import printable
 from realdeg.version import __version__
 
@@ -116,8 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with flags_in_messages(), _notes_to_stderr():
             return int(_module(args.command).run(args))
     except RealdegError as error:
-        if _reports_errors():
-            print(f"error: {printable(str(error))}", file=sys.stderr)
+        if _reports(error):
+            print(f"error{_place()}: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -173,13 +175,25 @@ def _check_command(arguments: Sequence[str]) -> None:
         )
 
 
-def _reports_errors() -> bool:
-    """Whether this process prints an error: until the processes connect, all have the same one."""
-    if rank() == 0 or "torch" not in sys.modules:
-        return rank() == 0
+def _reports(error: RealdegError) -> bool:
+    """Whether this process prints an error: all have the same one until the processes connect.
+
+    Other machines may have one of their own, such as missing data.
+    """
+    if rank() == 0:
+        return True
+    if isinstance(error, LostProcessError):
+        return False
+    if local_rank() == 0 or "torch" not in sys.modules:
+        return local_rank() == 0
     from torch import distributed
 
     return distributed.is_available() and distributed.is_initialized()
+
+
+def _place() -> str:
+    """Return which process of several this is, but for the first."""
+    return f" in process {rank()} on {socket.gethostname()}" if rank() else ""
 
 
 def run_tool(command: str) -> None:

@@ -15,6 +15,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from realdeg.engine.closed_form import ClosedFormLoop
 from realdeg.engine.devices import agree
+from realdeg.engine.lost_process import lost_process, note_failure
 from realdeg.engine.prefetch import prefetched
 from realdeg.engine.refining import build_refinement, refining
 from realdeg.engine.refusals import refuse_duplicates
@@ -107,8 +108,9 @@ class IterTrainLoop(BaseLoop):
             try:
                 self._train()
             except Exception as error:
+                note_failure(error)
                 self._rescue(error)
-                failure = worker_failure(error)
+                failure = worker_failure(error) or lost_process(error)
                 if failure is not None:
                     raise failure from error
                 raise
@@ -305,13 +307,14 @@ class EvalLoop(BaseLoop):
         try:
             with refining(self.runner, self.refinement):
                 seen = self._predict()
-        except RuntimeError as error:  # torch reports a dead worker at any time
-            failure = worker_failure(error)
+            if seen:
+                metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
+        except Exception as error:  # torch reports a dead worker at any time
+            note_failure(error)
+            failure = worker_failure(error) or lost_process(error)
             if failure is None:
                 raise
             raise failure from error
-        if seen:
-            metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
         runner.call_hook(f"after_{stage}_epoch", metrics=metrics)
         runner.call_hook(f"after_{stage}")
         return metrics

@@ -285,6 +285,8 @@ class RealdegRunner(Runner):
             index = self.device.index
             options.setdefault("device_ids", None if index is None else [index])
             options.setdefault("broadcast_buffers", False)
+            unused = not getattr(model, "uses_all_parameters", True)
+            options.setdefault("find_unused_parameters", unused)
         wrapped: nn.Module = MODEL_WRAPPERS.build(options, default_args={"module": model})
         return wrapped
 

@@ -47,6 +47,10 @@ class ImageTask(BaseModel, ABC):
     adversarial: ClassVar[bool] = False
     """Whether losses oppose each other, so that none of them need fall."""
 
+    uses_all_parameters: bool = True
+    """Whether every loss reaches every parameter, so that several processes need not look for those
+    without a gradient."""
+
     least_patch: ClassVar[int] = 0
     """The side in HR pixels below which a sample run makes no patches, for discriminators."""
 

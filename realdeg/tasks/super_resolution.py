@@ -106,6 +106,8 @@ class SuperResolution(ImageTask):
         self.quantise, self.train_degradation = quantise, train_degradation
         self.refinement = Refinement()
         self.scales = None if scales is None else check_scales(scales, self.backbone)
+        # Parts that belong to other scales get no gradient.
+        self.uses_all_parameters = self.scales is None
         if self.scales is not None and train_degradation:
             raise ConfigError(
                 "a degradation that is trained jointly has one scale: remove model.scales or"

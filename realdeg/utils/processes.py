@@ -16,6 +16,11 @@ def rank() -> int:
     return _from_environment("RANK", 0)
 
 
+def local_rank() -> int:
+    """Return this process's rank among those of its machine, 0 without torchrun."""
+    return _from_environment("LOCAL_RANK", 0)
+
+
 def world_size(launcher: Launcher) -> int:
     """Return the number of processes.
 
