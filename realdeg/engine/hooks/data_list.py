@@ -169,8 +169,8 @@ class DataListHook(Hook):
 
 def _frozen_degradation(runner: Any) -> str | None:
     """Return what makes LR, where it is given rather than trained."""
-    task = unwrapped(runner.model)
-    degradation = getattr(task, "degradation", None)
+    task: Any = unwrapped(runner.model)
+    degradation: Any = getattr(task, "degradation", None)
     if getattr(task, "component", None) == "degradation" or not hasattr(degradation, "hash"):
         return None
     if any(parameter.requires_grad for parameter in degradation.parameters()):
