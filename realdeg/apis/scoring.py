@@ -55,7 +55,9 @@ def score_folders(
         protocol: One evaluation protocol or several, each a name or ``dict(base="rgb",
             border=4)``. The default is the one of the test sets of StableSR, which diffusion models
             are compared on; it crops no border.
-        metrics: Any of ``psnr``, ``ssim``, ``ms_ssim``, ``gmsd``, ``lpips``, ``st_lpips``.
+        metrics: Any of ``psnr``, ``ssim``, ``ms_ssim``, ``gmsd``, ``lpips``, ``st_lpips``; with the
+            extra ``realdeg[iqa]`` also ``niqe``, ``brisque``, ``piqe``, ``musiq``, ``clipiqa``,
+            ``dists``, and ``pyiqa/NAME`` for any other of pyiqa.
         scale: The super-resolution scale, which some protocols need for their border.
         pattern: Name of a picture without its suffix, such as ``"{name}_x4_out"``; ``{name}`` is
             what pairs it, ``*`` stands for anything.

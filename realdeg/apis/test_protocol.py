@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from realdeg.errors import ConfigError
 from realdeg.evaluation.image_quality import PERCEPTUAL_METRICS
+from realdeg.evaluation.iqa import EXPLICIT, IQA_METRICS
 from realdeg.evaluation.protocols import Protocol, get_protocol
 
 ProtocolName: TypeAlias = str | Mapping[str, Any]
@@ -35,20 +36,26 @@ def chosen_protocols(given: ProtocolName | Sequence[ProtocolName]) -> list[Proto
 
 
 def metrics_of(protocols: Sequence[Protocol], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the config of one ``ImageQuality`` per protocol.
+    """Return the configs of the metrics that measure names under every protocol.
 
     Args:
         protocols: The protocols.
-        names: Metrics; those with a protocol of their own, such as LPIPS, are measured once.
+        names: Metrics; those with a protocol of their own, such as LPIPS and all of pyiqa
+            (``niqe``, ``pyiqa/maniqa-pipal``), are measured once.
     """
-    own = [name for name in names if name in PERCEPTUAL_METRICS]
-    lists = [[name for name in names if name not in own] for _ in protocols]
-    lists[0] = list(names)
-    return [
+    others = [name for name in names if name in IQA_METRICS or name.startswith(EXPLICIT)]
+    images = [name for name in names if name not in others]
+    lists = [[name for name in images if name not in PERCEPTUAL_METRICS] for _ in protocols]
+    lists[0] = images
+    found: list[dict[str, Any]] = [
         {"type": "ImageQuality", "protocol": protocol, "metrics": chosen}
         for protocol, chosen in zip(protocols, lists, strict=True)
         if chosen
     ]
+    if others:
+        plain = [name.removeprefix(EXPLICIT) for name in others]
+        found.append({"type": "PyIQA", "metrics": plain})
+    return found
 
 
 def use_protocol(cfg: Config, protocol: ProtocolName | Sequence[ProtocolName]) -> None:

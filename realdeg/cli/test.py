@@ -63,7 +63,8 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
         "--metrics",
         nargs="+",
         metavar="NAME",
-        help="psnr, ssim, ms_ssim, gmsd, lpips, st_lpips (psnr ssim)",
+        help="psnr, ssim, ms_ssim, gmsd, lpips, st_lpips; with realdeg[iqa] niqe, brisque, piqe,"
+        " musiq, clipiqa, dists, or pyiqa/NAME (psnr ssim)",
     )
     group.add_argument(
         "--pattern",

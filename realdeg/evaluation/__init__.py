@@ -21,11 +21,14 @@ from realdeg.evaluation.degradation import (
     get_lr_protocol,
 )
 from realdeg.evaluation.image_quality import METRIC_NAMES, ImageQuality, measure
+from realdeg.evaluation.iqa import IQA_METRICS, PyIQA
+from realdeg.evaluation.iqa_protocol import IqaProtocol
 from realdeg.evaluation.kernel_error import compare_with_truth, kernel_error_map, kernel_errors
 from realdeg.evaluation.protocols import PROTOCOLS, Protocol, get_protocol
 from realdeg.evaluation.report import MeanSpread, Report, mean_and_spread, over_seeds
 
 __all__ = [
+    "IQA_METRICS",
     "LR_PROTOCOLS",
     "METRIC_NAMES",
     "PROTOCOLS",
@@ -37,6 +40,7 @@ __all__ = [
     "ImageMetric",
     "ImageQuality",
     "ImageScores",
+    "IqaProtocol",
     "KernelFieldError",
     "LrProtocol",
     "MeanSpread",
@@ -44,6 +48,7 @@ __all__ = [
     "PairAlignment",
     "PatchDistance",
     "Protocol",
+    "PyIQA",
     "RegionShift",
     "Report",
     "SubPixelShift",

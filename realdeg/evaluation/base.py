@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 
 from realdeg.errors import DataError
 from realdeg.evaluation.degradation.protocol import LrProtocol
+from realdeg.evaluation.iqa_protocol import IqaProtocol
 from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.samples import Prediction
 
@@ -65,7 +66,7 @@ class ImageMetric(BaseMetric):
     nothing_found: ClassVar[str] = "no image is suited to measure it."
     """Why a score is missing although no image was refused."""
 
-    protocol: Protocol | LrProtocol
+    protocol: Protocol | LrProtocol | IqaProtocol
 
     def __init__(
         self,

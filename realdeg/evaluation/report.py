@@ -7,16 +7,18 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from realdeg.errors import ConfigError
 from realdeg.evaluation.base import ImageMetric, ImageScores
 from realdeg.evaluation.degradation.protocol import LrProtocol
+from realdeg.evaluation.iqa_protocol import IqaProtocol
 from realdeg.evaluation.protocols import Protocol
 from realdeg.utils.files import write_record
 from realdeg.utils.notebook import Table, html_block
 from realdeg.utils.tables import markdown_table
 
+AnyProtocol: TypeAlias = Protocol | LrProtocol | IqaProtocol
 FORMAT = "realdeg-report-1"
 SAMPLE_NOTICE = (
     "SAMPLE RUN: a short schedule on the built-in sample images. These numbers show that the"
@@ -130,7 +132,7 @@ class Report:
             metric.averages,
             per_image=getattr(metric, "per_image", ()),
             missing=getattr(metric, "missing", {}),
-            protocol=protocol if isinstance(protocol, Protocol | LrProtocol) else None,
+            protocol=protocol if isinstance(protocol, AnyProtocol) else None,
             prefix=getattr(metric, "prefix", None) or "",
         )
 
@@ -140,7 +142,7 @@ class Report:
         *,
         per_image: Sequence[ImageScores | Mapping[str, Any]] = (),
         missing: Mapping[str, str] | None = None,
-        protocol: Protocol | LrProtocol | None = None,
+        protocol: AnyProtocol | None = None,
         prefix: str = "",
     ) -> None:
         """Add scores.

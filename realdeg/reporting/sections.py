@@ -20,8 +20,8 @@ _OF_THE_RUN = ("recipe", "sample")
 _ACROSS = 8
 """The most scores that stand beside one another."""
 # Smaller is better for these; of names that are in neither list nothing is emphasised.
-_LARGER = ("psnr", "ssim", "ms_ssim")
-_SMALLER = ("lpips", "dists", "st_lpips", "niqe", "gmsd")
+_LARGER = ("psnr", "ssim", "ms_ssim", "musiq", "clipiqa")
+_SMALLER = ("lpips", "dists", "st_lpips", "niqe", "brisque", "piqe", "gmsd")
 
 
 def runs_table(runs: Sequence[RunRecord]) -> DataTable:

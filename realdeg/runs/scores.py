@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from realdeg.errors import RealdegError
 from realdeg.evaluation.degradation.protocol import LrProtocol
+from realdeg.evaluation.iqa_protocol import IqaProtocol
 from realdeg.evaluation.protocols import Protocol
 from realdeg.runs.record import RunRecord, TestReport
 from realdeg.utils.description import read_description
@@ -55,7 +56,7 @@ def protocol_of(label: str) -> str:
 
 def meaning_of(settings: Mapping[str, Any]) -> str:
     """Return the settings of a protocol in one line."""
-    for kind in (Protocol, LrProtocol):
+    for kind in (Protocol, LrProtocol, IqaProtocol):
         try:
             found: Any = kind(**settings)
             return str(found.summary())

@@ -18,7 +18,10 @@ from realdeg.utils.samples import Predictions
 INPUT = "validation_input"
 """The message hub's key of the scores of the input itself."""
 _BELOW = "validations_below_input"
-_LESS = ("loss", "error", "mse", "mae", "lpips", "dists", "gmsd", "niqe", "distance", "shift")
+_LESS = (
+    *("loss", "error", "mse", "mae", "lpips", "dists", "gmsd", "distance", "shift"),
+    *("niqe", "brisque", "piqe"),
+)
 # Differences below this, in dB, are ignored.
 _EVEN = 0.02
 
