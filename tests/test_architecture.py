@@ -87,12 +87,18 @@ LAYERS = {
     | {"degradations.containers", "losses", "discriminators", "datasets", "evaluation"}
     | {"zero_shot", "degradations.estimation"},
     "apis": None,
+    "data": None,
     "studio": None,
     "cli": None,
     "demo": None,
 }
 # Even the top has an order: the command line calls the apis, never the other way round.
-TOP = {"apis": {"cli", "demo"}, "studio": {"cli", "demo"}, "demo": {"cli"}}
+TOP = {
+    "apis": {"cli", "demo", "data"},
+    "data": {"cli", "demo", "studio"},
+    "studio": {"cli", "demo"},
+    "demo": {"cli"},
+}
 
 
 def dotted(file: Path) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from realdeg.apis.named_pairs import Matching, NamedPair, match_folders
 from realdeg.apis.test_protocol import ProtocolName, chosen_protocols, metrics_of
 from realdeg.datasets.checking import refuse_faults
 from realdeg.datasets.records import Fault
@@ -21,6 +20,7 @@ from realdeg.registry import METRICS
 from realdeg.utils.argument_types import RealScale
 from realdeg.utils.files import ensure_writable_dir
 from realdeg.utils.image import as_rgb, check_image, read_image, to_tensor
+from realdeg.utils.named_pairs import Matching, NamedPair, match_folders
 from realdeg.utils.progress import Shown, progress_bar
 from realdeg.utils.samples import Prediction
 from realdeg.utils.scales import as_scale, hr_length, lr_length

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from realdeg.errors import DataError, as_given
-from realdeg.utils.image import IMAGE_SUFFIXES
+from realdeg.utils.image_files import list_images as list_images
 from realdeg.utils.samples import Meta
 
 DEFAULT_ROOT = Path("data")
@@ -117,26 +117,3 @@ def chosen_names(found: Mapping[str, _T], names: Sequence[str], where: str) -> d
         raise DataError(f"{where} has no image {', '.join(absent[:3])}{more}, which 'names' lists.")
     wanted = set(names)
     return {name: entry for name, entry in found.items() if name in wanted}
-
-
-def list_images(folder: Path, recursive: bool = False) -> dict[str, Path]:
-    """List the images of a folder, optionally of its subfolders; hidden files are omitted.
-
-    Returns:
-        Files by their path relative to ``folder`` without the suffix, sorted.
-
-    Raises:
-        DataError: If two images differ only in the suffix.
-    """
-    found: dict[str, Path] = {}
-    for file in sorted(folder.rglob("*") if recursive else folder.iterdir()):
-        if file.name.startswith(".") or file.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
-        key = file.relative_to(folder).with_suffix("").as_posix()
-        if key in found:
-            raise DataError(
-                f"{folder} holds {found[key].name} and {file.name}, two images of one name:"
-                " remove one of them."
-            )
-        found[key] = file
-    return found

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import realdeg
-from realdeg.apis.named_pairs import match_folders
 from realdeg.cli.main import main
 from realdeg.errors import ConfigError, DataError
 from realdeg.utils.image import write_image
+from realdeg.utils.named_pairs import match_folders
 
 SIZE = 32
 

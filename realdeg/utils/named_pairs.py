@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from realdeg.datasets.records import list_images
 from realdeg.errors import ConfigError, DataError
+from realdeg.utils.image_files import list_images
 
 # Endings that say what an image is, not which one.
 _ROLE = re.compile(
