@@ -7,4 +7,5 @@ scale = 2
 same_size = False
 # A lens blurs by place, and each colour differently.
 degradation = dict(position=True, colour="weights")
-model = dict(colour="rgb")
+# The camera reaches 8 LR pixels, DML 4.
+model = dict(colour="rgb", border=8)

@@ -54,6 +54,7 @@ class AWGN(Degradation):
     """
 
     unstated = ()
+    later_arguments: ClassVar[tuple[str, ...]] = ("luma",)
 
     same_grid_part: ClassVar[bool] = True
 

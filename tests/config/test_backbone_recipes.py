@@ -34,7 +34,10 @@ BENCHMARKS = (
 )
 PAIRS = ("kpn/", "lpkpn/")
 # Their degradation is trained, or made by another run; or an estimator is trained, no network.
-LEARNED = ("adaptive_basis", "cincgan", "dsgan", "esrgan_fs", "kmsr_generated", "learned_noise")
+LEARNED = (
+    *("adaptive_basis", "cincgan", "dsgan", "esrgan_fs", "kmsr_generated", "learned_noise"),
+    "_syn_dml",
+)
 # HR of the crops of RealSR, degraded.
 REAL = ("real_esrgan/", "bsrgan/", "swinir/swinir_real_", "hat/hat_real_")
 

@@ -32,7 +32,9 @@ def test_it_is_read(path):
     cfg = inject(load_config(str(path)))
     model = dict(cfg.model)
     TASKS.get(model.pop("type"))
-    assert cfg.scale in (2, 4) and cfg.train_cfg.max_iters
+    assert cfg.scale in (2, 4)
+    # One kernel is solved in one pass.
+    assert cfg.train_cfg.type == "ClosedFormLoop" or cfg.train_cfg.max_iters
 
 
 def test_fine_tunings_share_budget_patches_and_rate(modules):

@@ -114,7 +114,7 @@ def test_numbers_of_a_file_of_weights(read, tmp_path):
         (
             "degradation.parts.1.sigam",
             [(0, 1)],
-            r"no number 'sigam'.*mean 'sigma'\? It has: sigma\.",
+            r"no number 'sigam'.*mean 'sigma'\? It has: sigma, luma\.",
         ),
         (
             "degradation.sigma",

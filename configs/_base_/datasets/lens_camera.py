@@ -1,6 +1,6 @@
 # Pairs of a simulated camera whose lens blurs and shifts colours more towards the corners of a
-# photo: every HR file is a whole photo, LR is made of a patch at its place, with a margin for what
-# the camera sees around it.
+# photo: every HR file is a whole photo, and LR is made of a patch at its place. Where the camera sees
+# beyond the patch, the loss must not compare (model.border).
 patch_size = 192
 batch_size = 16
 flip = dict(horizontal=True, vertical=True, transpose=False)
@@ -17,10 +17,9 @@ train_dataloader = dict(
         folder="DIV2K/DIV2K_train_HR",
         whole_photos=True,
         transforms=[
-            dict(type="PairedCrop", patch_size=224),
+            dict(type="PairedCrop"),
             dict(type="Flip"),
             __camera,
-            dict(type="CentreCrop"),
             dict(type="PackSample"),
         ],
     ),
