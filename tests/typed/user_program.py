@@ -149,6 +149,32 @@ def pools() -> None:
         print(found.pool.describe(), dict(found.failed))
 
 
+def named_cameras() -> list[str]:
+    names: list[str] = realdeg.list_cameras()
+    camera = realdeg.load_camera(names[0], noise=False)
+    assert_type(camera, Degradation)
+    print(camera.describe())
+    return names
+
+
+def published(folder: Path) -> None:
+    table = realdeg.reproduce("table1", data=folder, seeds=(0,), plan=True)
+    assert_type(table, realdeg.Reproduction)
+    print(table.title, table.files)
+    scores = realdeg.score_folders("sr", "hr", protocol="rgb", scale=4)
+    assert_type(scores, realdeg.Report)
+
+
+def large_sets(photos: Path, folder: Path) -> bool:
+    job = realdeg.degrade_dataset("BSRGAN", photos, folder, to="tar", variants=2, shard=(0, 4))
+    assert_type(job, realdeg.DatasetSummary)
+    if not job.missing:
+        print(realdeg.merge_dataset(folder).manifest)
+    check = realdeg.verify_dataset(folder, replay=3)
+    assert_type(check, realdeg.DatasetCheck)
+    return check.ok
+
+
 def listed() -> list[str]:
     assert_type(realdeg.list_configs(), list[str])
     cfg = realdeg.load_config(realdeg.list_configs()[0])
