@@ -101,7 +101,7 @@ def test_mixed_precision_works_on_any_device(work_dir):
     runner = RealdegRunner.from_cfg(cfg)
     runner.model.backbone.layer.register_forward_hook(lambda m, a, out: seen.append(out.dtype))
     runner.train()
-    # A processor without instructions for it goes on in float32, and says so (test_faster_training).
+    # A processor without instructions for it goes on in float32, and says so.
     fault = bfloat16_fault(torch.device("cpu"))
     assert (torch.float32 if fault else torch.bfloat16) in seen
     assert runner.model.backbone.layer.weight.dtype == torch.float32
