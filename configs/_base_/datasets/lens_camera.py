@@ -1,6 +1,6 @@
 # Pairs of a simulated camera whose lens blurs and shifts colours more towards the corners of a
-# photo: every HR file is a whole photo, and LR is made of a patch at its place. Where the camera sees
-# beyond the patch, the loss must not compare (model.border).
+# photo: every HR file is a whole photo, and LR is made of a patch at its place. Where the camera
+# sees beyond the patch, the loss must not compare (model.border).
 patch_size = 192
 batch_size = 16
 flip = dict(horizontal=True, vertical=True, transpose=False)
