@@ -235,7 +235,7 @@ def degrade_dataset(
         "threads": 1,
     }
     ensure_writable_dir(target)
-    with exclusive(target, "degrade run", name=f".realdeg-{number}-of-{count}.lock"):
+    with exclusive(target, "degrade run", name=f".realdeg-{number}-of-{count}.lock") as alone:
         if count == 1:
             remove_left_overs(target, below=True)
         if overwrite:
@@ -246,9 +246,11 @@ def degrade_dataset(
         mine = [str(one) for one in range(number, plan.shards, count)]
         with threads_of_torch(1):
             outcomes = _run(maker, mine, jobs if degrader.device.type == "cpu" else 1, progress)
-        if count == 1:
+        missing = missing_shards(target, plan)
+        # Other jobs may be writing until the last shard is done.
+        if alone and not missing:
             remove_left_overs(target, below=True)
-        return _summary(target, plan, source, outcomes)
+        return _summary(target, plan, source, outcomes, len(missing))
 
 
 def merge_dataset(dst: str | os.PathLike[str]) -> DatasetSummary:
@@ -337,9 +339,8 @@ def _run(maker: ShardMaker, shards: list[str], jobs: int, progress: bool) -> Ite
 
 
 def _summary(
-    target: Path, plan: Plan, source: Source, outcomes: Iterable[ShardOutcome]
+    target: Path, plan: Plan, source: Source, outcomes: Iterable[ShardOutcome], missing: int
 ) -> DatasetSummary:
-    missing = len(missing_shards(target, plan))
     manifest = None if missing else merge_dataset(target).manifest
     refused = [Failure(name, reason) for name, reason in source.refused.items()]
     failed = [failure for one in outcomes for failure in one.failed]

@@ -143,6 +143,7 @@ def _fresh(scenario: Scenario, folder: Path) -> Path:
 def _run(scenario: Scenario, folder: Path, moment: float | None) -> tuple[int, str]:
     """Run the command in a forked process group; kill it after ``moment`` seconds."""
     log = folder.parent / f"{folder.name}.log"
+    log.touch()  # a child may be killed before it opens it
     child = os.fork()
     if child == 0:
         _child(scenario, folder, log)
