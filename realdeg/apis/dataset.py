@@ -48,6 +48,7 @@ from realdeg.synthesis.records import (
     record_path,
 )
 from realdeg.synthesis.sinks import DATASET_FORMATS, DatasetFormat, build_sink
+from realdeg.synthesis.stores import local_folder
 from realdeg.utils.files import (
     ensure_writable_dir,
     path_inside,
@@ -198,6 +199,7 @@ def degrade_dataset(
         >>> import realdeg
         >>> realdeg.degrade_dataset("BSRGAN", "hr", "pairs", to="tar", crop=512)  # doctest: +SKIP
     """
+    target = local_folder(dst)
     number, count = check_shard(shard)
     if overwrite and count > 1:
         raise ConfigError(
@@ -206,13 +208,12 @@ def degrade_dataset(
         )
     jobs = check_jobs(usable_cores() if jobs is None else jobs)
     grid = _grid(crop, stride, flat)
-    to = to or _format_by_name(dst)
+    to = to or _format_by_name(target)
     hr = (to != "folder" or variants != 1 or grid is not None) if hr is None else hr
     built = create_degradation(degradation, scale, same_size, trained=True, options=options)
     degrader = Degrader(built, device=device, colour=colour)
     reading, saving = reading or Reading(), saving or Saving()
     work = ImageWork(degrader, int(seed), remainder, variants, grid, hr, reading, saving)
-    target = Path(dst)
     check_apart(src, target)
     source = open_source(src, field=field, key=key)
     plan = _plan(source, to, hr, shard_size, variants, grid)
@@ -268,7 +269,7 @@ def merge_dataset(dst: str | os.PathLike[str]) -> DatasetSummary:
         DataError: If shards are missing or damaged.
         OutputError: If the manifest cannot be written.
     """
-    target = Path(dst)
+    target = local_folder(dst)
     header, plan, settings = read_plan(target)
     first = manifest_header(header, plan)
     samples, _ = merge_records(target, first, plan, settings, MANIFEST_NAME)
@@ -292,8 +293,8 @@ def _grid(crop: int | None, stride: int | None, flat: float | None) -> CropGrid 
     return None
 
 
-def _format_by_name(dst: str | os.PathLike[str]) -> DatasetFormat:
-    ending = Path(dst).suffix.lower().lstrip(".")
+def _format_by_name(target: Path) -> DatasetFormat:
+    ending = target.suffix.lower().lstrip(".")
     return ending if ending in DATASET_FORMATS else "folder"  # type: ignore[return-value]
 
 

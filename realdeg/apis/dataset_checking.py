@@ -29,6 +29,7 @@ from realdeg.synthesis.plan import PLAN_NAME, Plan, read_plan
 from realdeg.synthesis.records import ShardRecord, former_files, merged_lines, read_record
 from realdeg.synthesis.samples import Row, sha256
 from realdeg.synthesis.sinks import Sink, build_sink
+from realdeg.synthesis.stores import local_folder
 from realdeg.utils.construction import within_budget
 from realdeg.utils.files import open_regular, path_inside, sha256_file
 from realdeg.utils.image import Reading, encode_image
@@ -99,7 +100,7 @@ def verify_dataset(
         ConfigError: If the degradation is another one, or a package is missing.
         DataError: If there is no data set, or its records are damaged.
     """
-    root = Path(dst)
+    root = local_folder(dst)
     header, plan, settings = read_plan(root)
     sink = build_sink(plan.to, hr=plan.hr)
     differing: list[Failure] = []

@@ -89,8 +89,13 @@ def dataset_inputs(args: argparse.Namespace, words: list[str]) -> str | Inputs |
 def is_dataset(args: argparse.Namespace, inputs: Any, output: str) -> bool:
     """Return whether a data set in shards is asked for, rather than a folder of LR images."""
     from realdeg.synthesis.plan import PLAN_NAME
+    from realdeg.synthesis.stores import is_address
 
-    if any(getattr(args, name) is not None for name in _OPTIONS) or isinstance(inputs, list):
+    if (
+        is_address(output)
+        or any(getattr(args, name) is not None for name in _OPTIONS)
+        or isinstance(inputs, list)
+    ):
         return True
     if Path(output).suffix.lower().lstrip(".") in _FORMATS or (Path(output) / PLAN_NAME).exists():
         return True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
-from realdeg.errors import DataError, RealdegError, first_line
+from realdeg.errors import ConfigError, DataError, RealdegError, first_line
 from realdeg.synthesis.extras import needed
 from realdeg.utils.files import open_regular
 from realdeg.utils.memory import is_out_of_memory
@@ -25,6 +27,21 @@ def is_address(place: object) -> bool:
 def local_path(place: str) -> str:
     """Return ``file:///photos`` as ``/photos``, and anything else as it is."""
     return next((place.removeprefix(start) for start in _LOCAL if place.startswith(start)), place)
+
+
+def local_folder(place: str | os.PathLike[str]) -> Path:
+    """Return where results go.
+
+    Raises:
+        ConfigError: If it is an address.
+    """
+    text = local_path(os.fspath(place))
+    if is_address(text):
+        raise ConfigError(
+            f"results are written to a folder of this machine, and {text} is elsewhere: write them"
+            " here, or to a mounted folder, and copy the shards."
+        )
+    return Path(text)
 
 
 def list_files(address: str) -> list[tuple[str, str, int]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import io
 import json
 import tarfile
 
+import numpy as np
 import pytest
 
 from realdeg.apis import dataset_inputs
@@ -245,6 +248,50 @@ def test_a_record_names_no_file_outside(hr, tmp_path):
     file.write_text("\n".join([head, json.dumps(row), *rest]) + "\n")
     made = make(hr, tmp_path / "out", to="folder", hr=True)
     assert "line 2" in made.failed[0].reason
+
+
+def test_results_are_not_written_elsewhere(hr, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["degrade", "AWGN", str(hr), "s3://bucket/out", "--scale", "2"]) == 2
+    assert "a folder of this machine" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["hr"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_files_are_read_or_refused(tmp_path, seed):
+    drawn = np.random.default_rng(seed)
+    files = {f"{n}.png": png(n) for n in range(2)}
+    for name, content in (
+        ("a.tar", tar(tmp_path / "a.tar", files).read_bytes()),
+        ("b.parquet", table(tmp_path / "b.parquet", files)),
+    ):
+        damaged = bytearray(content)
+        for place in drawn.integers(0, len(content), drawn.integers(1, 9)):
+            damaged[place] = drawn.integers(256)
+        (tmp_path / name).write_bytes(
+            damaged[: drawn.integers(len(content) // 2, len(content) * 2)]
+        )
+        try:
+            source = dataset_inputs.open_source(tmp_path / name)
+        except DataError:
+            continue
+        for entry in source.entries:
+            with contextlib.suppress(DataError):
+                source.read(entry)
+
+
+def table(path, files):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [{"key": name, "image": content} for name, content in files.items()]
+    parquet.write_table(importlib.import_module("pyarrow").Table.from_pylist(rows), path)
+    return path.read_bytes()
+
+
+def test_a_large_row_group_is_not_read(tmp_path, monkeypatch):
+    table(tmp_path / "a.parquet", {"a": png(), "b": png()})
+    monkeypatch.setattr("realdeg.synthesis.tables._LARGEST_GROUP", 1000)
+    made = make(tmp_path / "a.parquet", tmp_path / "out", to="tar")
+    assert len(made.failed) == 2 and "smaller row groups" in made.failed[0].reason
 
 
 def test_commands(hr, tmp_path, capsys):
