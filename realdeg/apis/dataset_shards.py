@@ -89,8 +89,11 @@ class ShardMaker:
             if whole:
                 return outcome
             return self._make(number, entries, record)
-        except DataError as error:
-            return ShardOutcome(failed=[Failure(f"shard {number}", str(error))])
+        except Exception as error:
+            reason = why_failed(error)
+            if reason is None:
+                raise
+            return ShardOutcome(failed=[Failure(f"shard {number}", reason)])
 
     def _make(self, number: int, entries: list[Entry], former: ShardRecord | None) -> ShardOutcome:
         outcome, rows = ShardOutcome(), list[Row]()

@@ -294,6 +294,13 @@ def test_a_large_row_group_is_not_read(tmp_path, monkeypatch):
     assert len(made.failed) == 2 and "smaller row groups" in made.failed[0].reason
 
 
+def test_a_name_that_is_too_long_costs_its_shard_alone(hr, tmp_path):
+    write_image(hr / f"{'n' * 248}.png", picture())
+    made = make(hr, tmp_path / "out", crop=8, to="folder")
+    assert [one.name for one in made.failed] == ["shard 1"] and made.missing == 1
+    assert "File name too long" in made.failed[0].reason
+
+
 def test_commands(hr, tmp_path, capsys):
     words = ["degrade", "AWGN", str(hr), str(tmp_path / "p.tar"), "--scale", "2", "--quiet"]
     assert main([*words, "--shard", "2/2", "--shard-size", "2"]) == 2

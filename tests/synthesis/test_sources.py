@@ -7,12 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from realdeg.apis import dataset_inputs
+from realdeg.apis import Degrader, ImageWork, dataset_inputs
 from realdeg.apis.dataset_checking import verify_dataset
 from realdeg.apis.inputs import find_inputs
+from realdeg.degradations.trace import Trace
 from realdeg.errors import ConfigError, DataError
+from realdeg.synthesis.crops import CropGrid
 from realdeg.synthesis.entries import key_of
-from realdeg.utils.image import read_image, write_image
+from realdeg.utils.image import Reading, encode_image
+from realdeg.utils.place import Place
 from tests.synthesis.conftest import CAMERA, make, picture, tree
 from tests.synthesis.test_faults import tar
 
@@ -170,8 +173,21 @@ def test_verifying_names_the_key_and_replays(hr, tmp_path):
     assert CAMERA["parts"][1]["sigma"] == 5
 
 
-def test_a_place_in_the_photo_reaches_the_degradation(tmp_path):
-    write_image(tmp_path / "hr" / "a.png", picture(32, 48, seed=1))
-    make(tmp_path / "hr", tmp_path / "out", crop=16)
-    lr = read_image(tmp_path / "out" / "LR" / "a_s006.png")
-    assert lr.shape == (8, 8, 3) and np.ptp(lr) > 50
+def test_a_patch_has_its_place_in_the_photo(hr):
+    camera = Degrader(dict(type="SampleCamera", radial=1.0, noise=False), scale=2)
+    work = ImageWork(camera, crop=CropGrid(8, 8, 0.0))
+    image = picture(16, 24, seed=1)
+    content = encode_image("a.png", image)
+    places = []
+    for sample in work("a.png", content).samples:
+        top, left, height, width = sample.row["crop"]
+        place = Place.whole(16, 24).cropped(top, left, height, width)
+        patch = image[top : top + height, left : left + width]
+        lr, trace = camera.degrade(patch, sample.row["seed"], place=place)
+        np.testing.assert_array_equal(Reading().decode(sample.lr, "a").pixels, lr)
+        assert Trace.from_dict(sample.row["trace"]) == trace
+        places.append(place)
+    assert len(set(places)) == 6
+    # Elsewhere in the photo the same patch is blurred in another way.
+    other, _ = camera.degrade(patch, sample.row["seed"], place=places[0])
+    assert not np.array_equal(other, lr)
