@@ -3,6 +3,7 @@
     python benchmarks/synthesis.py throughput --hr Kodak24 --out docs/results/synthesis.json
     python benchmarks/synthesis.py kills --kills 30 --out docs/results/synthesis.json
     python benchmarks/synthesis.py rows --rows 1000000 --out docs/results/synthesis.json
+    python benchmarks/synthesis.py index --out docs/results/synthesis.json
     python benchmarks/synthesis.py costs --out docs/results/synthesis.json
 
 Each command replaces its own part of the file. `costs` measures nothing: it reads the other parts
@@ -12,6 +13,7 @@ and prints the tables of docs/synthesis.md.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import platform
@@ -20,6 +22,7 @@ import resource
 import shutil
 import statistics
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +37,7 @@ import torch
 from realdeg import Degrader, create_degradation, degrade_dataset, merge_dataset, verify_dataset
 from realdeg.apis.dataset_work import ImageWork
 from realdeg.degradations import Degradation
+from realdeg.synthesis.archives import TarSource
 from realdeg.synthesis.entries import Entry, in_order, key_of, keys_of
 from realdeg.synthesis.placing import Placing
 from realdeg.synthesis.plan import Plan, agree, hash_names
@@ -63,7 +67,7 @@ def degradations() -> dict[str, Degradation]:
 def main() -> None:
     """Run one measurement."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("throughput", "kills", "rows", "costs"))
+    parser.add_argument("what", choices=("throughput", "kills", "rows", "index", "costs"))
     parser.add_argument("--out", type=Path, required=True, help="the JSON file")
     parser.add_argument("--hr", type=Path, help="folder of PNG photos (the sample images)")
     parser.add_argument("--images", type=int, default=24, help="how many of them")
@@ -81,6 +85,7 @@ def main() -> None:
             "throughput": lambda: throughput(Path(root), args.hr, args.images, args.runs),
             "kills": lambda: kills(Path(root), args.kills, args.kinds),
             "rows": lambda: rows(Path(root), args.rows),
+            "index": lambda: index(Path(root)),
         }
         found = work[args.what]()
     machine = {
@@ -298,6 +303,18 @@ def rows(root: Path, count: int, per_shard: int = 1000) -> dict[str, Any]:
         "merge_s": round(merged[0][0], 1),
         "merge_cpu_s": round(merged[0][1], 1),
     }
+
+
+def index(root: Path, count: int = 100_000) -> dict[str, Any]:
+    """Measure how long the images in a tar file take to be found."""
+    with tarfile.open(root / "a.tar", "w") as archive:
+        for number in range(count):
+            member = tarfile.TarInfo(f"{number:09d}.png")
+            member.size = 1000
+            archive.addfile(member, io.BytesIO(bytes(1000)))
+    start = time.process_time()
+    found = TarSource([str(root / "a.tar")])
+    return {"members": len(found.entries), "cpu_s": round(time.process_time() - start, 2)}
 
 
 # --- kills --------------------------------------------------------------------------------------
