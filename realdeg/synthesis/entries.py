@@ -56,10 +56,15 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
     """Sort entries by name, and refuse names that cannot stand in a data set.
 
     Raises:
-        DataError: If there is none, if two have the same name, or if one leads out of the folder.
+        DataError: If two have the same name, or one is no valid text or leads out of the folder.
     """
     ordered = sorted(entries, key=lambda entry: entry.name)
     for before, entry in zip([None, *ordered], ordered, strict=False):
+        if not _is_text(entry.name):
+            raise DataError(
+                f"{entry.place} names an image {entry.name!a:.120}, which is not valid text and"
+                " could be no key: rename it."
+            )
         if not is_inside(entry.name):
             raise DataError(
                 f"{entry.place} names an image {entry.name!r:.120}, which would leave the folder of"
@@ -71,6 +76,14 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
                 " names decide keys and seeds, so rename one of them."
             )
     return ordered
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of a file name that are not UTF-8
+        return False
+    return True
 
 
 def key_of(name: str) -> str:

@@ -167,6 +167,11 @@ def test_names_that_leave_the_folder(tmp_path, name):
         make(file, tmp_path / "out", to="folder")
 
 
+def test_names_that_are_no_text(tmp_path):
+    with pytest.raises(DataError, match="is not valid text"):
+        in_order([Entry("a\udcff.png", "x.tar")])
+
+
 def test_names_and_keys_that_clash(tmp_path):
     with pytest.raises(DataError, match="two images are called 'a.png'"):
         in_order([Entry("a.png", "x.tar"), Entry("b.png", "x.tar"), Entry("a.png", "y.tar")])
