@@ -52,8 +52,8 @@ SCALE = 4
 STEPS = ("read and decode", "degrade", "encode LR", "hash and write", "encode HR")
 # HR is stored as it is where it can be, as in the runs here; patches are encoded.
 SHARED = STEPS[:-1]
-# Of clouds, rounded: a core of a spot instance, and object storage for a month.
-CORE_HOUR, GB_MONTH = 0.02, 0.023
+# Assumed: a core of a cloud for an hour, and a gigabyte in object storage for a month, in dollars.
+CORE_HOUR, GB_MONTH = 0.04, 0.023
 
 
 def degradations() -> dict[str, Degradation]:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import realdeg
 from realdeg.apis import ImageWork, dataset_shards, read_manifest
+from realdeg.apis.trace_files import read_traces
 from realdeg.degradations.trace import Trace
 from realdeg.synthesis.crops import CropGrid, detail
 from realdeg.utils.image import Reading, read_image, write_image
@@ -129,8 +130,15 @@ def test_patches_variants_and_their_seeds(tmp_path):
     assert "a_s001_v0.json" not in rows
     patch = Reading().decode(members(tmp_path / "out", ".hr.png")["a_s012_v1.hr.png"], "a").pixels
     np.testing.assert_array_equal(patch, image[12:20, 18:26])
+    traces = read_traces(tmp_path / "out" / "manifest.jsonl")
+    assert [one.seed for one in traces] == [one["seed"] for one in sorted_by_key(rows)]
+    assert traces[-1].crop == (12, 18, 8, 8)
     everything = make(tmp_path / "hr", tmp_path / "all", to="tar", crop=8, stride=6, flat=0)
     assert everything.samples == 12
+
+
+def sorted_by_key(rows):
+    return sorted(rows.values(), key=lambda row: row["key"])
 
 
 def test_detail_of_known_patches():
