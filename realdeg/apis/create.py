@@ -14,7 +14,13 @@ from torch import nn
 from realdeg.backbones.base import Backbone
 from realdeg.backbones.build import backbone_from_config, backbone_with_weights, registered_name
 from realdeg.backbones.pretrained import list_pretrained
-from realdeg.config import apply_options, find_config, load_config
+from realdeg.config import (
+    apply_options,
+    find_config,
+    list_presets,
+    load_config,
+    preset_named,
+)
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.build import degradation_from_config
 from realdeg.errors import ConfigError, nearest
@@ -151,7 +157,8 @@ def create_degradation(
     """Create a degradation from a name, config, dict or file.
 
     Args:
-        source: A registered name (``realdeg.list_degradations()``); a dict as in a config
+        source: A registered name (``realdeg.list_degradations()``); the name of settings
+            (``realdeg list presets``), such as ``"osediff"``; a dict as in a config
             (``type`` and arguments, or ``checkpoint``); a config, whose ``degradation`` and
             geometry are used; the name of a camera (``realdeg.list_cameras()``); a run's folder
             or a file of learned weights; ``"hf:OWNER/NAME"``, a repository on the Hugging Face
@@ -254,12 +261,17 @@ def source_config(
     name = registered_name(text) if kind == "backbone" else text
     if registry.get(name) is not None:
         return _with_options({"type": name}, kind, options), {}
+    if kind == "degradation":
+        text = preset_named(text) or text
     try:
         find_config(text)
     except ConfigError as error:
         known = registry.all_names()
         cameras = list(find_cameras()) if kind == "degradation" else []
         named = f", a camera ({', '.join(cameras)})" if cameras else ""
+        if kind == "degradation":
+            cameras += list_presets()
+            named += ", a preset (`realdeg list presets`)"
         raise ConfigError(
             f"'{text}' is not a {kind}: not a file of weights (.safetensors), a registered type"
             f" ({', '.join(known)}){named} or a config.{nearest(text, [*known, *cameras])}"

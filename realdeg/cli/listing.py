@@ -28,9 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("configs", "components", "pretrained", "cameras", *KINDS),
+        choices=("configs", "components", "pretrained", "cameras", "presets", *KINDS),
         default="configs",
-        help="configs (default), all components, one kind of them, published weights, or cameras",
+        help="configs (default), all components, one kind of them, published weights, cameras, or"
+        " presets: settings of degradations by name",
     )
     parser.add_argument("pattern", nargs="?", default="", help="show only names that contain it")
     parser.add_argument(
@@ -98,6 +99,10 @@ def _names(what: str) -> dict[str, list[str]]:
         from realdeg.utils.cameras import find_cameras
 
         return {what: list(find_cameras())}
+    if what == "presets":
+        from realdeg.config.presets import list_presets
+
+        return {what: list_presets()}
     from realdeg import registry
 
     kinds = KINDS if what == "components" else (what,)

@@ -8,6 +8,7 @@ from realdeg.config.fill import inject
 from realdeg.config.find import config_name, config_root, find_config, list_configs, sibling
 from realdeg.config.load import load_config
 from realdeg.config.merge import apply_options
+from realdeg.config.presets import list_presets, preset_named
 from realdeg.config.read import replacing_types
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "find_config",
     "inject",
     "list_configs",
+    "list_presets",
     "load_config",
+    "preset_named",
     "replacing_types",
     "sibling",
     "validate",

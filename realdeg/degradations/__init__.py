@@ -6,6 +6,7 @@ from realdeg.degradations.awgn import AWGN
 from realdeg.degradations.back_projection import BackProjection
 from realdeg.degradations.base import Degradation
 from realdeg.degradations.bicubic import Bicubic
+from realdeg.degradations.blind_face import BlindFace
 from realdeg.degradations.blur_down import BlurDown
 from realdeg.degradations.bsrgan import BSRGAN
 from realdeg.degradations.bsrgan_plus import BSRGANPlus
@@ -49,6 +50,7 @@ __all__ = [
     "BSRGANPlus",
     "BackProjection",
     "Bicubic",
+    "BlindFace",
     "BlurDown",
     "CameraISP",
     "CinCGANDegradation",

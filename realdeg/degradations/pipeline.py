@@ -115,6 +115,9 @@ class PipelineDegradation(Degradation):
 
     differentiable: ClassVar[bool] = False
 
+    enlarges: ClassVar[bool] = True
+    """Whether an image on the HR grid is enlarged after the steps; otherwise they end there."""
+
     reach: ClassVar[int] = 0
     """Pixels at each border of the LR image that the padding of filters affects."""
 
@@ -169,8 +172,11 @@ class PipelineDegradation(Degradation):
     def small_size(self, height: int, width: int) -> tuple[int, int]:
         """Return (height, width) of the LR image, rounded up.
 
-        Only an image on the HR grid (``same_size``) can need the rounding.
+        Only an image on the HR grid (``same_size``) can need the rounding. Where nothing is
+        enlarged afterwards, that image has the size of HR.
         """
+        if self.same_size and not self.enlarges:
+            return height, width
         return -(-height // self.scale), -(-width // self.scale)
 
     def plan(self, rng: np.random.Generator, size: tuple[int, int, int]) -> list[dict[str, Any]]:
@@ -247,7 +253,7 @@ class PipelineDegradation(Degradation):
                 f"the steps in a trace of {name} end with {x.shape[2]} x {x.shape[3]} pixels,"
                 f" scale {self.scale} asks for {small[0]} x {small[1]}: the trace is damaged."
             )
-        if self.same_size and self.scale > 1:
+        if self.same_size and self.scale > 1 and self.enlarges:
             x = enlarge_bicubic(x, self.scale, (height, width)).clamp(0, 1)
         # The caller owns the result: an empty list of steps must not return the HR image itself.
         return x.clone() if x is untouched else x

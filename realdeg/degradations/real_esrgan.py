@@ -53,6 +53,8 @@ class RealESRGAN(PipelineDegradation):
         second: Overrides of the second order's settings.
         final_sinc_probability: Probability of a sinc filter at the end.
         codec: ``"libjpeg"`` or ``"differentiable"``.
+        second_order_probability: Probability of the second order's blur, resizing and noise;
+            without them resizing to the LR size, sinc filter and JPEG follow at once (ResShift).
 
     Shape:
         HR (B, C, H, W) to LR (B, C, H / scale, W / scale), or (B, C, H, W) when ``same_size``.
@@ -62,6 +64,7 @@ class RealESRGAN(PipelineDegradation):
     """
 
     reach: ClassVar[int] = 80
+    later_arguments: ClassVar[tuple[str, ...]] = ("second_order_probability",)
 
     def __init__(
         self,
@@ -72,12 +75,14 @@ class RealESRGAN(PipelineDegradation):
         second: Mapping[str, Any] | None = None,
         final_sinc_probability: Fraction = 0.8,
         codec: Annotated[str, Choice(*_CODECS)] = "libjpeg",
+        second_order_probability: Fraction = 1.0,
     ) -> None:
         super().__init__(scale, same_size)
         self.sharpen, self.codec = bool(sharpen), codec
         self.first = change_order(FIRST, first, "RealESRGAN.first")
         self.second = change_order(SECOND, second, "RealESRGAN.second")
         self.final_sinc_probability = final_sinc_probability
+        self.second_order_probability = second_order_probability
 
     def plan(self, rng: np.random.Generator, size: tuple[int, int, int]) -> list[dict[str, Any]]:
         """Draw both orders."""
@@ -90,13 +95,15 @@ class RealESRGAN(PipelineDegradation):
         draw_noise(rng, steps, self.first)
         self._compress(rng, steps, self.first)
 
-        self._blur(rng, steps, self.second)
         small = self.small_size(size[1], size[2])
-        factor = draw_factor(rng, self.second)
-        _resize(
-            rng, steps, (int(size[1] / self.scale * factor), int(size[2] / self.scale * factor))
-        )
-        draw_noise(rng, steps, self.second)
+        # Nothing is drawn at 1, so that draws are those of before this argument came.
+        if self.second_order_probability == 1 or rng.random() < self.second_order_probability:
+            self._blur(rng, steps, self.second)
+            factor = draw_factor(rng, self.second)
+            _resize(
+                rng, steps, (int(size[1] / self.scale * factor), int(size[2] / self.scale * factor))
+            )
+            draw_noise(rng, steps, self.second)
         if rng.random() < 0.5:
             _resize(rng, steps, small)
             self._final_sinc(rng, steps)
@@ -123,7 +130,7 @@ class RealESRGAN(PipelineDegradation):
 
     def _final_sinc(self, rng: np.random.Generator, steps: StepList) -> None:
         if rng.random() < self.final_sinc_probability:
-            sizes = self.first.kernel_sizes
+            sizes = self.second.kernel_sizes
             kernel = {
                 "shape": "sinc",
                 "size": int(sizes[int(rng.integers(len(sizes)))]),
