@@ -45,8 +45,8 @@ class TestEveryDegradation:
             for one, other in zip(greys, wanted, strict=True):
                 np.testing.assert_allclose(one, other, atol=2e-3)
             return
-        # JPEG smooths the noise of colours more than that of light. If it leaves only the latter, it is
-        # 1 / |LUMA| = 1.5 times weaker than that of a grey file: faces are enlarged up to 12 times.
+        # JPEG smooths the noise of colours more than that of light. Of a colour file's noise that
+        # alone may be left, 1 / |LUMA| = 1.5 times weaker than that of a grey file.
         most = 1.5 if name == "BlindFace" else 1.2
         assert 0.94 * spread(colours) - 1e-5 <= spread(greys) <= most * spread(colours) + 1e-5
         means = [np.mean([image.mean() for image in images]) for images in (greys, colours)]
