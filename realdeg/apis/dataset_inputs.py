@@ -124,20 +124,24 @@ def _local(
     try:
         return find_inputs(photos), []
     except DataError:
-        for one in listed:
-            if os.path.isdir(one):
-                packed += _packed_in(Path(one))
+        folders = [Path(one) for one in listed if os.path.isdir(one)]
+        packed = [file for folder in folders for file in _packed_in(folder)]
+        if not packed and any(_packed_in(folder, (".arrow",)) for folder in folders):
+            raise DataError(
+                f"{folders[0]} holds Arrow files, as `save_to_disk` of datasets writes them, which"
+                " are not read: write Parquet files with `to_parquet`."
+            ) from None
         if not packed:
             raise
         return None, packed
 
 
-def _packed_in(folder: Path) -> list[str]:
+def _packed_in(folder: Path, endings: tuple[str, ...] = _PACKED) -> list[str]:
     found = []
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "."]
         found += [os.path.join(root, name) for name in files if name[0] != "."]
-    return sorted(name for name in found if name.lower().endswith(_PACKED))
+    return sorted(name for name in found if name.lower().endswith(endings))
 
 
 def _in_store(

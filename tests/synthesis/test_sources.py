@@ -21,9 +21,10 @@ from tests.synthesis.test_faults import tar
 
 
 def parquet(path, rows):
+    writer = pytest.importorskip("pyarrow.parquet")
     arrow = pytest.importorskip("pyarrow")
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrow.parquet.write_table(arrow.Table.from_pylist(rows), path, row_group_size=3)
+    writer.write_table(arrow.Table.from_pylist(rows), path, row_group_size=3)
     return path
 
 
@@ -106,6 +107,13 @@ def test_columns_and_names_of_parquet(files, tmp_path):
     )
     made = make(empty, tmp_path / "out", to="tar")
     assert [one.name for one in made.failed] == ["a", "b"]
+
+
+def test_a_folder_of_arrow_files(tmp_path):
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "data-00000-of-00001.arrow").write_bytes(b"")
+    with pytest.raises(DataError, match="to_parquet"):
+        dataset_inputs.open_source(tmp_path / "saved")
 
 
 def test_a_missing_package_is_named(hr, tmp_path, monkeypatch):
