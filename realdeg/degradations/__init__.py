@@ -12,11 +12,13 @@ from realdeg.degradations.bsrgan import BSRGAN
 from realdeg.degradations.bsrgan_plus import BSRGANPlus
 from realdeg.degradations.camera_isp import CameraISP
 from realdeg.degradations.choices import Maybe, OneOf
+from realdeg.degradations.chroma_shift import ChromaShift
 from realdeg.degradations.cincgan import CinCGANDegradation
 from realdeg.degradations.containers import Compose
 from realdeg.degradations.degflow import DegFlow
 from realdeg.degradations.direct_kpn import DirectKPN
 from realdeg.degradations.direct_net import DirectNet
+from realdeg.degradations.dither import Dither
 from realdeg.degradations.dml import DML
 from realdeg.degradations.dsgan import DSGAN
 from realdeg.degradations.encoder_decoder import EncoderDecoder
@@ -53,12 +55,14 @@ __all__ = [
     "BlindFace",
     "BlurDown",
     "CameraISP",
+    "ChromaShift",
     "CinCGANDegradation",
     "Compose",
     "DML",
     "DSGAN",
     "DegFlow",
     "Degradation",
+    "Dither",
     "DirectKPN",
     "DirectNet",
     "EncoderDecoder",

@@ -18,7 +18,7 @@ ONE_GRID = ["bicubic_joint"]
 PRESETS = sorted({file.stem for file in FOLDER.glob("*.py")} - set(ONE_GRID))
 
 # Containers that draw are settings of nobody; SampleCamera belongs to the sample set.
-WITHOUT_PRESET = ["CinCGANDegradation", "LearnedNoise", "Maybe", "RandomOrder", "Repeat"]
+WITHOUT_PRESET = ["CinCGANDegradation", "LearnedNoise", "RandomOrder", "Repeat"]
 EVERYTHING = [*PRESETS, *WITHOUT_PRESET]
 
 GEOMETRIES = [(scale, same_size) for scale in (2, 3, 4) for same_size in (False, True)]

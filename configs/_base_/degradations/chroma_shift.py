@@ -1,0 +1,2 @@
+# Chroma beside luma, as analogue video has it.
+degradation = dict(type="ChromaShift")
