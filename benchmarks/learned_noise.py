@@ -30,13 +30,14 @@ from realdeg.degradations import LearnedNoise
 from realdeg.evaluation.degradation.noise import block_cosines, noise_curve
 from realdeg.evaluation.degradation.spectra import decibel_distance
 from realdeg.tasks import NoiseLearning
-from realdeg.tasks.noise_learning import edge_energy, surroundings
+from realdeg.tasks.flat_pixels import edge_energy, surroundings
 from realdeg.visualization.style import COLOURS, LABEL_SIZE, SMALL_SIZE, new_figure, save_figure
 
 ROOT = Path(__file__).resolve().parents[1]
 ITERATIONS, BATCH, PATCH, RATE = 120, 6, 80, 0.03
 BLOCK, DRIFT, BORDER = 16, 33, 4
-BINS = 8
+BINS, SEEN = 8, 500
+WHOLE, LEAST_BLOCKS = 0.9, 20
 
 
 def train(
@@ -110,7 +111,7 @@ def statistics(pairs: Iterable[Pair], threshold: float) -> dict[str, Any]:
     """Measure residuals in flat places, the local mean of the differences removed."""
     sums = {name: np.zeros(2) for name in ("right", "below")}
     products, squares = np.zeros((3, 3)), np.zeros((3, BINS, 2))
-    powers = []
+    powers, shares = [], []
     for mean, real in pairs:
         residual = ((real - without_drift(mean, real)) * 255).double()
         mask = flat_mask(mean, threshold)
@@ -126,15 +127,18 @@ def statistics(pairs: Iterable[Pair], threshold: float) -> dict[str, Any]:
             value = residual[0, channel][mask[0, channel]].square()
             squares[channel, :, 0] += torch.bincount(chosen, value, BINS).numpy()
             squares[channel, :, 1] += torch.bincount(chosen, minlength=BINS).numpy()
-        whole = F.avg_pool2d(mask[:, :1].double(), BLOCK, BLOCK // 2).flatten() > 0.9
-        powers.append(block_cosines(residual, BLOCK, BLOCK // 2)[0][:, whole].square().mean(0))
-    power = torch.cat(powers)
+        shares.append(F.avg_pool2d(mask[:, :1].double(), BLOCK, BLOCK // 2).flatten())
+        powers.append(block_cosines(residual, BLOCK, BLOCK // 2)[0].square().mean(0))
+    # Few small images have no block that is flat as a whole: then the flattest ones count.
+    share = torch.cat(shares)
+    least = min(WHOLE, float(share.topk(min(LEAST_BLOCKS, len(share))).values[-1]))
+    power = torch.cat(powers)[(share >= least) & (share > 0)]
     spread = np.sqrt(np.diag(products))
     count = squares[:, :, 1].sum() / 3
     correlation = products / np.outer(spread, spread)
     with np.errstate(invalid="ignore"):
         by_brightness = np.sqrt(squares[..., 0] / squares[..., 1])
-    by_brightness[squares[..., 1] < 500] = np.nan
+    by_brightness[squares[..., 1] < SEEN] = np.nan
     found: dict[str, Any] = {
         "level": [round(float(s), 3) for s in spread / np.sqrt(count)],
         "red_green": round(float(correlation[0, 1]), 3),
@@ -144,6 +148,7 @@ def statistics(pairs: Iterable[Pair], threshold: float) -> dict[str, Any]:
             [None if np.isnan(v) else round(float(v), 3) for v in row] for row in by_brightness
         ],
         "blocks": len(power),
+        "flat_share_of_blocks": round(least, 2),
     }
     if len(power):
         frequency, curve = noise_curve(power.mean(0))
@@ -216,8 +221,9 @@ def measure(data: Path, name: str) -> tuple[dict[str, Any], list[np.ndarray]]:
         )
     if name.startswith("SampleCamera"):
         truth = ((SHOT * places + READ) * 255**2 + 1 / 12).sqrt()
-        seen = places < 0.85  # the photos have next to nothing above
-        error = (noise.deviations(places) / truth - 1)[:, seen].abs().max()
+        # Nothing is known of a brightness that the photos do not have.
+        known = np.array(real["by_brightness"], float)[:, (places * BINS).long().numpy()]
+        error = (noise.deviations(places) / truth - 1).abs()[torch.from_numpy(known > 0)].max()
         found["truth"] = [round(float(v), 3) for v in truth]
         found["largest_error_of_the_level"] = round(float(error), 3)
     mean = min(test, key=lambda pair: float(surroundings(pair[0]).mean()))[0]

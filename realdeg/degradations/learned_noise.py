@@ -25,6 +25,7 @@ from realdeg.degradations.primitives.autoregression import (
     variance_gains,
 )
 from realdeg.degradations.primitives.noise import white_noise
+from realdeg.degradations.primitives.noise_levels import levels_by_brightness
 from realdeg.degradations.trace import Seed, Trace, TraceParams
 from realdeg.errors import DataError
 from realdeg.registry import DEGRADATIONS
@@ -33,6 +34,8 @@ from realdeg.utils.streams import stream_seed
 
 # Grey levels: rounding to 8 bit hides what is below.
 _LEAST_SIGMA, _LARGEST_SIGMA = 0.05, 255.0
+# Rounding leaves so little of less noise that a likelihood has no slope.
+_LEAST_START = 0.2
 # Pixels that are drawn before the image begins, so that its first rows have a past.
 _BEFORE = 16
 _SIDE = 48
@@ -78,7 +81,8 @@ class LearnedNoise(Degradation):
         radius: How many rows and columns the correlation reaches back; 0 is white noise. LR that
             was enlarged, as in RealSR V2, needs more than LR that was not.
         colour: Whether the channels are correlated.
-        sigma: The standard deviation before training, in grey levels of 0 to 255.
+        sigma: The standard deviation before training, in grey levels of 0 to 255. Training starts
+            at that of the first batch's residuals instead.
         rounding: Whether real LR, and so the noisy image, is rounded to 8 bit.
         clip: Whether the result is clipped to [0, 1] where it is not rounded.
 
@@ -144,8 +148,9 @@ class LearnedNoise(Degradation):
         """
         table = self.log_sigma
         last = table.shape[1] - 1
+        # What is not a number stays so, and is named by its loss; but it is no place in the table.
         place = mean.detach().clamp(0, 1) * last
-        below = place.floor().clamp_max(max(last - 1, 0)).long()
+        below = place.nan_to_num().floor().clamp_max(max(last - 1, 0)).long()
         share = place - below
         first = torch.arange(3, device=mean.device).view(1, 3, 1, 1) * table.shape[1]
         flat = table.flatten()
@@ -153,6 +158,19 @@ class LearnedNoise(Degradation):
         if last:
             low = torch.lerp(low, flat[first + below + 1], share.to(low.dtype))
         return low.exp().clamp(_LEAST_SIGMA, _LARGEST_SIGMA)
+
+    @torch.no_grad()
+    def start_level(self, brightness: Tensor, residual: Tensor) -> None:
+        """Set the level to that of residuals, as training begins.
+
+        Args:
+            brightness: Of R, G and B without noise, in [0, 1], shape (3, N), N at least 1.
+            residual: What real images differ by, in grey levels, of the same shape.
+        """
+        found = levels_by_brightness(brightness, residual, self.log_sigma.shape[1]).square()
+        variance = found - _ROUNDING * self.rounding
+        sigma = variance.clamp(_LEAST_START**2, _LARGEST_SIGMA**2).sqrt()
+        self.log_sigma.copy_(sigma.log())
 
     def roughness(self) -> Tensor:
         """Return the squared steps of the logarithm of the table, summed, a mean over channels."""

@@ -19,17 +19,15 @@ from realdeg.errors import ConfigError, DataError
 from realdeg.losses.build import LossConfig
 from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, predictions_of
+from realdeg.tasks.flat_pixels import AROUND, NEAR, edge_energy, inner_part, sums, surroundings
+from realdeg.tasks.noise_start import start_from_residuals
 from realdeg.utils.argument_types import NonNegative, Scale, Whole
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Batch, Prediction
 
-# Pixels over which gradients are averaged: a blur that is not quite right acts around an edge.
-_AROUND = 5
-# The square of a displacement in pixels, whose variance this is for the squared gradient. Of a much
-# smaller one nothing would show, and its gradient would vanish.
+# The square of a displacement in pixels, whose variance this is for the squared gradient, before
+# the first batch shows its own.
 _FIRST_STRUCTURE = 0.1
-# Pixels around one whose gradients decide whether it is flat.
-_NEAR = 7
 # Gradients of so many pixels are remembered, of each batch so many.
 _REMEMBERED, _OF_A_BATCH = 4096, 512
 # Outliers: how many, how many times wider, the region that they take with them, and the power.
@@ -45,6 +43,10 @@ class Noise(Protocol):
     rounding: bool
     radius: int
     least_pixels: int
+    log_sigma: nn.Parameter
+
+    def start_level(self, brightness: Tensor, residual: Tensor) -> None:
+        """Set the level to that of residuals, as training begins."""
 
     def log_likelihood(
         self,
@@ -83,6 +85,8 @@ class NoiseLearning(ImageTask):
     less. And differences of brightness, averaged over ``drift`` LR pixels with flat ones
     in front, are removed.
 
+    The first batch sets the level that an untrained noise starts from, and the factor.
+
     Args:
         degradation: Config, path or object.
         mean: ``"frozen"``: the parts before the noise are trained already. ``"joint"``: they are
@@ -91,8 +95,8 @@ class NoiseLearning(ImageTask):
         colour: The colour in which that loss compares: ``"y"`` (DML's paper) or ``"rgb"``.
         likelihood_weight: Weight of the likelihood.
         smoothness: Weight of the squared steps of the logarithm of the level, from one brightness
-            to the next, so that those of which few pixels tell follow their neighbours: a tenth of
-            the pixels weighs as much.
+            to the next, so that those of which few pixels tell follow their neighbours: a hundredth
+            of the pixels weighs as much.
         flat_share: Share of the pixels that count, those with the smallest gradients around them; 1
             for pairs of a clean and a noisy photo, which have no blur to get wrong.
         structure: Whether there is a variance that follows the gradients, and regions of large
@@ -110,6 +114,7 @@ class NoiseLearning(ImageTask):
     component: ClassVar[str] = "degradation"
     baseline_name: ClassVar[str] = "LR without the noise"
     gradients: Tensor
+    started: Tensor
     own_losses: ClassVar[tuple[str, ...]] = ("loss_likelihood", "loss_smoothness")
     scheduled: ClassVar[tuple[str, ...]] = ("likelihood_weight", "smoothness")
     least_patch: ClassVar[int] = 96
@@ -121,7 +126,7 @@ class NoiseLearning(ImageTask):
         loss: LossConfig = {"type": "MSELoss"},  # noqa: B006 - never changed
         colour: Literal["y", "rgb"] = "y",
         likelihood_weight: NonNegative = 1.0,
-        smoothness: NonNegative = 0.1,
+        smoothness: NonNegative = 0.01,
         flat_share: Annotated[float, Gt(0), Interval(le=1)] = 0.05,
         structure: bool = True,
         drift: Whole = 33,
@@ -136,6 +141,8 @@ class NoiseLearning(ImageTask):
         self.drift, self.flat_share = drift, float(flat_share)
         # The gradients of some pixels of the last batches, as -1 where there were none yet.
         self.register_buffer("gradients", torch.full((_REMEMBERED,), -1.0))
+        # In checkpoints, so that a run that goes on does not start again.
+        self.register_buffer("started", torch.tensor(False))
         self.structure: nn.Parameter | None = None
         if structure:
             self.structure = nn.Parameter(torch.full((3,), _FIRST_STRUCTURE).log())
@@ -200,7 +207,9 @@ class NoiseLearning(ImageTask):
         border = self.degradation.border if self.border is None else self.border
         found: dict[str, Tensor] = {}
         if self.mean == "joint":
-            compared = [_inner(to_colour(image, self.colour), border, 0) for image in (made, lr)]
+            compared = [
+                inner_part(to_colour(image, self.colour), border, 0) for image in (made, lr)
+            ]
             found |= self.named_losses(self.loss(*compared))
         mean = self._mean_score(made.detach(), lr, border)
         found["loss_likelihood"] = -self.likelihood_weight * mean
@@ -214,16 +223,18 @@ class NoiseLearning(ImageTask):
         around = surroundings(mean)
         if self.flat_share < 1:
             # Of pixels closer to the border it is not known what lies around them.
-            border += _NEAR // 2 + _AROUND // 2 + 1
+            border += NEAR // 2 + AROUND // 2 + 1
         inner = torch.zeros_like(around, dtype=torch.bool)
-        _inner(inner, border, past).fill_(True)
-        count = int(_inner(inner, border, past).numel())
+        inner_part(inner, border, past).fill_(True)
+        count = int(inner_part(inner, border, past).numel())
         if not count:
             raise DataError(
                 f"training patches of {real.shape[2]} x {real.shape[3]} LR pixels vanish when"
                 f" {border} are cropped from each side, and {past} where noise has no past: raise"
                 " patch_size."
             )
+        if self.training and not self.started:
+            self._start(mean, real, inner, around)
         flat = inner & (around <= self._threshold(around[inner]))
         chosen = flat.expand_as(real)
         mean, excess = self._explained(mean, real)
@@ -232,6 +243,18 @@ class NoiseLearning(ImageTask):
             values = values * self._trust(mean, real, excess)[chosen]
         # Divided by the number that is expected, so that each flat pixel of the run counts alike.
         return values.sum() / (3 * self.flat_share * count)
+
+    @torch.no_grad()
+    def _start(self, mean: Tensor, real: Tensor, inner: Tensor, around: Tensor) -> None:
+        """Start from the scale of this batch's residuals, unless the noise is trained already."""
+        self.started.fill_(True)
+        if self.members[-1].is_trained:
+            return
+        # A batch by itself is all that is known, so its own flattest pixels count.
+        seen = around[inner]
+        known = seen.kthvalue(max(math.ceil(self.flat_share * seen.numel()), 1)).values
+        flat = inner & (around <= known)
+        start_from_residuals(self.noise, self.structure, self._explained(mean, real)[0], real, flat)
 
     @torch.no_grad()
     def _trust(self, mean: Tensor, real: Tensor, excess: Tensor) -> Tensor:
@@ -305,7 +328,7 @@ class NoiseLearning(ImageTask):
         """Return the local mean of the differences, flat places counting more."""
         variance = self.noise.unpredictable(mean).square()
         weight = 1 / (variance if excess is None else variance + excess)
-        total, weights = (_sums(x, self.drift // 2) for x in (weight * (real - mean), weight))
+        total, weights = (sums(x, self.drift // 2) for x in (weight * (real - mean), weight))
         return total / weights
 
     def predict(self, batch: Batch) -> list[Prediction]:
@@ -349,39 +372,3 @@ def _in_order(degradation: Degradation) -> list[Degradation]:
             " among them: take a Compose, with the noise last."
         )
     return parts
-
-
-def edge_energy(image: Tensor) -> Tensor:
-    """Return the squared gradient of an image around each pixel.
-
-    Args:
-        image: Values in [0, 1], shape (B, C, h, w).
-
-    Returns:
-        Grey levels squared per pixel squared, averaged over 5 x 5 pixels, of the same shape.
-    """
-    padded = F.pad(image * 255, (1, 1, 1, 1), mode="replicate")
-    by_row = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
-    by_column = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
-    energy = by_row.square() + by_column.square()
-    around = _AROUND // 2
-    return F.avg_pool2d(energy, _AROUND, 1, around, count_include_pad=False)
-
-
-def surroundings(image: Tensor) -> Tensor:
-    """Return the largest :func:`edge_energy` of 7 x 7 pixels and all channels, (B, 1, h, w)."""
-    energy = edge_energy(image).amax(1, keepdim=True)
-    return F.max_pool2d(energy, _NEAR, 1, _NEAR // 2)
-
-
-def _sums(image: Tensor, around: int) -> Tensor:
-    """Return the sums over so many pixels to each side, up and down."""
-    rows = F.avg_pool2d(image, (2 * around + 1, 1), 1, (around, 0), divisor_override=1)
-    return F.avg_pool2d(rows, (1, 2 * around + 1), 1, (0, around), divisor_override=1)
-
-
-def _inner(image: Tensor, border: int, past: int) -> Tensor:
-    """Crop the border, and where noise has no past the more above and beside it."""
-    height, width = image.shape[-2:]
-    side = border + past
-    return image[..., side : height - border, side : width - side]

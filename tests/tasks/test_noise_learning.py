@@ -8,7 +8,7 @@ from realdeg.datasets.records import Record
 from realdeg.degradations import Compose, GlobalKernel, LearnedNoise
 from realdeg.errors import ConfigError, DataError
 from realdeg.tasks import NoiseLearning
-from realdeg.tasks.noise_learning import edge_energy
+from realdeg.tasks.flat_pixels import edge_energy
 
 SMALL = {"type": "LearnedNoise", "radius": 1, "knots": 3, "sigma": 2.0}
 SMALL_DML = {"type": "DML", "width": 4, "levels": 1, "num_kernels": 2, "kernel_size": 5}
@@ -73,6 +73,86 @@ def test_level_and_correlation_of_a_known_camera_are_found():
     seen = made(truth, held)
     scores = [noise.log_likelihood(held, seen).mean() for noise in (found.eval(), truth)]
     assert (scores[1] - scores[0]).item() < 0.01
+
+
+ALL_PIXELS = dict(flat_share=1.0, structure=False)
+
+
+@pytest.mark.parametrize("settings", [ALL_PIXELS, dict(flat_share=0.3)], ids=["all", "flat"])
+@pytest.mark.parametrize("truth", [0.5, 4.0, 15.0])
+def test_a_short_run_finds_any_level_from_any_start(truth, settings):
+    """A rate of 0.03 moves the logarithm by no more than 0.9 in 30 iterations."""
+    camera = LearnedNoise(1, radius=0, colour=False, sigma=truth).eval()
+    hr = 0.2 + 0.6 * smooth()
+    given = batch(hr, made(camera, hr))
+    found = []
+    for sigma in (0.3, 60.0):
+        task = NoiseLearning({**SMALL, "sigma": sigma}, scale=1, **settings)
+        train(task, given, 30, 0.03)
+        found.append(task.degradation.deviations(torch.tensor([0.3, 0.5, 0.7])))
+    expected = torch.full_like(found[0], (truth**2 + 1 / 12) ** 0.5)
+    rtol = 0.03 if settings is ALL_PIXELS else 0.1  # a third of the pixels
+    torch.testing.assert_close(found[0], expected, rtol=rtol, atol=0)
+    # The drift that is removed before the start weighs flat pixels by the argument.
+    torch.testing.assert_close(found[0], found[1], rtol=0.02, atol=0)
+
+
+def test_training_starts_at_the_scale_of_the_first_batch_and_only_there():
+    truth, hr = LearnedNoise(1, radius=1, knots=1, sigma=5.0).eval(), smooth()
+    with torch.no_grad():
+        truth.taps[range(3), range(3), -1] = 0.5
+    given = batch(hr, made(truth, hr))
+    task = NoiseLearning(SMALL, scale=1, **ALL_PIXELS)
+    stated = task.noise.log_sigma.detach().clone()
+    task.eval().losses(given)
+    assert not task.started and torch.equal(task.noise.log_sigma, stated)
+    task.train().losses(given)
+    assert task.started
+    # Nothing is predicted yet, so the level is that of all of the noise.
+    whole = (5 * truth.gains()[:, None]).expand(3, 3)
+    torch.testing.assert_close(task.noise.log_sigma.exp().double(), whole, rtol=0.1, atol=0)
+    first = task.noise.log_sigma.detach().clone()
+    louder = batch(hr, made(LearnedNoise(1, sigma=20.0).eval(), hr))
+    task.losses(louder)
+    assert torch.equal(task.noise.log_sigma, first)
+    # A run that goes on does not start again, however its weights have moved.
+    again = NoiseLearning(SMALL, scale=1, **ALL_PIXELS).train()
+    again.load_state_dict(task.state_dict())
+    again.losses(louder)
+    assert again.started and torch.equal(again.noise.log_sigma, first)
+
+
+def test_noise_that_was_trained_already_is_not_started_again(tmp_path):
+    hr = smooth()
+    given = batch(hr, made(camera(), hr))
+    known = LearnedNoise(1, radius=1, knots=3, sigma=11.0)
+    known.mark_trained()
+    known.save(tmp_path / "noise.safetensors")
+    task = NoiseLearning({"checkpoint": str(tmp_path / "noise.safetensors")}, scale=1).train()
+    start = task.structure.detach().clone()
+    task.losses(given)
+    assert task.started and torch.equal(task.structure, start)
+    torch.testing.assert_close(task.noise.log_sigma, known.log_sigma, rtol=0, atol=0)
+
+
+def test_the_variance_of_edges_starts_lower_only_where_residuals_say_so():
+    generator = torch.Generator().manual_seed(0)
+    hr = 0.3 + 0.4 * smooth()
+    hr = (hr + 0.03 * torch.randn(hr.shape, generator=generator)).clamp(0, 1)
+    energy = edge_energy(hr)
+    found = {}
+    for name, factor, sigma in (("wrong", 1.0, 1.0), ("right", 0.0, 1.0), ("unknown", 0.0, 200.0)):
+        spread = (sigma**2 + factor * energy).sqrt() / 255
+        lr = hr + spread * torch.randn(hr.shape, generator=generator)
+        task = NoiseLearning({**SMALL, "rounding": False}, scale=1, flat_share=0.9, drift=0)
+        task.train().losses(batch(hr, lr))
+        found[name] = task.structure.detach().exp()
+        if name == "right":
+            level = task.noise.log_sigma.detach().exp()
+            torch.testing.assert_close(level, torch.ones(3, 3), rtol=0.3, atol=0)
+    assert found["right"].max() < 0.02
+    for name in ("wrong", "unknown"):
+        torch.testing.assert_close(found[name], torch.full((3,), 0.1))
 
 
 def test_an_error_of_the_mean_at_edges_is_not_taken_for_noise():
