@@ -31,6 +31,7 @@ from realdeg.evaluation.degradation.noise import block_cosines, noise_curve
 from realdeg.evaluation.degradation.spectra import decibel_distance
 from realdeg.tasks import NoiseLearning
 from realdeg.tasks.flat_pixels import edge_energy, surroundings
+from realdeg.utils.tables import markdown_table
 from realdeg.visualization.style import COLOURS, LABEL_SIZE, SMALL_SIZE, new_figure, save_figure
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -235,6 +236,37 @@ def measure(data: Path, name: str) -> tuple[dict[str, Any], list[np.ndarray]]:
     return found, crops
 
 
+def tables(results: dict[str, Any]) -> str:
+    """Return the tables of ``docs/learned_noise.md``; two numbers are those of the two seeds."""
+    scores, shapes = [], []
+    for name in (name for name in SETS if name in results):
+        found = results[name]
+        real, learned = found["real"], found["learned"]
+
+        def both(key: str, digits: int, learned: list[Any] = learned) -> str:
+            return ", ".join(f"{run[key]:.{digits}f}" for run in learned)
+
+        plain = [found[key]["likelihood"] for key in ("level_alone", "awgn", "awgn_5")]
+        spectra = [found[key]["spectrum_db"] for key in ("awgn", "awgn_5")]
+        scores.append(
+            [name, "{} / {}".format(*found["pairs"]), both("likelihood", 2)]
+            + [f"{value:.2f}" for value in plain]
+            + [both("spectrum_db", 1), *(f"{value:.1f}" for value in spectra)]
+        )
+        levels = [" ".join(f"{v:.2f}" for v in side["level"]) for side in (real, *learned)]
+        shapes.append([name, levels[0], ", ".join(levels[1:])])
+        for key in ("right", "red_green"):
+            shapes[-1] += [f"{real[key]:.2f}", both(key, 2)]
+    heads = (
+        ["set", "images", "learned", "level alone", "AWGN", "sigma 5"]
+        + ["dB, learned", "dB, AWGN", "dB, sigma 5"],
+        ["set", "level, real", "level, learned", "right, real", "right, learned"]
+        + ["red-green, real", "red-green, learned"],
+    )
+    made = (markdown_table(*both) for both in zip(heads, (scores, shapes), strict=True))
+    return "\n\n".join("\n".join(lines) for lines in made)
+
+
 def draw(results: dict[str, Any], crops: dict[str, list[Any]], path: Path) -> Path:
     """Draw spectra, levels and residuals of every set, one row each."""
     names = [name for name in SETS if name in results]
@@ -295,6 +327,7 @@ def main() -> int:
         np.savez(given.crops, **crops)
         given.out.write_text(json.dumps(results, indent=1) + "\n")
         print(f"{name}: {time.time() - began:.0f} s", json.dumps(results[name]["awgn"]), flush=True)
+    print(tables(results))
     print("wrote", given.out, draw(results, {k: list(v) for k, v in crops.items()}, given.picture))
     return 0
 
