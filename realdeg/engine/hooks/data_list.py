@@ -89,9 +89,10 @@ class DataListHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Write the list, which then is that of the checkpoints to come."""
-        if not (self._record and self._files):
+        path = Path(runner.work_dir) / LIST
+        if not (self._record and self._files) or _read(path, self._record) is not None:
             return
-        with atomic_path(Path(runner.work_dir) / LIST) as temporary:
+        with atomic_path(path) as temporary:
             with temporary.open("w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.writelines(file.line() for file in self._files)
 
