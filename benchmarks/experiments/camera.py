@@ -33,6 +33,11 @@ MODELS: Mapping[str, tuple[str, int, Mapping[str, Any]]] = {
     "DML, softmax": ("camera_dml.py", DEGRADATION, {"degradation.activation": "softmax"}),
     "DML, free sums": ("camera_dml.py", DEGRADATION, {"degradation.renormalise": False}),
     "DML, 16 bases": ("camera_dml.py", DEGRADATION, {"degradation.num_kernels": 16}),
+    "DML, colour": (
+        "camera_dml.py",
+        DEGRADATION,
+        {"degradation.colour": "weights", "model.colour": "rgb"},
+    ),
     "DirectNet": ("camera_direct_net.py", DEGRADATION, {}),
     "DirectKPN": ("camera_direct_kpn.py", DEGRADATION, {}),
 }
@@ -127,10 +132,12 @@ def rows(trained: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     yield "real + Syn-DML, sigma 1", "claim_mixed.py", {"degradation": quiet}
     direct = _learned("DirectNet", trained)
     yield "real + DirectNet", "claim_mixed.py", {"degradation": direct}
+    quiet_direct = _learned("DirectNet", trained, _awgn(1))
+    yield "real + DirectNet, sigma 1", "claim_mixed.py", {"degradation": quiet_direct}
+    yield "real + BSRGAN", "claim_mixed.py", {"degradation": "{'type': 'BSRGAN'}"}
     if trained == "both":
         yield "Syn-DML, sigma 5", "claim_synthetic.py", {"degradation": loud}
         yield "Syn-DML, learned noise", "claim_synthetic.py", {"degradation": learned}
-        yield "real + BSRGAN", "claim_mixed.py", {"degradation": "{'type': 'BSRGAN'}"}
 
 
 def claim_runs(seeds: list[int]) -> list[Run]:

@@ -31,6 +31,7 @@ import camera  # noqa: E402 (next to this file)
 import camera_report  # noqa: E402 (next to this file)
 import mismatch  # noqa: E402 (next to this file)
 import pictures  # noqa: E402
+import same_size  # noqa: E402 (next to this file)
 import supervised  # noqa: E402 (next to this file)
 import unpaired  # noqa: E402 (next to this file)
 from cells import digits, spread  # noqa: E402
@@ -115,6 +116,11 @@ def norm_report(book: Book) -> None:
     header = ["SRResNet", "parameters", "CPU time of an iteration (quartiles)", "peak memory"]
     print("\n".join([*markdown_table(header, rows), ""]))
     print("\n".join(value_table(book, ["psnr[benchmark-y]", "ssim[benchmark-y]"])))
+
+
+def same_size_report(book: Book) -> None:
+    """Print the means over the test images of both cameras, and their spread over seeds."""
+    print("\n".join(same_size.table(book)))
 
 
 def adversarial_report(book: Book) -> None:
@@ -211,6 +217,10 @@ EXPERIMENTS = {
     "camera_noise": Experiment(
         lambda book, args: camera.noise_runs(args.seeds), camera_report.noise_report
     ),
+    "same_fidelity": Experiment(
+        lambda book, args: same_size.fidelity_runs(args.seeds), same_size_report
+    ),
+    "same_claim": Experiment(lambda book, args: same_size.claim_runs(args.seeds), same_size_report),
     "curriculum": Experiment(
         lambda book, args: supervised.curriculum_runs(args.seeds), benchmark_report
     ),
@@ -229,7 +239,7 @@ def measure(name: str, book: Book, args: argparse.Namespace) -> None:
         key: str(work / folder / "train" / "backbone.safetensors")
         for key, folder in folders.items()
     }
-    names |= camera.learned_files(args.work)
+    names |= camera.learned_files(args.work) | same_size.learned_files(args.work)
     for run in runs:
         if args.only in run.key:
             entry = book.once("runs", run.key, partial(perform, run, work, args.data, names))
