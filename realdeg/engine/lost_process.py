@@ -12,8 +12,7 @@ from torch import distributed
 from realdeg.errors import LostProcessError, RealdegError, TrainingError, first_line
 
 _KEY = "realdeg/failed"
-# What gloo, NCCL and the store say when the other end is gone. Each text was seen, or is in the
-# sources of torch.
+# What gloo, NCCL and the store say when the other end is gone.
 _GONE = re.compile(
     r"connection (was )?(closed|reset|refused)|broken pipe|socket closed|remote process exited"
     r"|timed out|timeout|failed to recv|recvvalue failed|unhandled system error"
@@ -28,7 +27,7 @@ def note_failure(error: BaseException) -> None:
     Args:
         error: What ends this process.
     """
-    if not is_distributed() or isinstance(error, LostProcessError):
+    if not is_distributed() or isinstance(error, LostProcessError) or _is_of_another(error):
         return
     said = str(error) if isinstance(error, RealdegError) else f"{type(error).__name__}: {error}"
     who = f"process {distributed.get_rank()} on {socket.gethostname()}"
@@ -49,9 +48,7 @@ def lost_process(error: BaseException) -> TrainingError | None:
     Returns:
         The error; None if ``error`` has another cause.
     """
-    if not (is_distributed() and isinstance(error, RuntimeError)):
-        return None
-    if not _GONE.search(str(error)):
+    if not (is_distributed() and _is_of_another(error)):
         return None
     note = ""
     try:
@@ -67,6 +64,11 @@ def lost_process(error: BaseException) -> TrainingError | None:
         f" ({first_line(error)[:200]}): its own output says why. A process that is killed for lack"
         " of memory says nothing."
     )
+
+
+def _is_of_another(error: BaseException) -> bool:
+    """Return whether an error only says that another process is gone."""
+    return isinstance(error, RuntimeError) and _GONE.search(str(error)) is not None
 
 
 def _store() -> Any:
