@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from realdeg.errors import ConfigError, DataError, RealdegError, first_line
-from realdeg.synthesis.extras import needed
+from realdeg.utils.extras import needed
 from realdeg.utils.files import open_regular
 from realdeg.utils.memory import is_out_of_memory
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from realdeg.errors import DataError, RealdegError, as_given, first_line
 from realdeg.synthesis.entries import Entry, in_order
-from realdeg.synthesis.extras import needed
 from realdeg.synthesis.stores import opened
+from realdeg.utils.extras import needed
 from realdeg.utils.image import largest_image_file
 from realdeg.utils.memory import is_out_of_memory
 

@@ -120,7 +120,7 @@ def test_a_missing_package_is_named(hr, tmp_path, monkeypatch):
     def absent(name):
         raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
 
-    monkeypatch.setattr("realdeg.synthesis.extras.import_module", absent)
+    monkeypatch.setattr("realdeg.utils.extras.import_module", absent)
     for to, extra in (("parquet", "parquet"), ("lmdb", "lmdb")):
         with pytest.raises(ConfigError, match=rf"pip install 'realdeg\[{extra}\]'"):
             make(hr, tmp_path / "out", to=to)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from realdeg.errors import DataError
-from realdeg.synthesis.extras import needed
 from realdeg.synthesis.placing import Placing
 from realdeg.synthesis.samples import Row, Sample
 from realdeg.synthesis.sinks.base import Sink, Stored
+from realdeg.utils.extras import needed
 from realdeg.utils.files import path_inside
 
 _WHAT = "a data set in LMDB"

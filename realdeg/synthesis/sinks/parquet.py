@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from realdeg.synthesis.extras import needed
 from realdeg.synthesis.placing import Placing
 from realdeg.synthesis.samples import Row, Sample, line_of
 from realdeg.synthesis.sinks.base import Sink, Stored
 from realdeg.synthesis.tables import parquet_file
+from realdeg.utils.extras import needed
 from realdeg.utils.files import path_inside
 
 # A row group is read at once, so it stays small; by bytes of images and by rows.

@@ -1,4 +1,4 @@
-"""Packages that only some inputs and outputs need."""
+"""Packages that only some parts need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from realdeg.errors import ConfigError
 
 
 def needed(
-    module: Literal["pyarrow", "pyarrow.parquet", "lmdb", "fsspec"], extra: str, what: str
+    module: Literal["pyarrow", "pyarrow.parquet", "lmdb", "fsspec", "av"], extra: str, what: str
 ) -> Any:
     """Import an optional package.
 
