@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from realdeg.degradations.base import Degradation
-from realdeg.utils.colour import grey_of, one_channel_of
+from realdeg.utils.colour import in_rgb
 
 
 class GeneratorDegradation(Degradation):
@@ -52,9 +52,5 @@ class GeneratorDegradation(Degradation):
         """
         return self(hr, seeds), {}
 
-    @staticmethod
-    def in_rgb(image: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
-        """Apply a function of RGB, (B, 3, H, W) to (B, 3, h, w), to RGB, luma or grey."""
-        if image.shape[1] == 3:
-            return network(image)
-        return one_channel_of(network(grey_of(image).expand(-1, 3, -1, -1)))
+    in_rgb = staticmethod(in_rgb)
+    """The function that lets a network of RGB take luma and grey as well."""

@@ -5,7 +5,7 @@ Y spans 16/255 to 235/255; nothing is rounded here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -196,6 +196,21 @@ def one_channel_of(rgb: Tensor) -> Tensor:
         Shape (..., 1, H, W).
     """
     return rgb_to_grey(rgb) if _one_channel_is_grey.get() else rgb_to_y(rgb)
+
+
+def in_rgb(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply a function of RGB, (B, 3, H, W) to (B, 3, h, w), to RGB, luma or grey.
+
+    Args:
+        x: Shape (B, C, H, W) with C = 1 or 3; one channel becomes equal R, G and B.
+        function: Maps RGB to RGB.
+
+    Returns:
+        Shape (B, C, h, w): where C is 1, the luma or grey of the result.
+    """
+    if x.shape[1] == 3:
+        return function(x)
+    return one_channel_of(function(grey_of(x).expand(-1, 3, -1, -1)))
 
 
 def weights_of_one_channel() -> tuple[float, float, float]:
