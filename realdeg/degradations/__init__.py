@@ -25,6 +25,7 @@ from realdeg.degradations.encoder_decoder import EncoderDecoder
 from realdeg.degradations.field_blur import FieldBlur
 from realdeg.degradations.flow_kernel import FlowKernel
 from realdeg.degradations.global_kernel import GlobalKernel
+from realdeg.degradations.halo import Halo
 from realdeg.degradations.high_to_low import HighToLow
 from realdeg.degradations.jpeg import JPEG
 from realdeg.degradations.kernel_generator import KernelGenerator
@@ -39,6 +40,7 @@ from realdeg.degradations.real_esrgan import RealESRGAN
 from realdeg.degradations.repeat import Repeat
 from realdeg.degradations.sample_camera import SampleCamera
 from realdeg.degradations.scale_dml import ScaleDML
+from realdeg.degradations.screentone import Screentone
 from realdeg.degradations.srmd import SRMD
 from realdeg.degradations.steps import register_step
 from realdeg.degradations.tone_map import ToneMap
@@ -69,6 +71,7 @@ __all__ = [
     "FieldBlur",
     "FlowKernel",
     "GlobalKernel",
+    "Halo",
     "HighToLow",
     "JPEG",
     "KernelGenerator",
@@ -86,6 +89,7 @@ __all__ = [
     "SRMD",
     "SampleCamera",
     "ScaleDML",
+    "Screentone",
     "ToneMap",
     "Trace",
     "TraceParams",

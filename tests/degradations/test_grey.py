@@ -12,10 +12,10 @@ from realdeg.degradations import Trace
 from realdeg.utils.colour import grey_of, luma_of, one_channel_is_grey, one_channel_of, rgb_to_y
 from tests.degradations.conftest import all_names, small_config
 
-# These make colours of a grey picture, as a camera does: what is left of them is their grey.
+# These make colours of a grey picture, as a camera or inks do: what is left of them is their grey.
 COLOURFUL = (
     *("CameraISP", "CinCGANDegradation", "DSGAN", "DegFlow", "HighToLow", "LearnedNoise"),
-    *("Mosaic", "NoisePool", "PDM"),
+    *("Mosaic", "NoisePool", "PDM", "Screentone"),
 )
 LUMA = np.array([0.299, 0.587, 0.114])
 SEEDS = range(6)
