@@ -46,6 +46,7 @@ from realdeg.degradations.steps import register_step
 from realdeg.degradations.tone_map import ToneMap
 from realdeg.degradations.trace import Trace, TraceParams
 from realdeg.degradations.true_kernels import kernels_of, widened
+from realdeg.degradations.video_codec import VideoCodec
 from realdeg.utils.deprecation import renamed_attributes
 
 __all__ = [
@@ -93,6 +94,7 @@ __all__ = [
     "ToneMap",
     "Trace",
     "TraceParams",
+    "VideoCodec",
     "kernels_of",
     "register_step",
     "widened",

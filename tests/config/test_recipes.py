@@ -14,6 +14,7 @@ from realdeg.config.check import degradations_in
 from realdeg.config.sample import use_sample
 from realdeg.degradations import DML
 from realdeg.registry import list_degradations
+from tests.degradations.conftest import OPTIONAL, needs_package
 
 TINY = {
     "DML": dict(width=4, levels=1, num_kernels=2, kernel_size=5),
@@ -103,6 +104,8 @@ def test_any_degradation_takes_the_place_of_any_other():
 
 @pytest.mark.parametrize("name", list_degradations())
 def test_any_degradation_takes_the_place_by_a_base(tmp_path, name):
+    if name in OPTIONAL:
+        needs_package(name)
     lines = [
         "_base_ = 'realdeg::dml/dml_n8_realsr_x2.py'",
         f"degradation = dict(type='{name}', **{TINY.get(name, {})!r})",

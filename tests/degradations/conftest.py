@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from types import ModuleType
+
+import pytest
+
 from realdeg.registry import DEGRADATIONS
 from realdeg.testing import DegradationContract
 
@@ -39,6 +44,10 @@ SMALL = {
     },
 }
 
+# These need an optional package: (its name, the extra). Without it tests of all degradations leave
+# them out, and their own tests are skipped.
+OPTIONAL = {"VideoCodec": ("av", "video")}
+
 # The LR grid of these lies elsewhere than bicubic's by default; their own tests measure where.
 DISPLACED = ("BlurDown",)
 
@@ -62,10 +71,21 @@ def shrunk(cfg: dict) -> dict:
     return cfg
 
 
+def can_be_built(name: str) -> bool:
+    """Return whether the package that a registered degradation needs, if any, is installed."""
+    return name not in OPTIONAL or find_spec(OPTIONAL[name][0]) is not None
+
+
+def needs_package(name: str) -> ModuleType:
+    """Return the package that a registered degradation needs, or skip the test."""
+    package, extra = OPTIONAL[name]
+    return pytest.importorskip(package, reason=f"{name} needs {package}: realdeg[{extra}]")
+
+
 def all_names() -> list[str]:
-    """Return every registered degradation that realdeg itself ships."""
+    """Return every registered degradation that realdeg itself ships and that can be built here."""
     return [
         name
         for name in DEGRADATIONS.names()
-        if DEGRADATIONS.get(name).__module__.startswith("realdeg.")
+        if DEGRADATIONS.get(name).__module__.startswith("realdeg.") and can_be_built(name)
     ]
