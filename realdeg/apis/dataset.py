@@ -12,20 +12,15 @@ import torch
 
 from realdeg.apis.create import Source as DegradationSource
 from realdeg.apis.create import create_degradation
+from realdeg.apis.dataset_engines import Engine, check_engine, run_shards
 from realdeg.apis.dataset_inputs import Images, check_apart, open_source
-from realdeg.apis.dataset_shards import ShardMaker, ShardOutcome
+from realdeg.apis.dataset_shards import ShardMaker, ShardOutcome, versions_of
 from realdeg.apis.dataset_work import ImageWork
 from realdeg.apis.degrader import Colour, Degrader, Remainder
 from realdeg.apis.folder import Failure
 from realdeg.apis.manifest import MANIFEST_FORMAT, MANIFEST_NAME
 from realdeg.apis.saving import Saving
-from realdeg.apis.workers import (
-    WorkerDiedError,
-    check_jobs,
-    process_items,
-    threads_of_torch,
-    usable_cores,
-)
+from realdeg.apis.workers import check_jobs
 from realdeg.degradations.base import Degradation
 from realdeg.errors import ConfigError, DataError, as_given
 from realdeg.synthesis.crops import FLAT, CropGrid
@@ -57,8 +52,6 @@ from realdeg.utils.files import (
 )
 from realdeg.utils.image import Reading
 from realdeg.utils.locks import exclusive
-from realdeg.utils.progress import progress_bar
-from realdeg.version import __version__
 
 SHARD_SIZE = 100
 """Images per shard, unless stated."""
@@ -138,6 +131,8 @@ def degrade_dataset(
     remainder: Remainder = "crop",
     device: str | torch.device | None = None,
     jobs: int | None = None,
+    engine: Engine = "local",
+    address: str | None = None,
     reading: Reading | None = None,
     saving: Saving | None = None,
     overwrite: bool = False,
@@ -175,9 +170,13 @@ def degrade_dataset(
         colour: ``"rgb"`` degrades R, G and B, ``"y"`` only luma.
         seed: The random seed.
         remainder: ``"crop"`` or ``"refuse"`` sizes that are not divisible by the scale.
-        device: Where to compute; None: where the degradation is, or the CPU if it is built here.
+        device: Where to compute; None: where the degradation is, or the CPU if it is built here
+            (on Ray the CPU).
         jobs: Worker processes, one thread each, each with one shard at a time; None: the number
-            of cores.
+            of cores, of this machine or of the cluster.
+        engine: ``"local"``: processes of this machine. ``"ray"``: actors of a Ray cluster, whose
+            machines find inputs and ``dst`` in a common folder.
+        address: Of the Ray cluster, such as ``"auto"``; None: as Ray decides.
         reading: How several pages and colour profiles are handled.
         saving: Names and format of LR images, in a folder of whole images alone.
         overwrite: Start again and replace existing files; not with several jobs.
@@ -188,11 +187,12 @@ def degrade_dataset(
 
     Raises:
         ConfigError: If settings are out of range or contradict each other, the degradation is
-            unknown or untrained, ``dst`` was started with other settings or inputs, or a package
-            is missing.
+            unknown or untrained, ``dst`` was started with other settings or inputs, a package is
+            missing, or the cluster cannot be used.
         CheckpointError: If weights cannot be read.
         DataError: If there is no image, a packed file is damaged, or names clash.
         GeometryError: If scale or grid differ from those of the weights.
+        LostProcessError: If the cluster loses the process of a shard again and again.
         OutputError: If ``dst`` cannot be written, or another process does the same job there.
 
     Example:
@@ -206,12 +206,16 @@ def degrade_dataset(
             "several jobs cannot start again, because each would remove what the others made:"
             " remove the folder, or choose another one."
         )
-    jobs = check_jobs(usable_cores() if jobs is None else jobs)
+    check_engine(engine, address)
+    if jobs is not None:
+        check_jobs(jobs)
     grid = _grid(crop, stride, flat)
     to = to or _format_by_name(target)
     hr = (to != "folder" or variants != 1 or grid is not None) if hr is None else hr
     built = create_degradation(degradation, scale, same_size, trained=True, options=options)
-    degrader = Degrader(built, device=device, colour=colour)
+    # On a cluster it is moved where it computes; this machine may have no GPU.
+    here, there = (device, None) if engine == "local" else ("cpu", _type_of(device))
+    degrader = Degrader(built, device=here, colour=colour)
     reading, saving = reading or Reading(), saving or Saving()
     work = ImageWork(degrader, int(seed), remainder, variants, grid, hr, reading, saving)
     check_apart(src, target)
@@ -228,11 +232,12 @@ def degrade_dataset(
         keys_of(source.entries)
     header = {
         **degrader.settings(),
+        "device": there or degrader.device.type,
         "seed": int(seed),
         "remainder": remainder,
         **reading.settings(),
         **saving.settings(),
-        "versions": {"realdeg": __version__, "torch": torch.__version__, **sink.versions()},
+        "versions": versions_of(sink),
         "threads": 1,
     }
     ensure_writable_dir(target)
@@ -245,8 +250,15 @@ def degrade_dataset(
         settings = agree(target, header, plan)
         maker = ShardMaker(target, plan, settings, source, work, sink, overwrite)
         mine = [str(one) for one in range(number, plan.shards, count)]
-        with threads_of_torch(1):
-            outcomes = _run(maker, mine, jobs if degrader.device.type == "cpu" else 1, progress)
+        outcomes = run_shards(
+            maker,
+            mine,
+            engine,
+            jobs=jobs,
+            device=header["device"],
+            address=address,
+            progress=progress,
+        )
         missing = missing_shards(target, plan)
         # Other jobs may be writing until the last shard is done.
         if alone and not missing:
@@ -293,6 +305,14 @@ def _grid(crop: int | None, stride: int | None, flat: float | None) -> CropGrid 
     return None
 
 
+def _type_of(device: str | torch.device | None) -> str:
+    """Return the type of a device of a cluster."""
+    kind = "cpu" if device is None else str(device)
+    if kind not in ("cpu", "cuda"):
+        raise ConfigError(f"on Ray, the device is 'cpu' or 'cuda', got {kind!r:.40}.")
+    return kind
+
+
 def _format_by_name(target: Path) -> DatasetFormat:
     ending = target.suffix.lower().lstrip(".")
     return ending if ending in DATASET_FORMATS else "folder"  # type: ignore[return-value]
@@ -325,18 +345,6 @@ def _outputs(source: Source, saving: Saving) -> dict[str, str]:
         if name not in outputs:
             raise DataError(f"the output of {name} would have the name of another: rename it.")
     return outputs
-
-
-def _run(maker: ShardMaker, shards: list[str], jobs: int, progress: bool) -> Iterable[ShardOutcome]:
-    outcomes = []
-    with progress_bar("degrading", len(shards), shown=progress) as advance:
-        done = process_items(shards, maker, jobs)
-        for number, (shard, outcome) in enumerate(done, start=1):
-            if isinstance(outcome, WorkerDiedError):
-                outcome = ShardOutcome(failed=[Failure(f"shard {shard}", str(outcome))])
-            outcomes.append(outcome)
-            advance(number)
-    return outcomes
 
 
 def _summary(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from realdeg.apis.dataset_work import ImageWork
 from realdeg.apis.folder import Failure, why_failed
@@ -23,6 +26,7 @@ from realdeg.synthesis.records import (
 from realdeg.synthesis.samples import Made, Row, Sample, sha256
 from realdeg.synthesis.sinks import Sink
 from realdeg.utils.files import path_inside, sha256_file
+from realdeg.version import __version__
 
 
 @dataclass
@@ -42,6 +46,12 @@ class ShardOutcome:
     samples: int = 0
     dropped: int = 0
     failed: list[Failure] = field(default_factory=list)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> ShardOutcome:
+        """Return an outcome from what :func:`dataclasses.asdict` made of it."""
+        failed = [Failure(**failure) for failure in plain["failed"]]
+        return cls(**{**plain, "failed": failed})
 
 
 @dataclass(frozen=True)
@@ -180,6 +190,11 @@ class ShardMaker:
             if reason is None:
                 raise
             return None, reason
+
+
+def versions_of(sink: Sink) -> dict[str, str]:
+    """Return the versions of the packages that the bytes of shards depend on."""
+    return {"realdeg": __version__, "torch": torch.__version__, **sink.versions()}
 
 
 def _count(row: Row) -> int:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _FORMATS = ("folder", "tar", "parquet", "lmdb")
 # What only a data set has; any of them makes one.
-_OPTIONS = ("to", "hr", "variants", "crop", "stride", "flat", "shard", "shard_size", "field", "key")
+_OPTIONS = (
+    *("to", "hr", "variants", "crop", "stride", "flat", "shard", "shard_size", "field", "key"),
+    *("engine", "address"),
+)
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +66,14 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
         help="the column of images in Parquet files, or the end of names in tar files (hr.png)",
     )
     group.add_argument("--key", metavar="NAME", help="the column of names in Parquet files")
+    group.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        help="who makes the shards: processes of this machine, or a Ray cluster (local)",
+    )
+    group.add_argument(
+        "--address", metavar="HOST:PORT", help="the Ray cluster; auto: the one of this machine"
+    )
     group.add_argument(
         "--merge", metavar="FOLDER", help="merge the records of a data set whose shards are done"
     )

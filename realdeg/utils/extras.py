@@ -9,7 +9,9 @@ from realdeg.errors import ConfigError
 
 
 def needed(
-    module: Literal["pyarrow", "pyarrow.parquet", "lmdb", "fsspec", "av"], extra: str, what: str
+    module: Literal["pyarrow", "pyarrow.parquet", "lmdb", "fsspec", "av", "ray", "ray.data"],
+    extra: str,
+    what: str,
 ) -> Any:
     """Import an optional package.
 

@@ -1,0 +1,181 @@
+"""Make the shards of a data set on the machines of a Ray cluster.
+
+The unit is a shard, and the function is the one that the processes of one machine call: Ray only
+decides where it runs. So streaming, back-pressure and the repetition of what a lost machine did are
+Ray's, and the files are the same byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+
+from realdeg.apis.dataset_shards import ShardMaker, ShardOutcome, versions_of
+from realdeg.apis.degrader import Degrader
+from realdeg.errors import ConfigError, LostProcessError, OutputError, RealdegError, first_line
+from realdeg.synthesis.plan import PLAN_NAME
+from realdeg.utils.extras import needed
+from realdeg.utils.files import sha256_file
+
+_BLOCKS = 4096
+"""Ray repeats a block as a whole, and keeps a note of each: one shard each up to this number."""
+_ATTEMPTS = 5
+"""A shard whose process is lost again and again is not worth more."""
+
+
+def outcomes_on_ray(
+    maker: ShardMaker,
+    shards: Sequence[str],
+    *,
+    address: str | None = None,
+    most: int | None = None,
+    device: str = "cpu",
+) -> Iterator[tuple[str, ShardOutcome]]:
+    """Make shards in a pool of Ray's actors, one core or one GPU each.
+
+    Args:
+        maker: Makes a shard; it is pickled once and sent to every machine.
+        shards: Numbers of the shards.
+        address: Of the cluster, ``"auto"`` for the one that this machine belongs to; None: as Ray
+            decides (``RAY_ADDRESS``, this machine's cluster, or a new one of this machine alone).
+        most: The largest number of actors; None: one for each core, or GPU, of the cluster.
+        device: ``"cpu"`` or ``"cuda"``.
+
+    Yields:
+        Every shard with its outcome, as they finish.
+
+    Raises:
+        ConfigError: If Ray is not installed, there is no such cluster, the cluster has no GPU, or a
+            machine has other versions of the packages that results depend on.
+        OutputError: If a machine does not see the folder of the data set, or cannot write there.
+        LostProcessError: If a shard's process is lost again and again.
+    """
+    ray = needed("ray", "ray", "the engine ray")
+    needed("ray.data", "ray", "the engine ray")
+    with _connected(ray, address):
+        resource = "CPU" if device == "cpu" else "GPU"
+        available = int(ray.cluster_resources().get(resource, 0))
+        if not available:
+            raise ConfigError(
+                f"the Ray cluster has no {resource}: add machines that have one, or choose another"
+                " device."
+            )
+        blocks = min(len(shards), _BLOCKS)
+        pool = ray.data.ActorPoolStrategy(
+            # With fewer machines than actors, the pool shrinks instead of waiting.
+            min_size=1,
+            max_size=min(blocks, most or available),
+        )
+        done = ray.data.from_items(list(shards), override_num_blocks=blocks).map_batches(
+            _ShardActor,
+            batch_size=1,
+            compute=pool,
+            fn_constructor_args=(ray.put(maker), versions_of(maker.sink), device, os.getcwd()),
+            num_cpus=1 if resource == "CPU" else 0,
+            num_gpus=1 if resource == "GPU" else 0,
+            max_restarts=-1,
+            max_task_retries=_ATTEMPTS,
+        )
+        try:
+            for row in done.iter_rows():
+                yield str(row["shard"]), ShardOutcome.from_plain(json.loads(row["outcome"]))
+        except ray.exceptions.RayError as error:
+            raise _told(error) from error
+
+
+class _ShardActor:
+    """Makes shards in a process of its own, on any machine.
+
+    Args:
+        maker: Ray's reference to what makes a shard.
+        versions: Of the packages that results depend on, where the run was started.
+        device: ``"cpu"`` or ``"cuda"``.
+        folder: Where the run was started, which relative paths refer to.
+    """
+
+    def __init__(self, maker: Any, versions: dict[str, str], device: str, folder: str) -> None:
+        import cv2
+        import ray
+
+        torch.set_num_threads(1)
+        cv2.setNumThreads(0)
+        with suppress(OSError):  # absolute paths do without
+            os.chdir(folder)
+        self.maker: ShardMaker = ray.get(maker)
+        self.versions, self.device, self.checked = versions, device, False
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        """Make the shards of a batch."""
+        if not self.checked:
+            self._check_machine()
+        shards = [str(shard) for shard in batch["item"]]
+        outcomes = [json.dumps(asdict(self.maker(shard))) for shard in shards]
+        return {"shard": shards, "outcome": outcomes}
+
+    def _check_machine(self) -> None:
+        """Refuse a machine whose results would differ or be lost, and move to the device."""
+        maker, host = self.maker, socket.gethostname()
+        here = versions_of(maker.sink)
+        for name, version in self.versions.items():
+            if here.get(name) != version:
+                raise ConfigError(
+                    f"{host} has {name} {here.get(name)}, and the run was started with {version}:"
+                    " results would differ. Install the same versions on every machine."
+                )
+        file = maker.root / PLAN_NAME
+        if not file.is_file() or sha256_file(file) != maker.settings:
+            raise OutputError(
+                f"{host} does not see the folder {os.path.abspath(maker.root)}: every machine has"
+                " to find the inputs and the data set in a common folder with the same path."
+            )
+        if self.device != "cpu":
+            former = maker.work.degrader
+            moved = Degrader(former.degradation, device=self.device, colour=former.colour)
+            self.maker = replace(maker, work=replace(maker.work, degrader=moved))
+        self.checked = True
+
+
+@contextmanager
+def _connected(ray: Any, address: str | None) -> Iterator[None]:
+    """Join a cluster for the block, unless the program has joined one."""
+    if ray.is_initialized():
+        yield
+        return
+    import logging
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        named = "a Ray cluster" if address is None else f"the Ray cluster {address!r}"
+        raise ConfigError(
+            f"cannot join {named} ({first_line(error)}): start one with `ray start --head`, or give"
+            " the address of one that runs."
+        ) from error
+    try:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False  # there is one for shards
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _told(error: Any) -> RealdegError | BaseException:
+    """Return what an actor raised, or a sentence about the actor."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for one in (cause, getattr(cause, "cause", None)):
+            if isinstance(one, RealdegError):
+                return type(one)(first_line(one)) if one is error else one
+        cause = cause.__cause__
+    return LostProcessError(
+        f"Ray gave up ({first_line(error)}): what is done is kept, and the same command makes the"
+        " rest. `ray status` and Ray's logs tell why its processes ended."
+    )
