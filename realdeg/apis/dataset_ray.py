@@ -19,6 +19,7 @@ import torch
 
 from realdeg.apis.dataset_shards import ShardMaker, ShardOutcome, versions_of
 from realdeg.apis.degrader import Degrader
+from realdeg.apis.folder import Failure
 from realdeg.errors import ConfigError, LostProcessError, OutputError, RealdegError, first_line
 from realdeg.synthesis.plan import PLAN_NAME
 from realdeg.utils.extras import needed
@@ -26,8 +27,8 @@ from realdeg.utils.files import sha256_file
 
 _BLOCKS = 4096
 """Ray repeats a block as a whole, and keeps a note of each: one shard each up to this number."""
-_ATTEMPTS = 5
-"""A shard whose process is lost again and again is not worth more."""
+_ATTEMPTS = 6
+"""Ray repeats forever what ends its process, and machines are lost; more often, it is the shard."""
 
 
 def outcomes_on_ray(
@@ -55,7 +56,7 @@ def outcomes_on_ray(
         ConfigError: If Ray is not installed, there is no such cluster, the cluster has no GPU, or a
             machine has other versions of the packages that results depend on.
         OutputError: If a machine does not see the folder of the data set, or cannot write there.
-        LostProcessError: If a shard's process is lost again and again.
+        LostProcessError: If Ray gives up.
     """
     ray = needed("ray", "ray", "the engine ray")
     needed("ray.data", "ray", "the engine ray")
@@ -73,15 +74,15 @@ def outcomes_on_ray(
             min_size=1,
             max_size=min(blocks, most or available),
         )
+        begun = _count_on_ray(ray)
+        arguments = ([ray.put(maker), begun], versions_of(maker.sink), device, os.getcwd())
         done = ray.data.from_items(list(shards), override_num_blocks=blocks).map_batches(
             _ShardActor,
             batch_size=1,
             compute=pool,
-            fn_constructor_args=(ray.put(maker), versions_of(maker.sink), device, os.getcwd()),
+            fn_constructor_args=arguments,
             num_cpus=1 if resource == "CPU" else 0,
             num_gpus=1 if resource == "GPU" else 0,
-            max_restarts=-1,
-            max_task_retries=_ATTEMPTS,
         )
         try:
             for row in done.iter_rows():
@@ -94,13 +95,15 @@ class _ShardActor:
     """Makes shards in a process of its own, on any machine.
 
     Args:
-        maker: Ray's reference to what makes a shard.
+        shared: Ray's references to what makes a shard, and to the :class:`_Count`.
         versions: Of the packages that results depend on, where the run was started.
         device: ``"cpu"`` or ``"cuda"``.
         folder: Where the run was started, which relative paths refer to.
     """
 
-    def __init__(self, maker: Any, versions: dict[str, str], device: str, folder: str) -> None:
+    def __init__(
+        self, shared: list[Any], versions: dict[str, str], device: str, folder: str
+    ) -> None:
         import cv2
         import ray
 
@@ -108,7 +111,9 @@ class _ShardActor:
         cv2.setNumThreads(0)
         with suppress(OSError):  # absolute paths do without
             os.chdir(folder)
-        self.maker: ShardMaker = ray.get(maker)
+        self.wait_for = ray.get
+        self.maker: ShardMaker = ray.get(shared[0])
+        self.begun = shared[1]
         self.versions, self.device, self.checked = versions, device, False
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
@@ -116,8 +121,15 @@ class _ShardActor:
         if not self.checked:
             self._check_machine()
         shards = [str(shard) for shard in batch["item"]]
-        outcomes = [json.dumps(asdict(self.maker(shard))) for shard in shards]
+        outcomes = [json.dumps(asdict(self._make(shard))) for shard in shards]
         return {"shard": shards, "outcome": outcomes}
+
+    def _make(self, shard: str) -> ShardOutcome:
+        attempts = self.wait_for(self.begun.add.remote(shard))
+        if attempts > _ATTEMPTS:
+            reason = f"its process ended {_ATTEMPTS} times: it may need more memory than there is."
+            return ShardOutcome(failed=[Failure(f"shard {shard}", reason)])
+        return self.maker(shard)
 
     def _check_machine(self) -> None:
         """Refuse a machine whose results would differ or be lost, and move to the device."""
@@ -142,6 +154,25 @@ class _ShardActor:
         self.checked = True
 
 
+class _Count:
+    """Counts in one place how often each shard was begun."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, int] = {}
+
+    def add(self, shard: str) -> int:
+        """Count a shard; return how often it has been."""
+        self.begun[shard] = self.begun.get(shard, 0) + 1
+        return self.begun[shard]
+
+
+def _count_on_ray(ray: Any) -> Any:
+    """Start a count on the machine of this process, which lives as long as the run."""
+    here = ray.get_runtime_context().get_node_id()
+    strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
+    return ray.remote(_Count).options(num_cpus=0, scheduling_strategy=strategy).remote()
+
+
 @contextmanager
 def _connected(ray: Any, address: str | None) -> Iterator[None]:
     """Join a cluster for the block, unless the program has joined one."""
@@ -150,6 +181,7 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
         return
     import logging
 
+    _check_reachable(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -165,6 +197,20 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Refuse an address where nobody listens, for which Ray would wait for many minutes."""
+    host, colon, port = (address or "").rpartition("://")[2].rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"nothing answers at {address} ({first_line(error)}): start a Ray cluster there with"
+            " `ray start --head`, or give the address of one that runs."
+        ) from error
 
 
 def _told(error: Any) -> RealdegError | BaseException:
