@@ -31,7 +31,7 @@ demo: $(VENV)/.ready
 test: lint
 	$(PYTEST) -m "not slow"
 
-test-all: lint
+test-all: $(VENV)/.ready-all lint
 	$(PYTEST)
 
 # The least share is in setup.cfg ([coverage:report]).
@@ -92,3 +92,8 @@ $(VENV)/.ready-dev: setup.cfg setup.py pyproject.toml $(VENV)/torch.txt | $(VENV
 	@# at once would find half of it.
 	$(BIN)/python -c "import mmengine"
 	@touch $@ $(VENV)/.ready
+
+# What only slow tests need, and takes long to install.
+$(VENV)/.ready-all: setup.cfg setup.py pyproject.toml | $(VENV)/.ready-dev
+	$(BIN)/python -m pip install "$$(cat $(VENV)/torch.txt)" --editable ".[dev,ray]"
+	@touch $@
