@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from realdeg import errors
 from realdeg.apis.dataset_shards import ShardMaker, ShardOutcome, versions_of
 from realdeg.apis.degrader import Degrader
 from realdeg.apis.folder import Failure
@@ -58,6 +59,8 @@ def outcomes_on_ray(
         OutputError: If a machine does not see the folder of the data set, or cannot write there.
         LostProcessError: If Ray gives up.
     """
+    # Of warnings about Ray's own actors; its errors are raised.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     ray = needed("ray", "ray", "the engine ray")
     needed("ray.data", "ray", "the engine ray")
     with _connected(ray, address):
@@ -86,9 +89,15 @@ def outcomes_on_ray(
         )
         try:
             for row in done.iter_rows():
-                yield str(row["shard"]), ShardOutcome.from_plain(json.loads(row["outcome"]))
+                shard, answer = str(row["shard"]), json.loads(row["answer"])
+                if "error" in answer:
+                    raise getattr(errors, answer["error"])(answer["message"])
+                yield shard, ShardOutcome.from_plain(answer)
         except ray.exceptions.RayError as error:
-            raise _told(error) from error
+            raise LostProcessError(
+                f"Ray gave up ({first_line(error)}): what is done is kept, and the same command"
+                " makes the rest. `ray status` and Ray's logs tell why its processes ended."
+            ) from error
 
 
 class _ShardActor:
@@ -117,19 +126,21 @@ class _ShardActor:
         self.versions, self.device, self.checked = versions, device, False
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """Make the shards of a batch."""
-        if not self.checked:
-            self._check_machine()
+        """Make the shards of a batch; an error that a user can fix is an answer as well."""
         shards = [str(shard) for shard in batch["item"]]
-        outcomes = [json.dumps(asdict(self._make(shard))) for shard in shards]
-        return {"shard": shards, "outcome": outcomes}
+        return {"shard": shards, "answer": [json.dumps(self._answer(shard)) for shard in shards]}
 
-    def _make(self, shard: str) -> ShardOutcome:
-        attempts = self.wait_for(self.begun.add.remote(shard))
-        if attempts > _ATTEMPTS:
-            reason = f"its process ended {_ATTEMPTS} times: it may need more memory than there is."
-            return ShardOutcome(failed=[Failure(f"shard {shard}", reason)])
-        return self.maker(shard)
+    def _answer(self, shard: str) -> dict[str, Any]:
+        try:
+            if not self.checked:
+                self._check_machine()
+            attempts = self.wait_for(self.begun.add.remote(shard))
+            if attempts <= _ATTEMPTS:
+                return asdict(self.maker(shard))
+        except RealdegError as error:
+            return {"error": type(error).__name__, "message": str(error)}
+        reason = f"its process ended {_ATTEMPTS} times: it may need more memory than there is."
+        return asdict(ShardOutcome(failed=[Failure(f"shard {shard}", reason)]))
 
     def _check_machine(self) -> None:
         """Refuse a machine whose results would differ or be lost, and move to the device."""
@@ -211,17 +222,3 @@ def _check_reachable(address: str | None) -> None:
             f"nothing answers at {address} ({first_line(error)}): start a Ray cluster there with"
             " `ray start --head`, or give the address of one that runs."
         ) from error
-
-
-def _told(error: Any) -> RealdegError | BaseException:
-    """Return what an actor raised, or a sentence about the actor."""
-    cause: BaseException | None = error
-    while cause is not None:
-        for one in (cause, getattr(cause, "cause", None)):
-            if isinstance(one, RealdegError):
-                return type(one)(first_line(one)) if one is error else one
-        cause = cause.__cause__
-    return LostProcessError(
-        f"Ray gave up ({first_line(error)}): what is done is kept, and the same command makes the"
-        " rest. `ray status` and Ray's logs tell why its processes ended."
-    )

@@ -12,7 +12,7 @@ import pytest
 import realdeg
 from realdeg.apis import dataset_engines
 from realdeg.apis.dataset_shards import ShardOutcome
-from realdeg.errors import ConfigError, OutputError
+from realdeg.errors import ConfigError
 from realdeg.synthesis.plan import PLAN_NAME
 from tests.synthesis.conftest import make, tree
 
@@ -52,9 +52,9 @@ def actor(monkeypatch):
 
 def test_an_actor_writes_the_bytes_of_a_process(maker, actor, hr, tmp_path):
     made, shards = maker
-    answer = actor(made)({"item": shards})
-    assert answer["shard"] == shards
-    outcomes = [ShardOutcome.from_plain(json.loads(text)) for text in answer["outcome"]]
+    answers = actor(made)({"item": shards})
+    assert answers["shard"] == shards
+    outcomes = [ShardOutcome.from_plain(json.loads(text)) for text in answers["answer"]]
     assert sum(outcome.samples for outcome in outcomes) == 7
     assert not any(outcome.failed for outcome in outcomes)
     realdeg.merge_dataset(tmp_path / "out")
@@ -65,7 +65,7 @@ def test_an_actor_writes_the_bytes_of_a_process(maker, actor, hr, tmp_path):
 def test_outcomes_survive_the_way_to_the_driver(maker, actor, hr):
     made, shards = maker
     (hr / "a.png").write_bytes(b"no image")
-    (text,) = actor(made)({"item": shards[:1]})["outcome"]
+    (text,) = actor(made)({"item": shards[:1]})["answer"]
     outcome = ShardOutcome.from_plain(json.loads(text))
     assert [failure.name for failure in outcome.failed] == ["a.png"]
     assert outcome.failed[0].reason
@@ -74,23 +74,26 @@ def test_outcomes_survive_the_way_to_the_driver(maker, actor, hr):
 
 def test_a_machine_with_other_versions_is_refused(maker, actor):
     made, shards = maker
-    with pytest.raises(ConfigError, match=r"has torch .* and the run was started with 0\.1"):
-        actor(made, versions={"torch": "0.1"})({"item": shards})
+    (text, *_) = actor(made, versions={"torch": "0.1"})({"item": shards})["answer"]
+    answer = json.loads(text)
+    assert answer["error"] == "ConfigError"
+    assert "and the run was started with 0.1: results would differ" in answer["message"]
 
 
 def test_a_machine_without_the_folder_is_refused(maker, actor, tmp_path):
     made, shards = maker
     elsewhere = replace(made, root=tmp_path / "mounted nowhere")
-    with pytest.raises(OutputError, match="does not see the folder .*mounted nowhere"):
-        actor(elsewhere)({"item": shards})
+    (text, *_) = actor(elsewhere)({"item": shards})["answer"]
+    assert json.loads(text)["error"] == "OutputError"
+    assert "does not see the folder" in text and "mounted nowhere" in text
     (tmp_path / "out" / PLAN_NAME).write_text("{}")
-    with pytest.raises(OutputError, match="does not see"):
-        actor(made)({"item": shards})
+    (text, *_) = actor(made)({"item": shards})["answer"]
+    assert "does not see the folder" in text
 
 
 def test_a_shard_that_ends_its_process_again_and_again_is_given_up(maker, actor):
     made, shards = maker
-    (text,) = actor(made, attempts=6)({"item": shards[:1]})["outcome"]
+    (text,) = actor(made, attempts=6)({"item": shards[:1]})["answer"]
     outcome = ShardOutcome.from_plain(json.loads(text))
     assert [failure.name for failure in outcome.failed] == ["shard 0"]
     assert "ended 6 times" in outcome.failed[0].reason
@@ -135,7 +138,7 @@ def test_the_command_line_hands_engine_and_address_over(hr, tmp_path, monkeypatc
 
 
 @pytest.mark.slow
-def test_a_cluster_that_loses_a_node_makes_the_same_bytes(tmp_path):
+def test_a_cluster_that_loses_a_node_makes_the_same_bytes(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="needs ray")
     from ray.cluster_utils import Cluster
 
@@ -175,6 +178,11 @@ def test_a_cluster_that_loses_a_node_makes_the_same_bytes(tmp_path):
         assert lost and lost[0] < 24, "the node was lost after the run"
         assert made.ok and not made.missing and made.samples == 96
         assert tree(tmp_path / "one") == tree(tmp_path / "two")
+        with monkeypatch.context() as patched, pytest.raises(ConfigError) as caught:
+            # Actors import it anew, so that they differ from what this process states.
+            patched.setattr("realdeg.apis.dataset_ray.versions_of", lambda sink: {"torch": "0"})
+            make(tmp_path / "hr", tmp_path / "other", engine="ray", address=cluster.address)
+        assert "and the run was started with 0: results would differ" in str(caught.value)
         with pytest.raises(ConfigError, match="has no GPU"):
             make(
                 tmp_path / "hr",
