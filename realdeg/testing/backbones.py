@@ -368,20 +368,35 @@ def reach(network: Backbone) -> int:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.abs_()
-    side = 2 * network.halo + 9
-    scale = 1 if network.same_size else network.scale
-    size = (1, network.channels, side, side)
-    corner = side // 2 // network.size_multiple * network.size_multiple
+    side, multiple = 2 * network.halo + 9, network.size_multiple
+    # What lies far up or down is reached as well in a narrow image, which costs less.
+    narrow = -(-_NARROW // multiple) * multiple
+    sizes = [(side, narrow), (narrow, side)] if side > 2 * narrow else [(side, side)]
+    return max(_reach_within(network, size) for size in sizes)
+
+
+_NARROW = 48
+"""LR pixels; more than a window of attention or the smallest image of any network."""
+
+
+def _reach_within(network: Backbone, size: tuple[int, int]) -> int:
+    """Return the receptive-field radius along the longer sides of an image."""
+    scale, multiple = 1 if network.same_size else network.scale, network.size_multiple
+    shape = (1, network.channels, *size)
+    lr = torch.full(shape, network.value_range, dtype=torch.float64, requires_grad=True)
+    given: Tensor = lr
+    if network.upsample == "pre" and scale > 1:
+        given = F.interpolate(lr, scale_factor=scale, mode="bicubic", align_corners=False)
+    output = sr(network(given))
     found = 0
-    for middle in range(corner, corner + network.size_multiple):
-        lr = torch.full(size, network.value_range, dtype=torch.float64, requires_grad=True)
-        given: Tensor = lr
-        if network.upsample == "pre" and scale > 1:
-            given = F.interpolate(lr, scale_factor=scale, mode="bicubic", align_corners=False)
-        output = sr(network(given))
-        block = slice(middle * scale, middle * scale + scale)
-        output[..., block, block].sum().backward()
-        assert lr.grad is not None
-        hit = (lr.grad[0, 0] != 0).nonzero()
-        found = max(found, int((hit - middle).abs().max()))
+    for phase in range(multiple):
+        centre = [side // 2 // multiple * multiple + phase for side in size]
+        rows, columns = (slice(middle * scale, middle * scale + scale) for middle in centre)
+        (gradient,) = torch.autograd.grad(
+            output[..., rows, columns].sum(), lr, retain_graph=phase < multiple - 1
+        )
+        hit = (gradient[0, 0] != 0).nonzero()
+        for axis, side in enumerate(size):
+            if side == max(size):
+                found = max(found, int((hit[:, axis] - centre[axis]).abs().max()))
     return found
