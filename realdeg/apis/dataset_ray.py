@@ -114,14 +114,13 @@ class _ShardActor:
         self, shared: list[Any], versions: dict[str, str], device: str, folder: str
     ) -> None:
         import cv2
-        import ray
 
         torch.set_num_threads(1)
         cv2.setNumThreads(0)
         with suppress(OSError):  # absolute paths do without
             os.chdir(folder)
-        self.wait_for = ray.get
-        self.maker: ShardMaker = ray.get(shared[0])
+        self.wait_for = needed("ray", "ray", "the engine ray").get
+        self.maker: ShardMaker = self.wait_for(shared[0])
         self.begun = shared[1]
         self.versions, self.device, self.checked = versions, device, False
 
