@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from realdeg.backbones import Backbone, Outputs
@@ -19,6 +18,7 @@ from realdeg.backbones.build import backbone_from_config
 from realdeg.errors import GeometryError
 from realdeg.registry import BACKBONES
 from realdeg.testing.contract import Contract
+from realdeg.testing.network_outputs import reach, size_of_outputs, sr
 from realdeg.utils.component import save_component
 
 SIZES = [(1, 1), (1, 6), (3, 5), (7, 4), (9, 16)]
@@ -324,23 +324,6 @@ def images(backbone: Backbone, batch: int, height: int, width: int) -> Tensor:
     return torch.rand(size, generator=generator) * backbone.value_range
 
 
-def sr(output: Tensor | Outputs) -> Tensor:
-    """Return the SR image of a network's output."""
-    return output.sr if isinstance(output, Outputs) else output
-
-
-def size_of_outputs(output: Tensor | Outputs) -> Tensor:
-    """Return the sum of squares of what a network is trained on.
-
-    That is the SR image, and with it the estimates of a blind network, whose earlier rounds pass no
-    gradient to its image.
-    """
-    total = sr(output).square().sum()
-    if isinstance(output, Outputs) and "estimates" in output.aux:
-        total = total + output.aux["estimates"].square().sum()
-    return total
-
-
 def check_compiled(network: Backbone, backend: str) -> None:
     """Fail unless a network compiles as one graph and gives the same image compiled.
 
@@ -354,49 +337,3 @@ def check_compiled(network: Backbone, backend: str) -> None:
         wanted = sr(network(lr))
         found = sr(torch.compile(network, backend=backend, fullgraph=True)(lr))
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 * network.value_range)
-
-
-def reach(network: Backbone) -> int:
-    """Return the receptive-field radius of a central pixel in LR pixels.
-
-    Every parameter is made positive and the input white, so that no gradient cancels or vanishes.
-
-    Args:
-        network: The network; it is changed.
-    """
-    network = network.double()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.abs_()
-    side, multiple = 2 * network.halo + 9, network.size_multiple
-    # What lies far up or down is reached as well in a narrow image, which costs less.
-    narrow = -(-_NARROW // multiple) * multiple
-    sizes = [(side, narrow), (narrow, side)] if side > 2 * narrow else [(side, side)]
-    return max(_reach_within(network, size) for size in sizes)
-
-
-_NARROW = 48
-"""LR pixels; more than a window of attention or the smallest image of any network."""
-
-
-def _reach_within(network: Backbone, size: tuple[int, int]) -> int:
-    """Return the receptive-field radius along the longer sides of an image."""
-    scale, multiple = 1 if network.same_size else network.scale, network.size_multiple
-    shape = (1, network.channels, *size)
-    lr = torch.full(shape, network.value_range, dtype=torch.float64, requires_grad=True)
-    given: Tensor = lr
-    if network.upsample == "pre" and scale > 1:
-        given = F.interpolate(lr, scale_factor=scale, mode="bicubic", align_corners=False)
-    output = sr(network(given))
-    found = 0
-    for phase in range(multiple):
-        centre = [side // 2 // multiple * multiple + phase for side in size]
-        rows, columns = (slice(middle * scale, middle * scale + scale) for middle in centre)
-        (gradient,) = torch.autograd.grad(
-            output[..., rows, columns].sum(), lr, retain_graph=phase < multiple - 1
-        )
-        hit = (gradient[0, 0] != 0).nonzero()
-        for axis, side in enumerate(size):
-            if side == max(size):
-                found = max(found, int((hit[:, axis] - centre[axis]).abs().max()))
-    return found

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from realdeg.backbones import Backbone
-from realdeg.testing import backbones
+from realdeg.testing import network_outputs
 
 
 @pytest.fixture
 def reach() -> Callable[[Backbone], int]:
     """A function that measures how far a network sees."""
-    return backbones.reach
+    return network_outputs.reach
 
 
 @pytest.fixture
