@@ -59,7 +59,8 @@ LAYERS = {
     "losses": COMPONENT,
     "discriminators": COMPONENT,
     "tasks": COMPONENT | CONTRACTS,
-    "datasets": COMPONENT | CONTRACTS,
+    # Images of any format, and where a path or address leads.
+    "datasets": COMPONENT | CONTRACTS | {"synthesis.stored", "synthesis.stores"},
     "evaluation": COMPONENT,
     # Photos on top of each other, found and measured as pairs of data sets are.
     "registration": COMPONENT | {"evaluation.alignment", "evaluation.degradation.spectra"},

@@ -13,7 +13,7 @@ from realdeg.errors import ConfigError, DataError, as_given
 from realdeg.synthesis.archives import TarSource
 from realdeg.synthesis.entries import Source
 from realdeg.synthesis.files import FileSource
-from realdeg.synthesis.stores import is_address, list_files, local_path
+from realdeg.synthesis.stores import Listed, is_address, list_files, local_path
 from realdeg.synthesis.tables import ParquetSource
 from realdeg.utils.image import IMAGE_SUFFIXES
 
@@ -137,28 +137,28 @@ def _local(
 
 
 def _packed_in(folder: Path, endings: tuple[str, ...] = _PACKED) -> list[str]:
-    found = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "."]
-        found += [os.path.join(root, name) for name in files if name[0] != "."]
-    return sorted(name for name in found if name.lower().endswith(endings))
+    try:
+        listed = list_files(str(folder))
+    except DataError:
+        return []
+    return [one.place for one in listed if one.name.lower().endswith(endings)]
 
 
 def _in_store(
     listed: Sequence[str | os.PathLike[str]], field: str | None, key: str | None
 ) -> Source:
-    found: list[tuple[str, str, int]] = []
+    found: list[Listed] = []
     for one in listed:
         if not is_address(one):
             raise DataError(f"{one} is here and other inputs are elsewhere: name one kind.")
         found += list_files(str(one))
-    images = [one for one in found if one[0].lower().endswith(IMAGE_SUFFIXES)]
-    packed = [place for name, place, _ in found if name.lower().endswith(_PACKED)]
+    images = [one for one in found if one.name.lower().endswith(IMAGE_SUFFIXES)]
+    packed = [one.place for one in found if one.name.lower().endswith(_PACKED)]
     if packed and not images:
         return _open_packed(packed, field, key)
     _refuse_options(field, key)
     files: dict[str, tuple[str, int]] = {}
-    for name, place, size in found:
+    for name, place, size, _ in found:
         before = files.setdefault(name, (place, size))
         if before[0] != place:
             raise DataError(f"{before[0]} and {place} have the same name: rename one of them.")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from realdeg.diagnosis import Diagnosis, Finding, ImageSet
 from realdeg.diagnosis.limits import BLACK, WHITE
 from realdeg.errors import DataError
-from realdeg.utils.image import as_rgb, read_image
+from realdeg.utils.image import ImageFile, as_rgb, read_image
 from realdeg.visualization.sheets import busiest_crop
 from realdeg.visualization.style import (
     SMALL_SIZE,
@@ -40,7 +40,7 @@ _MARK = (229, 32, 160)
 @dataclass(frozen=True)
 class _Case:
     finding: Finding
-    file: Path
+    file: ImageFile
     panels: Panels
 
 
@@ -109,7 +109,7 @@ def _draw(cases: Sequence[_Case], path: str | os.PathLike[str], title: str) -> P
     return save_figure(figure, path)
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
+def _read(path: ImageFile) -> NDArray[np.uint8]:
     pixels = as_rgb(read_image(path))
     if pixels.dtype == np.uint16:
         pixels = (pixels // 257).astype(np.uint8)
@@ -127,7 +127,7 @@ def _crop(image: NDArray[np.uint8], place: tuple[int, int], side: int) -> NDArra
 
 
 def _sides(
-    finding: Finding, partners: dict[Path, tuple[Path, Path]]
+    finding: Finding, partners: dict[ImageFile, tuple[ImageFile, ImageFile]]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     """Return crops of HR and LR of the same place and size in pixels, LR enlarged."""
     pair = partners.get(finding.files[0])
@@ -141,12 +141,12 @@ def _sides(
     return _crop(hr, place, side), _crop(lr, place, side)
 
 
-def _pair(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panels:
+def _pair(finding: Finding, partners: dict[ImageFile, tuple[ImageFile, ImageFile]]) -> Panels:
     sides = _sides(finding, partners)
     return [] if sides is None else [("HR", sides[0]), ("LR", sides[1])]
 
 
-def _overlay(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panels:
+def _overlay(finding: Finding, partners: dict[ImageFile, tuple[ImageFile, ImageFile]]) -> Panels:
     sides = _sides(finding, partners)
     if sides is None:
         return []
@@ -155,14 +155,14 @@ def _overlay(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panel
     return [("HR", sides[0]), ("LR", sides[1]), ("HR red, LR cyan", laid.astype(np.uint8))]
 
 
-def _clipped(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panels:
+def _clipped(finding: Finding, partners: dict[ImageFile, tuple[ImageFile, ImageFile]]) -> Panels:
     image = _whole(_read(finding.files[0]))
     marked = image.copy()
     marked[(image.min(2) >= WHITE) | (image.max(2) <= BLACK)] = _MARK
     return [(finding.files[0].name, image), ("clipped pixels", marked)]
 
 
-def _spectrum(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panels:
+def _spectrum(finding: Finding, partners: dict[ImageFile, tuple[ImageFile, ImageFile]]) -> Panels:
     image = _read(finding.files[0])
     side = min(512, *image.shape[:2])
     top, left = ((length - side) // 2 for length in image.shape[:2])
@@ -177,7 +177,7 @@ def _spectrum(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Pane
     return [(finding.files[0].name, detail), ("spectrum, edge: Nyquist", _whole(colours))]
 
 
-def _blocks(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panels:
+def _blocks(finding: Finding, partners: dict[ImageFile, tuple[ImageFile, ImageFile]]) -> Panels:
     image = _read(finding.files[0])
     crop = min(_CROP // 2, *image.shape[:2])
     detail = _crop(image, busiest_crop(image, crop), crop)
@@ -187,7 +187,7 @@ def _blocks(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panels
     return [(finding.files[0].name, detail), ("fine detail x 4", raised)]
 
 
-def _image(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panels:
+def _image(finding: Finding, partners: dict[ImageFile, tuple[ImageFile, ImageFile]]) -> Panels:
     image = _read(finding.files[0])
     crop = min(_CROP, *image.shape[:2])
     return [
@@ -196,11 +196,11 @@ def _image(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panels:
     ]
 
 
-def _beside(finding: Finding, partners: dict[Path, tuple[Path, Path]]) -> Panels:
+def _beside(finding: Finding, partners: dict[ImageFile, tuple[ImageFile, ImageFile]]) -> Panels:
     return [(file.name, _whole(_read(file))) for file in finding.files[:2]]
 
 
-_DRAWN: dict[str, Callable[[Finding, dict[Path, tuple[Path, Path]]], Panels]] = {
+_DRAWN: dict[str, Callable[[Finding, dict[ImageFile, tuple[ImageFile, ImageFile]]], Panels]] = {
     "alignment": _overlay,
     "regions": _overlay,
     "different": _pair,

@@ -6,17 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from torch.utils.data import Dataset
-
-from realdeg.data.epochs import Epoch, Repeats
+from realdeg.data.indexed import IndexedPairs
 from realdeg.data.output import Fields, Output
-from realdeg.data.view import View, ratio
-from realdeg.utils.image import as_rgb, read_image, to_tensor
+from realdeg.data.view import View
 from realdeg.utils.named_pairs import match_folders
 
 
-class PairedDataset(Dataset[Any]):
+class PairedDataset(IndexedPairs):
     """HR and LR from two folders, matched by name; a map-style data set without mmengine.
 
     An item is the tuple ``(hr, lr)`` of float32 tensors in [0, 1], shape (3, H, W), or a dict with
@@ -61,37 +57,9 @@ class PairedDataset(Dataset[Any]):
         lr_pattern: str | None = None,
         recursive: bool = False,
     ) -> None:
-        self.view = View(crop, flip, rotate)
-        self.seed = int(seed)
-        self.output = Output(fields, tuple(signed), transform)
-        found = match_folders(
+        view, output = View(crop, flip, rotate), Output(fields, tuple(signed), transform)
+        self.pairs = match_folders(
             hr, lr, first_pattern=pattern, second_pattern=lr_pattern, recursive=recursive
-        )
-        self.pairs = found.pairs
-        self._epoch = Epoch()
-        self._repeats = Repeats(len(self.pairs))
-
-    def __len__(self) -> int:
-        """Return the number of pairs."""
-        return len(self.pairs)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch, in running workers as well; accelerate calls this by itself."""
-        self._epoch.set(epoch)
-
-    def __getitem__(self, index: int) -> Any:
-        """Return one item."""
-        pair = self.pairs[index]  # ends a for loop with IndexError
-        index %= len(self.pairs)
-        epoch = self._epoch.get()
-        if self.view.draws:
-            self._repeats.note(index, epoch)
-        hr, lr = (as_rgb(read_image(file)) for file in (pair.first, pair.second))
-        ratio(hr, lr, pair.key)
-        hr, small = self.view.apply(hr, lr, pair.key, self.seed, epoch, index)
-        assert small is not None
-        return self.output(_tensor(hr), _tensor(small), pair.key, {})
-
-
-def _tensor(image: np.ndarray) -> Any:
-    return to_tensor(np.ascontiguousarray(image))
+        ).pairs
+        images = [(pair.key, pair.first, pair.second) for pair in self.pairs]
+        super().__init__(images, view, seed, output)

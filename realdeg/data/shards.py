@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,18 +16,14 @@ from realdeg.data.output import Fields, Output
 from realdeg.data.sampler import processes
 from realdeg.data.view import View, ratio
 from realdeg.errors import ConfigError, DataError
-from realdeg.synthesis.archives import members
+from realdeg.synthesis.archives import read_member, samples
+from realdeg.synthesis.entries import Entry
 from realdeg.synthesis.stores import read_part
-from realdeg.utils.image import as_rgb, decode_image, largest_image_file, to_tensor
+from realdeg.utils.image import as_rgb, decode_image, to_tensor
 from realdeg.utils.plain_json import read_json
 from realdeg.utils.streams import stream_seed
 
 _LARGEST_RECORD = 1 << 24
-
-
-class _Member(NamedTuple):
-    position: int
-    size: int
 
 
 class _Pair(NamedTuple):
@@ -109,7 +105,8 @@ class ShardedPairs(IterableDataset[Any]):
             )
         mine = order[rank::world_size][number::workers]
         mixing = np.random.default_rng(stream_seed(self.seed, epoch, rank, number, "mix"))
-        pairs = (pair for index in mine.tolist() for pair in _pairs_of(self.shards[index]))
+        shards = (self.shards[index] for index in mine.tolist())
+        pairs = (_read(shard, *sample) for shard in shards for sample in samples(shard))
         for pair in _mixed(pairs, self.shuffle, mixing):
             yield self._item(pair, epoch)
 
@@ -152,42 +149,19 @@ def _listed(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) ->
     return tuple(os.fspath(item) for item in given)
 
 
-def _pairs_of(shard: str) -> Iterator[_Pair]:
-    """Yield the pairs of a shard, in the order of the file."""
-    key, found = "", dict[str, _Member]()
-    for name, position, size in members(shard):
-        folder, slash, file = name.rpartition("/")
-        if file.startswith("."):
-            continue
-        stem, _, field = file.partition(".")
-        if f"{folder}{slash}{stem}" != key:
-            if found:
-                yield _read(shard, key, found)
-            key, found = f"{folder}{slash}{stem}", {}
-        found[field] = _Member(position, size)
-    if found:
-        yield _read(shard, key, found)
-
-
-def _read(shard: str, key: str, found: dict[str, _Member]) -> _Pair:
-    parts = []
-    for field, most in (
-        ("hr.png", largest_image_file()),
-        ("lr.png", largest_image_file()),
-        ("json", _LARGEST_RECORD),
-    ):
+def _read(shard: str, key: str, found: Mapping[str, Entry]) -> _Pair:
+    """Return the pair of a sample."""
+    for field in ("hr.png", "lr.png"):
         if field not in found:
-            if field == "json":
-                parts.append(b"")
-                continue
             raise DataError(
                 f"{shard}: the sample {key} has no {key}.{field}, but {', '.join(found)}; pairs"
                 " need HR and LR."
             )
-        if found[field].size > most:
-            raise DataError(f"{shard}: {key}.{field} is larger than {most} bytes.")
-        parts.append(read_part(shard, *found[field]))
-    return _Pair(key, *parts)
+    record = found.get("json")
+    if record is not None and record.size > _LARGEST_RECORD:
+        raise DataError(f"{shard}: {record.name} is larger than {_LARGEST_RECORD} bytes.")
+    said = b"" if record is None else read_part(shard, record.position, record.size)
+    return _Pair(key, read_member(found["hr.png"]), read_member(found["lr.png"]), said)
 
 
 def _mixed(pairs: Iterator[_Pair], buffer: int, rng: np.random.Generator) -> Iterator[_Pair]:

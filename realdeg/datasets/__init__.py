@@ -17,6 +17,7 @@ from realdeg.datasets.records import Fault, Record
 from realdeg.datasets.sample import SampleDataset
 from realdeg.datasets.sampler import EvalSampler, PositionSampler
 from realdeg.datasets.scale_set import ScaleSetDataset, collate_scales
+from realdeg.datasets.shards import HRShardDataset, PairedShardDataset
 from realdeg.datasets.sr_raw import SRRAWDataset
 from realdeg.datasets.traits import has_lr, simulated_camera
 from realdeg.datasets.transforms import (
@@ -41,6 +42,7 @@ __all__ = [
     "Fault",
     "Flip",
     "HRFolderDataset",
+    "HRShardDataset",
     "ImageDataset",
     "KernelSample",
     "KernelSet",
@@ -50,6 +52,7 @@ __all__ = [
     "PackSample",
     "PairedCrop",
     "PairedFolderDataset",
+    "PairedShardDataset",
     "PositionSampler",
     "RealSRDataset",
     "Record",

@@ -16,13 +16,14 @@ from realdeg.datasets.checking import (
     pair_fault,
     refuse_faults,
     refuse_geometry,
+    worth_inspecting,
 )
 from realdeg.datasets.records import Fault, Record, sample_hint
 from realdeg.datasets.traits import ImageSource
 from realdeg.datasets.transforms.chain import Step, build_chain
 from realdeg.errors import DataError, GeometryError
 from realdeg.utils.argument_types import Component, NonNegative, RealScale
-from realdeg.utils.image import as_rgb, image_size, read_image
+from realdeg.utils.image import ImageFile, StoredImage, as_rgb, image_size, read_image
 from realdeg.utils.place import Place
 from realdeg.utils.samples import LoadedSample, PackedSample, Sample
 from realdeg.utils.scales import as_scale, divides
@@ -44,8 +45,8 @@ class CommonSettings(TypedDict, total=False):
     whole_photos: bool
 
 
-# A summary reads the sizes of at most this many files that are not PNG.
-_SIZES_BY_DECODING = 16
+# A summary reads the sizes of at most this many files that are slow to read.
+_SLOW_SIZES = 16
 
 
 class ImageDataset(Dataset[PackedSample]):
@@ -114,11 +115,11 @@ class ImageDataset(Dataset[PackedSample]):
         """What is missing but tolerated, for the summary."""
         self.faults: list[Fault] = []
         """Faults in the list of files, for :meth:`check`."""
-        self._cache: dict[Path, np.ndarray] = {}
+        self._cache: dict[ImageFile, np.ndarray] = {}
         self._cached_bytes = 0
-        self._sizes: dict[Path, Size] = {}
+        self._sizes: dict[ImageFile, Size] = {}
         # Files with one colour channel, which their cached RGB does not show.
-        self._grey: set[Path] = set()
+        self._grey: set[ImageFile] = set()
         self._check_grid()
         self.records = self.find()
         if not self.records and not self.faults:
@@ -240,8 +241,9 @@ class ImageDataset(Dataset[PackedSample]):
         pairs: list[tuple[Size, Size]] = []
         remainder = any(getattr(step, "crops_remainder", False) for step in self.transforms)
         least = self.required_size
+        records = self.records if thorough else worth_inspecting(self.records)
         for record, (found, hr, lr) in zip(
-            self.records, inspect_records(self.records, thorough), strict=True
+            records, inspect_records(records, thorough), strict=True
         ):
             faults += found
             if hr is None:
@@ -278,7 +280,7 @@ class ImageDataset(Dataset[PackedSample]):
                 found.append(Fault(record.hr, reason))
         return found
 
-    def too_small_fault(self, path: Path, size: Size) -> Fault:
+    def too_small_fault(self, path: ImageFile, size: Size) -> Fault:
         """Return the fault of an image smaller than the transforms need."""
         return Fault(
             path,
@@ -286,7 +288,7 @@ class ImageDataset(Dataset[PackedSample]):
             " transforms need",
         )
 
-    def size_of(self, path: Path) -> Size:
+    def size_of(self, path: ImageFile) -> Size:
         """Return (height, width) of an image, cached."""
         if path not in self._sizes:
             self._sizes[path] = image_size(path)
@@ -301,7 +303,7 @@ class ImageDataset(Dataset[PackedSample]):
                 f" configs such as dml_n8_{config}_x{self.scale} do."
             )
 
-    def _read(self, path: Path) -> np.ndarray:
+    def _read(self, path: ImageFile) -> np.ndarray:
         array = self._cache.get(path)
         if array is not None:
             return array
@@ -320,11 +322,11 @@ class ImageDataset(Dataset[PackedSample]):
 
     def _size_range(self) -> str:
         sizes: list[Size] = []
-        decoded = 0
+        slow = 0
         for record in self.records:
-            if record.hr not in self._sizes and record.hr.suffix.lower() != ".png":
-                decoded += 1
-                if decoded > _SIZES_BY_DECODING:
+            if record.hr not in self._sizes and _is_slow(record.hr):
+                slow += 1
+                if slow > _SLOW_SIZES:
                     continue
             try:
                 sizes.append(self.size_of(record.hr))
@@ -339,3 +341,9 @@ class ImageDataset(Dataset[PackedSample]):
     def __getstate__(self) -> dict[str, Any]:
         """Drop the cache when a worker process is spawned."""
         return {**self.__dict__, "_cache": {}, "_cached_bytes": 0}
+
+
+def _is_slow(image: ImageFile) -> bool:
+    """Return whether finding the size of an image takes long."""
+    costly = isinstance(image, StoredImage) and image.costly
+    return costly or image.suffix.lower() != ".png"

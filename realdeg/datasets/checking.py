@@ -2,26 +2,27 @@
 
 Headers and the positions of parts reveal missing, empty, foreign, truncated and too large files
 without decoding. Damage in the middle of a file is found by ``thorough=True``, which decodes
-everything, or when the image is first read.
+everything, or when the image is first read. Images that are slow to read, in a store or in tables,
+are inspected by sample, unless ``thorough``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from realdeg.datasets.records import Fault, Record
 from realdeg.errors import DataError, GeometryError
-from realdeg.utils.image import check_image, load_image
+from realdeg.utils.image import ImageFile, StoredImage, check_image, load_image
 from realdeg.utils.scales import divides, lr_length
 
 Size = tuple[int, int]
 
 _NAMED_FAULTS = 10
+_COSTLY_INSPECTED = 64
 
 
-def inspect_image(path: Path, thorough: bool = False) -> Size:
+def inspect_image(path: ImageFile, thorough: bool = False) -> Size:
     """Return (height, width) of an image after a check; ``thorough`` decodes it.
 
     Raises:
@@ -58,6 +59,20 @@ def inspect_records(
     """Inspect many records in threads, which hide the latency of the disk."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda record: inspect_record(record, thorough), records))
+
+
+def worth_inspecting(records: Sequence[Record]) -> list[Record]:
+    """Return the records that a check before training looks into: all that are cheap to read.
+
+    Of images in a store, or in tables whose rows are read in groups, it is some from everywhere.
+    """
+    costly = [one for one in records if isinstance(one.hr, StoredImage) and one.hr.costly]
+    if len(costly) <= _COSTLY_INSPECTED:
+        return list(records)
+    step = len(costly) / _COSTLY_INSPECTED
+    chosen = {costly[int(number * step)].key for number in range(_COSTLY_INSPECTED)}
+    left_out = {one.key for one in costly} - chosen
+    return [one for one in records if one.key not in left_out]
 
 
 def expected_lr(hr: Size, scale: float, same_size: bool) -> Size:

@@ -14,6 +14,7 @@ from realdeg.datasets.records import Record, chosen_names, find_folder, list_ima
 from realdeg.errors import DataError
 from realdeg.registry import DATASETS
 from realdeg.utils.argument_types import Count, RealScale
+from realdeg.utils.image import ImageFile
 
 
 @DATASETS.register_module()
@@ -101,7 +102,7 @@ class HRFolderDataset(ImageDataset):
             records = large
         return records
 
-    def _is_large(self, file: Path) -> bool:
+    def _is_large(self, file: ImageFile) -> bool:
         try:
             return min(self.size_of(file)) >= self.required_size
         except DataError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from realdeg.errors import DataError, as_given
+from realdeg.utils.image import ImageFile
 from realdeg.utils.image_files import list_images as list_images
 from realdeg.utils.samples import Meta
 
@@ -21,14 +22,14 @@ class Record:
 
     Args:
         key: Its name, unique in the data set.
-        hr: The HR file.
-        lr: The LR file, if it is a pair.
+        hr: The HR file, or what stands for it (a member of a tar file).
+        lr: The same for LR, if it is a pair.
         meta: Other information (camera, scene), plain data.
     """
 
     key: str
-    hr: Path
-    lr: Path | None = None
+    hr: ImageFile
+    lr: ImageFile | None = None
     meta: Meta = field(default_factory=dict)
 
 
@@ -41,7 +42,7 @@ class Fault:
         reason: The fault, as the end of a sentence that starts with the path.
     """
 
-    path: Path
+    path: ImageFile
     reason: str
 
     def __str__(self) -> str:

@@ -47,7 +47,9 @@ def run_demo(out: str | os.PathLike[str], *, quick: bool = False, seed: int = 0)
     plan = QUICK if quick else FULL
     steps = Steps(total=5)
     test = SampleDataset(split="test", scale=SCALE, same_size=True)
-    hr_folder = SampleDataset(split="train", scale=SCALE, same_size=True).records[0].hr.parent
+    photo = SampleDataset(split="train", scale=SCALE, same_size=True).records[0].hr
+    assert isinstance(photo, Path)
+    hr_folder = photo.parent
 
     steps.heading("learn the camera from pairs")
     steps.say(f"recipe {LEARN_RECIPE}: 8 basis kernels and a network that mixes them")

@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,7 +20,7 @@ from realdeg.diagnosis.spectrum import CENTRE, Detail, measure_detail, middle_of
 from realdeg.errors import DataError
 from realdeg.evaluation.alignment import PairAlignment
 from realdeg.evaluation.alignment_limits import measure_pairs
-from realdeg.utils.image import Header, as_rgb, check_image, load_image
+from realdeg.utils.image import Header, ImageFile, as_rgb, check_image, load_image
 
 # Rows that are examined at a time, so that no second copy of a large image is made.
 _STRIP = 256
@@ -39,7 +38,7 @@ class FileFacts:
         quality: The quality of a JPEG file.
     """
 
-    path: Path
+    path: ImageFile
     header: Header | None
     fault: str = ""
     profile: str = ""
@@ -90,7 +89,7 @@ class Item:
     hr: ImageFacts | None
     lr: ImageFacts | None
     alignment: PairAlignment | None
-    fault: tuple[tuple[Path, str], ...] = ()
+    fault: tuple[tuple[ImageFile, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,10 @@ class Examined:
     """
 
     set: ImageSet
-    files: dict[Path, FileFacts]
+    files: dict[ImageFile, FileFacts]
     items: tuple[Item, ...]
 
-    def side(self, side: str) -> Iterator[tuple[Path, ImageFacts]]:
+    def side(self, side: str) -> Iterator[tuple[ImageFile, ImageFacts]]:
         """Yield the facts of all decoded ``"hr"`` or ``"lr"`` images that are files."""
         for item in self.items:
             path, facts = getattr(item.record, side), getattr(item, side)
@@ -115,14 +114,16 @@ class Examined:
                 yield path, facts
 
 
-def read_headers(files: Sequence[Path], tell: Callable[[int], None]) -> dict[Path, FileFacts]:
+def read_headers(
+    files: Sequence[ImageFile], tell: Callable[[int], None]
+) -> dict[ImageFile, FileFacts]:
     """Read the headers of files in threads, which hide the latency of the disk.
 
     Args:
         files: The files.
         tell: Called with the number of files that are done.
     """
-    found: dict[Path, FileFacts] = {}
+    found: dict[ImageFile, FileFacts] = {}
     with ThreadPoolExecutor(8) as pool:
         for facts in pool.map(_header_facts, files):
             found[facts.path] = facts
@@ -130,7 +131,7 @@ def read_headers(files: Sequence[Path], tell: Callable[[int], None]) -> dict[Pat
     return found
 
 
-def _header_facts(path: Path) -> FileFacts:
+def _header_facts(path: ImageFile) -> FileFacts:
     try:
         header = check_image(path)
     except DataError as error:
@@ -139,7 +140,7 @@ def _header_facts(path: Path) -> FileFacts:
     return FileFacts(path, header, "", _profile_name(header.icc), quality)
 
 
-def _reason(error: DataError, path: Path) -> str:
+def _reason(error: DataError, path: ImageFile) -> str:
     """Return an error as the end of a sentence that starts with the file."""
     text = str(error).replace(f"cannot read the image {path}:", "cannot be read:")
     return text.replace(f"the image {path} ", "").rstrip(".")
@@ -165,7 +166,7 @@ def examine(images: ImageSet, index: int) -> Item:
         index: Which of its records.
     """
     record = images.records[index]
-    faults: list[tuple[Path, str]] = []
+    faults: list[tuple[ImageFile, str]] = []
     pixels: list[NDArray[Any] | None] = []
     for path in (record.hr, record.lr):
         try:
@@ -209,7 +210,7 @@ def luma_of(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(cv2.transform(part[..., :3], np.array([[0.299, 0.587, 0.114]])))
 
 
-def _image_facts(pixels: NDArray[Any], path: Path | None) -> ImageFacts:
+def _image_facts(pixels: NDArray[Any], path: ImageFile | None) -> ImageFacts:
     luma = luma_of(pixels)
     # A JPEG file states its last compression; an earlier one is sought in lossless files alone.
     lossless = path is None or path.suffix.lower() not in (".jpg", ".jpeg")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from realdeg.utils.image import ImageFile
 from realdeg.utils.notebook import Table, html_block, picture_file
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
@@ -35,7 +36,7 @@ class Finding:
     where: str
     message: str
     advice: str
-    files: tuple[Path, ...] = ()
+    files: tuple[ImageFile, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from realdeg.diagnosis.limits import (
     LEAST_BLOCKS,
     LEAST_STEP,
 )
-from realdeg.utils.files import open_regular
+from realdeg.utils.image import ImageLocation, open_image
 
 # The luma table of quality 50 in natural order: ITU-T T.81, table K.1.
 _LUMA = np.array(
@@ -53,7 +52,7 @@ class JPEGHistory:
     offset: tuple[int, int]
 
 
-def quality_of_file(path: str | os.PathLike[str]) -> int | None:
+def quality_of_file(path: ImageLocation) -> int | None:
     """Return the quality of a JPEG file from its luma table; None for other files.
 
     The scale is libjpeg's; tables of other programs give the quality whose table is nearest.
@@ -61,7 +60,7 @@ def quality_of_file(path: str | os.PathLike[str]) -> int | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings(), open_regular(path) as stream:
+        with warnings.catch_warnings(), open_image(path) as stream:
             warnings.simplefilter("ignore")
             with Image.open(stream, formats=["JPEG"]) as image:
                 table = getattr(image, "quantization", {}).get(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from realdeg.diagnosis.limits import HASH_BITS, SAME_FEATURES, THUMBNAIL
 from realdeg.errors import DataError
-from realdeg.utils.image import as_rgb, read_image
+from realdeg.utils.image import ImageFile, as_rgb, read_image
 
 # Side of the thumbnail, and of the low frequencies whose signs are the hash.
 _THUMBNAIL, _HASH = 32, 8
@@ -42,7 +41,7 @@ class Print:
         features: ORB descriptors, (N, 32) bytes.
     """
 
-    path: Path
+    path: ImageFile
     thumbnail: NDArray[np.float32]
     points: NDArray[np.float32]
     features: NDArray[np.uint8]
@@ -59,13 +58,13 @@ class Likeness:
         evidence: Correlation of the thumbnails, or the number of features.
     """
 
-    first: Path
-    second: Path
+    first: ImageFile
+    second: ImageFile
     how: str
     evidence: float
 
 
-def fingerprint(path: Path, features: bool) -> Print | None:
+def fingerprint(path: ImageFile, features: bool) -> Print | None:
     """Return the fingerprint of a file; None if it cannot be read or has no contrast.
 
     Args:

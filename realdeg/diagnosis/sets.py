@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from realdeg.datasets.records import Fault, Record
 from realdeg.diagnosis.findings import SetSummary
+from realdeg.utils.image import ImageFile
 from realdeg.utils.streams import stream_seed
 
 Role: TypeAlias = Literal["train", "val", "test"]
@@ -47,7 +47,7 @@ class ImageSet:
     assumed: str = ""
     make_lr: Callable[[int], NDArray[Any]] | None = field(default=None, repr=False)
 
-    def files(self) -> list[Path]:
+    def files(self) -> list[ImageFile]:
         """Return all files, HR before LR of each pair, without repetitions."""
         sides = (file for record in self.records for file in (record.hr, record.lr))
         return list(dict.fromkeys(file for file in sides if file is not None))

@@ -47,8 +47,44 @@ class TarSource:
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of an image's file; see :class:`Source`."""
-        check_size(entry.name, entry.place, entry.size)
-        return read_part(entry.place, entry.position, entry.size)
+        return read_member(entry)
+
+
+def read_member(entry: Entry) -> bytes:
+    """Return the bytes of an image in a tar file.
+
+    Raises:
+        DataError: If it cannot be read, or is larger than any image within the limit.
+    """
+    check_size(entry.name, entry.place, entry.size)
+    return read_part(entry.place, entry.position, entry.size)
+
+
+def samples(place: str) -> Iterator[tuple[str, dict[str, Entry]]]:
+    """Walk over the samples of a shard of WebDataset: members that are equal up to the first dot.
+
+    Args:
+        place: Path or address of an uncompressed tar file.
+
+    Yields:
+        The key, and the members by the rest of their names, such as ``hr.png``.
+
+    Raises:
+        DataError: As :func:`members`.
+    """
+    key, found = "", dict[str, Entry]()
+    for name, position, size in members(place):
+        folder, slash, file = name.rpartition("/")
+        if file.startswith("."):
+            continue
+        stem, _, field = file.partition(".")
+        if f"{folder}{slash}{stem}" != key:
+            if found:
+                yield key, found
+            key, found = f"{folder}{slash}{stem}", {}
+        found[field] = Entry(name, place, position, size)
+    if found:
+        yield key, found
 
 
 def members(place: str) -> Iterator[tuple[str, int, int]]:

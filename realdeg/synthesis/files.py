@@ -42,5 +42,14 @@ class FileSource:
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of an image's file; see :class:`Source`."""
-        check_size(entry.name, entry.place, entry.size)
-        return read_whole(entry.place, largest_image_file())
+        return read_file(entry)
+
+
+def read_file(entry: Entry) -> bytes:
+    """Return the bytes of an image that is a file of its own.
+
+    Raises:
+        DataError: If it cannot be read, or is larger than any image within the limit.
+    """
+    check_size(entry.name, entry.place, entry.size)
+    return read_whole(entry.place, largest_image_file())

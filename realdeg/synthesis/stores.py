@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from realdeg.errors import ConfigError, DataError, RealdegError, first_line
 from realdeg.utils.extras import needed
@@ -15,8 +16,25 @@ from realdeg.utils.files import open_regular
 from realdeg.utils.memory import is_out_of_memory
 
 _LOCAL = ("file://", "local://")
+_VERSIONS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
 # By name, because the packages of the stores need not be installed.
 _NO_LOGIN = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
+
+
+class Listed(NamedTuple):
+    """A file that was found.
+
+    Args:
+        name: Relative to where it was sought, with ``/``.
+        place: Its path or address.
+        size: Its bytes; -1: unknown.
+        version: What changes when it is written again; empty: unknown.
+    """
+
+    name: str
+    place: str
+    size: int = -1
+    version: str = ""
 
 
 def is_address(place: object) -> bool:
@@ -44,36 +62,68 @@ def local_folder(place: str | os.PathLike[str]) -> Path:
     return Path(text)
 
 
-def list_files(address: str) -> list[tuple[str, str, int]]:
-    """List the files below an address, at it, or that match it as a pattern.
+def list_files(place: str) -> list[Listed]:
+    """List the files in a folder or below an address, at it, or that match it as a pattern.
 
     Args:
-        address: Such as ``s3://bucket/photos`` or ``s3://bucket/photos/*.jpg``.
+        place: Such as ``photos``, ``s3://bucket/photos`` or ``s3://bucket/photos/*.jpg``.
 
     Returns:
-        Relative name, address and bytes (-1: unknown) of each, sorted, without hidden files.
+        The files by name, without hidden ones.
 
     Raises:
         DataError: If it cannot be reached, or there is no file.
     """
+    found = _in_store(place) if is_address(place) else _here(place)
+    listed = sorted(one for one in found if not _is_hidden(one.name))
+    if not listed:
+        raise DataError(f"there is no file at {place}.")
+    return listed
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part[:1] == "." for part in name.split("/"))
+
+
+def _here(place: str) -> Iterator[Listed]:
+    root, found = os.path.dirname(place), [place]
+    if os.path.isdir(place):
+        root = place
+        found = [
+            os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names
+        ]
+    elif glob.has_magic(place) and not os.path.lexists(place):
+        root, found = os.path.dirname(_fixed(place)), glob.glob(place, recursive=True)
+    for path in found:
+        with suppress(FileNotFoundError):  # removed meanwhile, or a dead link
+            facts = os.stat(path)
+            if stat.S_ISREG(facts.st_mode):
+                name = os.path.relpath(path, root or ".").replace(os.sep, "/")
+                yield Listed(name, path, facts.st_size, str(facts.st_mtime_ns))
+
+
+def _fixed(pattern: str) -> str:
+    """Return the start of a pattern without its signs."""
+    return pattern[: next((n for n, sign in enumerate(pattern) if sign in "*?["), len(pattern))]
+
+
+def _in_store(address: str) -> Iterator[Listed]:
     system, path = _system(address)
     with _reaching(address):
         if glob.has_magic(path):
             found = system.glob(path, detail=True)
-            root = path[: next(n for n, sign in enumerate(path) if sign in "*?[")]
-            root = root.rpartition("/")[0]
+            root = _fixed(path).rpartition("/")[0]
         else:
             found = system.find(path, detail=True)
             root = path.rpartition("/")[0] if path in found else path
-    listed = []
-    for one, facts in sorted(found.items()):
-        name = one.removeprefix(root.rstrip("/")).lstrip("/")
-        if facts.get("type") == "file" and not any(part[:1] == "." for part in name.split("/")):
+    for one, facts in found.items():
+        if facts.get("type") == "file":
+            name = one.removeprefix(root.rstrip("/")).lstrip("/")
             size = facts.get("size")
-            listed.append((name, system.unstrip_protocol(one), -1 if size is None else int(size)))
-    if not listed:
-        raise DataError(f"there is no file at {address}.")
-    return listed
+            # Stores name it differently.
+            version = next((str(facts[key]) for key in _VERSIONS if facts.get(key)), "")
+            whole = system.unstrip_protocol(one)
+            yield Listed(name, whole, -1 if size is None else int(size), version)
 
 
 @contextmanager

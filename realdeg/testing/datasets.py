@@ -172,8 +172,8 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
     def test_a_damaged_file_is_named(self, settings: dict[str, Any], tmp_path: Path) -> None:
         """`check` names a truncated file before training starts."""
         file = self.build(settings).records[0].hr
-        if tmp_path not in file.parents:
-            pytest.skip("its files do not belong to the test")
+        if not isinstance(file, Path) or tmp_path not in file.parents:
+            pytest.skip("its files do not belong to the test, or hold several images")
         file.write_bytes(file.read_bytes()[:-40])
         with pytest.raises(DataError, match=file.name):
             self.build(settings).check(thorough=True)
@@ -186,7 +186,8 @@ class DatasetContract(Contract, page="docs/your_own_dataset.md"):
 
     def test_missing_files_are_named(self, settings: dict[str, Any], tmp_path: Path) -> None:
         """If files are missing, the constructor states where it searched."""
-        if tmp_path not in self.build(settings).records[0].hr.parents:
+        file = self.build(settings).records[0].hr
+        if isinstance(file, Path) and tmp_path not in file.parents:
             pytest.skip("its files are built in")
         shutil.rmtree(tmp_path)
         with pytest.raises(DataError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from realdeg.diagnosis.findings import Finding
 from realdeg.diagnosis.limits import ASTRAY
 from realdeg.evaluation.alignment import PairAlignment, RegionShift
 from realdeg.evaluation.alignment_limits import AlignmentLimits, judge_alignment
+from realdeg.utils.image import ImageFile
 
 _LIMITS = AlignmentLimits(gain=1e9)  # brightness is another check
 
@@ -67,7 +67,7 @@ def check_regions(seen: Examined) -> list[Finding]:
     """Find pairs in which regions lie elsewhere than rotation and scale of the whole explain."""
     limit = AlignmentLimits().shift_for(seen.set.scale, seen.set.same_size)
     pairs = _pairs(seen)
-    astray: dict[Path, float] = {}
+    astray: dict[ImageFile, float] = {}
     for path, pair in pairs.items():
         deviations = [deviation(pair, region) for region in pair.regions]
         if pair.rotation is None or pair.unrelated:
@@ -105,7 +105,7 @@ def deviation(pair: PairAlignment, region: RegionShift) -> float:
     return math.hypot(region.down - down, region.right - right)
 
 
-def _pairs(seen: Examined) -> dict[Path, PairAlignment]:
+def _pairs(seen: Examined) -> dict[ImageFile, PairAlignment]:
     return {
         item.record.lr or item.record.hr: item.alignment
         for item in seen.items

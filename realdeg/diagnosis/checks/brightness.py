@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from realdeg.diagnosis.checks.common import by_name, count, finding, ranked, severity_of
 from realdeg.diagnosis.facts import Examined
 from realdeg.diagnosis.findings import Finding
 from realdeg.diagnosis.limits import CAST, GAIN
+from realdeg.utils.image import ImageFile
 
 
 def check_gain(seen: Examined) -> list[Finding]:
@@ -61,7 +60,7 @@ def check_cast(seen: Examined) -> list[Finding]:
     ]
 
 
-def _gains(seen: Examined) -> dict[Path, np.ndarray]:
+def _gains(seen: Examined) -> dict[ImageFile, np.ndarray]:
     return {
         item.record.lr or item.record.hr: np.array(item.alignment.gain)
         for item in seen.items

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from realdeg.diagnosis.facts import Examined
 from realdeg.diagnosis.findings import Finding, Severity
 from realdeg.diagnosis.limits import OF_THE_SET
+from realdeg.utils.image import ImageFile
 
 
 def count(number: int, total: int, thing: str) -> str:
@@ -20,12 +20,12 @@ def severity_of(number: int, total: int) -> Severity:
     return "error" if number >= OF_THE_SET * max(total, 1) else "warning"
 
 
-def ranked(values: Mapping[Path, float], worst: str = "largest") -> tuple[Path, ...]:
+def ranked(values: Mapping[ImageFile, float], worst: str = "largest") -> tuple[ImageFile, ...]:
     """Return files by their value, the worst first."""
     return tuple(sorted(values, key=lambda file: values[file], reverse=worst == "largest"))
 
 
-def by_name(values: Mapping[Path, float], digits: int = 3) -> dict[str, float]:
+def by_name(values: Mapping[ImageFile, float], digits: int = 3) -> dict[str, float]:
     """Return rounded values by the file as text."""
     return {str(file): round(float(value), digits) for file, value in values.items()}
 
@@ -36,7 +36,7 @@ def finding(
     seen: Examined,
     message: str,
     advice: str,
-    files: Sequence[Path] = (),
+    files: Sequence[ImageFile] = (),
     values: Mapping[str, object] | None = None,
 ) -> Finding:
     """Return a finding on one data set."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from realdeg.diagnosis.checks.common import by_name, count, finding, ranked
 from realdeg.diagnosis.facts import Examined
 from realdeg.diagnosis.findings import Finding, Severity
 from realdeg.diagnosis.limits import VISIBLE_QUALITY
+from realdeg.utils.image import ImageFile
 
 
 def check_compression(seen: Examined) -> list[Finding]:
@@ -36,7 +35,7 @@ def check_compression(seen: Examined) -> list[Finding]:
 
 
 def _findings(
-    seen: Examined, side: str, qualities: dict[Path, float], total: int, what: str
+    seen: Examined, side: str, qualities: dict[ImageFile, float], total: int, what: str
 ) -> list[Finding]:
     worst = ranked(qualities, "smallest")
     least, typical = qualities[worst[0]], float(np.median(list(qualities.values())))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from realdeg.diagnosis.checks.common import count
 from realdeg.diagnosis.findings import Finding
 from realdeg.diagnosis.prints import Likeness, Print, find_copies, find_parts, fingerprint
 from realdeg.diagnosis.sets import ImageSet
-from realdeg.utils.files import sha256_file
+from realdeg.errors import DataError
+from realdeg.utils.image import ImageFile, sha256_of, state_of
 
 _LEAK = "take one side out: scores on images that were trained on say nothing"
 
@@ -22,7 +22,7 @@ def take_prints(sets: Sequence[ImageSet], tell: Callable[[int], None]) -> dict[s
         tell: Called with the number of images that are done.
     """
     features = len({_kind(one) for one in sets}) > 1
-    taken: dict[Path, Print | None] = {}
+    taken: dict[ImageFile, Print | None] = {}
     found: dict[str, list[Print]] = {}
     for one in sets:
         prints = []
@@ -64,7 +64,7 @@ def check_leaks(sets: Sequence[ImageSet], prints: Mapping[str, Sequence[Print]])
             where = f"{one.label}, {other.label}"
             same = set(one.files()) & set(other.files())
             copies = [c for c in find_copies(theirs, mine) if c.first != c.second]
-            copies = [Likeness(p, p, "the same file", 1.0) for p in sorted(same)] + copies
+            copies = [Likeness(p, p, "the same file", 1.0) for p in sorted(same, key=str)] + copies
             number = len({copy.first for copy in copies})
             if copies:
                 message = f"{count(number, len(theirs), 'test image')} also in training"
@@ -91,10 +91,7 @@ def check_sides(one: ImageSet) -> list[Finding]:
     same = []
     for record in one.records:
         lr = record.lr
-        if lr is None or not (record.hr.is_file() and lr.is_file()):
-            continue
-        alike = record.hr.stat().st_size == lr.stat().st_size
-        if alike and sha256_file(record.hr) == sha256_file(lr):
+        if lr is not None and _same_bytes(record.hr, lr):
             same.append(lr)
     if not same:
         return []
@@ -109,6 +106,13 @@ def check_sides(one: ImageSet) -> list[Finding]:
             tuple(same),
         )
     ]
+
+
+def _same_bytes(hr: ImageFile, lr: ImageFile) -> bool:
+    try:
+        return state_of(hr)[0] == state_of(lr)[0] and sha256_of(hr) == sha256_of(lr)
+    except (DataError, OSError):
+        return False  # named by another check
 
 
 def _kind(one: ImageSet) -> str:
@@ -128,7 +132,7 @@ def _say(one: Likeness) -> str:
     return f"{one.first.name} {link} {one.how} {of} {one.second.name}{evidence}"
 
 
-def _files(found: Sequence[Likeness]) -> tuple[Path, ...]:
+def _files(found: Sequence[Likeness]) -> tuple[ImageFile, ...]:
     return tuple(dict.fromkeys(path for one in found for path in (one.first, one.second)))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from realdeg.diagnosis.checks.common import by_name, count, finding, ranked, severity_of
@@ -18,6 +16,7 @@ from realdeg.diagnosis.limits import (
     SWAPPED_DB,
 )
 from realdeg.diagnosis.spectrum import Detail
+from realdeg.utils.image import ImageFile
 
 
 def check_enlarged(seen: Examined) -> list[Finding]:
@@ -82,14 +81,14 @@ def check_blurred(seen: Examined) -> list[Finding]:
     return found
 
 
-def _details(seen: Examined, side: str) -> dict[Path, Detail]:
+def _details(seen: Examined, side: str) -> dict[ImageFile, Detail]:
     return {path: facts.detail for path, facts in seen.side(side) if facts.detail}
 
 
-def _soft(seen: Examined, side: str) -> dict[Path, float]:
+def _soft(seen: Examined, side: str) -> dict[ImageFile, float]:
     """Return how many dB the sharpness of outliers is below the median."""
-    own: dict[Path, float] = {}
-    against: dict[Path, float] = {}
+    own: dict[ImageFile, float] = {}
+    against: dict[ImageFile, float] = {}
     for item in seen.items:
         facts = {name: getattr(item, name) for name in ("hr", "lr")}
         details = {name: one.detail for name, one in facts.items() if one and one.detail}
@@ -104,7 +103,7 @@ def _soft(seen: Examined, side: str) -> dict[Path, float]:
     return {path: value for path, value in below.items() if path not in against or path in relative}
 
 
-def _below(sharpness: dict[Path, float]) -> dict[Path, float]:
+def _below(sharpness: dict[ImageFile, float]) -> dict[ImageFile, float]:
     """Return how far values are below the median, of those that are outliers."""
     if len(sharpness) < BLURRED_IMAGES:
         return {}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from realdeg.diagnosis.checks.common import by_name, count, finding
 from realdeg.diagnosis.facts import Examined
 from realdeg.diagnosis.findings import Finding
+from realdeg.utils.image import ImageFile
 
 _SRGB = "sRGB or none"
 
@@ -92,7 +92,7 @@ def check_grey(seen: Examined) -> list[Finding]:
 
 def check_alpha(seen: Examined) -> list[Finding]:
     """Find images with transparent parts, whose alpha training leaves out."""
-    clear: dict[Path, float] = {}
+    clear: dict[ImageFile, float] = {}
     for side in ("hr", "lr"):
         clear |= {p: f.transparent for p, f in seen.side(side) if f.transparent}
     if not clear:
@@ -112,12 +112,14 @@ def check_alpha(seen: Examined) -> list[Finding]:
     ]
 
 
-def _channels(seen: Examined, path: Path) -> int:
+def _channels(seen: Examined, path: ImageFile) -> int:
     header = seen.files[path].header if path in seen.files else None
     return 3 if header is None else header.channels
 
 
-def _minority(kinds: dict[Path, object] | dict[Path, int] | dict[Path, str]) -> list[Path]:
+def _minority(
+    kinds: dict[ImageFile, object] | dict[ImageFile, int] | dict[ImageFile, str],
+) -> list[ImageFile]:
     """Return the files that are of another kind than most; none if all are alike."""
     usual = Counter(kinds.values()).most_common(1)
     return [path for path, kind in kinds.items() if kind != usual[0][0]]

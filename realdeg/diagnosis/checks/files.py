@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from realdeg.diagnosis.checks.common import count, finding
 from realdeg.diagnosis.facts import Examined
 from realdeg.diagnosis.findings import Finding
+from realdeg.utils.image import ImageFile
 
 
 def check_files(seen: Examined) -> list[Finding]:
     """Find missing, empty, truncated and damaged files."""
-    faults: dict[Path, str] = {
+    faults: dict[ImageFile, str] = {
         path: facts.fault for path, facts in seen.files.items() if facts.header is None
     }
     for item in seen.items:

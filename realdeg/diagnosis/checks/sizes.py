@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from realdeg.datasets.checking import pair_fault
 from realdeg.diagnosis.checks.common import count, finding
 from realdeg.diagnosis.facts import Examined
 from realdeg.diagnosis.findings import Finding
+from realdeg.utils.image import ImageFile
 
 
 def check_sizes(seen: Examined) -> list[Finding]:
     """Find pairs whose sizes contradict the scale, and HR that is smaller than a patch."""
     found = []
-    wrong: dict[Path, str] = {}
-    small: dict[Path, str] = {}
+    wrong: dict[ImageFile, str] = {}
+    small: dict[ImageFile, str] = {}
     larger = pairs = 0
     for record in seen.set.records:
         hr = seen.files[record.hr].size

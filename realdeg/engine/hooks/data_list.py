@@ -13,8 +13,10 @@ from mmengine.hooks import Hook
 from torch.utils.data import Dataset
 
 from realdeg.engine.state import unwrapped
+from realdeg.errors import DataError
 from realdeg.registry import HOOKS
-from realdeg.utils.files import atomic_path, open_regular, sha256_file
+from realdeg.utils.files import atomic_path, open_regular
+from realdeg.utils.image import ImageFile, StoredImage, sha256_of, state_of
 from realdeg.utils.mmengine_internals import is_resuming
 
 LIST = "data_list.tsv"
@@ -45,7 +47,8 @@ class DataListHook(Hook):
     added, are gone, or differ, and names some; it goes on, as with any changed setting. A copied
     data set has other times and the same sizes, which is said as well, as sizes prove little:
     ``contents=True`` hashes the files instead, and reads all of them once at the start. A frozen
-    degradation that makes LR is recorded by its hash.
+    degradation that makes LR is recorded by its hash. An image in a tar file, table or database has
+    the time of that file, so that an edit of one of its images shows as another time of all.
 
     ``default_hooks.data_list=None`` leaves all this out.
 
@@ -110,7 +113,7 @@ class DataListHook(Hook):
                 for side in ("hr", "lr"):
                     path = getattr(record, side, None)
                     if path is not None:
-                        yield self._facts(f"{label}/{record.key} {side}", Path(path))
+                        yield self._facts(f"{label}/{record.key} {side}", _image(path))
             return
         for name, value in vars(dataset).items():
             parts = value if isinstance(value, list | tuple) else [value]
@@ -119,13 +122,14 @@ class DataListHook(Hook):
                     where = f"{name}[{number}]" if parts is value else name
                     yield from self._of(part, f"{place}{where}.")
 
-    def _facts(self, name: str, path: Path) -> _File:
+    def _facts(self, name: str, path: ImageFile) -> _File:
         try:
-            found = path.stat()
-            state = sha256_file(path) if self.contents else str(found.st_mtime_ns)
-        except OSError:  # reading it will say what is wrong
+            size, state = state_of(path)
+            if self.contents:
+                state = sha256_of(path)
+        except (DataError, OSError):  # reading it will say what is wrong
             return _File(_one_line(name), 0, "unreadable")
-        return _File(_one_line(name), found.st_size, state)
+        return _File(_one_line(name), size, state)
 
     def _changes(self, path: Path, former: Mapping[str, Any]) -> Iterator[str]:
         made = former.get("degradation")
@@ -166,6 +170,11 @@ class DataListHook(Hook):
         if not (added or gone or sizes or states):
             reason = "their order" if alike else "how they are compared"
             yield f"{reason} and no file"
+
+
+def _image(path: Any) -> ImageFile:
+    """Return what a record names, in which data sets of others may have texts."""
+    return path if isinstance(path, StoredImage) else Path(path)
 
 
 def _frozen_degradation(runner: Any) -> str | None:

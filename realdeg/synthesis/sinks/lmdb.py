@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from realdeg.errors import DataError
+from realdeg.synthesis.databases import DATA, database
 from realdeg.synthesis.placing import Placing
 from realdeg.synthesis.samples import Row, Sample
 from realdeg.synthesis.sinks.base import Sink, Stored
@@ -72,22 +73,14 @@ class LmdbSink(Sink):
 
     def read(self, root: Path, shard: int, rows: Sequence[Row]) -> Iterator[tuple[Row, Stored]]:
         """Read samples again; see :class:`Sink`."""
-        lmdb = needed("lmdb", "lmdb", _WHAT)
+        files = [path_inside(root, f"shard-{shard:06d}_{part}.lmdb/{DATA}") for part in self._parts]
         with ExitStack() as stack:
-            views = []
-            for part in self._parts:
-                file = path_inside(root, f"shard-{shard:06d}_{part}.lmdb/data.mdb")
-                try:
-                    base = stack.enter_context(
-                        lmdb.open(str(file), subdir=False, readonly=True, lock=False)
-                    )
-                except lmdb.Error as error:
-                    raise DataError(f"cannot read the database {file}: {error}.") from error
-                views.append(stack.enter_context(base.begin()))
+            views = [stack.enter_context(database(file)) for file in files]
             for row in rows:
                 found = [view.get(row["key"].encode()) for view in views]
                 if None not in found:
-                    yield row, (found[0] if len(found) > 1 else None, found[-1])
+                    contents = [bytes(value) for value in found]
+                    yield row, (contents[0] if len(contents) > 1 else None, contents[-1])
 
 
 class _Base:

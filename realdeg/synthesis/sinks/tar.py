@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from realdeg.errors import DataError
-from realdeg.synthesis.archives import members
-from realdeg.synthesis.entries import check_size
+from realdeg.synthesis.archives import members, read_member
+from realdeg.synthesis.entries import Entry
 from realdeg.synthesis.placing import Placing
 from realdeg.synthesis.samples import Row, Sample, line_of
 from realdeg.synthesis.sinks.base import Sink, Stored
-from realdeg.synthesis.stores import read_part
 from realdeg.utils.files import path_inside
 
 
@@ -43,10 +42,10 @@ class TarSink(Sink):
     def read(self, root: Path, shard: int, rows: Sequence[Row]) -> Iterator[tuple[Row, Stored]]:
         """Read samples again; see :class:`Sink`."""
         file = str(path_inside(root, self.files(shard)[0]))
-        places: dict[str, tuple[int, int]] = {}
+        places: dict[str, Entry] = {}
         try:
             for name, position, size in members(file):
-                places[name] = (position, size)
+                places[name] = Entry(name, file, position, size)
         except DataError:
             if not places:  # of a damaged file, the members before the damage
                 raise
@@ -54,7 +53,7 @@ class TarSink(Sink):
             names = [f"{row['key']}.hr.png"] if "hr_sha256" in row else []
             names.append(f"{row['key']}.lr.png")
             if all(name in places for name in names):
-                found = [_read(file, name, *places[name]) for name in names]
+                found = [read_member(places[name]) for name in names]
                 yield row, (found[0] if len(found) > 1 else None, found[-1])
 
 
@@ -62,8 +61,3 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
     archive.addfile(member, io.BytesIO(content))
-
-
-def _read(file: str, name: str, position: int, size: int) -> bytes:
-    check_size(name, file, size)
-    return read_part(file, position, size)

@@ -7,6 +7,7 @@ from realdeg.utils.image.formats import FORMATS, IMAGE_SUFFIXES, Format, check_w
 from realdeg.utils.image.from_pil import ImageLike, as_array, rgb_tensor
 from realdeg.utils.image.header import Header, pixel_limit, set_pixel_limit
 from realdeg.utils.image.reading import (
+    ImageLocation,
     LoadedImage,
     Reading,
     check_image,
@@ -15,9 +16,11 @@ from realdeg.utils.image.reading import (
     is_plain_png,
     largest_image_file,
     load_image,
+    open_image,
     read_header,
     read_image,
 )
+from realdeg.utils.image.stored import ImageFile, StoredImage, sha256_of, state_of
 from realdeg.utils.image.tensors import as_rgb, round_to_8_bit, to_array, to_tensor
 from realdeg.utils.image.writing import (
     ImageWriter,
@@ -31,10 +34,13 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "Format",
     "Header",
+    "ImageFile",
     "ImageLike",
+    "ImageLocation",
     "ImageWriter",
     "LoadedImage",
     "Reading",
+    "StoredImage",
     "as_array",
     "as_rgb",
     "check_image",
@@ -45,6 +51,7 @@ __all__ = [
     "is_plain_png",
     "largest_image_file",
     "load_image",
+    "open_image",
     "open_image_writer",
     "pixel_limit",
     "read_header",
@@ -52,6 +59,8 @@ __all__ = [
     "rgb_tensor",
     "round_to_8_bit",
     "set_pixel_limit",
+    "sha256_of",
+    "state_of",
     "to_array",
     "to_tensor",
     "write_image",

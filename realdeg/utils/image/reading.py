@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, TypeAlias
 
 import numpy as np
 
@@ -20,7 +21,11 @@ from realdeg.utils.image.header import MAX_PIXELS_VARIABLE, Header, pixel_limit
 from realdeg.utils.image.pillow import to_srgb
 from realdeg.utils.image.png import SIGNATURE
 from realdeg.utils.image.source import BrokenFileError, Source
+from realdeg.utils.image.stored import StoredImage
 from realdeg.utils.image.tiff import tiff_header
+
+ImageLocation: TypeAlias = str | os.PathLike[str] | StoredImage
+"""Where an image is: a path, or what stands for one."""
 
 # Bytes that a file may have beside its pixels: metadata, the video of a motion photo.
 _BESIDE = 1 << 28
@@ -68,7 +73,7 @@ class Reading:
     first_frame: bool = False
     srgb: bool = False
 
-    def load(self, path: str | os.PathLike[str]) -> LoadedImage:
+    def load(self, path: ImageLocation) -> LoadedImage:
         """Call :func:`load_image` with these settings."""
         return load_image(path, first_frame=self.first_frame, srgb=self.srgb)
 
@@ -81,7 +86,7 @@ class Reading:
         return {name: value for name, value in asdict(self).items() if value}
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+def read_image(path: ImageLocation) -> np.ndarray:
     """Read an image with its own depth and channels.
 
     Returns:
@@ -96,7 +101,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def load_image(
-    path: str | os.PathLike[str], *, first_frame: bool = False, srgb: bool = False
+    path: ImageLocation, *, first_frame: bool = False, srgb: bool = False
 ) -> LoadedImage:
     """Read an image with its colour profile; slower and stricter than :func:`read_image`.
 
@@ -146,7 +151,7 @@ def is_plain_png(content: bytes, name: str) -> bool:
     return (header.format, header.frames, header.orientation) == ("PNG", 1, 1)
 
 
-def read_header(path: str | os.PathLike[str], *, whole: bool = False) -> Header:
+def read_header(path: ImageLocation, *, whole: bool = False) -> Header:
     """Read the header of an image file without decoding the file.
 
     Args:
@@ -157,11 +162,11 @@ def read_header(path: str | os.PathLike[str], *, whole: bool = False) -> Header:
     Raises:
         DataError: As for :func:`read_image`, but several frames are accepted.
     """
-    with _naming(path), open_regular(path) as stream:
+    with _naming(path), open_image(path) as stream:
         return _header(Source(stream), whole)
 
 
-def check_image(path: str | os.PathLike[str]) -> Header:
+def check_image(path: ImageLocation) -> Header:
     """Read a header and refuse every fault that can be found without decoding.
 
     Raises:
@@ -173,16 +178,31 @@ def check_image(path: str | os.PathLike[str]) -> Header:
     return header
 
 
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+def image_size(path: ImageLocation) -> tuple[int, int]:
     """Return (height, width) of the upright image from the header; errors as in `read_header`."""
     return read_header(path).size
 
 
+@contextmanager
+def open_image(path: ImageLocation) -> Iterator[IO[bytes]]:
+    """Open the file of an image for reading at any position.
+
+    Raises:
+        DataError: If an image in something else cannot be read, or is too large.
+        OSError: If a file of its own cannot be opened.
+    """
+    if isinstance(path, StoredImage):
+        yield io.BytesIO(path.content())
+        return
+    with open_regular(path) as stream:
+        yield stream
+
+
 def _load(
-    path: str | os.PathLike[str], *, verify: bool, first_frame: bool = False, srgb: bool = False
+    path: ImageLocation, *, verify: bool, first_frame: bool = False, srgb: bool = False
 ) -> LoadedImage:
     with _naming(path):
-        with open_regular(path) as stream:
+        with open_image(path) as stream:
             # Check the header before memory is allocated for the file or its pixels.
             if stream.seek(0, 2) > largest_image_file():
                 raise BrokenFileError("is larger than any image within the limit of pixels")
@@ -215,17 +235,21 @@ def _decoded(content: bytes, *, verify: bool, first_frame: bool, srgb: bool) -> 
 
 
 @contextmanager
-def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+def _naming(path: ImageLocation) -> Iterator[None]:
     """Name the file in errors."""
     try:
         yield
     except BrokenFileError as error:
-        raise DataError(f"the image {Path(path)} {error}.") from error
+        raise DataError(f"the image {_named(path)} {error}.") from error
     except struct.error as error:
-        raise DataError(f"the image {Path(path)} cannot be decoded: it is damaged.") from error
+        raise DataError(f"the image {_named(path)} cannot be decoded: it is damaged.") from error
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(f"cannot read the image {Path(path)}: {reason}.") from error
+        raise DataError(f"cannot read the image {_named(path)}: {reason}.") from error
+
+
+def _named(path: ImageLocation) -> str:
+    return str(path if isinstance(path, StoredImage) else Path(path))
 
 
 def _refuse_frames(header: Header) -> None:
