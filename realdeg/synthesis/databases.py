@@ -100,8 +100,8 @@ class _Opened:
         self._bases: OrderedDict[tuple[str, int, int, int], Any] = OrderedDict()
 
     def close(self) -> None:
-        for base in self._bases.values():
-            base.close()
+        while self._bases:
+            self._bases.popitem()[1].close()
 
     @classmethod
     def of_this_process(cls) -> _Opened:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tarfile
+
 import pytest
 
 from realdeg.datasets import ImageDataset
@@ -57,6 +59,18 @@ def realsr(folder):
     return {"cameras": ["Canon"]}
 
 
+def shards(folder):
+    for shard, names in enumerate((("a", "b"), ("c",))):
+        with tarfile.open(folder / f"shard-{shard:06d}.tar", "w") as archive:
+            for seed, name in enumerate(names):
+                for side, ratio in (("hr", 1), ("lr", 2)):
+                    image = folder / f"{side}.png"
+                    write_picture(image, 32 // ratio, 48 // ratio, seed=9 * shard + seed)
+                    archive.add(image, f"{name}.{side}.png")
+                    image.unlink()
+    return {"root": str(folder)}
+
+
 def sr_raw(folder):
     for seed in range(2):
         write_picture(folder / "SR-RAW" / "train" / f"{seed:05d}" / "00006.JPG", 32, 48, seed=seed)
@@ -68,8 +82,10 @@ LAYOUTS = {
     "City100Dataset": ({"scale": 4, "same_size": True}, city100),
     "DRealSRDataset": ({"scale": 4, "same_size": False}, drealsr),
     "HRFolderDataset": ({"scale": 2}, hr_folder),
+    "HRShardDataset": ({"scale": 2, "field": "hr"}, shards),
     "NTIRE19Dataset": ({"scale": 4, "same_size": True}, ntire19),
     "PairedFolderDataset": ({"scale": 2}, paired_folders),
+    "PairedShardDataset": ({"scale": 2}, shards),
     "RealSRDataset": ({"scale": 4, "same_size": False, "version": 3}, realsr),
     "SRRAWDataset": ({"scale": 4}, sr_raw),
     "SampleDataset": ({"scale": 4, "mode": "hr"}, lambda folder: {}),
