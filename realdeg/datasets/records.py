@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from realdeg.errors import DataError, as_given
+from realdeg.errors import ConfigError, DataError, as_given
+from realdeg.synthesis.stores import is_address
 from realdeg.utils.image import ImageFile
 from realdeg.utils.image_files import list_images as list_images
 from realdeg.utils.samples import Meta
@@ -54,7 +55,15 @@ def resolve(path: str | Path, data_root: str | Path | None) -> Path:
 
     ``~`` is expanded and an absolute path stays. The current folder is used if the path exists
     there and not below the data root.
+
+    Raises:
+        ConfigError: If it is an address.
     """
+    if is_address(str(path)):
+        raise ConfigError(
+            f"{path} is an address, and a folder is needed here: PairedShardDataset and"
+            " HRShardDataset read from stores."
+        )
     given = Path(path).expanduser()
     if given.is_absolute():
         return given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from glob import has_magic
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from annotated_types import MinLen
 from typing_extensions import Unpack
 
 from realdeg.datasets.base import CommonSettings, ImageDataset
-from realdeg.datasets.records import Fault, Record, chosen_names, resolve
+from realdeg.datasets.records import Fault, Record, chosen_names, resolve, sample_hint
 from realdeg.errors import ConfigError, DataError
 from realdeg.registry import DATASETS
 from realdeg.synthesis.stored import find_images, find_sides, is_unfinished
@@ -138,7 +139,14 @@ class HRShardDataset(ImageDataset):
 
 def _resolved(root: str | Path, data_root: str | Path | None) -> str:
     text = local_path(str(root))
-    return text if is_address(text) else str(resolve(text, data_root))
+    if is_address(text):
+        return text
+    path = resolve(text, data_root)
+    if not (path.exists() or has_magic(str(path))):
+        raise DataError(
+            f"the data set was not found: looked for {path}. Set data_root or root. {sample_hint()}"
+        )
+    return str(path)
 
 
 def _note_unfinished(data: ImageDataset, root: str) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 from realdeg.errors import DataError
@@ -56,12 +56,6 @@ class LmdbSource:
             return bytes(value)
 
 
-def database_file(place: str | os.PathLike[str]) -> Path:
-    """Return the file of a database, which is named by its folder or itself."""
-    path = Path(place)
-    return path / DATA if path.is_dir() else path
-
-
 @contextmanager
 def database(place: str | os.PathLike[str]) -> Iterator[Any]:
     """Look into a database by path.
@@ -80,7 +74,8 @@ def database(place: str | os.PathLike[str]) -> Iterator[Any]:
         DataError: If the database cannot be read, in the block as well.
     """
     lmdb = needed("lmdb", "lmdb", _WHAT)
-    file = database_file(place)
+    path = os.fspath(place)
+    file = path if os.path.basename(path) == DATA else os.path.join(path, DATA)
     try:
         with _Opened.of_this_process().using(lmdb, file) as base, base.begin(buffers=True) as view:
             yield view
@@ -97,11 +92,11 @@ class _Opened:
         self._process = os.getpid()
         # Held while one is read, so that no thread closes it meanwhile.
         self._lock = threading.RLock()
-        self._bases: OrderedDict[tuple[str, int, int, int], Any] = OrderedDict()
+        self._bases: OrderedDict[str, tuple[tuple[int, int, int], Any]] = OrderedDict()
 
     def close(self) -> None:
         while self._bases:
-            self._bases.popitem()[1].close()
+            self._bases.popitem()[1][1].close()
 
     @classmethod
     def of_this_process(cls) -> _Opened:
@@ -114,28 +109,32 @@ class _Opened:
         return _opened
 
     @contextmanager
-    def using(self, lmdb: Any, file: Path) -> Iterator[Any]:
+    def using(self, lmdb: Any, file: str) -> Iterator[Any]:
         with self._lock:
-            found = file.stat()
-            # A file that was replaced is another one.
-            name = (str(file.resolve()), found.st_ino, found.st_size, found.st_mtime_ns)
-            if name not in self._bases:
-                for other in [one for one in self._bases if one[0] == name[0]]:
-                    self._bases.pop(other).close()
+            facts = os.stat(file)
+            name, state = _real(file), (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            known = self._bases.get(name)
+            if known is None or known[0] != state:
+                if known is not None:  # a file that was replaced
+                    self._bases.pop(name)[1].close()
                 while len(self._bases) >= _MOST_OPEN:
-                    self._bases.popitem(last=False)[1].close()
-                self._bases[name] = _open(lmdb, file, found.st_size)
+                    self._bases.popitem(last=False)[1][1].close()
+                self._bases[name] = known = (state, _open(lmdb, file, facts.st_size))
             self._bases.move_to_end(name)
-            yield self._bases[name]
+            yield known[1]
 
 
 _opened = _Opened()
 
 
-def _open(lmdb: Any, file: Path, size: int) -> Any:
+# Asked for at every read, and slower than the read.
+_real = lru_cache(maxsize=1 << 12)(os.path.realpath)
+
+
+def _open(lmdb: Any, file: str, size: int) -> Any:
     if not size:
         raise DataError(f"the database {file} is empty (0 bytes).")
-    base = lmdb.open(str(file), subdir=False, readonly=True, lock=False, readahead=False)
+    base = lmdb.open(file, subdir=False, readonly=True, lock=False, readahead=False)
     # Reading behind the end of a mapped file would kill the process.
     if (base.info()["last_pgno"] + 1) * base.stat()["psize"] > size:
         base.close()

@@ -17,6 +17,8 @@ import torch
 import realdeg
 from realdeg.datasets import HRFolderDataset, HRShardDataset, PairedFolderDataset
 from realdeg.datasets import PairedShardDataset as Shards
+from realdeg.diagnosis.running import diagnose
+from realdeg.diagnosis.sets import image_sets
 from realdeg.engine import read_checkpoint
 from realdeg.errors import ConfigError, DataError, GeometryError
 from realdeg.synthesis import databases
@@ -280,7 +282,7 @@ def test_names_that_cannot_be_told_are_refused(made, roots, tmp_path):
         Shards(tmp_path / "bad", scale=2)
     with pytest.raises(DataError, match=r"holds no data set"):
         Shards(made / "photos", scale=2)
-    with pytest.raises(DataError, match=r"there is no file at .*nowhere"):
+    with pytest.raises(DataError, match=r"looked for .*nowhere\. Set data_root or root"):
         Shards(tmp_path / "nowhere", scale=2)
     with pytest.raises(ConfigError, match=r"hr and lr have to differ"):
         Shards(tmp_path, hr="LR")
@@ -372,3 +374,18 @@ def test_a_store_is_inspected_by_sample(roots, monkeypatch):
     assert len(read) == 6
     data.check(thorough=True)
     assert len(read) == 6 + 2 * len(NAMES)
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet", "lmdb"])
+def test_the_doctor_finds_what_it_finds_in_files(made, roots, kind):
+    def findings(data):
+        _, found = diagnose(list(image_sets(data, "train")), None, 0)
+        return sorted((one.check, one.severity, len(one.files)) for one in found)
+
+    wanted = findings(files(made))
+    assert findings(Shards(roots[kind], scale=2, transforms=STEPS)) == wanted and wanted
+
+
+def test_an_address_where_a_folder_is_needed():
+    with pytest.raises(ConfigError, match="s3://b/hr is an address.*PairedShardDataset"):
+        PairedFolderDataset("s3://b/hr", "s3://b/lr")
