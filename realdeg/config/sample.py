@@ -143,13 +143,13 @@ def _replaced(dataset: Mapping[str, Any], split: str, limits: Limits) -> ConfigD
 
 def _mode(dataset: Mapping[str, Any]) -> str:
     """Return ``"hr"`` for a data set of HR images alone, else ``"pairs"``."""
-    from realdeg.datasets import HRFolderDataset
+    from realdeg.datasets import HRFolderDataset, HRShardDataset
 
     if dataset["type"] == "SampleDataset":
         return str(dataset.get("mode", "pairs"))
     found = look_up(DATASETS, dataset["type"], "dataset")
     steps = [item.get("type") for item in dataset.get("transforms") or []]
-    alone = isinstance(found, type) and issubclass(found, HRFolderDataset)
+    alone = isinstance(found, type) and issubclass(found, HRFolderDataset | HRShardDataset)
     # Both of these refuse a pair.
     return "hr" if alone or "Degrade" in steps or "DownsampleHR" in steps else "pairs"
 

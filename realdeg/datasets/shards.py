@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 
 from realdeg.datasets.base import CommonSettings, ImageDataset
 from realdeg.datasets.records import Fault, Record, chosen_names, resolve, sample_hint
-from realdeg.errors import ConfigError, DataError
+from realdeg.errors import DataError
 from realdeg.registry import DATASETS
 from realdeg.synthesis.stored import find_images, find_sides, is_unfinished
 from realdeg.synthesis.stores import is_address, local_path
@@ -61,8 +61,6 @@ class PairedShardDataset(ImageDataset):
         same_size: bool = False,
         **settings: Unpack[CommonSettings],
     ) -> None:
-        if hr.lower() == lr.lower():
-            raise ConfigError(f"{type(self).__name__}: hr and lr have to differ, both are {hr!r}.")
         self.root = _resolved(root, settings.get("data_root"))
         self.hr, self.lr = hr, lr
         self.names = names

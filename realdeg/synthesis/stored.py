@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from realdeg.errors import DataError
+from realdeg.errors import ConfigError, DataError
 from realdeg.synthesis.archives import TarSource, read_member, samples
 from realdeg.synthesis.databases import DATA, LmdbSource
 from realdeg.synthesis.entries import Entry, Source, in_order
@@ -90,12 +90,18 @@ def find_sides(root: str | os.PathLike[str], *sides: str) -> tuple[Images, ...]:
         For each side its images by key, in the order of the files ``key.png``.
 
     Raises:
-        ConfigError: If a package is missing.
+        ConfigError: If a package is missing, or two sides have one name.
         DataError: If there are none, a file is truncated or damaged, the format cannot be told, or
             two images have the same key.
     """
-    kind, found = _look(local_path(os.fspath(root)), sides)
-    return tuple(_ordered(images) for images in _FINDERS[kind](found, sides))
+    if len({side.lower() for side in sides}) < len(sides):
+        raise ConfigError(f"hr and lr have to differ, both are {sides[0]!r}.")
+    where = local_path(os.fspath(root))
+    kind, files = _look(where, sides)
+    found = tuple(_ordered(images) for images in _FINDERS[kind](files, sides))
+    if not any(found):
+        raise DataError(f"{where} holds no images called {' or '.join(sides)}.")
+    return found
 
 
 def find_images(root: str | os.PathLike[str], side: str | None = None) -> Images:
@@ -116,6 +122,9 @@ def find_images(root: str | os.PathLike[str], side: str | None = None) -> Images
         return find_sides(root, side)[0]
     kind, found = _look(local_path(os.fspath(root)), ())
     files = {os.path.dirname(one.place) if kind == "lmdb" else one.place: one for one in found}
+    folders = {one.name.partition("/")[0].lower() for one in found}
+    if kind == "folder" and {"hr", "lr"} <= folders:
+        raise DataError(f"{root} holds pairs, in HR and LR: say which side is meant ('hr').")
     source: Source
     if kind == "tar":
         source = TarSource(list(files))

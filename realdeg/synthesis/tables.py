@@ -15,7 +15,7 @@ from realdeg.utils.image import largest_image_file
 from realdeg.utils.memory import is_out_of_memory
 
 _KEYS = ("key", "__key__", "name", "file_name", "id")
-# All images of a row group are read at once.
+# All images of a row group are read at once; without threads, since a loader forks afterwards.
 _LARGEST_GROUP = 1 << 32
 
 
@@ -108,7 +108,7 @@ def _group(file: Any, entry: Entry, column: str) -> tuple[int, Any]:
                     f"row group {number} of {entry.place} has {size} bytes of images, at most"
                     f" {_LARGEST_GROUP} are read: write the file with smaller row groups."
                 )
-            return first, file.read_row_group(number, columns=[column]).column(0)
+            return first, file.read_row_group(number, [column], use_threads=False).column(0)
         first += group.num_rows
     raise DataError(f"{entry.place} has no row {entry.position} any more.")
 
@@ -153,7 +153,7 @@ def _names(
         raise DataError(f"{place} has no column {key!r:.60} of names; its columns: {listed}.")
     key = key or next((name for name in _KEYS if name in schema.names), None)
     if key is not None:
-        values = file.read(columns=[key]).column(0).to_pylist()
+        values = file.read([key], use_threads=False).column(0).to_pylist()
         if not all(isinstance(value, str | int) for value in values):
             raise DataError(
                 f"the column {key} of {place} has something else than texts and numbers: choose"
@@ -162,7 +162,7 @@ def _names(
         return [str(value) for value in values]
     count = int(file.metadata.num_rows)
     if nested and schema.field(column).type.get_field_index("path") >= 0:
-        paths = file.read(columns=[f"{column}.path"]).column(0).combine_chunks()
+        paths = file.read([f"{column}.path"], use_threads=False).column(0).combine_chunks()
         values = paths.field("path").to_pylist()
         if all(isinstance(value, str) and value for value in values) and len(set(values)) == count:
             return [value.lstrip("/") for value in values]

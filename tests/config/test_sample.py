@@ -78,3 +78,15 @@ def test_a_discriminator_of_one_size_shrinks_with_the_patches():
         step.patch_size for step in cfg.train_dataloader.dataset.transforms if "patch" in str(step)
     ]
     assert crops == [64, 32]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PairedShardDataset", "pairs"), ("HRShardDataset", "hr")]
+)
+def test_shards_stand_for_what_they_hold(tmp_path, kind, mode):
+    (tmp_path / "mine.py").write_text(
+        "_base_ = 'realdeg::srvgg_compact/srvgg_compact_df2k_x4.py'\n"
+        f"train_dataloader = dict(dataset=dict(_delete_=True, type={kind!r}, root='nowhere'))\n"
+    )
+    cfg = load_config(tmp_path / "mine.py", sample=True)
+    assert cfg.train_dataloader.dataset.mode == mode

@@ -285,7 +285,9 @@ def test_names_that_cannot_be_told_are_refused(made, roots, tmp_path):
     with pytest.raises(DataError, match=r"looked for .*nowhere\. Set data_root or root"):
         Shards(tmp_path / "nowhere", scale=2)
     with pytest.raises(ConfigError, match=r"hr and lr have to differ"):
-        Shards(tmp_path, hr="LR")
+        Shards(roots["tar"], hr="LR")
+    with pytest.raises(DataError, match=r"holds no images called gt or lq"):
+        Shards(roots["tar"], hr="gt", lr="lq")
     with pytest.raises(DataError, match=r"has no image zzz, which 'names' lists"):
         Shards(roots["tar"], names=["a", "zzz"])
     assert Shards(roots["tar"], names=["e", "a"]).keys == ["a", "e"]
@@ -357,6 +359,8 @@ def test_hr_alone_without_a_name(made, roots, tmp_path):
     only = tmp_path / "only"
     shutil.copytree(made / "lmdb" / "shard-000000_HR.lmdb", only / "x.lmdb")
     assert len(HRShardDataset(only)) == len(HRShardDataset(only / "x.lmdb")) == 3
+    with pytest.raises(DataError, match="holds pairs, in HR and LR: say which"):
+        HRShardDataset("memory://pairs")
     with pytest.raises(DataError, match="has 2 images"):
         HRShardDataset(roots["tar"])
     with pytest.raises(DataError, match="2 columns of bytes"):
@@ -382,8 +386,9 @@ def test_the_doctor_finds_what_it_finds_in_files(made, roots, kind):
         _, found = diagnose(list(image_sets(data, "train")), None, 0)
         return sorted((one.check, one.severity, len(one.files)) for one in found)
 
-    wanted = findings(files(made))
-    assert findings(Shards(roots[kind], scale=2, transforms=STEPS)) == wanted and wanted
+    place = made / "folder"
+    wanted = findings(PairedFolderDataset(place / "HR", place / "LR", recursive=True, scale=4))
+    assert findings(Shards(roots[kind], scale=4)) == wanted and wanted
 
 
 def test_an_address_where_a_folder_is_needed():
