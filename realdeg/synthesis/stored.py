@@ -78,8 +78,8 @@ def find_sides(root: str | os.PathLike[str], *sides: str) -> tuple[Images, ...]:
     """Find the images of a data set, each side of its pairs by key.
 
     A side is named by the part of ``key.SIDE.png`` in tar files, by the column in Parquet files, by
-    the end of the name of an LMDB folder (``x_SIDE.lmdb``), or by a folder of images. For LMDB and
-    folders its case does not count.
+    the end of the name of an LMDB folder (``x_SIDE.lmdb``), or by a folder of images. Only for
+    columns does its case count.
 
     Args:
         root: A folder, a tar or Parquet file, a pattern, or an address such as
@@ -194,7 +194,7 @@ def _of_kind(
 
 
 def _in_tar(found: list[Listed], sides: tuple[str, ...]) -> Iterator[dict[str, SourceImage]]:
-    sought = [{f"{side}{suffix}" for suffix in ("", *IMAGE_SUFFIXES)} for side in sides]
+    sought = [{f"{side.lower()}{suffix}" for suffix in ("", *IMAGE_SUFFIXES)} for side in sides]
     images: list[list[tuple[str, SourceImage]]] = [[] for _ in sides]
     for file in found:
         for key, members in samples(file.place):

@@ -302,6 +302,8 @@ def test_other_names_of_the_sides(made, tmp_path):
     tar(tmp_path / "web" / "one.tar", a__gt__png=16, a__lq__png=8, a__mask__png=8)
     data = Shards(tmp_path / "web", hr="gt", lr="lq.png", scale=2)
     assert data.load(0)["hr"].shape == (16, 16, 3) and str(data.records[0].lr).endswith("a.lq.png")
+    tar(tmp_path / "case" / "one.tar", a__GT__PNG=16, a__lq__png=8)
+    assert Shards(tmp_path / "case", hr="GT", lr="LQ", scale=2).keys == ["a"]
     basic = tmp_path / "basic"
     shutil.copytree(made / "lmdb" / "shard-000000_HR.lmdb", basic / "DIV2K_HR_sub.lmdb")
     shutil.copytree(made / "lmdb" / "shard-000000_LR.lmdb", basic / "DIV2K_LR_X2_sub.lmdb")
