@@ -104,16 +104,21 @@ def members(place: str) -> Iterator[tuple[str, int, int]]:
         stream.seek(0)
         try:
             with tarfile.open(
-                fileobj=cast("IO[bytes]", _Guarded(stream, place)), mode="r:"
+                fileobj=cast("IO[bytes]", _Guarded(stream, place)), mode="r:", encoding="utf-8"
             ) as archive:
+                end = -1
                 for member in archive:
+                    # A negative size, which older releases of Python follow for ever.
+                    if archive.offset <= end:
+                        raise ValueError(f"a member of {member.size} bytes")
+                    end = archive.offset
                     # A member with holes states more bytes than there are.
                     if member.isreg() and member.sparse is None:
                         yield member.name, member.offset_data, member.size
                     # tarfile keeps all of them, in a list that its stubs do not list.
                     vars(archive)["members"].clear()
                 end = archive.offset
-        except (tarfile.TarError, EOFError, ValueError, UnicodeError) as error:
+        except (tarfile.TarError, EOFError, ValueError, UnicodeError, RecursionError) as error:
             if size == 0 or "end of data" in str(error) or "truncated" in str(error):
                 raise _truncated(place) from error
             raise DataError(

@@ -32,7 +32,9 @@ class TarSink(Sink):
     def write(self, shard: int, samples: Iterable[Sample], placing: Placing) -> None:
         """Write a shard's files; see :class:`Sink`."""
         with placing.file(self.files(shard)[0]) as temporary:
-            with tarfile.open(temporary, "w", format=tarfile.GNU_FORMAT) as archive:
+            with tarfile.open(
+                temporary, "w", format=tarfile.GNU_FORMAT, encoding="utf-8"
+            ) as archive:
                 for sample in samples:
                     if sample.hr is not None:
                         _add(archive, f"{sample.key}.hr.png", sample.hr)
