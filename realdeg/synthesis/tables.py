@@ -104,13 +104,32 @@ def _group(file: Any, entry: Entry, column: str) -> tuple[int, Any]:
                 if part.path_in_schema.partition(".")[0] == column
             )
             if size > _LARGEST_GROUP:
-                raise DataError(
-                    f"row group {number} of {entry.place} has {size} bytes of images, at most"
-                    f" {_LARGEST_GROUP} are read: write the file with smaller row groups."
-                )
-            return first, file.read_row_group(number, [column], use_threads=False).column(0)
+                raise _large_group(number, entry.place, size)
+            return first, _images(file, number, column, entry.place)
         first += group.num_rows
     raise DataError(f"{entry.place} has no row {entry.position} any more.")
+
+
+def _images(file: Any, number: int, column: str, place: str) -> Any:
+    """Return the images of a row group, read one by one.
+
+    One image in the file may stand for all rows, so the file does not state how large they are.
+    """
+    arrow = needed("pyarrow", "parquet", "a Parquet file")
+    images, size = [], 0
+    for batch in file.iter_batches(1, [number], [column], use_threads=False):
+        images.append(batch.column(0))
+        size += batch.nbytes
+        if size > _LARGEST_GROUP:
+            raise _large_group(number, place, f"more than {_LARGEST_GROUP}")
+    return arrow.chunked_array(images)
+
+
+def _large_group(number: int, place: str, size: object) -> DataError:
+    return DataError(
+        f"row group {number} of {place} has {size} bytes of images, at most {_LARGEST_GROUP} are"
+        " read: write the file with smaller row groups."
+    )
 
 
 def _image_column(schema: Any, field: str | None, place: str) -> tuple[str, bool]:
@@ -185,6 +204,12 @@ def parquet_file(place: str) -> Iterator[Any]:
     with opened(place) as stream:
         try:
             with parquet.ParquetFile(stream) as file:
+                # Rows of nothing take no bytes, so a small file may state any number of them.
+                if file.metadata.num_rows > (most := stream.seek(0, os.SEEK_END)):
+                    raise DataError(
+                        f"{place} states {file.metadata.num_rows} rows in {most} bytes, too few for"
+                        " as many images."
+                    )
                 yield file
         except RealdegError:
             raise
