@@ -6,7 +6,7 @@ import heapq
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -191,8 +191,9 @@ def _manifest(
     try:
         with open_regular(file) as stream:
             lines = merged_lines(root, manifest_header(header, plan), plan, settings)
-            for number, (line, there) in enumerate(zip_longest(lines, stream), start=1):
-                if line != there:
+            # Not by its own lines, which may be of any length.
+            for number, line in enumerate(chain(lines, [b""]), start=1):
+                if stream.read(len(line) or 1) != line:
                     return [Failure(MANIFEST_NAME, f"line {number} is not that of the shards.")]
     except OSError as error:
         return [Failure(MANIFEST_NAME, f"cannot be read: {error.strerror or error}.")]
@@ -257,6 +258,8 @@ def _replayed(
     """Return why a trace does not give the LR image that is stored, or None if it does."""
     try:
         stored = dict((_name(one), pair) for one, pair in sink.read(root, shard, [row]))
+        if _name(row) not in stored:
+            return "it is not in the data set any more."
         hr, lr = stored[_name(row)]
         image = Reading().decode(hr, _name(row)) if hr is not None else None
         if image is None:
@@ -271,7 +274,7 @@ def _replayed(
                 top, left, height, width = row["crop"]
                 cut = image.pixels[top : top + height, left : left + width]
                 image = type(image)(np.ascontiguousarray(cut), image.icc, image.notes)
-        result = degrader.replay(image.pixels, Trace.from_dict(row["trace"]))
+        result = degrader.replay(image.pixels, Trace.from_dict(row.get("trace")))
         quality = Saving.of(header).quality
         again = encode_image(
             row["output"] if hr is None else "a.png",

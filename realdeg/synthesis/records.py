@@ -86,7 +86,7 @@ def read_record(root: Path, shard: int) -> ShardRecord | None:
     if not good or not isinstance(files, list):
         raise _damaged(file, 1)
     for number, row in enumerate(rows, start=2):
-        if not _is_row(row):
+        if not _is_row(row, keyed=bool(files)):
             raise _damaged(file, number)
     return ShardRecord(shard, str(settings), tuple(_file(one, file) for one in files), tuple(rows))
 
@@ -189,17 +189,30 @@ def _parsed(line: bytes, file: Path, number: int) -> Row:
     return row
 
 
-def _is_row(row: Row) -> bool:
+def _is_row(row: Row, keyed: bool) -> bool:
+    """Return whether a row has what is read of it; of files with many samples, also a key."""
     if row.get("record") not in _KINDS or not isinstance(row.get("name"), str):
         return False
     digests = [row.get(name) for name in ("source_sha256", "output_sha256", "hr_sha256")]
     if not all(one is None or (isinstance(one, str) and _SHA256.fullmatch(one)) for one in digests):
         return False
-    if row["record"] != "image":
-        return True
+    if row["record"] == "failed":
+        return "source_sha256" in row
+    if row["record"] == "dropped":
+        return isinstance(row.get("flat"), list)
+    if (keyed or "hr_sha256" in row) and "key" not in row:
+        return False
+    if "crop" in row and not _is_rectangle(row["crop"]):
+        return False
     # A foreign record must not name files outside its folder.
     names = [row["name"], row.get("output"), row.get("key", "key")]
     return None not in digests[:2] and all(isinstance(n, str) and is_inside(n) for n in names)
+
+
+def _is_rectangle(stored: Any) -> bool:
+    """Return whether it is top, left, height and width."""
+    whole = isinstance(stored, list) and all(type(one) is int and one >= 0 for one in stored)
+    return whole and len(stored) == 4
 
 
 def _file(stored: Any, file: Path) -> Written:
