@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -382,15 +383,19 @@ def _start_again(target: Path) -> None:
         return
     _, plan, _ = read_plan(target)
     for shard in range(plan.shards):
-        try:
+        with suppress(DataError):  # a damaged record names nothing
             for name, digest in former_files(read_record(target, shard)).items():
-                file = path_inside(target, name)
-                if not file.is_symlink() and sha256_file(file) == digest:
-                    file.unlink()
-        except (OSError, DataError):  # missing, damaged, or not ours
-            continue
+                _remove_unchanged(target, name, digest)
+        # Of settings that are given up, so the new run could neither keep nor replace it.
         record_path(target, shard).unlink(missing_ok=True)
     for name in (MANIFEST_NAME, PLAN_NAME):
         (target / name).unlink(missing_ok=True)
     if (target / FOLDER).is_dir() and not any((target / FOLDER).iterdir()):
         (target / FOLDER).rmdir()
+
+
+def _remove_unchanged(target: Path, name: str, digest: str) -> None:
+    with suppress(OSError, DataError):  # missing, or in a folder that is a link
+        file = path_inside(target, name)
+        if not file.is_symlink() and sha256_file(file) == digest:
+            file.unlink()

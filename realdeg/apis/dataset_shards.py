@@ -151,14 +151,18 @@ class ShardMaker:
             return None, {**row, "reason": reason}
 
     def _check(self, record: ShardRecord, entries: list[Entry]) -> tuple[ShardOutcome, bool]:
-        """Compare a shard that is done with its files and images; False: it is made again."""
+        """Compare a shard that is done with its files and images; False: it is made again.
+
+        That would replace what was made of an image that has changed, so it is refused then.
+        """
         outcome = ShardOutcome(samples=len(record.of_kind("image")))
         outcome.dropped = sum(_count(row) for row in record.of_kind("dropped"))
+        whole, refused, tried = True, False, list[Failure]()
         for name, digest in former_files(record).items():
             file = path_inside(self.root, name)
             if not os.path.lexists(file):
-                return outcome, False
-            if file.is_symlink() or sha256_file(file) != digest:
+                whole = False
+            elif file.is_symlink() or sha256_file(file) != digest:
                 raise DataError(
                     f"{file} was changed after it was written: delete it to have it made again."
                 )
@@ -166,20 +170,23 @@ class ShardMaker:
         for entry in entries:
             row = known.get(entry.name, {})
             now, reason = self._digest(entry)
-            failed = row.get("record") == "failed"
-            if failed and (row["source_sha256"] is None or now != row["source_sha256"]):
-                return outcome, False
-            if failed:
-                outcome.failed.append(Failure(entry.name, str(row.get("reason", "")) or "failed."))
+            if row.get("record") == "failed":
+                again = row["source_sha256"] is None or now != row["source_sha256"]
+                why = "it is tried again once the others of its shard are what they were."
+                known_why = str(row.get("reason", "")) or "failed."
+                tried.append(Failure(entry.name, why if again else known_why))
+                whole = whole and not again
             elif now != row.get("source_sha256"):
                 changed = (
                     f"it has changed since shard {record.shard} was made from it: put the former"
                     f" file back, or start again with {as_given(overwrite=True)}."
                 )
                 outcome.failed.append(Failure(entry.name, reason or changed))
+                refused = True
             else:
                 outcome.kept.append(entry.name)
-        return outcome, True
+        outcome.failed += tried
+        return outcome, whole or refused
 
     def _digest(self, entry: Entry) -> tuple[str | None, str | None]:
         """Return an image's SHA-256, or None and why it cannot be read."""

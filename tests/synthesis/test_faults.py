@@ -123,6 +123,42 @@ def test_starting_again(hr, tmp_path):
         make(hr, tmp_path / "out", to="tar", overwrite=True, shard=(0, 2))
 
 
+@pytest.mark.parametrize("lost", ["shard-000001.tar", "manifest/000001.jsonl"])
+def test_starting_again_where_something_is_missing_or_damaged(hr, tmp_path, lost):
+    make(hr, tmp_path / "whole", to="tar", seed=3)
+    make(hr, tmp_path / "out", to="tar")
+    (tmp_path / "out" / lost).unlink()
+    if lost.endswith(".jsonl"):
+        (tmp_path / "out" / lost).write_text("damaged")
+    assert make(hr, tmp_path / "out", to="tar", overwrite=True, seed=3).ok
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("to", ["folder", "tar"])
+def test_a_changed_image_is_not_taken_with_one_that_is_mended(hr, tmp_path, to):
+    good, other = (hr / "a.png").read_bytes(), (hr / "b.v2.png").read_bytes()
+    (hr / "a.png").write_bytes(good[:-20])
+    make(hr, tmp_path / "out", to=to, hr=True)
+    before = tree(tmp_path / "out")
+    (hr / "a.png").write_bytes(good)
+    (hr / "b.v2.png").write_bytes(good)
+    reasons = {one.name: one.reason for one in make(hr, tmp_path / "out", to=to, hr=True).failed}
+    assert reasons.keys() == {"a.png", "b.v2.png"} and tree(tmp_path / "out") == before
+    assert "has changed since shard 0" in reasons["b.v2.png"]
+    assert "is tried again once" in reasons["a.png"]
+    (hr / "b.v2.png").write_bytes(other)
+    assert make(hr, tmp_path / "out", to=to, hr=True).ok
+    # The same for a file that was deleted to be made again.
+    after = tree(tmp_path / "out")
+    lost = next(name for name in after if name.startswith(("LR/a", "shard-000000")))
+    (tmp_path / "out" / lost).unlink()
+    (hr / "b.v2.png").write_bytes(good)
+    (failed,) = make(hr, tmp_path / "out", to=to, hr=True).failed
+    assert failed.name == "b.v2.png" and not (tmp_path / "out" / lost).exists()
+    (hr / "b.v2.png").write_bytes(other)
+    assert make(hr, tmp_path / "out", to=to, hr=True).ok and tree(tmp_path / "out") == after
+
+
 @pytest.mark.parametrize("kept", [10, 513, 700, 2000, -1, 0])
 def test_truncated_tar(tmp_path, kept):
     file = tar(tmp_path / "a.tar", {f"{n}.png": png(n) for n in range(4)})
