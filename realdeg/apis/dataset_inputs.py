@@ -113,7 +113,7 @@ def _local(
         named = [match for match in matches if match.lower().endswith(_PACKED)]
         named = [match for match in named if not os.path.isdir(match)]
         packed += named
-        others += not named
+        others += not named or any(one.lower().endswith(IMAGE_SUFFIXES) for one in matches)
     if packed and others:
         raise DataError(
             f"{packed[0]} is packed and other inputs are not: give images, or tar files, or Parquet"

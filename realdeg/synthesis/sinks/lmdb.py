@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from realdeg.errors import DataError
+from realdeg.errors import DataError, OutputError, first_line
 from realdeg.synthesis.databases import DATA, database
 from realdeg.synthesis.placing import Placing
 from realdeg.synthesis.samples import Row, Sample
 from realdeg.synthesis.sinks.base import Sink, Stored
 from realdeg.utils.extras import needed
 from realdeg.utils.files import path_inside
+from realdeg.utils.memory import is_out_of_memory
 
 _WHAT = "a data set in LMDB"
 # Address space, not memory: the file grows as needed. It is stored in the file, so it is fixed.
@@ -55,7 +56,7 @@ class LmdbSink(Sink):
     def write(self, shard: int, samples: Iterable[Sample], placing: Placing) -> None:
         """Write a shard's files; see :class:`Sink`."""
         lists: dict[str, list[str]] = {part: [] for part in self._parts}
-        with ExitStack() as stack:
+        with _writing(placing.root), ExitStack() as stack:
             bases = {}
             for part in self._parts:
                 name = f"shard-{shard:06d}_{part}.lmdb/data.mdb"
@@ -97,14 +98,21 @@ class _Base:
     def __enter__(self) -> _Base:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._pending is not None:
-            self._pending.commit()
-        self._base.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._commit()
+        finally:
+            self._base.close()
 
     def put(self, key: str, content: bytes) -> None:
         """Store a value; written to disk every now and then, so that memory stays free."""
         name = key.encode()
+        if "\n" in key:
+            raise DataError(
+                f"the key {key!r:.80} has a line break, which meta_info.txt cannot hold: rename its"
+                " image."
+            )
         if len(name) > _LONGEST_KEY:
             raise DataError(
                 f"the key {key:.80} has {len(name)} bytes, and LMDB holds at most {_LONGEST_KEY}:"
@@ -115,8 +123,26 @@ class _Base:
         self._pending.put(name, content)
         self._count += 1
         if self._count % _COMMIT == 0:
-            self._pending.commit()
-            self._pending = None
+            self._commit()
+
+    def _commit(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.commit()
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """Turn what LMDB raises, of a full disk for instance, into one sentence."""
+    try:
+        yield
+    except needed("lmdb", "lmdb", _WHAT).Error as error:
+        if is_out_of_memory(error):
+            raise
+        raise OutputError(
+            f"cannot write an LMDB database in {root}: {first_line(error)}. Free some space or"
+            " choose another place."
+        ) from error
 
 
 def _listed(key: str, content: bytes) -> str:
