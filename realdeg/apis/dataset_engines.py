@@ -58,7 +58,9 @@ def run_shards(
         LostProcessError: If the cluster loses the process of a shard again and again.
         OutputError: If a file cannot be written.
     """
-    outcomes = []
+    outcomes: list[ShardOutcome] = []
+    if not shards:  # a job beyond the last shard, for which no cluster is needed
+        return outcomes
     with progress_bar("degrading", len(shards), shown=progress) as advance:
         if engine == "ray":
             from realdeg.apis.dataset_ray import outcomes_on_ray  # needs an optional package

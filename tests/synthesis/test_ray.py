@@ -105,6 +105,12 @@ def test_ray_that_is_not_installed_is_named(hr, tmp_path, monkeypatch):
         make(hr, tmp_path / "out", engine="ray")
 
 
+def test_a_job_without_shards_needs_no_cluster(hr, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    made = make(hr, tmp_path / "out", engine="ray", shard=(5, 9))
+    assert made.ok and made.missing == 4 and not made.made
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
