@@ -93,7 +93,7 @@ class ChromaShift(ReducedDegradation):
     def develop(self, small: Tensor, traces: Sequence[Trace]) -> Tensor:
         """Move the chroma of each image."""
         if small.shape[1] == 1:
-            return small.clone()
+            return small.clamp(0, 1)
         images = []
         for image, trace in zip(rgb_to_ycbcr(small), traces, strict=True):
             drawn = trace.read(ChromaShiftParams)

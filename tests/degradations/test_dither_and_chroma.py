@@ -92,3 +92,11 @@ class TestChromaShift:
         made = create_degradation("ChromaShift", 1)
         hr = torch.rand(2, 1, 8, 8)
         assert torch.equal(made(hr, [0, 1]), hr)
+
+    def test_grey_edges_are_clipped_as_those_of_colour(self):
+        """Bicubic reduction overshoots there."""
+        made = create_degradation("ChromaShift", 2)
+        edge = torch.zeros(1, 1, 32, 32)
+        edge[..., 16:] = 1
+        lr = made(edge, [0])
+        assert lr.min() == 0 and lr.max() == 1
