@@ -71,8 +71,9 @@ def kill_nodes(root: Path, args: argparse.Namespace) -> dict[str, Any]:
         lost = nodes.pop(draws.randrange(3))
         done = len(list(records.glob("*.jsonl")))
         cluster.remove_node(lost, allow_graceful=False)
-        if process.wait() != 0:
-            raise SystemExit(f"{name}: the run ended with {process.returncode}")
+        code, took = process.wait(), time.perf_counter() - start
+        if code != 0:
+            raise SystemExit(f"{name}: the run ended with {code}")
         if tree(root / name) != whole:
             raise SystemExit(f"{name}: other bytes than those of an unbroken run")
         nodes.append(cluster.add_node(num_cpus=1, object_store_memory=STORE))
@@ -80,7 +81,7 @@ def kill_nodes(root: Path, args: argparse.Namespace) -> dict[str, Any]:
             late += 1  # nothing was left to lose
         else:
             moments.append(done)
-            seconds.append(round(time.perf_counter() - start, 1))
+            seconds.append(round(took, 1))
             print(f"{len(moments)}: killed after {done} of {shards} shards", file=sys.stderr)
         subprocess.run(["rm", "-rf", str(root / name)], check=True)
     cluster.shutdown()
