@@ -17,6 +17,7 @@ from typing import Any
 
 from realdeg.apis.saving import Saving
 from realdeg.errors import ConfigError, DataError, OutputError, as_given
+from realdeg.synthesis.plan import PLAN_NAME, read_plan
 from realdeg.utils.files import atomic_path, is_inside, open_regular
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -71,13 +72,14 @@ class Manifest:
         overwrite: Start again and discard an earlier manifest.
 
     Raises:
-        ConfigError: If the folder was started with other settings.
+        ConfigError: If the folder was started with other settings, or holds a data set in shards.
         DataError: If its manifest is damaged.
         OutputError: If it cannot be written.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], *, overwrite: bool) -> None:
         self.path = folder / MANIFEST_NAME
+        _refuse_shards(folder)
         fresh = {"record": "header", "format": MANIFEST_FORMAT, **settings}
         # Through JSON and back, so that tuples compare equal to what is read from the file.
         self.header: Record = json.loads(_line(fresh))
@@ -189,6 +191,20 @@ class Manifest:
                 f" {'; '.join(differing[:8])}{more}. Run with the former ones to continue, choose"
                 f" another folder, or {start_again()}."
             )
+
+
+def _refuse_shards(folder: Path) -> None:
+    """Refuse a data set in shards, whose manifest and records another run would contradict."""
+    try:
+        _, plan, _ = read_plan(folder)
+    except DataError:  # there is none, or a file of somebody else
+        return
+    # One of LR images alone is what this run would make.
+    if not plan.plain:
+        raise ConfigError(
+            f"{folder} holds a data set in shards ({PLAN_NAME}, {as_given(to=plan.to)}): continue"
+            " it with the options that it was started with, or choose another folder."
+        )
 
 
 def _read(file: Path) -> tuple[list[Record], int]:

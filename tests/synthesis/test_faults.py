@@ -17,7 +17,7 @@ from realdeg.errors import ConfigError, DataError
 from realdeg.synthesis.archives import members
 from realdeg.synthesis.entries import Entry, in_order
 from realdeg.utils.image import encode_image, write_image
-from tests.synthesis.conftest import make, picture, tree
+from tests.synthesis.conftest import degrader, make, picture, tree
 
 
 def tar(path, files, cut=0):
@@ -121,6 +121,16 @@ def test_starting_again(hr, tmp_path):
     assert left == {"LR/a.png"}
     with pytest.raises(ConfigError, match="several jobs cannot start again"):
         make(hr, tmp_path / "out", to="tar", overwrite=True, shard=(0, 2))
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("job", [None, (0, 2)])
+def test_a_folder_of_lr_images_is_not_made_in_a_data_set(hr, tmp_path, job, overwrite):
+    make(hr, tmp_path / "out", to="tar", shard=job)
+    before = tree(tmp_path / "out")
+    with pytest.raises(ConfigError, match="holds a data set in shards"):
+        degrader().degrade_folder(hr, tmp_path / "out", overwrite=overwrite, progress=False)
+    assert tree(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize("lost", ["shard-000001.tar", "manifest/000001.jsonl"])
