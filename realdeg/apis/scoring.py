@@ -77,6 +77,8 @@ def score_folders(
             differ in size, or in that one is grey and the other has colour.
         OutputError: If the report cannot be written.
     """
+    if not metrics:
+        raise ConfigError("there is nothing to measure: name metrics, such as psnr and ssim.")
     protocols = chosen_protocols(protocol)
     _check_scale(protocols, scale)
     measured: list[ImageMetric] = [

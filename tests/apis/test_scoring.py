@@ -216,6 +216,8 @@ def test_transparent_pictures(folders):
 
 def test_mistakes(folders, tmp_path):
     pred, gt = folders
+    with pytest.raises(ConfigError, match="nothing to measure"):
+        realdeg.score_folders(pred, gt, metrics=[])
     with pytest.raises(ConfigError, match="both folders are"):
         realdeg.score_folders(pred, pred)
     with pytest.raises(DataError, match="does not exist"):
