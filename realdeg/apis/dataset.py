@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from realdeg.apis.create import Source as DegradationSource
 from realdeg.apis.create import create_degradation
 from realdeg.apis.dataset_engines import Engine, check_engine, run_shards
 from realdeg.apis.dataset_inputs import Images, check_apart, open_source
+from realdeg.apis.dataset_restart import refuse_foreign, start_again
 from realdeg.apis.dataset_shards import ShardMaker, ShardOutcome, versions_of
 from realdeg.apis.dataset_work import ImageWork
 from realdeg.apis.degrader import Colour, Degrader, Remainder
@@ -28,7 +28,6 @@ from realdeg.synthesis.crops import FLAT, CropGrid
 from realdeg.synthesis.entries import Source, keys_of
 from realdeg.synthesis.plan import (
     MOST_SHARDS,
-    PLAN_NAME,
     Plan,
     agree,
     check_shard,
@@ -36,20 +35,14 @@ from realdeg.synthesis.plan import (
     read_plan,
 )
 from realdeg.synthesis.records import (
-    FOLDER,
-    former_files,
     merge_records,
     missing_shards,
-    read_record,
-    record_path,
 )
 from realdeg.synthesis.sinks import DATASET_FORMATS, DatasetFormat, build_sink
 from realdeg.synthesis.stores import local_folder
 from realdeg.utils.files import (
     ensure_writable_dir,
-    path_inside,
     remove_left_overs,
-    sha256_file,
 )
 from realdeg.utils.image import Reading
 from realdeg.utils.locks import exclusive
@@ -246,8 +239,8 @@ def degrade_dataset(
         if count == 1:
             remove_left_overs(target, below=True)
         if overwrite:
-            _start_again(target)
-        _refuse_foreign(target)
+            start_again(target)
+        refuse_foreign(target)
         settings = agree(target, header, plan)
         maker = ShardMaker(target, plan, settings, source, work, sink, overwrite)
         mine = [str(one) for one in range(number, plan.shards, count)]
@@ -366,36 +359,3 @@ def _summary(
         tuple(sorted([*refused, *failed], key=lambda one: one.name)),
         manifest,
     )
-
-
-def _refuse_foreign(target: Path) -> None:
-    """Refuse a folder that another command filled."""
-    if not os.path.lexists(target / PLAN_NAME) and os.path.lexists(target / MANIFEST_NAME):
-        raise ConfigError(
-            f"{target} holds the results of another run (there is {MANIFEST_NAME} and no"
-            f" {PLAN_NAME}): choose another folder."
-        )
-
-
-def _start_again(target: Path) -> None:
-    """Remove what earlier runs made and nobody changed since."""
-    if not os.path.lexists(target / PLAN_NAME):
-        return
-    _, plan, _ = read_plan(target)
-    for shard in range(plan.shards):
-        with suppress(DataError):  # a damaged record names nothing
-            for name, digest in former_files(read_record(target, shard)).items():
-                _remove_unchanged(target, name, digest)
-        # Of settings that are given up, so the new run could neither keep nor replace it.
-        record_path(target, shard).unlink(missing_ok=True)
-    for name in (MANIFEST_NAME, PLAN_NAME):
-        (target / name).unlink(missing_ok=True)
-    if (target / FOLDER).is_dir() and not any((target / FOLDER).iterdir()):
-        (target / FOLDER).rmdir()
-
-
-def _remove_unchanged(target: Path, name: str, digest: str) -> None:
-    with suppress(OSError, DataError):  # missing, or in a folder that is a link
-        file = path_inside(target, name)
-        if not file.is_symlink() and sha256_file(file) == digest:
-            file.unlink()
