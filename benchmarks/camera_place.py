@@ -25,6 +25,7 @@ import torch
 from realdeg import Degrader, create_degradation, train
 from realdeg.degradations import Degradation
 from realdeg.evaluation.kernel_rings import error_by_radius
+from realdeg.runs import read_run
 from realdeg.utils.image import read_image, to_tensor
 from realdeg.utils.place import Place
 from realdeg.visualization.style import (
@@ -74,7 +75,8 @@ def learn(runs: Path, data: Path, model: str, seed: int, iterations: int) -> Pat
     """Train a model on the pairs of the camera, and return its weights."""
     folder = runs / f"{model.replace(' ', '_')}_{seed}"
     weights = folder / "degradation.safetensors"
-    if weights.exists():
+    # An interrupted run has weights, too.
+    if weights.exists() and read_run(folder).finished:
         return weights
     options = {f"degradation.{name}": value for name, value in MODELS[model].items()}
     colour = "y" if MODELS[model]["colour"] == "luma" else "rgb"
