@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -21,9 +22,10 @@ from realdeg.degradations.primitives.autoregression import (
     number_of_taps,
     past_offsets,
     predict,
-    response,
+    response_energy,
     variance_gains,
 )
+from realdeg.degradations.primitives.autoregression_fit import fit_autoregression, regression_sums
 from realdeg.degradations.primitives.noise import white_noise
 from realdeg.degradations.primitives.noise_levels import levels_by_brightness
 from realdeg.degradations.trace import Seed, Trace, TraceParams
@@ -36,11 +38,11 @@ from realdeg.utils.streams import stream_seed
 _LEAST_SIGMA, _LARGEST_SIGMA = 0.05, 255.0
 # Rounding leaves so little of less noise that a likelihood has no slope.
 _LEAST_START = 0.2
+# The share of the variance that least squares leave unpredictable, at least.
+_LEAST_SHARE = 1e-3
 # Pixels that are drawn before the image begins, so that its first rows have a past.
 _BEFORE = 16
 _SIDE = 48
-# The share of the energy of a response that may reach the end of what is followed.
-_LEFT_OVER = 1e-3
 _SHORTER = (1.0, 0.99, 0.98, 0.96, 0.93, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 # Pixels with three values each, for every number that is learned.
 _PIXELS_PER_NUMBER = 50
@@ -117,7 +119,7 @@ class LearnedNoise(Degradation):
         super().__init__(scale, same_size)
         self.radius, self.colour = radius, colour
         self.rounding, self.clip = rounding, clip
-        self.log_sigma = nn.Parameter(torch.full((3, knots), float(np.log(sigma))))
+        self.log_sigma = nn.Parameter(torch.full((3, knots), math.log(sigma)))
         self.taps = nn.Parameter(torch.zeros(3, 3 if colour else 1, number_of_taps(radius)))
         self.within = nn.Parameter(torch.zeros(3 if colour else 0))
 
@@ -172,6 +174,40 @@ class LearnedNoise(Degradation):
         sigma = variance.clamp(_LEAST_START**2, _LARGEST_SIGMA**2).sqrt()
         self.log_sigma.copy_(sigma.log())
 
+    @torch.no_grad()
+    def correlation_sums(
+        self, mean: Tensor, real: Tensor, excess: Tensor | None, weight: Tensor
+    ) -> Tensor:
+        """Return what :meth:`start_correlation` needs to know of images; it may be added up.
+
+        Args as for :meth:`log_likelihood`, and how much each pixel counts, shape (B, 1, H, W).
+        """
+        noise = (real - mean) * 255 / self.unpredictable(mean)
+        return regression_sums(noise * self._share(mean, excess), noise, weight, self.radius)
+
+    @torch.no_grad()
+    def start_correlation(self, sums: Tensor) -> None:
+        """Set the correlation to that of residuals, as training begins, after the level.
+
+        Takes the result of :meth:`correlation_sums`. The level becomes that of what is
+        unpredictable. Nothing changes where pixels are too few, or the correlation does not decay.
+        """
+        fit = fit_autoregression(sums, self.radius, self.colour)
+        if fit is None or not (self.radius or self.colour):
+            return
+        former = {name: value.clone() for name, value in self.state_dict().items()}
+        rounding = _ROUNDING * self.rounding / self.log_sigma.exp().square().mean(1).cpu()
+        lower = (fit.left - rounding).clamp(_LEAST_SHARE, 1).sqrt()
+        self.log_sigma.add_(lower.log().to(self.log_sigma)[:, None])
+        self.log_sigma.clamp_min_(math.log(_LEAST_START))
+        taps, within = fit.between_levels(lower)
+        self.taps.copy_(taps if self.colour else taps.diagonal().t()[:, None])
+        self.within.copy_(within[: len(self.within)])
+        try:
+            self.settle()
+        except DataError:
+            self.load_state_dict(former)
+
     def roughness(self) -> Tensor:
         """Return the squared steps of the logarithm of the table, summed, a mean over channels."""
         return self.log_sigma.diff(dim=1).square().sum(1).mean()
@@ -204,12 +240,8 @@ class LearnedNoise(Degradation):
         if self.rounding:
             levels = levels.round()
         sigma = self.unpredictable(mean)
-        noise = (levels - expected) / sigma
-        deviation = sigma
-        if excess is not None:
-            total = sigma.square() + excess
-            noise = noise * (sigma.square() / total)
-            deviation = total.sqrt()
+        noise = (levels - expected) / sigma * self._share(mean, excess)
+        deviation = sigma if excess is None else (sigma.square() + excess).sqrt()
         centre = expected + sigma * predict(noise, *self.weights())
         if chosen is not None:
             levels, centre, deviation = (x[chosen] for x in (levels, centre, deviation))
@@ -228,6 +260,15 @@ class LearnedNoise(Degradation):
         """
         gains = variance_gains(*self.weights()).view(1, 3, 1, 1)
         return self.unpredictable(mean).square() * gains
+
+    def _share(self, mean: Tensor, excess: Tensor | None) -> Tensor | float:
+        """Return the share of the noise in the variance of what is predicted from."""
+        if excess is None:
+            return 1.0
+        # Of all of the noise: where it is smooth, its unpredictable part is little of it. Without a
+        # gradient, which would raise the share by a correlation that does not decay.
+        whole = self.marginal_variance(mean).detach()
+        return whole / (whole + excess)
 
     def sample_one(self, size: tuple[int, int, int], seed: int) -> Trace:
         """Draw the seed of the field."""
@@ -331,13 +372,8 @@ class LearnedNoise(Degradation):
 
     def _energies(self) -> np.ndarray | None:
         """Return the energy of the response of each channel; None if it does not decay."""
-        weights = [x.detach().double().cpu() for x in self.weights()]
-        found = np.square(response(weights[0].numpy(), weights[1].numpy(), _SIDE)).sum(1)
-        energy: np.ndarray = found.sum((1, 2))
-        edge = _SIDE // 4
-        late = found[:, -edge:].sum((1, 2)) + found[:, :, :edge].sum((1, 2))
-        decays = np.isfinite(energy).all() and (late <= _LEFT_OVER * energy).all()
-        return energy if decays else None
+        taps, within = (x.detach().double().cpu().numpy() for x in self.weights())
+        return response_energy(taps, within, _SIDE)
 
     def deviations(self, brightness: Tensor) -> Tensor:
         """Return the standard deviation of the noise, rounding included, by brightness.

@@ -20,7 +20,7 @@ from realdeg.losses.build import LossConfig
 from realdeg.registry import TASKS
 from realdeg.tasks.base import ImageTask, predictions_of
 from realdeg.tasks.flat_pixels import AROUND, NEAR, edge_energy, inner_part, sums, surroundings
-from realdeg.tasks.noise_start import start_from_residuals
+from realdeg.tasks.noise_start import StartingNoise, start_correlation, start_from_residuals
 from realdeg.utils.argument_types import NonNegative, Scale, Whole
 from realdeg.utils.colour import to_colour
 from realdeg.utils.samples import Batch, Prediction
@@ -37,16 +37,12 @@ _ROUNDING = 1 / 12
 _ON_A_LEVEL = 0.02
 
 
-class Noise(Protocol):
+class Noise(StartingNoise, Protocol):
     """A degradation that adds noise and knows its likelihood, such as ``LearnedNoise``."""
 
     rounding: bool
     radius: int
     least_pixels: int
-    log_sigma: nn.Parameter
-
-    def start_level(self, brightness: Tensor, residual: Tensor) -> None:
-        """Set the level to that of residuals, as training begins."""
 
     def log_likelihood(
         self,
@@ -85,7 +81,8 @@ class NoiseLearning(ImageTask):
     less. And differences of brightness, averaged over ``drift`` LR pixels with flat ones
     in front, are removed.
 
-    The first batch sets the level that an untrained noise starts from, and the factor.
+    The first batch sets the level, the correlation (where the mean is frozen) and the factor that
+    an untrained noise starts from.
 
     Args:
         degradation: Config, path or object.
@@ -255,6 +252,13 @@ class NoiseLearning(ImageTask):
         known = seen.kthvalue(max(math.ceil(self.flat_share * seen.numel()), 1)).values
         flat = inner & (around <= known)
         start_from_residuals(self.noise, self.structure, self._explained(mean, real)[0], real, flat)
+        if self.mean == "joint":
+            return  # the first residuals are those of a mean that is not learned yet
+        mean, excess = self._explained(mean, real)
+        weight = flat.to(real)
+        if excess is not None:
+            weight = weight * self._trust(mean, real, excess)[:, :1]
+        start_correlation(self.noise, mean, real, excess, weight)
 
     @torch.no_grad()
     def _trust(self, mean: Tensor, real: Tensor, excess: Tensor) -> Tensor:

@@ -27,6 +27,14 @@ class StartingNoise(Protocol):
     def start_level(self, brightness: Tensor, residual: Tensor) -> None:
         """Set the level by brightness."""
 
+    def correlation_sums(
+        self, mean: Tensor, real: Tensor, excess: Tensor | None, weight: Tensor
+    ) -> Tensor:
+        """Return what the start of the correlation needs to know of images."""
+
+    def start_correlation(self, sums: Tensor) -> None:
+        """Set the correlation, and lower the level to that of what it does not predict."""
+
 
 @torch.no_grad()
 def start_from_residuals(
@@ -50,17 +58,41 @@ def start_from_residuals(
         chosen: The pixels that count, booleans of shape (B, 1, H, W), at least one.
     """
     mask = chosen[:, 0]
+    # On the CPU, as not every accelerator has float64.
     brightness, residual = (
-        image.movedim(1, 0)[:, mask].double() for image in (mean, (real - mean) * 255)
+        image.movedim(1, 0)[:, mask].cpu().double() for image in (mean, (real - mean) * 255)
     )
     if structure is not None:
-        energy = edge_energy(mean).movedim(1, 0)[:, mask].double()
-        factor, share = _explained_by_edges(residual, energy, structure.double().exp())
+        energy = edge_energy(mean).movedim(1, 0)[:, mask].cpu().double()
+        usual = structure.detach().cpu().double().exp()
+        factor, share = _explained_by_edges(residual, energy, usual)
         structure.copy_(factor.log())
         all_reduce(structure.data, "mean")
         residual = residual * share.sqrt()
     noise.start_level(brightness, residual)
     all_reduce(noise.log_sigma.data, "mean")
+
+
+@torch.no_grad()
+def start_correlation(
+    noise: StartingNoise, mean: Tensor, real: Tensor, excess: Tensor | None, weight: Tensor
+) -> None:
+    """Set the correlation by least squares, once the level is that of residuals.
+
+    Neighbours in smooth noise are almost alike, so its likelihood is a long narrow valley: some
+    hundred steps of Adam from no correlation end at a level of what is unpredictable that is three
+    times too high, which is drawn as white noise. Several processes add up what they find.
+
+    Args:
+        noise: The noise.
+        mean: As for :func:`start_from_residuals`.
+        real: Likewise.
+        excess: The variance that is no noise, in grey levels squared, of that shape; or None.
+        weight: How much each pixel counts, shape (B, 1, H, W).
+    """
+    sums = noise.correlation_sums(mean, real, excess, weight)
+    all_reduce(sums)
+    noise.start_correlation(sums)
 
 
 def _explained_by_edges(residual: Tensor, energy: Tensor, usual: Tensor) -> tuple[Tensor, Tensor]:

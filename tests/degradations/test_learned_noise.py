@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from realdeg.degradations import LearnedNoise, Trace
+from realdeg.degradations import LearnedNoise, Trace, learned_noise
 from realdeg.degradations.primitives.autoregression import response
+from realdeg.degradations.primitives.autoregression_fit import Fit
 from realdeg.errors import ConfigError, DataError
 
 
@@ -75,6 +76,35 @@ def test_a_variance_that_is_no_noise_widens_and_takes_the_past_out():
         expected = torch.distributions.Normal(mean * 255, sigma).log_prob(levels)
     inner = (levels > 0) & (levels < 255)
     torch.testing.assert_close(found[inner], expected[inner], rtol=0, atol=2e-3)
+
+
+def test_what_is_predicted_from_is_shrunk_by_the_share_of_all_of_the_noise():
+    """An error as large as the unpredictable part of smooth noise is small beside the noise."""
+    noise = LearnedNoise(1, radius=1, knots=1, colour=False, sigma=2.0, rounding=False).eval()
+    with torch.no_grad():
+        noise.taps[:, :, -1] = 0.97
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.full((4, 3, 40, 64), 0.5)
+    with torch.no_grad():
+        error = 2 * torch.randn(mean.shape, generator=generator)
+        real = noise(mean, range(4)) + error / 255
+        excess = torch.full_like(mean, 4.0)
+        found = noise.log_likelihood(mean, real, excess)[..., 1:].mean()
+        levels = (real - mean) * 255
+        halved = levels[..., :-1] * 0.97 / 2  # by the share of the unpredictable part
+        expected = torch.distributions.Normal(halved, 8**0.5).log_prob(levels[..., 1:]).mean()
+    assert found > expected + 0.5
+
+
+def test_a_start_whose_correlation_does_not_decay_is_not_taken(monkeypatch):
+    """Where each value is eight times the one beside it, no shortening ends that."""
+    noise = LearnedNoise(1, radius=1, knots=1)
+    former = {name: value.clone() for name, value in noise.state_dict().items()}
+    grows = Fit(torch.full((3, 3, 4), 8.0), torch.zeros(3), torch.full((3,), 0.5))
+    monkeypatch.setattr(learned_noise, "fit_autoregression", lambda *_: grows)
+    noise.start_correlation(torch.zeros(2, 18, 18))
+    for name, value in noise.state_dict().items():
+        assert torch.equal(value, former[name])
 
 
 def test_luma_is_that_of_the_grey_images_noise():

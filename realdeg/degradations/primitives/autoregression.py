@@ -19,6 +19,8 @@ from torch import Tensor
 _ORDER = (1, 0, 2)
 # What is not rounded and beyond this comes from taps whose noise grows without end.
 _LARGEST = 1e6
+# The share of the energy of a response that may reach the end of what is followed.
+_LEFT_OVER = 1e-3
 # The outer bound of the bins at the ends, in standard deviations.
 _FAR = 1e4
 
@@ -235,3 +237,22 @@ def response(taps: np.ndarray, within: np.ndarray, side: int = 48) -> np.ndarray
         unit[channel, channel, 0, side] = 1
     zero, one = np.zeros_like(unit), np.ones_like(unit)
     return draw(zero, one, unit, taps, within, None).swapaxes(0, 1)
+
+
+def response_energy(taps: np.ndarray, within: np.ndarray, side: int = 48) -> np.ndarray | None:
+    """Return the variance of the field over that of its unpredictable part.
+
+    Args:
+        taps: See :func:`predict`.
+        within: See :func:`predict`.
+        side: Pixels that are followed.
+
+    Returns:
+        Shape (3,), float64; None if the response does not decay within these pixels.
+    """
+    found = np.square(response(taps, within, side)).sum(1)
+    energy: np.ndarray = found.sum((1, 2))
+    edge = side // 4
+    late = found[:, -edge:].sum((1, 2)) + found[:, :, :edge].sum((1, 2))
+    decays = np.isfinite(energy).all() and (late <= _LEFT_OVER * energy).all()
+    return energy if decays else None
