@@ -19,6 +19,8 @@ _GONE = re.compile(
     r"|communicator was aborted",
     re.IGNORECASE,
 )
+# Of what "timed out" says nothing about another process: loading data, and a kernel on the GPU.
+_OWN = re.compile(r"DataLoader|CUDA error|launch timed out")
 
 
 def note_failure(error: BaseException) -> None:
@@ -68,7 +70,9 @@ def lost_process(error: BaseException) -> TrainingError | None:
 
 def _is_of_another(error: BaseException) -> bool:
     """Return whether an error only says that another process is gone."""
-    return isinstance(error, RuntimeError) and _GONE.search(str(error)) is not None
+    said = str(error)
+    gone = _GONE.search(said) is not None and _OWN.search(said) is None
+    return isinstance(error, RuntimeError) and gone
 
 
 def _store() -> Any:

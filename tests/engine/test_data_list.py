@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from realdeg.datasets import Record
 from realdeg.engine import read_checkpoint
+from realdeg.engine.hooks.data_list import _read
 from realdeg.registry import DATASETS
 from tests.engine.tiny import TinyData, train
 
@@ -145,3 +147,10 @@ def test_it_can_be_left_out_and_old_checkpoints_resume(tmp_path, photos, capsys)
     run(tmp_path / "run", photos, 8)
     assert "the training data changed" not in capsys.readouterr().out
     assert "data_list" in read_checkpoint(tmp_path / "run" / "iter_8.pth")
+
+
+@pytest.mark.parametrize("content", [b"no columns\n", b"a\tb\tc\td\n", b"a\tmany\t0\n"])
+def test_a_list_of_another_program_counts_as_none(tmp_path, content):
+    """A checkpoint from elsewhere may come with any file, and with its hash."""
+    (tmp_path / "data_list.tsv").write_bytes(content)
+    assert _read(tmp_path / "data_list.tsv", {"sha256": sha256(content).hexdigest()}) is None

@@ -198,9 +198,12 @@ def _read(path: Path, former: Mapping[str, Any]) -> list[_File] | None:
     if hashlib.sha256(content).hexdigest() != former.get("sha256"):
         return None
     files = []
-    for line in content.decode("utf-8", "surrogateescape").split("\n")[:-1]:
-        name, size, state = line.split("\t")
-        files.append(_File(name, int(size), state))
+    try:
+        for line in content.decode("utf-8", "surrogateescape").split("\n")[:-1]:
+            name, size, state = line.split("\t")
+            files.append(_File(name, int(size), state))
+    except ValueError:  # another program's file, whose hash the checkpoint repeats
+        return None
     return files
 
 
