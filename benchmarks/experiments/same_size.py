@@ -22,7 +22,7 @@ ITERATIONS, NETWORK = 1500, 1200
 SETS = {
     "NTIRE 2019": "{'type': 'NTIRE19Dataset', 'split': 'test', 'transforms': [{'type':"
     " 'PackSample'}]}",
-    "City100": "{'type': 'City100Dataset', 'camera': 'iPhoneX', 'split': 'test', 'transforms':"
+    "City100": "{'type': 'City100Dataset', 'camera': 'iPhoneX', 'ids': '51-56', 'transforms':"
     " [{'type': 'PackSample'}]}",
 }
 """What is trained on, and the data set of its test."""

@@ -5,7 +5,7 @@ __patch = [dict(type="PairedCrop"), dict(type="Flip"), dict(type="PackSample")]
 __hr = dict(
     type="HRFolderDataset",
     folder="City100-iPhoneX",
-    pattern="*H.PNG",
+    pattern="0[0-2]*H.PNG",  # not those of the test
     cache_mb=512,
     transforms=__patch,
 )
@@ -18,7 +18,7 @@ train_dataloader = dict(
             dict(
                 type="City100Dataset",
                 camera="iPhoneX",
-                split="train",
+                ids="1-24",
                 cache_mb=512,
                 transforms=__patch,
             ),

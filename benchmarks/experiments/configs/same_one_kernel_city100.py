@@ -9,5 +9,7 @@ train_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
     sampler=dict(type="EvalSampler"),
-    dataset=dict(transforms=[dict(type="PackSample")]),
+    dataset=dict(ids="1-24", transforms=[dict(type="PackSample")]),
 )
+val_dataloader = dict(dataset=dict(ids="51-56"))
+test_dataloader = val_dataloader

@@ -7,4 +7,6 @@ scale = 4
 patch_size = 72
 batch_size = 8
 backbone = dict(type="VDSR", depth=12, width=32, colour="y")
-train_dataloader = dict(num_workers=0, persistent_workers=False)
+train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(ids="1-24"))
+val_dataloader = dict(dataset=dict(ids="51-56"))
+test_dataloader = val_dataloader
