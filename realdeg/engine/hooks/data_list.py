@@ -113,7 +113,7 @@ class DataListHook(Hook):
                 for side in ("hr", "lr"):
                     path = getattr(record, side, None)
                     if path is not None:
-                        yield self._facts(f"{label}/{record.key} {side}", _image(path))
+                        yield self._facts(f"{label}/{record.key} {side}", _image_file(path))
             return
         for name, value in vars(dataset).items():
             parts = value if isinstance(value, list | tuple) else [value]
@@ -172,7 +172,7 @@ class DataListHook(Hook):
             yield f"{reason} and no file"
 
 
-def _image(path: Any) -> ImageFile:
+def _image_file(path: Any) -> ImageFile:
     """Return what a record names, in which data sets of others may have texts."""
     return path if isinstance(path, StoredImage) else Path(path)
 
