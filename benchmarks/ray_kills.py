@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -83,7 +83,7 @@ def kill_nodes(root: Path, args: argparse.Namespace) -> dict[str, Any]:
             moments.append(done)
             seconds.append(round(took, 1))
             print(f"{len(moments)}: killed after {done} of {shards} shards", file=sys.stderr)
-        subprocess.run(["rm", "-rf", str(root / name)], check=True)
+        shutil.rmtree(root / name)
     cluster.shutdown()
     return {
         "kills": len(moments),
@@ -98,10 +98,8 @@ def kill_nodes(root: Path, args: argparse.Namespace) -> dict[str, Any]:
 def run(root: Path, name: str, *options: str) -> subprocess.Popen[bytes]:
     """Start the command."""
     command = [sys.executable, "-m", "realdeg", "degrade", "RealESRGAN", "hr", name]
-    log = (root / "log").open("ab")
-    return subprocess.Popen(
-        [*command, *OPTIONS, *options], cwd=root, env={**os.environ}, stdout=log, stderr=log
-    )
+    with (root / "log").open("ab") as log:
+        return subprocess.Popen([*command, *OPTIONS, *options], cwd=root, stdout=log, stderr=log)
 
 
 def tree(folder: Path) -> dict[str, str]:

@@ -91,7 +91,8 @@ def outcomes_on_ray(
             for row in done.iter_rows():
                 shard, answer = str(row["shard"]), json.loads(row["answer"])
                 if "error" in answer:
-                    raise getattr(errors, answer["error"])(answer["message"])
+                    # Other packages may have errors of their own.
+                    raise getattr(errors, answer["error"], RealdegError)(answer["message"])
                 yield shard, ShardOutcome.from_plain(answer)
         except ray.exceptions.RayError as error:
             raise LostProcessError(
